@@ -1,0 +1,59 @@
+// The direction of imports, as an allow-list: a new folder may import nothing until it is named here.
+const vocabulary = '^src/(credential|errors|events|secret)\\.ts$'
+const allowed = {
+  providers: [],
+  manager: [],
+  transport: ['manager'],
+  mcp: ['manager', 'transport'],
+}
+const folders = Object.keys(allowed)
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'vocabulary-imports-only-itself',
+      severity: 'error',
+      from: { path: vocabulary },
+      to: { pathNot: vocabulary },
+    },
+    ...folders.map((folder) => ({
+      name: `${folder}-imports`,
+      severity: 'error',
+      from: { path: `^src/${folder}/` },
+      to: {
+        path: '^src/',
+        pathNot: [vocabulary, `^src/${folder}/`, ...allowed[folder].map((name) => `^src/${name}/`)],
+      },
+    })),
+    {
+      name: 'unlisted-folder',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: folders.map((folder) => `^src/${folder}/`) },
+      to: {},
+    },
+    {
+      name: 'core-loads-nothing',
+      comment:
+        'The core runs on every platform: no dependency, no Node built-in, nothing on top of it.',
+      severity: 'error',
+      from: { path: '^src/index\\.ts$' },
+      to: { path: ['node_modules', '^src/mcp/'], reachable: true },
+    },
+    {
+      name: 'core-no-builtin',
+      severity: 'error',
+      from: { path: ['^src/[^/]+\\.ts$', '^src/(providers|manager|transport)/'] },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'default'],
+    },
+  },
+}

@@ -1,0 +1,160 @@
+/**
+ * The vocabulary of the library: types only, nothing at run time.
+ *
+ * @module
+ */
+
+/**
+ * A secret value, or a function that reads it when it is needed, so that a rotated secret is picked
+ * up without a restart. See {@link env}, {@link file} and {@link command} for ready-made sources.
+ */
+export type Secret = string | (() => string | Promise<string>)
+
+/**
+ * Why a credential is being acquired: there is none yet (`missing`), it is about to expire
+ * (`expiring`), the server refused it (`rejected`), it lacks scopes (`insufficient_scope`), or the
+ * application asked for a new one (`forced`).
+ */
+export type AcquireReason = 'missing' | 'expiring' | 'rejected' | 'insufficient_scope' | 'forced'
+
+/**
+ * One challenge of a `WWW-Authenticate` header. It was written by the server: never trust it, never
+ * print it.
+ *
+ * @see RFC 9110, section 11.3
+ */
+export interface Challenge {
+  /** The authentication scheme, in lower case: `bearer`, `basic`, `dpop`. */
+  readonly scheme: string
+  /** The challenge's single opaque value, for schemes such as `Negotiate`. */
+  readonly token68?: string
+  /** The parameters; names are in lower case, values are unquoted. */
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+/** The request as it will leave the process: what a credential adds to and what a signer signs. */
+export interface OutgoingRequest {
+  /** The HTTP method, in upper case. */
+  readonly method: string
+  /** The target. Replaced only by a credential that a server demands in the query. */
+  url: URL
+  /** The headers that will be sent. A credential may set its own, never the transport's. */
+  readonly headers: Headers
+  /** The exact bytes that will be sent; `undefined` when there is no body or it is a stream. */
+  readonly body: Uint8Array | undefined
+  /** `1` for the first attempt of this request, `2` for the first retry, and so on. */
+  readonly attempt: number
+  /** The current time in milliseconds since the epoch, corrected by the server's known offset. */
+  readonly now: number
+}
+
+/** Something that can be put on a request. */
+export interface Credential {
+  /** When it stops working, in milliseconds since the epoch. Absent: valid until rejected. */
+  readonly expiresAt?: number
+  /** When it was issued, in milliseconds since the epoch. Absent: when the acquisition began. */
+  readonly obtainedAt?: number
+  /** When the issuer advises to renew it, in milliseconds since the epoch. */
+  readonly refreshAt?: number
+  /** What a store may keep, so that a later process can continue. Absent: it never leaves memory. */
+  readonly record?: CredentialRecord
+  /**
+   * Adds the credential to a request. Called once for each attempt, so a signer signs anew.
+   *
+   * May return a promise; the request waits for it.
+   */
+  apply(request: OutgoingRequest): void | Promise<void>
+  /**
+   * Learns from a response to a request that carried this credential, such as a DPoP nonce.
+   * Returns `true` when the same request should be sent once more with what was learnt.
+   */
+  observe?(response: Pick<Response, 'status' | 'headers'>, request: OutgoingRequest): boolean | void
+  /** Says whether another credential is the same one, so that a pointless retry is avoided. */
+  equals?(other: Credential): boolean
+}
+
+/** One way to prove who you are. Any object of this shape is a provider. */
+export interface CredentialProvider {
+  /** Names the provider in events and errors, such as `apiKey` or `clientCredentials`. */
+  readonly name: string
+  /**
+   * How many different credentials it has to offer one after another when they are rejected.
+   * Default 1.
+   */
+  readonly alternatives?: number
+  /** Whether only a person can replace a credential that its issuer refused. Default `false`. */
+  readonly interactive?: boolean
+  /**
+   * Gets a credential.
+   *
+   * @throws {@link CredentialError} when there is none to be had.
+   */
+  acquire(context: AcquireContext): Promise<Credential>
+  /** Rebuilds a credential from a record that it wrote earlier; `undefined`: not one of mine. */
+  restore?(record: CredentialRecord): Credential | undefined
+}
+
+/** What a provider is told when it is asked for a credential. */
+export interface AcquireContext {
+  /**
+   * The MCP server, as its canonical URI.
+   *
+   * @see RFC 8707, section 2
+   */
+  readonly resource: URL
+  /** Why a credential is wanted. */
+  readonly reason: AcquireReason
+  /** The scopes wanted, separated by spaces; the union of all asked so far. */
+  readonly scope: string | undefined
+  /** What the server said when it refused. */
+  readonly challenges: readonly Challenge[]
+  /** The credential that is being replaced. */
+  readonly previous: Credential | undefined
+  /** `false` for a background renewal, which must never open a browser. */
+  readonly interactive: boolean
+  /** A plain `fetch` for the provider's own requests; it never carries this credential. */
+  readonly fetch: typeof fetch
+  /** Aborts when nobody waits any more, on the time limit, and when the manager is closed. */
+  readonly signal: AbortSignal
+  /**
+   * Announces that a single-use grant (refresh token, authorization code) is about to be sent. From
+   * then on the acquisition is not cancelled, because its result would be lost.
+   */
+  commit(): void
+  /** The current time in milliseconds since the epoch. */
+  now(): number
+  /** A number in [0, 1). */
+  random(): number
+}
+
+/** Plain, versioned JSON: the only thing that a store ever sees. */
+export interface CredentialRecord {
+  /** The format of the record. */
+  readonly version: 1
+  /** The name of the provider that wrote it. */
+  readonly provider: string
+  /** Counts the renewals of this record. */
+  readonly generation?: number
+  /** The authorization server that issued it. A credential never crosses issuers. */
+  readonly issuer?: string
+  /** Milliseconds since the epoch. */
+  readonly obtainedAt?: number
+  /** Milliseconds since the epoch. */
+  readonly expiresAt?: number
+  /** What the provider needs to go on; JSON values only. */
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** Where records rest. */
+export interface CredentialStore {
+  /** Reads a record. */
+  get(key: string): Promise<CredentialRecord | undefined>
+  /** Replaces a record, whole and durably or not at all. */
+  set(key: string, record: CredentialRecord): Promise<void>
+  /** Removes a record; `false` when there was none. */
+  delete(key: string): Promise<boolean>
+  /** Lists the keys. */
+  list(): Promise<readonly string[]>
+  /** Runs a task while nobody else, in this or another process, holds the lock of the key. */
+  lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
+}

@@ -1,0 +1,168 @@
+/**
+ * What the library reports while it works. No member of an event can hold a secret.
+ *
+ * @module
+ */
+import type { AcquireReason } from './credential.ts'
+import type { CredentialErrorCode, LoginRequiredReason } from './errors.ts'
+
+/** A provider is asked for a credential. */
+export interface AcquireStart {
+  /** The type of the event. */
+  readonly type: 'acquire_start'
+  /** Why. */
+  readonly reason: AcquireReason
+  /** Nobody waits for it: the present credential still serves. */
+  readonly background: boolean
+}
+
+/** A provider delivered a credential. */
+export interface AcquireSuccess {
+  /** The type of the event. */
+  readonly type: 'acquire_success'
+  /** Counts the credentials of this manager, from 1. */
+  readonly generation: number
+  /** Milliseconds that it took. */
+  readonly durationMs: number
+  /** Seconds of life left; absent when the credential does not expire. */
+  readonly expiresIn?: number
+  /** The server had refused this very credential, and the provider has no other. */
+  readonly unchanged: boolean
+}
+
+/** A provider delivered none. */
+export interface AcquireFailure {
+  /** The type of the event. */
+  readonly type: 'acquire_failure'
+  /** The error's code. */
+  readonly code: CredentialErrorCode
+  /** Whether it may pass without anybody's help. */
+  readonly retryable: boolean
+  /** How many attempts in a row have failed. */
+  readonly attempt: number
+  /** Seconds until another attempt is made; `Infinity`: not before somebody logs in. */
+  readonly retryIn: number
+  /** Seconds that the present credential still serves; 0 when there is none. */
+  readonly stillValidFor: number
+}
+
+/** A server refused a credential. */
+export interface Rejected {
+  /** The type of the event. */
+  readonly type: 'rejected'
+  /** Which credential of this manager is current. */
+  readonly generation: number
+  /** The HTTP status. */
+  readonly status: number
+  /** It was an older one than the current, so no renewal is needed. */
+  readonly late: boolean
+}
+
+/** A server goes on refusing; the provider is not asked again yet. */
+export interface RejectIgnored {
+  /** The type of the event. */
+  readonly type: 'reject_ignored'
+  /** Which credential of this manager is current. */
+  readonly generation: number
+  /** The HTTP status. */
+  readonly status: number
+  /** Seconds until a rejection leads to a renewal again. */
+  readonly retryIn: number
+}
+
+/** A caller was turned away because the last attempt failed a moment ago. */
+export interface Cooldown {
+  /** The type of the event. */
+  readonly type: 'cooldown'
+  /** The code of the error that caused it. */
+  readonly code: CredentialErrorCode
+  /** Seconds until the next attempt. */
+  readonly retryIn: number
+}
+
+/** Only a person can help. Reported once. */
+export interface LoginRequired {
+  /** The type of the event. */
+  readonly type: 'login_required'
+  /** Why. */
+  readonly reason: LoginRequiredReason
+}
+
+/** A request is sent again. */
+export interface RequestRetry {
+  /** The type of the event. */
+  readonly type: 'request_retry'
+  /** The status that it got. */
+  readonly status: number
+  /** The number of the attempt that follows, from 2. */
+  readonly attempt: number
+  /** Milliseconds until then. */
+  readonly delayMs: number
+}
+
+/** A server refused the credential of a request, and its response went to the caller. */
+export interface RequestRejected {
+  /** The type of the event. */
+  readonly type: 'request_rejected'
+  /** The HTTP status. */
+  readonly status: number
+  /** The HTTP method. */
+  readonly method: string
+  /** How often it was sent. */
+  readonly attempts: number
+}
+
+/** A header that the caller had set was replaced by the credential's. */
+export interface HeaderReplaced {
+  /** The type of the event. */
+  readonly type: 'header_replaced'
+  /** The header's name, in lower case. */
+  readonly header: string
+}
+
+/** A redirect was not followed, so the response went to the caller. */
+export interface RedirectRefused {
+  /** The type of the event. */
+  readonly type: 'redirect_refused'
+  /** The HTTP status. */
+  readonly status: number
+  /** Where it led: origin and path. */
+  readonly target: string
+}
+
+/** The manager was closed. */
+export interface Closed {
+  /** The type of the event. */
+  readonly type: 'closed'
+}
+
+/** What happened, before the manager adds when, where and by whom. */
+export type CredentialEventDetails =
+  | AcquireStart
+  | AcquireSuccess
+  | AcquireFailure
+  | Rejected
+  | RejectIgnored
+  | Cooldown
+  | LoginRequired
+  | RequestRetry
+  | RequestRejected
+  | HeaderReplaced
+  | RedirectRefused
+  | Closed
+
+/** What every event carries. */
+export interface CredentialEventContext {
+  /** When it happened, in milliseconds since the epoch. */
+  readonly time: number
+  /** The MCP server: origin and path. */
+  readonly resource: string
+  /** The provider's name. */
+  readonly provider: string
+}
+
+/** Everything that can be observed through `onEvent`: a union on `type`. */
+export type CredentialEvent = CredentialEventContext & CredentialEventDetails
+
+/** Receives events. An error that it throws is swallowed: observing must not change what happens. */
+export type CredentialEventListener = (event: CredentialEvent) => void

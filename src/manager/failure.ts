@@ -1,0 +1,97 @@
+/**
+ * Sorts whatever a provider threw into the classes that the manager treats differently.
+ *
+ * @module
+ */
+import { CredentialError, cleanText, isCredentialError } from '../errors.ts'
+
+/** Codes of errors that prove that a request never left, so that it can be repeated freely. */
+const notSent: ReadonlySet<string> = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+])
+
+/**
+ * Turns any thrown value into an error of ours. Foreign errors are not kept as `cause`: they may
+ * quote a response that holds a token.
+ *
+ * @param committed - A single-use grant had been sent, so nobody knows whether it was used.
+ */
+export function toCredentialError(
+  thrown: unknown,
+  provider: string,
+  resource: URL,
+  committed: boolean,
+): CredentialError {
+  if (isCredentialError(thrown)) return thrown
+  const where = { provider, resource }
+  const systemCode = systemErrorCode(thrown)
+  if (systemCode !== undefined && notSent.has(systemCode)) {
+    return new CredentialError(
+      'network',
+      `${provider}: the server that issues the credential cannot be reached (${systemCode}).`,
+      { ...where, retryable: true, remedy: 'Check the network and the address.' },
+    )
+  }
+  const name = thrown instanceof Error ? thrown.name : typeof thrown
+  if (committed) {
+    return new CredentialError(
+      'outcome_unknown',
+      `${provider}: the answer to a renewal was lost (${systemCode ?? name}).`,
+      { ...where, retryable: true },
+    )
+  }
+  if (name === 'TimeoutError') {
+    return new CredentialError('timeout', `${provider}: no credential came in time.`, {
+      ...where,
+      retryable: true,
+    })
+  }
+  const text = thrown instanceof Error ? cleanText(thrown.message) : ''
+  return new CredentialError(
+    systemCode === undefined ? 'acquire_failed' : 'network',
+    `${provider}: no credential could be acquired (${systemCode ?? name})${text === '' ? '.' : `: ${text}`}`,
+    { ...where, retryable: true },
+  )
+}
+
+/** The same error for a later caller, who learns how long no attempt is made. */
+export function coolingError(first: CredentialError, waitMs: number): CredentialError {
+  const retryAfter = Math.ceil(waitMs / 1000)
+  const error: CredentialError = Object.create(Object.getPrototypeOf(first) as object, {
+    ...Object.getOwnPropertyDescriptors(first),
+    message: {
+      value: `${first.message} The next attempt is made in ${retryAfter} s.`,
+      configurable: true,
+      writable: true,
+    },
+    retryAfter: { value: retryAfter, enumerable: true },
+    cause: { value: first, configurable: true },
+  }) as CredentialError
+  Object.defineProperty(error, 'stack', {
+    value: new Error(error.message).stack?.replace(/^Error/, first.name),
+    configurable: true,
+  })
+  return error
+}
+
+function systemErrorCode(thrown: unknown): string | undefined {
+  for (let error = thrown, depth = 0; depth < 4; depth += 1) {
+    if (typeof error !== 'object' || error === null) return undefined
+    const { code, cause } = error as { code?: unknown; cause?: unknown }
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,}$/.test(code)) return code
+    error = cause
+  }
+  return undefined
+}

@@ -1,0 +1,580 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * Keeps one provider's credential for one resource fresh.
+ *
+ * @module
+ */
+import type { AcquireReason, Challenge, Credential, CredentialProvider } from '../credential.ts'
+import {
+  ConfigurationError,
+  CredentialError,
+  type LoginRequiredError,
+  resourceLabel,
+} from '../errors.ts'
+import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
+import { coolingError, toCredentialError } from './failure.ts'
+import { Flight } from './flight.ts'
+import { backOff, deadlines, type RenewalDeadlines, rejectionPause } from './renewal.ts'
+
+/** How a {@link TokenManager} works. */
+export interface TokenManagerOptions {
+  /** The MCP server that the credential is for. Query and fragment do not count. */
+  readonly resource: string | URL
+  /** Seconds before expiry at which background renewal begins, at most. Default 300. */
+  readonly earlyWindow?: number
+  /** Seconds before expiry at which callers wait for a renewal, at most. Default 10. */
+  readonly hardMargin?: number
+  /** Share of the early window by which renewals are spread, from 0 to 1. Default 0.3. */
+  readonly jitter?: number
+  /** Seconds that one acquisition may take. Default 30, or 300 when a person takes part. */
+  readonly acquireTimeout?: number
+  /** Renew in time even while nobody asks, with one timer that keeps no process alive. */
+  readonly keepFresh?: boolean
+  /** The `fetch` for the provider's own requests. Default: the platform's. */
+  readonly fetch?: typeof fetch
+  /** The clock, in milliseconds since the epoch. Default: `Date.now`. */
+  readonly now?: () => number
+  /** A source of numbers in [0, 1), for jitter. Default: `Math.random`. */
+  readonly random?: () => number
+  /** Receives what happens; see {@link CredentialEvent}. */
+  readonly onEvent?: CredentialEventListener
+}
+
+/** What a server said when it refused a credential. */
+export interface Rejection {
+  /** The parsed `WWW-Authenticate` challenges. Default: none. */
+  readonly challenges?: readonly Challenge[]
+  /** The HTTP status. Default 401. */
+  readonly status?: number
+}
+
+interface Failure {
+  readonly error: CredentialError
+  readonly attempt: number
+  readonly notBefore: number
+}
+
+const none: RenewalDeadlines = { refreshAt: -Infinity, hardAt: -Infinity, expiresAt: -Infinity }
+const longestTimer = 2 ** 31 - 1
+const closeGraceMs = 5000
+
+/**
+ * Hands out one fresh credential to everyone who asks: cached while it lasts, renewed in the
+ * background before it expires, acquired once however many callers wait.
+ *
+ * There is no timer unless `keepFresh` is set: all deadlines are compared when somebody asks.
+ *
+ * @example
+ * ```ts
+ * import { bearer, env, TokenManager } from 'mcp-credentials'
+ *
+ * const manager = new TokenManager(bearer(env('MCP_TOKEN')), { resource: 'https://mcp.example.com/mcp' })
+ * const credential = await manager.credential({ signal: AbortSignal.timeout(5000) })
+ * ```
+ */
+export class TokenManager {
+  /** The MCP server that the credential is for, without query and fragment. */
+  readonly resource: URL
+  readonly #provider: CredentialProvider
+  readonly #label: string
+  readonly #windows: { earlyWindow: number; hardMargin: number; jitter: number }
+  readonly #acquireTimeout: number | undefined
+  readonly #keepFresh: boolean
+  readonly #fetch: typeof fetch
+  readonly #now: () => number
+  readonly #random: () => number
+  readonly #onEvent: CredentialEventListener | undefined
+
+  #current: Credential | undefined
+  #ready: Promise<Credential> | undefined
+  #deadlines = none
+  /** Until when the current credential is handed out without a thought; the hot path's one compare. */
+  #freshUntil = -Infinity
+  #generation = 0
+  #rejected = false
+  #flight: Flight<Credential> | undefined
+  #failure: Failure | undefined
+  #rejectStreak = 0
+  #rejectNotBefore = -Infinity
+  #challenges: readonly Challenge[] = []
+  #scope: string | undefined
+  #scopeRequest: string | undefined
+  #loginReported = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #closing: Promise<void> | undefined
+
+  /**
+   * @throws {@link ConfigurationError} when an option is out of range or the resource is no
+   * http(s) URL, or has user information in it.
+   */
+  constructor(provider: CredentialProvider, options: TokenManagerOptions) {
+    checkProvider(provider)
+    this.resource = canonicalResource(options.resource)
+    this.#provider = provider
+    this.#label = resourceLabel(this.resource)
+    this.#windows = {
+      earlyWindow: seconds('earlyWindow', options.earlyWindow, 300),
+      hardMargin: seconds('hardMargin', options.hardMargin, 10),
+      jitter: options.jitter ?? 0.3,
+    }
+    if (!(this.#windows.jitter >= 0 && this.#windows.jitter <= 1)) {
+      throw new ConfigurationError('jitter', '`jitter` must be a number from 0 to 1.')
+    }
+    if (this.#windows.hardMargin >= this.#windows.earlyWindow) {
+      throw new ConfigurationError(
+        'hardMargin',
+        '`hardMargin` must be smaller than `earlyWindow`; both are seconds before expiry.',
+      )
+    }
+    this.#acquireTimeout =
+      options.acquireTimeout === undefined
+        ? undefined
+        : seconds('acquireTimeout', options.acquireTimeout, 30)
+    this.#keepFresh = options.keepFresh ?? false
+    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init))
+    this.#now = options.now ?? Date.now
+    this.#random = options.random ?? Math.random
+    this.#onEvent = options.onEvent
+  }
+
+  /** The provider's name. */
+  get provider(): string {
+    return this.#provider.name
+  }
+
+  /** How many different credentials the provider offers one after another, at least 1. */
+  get alternatives(): number {
+    return Math.max(1, this.#provider.alternatives ?? 1)
+  }
+
+  /** The current credential while it is fresh, without waiting; otherwise `undefined`. */
+  current(): Credential | undefined {
+    return this.#now() < this.#freshUntil ? this.#current : undefined
+  }
+
+  /**
+   * Gets a credential, acquiring or renewing it where that is due.
+   *
+   * @param options.signal - Rejects this caller alone, with the signal's reason. A shared
+   * acquisition goes on for the others.
+   * @throws {@link CredentialError} when there is none; {@link LoginRequiredError} when only a
+   * person can help.
+   */
+  credential(options?: { readonly signal?: AbortSignal | undefined }): Promise<Credential> {
+    const signal = options?.signal
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    const ready = this.#ready
+    if (ready !== undefined && this.#now() < this.#freshUntil) return ready
+    return this.#slow(signal)
+  }
+
+  /**
+   * Reports that the server refused a credential.
+   *
+   * Only a refusal of the current credential counts; that of an older one means that a renewal has
+   * already happened. A server that refuses every credential is asked for new ones ever more rarely.
+   *
+   * @returns Whether sending the request again makes sense: a newer credential is there, or one
+   * may now be acquired.
+   */
+  invalidate(credential: Credential, rejection: Rejection = {}): boolean {
+    const status = rejection.status ?? 401
+    if (this.#closing !== undefined || this.#current === undefined) return false
+    if (credential !== this.#current) {
+      this.#emit({ type: 'rejected', generation: this.#generation, status, late: true })
+      return true
+    }
+    if (this.#rejected) return true
+    const now = this.#now()
+    if (this.#rejectStreak > 0 && now < this.#rejectNotBefore) {
+      const retryIn = (this.#rejectNotBefore - now) / 1000
+      this.#emit({ type: 'reject_ignored', generation: this.#generation, status, retryIn })
+      return false
+    }
+    this.#rejectStreak += 1
+    const useless = this.#rejectStreak - this.alternatives + 1
+    this.#rejectNotBefore = useless > 0 ? now + rejectionPause(useless) : now
+    this.#rejected = true
+    this.#freshUntil = -Infinity
+    this.#challenges = rejection.challenges ?? []
+    this.#emit({ type: 'rejected', generation: this.#generation, status, late: false })
+    return true
+  }
+
+  /** Reports that the server took a credential, which ends a streak of rejections. */
+  accepted(credential: Credential): void {
+    if (this.#rejectStreak !== 0 && credential === this.#current && !this.#rejected) {
+      this.#rejectStreak = 0
+      this.#rejectNotBefore = -Infinity
+    }
+  }
+
+  /** Forgets failures and rejections, so that the next call tries anew: after a login, say. */
+  reset(): void {
+    this.#failure = undefined
+    this.#loginReported = false
+    this.#rejectStreak = 0
+    this.#rejectNotBefore = -Infinity
+  }
+
+  /**
+   * Ends the manager: running acquisitions are cancelled, but one that has sent a single-use grant
+   * is given up to 5 seconds to finish. Later calls reject with the code `closed`.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown()
+    return this.#closing
+  }
+
+  /** The same as {@link TokenManager.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Reports an event, on behalf of the layer that sends the requests. */
+  emit(details: CredentialEventDetails): void {
+    this.#emit(details)
+  }
+
+  #slow(signal: AbortSignal | undefined): Promise<Credential> {
+    if (this.#closing !== undefined) return Promise.reject(this.#closedError())
+    const now = this.#now()
+    const current = this.#current
+    if (current !== undefined && this.#ready !== undefined && !this.#rejected) {
+      if (now < this.#deadlines.hardAt) {
+        this.#renewInBackground(now)
+        return this.#ready
+      }
+      if (now < this.#deadlines.expiresAt) return this.#renewOrServe(current, signal, now)
+    }
+    const cooling = this.#cooling(now)
+    if (cooling !== undefined) return Promise.reject(cooling)
+    return this.#join(this.#reason(), signal)
+  }
+
+  #renewInBackground(now: number): void {
+    if (this.#flight !== undefined && !this.#flight.cancelled) return
+    if (this.#failure !== undefined && now < this.#failure.notBefore) return
+    this.#start('expiring', true)
+  }
+
+  async #renewOrServe(
+    current: Credential,
+    signal: AbortSignal | undefined,
+    now: number,
+  ): Promise<Credential> {
+    if (this.#failure !== undefined && now < this.#failure.notBefore) return current
+    try {
+      return await this.#join('expiring', signal)
+    } catch (error) {
+      if (signal?.aborted === true) throw error
+      const usable = this.#now() < this.#deadlines.expiresAt && !this.#rejected
+      if (usable && this.#closing === undefined) return current
+      throw error
+    }
+  }
+
+  #join(reason: AcquireReason, signal: AbortSignal | undefined): Promise<Credential> {
+    const running = this.#flight
+    const flight = running === undefined || running.cancelled ? this.#start(reason, false) : running
+    return flight.wait(signal)
+  }
+
+  #reason(): AcquireReason {
+    if (this.#scopeRequest !== undefined) return 'insufficient_scope'
+    if (this.#rejected) return 'rejected'
+    return this.#current === undefined ? 'missing' : 'expiring'
+  }
+
+  #start(reason: AcquireReason, background: boolean): Flight<Credential> {
+    const flight: Flight<Credential> = new Flight<Credential>(
+      // The provider runs in a later microtask, so that `flight` is assigned when it settles.
+      (signal, commit) =>
+        Promise.resolve().then(() =>
+          this.#acquire(reason, background, signal, commit, () => flight),
+        ),
+      background,
+    )
+    this.#flight = flight
+    return flight
+  }
+
+  async #acquire(
+    reason: AcquireReason,
+    background: boolean,
+    signal: AbortSignal,
+    commit: () => void,
+    self: () => Flight<Credential>,
+  ): Promise<Credential> {
+    const started = this.#now()
+    const previous = this.#current
+    this.#emit({ type: 'acquire_start', reason, background })
+    let timedOut = false
+    try {
+      const acquired = Promise.resolve(
+        this.#provider.acquire({
+          resource: new URL(this.resource),
+          reason,
+          scope: this.#scope,
+          challenges: this.#challenges,
+          previous,
+          interactive: !background,
+          fetch: this.#fetch,
+          signal,
+          commit,
+          now: this.#now,
+          random: this.#random,
+        }),
+      )
+      acquired.then(
+        // The grant was spent: what came too late for its waiters must not be lost.
+        (late) => {
+          if (timedOut && self().committed && this.#current === previous) {
+            this.#adopt(late, previous, started)
+          }
+        },
+        () => {},
+      )
+      const credential = await this.#limited(acquired, signal, self, () => {
+        timedOut = true
+      })
+      if (this.#flight !== self() && !self().committed) return credential
+      this.#adopt(checkCredential(credential, this.#provider.name), previous, started)
+      return credential
+    } catch (thrown) {
+      if (signal.aborted && !timedOut && !self().committed) throw signal.reason
+      throw this.#fail(
+        toCredentialError(thrown, this.#provider.name, this.resource, self().committed),
+      )
+    } finally {
+      if (this.#flight === self()) this.#flight = undefined
+    }
+  }
+
+  /** Waits for the provider, but no longer than allowed and not after an abort. */
+  #limited(
+    acquired: Promise<Credential>,
+    signal: AbortSignal,
+    self: () => Flight<Credential>,
+    onTimeout: () => void,
+  ): Promise<Credential> {
+    const limit = this.#acquireTimeout ?? (this.#provider.interactive === true ? 300 : 30)
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        onTimeout()
+        const error = new CredentialError(
+          self().committed ? 'outcome_unknown' : 'timeout',
+          `${this.#provider.name}: no credential for ${this.#label} within ${limit} s.`,
+          { retryable: true, resource: this.resource, provider: this.#provider.name },
+        )
+        self().abort(error)
+        reject(error)
+      }, limit * 1000)
+      const onAbort = () => {
+        if (self().committed) return
+        clearTimeout(timer)
+        reject(signal.reason)
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', onAbort)
+      }
+      acquired.then(
+        (credential) => {
+          done()
+          resolve(credential)
+        },
+        (error: unknown) => {
+          done()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  #adopt(credential: Credential, previous: Credential | undefined, started: number): void {
+    const now = this.#now()
+    const wasRejected = this.#rejected
+    const unchanged =
+      previous !== undefined && (previous === credential || previous.equals?.(credential) === true)
+    this.#current = credential
+    this.#ready = Promise.resolve(credential)
+    this.#rejected = false
+    this.#generation += 1
+    this.#challenges = []
+    this.#loginReported = false
+    this.#deadlines = deadlines(
+      credential.obtainedAt ?? started,
+      credential.expiresAt,
+      credential.refreshAt,
+      this.#windows,
+      this.#random(),
+    )
+    this.#freshUntil = this.#deadlines.refreshAt
+    // A credential that is all but over when it arrives serves those who waited for it, once.
+    this.#failure = now < this.#deadlines.hardAt ? undefined : this.#exhausted(now)
+    this.#arm(now)
+    const { expiresAt } = this.#deadlines
+    this.#emit({
+      type: 'acquire_success',
+      generation: this.#generation,
+      durationMs: now - started,
+      ...(expiresAt === Infinity ? {} : { expiresIn: (expiresAt - now) / 1000 }),
+      unchanged: wasRejected && unchanged,
+    })
+  }
+
+  #exhausted(now: number): Failure {
+    const error = new CredentialError(
+      'invalid_response',
+      `${this.#provider.name}: the credential for ${this.#label} had expired when it arrived.`,
+      {
+        retryable: true,
+        resource: this.resource,
+        provider: this.#provider.name,
+        remedy: "Compare this machine's clock with the issuer's, and the lifetime it grants.",
+      },
+    )
+    return { error, attempt: 1, notBefore: now + 1000 }
+  }
+
+  #fail(error: CredentialError): CredentialError {
+    const now = this.#now()
+    const attempt = (this.#failure?.attempt ?? 0) + 1
+    const isLogin = error.code === 'login_required'
+    const waitMs = isLogin
+      ? Infinity
+      : error.retryable
+        ? backOff(attempt, this.#random(), error.retryAfter)
+        : 60_000
+    this.#failure = { error, attempt, notBefore: now + waitMs }
+    const usable = this.#current !== undefined && !this.#rejected
+    const rest = usable ? this.#deadlines.expiresAt - now : 0
+    this.#emit({
+      type: 'acquire_failure',
+      code: error.code,
+      retryable: error.retryable,
+      attempt,
+      retryIn: waitMs / 1000,
+      stillValidFor: Math.max(0, rest) / 1000,
+    })
+    if (isLogin && !this.#loginReported) {
+      this.#loginReported = true
+      this.#emit({ type: 'login_required', reason: (error as LoginRequiredError).reason })
+    }
+    this.#arm(now)
+    return error
+  }
+
+  #cooling(now: number): CredentialError | undefined {
+    const failure = this.#failure
+    if (failure === undefined || now >= failure.notBefore) return undefined
+    if (this.#flight !== undefined && !this.#flight.cancelled) return undefined
+    if (failure.notBefore === Infinity) return failure.error
+    const wait = failure.notBefore - now
+    this.#emit({ type: 'cooldown', code: failure.error.code, retryIn: wait / 1000 })
+    return coolingError(failure.error, wait)
+  }
+
+  #arm(now: number): void {
+    if (!this.#keepFresh || this.#closing !== undefined) return
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    const due = Math.max(this.#deadlines.refreshAt, this.#failure?.notBefore ?? -Infinity)
+    if (due === Infinity || due === -Infinity) return
+    this.#timer = setTimeout(
+      () => {
+        const then = this.#now()
+        if (then < due) this.#arm(then)
+        else this.#renewInBackground(then)
+      },
+      Math.min(Math.max(0, due - now), longestTimer),
+    )
+    ;(this.#timer as { unref?: () => void }).unref?.()
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#freshUntil = -Infinity
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    const flight = this.#flight
+    if (flight !== undefined) {
+      flight.cancel(this.#closedError())
+      let timer: ReturnType<typeof setTimeout> | undefined
+      const grace = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, closeGraceMs)
+      })
+      await Promise.race([flight.result.then(noop, noop), grace])
+      clearTimeout(timer)
+    }
+    this.#emit({ type: 'closed' })
+  }
+
+  #closedError(): CredentialError {
+    return new CredentialError('closed', `The credential manager for ${this.#label} is closed.`, {
+      resource: this.resource,
+      provider: this.#provider.name,
+      remedy: 'Make a new one, or a new transport.',
+    })
+  }
+
+  #emit(details: CredentialEventDetails): void {
+    if (this.#onEvent === undefined) return
+    const event: CredentialEvent = {
+      ...details,
+      time: this.#now(),
+      resource: this.#label,
+      provider: this.#provider.name,
+    }
+    try {
+      this.#onEvent(event)
+    } catch {
+      // An observer must not change what happens.
+    }
+  }
+}
+
+function noop(): void {}
+
+function checkProvider(provider: CredentialProvider): void {
+  if (typeof provider?.acquire === 'function' && typeof provider.name === 'string') return
+  throw new ConfigurationError(
+    'provider',
+    'The provider must be an object with `name` and `acquire`; pass what apiKey(), bearer() or custom() returns.',
+  )
+}
+
+function checkCredential(credential: Credential, provider: string): Credential {
+  if (typeof credential?.apply === 'function') return credential
+  throw new CredentialError(
+    'invalid_response',
+    `${provider}: \`acquire\` resolved to something without an \`apply\` function.`,
+    { provider, remedy: 'Return { apply({ headers }) { headers.set(…) } }.' },
+  )
+}
+
+/** The form in which a server is known: no fragment, no query, no user information. */
+function canonicalResource(resource: string | URL): URL {
+  const text = String(resource)
+  if (!URL.canParse(text)) {
+    throw new ConfigurationError('resource', '`resource` is not a URL; pass the MCP server URL.')
+  }
+  const url = new URL(text)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw new ConfigurationError('resource', '`resource` must be an http(s) URL.')
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new ConfigurationError(
+      'resource',
+      '`resource` must not contain a user name or password; use basic() for them.',
+    )
+  }
+  url.hash = ''
+  url.search = ''
+  return url
+}
+
+function seconds(option: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback
+  if (Number.isFinite(value) && value > 0) return value
+  throw new ConfigurationError(option, `\`${option}\` must be a positive number of seconds.`)
+}

@@ -1,0 +1,149 @@
+/**
+ * Connects a client of either official SDK, whichever transport the server speaks.
+ *
+ * @module
+ */
+import type { CredentialProvider } from '../credential.ts'
+import { ConfigurationError, isCredentialError } from '../errors.ts'
+import {
+  type AuthorizedFetch,
+  type AuthorizedFetchOptions,
+  authorizedFetch,
+} from '../transport/authorized-fetch.ts'
+
+/** A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x). */
+export interface ConnectableClient {
+  /** Connects the client over a transport. */
+  // biome-ignore lint/suspicious/noExplicitAny: each SDK version has a Transport type of its own.
+  connect(transport: any, options?: any): Promise<void>
+  /** Closes the client and its transport. */
+  close(): Promise<void>
+}
+
+/** How {@link connect} works; the rest is for {@link authorizedFetch}. */
+export interface ConnectOptions extends Omit<AuthorizedFetchOptions, 'resource'> {
+  /** Options for the transport's constructor, such as `reconnectionOptions`. `fetch` is ours. */
+  readonly transport?: Readonly<Record<string, unknown>>
+}
+
+/** The transport that was connected. */
+export interface ConnectedTransport {
+  /** The transport: `streamable-http`, or `sse` for a server of the older protocol. */
+  readonly kind: 'streamable-http' | 'sse'
+  /** The SDK's own transport object. */
+  readonly transport: object
+  /** The authenticating `fetch`, with its token manager. */
+  readonly fetch: AuthorizedFetch
+}
+
+interface Transports {
+  readonly StreamableHTTPClientTransport: new (url: URL, options: object) => object
+  readonly SSEClientTransport: new (url: URL, options: object) => object
+}
+
+// The statuses by which a server of the older transport answers the first POST (MCP 2025-11-25,
+// Transports, Backwards Compatibility).
+const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
+
+/**
+ * Connects a client with credentials: Streamable HTTP first, and the older HTTP+SSE transport when the
+ * server answers the first POST with 400, 404 or 405.
+ *
+ * @param client - A `Client` of either SDK.
+ * @param url - The MCP server.
+ * @throws `CredentialError` when there is no credential; {@link ConfigurationError} when the SDK is
+ * not installed; otherwise what the SDK throws. When both transports fail, the first one's error is
+ * thrown, unless the second got further.
+ *
+ * @example
+ * ```ts
+ * import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+ * import { apiKey, env } from 'mcp-credentials'
+ * import { connect } from 'mcp-credentials/mcp'
+ *
+ * const client = new Client({ name: 'agent', version: '1.0.0' })
+ * await connect(client, 'https://mcp.example.com/mcp', apiKey({ value: env('MCP_API_KEY') }))
+ * ```
+ */
+export async function connect(
+  client: ConnectableClient,
+  url: string | URL,
+  provider: CredentialProvider,
+  options: ConnectOptions = {},
+): Promise<ConnectedTransport> {
+  const { transport: transportOptions = {}, ...rest } = options
+  const target = new URL(url)
+  const fetch = authorizedFetch(provider, { ...rest, resource: target })
+  const { StreamableHTTPClientTransport, SSEClientTransport } = await loadTransports(client)
+
+  let status: number | undefined
+  const noting = async (input: string | URL, init?: RequestInit) => {
+    const response = await fetch(input, init)
+    if (init?.method === 'POST') status = response.status
+    return response
+  }
+  const streamable = new StreamableHTTPClientTransport(target, {
+    ...transportOptions,
+    fetch: noting,
+  })
+  try {
+    await client.connect(streamable)
+    return { kind: 'streamable-http', transport: streamable, fetch }
+  } catch (error) {
+    if (status === undefined || !olderTransport.has(status)) throw error
+    await client.close()
+  }
+
+  const sse = new SSEClientTransport(target, { ...transportOptions, fetch })
+  try {
+    await client.connect(sse)
+    return { kind: 'sse', transport: sse, fetch }
+  } catch (error) {
+    await client.close()
+    throw await credentialFailure(fetch, error)
+  }
+}
+
+/**
+ * The event source of the SSE transport reports any failure as a status. When it was for want of a
+ * credential, the manager still knows why, and says so again without asking anybody.
+ */
+async function credentialFailure(fetch: AuthorizedFetch, error: unknown): Promise<unknown> {
+  if ((error as { code?: unknown } | null)?.code !== 401) return error
+  try {
+    await fetch.manager.credential()
+    return error
+  } catch (reason) {
+    return isCredentialError(reason) ? reason : error
+  }
+}
+
+async function loadTransports(client: ConnectableClient): Promise<Transports> {
+  const version2 = await load(() => import('@modelcontextprotocol/client'))
+  if (version2 !== undefined && client instanceof version2.Client) {
+    return version2 as unknown as Transports
+  }
+  const [streamableHttp, sse] = await Promise.all([
+    load(() => import('@modelcontextprotocol/sdk/client/streamableHttp.js')),
+    load(() => import('@modelcontextprotocol/sdk/client/sse.js')),
+  ])
+  if (streamableHttp !== undefined && sse !== undefined) {
+    return { ...streamableHttp, ...sse } as unknown as Transports
+  }
+  if (version2 !== undefined) return version2 as unknown as Transports
+  throw new ConfigurationError(
+    'client',
+    'connect: neither @modelcontextprotocol/sdk nor @modelcontextprotocol/client is installed.',
+    { remedy: 'Run `npm install @modelcontextprotocol/sdk`.' },
+  )
+}
+
+async function load<T>(importer: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await importer()
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}

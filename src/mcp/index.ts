@@ -1,0 +1,11 @@
+/**
+ * Helpers that need the official SDK, of version 1 or 2.
+ *
+ * @module mcp-credentials/mcp
+ */
+export {
+  type ConnectableClient,
+  type ConnectedTransport,
+  type ConnectOptions,
+  connect,
+} from './connect.ts'

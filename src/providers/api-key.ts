@@ -1,0 +1,79 @@
+/**
+ * A static API key, in a header or in the query.
+ *
+ * @module
+ */
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { checkSecret, readSecret } from '../secret.ts'
+import { checkHeaderName, checkOptions } from './checks.ts'
+
+/** Where the key goes: into a header, or into the query for servers that accept nothing else. */
+export type ApiKeyOptions =
+  | {
+      /** The key. */
+      readonly value: Secret
+      /** The header that carries it. Default `X-API-Key`. */
+      readonly header?: string
+      /** Not together with `header`. */
+      readonly query?: never
+    }
+  | {
+      /** The key. */
+      readonly value: Secret
+      /**
+       * The query parameter that carries it. URLs are written to access logs, proxies and error
+       * messages: use this only when the server accepts no header.
+       */
+      readonly query: string
+      /** Not together with `query`. */
+      readonly header?: never
+    }
+
+/**
+ * Proves who you are with a static API key.
+ *
+ * @example
+ * ```ts
+ * import { apiKey, env } from 'mcp-credentials'
+ *
+ * const inHeader = apiKey({ value: env('MCP_API_KEY') })
+ * const inQuery = apiKey({ value: env('MCP_API_KEY'), query: 'api_key' })
+ * ```
+ *
+ * @throws {@link ConfigurationError} when the key is empty or cannot be sent in a header, when
+ * `header` is no header name, or when both `header` and `query` are given.
+ */
+export function apiKey(options: ApiKeyOptions): CredentialProvider {
+  checkOptions('apiKey', options, ['value', 'header', 'query'])
+  const { value, query } = options
+  if (query !== undefined && options.header !== undefined) {
+    throw new ConfigurationError(
+      'apiKey.query',
+      'apiKey: give either `header` or `query`, not both.',
+    )
+  }
+  if (query !== undefined && (typeof query !== 'string' || query === '')) {
+    throw new ConfigurationError(
+      'apiKey.query',
+      'apiKey.query is empty; write the name of the parameter.',
+    )
+  }
+  const header = options.header ?? 'X-API-Key'
+  checkHeaderName('apiKey.header', header)
+  checkSecret('apiKey.value', value)
+  return {
+    name: 'apiKey',
+    async acquire() {
+      const key = await readSecret('apiKey.value', value)
+      if (query === undefined) return { apply: ({ headers }) => headers.set(header, key) }
+      return {
+        apply(request) {
+          const url = new URL(request.url)
+          url.searchParams.set(query, key)
+          request.url = url
+        },
+      }
+    },
+  }
+}

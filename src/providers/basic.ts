@@ -1,0 +1,74 @@
+/**
+ * A user name and a password.
+ *
+ * @module
+ */
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { readSecret } from '../secret.ts'
+import { checkOptions } from './checks.ts'
+
+/** What {@link basic} sends. */
+export interface BasicOptions {
+  /** The user name; it cannot contain a colon. */
+  readonly username: Secret
+  /** The password. */
+  readonly password: Secret
+}
+
+/**
+ * Sends user name and password as `Authorization: Basic`, encoded as UTF-8.
+ *
+ * @throws {@link ConfigurationError} when the user name is empty or contains a colon, or when
+ * either contains a control character.
+ * @see RFC 7617, section 2
+ *
+ * @example
+ * ```ts
+ * import { basic, env } from 'mcp-credentials'
+ *
+ * const provider = basic({ username: 'agent', password: env('MCP_PASSWORD') })
+ * ```
+ */
+export function basic(options: BasicOptions): CredentialProvider {
+  checkOptions('basic', options, ['username', 'password'])
+  const { username, password } = options
+  checkPart('basic.username', username, usernameProblem)
+  checkPart('basic.password', password, passwordProblem)
+  return {
+    name: 'basic',
+    async acquire() {
+      const [user, secret] = await Promise.all([
+        readSecret('basic.username', username, usernameProblem),
+        readSecret('basic.password', password, passwordProblem),
+      ])
+      const value = `Basic ${base64(`${user}:${secret}`)}`
+      return { apply: ({ headers }) => headers.set('Authorization', value) }
+    },
+  }
+}
+
+function checkPart(
+  option: string,
+  part: Secret,
+  problemOf: (value: string) => string | undefined,
+): void {
+  if (typeof part === 'function') return
+  const problem = typeof part === 'string' ? problemOf(part) : 'is missing'
+  if (problem === undefined) return
+  throw new ConfigurationError(option, `${option} ${problem}; pass a string, or env('NAME').`)
+}
+
+function usernameProblem(value: string): string | undefined {
+  if (value.includes(':')) return 'contains a colon, which Basic authentication cannot carry'
+  return passwordProblem(value)
+}
+
+function passwordProblem(value: string): string | undefined {
+  if (value === '') return 'is empty'
+  return /\p{Cc}/u.test(value) ? 'contains a control character' : undefined
+}
+
+function base64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+}

@@ -1,0 +1,61 @@
+/**
+ * A bearer token that somebody else issued.
+ *
+ * @module
+ */
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { checkSecret, readSecret } from '../secret.ts'
+
+/**
+ * Sends a token as `Authorization: Bearer`.
+ *
+ * A token that is read from a source and is a JWT is read again before its `exp`. The claim is used
+ * for timing only; nothing is verified.
+ *
+ * @param token - The token, without the word `Bearer`.
+ * @throws {@link ConfigurationError} when the token is empty or contains characters that RFC 6750
+ * does not allow.
+ * @see RFC 6750, section 2.1
+ *
+ * @example
+ * ```ts
+ * import { bearer, env } from 'mcp-credentials'
+ *
+ * const provider = bearer(env('MCP_TOKEN'))
+ * ```
+ */
+export function bearer(token: Secret): CredentialProvider {
+  checkSecret('bearer.token', token)
+  return {
+    name: 'bearer',
+    async acquire({ now }) {
+      const value = await readSecret('bearer.token', token)
+      const expiresAt = typeof token === 'function' ? jwtExpiry(value, now()) : undefined
+      return {
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        apply: ({ headers }) => headers.set('Authorization', `Bearer ${value}`),
+      }
+    },
+  }
+}
+
+/**
+ * When a JWT expires, in milliseconds since the epoch; `undefined` for anything that is no JWT.
+ */
+function jwtExpiry(token: string, now: number): number | undefined {
+  const payload = token.split('.')[1]
+  if (payload === undefined) return undefined
+  try {
+    const bytes = Uint8Array.from(
+      atob(payload.replace(/-/g, '+').replace(/_/g, '/')),
+      (character) => character.charCodeAt(0),
+    )
+    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes))
+    if (typeof claims !== 'object' || claims === null) return undefined
+    const { exp } = claims as { exp?: unknown }
+    // A token that is already over would be refused anyway; the server shall say so.
+    return typeof exp === 'number' && exp * 1000 > now ? exp * 1000 : undefined
+  } catch {
+    return undefined
+  }
+}

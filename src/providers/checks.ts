@@ -1,0 +1,50 @@
+/**
+ * Which headers a credential may set.
+ *
+ * @module
+ */
+import { ConfigurationError } from '../errors.ts'
+
+// These belong to the transport or to HTTP itself. A credential that replaced one would break the
+// protocol (MCP 2026-07-28, Streamable HTTP) or the connection.
+const reserved =
+  /^(?:mcp-.*|accept|content-type|content-length|content-encoding|host|connection|transfer-encoding|upgrade|te|trailer|last-event-id)$/i
+
+/**
+ * Checks the name of a header that a credential sets.
+ *
+ * @throws {@link ConfigurationError} when it is no header name, or belongs to the transport.
+ */
+export function checkHeaderName(option: string, name: string): void {
+  if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) {
+    throw new ConfigurationError(
+      option,
+      `${option} is not a header name; write one such as X-API-Key.`,
+    )
+  }
+  if (reserved.test(name)) {
+    throw new ConfigurationError(
+      option,
+      `${option}: the header ${name} belongs to the transport; choose another for the credential.`,
+    )
+  }
+}
+
+/**
+ * Refuses options that do not exist, so that a typing error is not a silent default.
+ *
+ * @throws {@link ConfigurationError} that names the unknown option and the known ones.
+ */
+export function checkOptions(provider: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new ConfigurationError(provider, `${provider}: pass an object with ${known.join(', ')}.`)
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new ConfigurationError(
+        `${provider}.${key}`,
+        `${provider}: there is no option \`${key}\`; the options are ${known.join(', ')}.`,
+      )
+    }
+  }
+}

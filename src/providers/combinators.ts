@@ -1,0 +1,212 @@
+/**
+ * Providers made of providers.
+ *
+ * @module
+ */
+import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+
+/**
+ * Puts several credentials on each request: a token and a tenant header, say. They are applied in the
+ * order given, so a signature that covers the others' headers comes last.
+ *
+ * @throws {@link ConfigurationError} when no provider is given.
+ *
+ * @example
+ * ```ts
+ * import { all, bearer, env, headers } from 'mcp-credentials'
+ *
+ * const provider = all(bearer(env('MCP_TOKEN')), headers({ 'X-Tenant-ID': 'acme' }))
+ * ```
+ */
+export function all(...providers: readonly CredentialProvider[]): CredentialProvider {
+  checkProviders('all', providers)
+  const partsOf = new WeakMap<Credential, readonly Credential[]>()
+  return {
+    name: `all(${namesOf(providers)})`,
+    alternatives: Math.max(...providers.map((provider) => provider.alternatives ?? 1)),
+    interactive: providers.some((provider) => provider.interactive === true),
+    async acquire(context) {
+      const before = context.previous === undefined ? undefined : partsOf.get(context.previous)
+      const parts = await Promise.all(
+        providers.map((provider, index) => {
+          const previous = before?.[index]
+          if (previous !== undefined && !isDue(previous, context)) return previous
+          return provider.acquire({ ...context, previous })
+        }),
+      )
+      const credential = joined(parts)
+      partsOf.set(credential, parts)
+      return credential
+    },
+  }
+}
+
+/**
+ * Takes the first provider that has a credential: an environment variable, else a file, say.
+ *
+ * @throws {@link ConfigurationError} when no provider is given.
+ *
+ * @example
+ * ```ts
+ * import { apiKey, env, file, firstAvailable } from 'mcp-credentials'
+ *
+ * const provider = firstAvailable(
+ *   apiKey({ value: env('MCP_API_KEY') }),
+ *   apiKey({ value: file('/run/secrets/mcp-api-key') }),
+ * )
+ * ```
+ */
+export function firstAvailable(...providers: readonly CredentialProvider[]): CredentialProvider {
+  checkProviders('firstAvailable', providers)
+  const origin = new WeakMap<Credential, CredentialProvider>()
+  return {
+    name: `firstAvailable(${namesOf(providers)})`,
+    alternatives: Math.max(...providers.map((provider) => provider.alternatives ?? 1)),
+    interactive: providers.some((provider) => provider.interactive === true),
+    async acquire(context) {
+      const problems: string[] = []
+      let retryable = false
+      for (const provider of providers) {
+        try {
+          const previous = previousOf(provider, context, origin)
+          const credential = await provider.acquire({ ...context, previous })
+          origin.set(credential, provider)
+          return credential
+        } catch (error) {
+          context.signal.throwIfAborted()
+          retryable ||= !isCredentialError(error) || error.retryable
+          problems.push(describe(provider, error))
+        }
+      }
+      throw new CredentialError(
+        'acquire_failed',
+        `None of ${providers.length} providers has a credential. ${problems.join(' ')}`,
+        { retryable },
+      )
+    },
+  }
+}
+
+/**
+ * Holds keys that replace each other: after the server refuses one, the next is used, and the one
+ * that works is remembered. Put the primary key first.
+ *
+ * @throws {@link ConfigurationError} when fewer than two providers are given.
+ *
+ * @example
+ * ```ts
+ * import { apiKey, env, rotating } from 'mcp-credentials'
+ *
+ * const provider = rotating([
+ *   apiKey({ value: env('MCP_API_KEY') }),
+ *   apiKey({ value: env('MCP_API_KEY_NEXT') }),
+ * ])
+ * ```
+ */
+export function rotating(providers: readonly CredentialProvider[]): CredentialProvider {
+  checkProviders('rotating', providers)
+  if (providers.length < 2) {
+    throw new ConfigurationError(
+      'rotating',
+      'rotating: pass at least two providers, the primary first.',
+    )
+  }
+  const origin = new WeakMap<Credential, CredentialProvider>()
+  let preferred = 0
+  return {
+    name: `rotating(${namesOf(providers)})`,
+    alternatives: providers.length - 1,
+    interactive: providers.some((provider) => provider.interactive === true),
+    async acquire(context) {
+      const refused = context.reason === 'rejected' && context.previous !== undefined
+      const start = refused ? indexAfter(providers, origin.get(context.previous)) : preferred
+      let failure: unknown
+      for (let step = 0; step < providers.length; step += 1) {
+        const index = (start + step) % providers.length
+        const provider = providers[index]
+        if (provider === undefined) continue
+        try {
+          const previous = previousOf(provider, context, origin)
+          const credential = await provider.acquire({ ...context, previous })
+          origin.set(credential, provider)
+          preferred = index
+          return credential
+        } catch (error) {
+          context.signal.throwIfAborted()
+          failure ??= error
+        }
+      }
+      throw failure
+    },
+  }
+}
+
+function joined(parts: readonly Credential[]): Credential {
+  const expiresAt = Math.min(...parts.map((part) => part.expiresAt ?? Infinity))
+  const refreshAt = Math.min(...parts.map((part) => part.refreshAt ?? Infinity))
+  const obtained = parts.filter(
+    (part) => part.expiresAt === expiresAt && part.obtainedAt !== undefined,
+  )
+  const obtainedAt = obtained[0]?.obtainedAt
+  return {
+    ...(expiresAt === Infinity ? {} : { expiresAt }),
+    ...(refreshAt === Infinity ? {} : { refreshAt }),
+    ...(obtainedAt === undefined ? {} : { obtainedAt }),
+    async apply(request) {
+      for (const part of parts) await part.apply(request)
+    },
+    observe(response, request) {
+      let again = false
+      for (const part of parts) again = part.observe?.(response, request) === true || again
+      return again
+    },
+  }
+}
+
+// When one part is about to expire, parts that do not expire, or not within the same five minutes,
+// are kept: renewing them would spend refresh tokens for nothing.
+function isDue(part: Credential, context: AcquireContext): boolean {
+  if (context.reason !== 'expiring') return true
+  const expiresAt = Math.min(part.expiresAt ?? Infinity, part.refreshAt ?? Infinity)
+  return expiresAt <= Math.max(context.now(), context.previous?.expiresAt ?? 0) + 300_000
+}
+
+function previousOf(
+  provider: CredentialProvider,
+  context: AcquireContext,
+  origin: WeakMap<Credential, CredentialProvider>,
+): Credential | undefined {
+  const { previous } = context
+  return previous !== undefined && origin.get(previous) === provider ? previous : undefined
+}
+
+function indexAfter(
+  providers: readonly CredentialProvider[],
+  provider: CredentialProvider | undefined,
+): number {
+  return provider === undefined ? 0 : (providers.indexOf(provider) + 1) % providers.length
+}
+
+function describe(provider: CredentialProvider, error: unknown): string {
+  if (isCredentialError(error)) return `${provider.name}: ${error.message}`
+  return `${provider.name}: failed with ${error instanceof Error ? error.name : typeof error}.`
+}
+
+function namesOf(providers: readonly CredentialProvider[]): string {
+  return providers.map((provider) => provider.name).join(', ')
+}
+
+function checkProviders(name: string, providers: readonly CredentialProvider[]): void {
+  if (!Array.isArray(providers) || providers.length === 0) {
+    throw new ConfigurationError(name, `${name}: pass at least one provider.`)
+  }
+  for (const provider of providers) {
+    if (typeof provider?.acquire !== 'function') {
+      throw new ConfigurationError(
+        name,
+        `${name}: every argument must be a provider, such as apiKey({ … }).`,
+      )
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * A provider of your own.
+ *
+ * @module
+ */
+import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from './checks.ts'
+
+/** How a provider of your own gets its credential. */
+export interface CustomOptions {
+  /** Names it in events and errors. Default `custom`. */
+  readonly name?: string
+  /** Gets a credential; called again before it expires and after the server refused it. */
+  readonly acquire: (context: AcquireContext) => Credential | Promise<Credential>
+}
+
+/**
+ * Makes a provider from one function.
+ *
+ * @throws {@link ConfigurationError} when `acquire` is not a function.
+ *
+ * @example
+ * ```ts
+ * import { custom } from 'mcp-credentials'
+ *
+ * declare function readFromVault(signal: AbortSignal): Promise<{ token: string; seconds: number }>
+ *
+ * const provider = custom({
+ *   async acquire({ signal, now }) {
+ *     const { token, seconds } = await readFromVault(signal)
+ *     return {
+ *       expiresAt: now() + seconds * 1000,
+ *       apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
+ *     }
+ *   },
+ * })
+ * ```
+ */
+export function custom(options: CustomOptions): CredentialProvider {
+  checkOptions('custom', options, ['name', 'acquire'])
+  const { acquire } = options
+  if (typeof acquire !== 'function') {
+    throw new ConfigurationError(
+      'custom.acquire',
+      'custom.acquire must be a function that returns a credential.',
+    )
+  }
+  return { name: options.name ?? 'custom', acquire: async (context) => acquire(context) }
+}

@@ -1,0 +1,334 @@
+/**
+ * A `fetch` that authenticates: the seam that every transport of both official SDKs shares.
+ *
+ * @module
+ */
+import type { Credential, CredentialProvider } from '../credential.ts'
+import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
+import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { checkTransportSecurity, isServerRequest } from './origin.ts'
+import { Content, Outgoing } from './outgoing.ts'
+import {
+  parseRetryAfter,
+  pause,
+  type ResolvedRetryPolicy,
+  type RetryPolicy,
+  resolveRetryPolicy,
+  retryDelay,
+} from './retry.ts'
+import { parseChallenges } from './www-authenticate.ts'
+
+/** How {@link authorizedFetch} works; the rest is for its {@link TokenManager}. */
+export interface AuthorizedFetchOptions extends Omit<TokenManagerOptions, 'resource'> {
+  /** The MCP server that the credential is bound to. Default: the URL of the first request. */
+  readonly resource?: string | URL
+  /** When and how often a request is sent again. Default: once, after a 401. */
+  readonly retry?: RetryPolicy
+  /** Allow plain `http:` to other machines. The credential can then be read on the way. Default `false`. */
+  readonly allowInsecure?: boolean
+}
+
+/** A `fetch` that authenticates, and the manager behind it. */
+export interface AuthorizedFetch {
+  (input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /**
+   * Keeps the credential. Without the option `resource` there is none before the first request, and
+   * reading it throws a {@link ConfigurationError}.
+   */
+  readonly manager: TokenManager
+}
+
+const maxRedirects = 5
+const maxDrain = 65_536
+
+/**
+ * Makes a `fetch` that puts a credential on every request to one origin, and heals a 401 once.
+ *
+ * - The credential goes to the bound origin and nowhere else; requests to other origins, and those to
+ *   an authorization server on the same origin, pass through without it.
+ * - After a 401 the credential is renewed and the request sent once more, byte for byte. Streams are
+ *   sent once and not retried. Whatever comes then is the caller's, untouched.
+ * - Redirects are followed within the origin, where method and body stay as they are.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch, bearer, env } from 'mcp-credentials'
+ *
+ * const fetch = authorizedFetch(bearer(env('MCP_TOKEN')), { resource: 'https://mcp.example.com/mcp' })
+ * const response = await fetch('https://mcp.example.com/mcp', { method: 'POST', body: '{}' })
+ * ```
+ *
+ * @throws {@link ConfigurationError} when an option is wrong. The returned function throws
+ * {@link CredentialError} when there is no credential, and otherwise whatever `fetch` throws.
+ */
+export function authorizedFetch(
+  provider: CredentialProvider,
+  options: AuthorizedFetchOptions = {},
+): AuthorizedFetch {
+  checkOptions(options)
+  const allowInsecure = options.allowInsecure ?? false
+  const retry = resolveRetryPolicy(options.retry ?? {}, Math.max(1, provider?.alternatives ?? 1))
+  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
+  const now = options.now ?? Date.now
+  let sender: Sender | undefined
+
+  const bind = (resource: string | URL): Sender => {
+    const manager = new TokenManager(provider, { ...options, resource, fetch: send })
+    checkTransportSecurity(manager.resource, allowInsecure)
+    return new Sender(manager, retry, send, now, options.onEvent !== undefined)
+  }
+  if (options.resource !== undefined) sender = bind(options.resource)
+  else new TokenManager(provider, { ...options, resource: 'https://localhost' })
+
+  const authorized = async (input: string | URL | Request, init?: RequestInit) => {
+    const call = await normalize(input, init)
+    if (!isServerRequest(call.url, call.headers, call.init.body)) return send(call.url, call.init)
+    sender ??= bind(call.url)
+    if (call.url.origin !== sender.manager.resource.origin) return send(call.url, call.init)
+    return sender.request(call)
+  }
+  return Object.defineProperty(authorized, 'manager', {
+    get: () => {
+      if (sender !== undefined) return sender.manager
+      throw new ConfigurationError(
+        'resource',
+        'The credential is not bound to a server yet; pass `resource: url` to use the manager before the first request.',
+      )
+    },
+  }) as unknown as AuthorizedFetch
+}
+
+interface Call {
+  readonly url: URL
+  readonly headers: Headers
+  readonly init: RequestInit
+}
+
+class Sender {
+  readonly manager: TokenManager
+  readonly #policy: ResolvedRetryPolicy
+  readonly #send: typeof fetch
+  readonly #now: () => number
+  readonly #observed: boolean
+  #streamOpened = false
+
+  constructor(
+    manager: TokenManager,
+    policy: ResolvedRetryPolicy,
+    send: typeof fetch,
+    now: () => number,
+    observed: boolean,
+  ) {
+    this.manager = manager
+    this.#policy = policy
+    this.#send = send
+    this.#now = now
+    this.#observed = observed
+  }
+
+  async request(call: Call): Promise<Response> {
+    const isEventSource = isEventSourceRequest(call.init)
+    try {
+      const response = await this.#withRetries(call)
+      if (isEventSource && response.ok) this.#streamOpened = true
+      return response
+    } catch (error) {
+      if (!isEventSource || !isCredentialError(error)) throw error
+      // An event source reconnects for ever when its fetch throws, even after connect() has failed,
+      // and stops for good on a 401. Only a passing failure of a stream that worked is left to it.
+      if (this.#streamOpened && error.retryable) throw error
+      return new Response(null, { status: 401 })
+    }
+  }
+
+  async #withRetries(call: Call): Promise<Response> {
+    const signal = call.init.signal ?? undefined
+    const content = new Content(call.init.body)
+    let retries = 0
+    let observed = false
+    for (let attempt = 1; ; attempt += 1) {
+      const credential = this.manager.current() ?? (await this.manager.credential({ signal }))
+      const [response, request] = await this.#follow(call, content, credential, attempt)
+      const { status } = response
+
+      // A credential that learnt something, such as a nonce, has one more try of its own.
+      const learnt = credential.observe?.(response, request) === true
+      if (learnt && !observed && content.replayable) {
+        observed = true
+        drain(response)
+        continue
+      }
+      const refused = status === 401 || (status === 403 && this.#policy.statusCodes.has(403))
+      if (!refused) this.manager.accepted(credential)
+      if (status < 400) return response
+
+      const challenges = parseChallenges(response.headers.get('WWW-Authenticate'))
+      const worthwhile = refused && this.manager.invalidate(credential, { challenges, status })
+      const wait = this.#retryIn(response, retries, worthwhile)
+      if (wait === undefined || !content.replayable) {
+        if (refused) {
+          const { method } = request
+          this.manager.emit({ type: 'request_rejected', status, method, attempts: attempt })
+        }
+        return response
+      }
+      retries += 1
+      // The renewal comes first: when it fails, its error says more than the 401.
+      if (worthwhile) await this.manager.credential({ signal })
+      drain(response)
+      this.manager.emit({ type: 'request_retry', status, attempt: attempt + 1, delayMs: wait })
+      await pause(wait, signal)
+    }
+  }
+
+  /** Milliseconds until the request is sent again; `undefined`: it is not. */
+  #retryIn(response: Response, retries: number, worthwhile: boolean): number | undefined {
+    const policy = this.#policy
+    const { status } = response
+    if (retries >= policy.maxRetries || !policy.statusCodes.has(status)) return undefined
+    const isAuthentication = status === 401 || status === 403
+    if (isAuthentication && !worthwhile && !policy.explicit) return undefined
+    const retryAfter = parseRetryAfter(response.headers.get('Retry-After'), this.#now())
+    return retryDelay(policy, retries + 1, worthwhile, retryAfter)
+  }
+
+  /** Sends the request, and again to wherever the server moved it within its own origin. */
+  async #follow(
+    call: Call,
+    content: Content,
+    credential: Credential,
+    attempt: number,
+  ): Promise<[Response, Outgoing]> {
+    const { init } = call
+    const method = init.method?.toUpperCase() ?? 'GET'
+    const redirect = init.redirect === 'error' ? 'error' : 'manual'
+    let target = call.url
+    for (let hops = 0; ; hops += 1) {
+      const headers = new Headers(call.headers)
+      const request = new Outgoing(method, target, headers, content, attempt, this.#now())
+      await this.#apply(credential, request, call.headers)
+      const response = await this.#send(request.destination, { ...init, headers, redirect })
+      // A caller that asked for manual redirects follows them itself, by calling again.
+      if (init.redirect === 'manual') return [response, request]
+      const next = this.#nextHop(response, target, method, content, hops)
+      if (next === undefined) return [response, request]
+      drain(response)
+      target = next
+    }
+  }
+
+  async #apply(credential: Credential, request: Outgoing, before: Headers): Promise<void> {
+    try {
+      const pending = credential.apply(request)
+      if (pending !== undefined) await pending
+    } catch (error) {
+      if (isCredentialError(error)) throw error
+      // The message of a failed Headers.set quotes the value, so it goes no further.
+      const name = error instanceof Error ? error.name : typeof error
+      throw new CredentialError(
+        'invalid_credential',
+        `${this.manager.provider}: the credential could not be put on the request (${name}).`,
+        {
+          resource: this.manager.resource,
+          provider: this.manager.provider,
+          remedy: 'Check that header names and values contain only characters that HTTP allows.',
+        },
+      )
+    }
+    const { origin } = this.manager.resource
+    if (request.destination.origin !== origin) {
+      throw new CredentialError(
+        'wrong_origin',
+        `${this.manager.provider}: the credential tried to send the request to another origin than ${origin}.`,
+        { resource: this.manager.resource, provider: this.manager.provider },
+      )
+    }
+    if (!this.#observed) return
+    before.forEach((value, header) => {
+      if (request.headers.get(header) !== value)
+        this.manager.emit({ type: 'header_replaced', header })
+    })
+  }
+
+  #nextHop(
+    response: Response,
+    from: URL,
+    method: string,
+    content: Content,
+    hops: number,
+  ): URL | undefined {
+    const { status } = response
+    const location = response.headers.get('Location')
+    if (![301, 302, 303, 307, 308].includes(status) || location === null) return undefined
+    const target = URL.canParse(location, from) ? new URL(location, from) : undefined
+    const isGet = method === 'GET' || method === 'HEAD'
+    // 301, 302 and 303 would turn a POST into a GET without its body (RFC 9110 section 15.4).
+    const keepsRequest = isGet || ((status === 307 || status === 308) && content.replayable)
+    if (target?.origin === from.origin && keepsRequest && hops < maxRedirects) {
+      target.username = ''
+      target.password = ''
+      return target
+    }
+    const label = target === undefined ? '<invalid URL>' : resourceLabel(target)
+    this.manager.emit({ type: 'redirect_refused', status, target: label })
+    return undefined
+  }
+}
+
+/** The way the SSE transports open their stream, through an event source. */
+function isEventSourceRequest(init: RequestInit): boolean {
+  return init.cache === 'no-store' && init.mode === 'cors' && (init.method ?? 'GET') === 'GET'
+}
+
+async function normalize(input: string | URL | Request, init: RequestInit = {}): Promise<Call> {
+  if (input instanceof URL) return { url: input, headers: new Headers(init.headers), init }
+  if (typeof input === 'string') {
+    return { url: new URL(input), headers: new Headers(init.headers), init }
+  }
+  const headers = new Headers(init.headers ?? input.headers)
+  const { method, signal, redirect, cache, mode, credentials, integrity, keepalive } = input
+  // Read here, so that it can be signed and sent a second time.
+  const own = input.body === null ? undefined : await input.arrayBuffer()
+  const given = { method, signal, redirect, cache, mode, credentials, integrity, keepalive }
+  return { url: new URL(input.url), headers, init: { ...given, body: own ?? null, ...init } }
+}
+
+// Read to the end so that the connection can be used again; a long body costs more than a connection.
+function drain(response: Response): void {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return
+  const pump = async () => {
+    for (let size = 0; size < maxDrain; ) {
+      const { done, value } = await reader.read()
+      if (done) return
+      size += value.byteLength
+    }
+    await reader.cancel()
+  }
+  pump().catch(() => {})
+}
+
+const known: readonly (keyof AuthorizedFetchOptions)[] = [
+  'resource',
+  'retry',
+  'allowInsecure',
+  'earlyWindow',
+  'hardMargin',
+  'jitter',
+  'acquireTimeout',
+  'keepFresh',
+  'fetch',
+  'now',
+  'random',
+  'onEvent',
+]
+
+function checkOptions(options: AuthorizedFetchOptions): void {
+  for (const key of Object.keys(options)) {
+    if ((known as readonly string[]).includes(key)) continue
+    throw new ConfigurationError(
+      key,
+      `There is no option \`${key}\`; the options are ${known.join(', ')}.`,
+    )
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * When and how often a request is sent again.
+ *
+ * @module
+ */
+import { ConfigurationError } from '../errors.ts'
+
+/** Which answers are worth another attempt. */
+export interface RetryPolicy {
+  /** Retries of one request, at most. Default 1, or as many as `rotating` has further keys. */
+  readonly maxRetries?: number
+  /**
+   * The statuses that are retried. 401 and 403 also renew the credential; others just repeat the
+   * request, so list only what the server means as «later». Default `[401]`.
+   */
+  readonly statusCodes?: readonly number[]
+  /**
+   * Seconds before a retry, doubled each time: `backoffFactor * 2^(n-1)`. The first retry with a
+   * renewed credential does not wait. Default 0.5.
+   */
+  readonly backoffFactor?: number
+  /**
+   * Seconds that `Retry-After` may ask for, at most; when the server wants more, its response is
+   * returned instead. Default 60.
+   */
+  readonly maxRetryAfter?: number
+}
+
+/** A policy with every default filled in. */
+export interface ResolvedRetryPolicy {
+  readonly maxRetries: number
+  readonly statusCodes: ReadonlySet<number>
+  readonly backoffFactor: number
+  readonly maxRetryAfter: number
+  /** The caller asked for this many retries; they are made even when nothing was renewed. */
+  readonly explicit: boolean
+}
+
+/**
+ * Checks a policy.
+ *
+ * @throws {@link ConfigurationError} when a member is out of range.
+ */
+export function resolveRetryPolicy(policy: RetryPolicy, alternatives: number): ResolvedRetryPolicy {
+  const { maxRetries, statusCodes = [401], backoffFactor = 0.5, maxRetryAfter = 60 } = policy
+  for (const key of Object.keys(policy)) {
+    if (!['maxRetries', 'statusCodes', 'backoffFactor', 'maxRetryAfter'].includes(key)) {
+      throw new ConfigurationError(`retry.${key}`, `retry: there is no option \`${key}\`.`)
+    }
+  }
+  if (
+    maxRetries !== undefined &&
+    !(Number.isInteger(maxRetries) && maxRetries >= 0 && maxRetries <= 10)
+  ) {
+    throw new ConfigurationError(
+      'retry.maxRetries',
+      'retry.maxRetries must be an integer from 0 to 10.',
+    )
+  }
+  for (const status of statusCodes) {
+    if (!(Number.isInteger(status) && status >= 400 && status <= 599)) {
+      throw new ConfigurationError(
+        'retry.statusCodes',
+        'retry.statusCodes takes statuses from 400 to 599.',
+      )
+    }
+  }
+  if (!(backoffFactor >= 0 && Number.isFinite(backoffFactor))) {
+    throw new ConfigurationError(
+      'retry.backoffFactor',
+      'retry.backoffFactor is seconds, 0 or more.',
+    )
+  }
+  if (!(maxRetryAfter >= 0 && Number.isFinite(maxRetryAfter))) {
+    throw new ConfigurationError(
+      'retry.maxRetryAfter',
+      'retry.maxRetryAfter is seconds, 0 or more.',
+    )
+  }
+  return {
+    maxRetries: maxRetries ?? alternatives,
+    statusCodes: new Set(statusCodes),
+    backoffFactor,
+    maxRetryAfter,
+    explicit: maxRetries !== undefined && maxRetries > 1,
+  }
+}
+
+/**
+ * Seconds that a `Retry-After` header asks for; `undefined` when there is none or it is malformed.
+ *
+ * @see RFC 9110, section 10.2.3
+ */
+export function parseRetryAfter(value: string | null, now: number): number | undefined {
+  if (value === null) return undefined
+  const text = value.trim()
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  // Date.parse takes almost anything; an HTTP date begins with a day's name and ends in GMT.
+  if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? undefined : Math.max(0, (date - now) / 1000)
+}
+
+/**
+ * Milliseconds to wait before the n-th retry; `undefined` when the server asks for more than allowed.
+ *
+ * @param renewed - The credential was renewed for this very retry.
+ */
+export function retryDelay(
+  policy: ResolvedRetryPolicy,
+  retry: number,
+  renewed: boolean,
+  retryAfter: number | undefined,
+): number | undefined {
+  if (retryAfter !== undefined && retryAfter > policy.maxRetryAfter) return undefined
+  const own = renewed && retry === 1 ? 0 : policy.backoffFactor * 2 ** (retry - 1)
+  return Math.max(own, retryAfter ?? 0) * 1000
+}
+
+/** Waits, unless the signal aborts first: then it rejects with the signal's reason. */
+export function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
+  if (milliseconds <= 0) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, milliseconds)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
