@@ -58,8 +58,9 @@ export interface CredentialErrorOptions {
  *
  * @example
  * ```ts
- * import { isCredentialError } from 'mcp-credentials'
+ * import { isCredentialError, type TokenManager } from 'mcp-credentials'
  *
+ * declare const manager: TokenManager
  * try {
  *   await manager.credential()
  * } catch (error) {
