@@ -44,7 +44,7 @@ export interface OutgoingRequest {
   readonly body: Uint8Array | undefined
   /** `1` for the first attempt of this request, `2` for the first retry, and so on. */
   readonly attempt: number
-  /** The current time in milliseconds since the epoch, corrected by the server's known offset. */
+  /** The current time in milliseconds since the epoch, by the server's clock as far as known. */
   readonly now: number
 }
 
@@ -56,6 +56,8 @@ export interface Credential {
   readonly obtainedAt?: number
   /** When the issuer advises to renew it, in milliseconds since the epoch. */
   readonly refreshAt?: number
+  /** The scopes that were granted, separated by spaces, where the issuer said so. */
+  readonly scope?: string
   /** What a store may keep, so that a later process can continue. Absent: it never leaves memory. */
   readonly record?: CredentialRecord
   /**
@@ -82,6 +84,8 @@ export interface CredentialProvider {
    * Default 1.
    */
   readonly alternatives?: number
+  /** Whether it can be asked for further scopes, after a 403 with `insufficient_scope`. Default `false`. */
+  readonly scoped?: boolean
   /** Whether only a person can replace a credential that its issuer refused. Default `false`. */
   readonly interactive?: boolean
   /**
@@ -121,8 +125,10 @@ export interface AcquireContext {
    * then on the acquisition is not cancelled, because its result would be lost.
    */
   commit(): void
-  /** The current time in milliseconds since the epoch. */
+  /** The current time in milliseconds since the epoch, by this machine's clock. */
   now(): number
+  /** The same by the server's clock, as far as known: for claims that the server checks. */
+  serverNow(): number
   /** A number in [0, 1). */
   random(): number
 }

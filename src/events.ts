@@ -130,6 +130,16 @@ export interface RedirectRefused {
   readonly target: string
 }
 
+/** The server's clock differs from this machine's by 30 seconds or more. */
+export interface ClockOffset {
+  /** The type of the event. */
+  readonly type: 'clock_offset'
+  /** The server's time less this machine's, in milliseconds. */
+  readonly offsetMs: number
+  /** Whether signatures and claims take it into account; not beyond 24 hours: check the clock. */
+  readonly applied: boolean
+}
+
 /** The manager was closed. */
 export interface Closed {
   /** The type of the event. */
@@ -149,6 +159,7 @@ export type CredentialEventDetails =
   | RequestRejected
   | HeaderReplaced
   | RedirectRefused
+  | ClockOffset
   | Closed
 
 /** What every event carries. */

@@ -27,6 +27,7 @@ export type {
   AcquireFailure,
   AcquireStart,
   AcquireSuccess,
+  ClockOffset,
   Closed,
   Cooldown,
   CredentialEvent,

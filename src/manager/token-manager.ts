@@ -12,9 +12,11 @@ import {
   resourceLabel,
 } from '../errors.ts'
 import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
+import { type ClockReading, clockOffset, largestOffset, smallestOffset } from './clock.ts'
 import { coolingError, toCredentialError } from './failure.ts'
 import { Flight } from './flight.ts'
 import { backOff, deadlines, type RenewalDeadlines, rejectionPause } from './renewal.ts'
+import { scopeCovers, scopeUnion } from './scope.ts'
 
 /** How a {@link TokenManager} works. */
 export interface TokenManagerOptions {
@@ -48,6 +50,14 @@ export interface Rejection {
   readonly status?: number
 }
 
+/** What one acquisition is for. */
+interface Order {
+  readonly reason: AcquireReason
+  readonly background: boolean
+  readonly scope: string | undefined
+  readonly challenges: readonly Challenge[]
+}
+
 interface Failure {
   readonly error: CredentialError
   readonly attempt: number
@@ -57,6 +67,8 @@ interface Failure {
 const none: RenewalDeadlines = { refreshAt: -Infinity, hardAt: -Infinity, expiresAt: -Infinity }
 const longestTimer = 2 ** 31 - 1
 const closeGraceMs = 5000
+/** How long a scope that was not granted is not asked for again, in milliseconds. */
+const stepUpPause = 600_000
 
 /**
  * Hands out one fresh credential to everyone who asks: cached while it lasts, renewed in the
@@ -98,7 +110,9 @@ export class TokenManager {
   #rejectNotBefore = -Infinity
   #challenges: readonly Challenge[] = []
   #scope: string | undefined
-  #scopeRequest: string | undefined
+  #stepUp: { readonly scope: string; readonly flight: Flight<Credential> } | undefined
+  readonly #stepUps = new Map<string, number>()
+  #offsetMs = 0
   #loginReported = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #closing: Promise<void> | undefined
@@ -209,12 +223,85 @@ export class TokenManager {
     }
   }
 
+  /**
+   * Asks for further scopes, after a 403 with `insufficient_scope`. The union of all scopes asked for
+   * so far is requested, and the same union not again within ten minutes.
+   *
+   * @param credential - The one that did not suffice.
+   * @param scope - The scopes that the server named, separated by spaces.
+   * @returns A credential to send the request with again; `undefined` when there is none to be had.
+   * @throws {@link CredentialError} when the provider fails; the current credential stays in use.
+   * @see RFC 6750, section 3.1
+   */
+  async stepUp(
+    credential: Credential,
+    scope: string,
+    options: {
+      readonly challenges?: readonly Challenge[]
+      readonly signal?: AbortSignal | undefined
+    } = {},
+  ): Promise<Credential | undefined> {
+    if (this.#provider.scoped !== true || scope === '') return undefined
+    const { signal, challenges = [] } = options
+    signal?.throwIfAborted()
+    if (this.#closing !== undefined) throw this.#closedError()
+    // A renewal that is under way may bring what is wanted, and must not be raced.
+    await this.#flight?.wait(signal).catch(() => signal?.throwIfAborted())
+    const current = this.#current
+    if (current !== undefined && current !== credential && scopeCovers(current.scope, scope)) {
+      return current
+    }
+    const wanted = scopeUnion(this.#scope ?? current?.scope, scope)
+    if (this.#stepUp?.scope === wanted) return this.#stepUp.flight.wait(signal)
+    const now = this.#now()
+    if (now < (this.#stepUps.get(wanted) ?? -Infinity) + stepUpPause) return undefined
+    this.#stepUps.set(wanted, now)
+    const order = {
+      reason: 'insufficient_scope',
+      background: false,
+      scope: wanted,
+      challenges,
+    } as const
+    const flight = this.#launch(order)
+    const running = { scope: wanted, flight }
+    this.#stepUp = running
+    const done = () => {
+      if (this.#stepUp === running) this.#stepUp = undefined
+    }
+    flight.result.then(done, done)
+    return flight.wait(signal)
+  }
+
+  /** The server's time less this machine's, in milliseconds; 0 while they are about the same. */
+  get clockOffset(): number {
+    return this.#offsetMs
+  }
+
+  /**
+   * Learns the server's clock from a response that refused a credential.
+   *
+   * @param used - The offset that the request was made with, in milliseconds.
+   * @returns Whether the request was made with a wrong time, so that sending it again makes sense.
+   */
+  observeClock(reading: ClockReading, used: number): boolean {
+    const offset = clockOffset(reading)
+    if (offset === undefined) return false
+    const applied = Math.abs(offset) <= largestOffset
+    const next = applied && Math.abs(offset) >= smallestOffset ? offset : 0
+    if (Math.abs(next - this.#offsetMs) >= smallestOffset || !applied) {
+      this.#emit({ type: 'clock_offset', offsetMs: offset, applied })
+      this.#offsetMs = next
+    }
+    return Math.abs(this.#offsetMs - used) >= smallestOffset
+  }
+
   /** Forgets failures and rejections, so that the next call tries anew: after a login, say. */
   reset(): void {
     this.#failure = undefined
     this.#loginReported = false
     this.#rejectStreak = 0
     this.#rejectNotBefore = -Infinity
+    this.#stepUps.clear()
   }
 
   /**
@@ -281,31 +368,34 @@ export class TokenManager {
   }
 
   #reason(): AcquireReason {
-    if (this.#scopeRequest !== undefined) return 'insufficient_scope'
     if (this.#rejected) return 'rejected'
     return this.#current === undefined ? 'missing' : 'expiring'
   }
 
   #start(reason: AcquireReason, background: boolean): Flight<Credential> {
-    const flight: Flight<Credential> = new Flight<Credential>(
-      // The provider runs in a later microtask, so that `flight` is assigned when it settles.
-      (signal, commit) =>
-        Promise.resolve().then(() =>
-          this.#acquire(reason, background, signal, commit, () => flight),
-        ),
-      background,
-    )
+    const challenges = this.#challenges
+    const flight = this.#launch({ reason, background, scope: this.#scope, challenges })
     this.#flight = flight
     return flight
   }
 
+  #launch(order: Order): Flight<Credential> {
+    const flight: Flight<Credential> = new Flight<Credential>(
+      // The provider runs in a later microtask, so that the flight is in its place when it settles.
+      (signal, commit) =>
+        Promise.resolve().then(() => this.#acquire(order, signal, commit, () => flight)),
+      order.background,
+    )
+    return flight
+  }
+
   async #acquire(
-    reason: AcquireReason,
-    background: boolean,
+    order: Order,
     signal: AbortSignal,
     commit: () => void,
     self: () => Flight<Credential>,
   ): Promise<Credential> {
+    const { reason, background, scope, challenges } = order
     const started = this.#now()
     const previous = this.#current
     this.#emit({ type: 'acquire_start', reason, background })
@@ -315,14 +405,15 @@ export class TokenManager {
         this.#provider.acquire({
           resource: new URL(this.resource),
           reason,
-          scope: this.#scope,
-          challenges: this.#challenges,
+          scope,
+          challenges,
           previous,
           interactive: !background,
           fetch: this.#fetch,
           signal,
           commit,
           now: this.#now,
+          serverNow: () => this.#now() + this.#offsetMs,
           random: this.#random,
         }),
       )
@@ -330,7 +421,7 @@ export class TokenManager {
         // The grant was spent: what came too late for its waiters must not be lost.
         (late) => {
           if (timedOut && self().committed && this.#current === previous) {
-            this.#adopt(late, previous, started)
+            this.#adopt(late, previous, started, scope)
           }
         },
         () => {},
@@ -338,14 +429,14 @@ export class TokenManager {
       const credential = await this.#limited(acquired, signal, self, () => {
         timedOut = true
       })
-      if (this.#flight !== self() && !self().committed) return credential
-      this.#adopt(checkCredential(credential, this.#provider.name), previous, started)
+      this.#adopt(checkCredential(credential, this.#provider.name), previous, started, scope)
       return credential
     } catch (thrown) {
       if (signal.aborted && !timedOut && !self().committed) throw signal.reason
-      throw this.#fail(
-        toCredentialError(thrown, this.#provider.name, this.resource, self().committed),
-      )
+      const committed = self().committed
+      const error = toCredentialError(thrown, this.#provider.name, this.resource, committed)
+      // A step-up that fails says nothing about the credential that is in use.
+      throw reason === 'insufficient_scope' ? this.#reportStepUp(error) : this.#fail(error)
     } finally {
       if (this.#flight === self()) this.#flight = undefined
     }
@@ -393,8 +484,14 @@ export class TokenManager {
     })
   }
 
-  #adopt(credential: Credential, previous: Credential | undefined, started: number): void {
+  #adopt(
+    credential: Credential,
+    previous: Credential | undefined,
+    started: number,
+    scope: string | undefined,
+  ): void {
     const now = this.#now()
+    if (scope !== undefined) this.#scope = scopeUnion(this.#scope, scope)
     const wasRejected = this.#rejected
     const unchanged =
       previous !== undefined && (previous === credential || previous.equals?.(credential) === true)
@@ -467,6 +564,14 @@ export class TokenManager {
     return error
   }
 
+  #reportStepUp(error: CredentialError): CredentialError {
+    const { code, retryable } = error
+    const stillValidFor = Math.max(0, this.#deadlines.expiresAt - this.#now()) / 1000
+    const retryIn = stepUpPause / 1000
+    this.#emit({ type: 'acquire_failure', code, retryable, attempt: 1, retryIn, stillValidFor })
+    return error
+  }
+
   #cooling(now: number): CredentialError | undefined {
     const failure = this.#failure
     if (failure === undefined || now >= failure.notBefore) return undefined
@@ -496,14 +601,14 @@ export class TokenManager {
   async #shutDown(): Promise<void> {
     this.#freshUntil = -Infinity
     if (this.#timer !== undefined) clearTimeout(this.#timer)
-    const flight = this.#flight
-    if (flight !== undefined) {
-      flight.cancel(this.#closedError())
+    const flights = [this.#flight, this.#stepUp?.flight].filter((flight) => flight !== undefined)
+    if (flights.length > 0) {
+      for (const flight of flights) flight.cancel(this.#closedError())
       let timer: ReturnType<typeof setTimeout> | undefined
       const grace = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, closeGraceMs)
       })
-      await Promise.race([flight.result.then(noop, noop), grace])
+      await Promise.race([Promise.allSettled(flights.map(({ result }) => result)), grace])
       clearTimeout(timer)
     }
     this.#emit({ type: 'closed' })
@@ -532,8 +637,6 @@ export class TokenManager {
     }
   }
 }
-
-function noop(): void {}
 
 function checkProvider(provider: CredentialProvider): void {
   if (typeof provider?.acquire === 'function' && typeof provider.name === 'string') return

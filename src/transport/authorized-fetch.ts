@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Credential, CredentialProvider } from '../credential.ts'
+import type { Challenge, Credential, CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
 import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { checkTransportSecurity, isServerRequest } from './origin.ts'
@@ -39,6 +39,8 @@ export interface AuthorizedFetch {
 }
 
 const maxRedirects = 5
+/** A server that names new scopes again and again shall not keep a request going. */
+const maxStepUps = 2
 const maxDrain = 65_536
 
 /**
@@ -104,6 +106,15 @@ interface Call {
   readonly init: RequestInit
 }
 
+/** What a response means for the credential. */
+interface Verdict {
+  readonly status: number
+  readonly refused: boolean
+  /** A renewed credential, or a corrected time, may do better. */
+  readonly worthwhile: boolean
+  readonly challenges: readonly Challenge[]
+}
+
 class Sender {
   readonly manager: TokenManager
   readonly #policy: ResolvedRetryPolicy
@@ -145,11 +156,13 @@ class Sender {
     const signal = call.init.signal ?? undefined
     const content = new Content(call.init.body)
     let retries = 0
+    let stepUps = 0
     let observed = false
     for (let attempt = 1; ; attempt += 1) {
       const credential = this.manager.current() ?? (await this.manager.credential({ signal }))
+      const offset = this.manager.clockOffset
+      const sentAt = this.#now()
       const [response, request] = await this.#follow(call, content, credential, attempt)
-      const { status } = response
 
       // A credential that learnt something, such as a nonce, has one more try of its own.
       const learnt = credential.observe?.(response, request) === true
@@ -158,27 +171,62 @@ class Sender {
         drain(response)
         continue
       }
-      const refused = status === 401 || (status === 403 && this.#policy.statusCodes.has(403))
-      if (!refused) this.manager.accepted(credential)
-      if (status < 400) return response
+      const verdict = this.#judge(response, credential, offset, sentAt)
+      if (response.status < 400) return response
 
-      const challenges = parseChallenges(response.headers.get('WWW-Authenticate'))
-      const worthwhile = refused && this.manager.invalidate(credential, { challenges, status })
-      const wait = this.#retryIn(response, retries, worthwhile)
+      const steppedUp =
+        content.replayable &&
+        stepUps < maxStepUps &&
+        (await this.#stepUp(verdict, credential, signal))
+      const wait = steppedUp ? 0 : this.#retryIn(response, retries, verdict.worthwhile)
       if (wait === undefined || !content.replayable) {
-        if (refused) {
-          const { method } = request
-          this.manager.emit({ type: 'request_rejected', status, method, attempts: attempt })
-        }
+        this.#report(verdict, request, attempt)
         return response
       }
-      retries += 1
+      if (steppedUp) stepUps += 1
+      else retries += 1
       // The renewal comes first: when it fails, its error says more than the 401.
-      if (worthwhile) await this.manager.credential({ signal })
+      if (verdict.worthwhile) await this.manager.credential({ signal })
       drain(response)
+      const { status } = response
       this.manager.emit({ type: 'request_retry', status, attempt: attempt + 1, delayMs: wait })
       await pause(wait, signal)
     }
+  }
+
+  /** Tells the manager what the server thinks of the credential. */
+  #judge(response: Response, credential: Credential, offset: number, sentAt: number): Verdict {
+    const { status, headers } = response
+    const refused = status === 401 || (status === 403 && this.#policy.statusCodes.has(403))
+    if (!refused) this.manager.accepted(credential)
+    if (!refused && status !== 403) return { status, refused, worthwhile: false, challenges: [] }
+    const challenges = parseChallenges(headers.get('WWW-Authenticate'))
+    const receivedAt = this.#now()
+    const reading = { date: headers.get('Date'), age: headers.get('Age'), sentAt, receivedAt }
+    const corrected = this.manager.observeClock(reading, offset)
+    const renewable = refused && this.manager.invalidate(credential, { challenges, status })
+    return { status, refused, worthwhile: renewable || (refused && corrected), challenges }
+  }
+
+  /** Asks for the scopes that a 403 names (RFC 6750 section 3.1; RFC 9449 for DPoP). */
+  async #stepUp(
+    { status, challenges }: Verdict,
+    credential: Credential,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    if (status !== 403) return false
+    const challenge = challenges.find(
+      ({ scheme, parameters }) =>
+        (scheme === 'bearer' || scheme === 'dpop') &&
+        parameters.get('error') === 'insufficient_scope',
+    )
+    const scope = challenge?.parameters.get('scope')
+    if (scope === undefined) return false
+    return (await this.manager.stepUp(credential, scope, { challenges, signal })) !== undefined
+  }
+
+  #report({ status, refused }: Verdict, { method }: Outgoing, attempts: number): void {
+    if (refused) this.manager.emit({ type: 'request_rejected', status, method, attempts })
   }
 
   /** Milliseconds until the request is sent again; `undefined`: it is not. */
@@ -205,7 +253,8 @@ class Sender {
     let target = call.url
     for (let hops = 0; ; hops += 1) {
       const headers = new Headers(call.headers)
-      const request = new Outgoing(method, target, headers, content, attempt, this.#now())
+      const now = this.#now() + this.manager.clockOffset
+      const request = new Outgoing(method, target, headers, content, attempt, now)
       await this.#apply(credential, request, call.headers)
       const response = await this.#send(request.destination, { ...init, headers, redirect })
       // A caller that asked for manual redirects follows them itself, by calling again.
