@@ -40,8 +40,10 @@ export interface OutgoingRequest {
   url: URL
   /** The headers that will be sent. A credential may set its own, never the transport's. */
   readonly headers: Headers
-  /** The exact bytes that will be sent; `undefined` when there is no body or it is a stream. */
+  /** The exact bytes that will be sent; `undefined` when there is no body or it is {@link OutgoingRequest.streamed}. */
   readonly body: Uint8Array | undefined
+  /** There is a body whose bytes nobody knows before they are sent: a stream, a blob or a multipart form. */
+  readonly streamed: boolean
   /** `1` for the first attempt of this request, `2` for the first retry, and so on. */
   readonly attempt: number
   /** The current time in milliseconds since the epoch, by the server's clock as far as known. */
@@ -89,6 +91,13 @@ export interface CredentialProvider {
   /** Whether only a person can replace a credential that its issuer refused. Default `false`. */
   readonly interactive?: boolean
   /**
+   * Whether it wants to see what the server asks for before the first acquisition. The first request
+   * is then sent without a credential, so that its 401 can say. Default `false`.
+   */
+  readonly discovers?: boolean
+  /** Says which provider serves the request that is being made, for a provider that stands for many. */
+  readonly select?: () => ProviderSelection
+  /**
    * Gets a credential.
    *
    * @throws {@link CredentialError} when there is none to be had.
@@ -96,6 +105,14 @@ export interface CredentialProvider {
   acquire(context: AcquireContext): Promise<Credential>
   /** Rebuilds a credential from a record that it wrote earlier; `undefined`: not one of mine. */
   restore?(record: CredentialRecord): Credential | undefined
+}
+
+/** The provider that serves one request. */
+export interface ProviderSelection {
+  /** What tells it from the others: a tenant's name, say. */
+  readonly key: string
+  /** The same object for as long as it is kept; its credential is kept as long. */
+  readonly provider: CredentialProvider
 }
 
 /** What a provider is told when it is asked for a credential. */
@@ -121,10 +138,22 @@ export interface AcquireContext {
   /** Aborts when nobody waits any more, on the time limit, and when the manager is closed. */
   readonly signal: AbortSignal
   /**
-   * Announces that a single-use grant (refresh token, authorization code) is about to be sent. From
-   * then on the acquisition is not cancelled, because its result would be lost.
+   * Announces that a single-use grant (refresh token, authorization code) is about to be sent; wait
+   * for it. From the call on the acquisition is not cancelled, because its result would be lost.
+   *
+   * @throws {@link StoreError} when the renewal could not be noted down. The grant must then not be sent.
    */
-  commit(): void
+  commit(): Promise<void>
+  /**
+   * Keeps what a server has already replaced, such as a rotated refresh token, although the answer
+   * that brought it turned out to be unusable. The next acquisition gets it as its `previous`.
+   */
+  salvage(credential: Credential): void
+  /**
+   * The provider's own records besides the credential, such as client registrations. They live as
+   * long as the store, or as the manager when there is none.
+   */
+  readonly records: Pick<CredentialStore, 'get' | 'set' | 'delete'>
   /** The current time in milliseconds since the epoch, by this machine's clock. */
   now(): number
   /** The same by the server's clock, as far as known: for claims that the server checks. */

@@ -134,6 +134,35 @@ export class LoginRequiredError extends CredentialError {
 }
 
 /**
+ * A server's description of itself cannot be used: it is missing, contradicts itself, or points to
+ * where no credential may go.
+ */
+export class DiscoveryError extends CredentialError {
+  /** The name of the class. */
+  override readonly name = 'DiscoveryError'
+
+  constructor(message: string, options: CredentialErrorOptions = {}) {
+    super('discovery', message, options)
+  }
+}
+
+/** A store cannot be read, written or locked. What was stored is untouched. */
+export class StoreError extends CredentialError {
+  /** The name of the class. */
+  override readonly name = 'StoreError'
+  /** What was tried. */
+  readonly operation: StoreOperation
+
+  constructor(operation: StoreOperation, message: string, options: CredentialErrorOptions = {}) {
+    super(operation === 'lock' ? 'lock_timeout' : 'store', message, options)
+    this.operation = operation
+  }
+}
+
+/** What can be done with a store. */
+export type StoreOperation = 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
+
+/**
  * Says whether a value is a {@link CredentialError}, also one from another copy of this package.
  *
  * @param code - Only errors with this code.

@@ -14,14 +14,22 @@ export type {
   CredentialRecord,
   CredentialStore,
   OutgoingRequest,
+  ProviderSelection,
   Secret,
 } from './credential.ts'
-export type { CredentialErrorCode, CredentialErrorOptions, LoginRequiredReason } from './errors.ts'
+export type {
+  CredentialErrorCode,
+  CredentialErrorOptions,
+  LoginRequiredReason,
+  StoreOperation,
+} from './errors.ts'
 export {
   ConfigurationError,
   CredentialError,
+  DiscoveryError,
   isCredentialError,
   LoginRequiredError,
+  StoreError,
 } from './errors.ts'
 export type {
   AcquireFailure,
@@ -42,14 +50,38 @@ export type {
   RequestRejected,
   RequestRetry,
 } from './events.ts'
+export type { ClockReading } from './manager/clock.ts'
 export { type Rejection, TokenManager, type TokenManagerOptions } from './manager/token-manager.ts'
 export { type ApiKeyOptions, apiKey } from './providers/api-key.ts'
 export { type BasicOptions, basic } from './providers/basic.ts'
 export { bearer } from './providers/bearer.ts'
 export { all, firstAvailable, rotating } from './providers/combinators.ts'
 export { type CustomOptions, custom } from './providers/custom.ts'
+export {
+  fromGoogleAuth,
+  fromTokenCredential,
+  type GoogleAuthLike,
+  type TokenCredentialLike,
+} from './providers/external.ts'
 export { headers } from './providers/headers.ts'
+export {
+  type HmacChunk,
+  type HmacEncoding,
+  type HmacHash,
+  type HmacMessage,
+  type HmacOptions,
+  type HmacParts,
+  type HmacScheme,
+  hmac,
+} from './providers/hmac.ts'
+export {
+  type HttpSignatureOptions,
+  type HttpSignatureSettings,
+  httpSignature,
+} from './providers/http-signature.ts'
+export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
+export type { PrivateKey } from './signing-key.ts'
 export {
   type AuthorizedFetch,
   type AuthorizedFetchOptions,

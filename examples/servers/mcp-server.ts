@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https'
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
@@ -93,6 +94,10 @@ export interface ServerOptions {
   readonly configure?: (app: express.Express) => void
   /** The reconnection delay suggested to clients in milliseconds, 50 unless told. */
   readonly retryInterval?: number
+  /** Serves https with these certificates, instead of http. */
+  readonly tls?: TlsOptions
+  /** Makes the tools of each session: `echo` and `whoami` unless told. */
+  readonly createTools?: () => McpServer
 }
 
 /** {@link ServerOptions} of a server that brings its own `authenticate`. */
@@ -112,11 +117,12 @@ interface RouteContext {
   readonly app: express.Express
   readonly sessions: Map<string, Session>
   readonly retryInterval: number
+  readonly createTools: () => McpServer
 }
 
 /** Starts an MCP server with the tools `echo` and `whoami` on a free port of 127.0.0.1. */
 export async function startMcpServer(options: ServerOptions): Promise<RunningServer> {
-  const { authenticate, kind = 'stateful', announce, configure, retryInterval = 50 } = options
+  const { authenticate, kind = 'stateful', announce, configure, retryInterval = 50, tls } = options
   const requests: RecordedRequest[] = []
   const rules: RejectRule[] = []
   const open = new Set<express.Response>()
@@ -185,7 +191,8 @@ export async function startMcpServer(options: ServerOptions): Promise<RunningSer
     next()
   })
 
-  const context: RouteContext = { app, sessions, retryInterval }
+  const createTools = options.createTools ?? createExampleTools
+  const context: RouteContext = { app, sessions, retryInterval, createTools }
   if (kind === 'stateful') addStatefulRoutes(context)
   else if (kind === 'stateless') addStatelessRoutes(context)
   else addSseRoutes(context)
@@ -202,14 +209,14 @@ export async function startMcpServer(options: ServerOptions): Promise<RunningSer
     },
   )
 
-  const http = createServer(app)
+  const http = tls === undefined ? createServer(app) : createTlsServer(tls, app)
   await new Promise<void>((resolve, fail) => {
     http.once('error', fail)
     http.listen(0, '127.0.0.1', resolve)
   })
   const address = http.address()
   if (address === null || typeof address === 'string') throw new Error('not listening on TCP')
-  const origin = `http://127.0.0.1:${address.port}`
+  const origin = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${address.port}`
 
   return {
     url: new URL(kind === 'sse' ? '/sse' : '/mcp', origin),
@@ -237,7 +244,7 @@ export async function startMcpServer(options: ServerOptions): Promise<RunningSer
   }
 }
 
-function addStatefulRoutes({ app, sessions, retryInterval }: RouteContext): void {
+function addStatefulRoutes({ app, sessions, retryInterval, createTools }: RouteContext): void {
   app.post('/mcp', async (request, response) => {
     const message = parseBody(request, response)
     if (message === undefined) return
@@ -273,7 +280,7 @@ function addStatefulRoutes({ app, sessions, retryInterval }: RouteContext): void
   })
 }
 
-function addStatelessRoutes({ app }: RouteContext): void {
+function addStatelessRoutes({ app, createTools }: RouteContext): void {
   app.post('/mcp', async (request, response) => {
     const message = parseBody(request, response)
     if (message === undefined) return
@@ -291,7 +298,7 @@ function addStatelessRoutes({ app }: RouteContext): void {
   })
 }
 
-function addSseRoutes({ app, sessions, retryInterval }: RouteContext): void {
+function addSseRoutes({ app, sessions, retryInterval, createTools }: RouteContext): void {
   app.get('/sse', async (_request, response) => {
     suggestRetry(response, retryInterval)
     const server = createTools()
@@ -313,7 +320,7 @@ function addSseRoutes({ app, sessions, retryInterval }: RouteContext): void {
   })
 }
 
-function createTools(): McpServer {
+function createExampleTools(): McpServer {
   const server = new McpServer(
     { name: 'example', version: '1.0.0' },
     { capabilities: { tools: { listChanged: true }, logging: {} } },

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import type { AcquireReason, Challenge, Credential, CredentialProvider } from '../credential.ts'
+import type {
+  AcquireReason,
+  Challenge,
+  Credential,
+  CredentialProvider,
+  CredentialRecord,
+} from '../credential.ts'
 import {
   ConfigurationError,
   CredentialError,
@@ -61,7 +67,10 @@ interface Order {
 interface Failure {
   readonly error: CredentialError
   readonly attempt: number
+  /** Milliseconds since the epoch before which nothing is tried; `Infinity`: not before {@link TokenManager.reset}. */
   readonly notBefore: number
+  /** A person can help, and has not been asked yet: it stops background renewals only. */
+  readonly unattended: boolean
 }
 
 const none: RenewalDeadlines = { refreshAt: -Infinity, hardAt: -Infinity, expiresAt: -Infinity }
@@ -109,6 +118,9 @@ export class TokenManager {
   #rejectStreak = 0
   #rejectNotBefore = -Infinity
   #challenges: readonly Challenge[] = []
+  #challenged = false
+  #salvaged: Credential | undefined
+  readonly #records = new Map<string, CredentialRecord>()
   #scope: string | undefined
   #stepUp: { readonly scope: string; readonly flight: Flight<Credential> } | undefined
   readonly #stepUps = new Map<string, number>()
@@ -213,6 +225,22 @@ export class TokenManager {
     this.#challenges = rejection.challenges ?? []
     this.#emit({ type: 'rejected', generation: this.#generation, status, late: false })
     return true
+  }
+
+  /** Whether the next request should go without a credential, so that the server says what it wants. */
+  get wantsChallenge(): boolean {
+    return (
+      this.#provider.discovers === true &&
+      !this.#challenged &&
+      this.#current === undefined &&
+      this.#flight === undefined
+    )
+  }
+
+  /** Takes note of what the server wants, from its answer to a request without a credential. */
+  challenged(challenges: readonly Challenge[]): void {
+    this.#challenged = true
+    if (this.#current === undefined) this.#challenges = challenges
   }
 
   /** Reports that the server took a credential, which ends a streak of rejections. */
@@ -397,7 +425,8 @@ export class TokenManager {
   ): Promise<Credential> {
     const { reason, background, scope, challenges } = order
     const started = this.#now()
-    const previous = this.#current
+    const current = this.#current
+    const previous = this.#salvaged ?? current
     this.#emit({ type: 'acquire_start', reason, background })
     let timedOut = false
     try {
@@ -411,7 +440,15 @@ export class TokenManager {
           interactive: !background,
           fetch: this.#fetch,
           signal,
-          commit,
+          commit: async () => commit(),
+          salvage: (rest) => {
+            this.#salvaged = rest
+          },
+          records: {
+            get: async (key) => this.#records.get(key),
+            set: async (key, record) => void this.#records.set(key, record),
+            delete: async (key) => this.#records.delete(key),
+          },
           now: this.#now,
           serverNow: () => this.#now() + this.#offsetMs,
           random: this.#random,
@@ -420,7 +457,7 @@ export class TokenManager {
       acquired.then(
         // The grant was spent: what came too late for its waiters must not be lost.
         (late) => {
-          if (timedOut && self().committed && this.#current === previous) {
+          if (timedOut && self().committed && this.#current === current) {
             this.#adopt(late, previous, started, scope)
           }
         },
@@ -436,7 +473,9 @@ export class TokenManager {
       const committed = self().committed
       const error = toCredentialError(thrown, this.#provider.name, this.resource, committed)
       // A step-up that fails says nothing about the credential that is in use.
-      throw reason === 'insufficient_scope' ? this.#reportStepUp(error) : this.#fail(error)
+      throw reason === 'insufficient_scope'
+        ? this.#reportStepUp(error)
+        : this.#fail(error, background)
     } finally {
       if (this.#flight === self()) this.#flight = undefined
     }
@@ -466,6 +505,8 @@ export class TokenManager {
         clearTimeout(timer)
         reject(signal.reason)
       }
+      // The last waiter may have left before the provider was even asked.
+      if (signal.aborted) onAbort()
       signal.addEventListener('abort', onAbort, { once: true })
       const done = () => {
         clearTimeout(timer)
@@ -496,6 +537,7 @@ export class TokenManager {
     const unchanged =
       previous !== undefined && (previous === credential || previous.equals?.(credential) === true)
     this.#current = credential
+    this.#salvaged = undefined
     this.#ready = Promise.resolve(credential)
     this.#rejected = false
     this.#generation += 1
@@ -533,10 +575,10 @@ export class TokenManager {
         remedy: "Compare this machine's clock with the issuer's, and the lifetime it grants.",
       },
     )
-    return { error, attempt: 1, notBefore: now + 1000 }
+    return { error, attempt: 1, notBefore: now + 1000, unattended: false }
   }
 
-  #fail(error: CredentialError): CredentialError {
+  #fail(error: CredentialError, background: boolean): CredentialError {
     const now = this.#now()
     const attempt = (this.#failure?.attempt ?? 0) + 1
     const isLogin = error.code === 'login_required'
@@ -545,7 +587,8 @@ export class TokenManager {
       : error.retryable
         ? backOff(attempt, this.#random(), error.retryAfter)
         : 60_000
-    this.#failure = { error, attempt, notBefore: now + waitMs }
+    const unattended = isLogin && background && this.#provider.interactive === true
+    this.#failure = { error, attempt, notBefore: now + waitMs, unattended }
     const usable = this.#current !== undefined && !this.#rejected
     const rest = usable ? this.#deadlines.expiresAt - now : 0
     this.#emit({
@@ -574,7 +617,7 @@ export class TokenManager {
 
   #cooling(now: number): CredentialError | undefined {
     const failure = this.#failure
-    if (failure === undefined || now >= failure.notBefore) return undefined
+    if (failure === undefined || failure.unattended || now >= failure.notBefore) return undefined
     if (this.#flight !== undefined && !this.#flight.cancelled) return undefined
     if (failure.notBefore === Infinity) return failure.error
     const wait = failure.notBefore - now

@@ -9,3 +9,9 @@ export {
   type ConnectOptions,
   connect,
 } from './connect.ts'
+export { type StdioEnvironmentOptions, stdioEnvironment } from './stdio-environment.ts'
+export {
+  type ToolArgumentsOptions,
+  type ToolTransport,
+  withToolArguments,
+} from './tool-arguments.ts'

@@ -39,6 +39,8 @@ export interface AuthorizedFetch {
 }
 
 const maxRedirects = 5
+/** Stands in for the server while only the options are checked. */
+const unbound = 'https://localhost'
 /** A server that names new scopes again and again shall not keep a request going. */
 const maxStepUps = 2
 const maxDrain = 65_536
@@ -69,29 +71,44 @@ export function authorizedFetch(
 ): AuthorizedFetch {
   checkOptions(options)
   const allowInsecure = options.allowInsecure ?? false
-  const retry = resolveRetryPolicy(options.retry ?? {}, Math.max(1, provider?.alternatives ?? 1))
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const now = options.now ?? Date.now
-  let sender: Sender | undefined
+  const senders = new WeakMap<CredentialProvider, Sender>()
+  let resource: URL | undefined
 
-  const bind = (resource: string | URL): Sender => {
-    const manager = new TokenManager(provider, { ...options, resource, fetch: send })
-    checkTransportSecurity(manager.resource, allowInsecure)
-    return new Sender(manager, retry, send, now, options.onEvent !== undefined)
+  const senderOf = (chosen: CredentialProvider, bound: URL | string): Sender => {
+    const known = senders.get(chosen)
+    if (known !== undefined) return known
+    const retry = resolveRetryPolicy(options.retry ?? {}, Math.max(1, chosen?.alternatives ?? 1))
+    const manager = new TokenManager(chosen, { ...options, resource: bound, fetch: send })
+    if (bound !== unbound) checkTransportSecurity(manager.resource, allowInsecure)
+    const sender = new Sender(manager, retry, send, now, options.onEvent !== undefined)
+    if (bound !== unbound) senders.set(chosen, sender)
+    return sender
   }
-  if (options.resource !== undefined) sender = bind(options.resource)
-  else new TokenManager(provider, { ...options, resource: 'https://localhost' })
+  const chosen = (): CredentialProvider => provider.select?.().provider ?? provider
+  // Mistakes show here and not at the first request.
+  const { manager } = senderOf(provider, options.resource ?? unbound)
+  if (options.resource !== undefined) resource = manager.resource
 
   const authorized = async (input: string | URL | Request, init?: RequestInit) => {
     const call = await normalize(input, init)
     if (!isServerRequest(call.url, call.headers, call.init.body)) return send(call.url, call.init)
-    sender ??= bind(call.url)
-    if (call.url.origin !== sender.manager.resource.origin) return send(call.url, call.init)
-    return sender.request(call)
+    resource ??= new URL(call.url)
+    if (call.url.origin !== resource.origin) return send(call.url, call.init)
+    try {
+      return await senderOf(chosen(), resource).request(call)
+    } catch (error) {
+      // An event source would reconnect for ever; see Sender.request.
+      if (isEventSourceRequest(call.init) && isCredentialError(error, 'no_tenant')) {
+        return new Response(null, { status: 401 })
+      }
+      throw error
+    }
   }
   return Object.defineProperty(authorized, 'manager', {
     get: () => {
-      if (sender !== undefined) return sender.manager
+      if (resource !== undefined) return senderOf(chosen(), resource).manager
       throw new ConfigurationError(
         'resource',
         'The credential is not bound to a server yet; pass `resource: url` to use the manager before the first request.',
@@ -158,6 +175,8 @@ class Sender {
     let retries = 0
     let stepUps = 0
     let observed = false
+    const open = await this.#withoutCredential(call, content)
+    if (open !== undefined) return open
     for (let attempt = 1; ; attempt += 1) {
       const credential = this.manager.current() ?? (await this.manager.credential({ signal }))
       const offset = this.manager.clockOffset
@@ -192,6 +211,22 @@ class Sender {
       this.manager.emit({ type: 'request_retry', status, attempt: attempt + 1, delayMs: wait })
       await pause(wait, signal)
     }
+  }
+
+  /**
+   * Sends a request as it is when the provider has yet to learn what the server wants (MCP 2026-07-28,
+   * Authorization Server Discovery); `undefined`: it wants a credential.
+   */
+  async #withoutCredential(call: Call, content: Content): Promise<Response | undefined> {
+    if (!this.manager.wantsChallenge || !content.replayable) return undefined
+    const redirect = call.init.redirect === 'error' ? 'error' : 'manual'
+    const { url, headers, init } = call
+    const response = await this.#send(url, { ...init, headers, redirect })
+    const moved = response.status >= 300 && response.status < 400 && init.redirect !== 'manual'
+    if (response.status !== 401 && !moved) return response
+    this.manager.challenged(parseChallenges(response.headers.get('WWW-Authenticate')))
+    drain(response)
+    return undefined
   }
 
   /** Tells the manager what the server thinks of the credential. */

@@ -45,6 +45,10 @@ export class Outgoing implements OutgoingRequest {
     return this.#content.bytes
   }
 
+  get streamed(): boolean {
+    return this.#content.opaque
+  }
+
   /** Where to send it: the caller's own URL object unless a credential asked for it. */
   get destination(): URL {
     return this.#url ?? this.#target
@@ -65,6 +69,11 @@ export class Content {
       body instanceof ReadableStream ||
       (typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
     )
+  }
+
+  /** There is a body, and its bytes are not known. */
+  get opaque(): boolean {
+    return this.body !== undefined && this.body !== null && this.bytes === undefined
   }
 
   /** The exact bytes; `undefined` for no body, streams, blobs and multipart forms. */

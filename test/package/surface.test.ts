@@ -6,7 +6,9 @@ describe('the public surface', () => {
       [
         "ConfigurationError",
         "CredentialError",
+        "DiscoveryError",
         "LoginRequiredError",
+        "StoreError",
         "TokenManager",
         "all",
         "apiKey",
@@ -18,9 +20,14 @@ describe('the public surface', () => {
         "env",
         "file",
         "firstAvailable",
+        "fromGoogleAuth",
+        "fromTokenCredential",
         "headers",
+        "hmac",
+        "httpSignature",
         "isCredentialError",
         "parseChallenges",
+        "perTenant",
         "rotating",
         "withCredentials",
       ]
@@ -31,7 +38,17 @@ describe('the public surface', () => {
     expect(Object.keys(await import('mcp-credentials/mcp')).sort()).toMatchInlineSnapshot(`
       [
         "connect",
+        "stdioEnvironment",
+        "withToolArguments",
       ]
     `)
+  })
+
+  it('of mcp-credentials/aws is this', async () => {
+    expect(Object.keys(await import('mcp-credentials/aws')).sort()).toEqual(['awsSigV4'])
+  })
+
+  it('of mcp-credentials/node is this', async () => {
+    expect(Object.keys(await import('mcp-credentials/node')).sort()).toEqual(['mutualTls'])
   })
 })

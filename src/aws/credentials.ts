@@ -1,0 +1,143 @@
+/**
+ * Where the keys of an AWS signature come from.
+ *
+ * @module
+ */
+import type { AcquireReason, Secret } from '../credential.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { checkOptions } from '../providers/checks.ts'
+import { checkSecret, env, headerValueProblem, readSecret } from '../secret.ts'
+
+/** Long-lived AWS keys, or temporary ones that something else replaces. */
+export interface AwsSecrets {
+  /** The access key id. It is no secret by itself. */
+  readonly accessKeyId: Secret
+  /** The secret access key; it is never sent. */
+  readonly secretAccessKey: Secret
+  /** The session token of temporary credentials. */
+  readonly sessionToken?: Secret
+}
+
+/** Credentials as the AWS SDK for JavaScript hands them out (`AwsCredentialIdentity`). */
+export interface AwsCredentials {
+  /** The access key id. */
+  readonly accessKeyId: string
+  /** The secret access key; it is never sent. */
+  readonly secretAccessKey: string
+  /** The session token of temporary credentials. */
+  readonly sessionToken?: string | undefined
+  /** When they expire. They are renewed before. */
+  readonly expiration?: Date | undefined
+}
+
+/** What signs. */
+export interface AwsKeys {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
+}
+
+type Source =
+  | AwsSecrets
+  | ((options?: { forceRefresh?: boolean }) => AwsCredentials | Promise<AwsCredentials>)
+
+const option = 'awsSigV4.credentials'
+
+/**
+ * Checks credentials where they are written down.
+ *
+ * @throws {@link ConfigurationError} that names the member, and not its value.
+ */
+export function checkCredentials(source: Source | undefined): void {
+  if (source === undefined || typeof source === 'function') return
+  checkOptions(option, source, ['accessKeyId', 'secretAccessKey', 'sessionToken'])
+  const { accessKeyId, secretAccessKey, sessionToken } = source
+  checkSecret(`${option}.accessKeyId`, accessKeyId)
+  checkSecret(`${option}.secretAccessKey`, secretAccessKey)
+  if (sessionToken !== undefined) checkSecret(`${option}.sessionToken`, sessionToken)
+  const problem = typeof accessKeyId === 'string' ? keyIdProblem(accessKeyId) : undefined
+  if (problem === undefined) return
+  throw new ConfigurationError(`${option}.accessKeyId`, `${option}.accessKeyId ${problem}.`)
+}
+
+/**
+ * Reads credentials, and when they expire, in milliseconds since the epoch.
+ *
+ * @throws {@link CredentialError} with the code `secret_unavailable` when there are none, and
+ * `invalid_response` when the function returned something else.
+ */
+export async function readCredentials(
+  source: Source | undefined,
+  reason: AcquireReason,
+): Promise<{ readonly keys: AwsKeys; readonly expiresAt?: number }> {
+  if (source === undefined) return { keys: await readEnvironment() }
+  if (typeof source !== 'function') return { keys: await readSecrets(source) }
+  const found = await source(reason === 'missing' ? {} : { forceRefresh: true })
+  const keys = keysOf(found)
+  const { expiration } = found
+  if (expiration === undefined) return { keys }
+  const expiresAt = expiration instanceof Date ? expiration.getTime() : Number.NaN
+  if (Number.isNaN(expiresAt)) throw invalid('an `expiration` that is no valid Date')
+  return { keys, expiresAt }
+}
+
+async function readSecrets(source: AwsSecrets): Promise<AwsKeys> {
+  const { sessionToken } = source
+  const [accessKeyId, secretAccessKey, token] = await Promise.all([
+    readSecret(`${option}.accessKeyId`, source.accessKeyId, keyIdProblem),
+    readSecret(`${option}.secretAccessKey`, source.secretAccessKey),
+    sessionToken === undefined ? undefined : readSecret(`${option}.sessionToken`, sessionToken),
+  ])
+  return { accessKeyId, secretAccessKey, ...(token === undefined ? {} : { sessionToken: token }) }
+}
+
+async function readEnvironment(): Promise<AwsKeys> {
+  const sessionToken = await env('AWS_SESSION_TOKEN')().catch(() => undefined)
+  try {
+    return await readSecrets({
+      accessKeyId: env('AWS_ACCESS_KEY_ID'),
+      secretAccessKey: env('AWS_SECRET_ACCESS_KEY'),
+      ...(sessionToken === undefined ? {} : { sessionToken }),
+    })
+  } catch (error) {
+    if (!isCredentialError(error)) throw error
+    throw new CredentialError(error.code, error.message, {
+      retryable: error.retryable,
+      provider: 'awsSigV4',
+      remedy:
+        'Or pass a function as `credentials`, such as fromNodeProviderChain() of @aws-sdk/credential-providers.',
+    })
+  }
+}
+
+function keysOf(found: AwsCredentials): AwsKeys {
+  if (typeof found !== 'object' || found === null) throw invalid('no credentials')
+  const { accessKeyId, secretAccessKey, sessionToken } = found
+  if (typeof accessKeyId !== 'string' || keyIdProblem(accessKeyId) !== undefined) {
+    throw invalid('no usable `accessKeyId`')
+  }
+  if (!isUsable(secretAccessKey)) throw invalid('no usable `secretAccessKey`')
+  if (sessionToken === undefined) return { accessKeyId, secretAccessKey }
+  if (!isUsable(sessionToken)) throw invalid('no usable `sessionToken`')
+  return { accessKeyId, secretAccessKey, sessionToken }
+}
+
+// The id is sent with every request. A secret key in its place would nearly always show by a `/` or
+// a `+`, or by its length.
+function keyIdProblem(value: string): string | undefined {
+  if (value === '') return 'is empty'
+  return /^\w{1,128}$/.test(value) && value.length !== 40
+    ? undefined
+    : 'is no access key id, such as AKIAIOSFODNN7EXAMPLE; is it the secret key?'
+}
+
+function isUsable(value: unknown): value is string {
+  return typeof value === 'string' && headerValueProblem(value) === undefined
+}
+
+function invalid(what: string): CredentialError {
+  return new CredentialError('invalid_response', `awsSigV4: \`credentials\` returned ${what}.`, {
+    provider: 'awsSigV4',
+    remedy: 'Return { accessKeyId, secretAccessKey, sessionToken, expiration }.',
+  })
+}

@@ -1,0 +1,7 @@
+/**
+ * Requests signed for AWS. Needs the package `aws4fetch`.
+ *
+ * @module mcp-credentials/aws
+ */
+export type { AwsCredentials, AwsSecrets } from './credentials.ts'
+export { type AwsSigV4Options, awsSigV4 } from './sig-v4.ts'

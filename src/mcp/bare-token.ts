@@ -1,0 +1,68 @@
+/**
+ * Values that travel elsewhere than in headers.
+ *
+ * @module
+ */
+import type { Credential, CredentialProvider, OutgoingRequest, Secret } from '../credential.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import type { TokenManager } from '../manager/token-manager.ts'
+
+/** Whether a value is a provider, and not a secret. */
+export function isProvider(value: Secret | CredentialProvider): value is CredentialProvider {
+  return typeof value === 'object' && value !== null && typeof value.acquire === 'function'
+}
+
+/**
+ * Checks a value where it is written down.
+ *
+ * @param problemOf - What is wrong with a text; `undefined`: nothing.
+ * @throws {@link ConfigurationError} that names the option, and not the value.
+ */
+export function checkValue(
+  option: string,
+  value: Secret | CredentialProvider,
+  problemOf: (text: string) => string | undefined,
+): void {
+  if (typeof value === 'function' || isProvider(value)) return
+  const problem = typeof value === 'string' ? problemOf(value) : 'is missing'
+  if (problem === undefined) return
+  throw new ConfigurationError(
+    option,
+    `${option} ${problem}; pass a text, env('NAME') to read it when it is needed, or a provider.`,
+  )
+}
+
+/**
+ * Takes the token out of a credential: what it would send after `Authorization: Bearer`.
+ *
+ * @throws {@link CredentialError} with the code `invalid_credential` when it sends anything else.
+ */
+export async function bareToken(credential: Credential, manager: TokenManager): Promise<string> {
+  const scratch: OutgoingRequest = {
+    method: 'POST',
+    url: new URL(manager.resource),
+    headers: new Headers(),
+    body: undefined,
+    streamed: false,
+    attempt: 1,
+    now: Date.now() + manager.clockOffset,
+  }
+  try {
+    await credential.apply(scratch)
+  } catch (error) {
+    if (isCredentialError(error)) throw error
+    // The message of a failed Headers.set quotes the value, so it goes no further.
+    throw unusable(manager, 'could not be read')
+  }
+  const token = /^bearer +(.+)$/i.exec(scratch.headers.get('Authorization') ?? '')?.[1]
+  if (token === undefined) throw unusable(manager, 'is no bearer token')
+  return token
+}
+
+function unusable({ provider, resource }: TokenManager, problem: string): CredentialError {
+  return new CredentialError('invalid_credential', `${provider}: the credential ${problem}.`, {
+    provider,
+    resource,
+    remedy: "Pass the secret itself, such as env('NAME'), or a provider of bearer tokens.",
+  })
+}

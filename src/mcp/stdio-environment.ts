@@ -1,0 +1,124 @@
+/**
+ * Credentials for servers that are started as a process and read them from their environment.
+ *
+ * @module
+ */
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { checkOptions } from '../providers/checks.ts'
+import { readSecret } from '../secret.ts'
+import { bareToken, checkValue, isProvider } from './bare-token.ts'
+
+/** How {@link stdioEnvironment} works. */
+export interface StdioEnvironmentOptions {
+  /** What the token of a provider is for, as a URL. Only providers need it. */
+  readonly resource?: string | URL
+  /** Seconds that one acquisition may take. Default 30, or 300 when a person takes part. */
+  readonly acquireTimeout?: number
+  /** The `fetch` for the provider's own requests. Default: the platform's. */
+  readonly fetch?: typeof fetch
+  /** Gives up waiting, with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+// They change which program runs or what it loads, whatever was meant by setting them. Windows takes
+// their names in either case.
+const dangerous =
+  /^(?:PATH|PATHEXT|COMSPEC|SYSTEMROOT|HOME|SHELL|IFS|ENV|BASH_ENV|LD_.*|DYLD_.*|NODE_.*|PYTHON(?:PATH|HOME|STARTUP)|PERL5(?:LIB|OPT)|RUBY(?:LIB|OPT)|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|GIT_SSH.*|__PROTO__)$/i
+
+/**
+ * Reads credentials as environment variables for a server that is started over stdio. MCP's own
+ * authorization is for HTTP; a stdio server takes its credentials from the environment.
+ *
+ * Returns these variables and no others. Newer releases of the SDK add the few that a program needs,
+ * such as `PATH`; older ones of version 1 replace everything, so spread `getDefaultEnvironment()`
+ * beside it. Never spread `process.env`, which would give the server all your other secrets.
+ *
+ * A running process keeps the environment it was started with. When a token in it expires, start the
+ * server again with a fresh environment.
+ *
+ * @param values - The value of each variable: a {@link Secret}, or a provider, whose bearer token is
+ * used.
+ * @throws `ConfigurationError` when a name is no variable's, or decides what the process loads
+ * (`PATH`, `NODE_OPTIONS`, `LD_PRELOAD`), when a value is empty or holds a NUL character, or when a
+ * provider has no `resource`; `CredentialError` when a credential cannot be had.
+ * @see MCP 2025-11-25, Authorization, Protocol Requirements
+ *
+ * @example
+ * ```ts
+ * import {
+ *   getDefaultEnvironment,
+ *   StdioClientTransport,
+ * } from '@modelcontextprotocol/sdk/client/stdio.js'
+ * import { env } from 'mcp-credentials'
+ * import { stdioEnvironment } from 'mcp-credentials/mcp'
+ *
+ * const credentials = await stdioEnvironment({ MCP_API_KEY: env('PROD_KEY') })
+ * const transport = new StdioClientTransport({
+ *   command: 'my-mcp-server',
+ *   env: { ...getDefaultEnvironment(), ...credentials },
+ * })
+ * ```
+ */
+export async function stdioEnvironment(
+  values: Readonly<Record<string, Secret | CredentialProvider>>,
+  options: StdioEnvironmentOptions = {},
+): Promise<Record<string, string>> {
+  checkOptions('stdioEnvironment', options, ['resource', 'acquireTimeout', 'fetch', 'signal'])
+  const entries = Object.entries(values)
+  for (const [name, value] of entries) {
+    checkName(name)
+    checkValue(name, value, problemOf)
+    if (isProvider(value) && options.resource === undefined) throw resourceMissing(name)
+  }
+  const read = entries.map(async ([name, value]): Promise<[string, string]> => {
+    return [name, isProvider(value) ? await token(value, options) : await secret(name, value)]
+  })
+  return Object.fromEntries(await Promise.all(read))
+}
+
+async function token(
+  provider: CredentialProvider,
+  { resource = '', signal, ...rest }: StdioEnvironmentOptions,
+): Promise<string> {
+  const managing: TokenManagerOptions = { ...rest, resource }
+  const manager = new TokenManager(provider, managing)
+  try {
+    return await bareToken(await manager.credential({ signal }), manager)
+  } finally {
+    // Nobody waits for an acquisition that was given up.
+    void manager.close()
+  }
+}
+
+function secret(name: string, value: Secret): Promise<string> {
+  return readSecret(name, value, problemOf)
+}
+
+function checkName(name: string): void {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new ConfigurationError(
+      name,
+      'stdioEnvironment: the name of a variable consists of letters, digits and underscores, such as MCP_API_KEY.',
+    )
+  }
+  if (dangerous.test(name)) {
+    throw new ConfigurationError(
+      name,
+      `stdioEnvironment: ${name} decides what the process runs or loads, so it cannot hold a credential; choose another name, such as MCP_API_KEY.`,
+    )
+  }
+}
+
+function resourceMissing(name: string): ConfigurationError {
+  return new ConfigurationError(
+    'resource',
+    `stdioEnvironment: ${name} comes from a provider; pass \`resource\`, the URL that its token is for.`,
+  )
+}
+
+function problemOf(text: string): string | undefined {
+  if (text === '') return 'is empty'
+  return text.includes('\0') ? 'contains a NUL character' : undefined
+}

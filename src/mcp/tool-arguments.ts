@@ -1,0 +1,269 @@
+/**
+ * Credentials for servers whose tools take them as arguments.
+ *
+ * @module
+ */
+import type { Credential, CredentialProvider, Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { checkOptions } from '../providers/checks.ts'
+import { readSecret } from '../secret.ts'
+import { checkTransportSecurity } from '../transport/origin.ts'
+import { bareToken, checkValue, isProvider } from './bare-token.ts'
+
+/** A client transport of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x). */
+export interface ToolTransport {
+  /** Sends a JSON-RPC message. */
+  send(message: never, options?: never): Promise<void>
+  /** Closes the connection. */
+  close(): Promise<void>
+}
+
+/** How {@link withToolArguments} works; the rest is for the token managers of its providers. */
+export interface ToolArgumentsOptions extends TokenManagerOptions {
+  /**
+   * The value of each argument. A provider's bearer token is kept and renewed. A {@link Secret} is read
+   * for each call; put a slow source into `bearer()`, which keeps what it read.
+   */
+  readonly arguments: Readonly<Record<string, Secret | CredentialProvider>>
+  /** The tools that take them. Default: all. */
+  readonly tools?: readonly string[] | ((name: string) => boolean)
+  /**
+   * Says whether an answer, a tool's result or a JSON-RPC error, means that the token was refused. The
+   * next call then gets a new one; this call is not sent again. Default: none does, since MCP has no
+   * such signal.
+   */
+  readonly isRejected?: (answer: Readonly<Record<string, unknown>>) => boolean
+  /** Allow a plain `http:` resource on another machine. Default `false`. */
+  readonly allowInsecure?: boolean
+}
+
+type Listener = (message: Message, extra?: unknown) => void
+type Id = string | number
+interface Message {
+  readonly id?: Id
+  readonly method?: string
+  readonly params?: Readonly<Record<string, unknown>>
+  readonly result?: Readonly<Record<string, unknown>>
+  readonly error?: Readonly<Record<string, unknown>>
+}
+interface SendOptions {
+  readonly requestSignal?: AbortSignal
+}
+interface Wire {
+  send(message: Message | readonly Message[], options?: SendOptions): Promise<void>
+  close(): Promise<void>
+  onerror?: ((error: Error) => void) | undefined
+}
+
+const maxUnanswered = 1000
+
+/**
+ * Adds credentials to the arguments of tool calls, for servers that want them there. Everything else
+ * passes through: connect the client over the returned transport as over the original one.
+ *
+ * What the caller, or a language model, wrote into such an argument is replaced. The caller's own
+ * message is left as it is. Arguments are part of the message, so a server may log them, and so may
+ * any layer beneath; prefer headers where the server offers the choice.
+ *
+ * A call whose credential cannot be had is rejected with the `CredentialError` and not sent.
+ *
+ * @param transport - A transport that has not been started.
+ * @throws `ConfigurationError` when an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+ * import { env } from 'mcp-credentials'
+ * import { withToolArguments } from 'mcp-credentials/mcp'
+ *
+ * const url = new URL('https://mcp.example.com/mcp')
+ * const transport = withToolArguments(new StreamableHTTPClientTransport(url), {
+ *   resource: url,
+ *   arguments: { auth_token: env('MCP_TOKEN') },
+ * })
+ * ```
+ */
+export function withToolArguments<T extends ToolTransport>(
+  transport: T,
+  options: ToolArgumentsOptions,
+): T {
+  const calls = new ToolCalls(options)
+  const wire = transport as unknown as Wire
+  const replaced = new Map<PropertyKey, unknown>([
+    [
+      'send',
+      (message: Message, sendOptions?: SendOptions) => calls.send(wire, message, sendOptions),
+    ],
+    ['close', async () => void (await Promise.all([wire.close(), calls.close()]))],
+  ])
+  return new Proxy(transport, {
+    get(target, key) {
+      if (replaced.has(key)) return replaced.get(key)
+      // The transport is its own receiver, because a proxy has no private members.
+      const value: unknown = Reflect.get(target, key, target)
+      if (typeof value !== 'function' || Object.hasOwn(target, key)) return value
+      const bound: unknown = value.bind(target)
+      replaced.set(key, bound)
+      return bound
+    },
+    set(target, key, value: unknown) {
+      if (key !== 'onmessage' || typeof value !== 'function') return Reflect.set(target, key, value)
+      const listener: Listener = (message, extra) => {
+        try {
+          calls.observe(message)
+        } catch (error) {
+          wire.onerror?.(error instanceof Error ? error : new Error('isRejected failed'))
+        }
+        ;(value as Listener)(message, extra)
+      }
+      return Reflect.set(target, key, listener)
+    },
+  })
+}
+
+interface Use {
+  readonly manager: TokenManager
+  readonly credential: Credential
+}
+
+class ToolCalls {
+  readonly #sources: readonly (readonly [string, Secret | TokenManager])[]
+  readonly #concerns: (tool: string) => boolean
+  readonly #isRejected: ToolArgumentsOptions['isRejected']
+  /** Requests that wait for a credential: a cancelled one must not be sent afterwards. */
+  readonly #waiting = new Set<Id>()
+  /** What the calls that were not answered yet were made with. */
+  readonly #unanswered = new Map<Id, readonly Use[]>()
+
+  constructor(options: ToolArgumentsOptions) {
+    checkOptions('withToolArguments', options, known)
+    const { arguments: values, tools, isRejected, allowInsecure, ...rest } = options
+    const entries = Object.entries(values ?? {})
+    if (entries.length === 0) {
+      throw new ConfigurationError(
+        'arguments',
+        'withToolArguments: pass `arguments`, such as { auth_token: provider }.',
+      )
+    }
+    this.#sources = entries.map(([name, value]) => {
+      checkValue(`arguments.${name}`, value, emptyProblem)
+      return [name, isProvider(value) ? new TokenManager(value, rest) : value] as const
+    })
+    // A manager checks its options, and so they are checked for secrets too.
+    const { resource } = new TokenManager({ name: 'withToolArguments', acquire: nothing }, rest)
+    checkTransportSecurity(resource, allowInsecure ?? false)
+    this.#concerns = typeof tools === 'function' ? tools : (tool) => tools?.includes(tool) ?? true
+    this.#isRejected = isRejected
+  }
+
+  async send(
+    wire: Wire,
+    message: Message | readonly Message[],
+    options: SendOptions | undefined,
+  ): Promise<void> {
+    const messages: readonly Message[] = Array.isArray(message) ? message : [message as Message]
+    for (const one of messages) this.#noteCancellation(one)
+    if (!messages.some((one) => this.#isConcerned(one))) return wire.send(message, options)
+    const filled = await Promise.all(messages.map((one) => this.#fill(one)))
+    const wanted = filled.filter((one) => one !== undefined)
+    if (wanted.length === 0 || options?.requestSignal?.aborted === true) return
+    const [only] = wanted
+    await wire.send(Array.isArray(message) || only === undefined ? wanted : only, options)
+  }
+
+  observe({ id, result, error }: Message): void {
+    const answer = result ?? error
+    const uses = id === undefined ? undefined : this.#unanswered.get(id)
+    if (id === undefined || uses === undefined || answer === undefined) return
+    this.#unanswered.delete(id)
+    const rejected = this.#isRejected?.(answer) === true
+    for (const { manager, credential } of uses) {
+      if (rejected) manager.invalidate(credential)
+      else manager.accepted(credential)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#waiting.clear()
+    this.#unanswered.clear()
+    await Promise.all(
+      this.#sources.map(([, source]) => source instanceof TokenManager && source.close()),
+    )
+  }
+
+  #isConcerned({ method, params }: Message): boolean {
+    const tool = params?.['name']
+    return method === 'tools/call' && typeof tool === 'string' && this.#concerns(tool)
+  }
+
+  #noteCancellation({ method, params }: Message): void {
+    if (method === 'notifications/cancelled') this.#waiting.delete(params?.['requestId'] as Id)
+  }
+
+  /** The message with its credentials; `undefined`: nobody waits for its answer any more. */
+  async #fill(message: Message): Promise<Message | undefined> {
+    const { id, params } = message
+    if (id === undefined || !this.#isConcerned(message)) return message
+    this.#waiting.add(id)
+    const uses: Use[] = []
+    try {
+      const values = await Promise.all(
+        this.#sources.map(
+          async ([name, source]) => [name, await read(name, source, uses)] as const,
+        ),
+      )
+      if (!this.#waiting.has(id)) return undefined
+      this.#remember(id, uses)
+      const given = params?.['arguments'] as Readonly<Record<string, unknown>> | undefined
+      const filled = { ...given, ...Object.fromEntries(values) }
+      return { ...message, params: { ...params, arguments: filled } }
+    } finally {
+      this.#waiting.delete(id)
+    }
+  }
+
+  #remember(id: Id, uses: readonly Use[]): void {
+    if (this.#isRejected === undefined || uses.length === 0) return
+    this.#unanswered.set(id, uses)
+    // Cancelled calls are never answered; the oldest make room.
+    const [oldest] = this.#unanswered.keys()
+    if (this.#unanswered.size > maxUnanswered && oldest !== undefined) {
+      this.#unanswered.delete(oldest)
+    }
+  }
+}
+
+async function read(name: string, source: Secret | TokenManager, uses: Use[]): Promise<string> {
+  if (!(source instanceof TokenManager)) {
+    return readSecret(`arguments.${name}`, source, emptyProblem)
+  }
+  const credential = await source.credential()
+  uses.push({ manager: source, credential })
+  return bareToken(credential, source)
+}
+
+function emptyProblem(text: string): string | undefined {
+  return text === '' ? 'is empty' : undefined
+}
+
+function nothing(): Promise<Credential> {
+  return Promise.reject(new ConfigurationError('arguments', 'withToolArguments: no provider.'))
+}
+
+const known: readonly (keyof ToolArgumentsOptions)[] = [
+  'arguments',
+  'tools',
+  'isRejected',
+  'allowInsecure',
+  'resource',
+  'earlyWindow',
+  'hardMargin',
+  'jitter',
+  'acquireTimeout',
+  'keepFresh',
+  'fetch',
+  'now',
+  'random',
+  'onEvent',
+]

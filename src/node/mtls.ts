@@ -1,0 +1,326 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * A `fetch` that proves who it is by a client certificate.
+ *
+ * @module
+ */
+import { accessSync, constants } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
+import type { Agent } from 'undici'
+import type { Secret } from '../credential.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { checkOptions } from '../providers/checks.ts'
+import { checkSecret, readSecret } from '../secret.ts'
+
+/** What {@link mutualTls} needs. */
+export interface MutualTlsOptions {
+  /** The file with the client's certificate and its intermediates, in PEM. */
+  readonly cert: string | URL
+  /** The file with the private key of the certificate, in PEM. */
+  readonly key: string | URL
+  /** The file with the authorities that may vouch for servers, in PEM. Default: Node's own. */
+  readonly ca?: string | URL
+  /** The passphrase of an encrypted private key. */
+  readonly passphrase?: Secret
+  /**
+   * Told when the files have changed: `undefined` when the new certificate is in use, or the error
+   * that keeps the previous one in use. An error is reported once, until the files change again.
+   */
+  readonly onReload?: (error: CredentialError | undefined) => void
+  /** The clock, in milliseconds. Default: `Date.now`. */
+  readonly now?: () => number
+}
+
+/** A `fetch` that proves who it is by a client certificate. */
+export interface MutualTlsFetch {
+  (input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /** Cuts all connections; close the MCP client first. Later requests are rejected with `closed`. */
+  close(): Promise<void>
+  /** The same as {@link MutualTlsFetch.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+type Files = Readonly<Record<'cert' | 'key' | 'ca', string | URL | undefined>>
+
+const checkInterval = 1000
+
+/**
+ * Makes a `fetch` that presents a client certificate. Give it to a transport as its `fetch`, or to
+ * `withCredentials` and `authorizedFetch` as their option `fetch` to send a credential besides.
+ *
+ * The files are looked at again at most once a second, when there is a request. Once they have
+ * changed, new requests use new connections, while those that are under way finish on the old ones.
+ * While certificate and key do not fit each other, because only one has been replaced yet, the previous
+ * pair stays in use.
+ *
+ * The certificate is offered to every https server that this `fetch` talks to and that asks for one;
+ * the key never leaves the machine. Needs the package `undici`, version 7 or later. Responses are of
+ * undici's class.
+ *
+ * @throws `ConfigurationError` when an option is wrong or a file cannot be read. The returned
+ * function throws `CredentialError` with the code `secret_unavailable` when certificate and key
+ * cannot be used, and otherwise what `fetch` throws.
+ * @see RFC 8446, section 4.4.2
+ *
+ * @example
+ * ```ts
+ * import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+ * import { mutualTls } from 'mcp-credentials/node'
+ *
+ * const fetch = mutualTls({ cert: '/etc/agent/tls.crt', key: '/etc/agent/tls.key' })
+ * const url = new URL('https://mcp.example.com/mcp')
+ * const transport = new StreamableHTTPClientTransport(url, { fetch })
+ * ```
+ */
+export function mutualTls(options: MutualTlsOptions): MutualTlsFetch {
+  checkOptions('mutualTls', options, ['cert', 'key', 'ca', 'passphrase', 'onReload', 'now'])
+  checkFile('cert', options.cert)
+  checkFile('key', options.key)
+  if (options.ca !== undefined) checkFile('ca', options.ca)
+  if (options.passphrase !== undefined) checkSecret('mutualTls.passphrase', options.passphrase)
+
+  const certificates = new Certificates(options)
+  const close = () => certificates.close()
+  const send = async (input: string | URL | Request, init?: RequestInit) => {
+    const { fetch } = await loadUndici()
+    const picked = certificates.connections()
+    // Nothing may come between picking and using them, or they could be retired in that moment.
+    const connections = picked instanceof Promise ? await picked : picked
+    return connections.use(async (dispatcher) => {
+      const [url, plain] = await plainRequest(input, init)
+      // The types of undici and of the platform differ in details that neither looks at.
+      return (await fetch(url, { ...(plain as object), dispatcher })) as unknown as Response
+    })
+  }
+  return Object.assign(send, { close, [Symbol.asyncDispose]: close })
+}
+
+/** The connections made with one certificate. */
+class Connections {
+  readonly signature: string
+  /** Resolves when the last request on a retired certificate has ended. */
+  readonly ended: Promise<void>
+  readonly #agent: Agent
+  #end: () => void = () => {}
+  #starting = 0
+  #retired = false
+
+  constructor(signature: string, agent: Agent) {
+    this.signature = signature
+    this.#agent = agent
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+  }
+
+  async use<T>(task: (agent: Agent) => Promise<T>): Promise<T> {
+    this.#starting += 1
+    try {
+      return await task(this.#agent)
+    } finally {
+      this.#starting -= 1
+      this.#endWhenIdle()
+    }
+  }
+
+  /** Lets the requests that are under way finish. */
+  retire(): void {
+    this.#retired = true
+    this.#endWhenIdle()
+  }
+
+  destroy(): Promise<void> {
+    return this.#agent.destroy()
+  }
+
+  #endWhenIdle(): void {
+    // An agent refuses what arrives after close(), and a request arrives there a little after fetch().
+    if (this.#retired && this.#starting === 0) this.#agent.close().then(this.#end, this.#end)
+  }
+}
+
+class Certificates {
+  readonly #files: Files
+  readonly #passphrase: Secret | undefined
+  readonly #onReload: MutualTlsOptions['onReload']
+  readonly #now: () => number
+  readonly #open = new Set<Connections>()
+  #current: Connections | undefined
+  #checking: Promise<Connections> | undefined
+  #checkedAt = -Infinity
+  #reported: string | undefined
+  #closed = false
+
+  constructor({ cert, key, ca, passphrase, onReload, now }: MutualTlsOptions) {
+    this.#files = { cert, key, ca }
+    this.#passphrase = passphrase
+    this.#onReload = onReload
+    this.#now = now ?? Date.now
+  }
+
+  connections(): Connections | Promise<Connections> {
+    if (this.#closed) throw closedError()
+    const now = this.#now()
+    const due = this.#current === undefined || now - this.#checkedAt >= checkInterval
+    if (due && this.#checking === undefined) {
+      this.#checkedAt = now
+      this.#checking = this.#check().finally(() => {
+        this.#checking = undefined
+      })
+    }
+    const connections = this.#checking ?? this.#current
+    if (connections === undefined) throw closedError()
+    return connections
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#checking?.catch(() => {})
+    await Promise.all([...this.#open].map((connections) => connections.destroy()))
+    this.#open.clear()
+  }
+
+  async #check(): Promise<Connections> {
+    const signature = await signatureOf(this.#files)
+    const previous = this.#current
+    if (previous?.signature === signature) return previous
+    try {
+      const next = new Connections(signature, await this.#agent())
+      this.#open.add(next)
+      this.#current = next
+      if (previous !== undefined) this.#replaced(previous)
+      return next
+    } catch (error) {
+      if (previous === undefined || !isCredentialError(error)) throw error
+      if (this.#reported !== signature) this.#report(error)
+      this.#reported = signature
+      return previous
+    }
+  }
+
+  #replaced(previous: Connections): void {
+    previous.retire()
+    void previous.ended.then(() => this.#open.delete(previous))
+    this.#reported = undefined
+    this.#report(undefined)
+  }
+
+  async #agent(): Promise<Agent> {
+    const { Agent } = await loadUndici()
+    const [cert, key, ca] = await Promise.all([
+      readPem('cert', this.#files.cert),
+      readPem('key', this.#files.key),
+      readPem('ca', this.#files.ca),
+    ])
+    const passphrase =
+      this.#passphrase === undefined
+        ? undefined
+        : await readSecret('mutualTls.passphrase', this.#passphrase)
+    const connect = {
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(ca === undefined ? {} : { ca }),
+      ...(passphrase === undefined ? {} : { passphrase }),
+    }
+    try {
+      createSecureContext(connect)
+    } catch (error) {
+      const { code } = error as { code?: unknown }
+      throw unavailable(
+        `certificate and key cannot be used together (${typeof code === 'string' ? code : 'unknown error'}).`,
+        'Check that `key` belongs to `cert`, that both are PEM, and the passphrase.',
+      )
+    }
+    return new Agent({ connect })
+  }
+
+  #report(error: CredentialError | undefined): void {
+    try {
+      this.#onReload?.(error)
+    } catch {
+      // An observer must not change what happens.
+    }
+  }
+}
+
+function checkFile(option: string, path: string | URL): void {
+  if ((typeof path !== 'string' && !(path instanceof URL)) || String(path) === '') {
+    throw new ConfigurationError(option, `mutualTls: \`${option}\` must be the path of a PEM file.`)
+  }
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    throw new ConfigurationError(
+      option,
+      `mutualTls: \`${option}\`: the file ${String(path)} cannot be read (${String(code)}); pass the path of a PEM file.`,
+    )
+  }
+}
+
+/** What changes when any of the files does. */
+async function signatureOf(files: Files): Promise<string> {
+  const parts = Object.values(files).map(async (path) => {
+    if (path === undefined) return ''
+    try {
+      const { mtimeNs, size, ino } = await stat(path, { bigint: true })
+      return `${mtimeNs}:${size}:${ino}`
+    } catch {
+      return 'missing'
+    }
+  })
+  return (await Promise.all(parts)).join()
+}
+
+async function readPem(
+  option: string,
+  path: string | URL | undefined,
+): Promise<Buffer | undefined> {
+  if (path === undefined) return undefined
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    throw unavailable(
+      `\`${option}\`: the file ${String(path)} cannot be read (${String(code)}).`,
+      'Check the path and who may read it.',
+    )
+  }
+}
+
+/** undici knows neither the platform's `Request` nor its `FormData`: they are taken apart here. */
+async function plainRequest(
+  input: string | URL | Request,
+  init: RequestInit | undefined,
+): Promise<[string | URL, RequestInit | undefined]> {
+  if (!(input instanceof Request) && !(init?.body instanceof FormData)) return [input, init]
+  const request = new Request(input, init)
+  const body = request.body === null ? null : await request.arrayBuffer()
+  const { method, headers, signal, redirect } = request
+  return [request.url, { method, headers, signal, redirect, body }]
+}
+
+async function loadUndici(): Promise<typeof import('undici')> {
+  try {
+    return await import('undici')
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw new ConfigurationError('undici', 'mutualTls: the package undici is not installed.', {
+      remedy: 'Run `npm install undici`.',
+    })
+  }
+}
+
+function unavailable(message: string, remedy: string): CredentialError {
+  return new CredentialError('secret_unavailable', `mutualTls: ${message}`, {
+    retryable: true,
+    remedy,
+  })
+}
+
+function closedError(): CredentialError {
+  return new CredentialError('closed', 'mutualTls: this fetch is closed.', {
+    remedy: 'Make a new one.',
+  })
+}

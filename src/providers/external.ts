@@ -1,0 +1,183 @@
+/**
+ * Tokens that another library obtains and keeps, recognised by the shape of its objects.
+ *
+ * @module
+ */
+import type { CredentialProvider } from '../credential.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
+import { headerValueProblem } from '../secret.ts'
+
+/** What is used of a `TokenCredential` of `@azure/core-auth`, such as `DefaultAzureCredential`. */
+export interface TokenCredentialLike {
+  /** Gets a token for the scopes; `null`: there is none. */
+  getToken(
+    scopes: string | string[],
+    options?: { abortSignal?: AbortSignal },
+  ): Promise<{
+    /** The access token. */
+    readonly token: string
+    /** When it expires, in milliseconds since the epoch. */
+    readonly expiresOnTimestamp: number
+    /** When it should be renewed, in milliseconds since the epoch. */
+    readonly refreshAfterTimestamp?: number | undefined
+  } | null>
+}
+
+/**
+ * Sends the token of an Azure `TokenCredential` as `Authorization: Bearer`, and asks for another
+ * before it expires.
+ *
+ * @param credential - A credential of `@azure/identity`, say. A 401 makes it be asked again, but it
+ * may hand out the same token until that is about to expire.
+ * @param scope - What the token is for, such as `api://<client id of the server>/.default`.
+ * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when the
+ * credential has no token, and `invalid_response` when it hands out something else.
+ * @throws {@link ConfigurationError} when the credential has no `getToken`, or no scope is given.
+ *
+ * @example
+ * ```ts
+ * import { fromTokenCredential, type TokenCredentialLike } from 'mcp-credentials'
+ *
+ * declare const credential: TokenCredentialLike // new DefaultAzureCredential(), say
+ *
+ * const provider = fromTokenCredential(credential, 'api://mcp-server/.default')
+ * ```
+ */
+export function fromTokenCredential(
+  credential: TokenCredentialLike,
+  scope: string | readonly string[],
+): CredentialProvider {
+  if (typeof credential?.getToken !== 'function') {
+    throw new ConfigurationError(
+      'fromTokenCredential.credential',
+      'fromTokenCredential: pass an object with `getToken`, such as new DefaultAzureCredential().',
+    )
+  }
+  const scopes = typeof scope === 'string' ? scope : [...(scope ?? [])]
+  if (scopes.length === 0 || [scopes].flat().some((item) => typeof item !== 'string' || !item)) {
+    throw new ConfigurationError(
+      'fromTokenCredential.scope',
+      'fromTokenCredential: pass the scope of the token, such as api://mcp-server/.default.',
+    )
+  }
+  return {
+    name: 'fromTokenCredential',
+    async acquire({ signal }) {
+      const found = await credential.getToken(scopes, { abortSignal: signal })
+      if (found === null) {
+        throw new CredentialError(
+          'acquire_failed',
+          'fromTokenCredential: the credential has no token.',
+          { provider: 'fromTokenCredential', remedy: 'Check how it is set up, or log in.' },
+        )
+      }
+      const { token, expiresOnTimestamp, refreshAfterTimestamp } = found
+      if (!isHeaderValue(token) || !Number.isFinite(expiresOnTimestamp)) {
+        throw new CredentialError(
+          'invalid_response',
+          'fromTokenCredential: the credential returned no token that can be sent, or no time of expiry.',
+          {
+            provider: 'fromTokenCredential',
+            remedy: 'Resolve `getToken` to { token, expiresOnTimestamp }.',
+          },
+        )
+      }
+      return {
+        expiresAt: expiresOnTimestamp,
+        ...(refreshAfterTimestamp === undefined ? {} : { refreshAt: refreshAfterTimestamp }),
+        apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
+      }
+    },
+  }
+}
+
+interface GoogleCredentials {
+  /** What a client holds at the moment. */
+  readonly credentials?: {
+    /** When the access token expires, in milliseconds since the epoch. */
+    readonly expiry_date?: number | null
+  }
+}
+
+/**
+ * What is used of an object of `google-auth-library`: a `GoogleAuth`, or any client, such as
+ * `OAuth2Client`, `JWT`, `Impersonated` or an `IdTokenClient`.
+ */
+export interface GoogleAuthLike extends GoogleCredentials {
+  /** Gets the headers for a request: a `Headers` since version 10, a plain object before. */
+  getRequestHeaders(
+    url?: string,
+  ): Promise<Iterable<readonly [string, string]> | Readonly<Record<string, string>>>
+  /** Gets the client behind a `GoogleAuth`. */
+  getClient?(): Promise<object>
+}
+
+/**
+ * Sends the headers that `google-auth-library` makes, and asks for others before the token expires.
+ *
+ * A server on Cloud Run or behind Identity-Aware Proxy wants an ID token for its own address: pass
+ * `await new GoogleAuth().getIdTokenClient(audience)`. An access token opens Google's own services:
+ * never send one to anybody else's server.
+ *
+ * @param auth - A 401 makes it be asked again, but it may hand out the same token until that is about
+ * to expire.
+ * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when there
+ * are no headers, and `invalid_response` when they cannot be sent.
+ * @throws {@link ConfigurationError} when the object has no `getRequestHeaders`.
+ *
+ * @example
+ * ```ts
+ * import { fromGoogleAuth, type GoogleAuthLike } from 'mcp-credentials'
+ *
+ * declare const client: GoogleAuthLike // await new GoogleAuth().getIdTokenClient(audience), say
+ *
+ * const provider = fromGoogleAuth(client)
+ * ```
+ */
+export function fromGoogleAuth(auth: GoogleAuthLike): CredentialProvider {
+  if (typeof auth?.getRequestHeaders !== 'function') {
+    throw new ConfigurationError(
+      'fromGoogleAuth.auth',
+      'fromGoogleAuth: pass a GoogleAuth or one of its clients; a promise must be awaited first.',
+    )
+  }
+  return {
+    name: 'fromGoogleAuth',
+    async acquire({ resource, now }) {
+      const found = await auth.getRequestHeaders(resource.href)
+      const values = Symbol.iterator in found ? [...found] : Object.entries(found)
+      checkValues(values)
+      const client: GoogleCredentials = (await auth.getClient?.()) ?? auth
+      const expiry = client.credentials?.expiry_date
+      // A client that signs its own tokens keeps an `expiry_date` of 1, which means nothing.
+      const isExpiry = typeof expiry === 'number' && expiry > now()
+      return {
+        ...(isExpiry ? { expiresAt: expiry } : {}),
+        apply({ headers }) {
+          for (const [name, value] of values) headers.set(name, value)
+        },
+      }
+    },
+  }
+}
+
+function checkValues(values: readonly (readonly [string, string])[]): void {
+  if (values.length === 0) {
+    throw new CredentialError(
+      'acquire_failed',
+      'fromGoogleAuth: the client made no headers, so that it has no credentials.',
+      { provider: 'fromGoogleAuth', remedy: 'Give it credentials, and scopes or an audience.' },
+    )
+  }
+  if (values.some(([, value]) => !isHeaderValue(value))) {
+    throw new CredentialError(
+      'invalid_response',
+      'fromGoogleAuth: the client made a header that cannot be sent.',
+      { provider: 'fromGoogleAuth' },
+    )
+  }
+}
+
+function isHeaderValue(value: unknown): value is string {
+  return typeof value === 'string' && headerValueProblem(value) === undefined
+}

@@ -1,0 +1,554 @@
+/**
+ * Signs every request with a shared secret (RFC 2104), so that neither the secret travels nor can
+ * the request be altered.
+ *
+ * @module
+ */
+import type { Credential, CredentialProvider, OutgoingRequest, Secret } from '../credential.ts'
+import { ConfigurationError, CredentialError, cleanText, isCredentialError } from '../errors.ts'
+import { checkSecret, headerValueProblem, readSecret } from '../secret.ts'
+import { checkHeaderName, checkOptions } from './checks.ts'
+
+/**
+ * A set of defaults for the other options of {@link hmac}:
+ *
+ * - `timestamp-body`: `X-Timestamp`, and `X-Signature` over `{timestamp}.{body}`, SHA-256 in hex.
+ * - `method-path-body`: the same headers, over
+ *   `{method}\n{path}\n{query}\n{timestamp}\n{body}`, each in a line of its own.
+ * - `standard-webhooks`: `webhook-id`, `webhook-timestamp`, and `webhook-signature` with `v1,` and
+ *   base64 over `{nonce}.{timestamp}.{body}`; the secret is base64 and may begin with `whsec_`.
+ *
+ * @see https://www.standardwebhooks.com
+ */
+export type HmacScheme = 'timestamp-body' | 'method-path-body' | 'standard-webhooks'
+
+/** The hash function beneath the signature. */
+export type HmacHash = 'sha256' | 'sha384' | 'sha512'
+
+/** How the signature is written. `hex` is in lower case; `base64url` has no padding. */
+export type HmacEncoding = 'hex' | 'base64' | 'base64url'
+
+/** What a message to be signed can be made of. */
+export interface HmacParts {
+  /** The HTTP method, in upper case. */
+  readonly method: string
+  /** The host, with the port unless it is the default one. */
+  readonly host: string
+  /** The path as it is sent, percent-encoded. */
+  readonly path: string
+  /** The query as it is sent, without the question mark; empty when there is none. */
+  readonly query: string
+  /** Seconds since the epoch, in decimal, as in the timestamp header. */
+  readonly timestamp: string
+  /** What the nonce header carries: 32 hex digits; empty without `nonceHeader`. */
+  readonly nonce: string
+  /** The exact bytes of the body; none when there is no body. */
+  readonly body: Uint8Array
+  /** The SHA-256 of the body in lower-case hex, whatever the signature's own hash is. */
+  readonly bodySha256: string
+  /** A request header as it stands; empty when it is not sent. */
+  header(name: string): string
+}
+
+/** Makes the message to be signed; text is encoded as UTF-8, and the parts of an array are joined. */
+export type HmacMessage = (parts: HmacParts) => HmacChunk | readonly HmacChunk[]
+
+/** A piece of a message. */
+export type HmacChunk = string | Uint8Array
+
+/** How {@link hmac} signs. */
+export interface HmacOptions {
+  /** The shared secret. A source is read again after a 401, so that a rotated secret is picked up. */
+  readonly secret: Secret
+  /** How the secret is written down. Default `utf8`: its characters are the key. */
+  readonly secretEncoding?: 'utf8' | 'hex' | 'base64'
+  /** The defaults of everything below. Default `timestamp-body`. */
+  readonly scheme?: HmacScheme
+  /**
+   * What is signed: a template, or a function. Default: the scheme's.
+   *
+   * The placeholders are `{method}`, `{host}`, `{path}`, `{query}`, `{timestamp}`, `{nonce}`,
+   * `{header:NAME}`, `{body}` and `{body-sha256}`. A template must sign the body through one of the
+   * last two, and whatever time and nonce are sent. What a function leaves out is its own affair.
+   */
+  readonly message?: string | HmacMessage
+  /** The hash function. Default `sha256`. */
+  readonly hash?: HmacHash
+  /** How the signature is written. Default `hex`, or `base64` for `standard-webhooks`. */
+  readonly encoding?: HmacEncoding
+  /** What stands before the signature, such as `sha256=`. Default: nothing, or `v1,` for `standard-webhooks`. */
+  readonly prefix?: string
+  /** The header of the signature. Default `X-Signature`, or `webhook-signature`. */
+  readonly signatureHeader?: string
+  /**
+   * The header of the time, in seconds since the epoch. Default `X-Timestamp`, or
+   * `webhook-timestamp`; `false`: none, for servers that sign no time.
+   */
+  readonly timestampHeader?: string | false
+  /**
+   * The header of a nonce: 128 random bits, fresh for each attempt, for the message's `{nonce}`.
+   * Default: none, or `webhook-id` for `standard-webhooks`.
+   */
+  readonly nonceHeader?: string
+  /** Tells the server which secret was used. Default: not sent. */
+  readonly keyId?: Secret
+  /** The header of `keyId`. Default `X-Key-Id`. */
+  readonly keyIdHeader?: string
+}
+
+type Preset = Required<Pick<HmacOptions, 'message' | 'signatureHeader' | 'timestampHeader'>> &
+  Pick<HmacOptions, 'encoding' | 'prefix' | 'nonceHeader' | 'secretEncoding'>
+
+const presets: Readonly<Record<HmacScheme, Preset>> = {
+  'timestamp-body': {
+    message: '{timestamp}.{body}',
+    signatureHeader: 'X-Signature',
+    timestampHeader: 'X-Timestamp',
+  },
+  'method-path-body': {
+    message: '{method}\n{path}\n{query}\n{timestamp}\n{body}',
+    signatureHeader: 'X-Signature',
+    timestampHeader: 'X-Timestamp',
+  },
+  'standard-webhooks': {
+    message: '{nonce}.{timestamp}.{body}',
+    signatureHeader: 'webhook-signature',
+    timestampHeader: 'webhook-timestamp',
+    nonceHeader: 'webhook-id',
+    encoding: 'base64',
+    prefix: 'v1,',
+    secretEncoding: 'base64',
+  },
+}
+
+const subtleHashes: Readonly<Record<HmacHash, string>> = {
+  sha256: 'SHA-256',
+  sha384: 'SHA-384',
+  sha512: 'SHA-512',
+}
+const encodings: readonly HmacEncoding[] = ['hex', 'base64', 'base64url']
+const secretEncodings = ['utf8', 'hex', 'base64'] as const
+
+/**
+ * Signs each request, and each retry anew, with a shared secret that is never sent. The time is the
+ * server's, as far as known, so a client whose clock is wrong recovers after one 401.
+ *
+ * With the default scheme, equal bodies within the same second have equal signatures. For a server
+ * that remembers signatures, sign a nonce as well, or use `standard-webhooks`.
+ *
+ * @returns A provider whose credentials throw {@link CredentialError} with the code
+ * `unsignable_body` for a body whose bytes are not known before they are sent: a stream, a blob or
+ * a multipart form.
+ * @throws {@link ConfigurationError} when the secret is empty or not what `secretEncoding` says,
+ * when a header name is none, belongs to the transport or is given twice, when the template is
+ * wrong, or when the message and the headers of time and nonce do not fit each other.
+ * @see RFC 2104
+ *
+ * @example
+ * ```ts
+ * import { env, hmac } from 'mcp-credentials'
+ *
+ * const simple = hmac({ secret: env('MCP_SECRET') })
+ * const webhook = hmac({ secret: env('MCP_WEBHOOK_SECRET'), scheme: 'standard-webhooks' })
+ * const own = hmac({
+ *   secret: env('MCP_SECRET'),
+ *   keyId: 'agent-1',
+ *   nonceHeader: 'X-Nonce',
+ *   message: '{method}\n{path}\n{query}\n{timestamp}\n{nonce}\n{header:x-tenant-id}\n{body-sha256}',
+ *   hash: 'sha512',
+ *   prefix: 'sha512=',
+ * })
+ * ```
+ */
+export function hmac(options: HmacOptions): CredentialProvider {
+  checkOptions('hmac', options, known)
+  const plan = makePlan(options)
+  const { secret, keyId } = options
+  checkKey(secret, plan.secretProblem)
+  if (keyId !== undefined) checkSecret('hmac.keyId', keyId)
+  return {
+    name: 'hmac',
+    async acquire() {
+      const [text, id] = await Promise.all([
+        readSecret('hmac.secret', secret, plan.secretProblem),
+        keyId === undefined ? undefined : readSecret('hmac.keyId', keyId),
+      ])
+      return makeCredential(plan, plan.decodeSecret(text), id)
+    },
+  }
+}
+
+const known: readonly (keyof HmacOptions)[] = [
+  'secret',
+  'secretEncoding',
+  'scheme',
+  'message',
+  'hash',
+  'encoding',
+  'prefix',
+  'signatureHeader',
+  'timestampHeader',
+  'nonceHeader',
+  'keyId',
+  'keyIdHeader',
+]
+
+/** The options with every default filled in and checked. */
+interface Plan {
+  readonly message: HmacMessage
+  readonly hash: HmacHash
+  readonly encoding: HmacEncoding
+  readonly prefix: string
+  readonly signatureHeader: string
+  readonly timestampHeader: string | false
+  readonly nonceHeader: string | undefined
+  readonly keyIdHeader: string
+  readonly secretProblem: (text: string) => string | undefined
+  readonly decodeSecret: (text: string) => Bytes
+}
+
+type Bytes = Uint8Array<ArrayBuffer>
+
+function makePlan(options: HmacOptions): Plan {
+  const { scheme = 'timestamp-body' } = options
+  checkChoice('scheme', scheme, Object.keys(presets))
+  const preset = presets[scheme]
+  const {
+    message = preset.message,
+    hash = 'sha256',
+    encoding = preset.encoding ?? 'hex',
+    prefix = preset.prefix ?? '',
+    secretEncoding = preset.secretEncoding ?? 'utf8',
+    signatureHeader = preset.signatureHeader,
+    timestampHeader = preset.timestampHeader,
+    nonceHeader = preset.nonceHeader,
+    keyIdHeader = 'X-Key-Id',
+  } = options
+  checkChoice('hash', hash, Object.keys(subtleHashes))
+  checkChoice('encoding', encoding, encodings)
+  checkChoice('secretEncoding', secretEncoding, secretEncodings)
+  checkPrefix(prefix)
+  checkNames({
+    signatureHeader,
+    ...(timestampHeader === false ? {} : { timestampHeader }),
+    ...(nonceHeader === undefined ? {} : { nonceHeader }),
+    ...(options.keyId === undefined ? {} : { keyIdHeader }),
+  })
+  if (options.keyIdHeader !== undefined && options.keyId === undefined) {
+    throw new ConfigurationError(
+      'hmac.keyId',
+      'hmac.keyId is missing; give it, or leave out `keyIdHeader`.',
+    )
+  }
+  const headers = { signatureHeader, timestampHeader, nonceHeader }
+  return {
+    ...headers,
+    message: typeof message === 'function' ? message : compile(message, headers),
+    hash,
+    encoding,
+    prefix,
+    keyIdHeader,
+    secretProblem: (text) => secretProblem(text, secretEncoding),
+    decodeSecret: (text) => decodeSecret(text, secretEncoding),
+  }
+}
+
+function checkChoice(option: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return
+  throw new ConfigurationError(
+    `hmac.${option}`,
+    `hmac.${option} must be one of ${choices.join(', ')}.`,
+  )
+}
+
+function checkPrefix(prefix: string): void {
+  // A letter stands in for the signature, because a prefix may end with a space.
+  const problem = typeof prefix === 'string' ? headerValueProblem(`${prefix}x`) : 'is not a string'
+  if (problem === undefined) return
+  throw new ConfigurationError(
+    'hmac.prefix',
+    `hmac.prefix ${problem}; write what stands before the signature, such as sha256=.`,
+  )
+}
+
+function checkNames(names: Readonly<Record<string, string>>): void {
+  const owners = new Map<string, string>()
+  for (const [option, name] of Object.entries(names)) {
+    checkHeaderName(`hmac.${option}`, name)
+    const owner = owners.get(name.toLowerCase())
+    if (owner !== undefined) {
+      throw new ConfigurationError(
+        `hmac.${option}`,
+        `hmac: ${owner} and ${option} name the same header, ${name}; choose another for one of them.`,
+      )
+    }
+    owners.set(name.toLowerCase(), option)
+  }
+}
+
+function checkKey(secret: Secret, problemOf: (text: string) => string | undefined): void {
+  if (typeof secret === 'function') return
+  const problem = typeof secret === 'string' ? problemOf(secret) : 'is missing'
+  if (problem === undefined) return
+  throw new ConfigurationError(
+    'hmac.secret',
+    `hmac.secret ${problem}; pass the secret, or env('NAME') to read it when it is needed.`,
+  )
+}
+
+function secretProblem(
+  text: string,
+  encoding: (typeof secretEncodings)[number],
+): string | undefined {
+  const digits = encoding === 'base64' ? withoutMark(text) : text
+  if (digits === '') return 'is empty'
+  if (encoding === 'hex') {
+    return /^(?:[0-9A-Fa-f]{2})+$/.test(digits)
+      ? undefined
+      : 'is not in hex, as secretEncoding says'
+  }
+  if (encoding === 'base64') {
+    const isBase64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
+    return isBase64.test(digits) ? undefined : 'is not base64, as the scheme or secretEncoding says'
+  }
+  return undefined
+}
+
+function decodeSecret(text: string, encoding: (typeof secretEncodings)[number]): Bytes {
+  if (encoding === 'utf8') return new TextEncoder().encode(text)
+  if (encoding === 'hex') {
+    return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+  }
+  return Uint8Array.from(atob(withoutMark(text)), (character) => character.charCodeAt(0))
+}
+
+// The underscore is no base64 character, so the mark cannot be part of the secret.
+function withoutMark(text: string): string {
+  return text.startsWith('whsec_') ? text.slice('whsec_'.length) : text
+}
+
+// What fetch itself adds is not known when the request is signed.
+const unknownHeaders = ['host', 'content-length', 'connection', 'transfer-encoding']
+
+const placeholders: Readonly<Record<string, (parts: HmacParts) => HmacChunk>> = {
+  method: ({ method }) => method,
+  host: ({ host }) => host,
+  path: ({ path }) => path,
+  query: ({ query }) => query,
+  timestamp: ({ timestamp }) => timestamp,
+  nonce: ({ nonce }) => nonce,
+  body: ({ body }) => body,
+  'body-sha256': ({ bodySha256 }) => bodySha256,
+}
+
+/** Turns a template into a function, so that it is read once only. */
+function compile(
+  template: string,
+  headers: Pick<Plan, 'signatureHeader' | 'timestampHeader' | 'nonceHeader'>,
+): HmacMessage {
+  if (typeof template !== 'string') throw badMessage('must be a template or a function')
+  const segments: (HmacChunk | ((parts: HmacParts) => HmacChunk))[] = []
+  const used = new Set<string>()
+  // Splitting at a pattern with a group puts literals at even places and placeholders at odd ones.
+  for (const [place, text] of template.split(/\{([^{}]*)\}/).entries()) {
+    if (place % 2 === 1) {
+      used.add(text)
+      segments.push(segmentOf(text, headers.signatureHeader))
+    } else if (/[{}]/.test(text)) {
+      throw badMessage('has a brace without its counterpart; pass a function to sign braces')
+    } else if (text !== '') segments.push(text)
+  }
+  checkCoverage(used, headers)
+  return (parts) =>
+    segments.map((segment) => (typeof segment === 'function' ? segment(parts) : segment))
+}
+
+function segmentOf(text: string, signatureHeader: string): (parts: HmacParts) => HmacChunk {
+  const simple = Object.hasOwn(placeholders, text) ? placeholders[text] : undefined
+  if (simple !== undefined) return simple
+  const name = text.startsWith('header:') ? text.slice('header:'.length).toLowerCase() : ''
+  if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)) {
+    const names = Object.keys(placeholders).map((known) => `{${known}}`)
+    throw badMessage(
+      `has the unknown placeholder {${cleanText(text)}}; there are ${names.join(', ')} and {header:NAME}`,
+    )
+  }
+  if (unknownHeaders.includes(name)) {
+    throw badMessage(`signs the header ${name}, which is added after signing; {host} is known`)
+  }
+  if (name === signatureHeader.toLowerCase()) {
+    throw badMessage('signs the header of the signature itself; leave it out')
+  }
+  return (parts) => parts.header(name)
+}
+
+/** An unsigned time or nonce would be worth nothing, and one that is not sent cannot be verified. */
+function checkCoverage(
+  used: ReadonlySet<string>,
+  { timestampHeader, nonceHeader }: Pick<Plan, 'timestampHeader' | 'nonceHeader'>,
+): void {
+  if (!used.has('body') && !used.has('body-sha256')) {
+    throw badMessage(
+      'does not sign the body, so that it could be altered; add {body} or {body-sha256}, or pass a function if the server really leaves it out',
+    )
+  }
+  if (used.has('timestamp') !== (timestampHeader !== false)) {
+    throw badMessage(
+      timestampHeader === false
+        ? 'signs the {timestamp}, which is not sent; name its header in `timestampHeader`'
+        : 'does not sign the {timestamp}; add it, or set `timestampHeader: false` to send none',
+    )
+  }
+  if (used.has('nonce') !== (nonceHeader !== undefined)) {
+    throw badMessage(
+      nonceHeader === undefined
+        ? 'signs a {nonce}, which is not sent; name its header in `nonceHeader`'
+        : "does not sign the {nonce}; write one that does, such as '{timestamp}.{nonce}.{body}'",
+    )
+  }
+}
+
+function badMessage(problem: string): ConfigurationError {
+  return new ConfigurationError('hmac.message', `hmac.message ${problem}.`)
+}
+
+async function makeCredential(
+  plan: Plan,
+  key: Bytes,
+  keyId: string | undefined,
+): Promise<Credential> {
+  const node = nodeCrypto()
+  if (node !== undefined) {
+    return { apply: (request) => signNow(plan, node, key, prepare(plan, keyId, request)) }
+  }
+  const algorithm = { name: 'HMAC', hash: subtleHashes[plan.hash] }
+  const imported = await crypto.subtle.importKey('raw', key, algorithm, false, ['sign'])
+  return { apply: async (request) => signSoon(plan, imported, prepare(plan, keyId, request)) }
+}
+
+type Prepared = Omit<HmacParts, 'bodySha256'> & { readonly headers: Headers }
+
+/** Sets every header but the signature's, since they can be signed too. */
+function prepare(plan: Plan, keyId: string | undefined, request: OutgoingRequest): Prepared {
+  const { method, url, headers } = request
+  if (request.streamed) {
+    throw new CredentialError(
+      'unsignable_body',
+      'hmac: the body is a stream, a blob or a form, whose bytes are not known before they are sent.',
+      { provider: 'hmac', resource: url, remedy: 'Send a string or bytes instead.' },
+    )
+  }
+  const timestamp = String(Math.floor(request.now / 1000))
+  const nonce = plan.nonceHeader === undefined ? '' : randomNonce()
+  if (plan.timestampHeader !== false) headers.set(plan.timestampHeader, timestamp)
+  if (plan.nonceHeader !== undefined) headers.set(plan.nonceHeader, nonce)
+  if (keyId !== undefined) headers.set(plan.keyIdHeader, keyId)
+  return {
+    headers,
+    method,
+    host: url.host,
+    path: url.pathname,
+    query: url.search.slice(1),
+    timestamp,
+    nonce,
+    body: request.body ?? new Uint8Array(),
+    header: (name) => headers.get(name) ?? '',
+  }
+}
+
+function randomNonce(): string {
+  return hexOf(crypto.getRandomValues(new Uint8Array(16)))
+}
+
+/** The message's pieces. */
+function compose(message: HmacMessage, parts: HmacParts): readonly HmacChunk[] {
+  const made = callMessage(message, parts)
+  const chunks: readonly unknown[] = Array.isArray(made) ? made : [made]
+  for (const chunk of chunks) {
+    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+      throw failedMessage('returned something else than strings and bytes')
+    }
+  }
+  return chunks as readonly HmacChunk[]
+}
+
+function callMessage(message: HmacMessage, parts: HmacParts): unknown {
+  try {
+    return message(parts)
+  } catch (thrown) {
+    if (isCredentialError(thrown)) throw thrown
+    // Its text may quote what is being signed, so the name has to do.
+    throw failedMessage(`threw ${thrown instanceof Error ? thrown.name : typeof thrown}`)
+  }
+}
+
+function failedMessage(what: string): CredentialError {
+  return new CredentialError('invalid_credential', `hmac: the function \`message\` ${what}.`, {
+    provider: 'hmac',
+    remedy: 'Return a string, a Uint8Array or an array of them, and no promise.',
+  })
+}
+
+// The few members of node:crypto that sign without a detour over promises; asked for at run time.
+interface NodeCrypto {
+  createHmac(hash: string, key: Uint8Array): NodeDigest
+  createHash(hash: string): NodeDigest
+}
+interface NodeDigest {
+  update(chunk: HmacChunk): NodeDigest
+  digest(encoding: HmacEncoding): string
+}
+
+function nodeCrypto(): NodeCrypto | undefined {
+  const { process } = globalThis as {
+    process?: { getBuiltinModule?(name: 'node:crypto'): NodeCrypto | undefined }
+  }
+  return process?.getBuiltinModule?.('node:crypto')
+}
+
+function signNow(plan: Plan, node: NodeCrypto, key: Bytes, prepared: Prepared): void {
+  const { headers, ...rest } = prepared
+  const parts = {
+    ...rest,
+    get bodySha256() {
+      return node.createHash('sha256').update(rest.body).digest('hex')
+    },
+  }
+  // Piece by piece, so that the body is never copied into one message with the rest.
+  const digest = node.createHmac(plan.hash, key)
+  for (const chunk of compose(plan.message, parts)) digest.update(chunk)
+  headers.set(plan.signatureHeader, plan.prefix + digest.digest(plan.encoding))
+}
+
+async function signSoon(plan: Plan, key: CryptoKey, prepared: Prepared): Promise<void> {
+  const { headers, ...rest } = prepared
+  const hash = await crypto.subtle.digest('SHA-256', joined([rest.body]))
+  const parts = { ...rest, bodySha256: hexOf(new Uint8Array(hash)) }
+  const message = joined(compose(plan.message, parts))
+  const signature = new Uint8Array(await crypto.subtle.sign('HMAC', key, message))
+  headers.set(plan.signatureHeader, plan.prefix + encode(signature, plan.encoding))
+}
+
+function joined(chunks: readonly HmacChunk[]): Bytes {
+  const pieces = chunks.map((chunk) =>
+    typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk,
+  )
+  const bytes = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0))
+  let offset = 0
+  for (const piece of pieces) {
+    bytes.set(piece, offset)
+    offset += piece.length
+  }
+  return bytes
+}
+
+function encode(bytes: Uint8Array, encoding: HmacEncoding): string {
+  if (encoding === 'hex') return hexOf(bytes)
+  const base64 = btoa(String.fromCharCode(...bytes))
+  if (encoding === 'base64') return base64
+  return base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,242 @@
+/**
+ * Private keys for signatures: which forms they come in, and the checks before they are used.
+ *
+ * @module
+ */
+import type { Secret } from './credential.ts'
+import { ConfigurationError, CredentialError } from './errors.ts'
+import { readSecret } from './secret.ts'
+
+/**
+ * A private key: PEM text (PKCS #8; on Node also PKCS #1 and SEC 1) or the JSON text of a JWK, as a
+ * string or as a source that is read when needed; a JWK object; or a `CryptoKey`.
+ */
+export type PrivateKey = Secret | JsonWebKey | CryptoKey
+
+/** A signature algorithm, by its JOSE name (RFC 7518 section 3.1, RFC 8037, RFC 9864). */
+export type AsymmetricAlgorithm =
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'EdDSA'
+  | 'Ed25519'
+
+interface Requirement {
+  readonly name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS' | 'ECDSA' | 'Ed25519'
+  readonly hash?: string
+  readonly curve?: string
+  readonly kty: 'RSA' | 'EC' | 'OKP'
+}
+
+// The few members of node:crypto that turn PEM into a JWK; asked for at run time only.
+interface NodeCrypto {
+  createPrivateKey(pem: string): { export(options: { format: 'jwk' }): JsonWebKey }
+}
+
+const rsa = (name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS', hash: string): Requirement => ({
+  name,
+  hash,
+  kty: 'RSA',
+})
+const ec = (curve: string, hash: string): Requirement => ({ name: 'ECDSA', hash, curve, kty: 'EC' })
+const edwards: Requirement = { name: 'Ed25519', curve: 'Ed25519', kty: 'OKP' }
+
+const requirements: Readonly<Record<AsymmetricAlgorithm, Requirement>> = {
+  RS256: rsa('RSASSA-PKCS1-v1_5', 'SHA-256'),
+  RS384: rsa('RSASSA-PKCS1-v1_5', 'SHA-384'),
+  RS512: rsa('RSASSA-PKCS1-v1_5', 'SHA-512'),
+  PS256: rsa('RSA-PSS', 'SHA-256'),
+  PS384: rsa('RSA-PSS', 'SHA-384'),
+  PS512: rsa('RSA-PSS', 'SHA-512'),
+  ES256: ec('P-256', 'SHA-256'),
+  ES384: ec('P-384', 'SHA-384'),
+  ES512: ec('P-521', 'SHA-512'),
+  EdDSA: edwards,
+  Ed25519: edwards,
+}
+
+const minimumRsaBits = 2048
+
+/** The parameters of `crypto.subtle.sign` for an algorithm. */
+export function signatureParameters(
+  algorithm: AsymmetricAlgorithm,
+): AlgorithmIdentifier | RsaPssParams | EcdsaParams {
+  const { name, hash } = requirements[algorithm]
+  if (name === 'ECDSA') return { name, hash: hash ?? '' }
+  // The salt is as long as the hash (RFC 7518 section 3.5, RFC 9421 section 3.3.1).
+  if (name === 'RSA-PSS') return { name, saltLength: Number(hash?.slice(4)) / 8 }
+  return { name }
+}
+
+/**
+ * Checks as much of a key as can be known before its source is read.
+ *
+ * @throws {@link ConfigurationError} when it is no private key, does not fit the algorithm, or is an
+ * RSA key of less than 2048 bits. The message never quotes the key.
+ */
+export function checkPrivateKey(
+  option: string,
+  key: PrivateKey,
+  algorithm: AsymmetricAlgorithm,
+): void {
+  if (typeof key === 'function') return
+  const problem = problemOf(key, algorithm)
+  if (problem !== undefined) throw new ConfigurationError(option, `${option} ${problem}`)
+}
+
+/**
+ * Reads and imports a key for signing.
+ *
+ * @throws {@link CredentialError} with the code `secret_unavailable` when its source delivers no key
+ * that fits the algorithm.
+ */
+export async function importPrivateKey(
+  option: string,
+  key: PrivateKey,
+  algorithm: AsymmetricAlgorithm,
+): Promise<CryptoKey> {
+  const read = typeof key === 'function' ? await readSecret(option, key, () => undefined) : key
+  const problem = problemOf(read, algorithm)
+  if (problem !== undefined) throw unavailable(`${option} ${problem}`)
+  if (isCryptoKey(read)) return read
+  const material = typeof read === 'string' ? parse(read) : read
+  const { name, hash, curve } = requirements[algorithm]
+  const parameters = {
+    name,
+    ...(hash === undefined ? {} : { hash }),
+    ...(curve === undefined ? {} : { namedCurve: curve }),
+  }
+  try {
+    if (material instanceof Uint8Array) {
+      const imported = await crypto.subtle.importKey('pkcs8', material, parameters, false, ['sign'])
+      const late = cryptoKeyProblem(imported, algorithm)
+      if (late !== undefined) throw unavailable(`${option} ${late}`)
+      return imported
+    }
+    // A JWK says what it may be used for; this use was asked for by the caller.
+    const {
+      key_ops: _operations,
+      use: _use,
+      alg: _algorithm,
+      ext: _extractable,
+      ...jwk
+    } = material ?? {}
+    return await crypto.subtle.importKey('jwk', jwk, parameters, false, ['sign'])
+  } catch (error) {
+    if (error instanceof CredentialError) throw error
+    throw unavailable(`${option} cannot be imported as a key for ${algorithm}.`)
+  }
+}
+
+function problemOf(
+  key: string | JsonWebKey | CryptoKey,
+  algorithm: AsymmetricAlgorithm,
+): string | undefined {
+  if (isCryptoKey(key)) return cryptoKeyProblem(key, algorithm)
+  if (typeof key === 'object' && key !== null) return jwkProblem(key, algorithm)
+  if (typeof key !== 'string' || key === '') {
+    return 'is missing; pass a PEM text, a JWK, a CryptoKey, or file(path) to read it when needed.'
+  }
+  const label = /-----BEGIN ([A-Z0-9 ]+)-----/.exec(key)?.[1]
+  if (label === undefined && !key.trimStart().startsWith('{')) {
+    return 'is neither PEM text nor a JWK; pass the private key itself, or file(path) to read it.'
+  }
+  if (label === 'ENCRYPTED PRIVATE KEY' || key.includes('Proc-Type: 4,ENCRYPTED')) {
+    return 'is encrypted; decrypt it first: openssl pkcs8 -in key.pem -out plain.pem'
+  }
+  if (label !== undefined && !label.endsWith('PRIVATE KEY')) {
+    return `is a ${label.toLowerCase()}; pass the private key that belongs to it.`
+  }
+  const material = parse(key)
+  if (material === undefined) {
+    return label === undefined || label === 'PRIVATE KEY'
+      ? 'cannot be read as a private key.'
+      : 'is not PKCS #8; convert it: openssl pkcs8 -topk8 -nocrypt -in key.pem'
+  }
+  return material instanceof Uint8Array ? undefined : jwkProblem(material, algorithm)
+}
+
+function jwkProblem(jwk: JsonWebKey, algorithm: AsymmetricAlgorithm): string | undefined {
+  const { kty, curve } = requirements[algorithm]
+  if (jwk.kty !== kty || (curve !== undefined && jwk.crv !== curve)) {
+    return `does not fit ${algorithm}, which needs ${curve ?? 'an RSA key'}.`
+  }
+  if (typeof jwk.d !== 'string') return 'is a public key; pass the private key.'
+  if (kty !== 'RSA') return undefined
+  return sizeProblem(bitsOf(jwk.n ?? ''))
+}
+
+function cryptoKeyProblem(key: CryptoKey, algorithm: AsymmetricAlgorithm): string | undefined {
+  const { name, hash, curve } = requirements[algorithm]
+  if (key.type !== 'private') return `is a ${key.type} key; pass a private CryptoKey.`
+  if (!key.usages.includes('sign')) return "must be imported with the usage 'sign'."
+  const own = key.algorithm as Partial<RsaHashedKeyAlgorithm & EcKeyAlgorithm>
+  const fits =
+    own.name === name &&
+    (own.hash === undefined || own.hash.name === hash) &&
+    (own.namedCurve === undefined || own.namedCurve === curve)
+  if (!fits) return `does not fit ${algorithm}.`
+  return own.modulusLength === undefined ? undefined : sizeProblem(own.modulusLength)
+}
+
+function sizeProblem(bits: number): string | undefined {
+  return bits >= minimumRsaBits
+    ? undefined
+    : `is an RSA key of ${bits} bits; use at least ${minimumRsaBits} (RFC 7518, section 3.3).`
+}
+
+/** The bits of a base64url number, whose leading zeros do not count. */
+function bitsOf(base64url: string): number {
+  const bytes = decodeBase64(base64url.replace(/-/g, '+').replace(/_/g, '/'))
+  const first = bytes?.findIndex((byte) => byte !== 0) ?? -1
+  if (bytes === undefined || first < 0) return 0
+  return (bytes.length - first) * 8 - (Math.clz32(bytes[first] ?? 0) - 24)
+}
+
+/** A JWK where that is possible, the bytes of PKCS #8 elsewhere; `undefined`: neither. */
+function parse(text: string): JsonWebKey | Uint8Array<ArrayBuffer> | undefined {
+  try {
+    if (text.trimStart().startsWith('{')) {
+      const value: unknown = JSON.parse(text)
+      return typeof value === 'object' && value !== null ? value : undefined
+    }
+    const node = nodeCrypto()
+    if (node !== undefined) return node.createPrivateKey(text).export({ format: 'jwk' })
+  } catch {
+    return undefined
+  }
+  const body = /-----BEGIN PRIVATE KEY-----([^-]+)-----END PRIVATE KEY-----/.exec(text)?.[1]
+  return body === undefined ? undefined : decodeBase64(body.replace(/\s/g, ''))
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  } catch {
+    return undefined
+  }
+}
+
+function nodeCrypto(): NodeCrypto | undefined {
+  const { process } = globalThis as {
+    process?: { getBuiltinModule?(name: 'node:crypto'): NodeCrypto }
+  }
+  return process?.getBuiltinModule?.('node:crypto')
+}
+
+function isCryptoKey(value: unknown): value is CryptoKey {
+  return typeof CryptoKey !== 'undefined' && value instanceof CryptoKey
+}
+
+function unavailable(message: string): CredentialError {
+  return new CredentialError('secret_unavailable', message, {
+    retryable: true,
+    remedy: 'Correct what its source delivers.',
+  })
+}
