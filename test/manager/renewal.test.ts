@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import { backOff, deadlines, rejectionPause } from '../../src/manager/renewal.ts'
+
+const windows = { earlyWindow: 300, hardMargin: 10, jitter: 0.3 }
+
+describe('the windows', () => {
+  // Life, early window and hard margin in seconds.
+  test.each([
+    [3, 1.5, 0.3],
+    [60, 30, 6],
+    [240, 48, 10],
+    [300, 60, 10],
+    [900, 180, 10],
+    [1500, 300, 10],
+    [86_400, 300, 10],
+  ])('of a life of %d s begin %d s and %d s before its end', (life, early, hard) => {
+    const { refreshAt, hardAt, expiresAt } = deadlines(0, life * 1000, undefined, windows, 0)
+    expect((expiresAt - refreshAt) / 1000).toBeCloseTo(early, 6)
+    expect((expiresAt - hardAt) / 1000).toBeCloseTo(hard, 6)
+  })
+
+  test('are spread by the jitter, and never past the hard margin', () => {
+    const late = deadlines(0, 3_600_000, undefined, windows, 0.999_999)
+    expect(late.expiresAt - late.refreshAt).toBeCloseTo(210_000, -1)
+    const extreme = deadlines(0, 60_000, undefined, { ...windows, jitter: 1 }, 0.999_999)
+    expect(extreme.refreshAt).toBeLessThanOrEqual(extreme.hardAt)
+  })
+
+  test('follow the advice of the issuer where it makes sense', () => {
+    const at = (advice: number) => deadlines(0, 3_600_000, advice, windows, 0).refreshAt
+    expect(at(1_800_000)).toBe(1_800_000)
+    expect(at(-1)).toBe(3_300_000)
+    expect(at(3_599_000)).toBe(3_300_000)
+  })
+
+  test('do not exist without an expiry', () => {
+    expect(deadlines(0, undefined, undefined, windows, 0)).toEqual({
+      refreshAt: Infinity,
+      hardAt: Infinity,
+      expiresAt: Infinity,
+    })
+  })
+})
+
+describe('the back-off', () => {
+  test.each([
+    [1, 0, 250],
+    [1, 1, 1000],
+    [4, 1, 8000],
+    [10, 1, 30_000],
+    [1000, 1, 30_000],
+  ])('after failure %d with the draw %d is %d ms', (attempt, random, expected) => {
+    expect(backOff(attempt, random)).toBe(expected)
+  })
+
+  test('is never less than the server asked for, and that at most an hour', () => {
+    expect(backOff(1, 0, 20)).toBe(20_000)
+    expect(backOff(1, 0, 1e9)).toBe(3_600_000)
+  })
+})
+
+test('rejections pause renewals ever longer, up to five minutes', () => {
+  expect([1, 2, 3, 9, 100].map(rejectionPause)).toEqual([1000, 2000, 4000, 256_000, 300_000])
+})

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest'
+import {
+  all,
+  apiKey,
+  type Credential,
+  CredentialError,
+  type CredentialProvider,
+  custom,
+  firstAvailable,
+  rotating,
+} from '../../src/index.ts'
+import { acquireContext, applied, outgoing } from '../support/acquire.ts'
+
+const key = (value: string) => apiKey({ value })
+const failing = (message: string, retryable = false): CredentialProvider =>
+  custom({
+    name: message,
+    acquire: () => {
+      throw new CredentialError('secret_unavailable', message, { retryable })
+    },
+  })
+const sent = async (credential: Credential) => {
+  const request = outgoing()
+  await credential.apply(request)
+  return request.headers.get('X-API-Key')
+}
+
+describe('all', () => {
+  const part = (name: string, expiresAt?: number): CredentialProvider & { count: number } => {
+    const provider = {
+      name,
+      count: 0,
+      async acquire() {
+        provider.count += 1
+        return {
+          ...(expiresAt === undefined ? {} : { expiresAt }),
+          apply: ({ headers }: { headers: Headers }) => headers.append('X-Order', name),
+          observe: () => name === 'learns',
+        }
+      },
+    }
+    return provider
+  }
+
+  test('applies its parts in their order and lasts as long as the shortest', async () => {
+    const { request, credential } = await applied(all(part('a'), part('b', 5000), part('c', 9000)))
+    expect(request.headers.get('X-Order')).toBe('a, b, c')
+    expect(credential.expiresAt).toBe(5000)
+  })
+
+  test('lets every part see the response, and asks for another attempt when one wants it', async () => {
+    const response = { status: 401, headers: new Headers() }
+    const calm = (await applied(all(part('a'), part('b')))).credential
+    expect(calm.observe?.(response, outgoing())).toBe(false)
+    const keen = (await applied(all(part('learns'), part('b')))).credential
+    expect(keen.observe?.(response, outgoing())).toBe(true)
+  })
+
+  test('renews only the parts that are due, and all of them after a refusal', async () => {
+    const { now } = acquireContext()
+    const forever = part('forever')
+    const short = part('short', now() + 60_000)
+    const provider = all(forever, short)
+    const previous = await provider.acquire(acquireContext())
+    await provider.acquire(acquireContext({ reason: 'expiring', previous }))
+    expect([forever.count, short.count]).toEqual([1, 2])
+    await provider.acquire(acquireContext({ reason: 'rejected', previous }))
+    expect([forever.count, short.count]).toEqual([2, 3])
+  })
+
+  test('fails when a part fails', async () => {
+    await expect(applied(all(key('k'), failing('no tenant')))).rejects.toThrow('no tenant')
+  })
+})
+
+describe('firstAvailable', () => {
+  test('takes the first that has a credential', async () => {
+    const provider = firstAvailable(failing('no variable'), key('second'), key('third'))
+    expect(await sent((await applied(provider)).credential)).toBe('second')
+  })
+
+  test('says of each what was wrong when none has', async () => {
+    const provider = firstAvailable(failing('no variable'), failing('no file', true))
+    await expect(applied(provider)).rejects.toMatchObject({
+      message: expect.stringMatching(/no variable.*no file/),
+      retryable: true,
+    })
+  })
+})
+
+describe('rotating', () => {
+  test('goes to the next after a refusal, remembers it, and comes round', async () => {
+    const provider = rotating([key('one'), key('two')])
+    const first = await provider.acquire(acquireContext())
+    const second = await provider.acquire(acquireContext({ reason: 'rejected', previous: first }))
+    const later = await provider.acquire(acquireContext())
+    const third = await provider.acquire(acquireContext({ reason: 'rejected', previous: second }))
+    expect(await Promise.all([first, second, later, third].map(sent))).toEqual([
+      'one',
+      'two',
+      'two',
+      'one',
+    ])
+  })
+
+  test('skips a key that cannot be read', async () => {
+    const provider = rotating([failing('gone'), key('two')])
+    expect(await sent((await applied(provider)).credential)).toBe('two')
+  })
+
+  test('throws the first failure when no key can be read', async () => {
+    await expect(applied(rotating([failing('one'), failing('two')]))).rejects.toThrow('one')
+  })
+})
+
+test.each([
+  ['all', () => all()],
+  ['firstAvailable', () => firstAvailable()],
+  ['rotating', () => rotating([key('only')])],
+  ['all', () => all('key' as never)],
+])('%s refuses what is no list of providers', (option, build) => {
+  expect(build).toThrow(expect.objectContaining({ option }))
+})
