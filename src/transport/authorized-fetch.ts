@@ -91,13 +91,9 @@ export function authorizedFetch(
   const { manager } = senderOf(provider, options.resource ?? unbound)
   if (options.resource !== undefined) resource = manager.resource
 
-  const authorized = async (input: string | URL | Request, init?: RequestInit) => {
-    const call = await normalize(input, init)
-    if (!isServerRequest(call.url, call.headers, call.init.body)) return send(call.url, call.init)
-    resource ??= new URL(call.url)
-    if (call.url.origin !== resource.origin) return send(call.url, call.init)
+  const selected = async (call: Call, bound: URL): Promise<Response> => {
     try {
-      return await senderOf(chosen(), resource).request(call)
+      return await senderOf(chosen(), bound).request(call)
     } catch (error) {
       // An event source would reconnect for ever; see Sender.request.
       if (isEventSourceRequest(call.init) && isCredentialError(error, 'no_tenant')) {
@@ -105,6 +101,16 @@ export function authorizedFetch(
       }
       throw error
     }
+  }
+  let sender: Sender | undefined
+  const authorized = async (input: string | URL | Request, init?: RequestInit) => {
+    const call = await normalize(input, init)
+    if (!isServerRequest(call.url, call.headers, call.init.body)) return send(call.url, call.init)
+    resource ??= new URL(call.url)
+    if (call.url.origin !== resource.origin) return send(call.url, call.init)
+    if (provider.select !== undefined) return selected(call, resource)
+    sender ??= senderOf(provider, resource)
+    return sender.request(call)
   }
   return Object.defineProperty(authorized, 'manager', {
     get: () => {
@@ -175,8 +181,10 @@ class Sender {
     let retries = 0
     let stepUps = 0
     let observed = false
-    const open = await this.#withoutCredential(call, content)
-    if (open !== undefined) return open
+    if (this.manager.wantsChallenge && content.replayable) {
+      const open = await this.#withoutCredential(call)
+      if (open !== undefined) return open
+    }
     for (let attempt = 1; ; attempt += 1) {
       const credential = this.manager.current() ?? (await this.manager.credential({ signal }))
       const offset = this.manager.clockOffset
@@ -217,8 +225,7 @@ class Sender {
    * Sends a request as it is when the provider has yet to learn what the server wants (MCP 2026-07-28,
    * Authorization Server Discovery); `undefined`: it wants a credential.
    */
-  async #withoutCredential(call: Call, content: Content): Promise<Response | undefined> {
-    if (!this.manager.wantsChallenge || !content.replayable) return undefined
+  async #withoutCredential(call: Call): Promise<Response | undefined> {
     const redirect = call.init.redirect === 'error' ? 'error' : 'manual'
     const { url, headers, init } = call
     const response = await this.#send(url, { ...init, headers, redirect })
