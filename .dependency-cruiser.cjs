@@ -37,16 +37,29 @@ module.exports = {
     {
       name: 'core-loads-nothing',
       comment:
-        'The core runs on every platform: no dependency, no Node built-in, nothing on top of it.',
+        'The core runs on every platform: no dependency but jose on demand, nothing on top of it.',
       severity: 'error',
       from: { path: '^src/index\\.ts$' },
-      to: { path: ['node_modules', '^src/mcp/'], reachable: true },
+      to: {
+        path: ['node_modules', '^src/(mcp|aws|node)/'],
+        pathNot: 'node_modules/jose/',
+        reachable: true,
+      },
     },
     {
       name: 'core-no-builtin',
       severity: 'error',
       from: { path: ['^src/[^/]+\\.ts$', '^src/(providers|manager|transport)/'] },
-      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'] },
+      to: {
+        dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'],
+        pathNot: 'node_modules/jose/',
+      },
+    },
+    {
+      name: 'jose-on-demand',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: 'node_modules/jose/', dynamic: false, dependencyTypesNot: ['type-only'] },
     },
   ],
   options: {

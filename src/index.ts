@@ -1,7 +1,7 @@
 /**
  * Credentials for MCP client transports: providers, renewal, and a `fetch` that authenticates.
  *
- * Loads no dependency and no Node built-in.
+ * Loads no dependency and no Node built-in; `jwt()` loads `jose` when it mints its first token.
  *
  * @module mcp-credentials
  */
@@ -79,9 +79,18 @@ export {
   type HttpSignatureSettings,
   httpSignature,
 } from './providers/http-signature.ts'
+export {
+  type GeneratedSigningKey,
+  generateSigningKey,
+  type JwtClaims,
+  type JwtClaimsContext,
+  type JwtOptions,
+  jwt,
+  type SharedSecretAlgorithm,
+} from './providers/jwt.ts'
 export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
-export type { PrivateKey } from './signing-key.ts'
+export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
 export {
   type AuthorizedFetch,
   type AuthorizedFetchOptions,

@@ -63,6 +63,11 @@ const requirements: Readonly<Record<AsymmetricAlgorithm, Requirement>> = {
 
 const minimumRsaBits = 2048
 
+/** Whether a value names an algorithm that a {@link PrivateKey} can sign with. */
+export function isAsymmetricAlgorithm(value: unknown): value is AsymmetricAlgorithm {
+  return typeof value === 'string' && Object.hasOwn(requirements, value)
+}
+
 /** The parameters of `crypto.subtle.sign` for an algorithm. */
 export function signatureParameters(
   algorithm: AsymmetricAlgorithm,
