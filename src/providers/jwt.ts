@@ -134,15 +134,20 @@ export function jwt(options: JwtOptions): CredentialProvider {
     name: 'jwt',
     async acquire(context): Promise<Credential> {
       const key = await keys()
+      // Loaded once for all tokens of this key: even a module that is there costs more than a signature.
+      const jose = await import('jose')
       const { resource } = context
       if (perRequest) {
         return {
           async apply({ headers, now }) {
-            headers.set('Authorization', `Bearer ${await mint(options, key, { resource, now })}`)
+            headers.set(
+              'Authorization',
+              `Bearer ${await mint(jose, options, key, { resource, now })}`,
+            )
           },
         }
       }
-      const token = await mint(options, key, { resource, now: context.serverNow() })
+      const token = await mint(jose, options, key, { resource, now: context.serverNow() })
       const obtainedAt = wholeSecond(context.serverNow()) - serverLead(context)
       return {
         obtainedAt,
@@ -197,6 +202,7 @@ export async function generateSigningKey(
 }
 
 async function mint(
+  jose: typeof import('jose'),
   options: JwtOptions,
   key: SigningKey,
   context: JwtClaimsContext,
@@ -227,7 +233,6 @@ async function mint(
     alg: algorithm,
     ...(keyId === undefined ? {} : { kid: keyId }),
   }
-  const jose = await import('jose')
   if (typeof key !== 'function') {
     return new jose.SignJWT(claims).setProtectedHeader(protectedHeader).sign(key)
   }
