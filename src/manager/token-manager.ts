@@ -48,6 +48,20 @@ export interface TokenManagerOptions {
   readonly onEvent?: CredentialEventListener
 }
 
+/** The names of the options, for the layers that hand them on. */
+export const managerOptions: readonly (keyof TokenManagerOptions)[] = [
+  'resource',
+  'earlyWindow',
+  'hardMargin',
+  'jitter',
+  'acquireTimeout',
+  'keepFresh',
+  'fetch',
+  'now',
+  'random',
+  'onEvent',
+]
+
 /** What a server said when it refused a credential. */
 export interface Rejection {
   /** The parsed `WWW-Authenticate` challenges. Default: none. */

@@ -5,7 +5,7 @@
  */
 import type { Credential, CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { checkOptions } from '../providers/checks.ts'
 import { readSecret } from '../secret.ts'
 import { checkTransportSecurity } from '../transport/origin.ts'
@@ -256,14 +256,5 @@ const known: readonly (keyof ToolArgumentsOptions)[] = [
   'tools',
   'isRejected',
   'allowInsecure',
-  'resource',
-  'earlyWindow',
-  'hardMargin',
-  'jitter',
-  'acquireTimeout',
-  'keepFresh',
-  'fetch',
-  'now',
-  'random',
-  'onEvent',
+  ...managerOptions,
 ]

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AcquireContext, Credential, CredentialProvider, Secret } from '../credential.ts'
+import type { Credential, CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { readSecret } from '../secret.ts'
 import {
@@ -147,8 +147,10 @@ export function jwt(options: JwtOptions): CredentialProvider {
           },
         }
       }
-      const token = await mint(jose, options, key, { resource, now: context.serverNow() })
-      const obtainedAt = wholeSecond(context.serverNow()) - serverLead(context)
+      const now = context.serverNow()
+      // The claims are in the server's time; the manager compares with this machine's.
+      const obtainedAt = wholeSecond(now) - (now - context.now())
+      const token = await mint(jose, options, key, { resource, now })
       return {
         obtainedAt,
         expiresAt: obtainedAt + expiresIn * 1000,
@@ -341,8 +343,4 @@ function bytesOf(secret: string | Uint8Array): Uint8Array<ArrayBuffer> {
 
 function wholeSecond(time: number): number {
   return Math.floor(time / 1000) * 1000
-}
-
-function serverLead(context: AcquireContext): number {
-  return context.serverNow() - context.now()
 }

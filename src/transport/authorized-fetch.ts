@@ -5,7 +5,7 @@
  */
 import type { Challenge, Credential, CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
-import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { checkTransportSecurity, isServerRequest } from './origin.ts'
 import { Content, Outgoing } from './outgoing.ts'
 import {
@@ -400,18 +400,9 @@ function drain(response: Response): void {
 }
 
 const known: readonly (keyof AuthorizedFetchOptions)[] = [
-  'resource',
   'retry',
   'allowInsecure',
-  'earlyWindow',
-  'hardMargin',
-  'jitter',
-  'acquireTimeout',
-  'keepFresh',
-  'fetch',
-  'now',
-  'random',
-  'onEvent',
+  ...managerOptions,
 ]
 
 function checkOptions(options: AuthorizedFetchOptions): void {
