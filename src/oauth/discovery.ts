@@ -1,0 +1,213 @@
+/**
+ * Finds the authorization server of an MCP server.
+ *
+ * @module
+ */
+import type { ServerMetadata } from 'openid-client'
+import type { Challenge } from '../credential.ts'
+import { DiscoveryError, resourceLabel } from '../errors.ts'
+import {
+  boundedFetch,
+  checkEndpoint,
+  checkResolution,
+  documentBounds,
+  type EndpointRules,
+} from './endpoint.ts'
+
+/** What discovery needs. */
+export interface DiscoveryContext extends EndpointRules {
+  readonly fetch: typeof fetch
+  readonly signal: AbortSignal
+}
+
+/** What an MCP server says about itself (RFC 9728, section 2). */
+export interface ProtectedResource {
+  /** Its identifier, as published: the value of the `resource` parameter (RFC 8707). */
+  readonly resource: string
+  /** The issuers of its authorization servers, as published; at least one. */
+  readonly authorizationServers: readonly string[]
+  /** The scopes that it lists. */
+  readonly scopesSupported: readonly string[] | undefined
+}
+
+/** The members whose URLs are contacted or opened. */
+const endpoints = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'registration_endpoint',
+  'revocation_endpoint',
+  'device_authorization_endpoint',
+  'pushed_authorization_request_endpoint',
+] as const
+
+/**
+ * Reads the metadata of a protected resource: where the challenge says, else at the well-known place
+ * for its path, else at that of its origin. `undefined` when it publishes none.
+ *
+ * @throws {@link DiscoveryError} when a document describes another server or points to a forbidden
+ * place; what `fetch` throws when the server cannot be reached.
+ * @see RFC 9728, sections 3 and 5
+ */
+export async function discoverProtectedResource(
+  context: DiscoveryContext,
+  challenges: readonly Challenge[],
+): Promise<ProtectedResource | undefined> {
+  const { resource } = context
+  const named = challenges
+    .map(({ parameters }) => parameters.get('resource_metadata'))
+    .find((value) => value !== undefined)
+  const wellKnown = `${resource.origin}/.well-known/oauth-protected-resource`
+  const path = resource.pathname === '/' ? '' : resource.pathname
+  const places = path === '' ? [wellKnown] : [`${wellKnown}${path}`, wellKnown]
+  if (named !== undefined) places.unshift(named)
+  for (const place of places) {
+    const document = await readDocument(context, 'resource_metadata', place)
+    if (document !== undefined) return protectedResource(context, document)
+  }
+  return undefined
+}
+
+/**
+ * Reads the metadata of an authorization server: RFC 8414 and OpenID Connect, in the order of the
+ * MCP specification. `undefined` when it publishes none.
+ *
+ * @throws {@link DiscoveryError} when the document names another issuer, or an endpoint to which no
+ * credential may go.
+ * @see RFC 8414, section 3; MCP 2026-07-28, Authorization Server Metadata Discovery
+ */
+export async function discoverAuthorizationServer(
+  context: DiscoveryContext,
+  issuer: string,
+  acceptIssuer?: string,
+): Promise<ServerMetadata | undefined> {
+  const { origin, pathname } = checkEndpoint('the issuer', issuer, context)
+  const path = pathname.replace(/\/$/, '')
+  const oauth = `${origin}/.well-known/oauth-authorization-server`
+  const openid = '/.well-known/openid-configuration'
+  const places =
+    path === ''
+      ? [oauth, `${origin}${openid}`]
+      : [`${oauth}${path}`, `${origin}${openid}${path}`, `${origin}${path}${openid}`]
+  for (const place of places) {
+    const document = await readDocument(context, 'the authorization server metadata', place)
+    if (document === undefined) continue
+    const own = document['issuer']
+    // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
+    if (own !== issuer && (acceptIssuer === undefined || own !== acceptIssuer)) {
+      throw new DiscoveryError(
+        `The authorization server ${quoted(issuer)} publishes metadata of ${quoted(own)}.`,
+        {
+          resource: context.resource,
+          remedy: 'If you trust it, set `acceptIssuer` to that very text.',
+        },
+      )
+    }
+    checkMetadata(context, document)
+    return document as unknown as ServerMetadata
+  }
+  return undefined
+}
+
+/**
+ * Checks the endpoints of metadata, whether it was discovered or configured.
+ *
+ * @throws {@link DiscoveryError} when one may not be contacted.
+ */
+export function checkMetadata(rules: EndpointRules, metadata: Record<string, unknown>): void {
+  for (const name of endpoints) {
+    if (metadata[name] !== undefined) checkEndpoint(name, metadata[name], rules)
+  }
+}
+
+/** Where servers of the protocol of 2025-03-26 have their endpoints when they publish nothing. */
+export function defaultMetadata(resource: URL): ServerMetadata {
+  const { origin } = resource
+  return {
+    issuer: origin,
+    authorization_endpoint: `${origin}/authorize`,
+    token_endpoint: `${origin}/token`,
+    registration_endpoint: `${origin}/register`,
+    // That protocol demands PKCE of every server (MCP 2025-03-26, Authorization).
+    code_challenge_methods_supported: ['S256'],
+  }
+}
+
+/**
+ * Whether the identifier that a server publishes covers the URL that is called: the same origin, and
+ * the same path or one above it.
+ */
+export function coversResource(identifier: string, resource: URL): boolean {
+  if (!URL.canParse(identifier)) return false
+  const own = new URL(identifier)
+  if (own.origin !== resource.origin || own.username !== '' || own.hash !== '') return false
+  const parent = own.pathname.replace(/\/$/, '')
+  return resource.pathname === own.pathname || `${resource.pathname}/`.startsWith(`${parent}/`)
+}
+
+function protectedResource(
+  { resource }: DiscoveryContext,
+  document: Record<string, unknown>,
+): ProtectedResource {
+  const own = document['resource']
+  if (typeof own !== 'string' || !coversResource(own, resource)) {
+    throw new DiscoveryError(
+      `${resourceLabel(resource)} publishes metadata of another resource, ${quoted(own)}.`,
+      { resource, remedy: 'Use the URL that the metadata names, if that is the server you mean.' },
+    )
+  }
+  const servers = strings(document['authorization_servers'])
+  if (servers === undefined || servers.length === 0 || servers.length > 16) {
+    throw new DiscoveryError(
+      `${resourceLabel(resource)} publishes metadata that names no authorization server.`,
+      { resource },
+    )
+  }
+  return {
+    resource: own,
+    authorizationServers: servers,
+    scopesSupported: strings(document['scopes_supported']),
+  }
+}
+
+/** A JSON object; `undefined` when there is none at that place. */
+async function readDocument(
+  context: DiscoveryContext,
+  what: string,
+  place: string,
+): Promise<Record<string, unknown> | undefined> {
+  const url = checkEndpoint(what, place, context)
+  await checkResolution(what, url, context)
+  const init = { method: 'GET', headers: { Accept: 'application/json' } }
+  const bounds = { ...documentBounds, signal: context.signal }
+  const response = await boundedFetch(context.fetch, url, init, bounds)
+  const { status } = response
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
+  if (status !== 200) {
+    throw new DiscoveryError(`${resourceLabel(url)} answered with status ${status}.`, {
+      status,
+      retryable: true,
+      resource: context.resource,
+    })
+  }
+  try {
+    const value: unknown = JSON.parse(await response.text())
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>
+    }
+  } catch {
+    // Reported below, without the document.
+  }
+  throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
+    resource: context.resource,
+  })
+}
+
+function strings(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
+}
+
+/** A foreign value for a message: short, quoted, and without a query. */
+function quoted(value: unknown): string {
+  if (typeof value !== 'string') return 'no issuer or resource'
+  return JSON.stringify(URL.canParse(value) ? value.split(/[?#]/)[0]?.slice(0, 200) : '…')
+}

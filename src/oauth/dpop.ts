@@ -1,0 +1,118 @@
+/**
+ * Proof of possession: tokens that are of no use without their key.
+ *
+ * @module
+ */
+import * as dpop from 'dpop'
+import type { OutgoingRequest } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+
+/** How tokens are bound to a key (RFC 9449). */
+export interface DpopOptions {
+  /** The algorithm of the key. Default `ES256`. */
+  readonly algorithm?: dpop.JWSAlgorithm
+  /**
+   * Whether a server that answers with a plain bearer token is refused. Default `true`; with `false`
+   * such a token is used as it is, and whoever reads it can use it too.
+   */
+  readonly required?: boolean
+}
+
+/** A key, and what each server demanded of the proofs made with it. */
+export interface DpopSession {
+  readonly keyPair: dpop.KeyPair
+  readonly required: boolean
+  /** Puts the token and a fresh proof on a request. */
+  apply(request: OutgoingRequest, accessToken: string): Promise<void>
+  /** Learns a nonce; `true` when the server asks for another proof with it. */
+  observe(response: Pick<Response, 'status' | 'headers'>, request: OutgoingRequest): boolean
+}
+
+const algorithms: readonly string[] = ['ES256', 'Ed25519', 'RS256', 'PS256']
+
+/**
+ * Fills in the defaults; `undefined`: no proofs.
+ *
+ * @throws {@link ConfigurationError} when an option is wrong.
+ */
+export function resolveDpop(
+  provider: string,
+  option: boolean | DpopOptions | undefined,
+): Required<DpopOptions> | undefined {
+  if (option === undefined || option === false) return undefined
+  const { algorithm = 'ES256', required = true } = option === true ? {} : option
+  if (!algorithms.includes(algorithm)) {
+    throw new ConfigurationError(
+      `${provider}.dpop.algorithm`,
+      `${provider}.dpop.algorithm must be one of ${algorithms.join(', ')}; proofs are never made with a shared secret.`,
+    )
+  }
+  return { algorithm, required }
+}
+
+/** Starts a session with a new key, or with one that was kept. */
+export async function startDpop(
+  { algorithm, required }: Required<DpopOptions>,
+  kept: unknown,
+): Promise<DpopSession> {
+  const keyPair = (await importKeyPair(kept, algorithm)) ?? (await newKeyPair(algorithm))
+  const nonces = new Map<string, string>()
+  return {
+    keyPair,
+    required,
+    async apply({ url, method, headers }, accessToken) {
+      const target = `${url.origin}${url.pathname}`
+      const nonce = nonces.get(url.origin)
+      const proof = await dpop.generateProof(keyPair, target, method, nonce, accessToken)
+      headers.set('Authorization', `DPoP ${accessToken}`)
+      headers.set('DPoP', proof)
+    },
+    observe({ status, headers }, { url }) {
+      const nonce = headers.get('DPoP-Nonce')
+      if (nonce === null || !/^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/.test(nonce)) return false
+      const isNew = nonces.get(url.origin) !== nonce
+      nonces.set(url.origin, nonce)
+      const challenge = headers.get('WWW-Authenticate') ?? ''
+      return status === 401 && isNew && /use_dpop_nonce/.test(challenge)
+    },
+  }
+}
+
+/** The key as JSON, for a store. */
+export async function exportKeyPair({ privateKey, publicKey }: dpop.KeyPair): Promise<JsonWebKey> {
+  const {
+    key_ops: _operations,
+    ext: _extractable,
+    ...jwk
+  } = await crypto.subtle.exportKey('jwk', privateKey.extractable ? privateKey : publicKey)
+  return jwk
+}
+
+// Extractable, because a refresh token that is bound to a lost key is lost too (RFC 9449 section 5).
+function newKeyPair(algorithm: dpop.JWSAlgorithm): Promise<dpop.KeyPair> {
+  return dpop.generateKeyPair(algorithm, { extractable: true })
+}
+
+async function importKeyPair(
+  kept: unknown,
+  algorithm: dpop.JWSAlgorithm,
+): Promise<dpop.KeyPair | undefined> {
+  if (typeof kept !== 'object' || kept === null) return undefined
+  const jwk = kept as JsonWebKey
+  const hash = 'SHA-256'
+  const parameters = {
+    ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+    Ed25519: { name: 'Ed25519' },
+    RS256: { name: 'RSASSA-PKCS1-v1_5', hash },
+    PS256: { name: 'RSA-PSS', hash },
+  }[algorithm]
+  const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...publicJwk } = jwk
+  try {
+    return {
+      privateKey: await crypto.subtle.importKey('jwk', jwk, parameters, true, ['sign']),
+      publicKey: await crypto.subtle.importKey('jwk', publicJwk, parameters, true, ['verify']),
+    }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Which servers may be contacted for OAuth, and how much they may answer.
+ *
+ * Documents that name endpoints are written by servers that nobody has verified yet, so every URL in
+ * them is checked before it is used (MCP 2026-07-28, Security Best Practices, SSRF).
+ *
+ * @module
+ */
+import ipaddr from 'ipaddr.js'
+import { DiscoveryError, resourceLabel } from '../errors.ts'
+
+/** The rules of one MCP server's OAuth traffic. */
+export interface EndpointRules {
+  /** The MCP server; a server on a public address must not send the client into a private network. */
+  readonly resource: URL
+  /** Hosts and address ranges inside private networks are allowed. */
+  readonly allowPrivateNetwork: boolean
+}
+
+/** How much of an answer is read. */
+export interface Bounds {
+  /** Seconds until the whole answer must be there. */
+  readonly seconds: number
+  /** Bytes of its body, at most. */
+  readonly bytes: number
+  /** Ends the request from outside. */
+  readonly signal: AbortSignal
+}
+
+/** The bounds of metadata documents. */
+export const documentBounds: Omit<Bounds, 'signal'> = { seconds: 10, bytes: 256 * 1024 }
+/** The bounds of token responses and registrations. */
+export const tokenBounds: Omit<Bounds, 'signal'> = { seconds: 30, bytes: 1024 * 1024 }
+
+// Characters that a shell would act on. A browser is opened without one, but nothing honest needs them.
+const shellCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}]/u
+
+/**
+ * Checks a URL that a server wrote, without contacting it.
+ *
+ * @param what - What the URL is for, such as `token_endpoint`.
+ * @throws {@link DiscoveryError} when it is not https (or on this machine), carries a user name, holds
+ * characters for a shell, or leads from a public server into a private network.
+ */
+export function checkEndpoint(what: string, text: unknown, rules: EndpointRules): URL {
+  if (typeof text !== 'string' || !URL.canParse(text)) {
+    throw refused(what, 'is not a URL', rules)
+  }
+  const url = new URL(text)
+  const label = JSON.stringify(resourceLabel(url))
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))) {
+    throw refused(what, `${label} is neither https nor on this machine`, rules)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw refused(what, `${label} contains a user name or password`, rules)
+  }
+  if (shellCharacters.test(text)) {
+    throw refused(what, `${label} contains characters that no endpoint needs`, rules)
+  }
+  if (!rules.allowPrivateNetwork && isPublicHost(rules.resource.hostname)) {
+    const range = literalRange(url.hostname)
+    if (isLoopbackHost(url.hostname) || (range !== undefined && range !== 'unicast')) {
+      throw refused(what, `${label} leads from a public server into a private network`, rules)
+    }
+  }
+  return url
+}
+
+/**
+ * Refuses a host name that resolves to a private address, where the platform can resolve names.
+ *
+ * @throws {@link DiscoveryError} when it does and the MCP server itself is public.
+ */
+export async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
+  if (rules.allowPrivateNetwork || !isPublicHost(rules.resource.hostname)) return
+  if (literalRange(url.hostname) !== undefined) return
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } }
+  const dns = process?.getBuiltinModule?.('node:dns/promises') as NodeDns | undefined
+  // A name that cannot be resolved here may still be resolved by a proxy, which has rules of its own.
+  const addresses = (await dns?.lookup(url.hostname, { all: true }).catch(() => [])) ?? []
+  for (const { address } of addresses) {
+    const range = literalRange(address)
+    if (range !== undefined && range !== 'unicast') {
+      throw refused(what, `${JSON.stringify(url.hostname)} has a private address (${range})`, rules)
+    }
+  }
+}
+
+/**
+ * Sends a request that follows no redirect, and reads the answer within bounds.
+ *
+ * @throws {@link DiscoveryError} when the answer is a redirect or too long; otherwise what `fetch`
+ * throws, such as a `TimeoutError`.
+ */
+export async function boundedFetch(
+  send: typeof fetch,
+  url: URL,
+  init: RequestInit,
+  { seconds, bytes, signal }: Bounds,
+): Promise<Response> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)])
+  const response = await send(url, { ...init, redirect: 'manual', signal: limited })
+  const { status, statusText, headers } = response
+  if ((status >= 300 && status < 400) || response.type === 'opaqueredirect') {
+    await response.body?.cancel()
+    throw new DiscoveryError(`${resourceLabel(url)} answered with a redirect, which is refused.`, {
+      status,
+      remedy: 'Configure the URL that it leads to, if you trust it.',
+    })
+  }
+  const body = await readBounded(response, url, bytes)
+  const plain = new Headers(headers)
+  plain.delete('content-encoding')
+  plain.delete('content-length')
+  const withoutBody = status === 204 || status === 205 || status === 304 || status < 200
+  return new Response(withoutBody ? null : body, { status, statusText, headers: plain })
+}
+
+/** Whether a host is this machine. */
+export function isLoopbackHost(hostname: string): boolean {
+  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true
+  return literalRange(hostname) === 'loopback'
+}
+
+interface NodeDns {
+  lookup(hostname: string, options: { all: true }): Promise<{ address: string }[]>
+}
+
+function isPublicHost(hostname: string): boolean {
+  const range = literalRange(hostname)
+  return range === undefined ? !isLoopbackHost(hostname) : range === 'unicast'
+}
+
+/** The range of an IP address as `ipaddr.js` names it; `undefined` for a name. */
+function literalRange(hostname: string): string | undefined {
+  const text = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  return ipaddr.isValid(text) ? ipaddr.process(text).range() : undefined
+}
+
+async function readBounded(
+  response: Response,
+  url: URL,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = response.body?.getReader()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true }
+    if (done || value === undefined) break
+    size += value.byteLength
+    if (size > limit) {
+      await reader?.cancel()
+      throw new DiscoveryError(`${resourceLabel(url)} answered with more than ${limit} bytes.`)
+    }
+    chunks.push(value)
+  }
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return bytes
+}
+
+function refused(what: string, problem: string, { resource }: EndpointRules): DiscoveryError {
+  return new DiscoveryError(`${resourceLabel(resource)}: ${what} ${problem}.`, {
+    resource,
+    remedy: 'Nothing was sent to it; ask whoever runs the server.',
+  })
+}

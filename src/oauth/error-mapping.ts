@@ -1,0 +1,153 @@
+/**
+ * Turns what openid-client throws into errors of ours.
+ *
+ * Its errors hold the raw responses of servers, tokens included, so none of them is passed on: only a
+ * code, a status and a cleaned description are.
+ *
+ * @module
+ */
+import { AuthorizationResponseError, ClientError, ResponseBodyError } from 'openid-client'
+import {
+  CredentialError,
+  type CredentialErrorOptions,
+  cleanText,
+  isCredentialError,
+  LoginRequiredError,
+} from '../errors.ts'
+
+/** Where an error happened. */
+export interface ErrorContext {
+  readonly provider: string
+  readonly resource: URL
+  /** The issuer, as far as it is known. */
+  readonly issuer: string | undefined
+  /** Only a person can replace a grant that the server refuses. */
+  readonly interactive: boolean
+}
+
+/** Codes that mean: the grant is over, and no repetition helps. */
+const grantIsOver: ReadonlySet<string> = new Set([
+  'invalid_grant',
+  'access_denied',
+  'expired_token',
+  'interaction_required',
+  'login_required',
+  'consent_required',
+])
+const passing: ReadonlySet<string> = new Set(['temporarily_unavailable', 'server_error'])
+
+const remedies: Readonly<Record<string, string>> = {
+  invalid_client:
+    'Check the client id, its secret or key, and how the server wants clients to authenticate.',
+  unauthorized_client: 'Allow this grant type for the client at the authorization server.',
+  unsupported_grant_type: 'The authorization server does not offer this grant; choose another.',
+  invalid_scope: 'Ask for scopes that the server lists.',
+  invalid_target: 'The server does not know this resource; set the option `resource`.',
+  invalid_request: 'Compare the parameters with what the server expects.',
+}
+
+/** Whether a server said that the grant which was sent is no longer good. */
+export function isGrantRefused(error: unknown): boolean {
+  return error instanceof ResponseBodyError && refusedGrant(error.error, error.status)
+}
+
+/** Whether nobody knows if the server acted on the request: its answer was lost on the way. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  if (error instanceof ResponseBodyError || error instanceof AuthorizationResponseError)
+    return false
+  if (isCredentialError(error)) return false
+  const cause = error instanceof ClientError ? (error as { cause?: unknown }).cause : error
+  if (cause instanceof TypeError) return !neverSent(cause)
+  return (error as { code?: unknown } | null)?.code === 'OAUTH_TIMEOUT'
+}
+
+/** Maps any thrown value. Errors that are not about OAuth are left to the manager. */
+export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
+  if (isCredentialError(thrown)) return thrown
+  const { provider, resource, issuer } = context
+  const where: CredentialErrorOptions = { provider, resource }
+  const server = issuer === undefined ? 'the authorization server' : label(issuer)
+  if (thrown instanceof ResponseBodyError) {
+    const { error, error_description: description, status } = thrown
+    return responseError(context, server, registeredCode(error), description, status)
+  }
+  if (thrown instanceof AuthorizationResponseError) {
+    const code = registeredCode(thrown.error)
+    return new LoginRequiredError(
+      'grant_rejected',
+      `${provider}: ${server} did not authorize the client (${code}).`,
+      { ...where, remedy: 'Log in again and agree to what the server asks.' },
+    )
+  }
+  if (!(thrown instanceof ClientError)) return thrown
+  const { code, cause } = thrown as { code?: string; cause?: unknown }
+  if (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT') {
+    return new CredentialError('timeout', `${provider}: ${server} did not answer in time.`, {
+      ...where,
+      retryable: true,
+    })
+  }
+  if (code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' && cause instanceof Response) {
+    return responseError(context, server, '', undefined, cause.status)
+  }
+  // Where the library wraps what fetch threw, the manager knows how to read it.
+  if (code === undefined && cause instanceof Error) return cause
+  return new CredentialError(
+    'invalid_response',
+    `${provider}: ${server} answered with something unusable (${code ?? 'unknown'}).`,
+    { ...where, retryable: true, remedy: 'Ask whoever runs it; nothing of the answer was kept.' },
+  )
+}
+
+function responseError(
+  context: ErrorContext,
+  server: string,
+  code: string,
+  description: string | undefined,
+  status: number,
+): CredentialError {
+  const { provider, resource, interactive } = context
+  const detail = description === undefined ? '' : `: ${cleanText(description)}`
+  const said = `${provider}: ${server} answered ${status}${code === '' ? '' : ` ${code}`}${detail}.`
+  const where: CredentialErrorOptions = { provider, resource, status }
+  if (status === 429 || status === 408 || status >= 500 || passing.has(code)) {
+    const kind = status === 429 ? 'rate_limited' : 'server_error'
+    return new CredentialError(kind, said, { ...where, retryable: true })
+  }
+  if (refusedGrant(code, status)) {
+    if (interactive) {
+      return new LoginRequiredError('grant_rejected', said, { ...where, remedy: 'Log in again.' })
+    }
+    const remedy = 'The grant is no longer good; supply a new one.'
+    return new CredentialError(code === '' ? 'invalid_grant' : code, said, { ...where, remedy })
+  }
+  // A wrong secret is answered with a bare 401 or 403 by more than one large server.
+  const known =
+    code !== '' ? code : status === 401 || status === 403 ? 'invalid_client' : 'server_error'
+  const remedy = remedies[known]
+  return new CredentialError(known, said, { ...where, ...(remedy === undefined ? {} : { remedy }) })
+}
+
+/** A bare 400 is how some servers answer a refresh token that is no longer good. */
+function refusedGrant(code: string, status: number): boolean {
+  return grantIsOver.has(code) || (status === 400 && code === '')
+}
+
+/** The server's code, if it has the form of one (RFC 6749, section 5.2); otherwise empty. */
+function registeredCode(error: unknown): string {
+  return typeof error === 'string' && /^[a-z][a-z0-9_.:/-]{0,63}$/.test(error) ? error : ''
+}
+
+function neverSent(error: TypeError): boolean {
+  const code = (error.cause as { code?: unknown } | undefined)?.code
+  return (
+    typeof code === 'string' &&
+    /^(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(
+      code,
+    )
+  )
+}
+
+function label(issuer: string): string {
+  return URL.canParse(issuer) ? new URL(issuer).host : 'the authorization server'
+}

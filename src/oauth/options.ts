@@ -1,0 +1,162 @@
+/**
+ * The options that all grants share, and their checks.
+ *
+ * @module
+ */
+import type { ServerMetadata } from 'openid-client'
+import type { Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { checkSecret } from '../secret.ts'
+import { type ClientAuthentication, checkClientAuthentication } from './client-auth.ts'
+import { type DpopOptions, resolveDpop } from './dpop.ts'
+import { isLoopbackHost } from './endpoint.ts'
+
+/** What every grant takes. */
+export interface OAuthOptions {
+  /** The client identifier that the authorization server knows. */
+  readonly clientId?: string
+  /** The client secret. It needs `issuer`, so that no other server can ask for it. */
+  readonly clientSecret?: Secret
+  /**
+   * How the client authenticates. Default: by the secret, in the way that the server's metadata prefers;
+   * without a secret not at all.
+   */
+  readonly clientAuth?: ClientAuthentication
+  /**
+   * The authorization server, exactly as it writes itself. With it the MCP server cannot choose another;
+   * if it names one, the acquisition fails. Default: what the MCP server names.
+   */
+  readonly issuer?: string
+  /** An issuer that the metadata may name although it differs from the one that led to it. */
+  readonly acceptIssuer?: string
+  /** Chooses among several authorization servers. Default: the first. */
+  readonly selectIssuer?: (issuers: readonly string[]) => string
+  /** The authorization server's metadata; nothing is discovered then. `issuer` is part of it. */
+  readonly metadata?: ServerMetadata
+  /**
+   * The scopes to ask for, separated by spaces. Default: those of the server's challenge, else those
+   * that it lists. A 403 that names further scopes widens them.
+   */
+  readonly scope?: string
+  /**
+   * The `resource` parameter (RFC 8707). Default: what the server publishes about itself, else its URL;
+   * `false` for an authorization server that refuses the parameter.
+   */
+  readonly resource?: string | false
+  /** Bind tokens to a key (RFC 9449). Default `false`. */
+  readonly dpop?: boolean | DpopOptions
+  /** Further parameters of token requests, such as `audience`. */
+  readonly parameters?: Readonly<Record<string, string>>
+  /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
+  readonly allowPrivateNetwork?: boolean
+}
+
+/** Names of the options in {@link OAuthOptions}. */
+export const sharedOptions: readonly string[] = [
+  'clientId',
+  'clientSecret',
+  'clientAuth',
+  'issuer',
+  'acceptIssuer',
+  'selectIssuer',
+  'metadata',
+  'scope',
+  'resource',
+  'dpop',
+  'parameters',
+  'allowPrivateNetwork',
+]
+
+// Parameters that the library sets itself; a second value would contradict the first.
+const reserved: readonly string[] = [
+  'grant_type',
+  'client_id',
+  'client_secret',
+  'client_assertion',
+  'client_assertion_type',
+  'code',
+  'code_verifier',
+  'code_challenge',
+  'redirect_uri',
+  'refresh_token',
+  'resource',
+  'scope',
+  'state',
+]
+
+/**
+ * Checks the options that all grants share.
+ *
+ * @throws {@link ConfigurationError} that names the option.
+ */
+export function checkOAuthOptions(
+  provider: string,
+  options: OAuthOptions,
+  further: readonly string[],
+): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new ConfigurationError(provider, `${provider}: pass an object with options.`)
+  }
+  const known = [...sharedOptions, ...further]
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue
+    throw new ConfigurationError(
+      `${provider}.${key}`,
+      `${provider}: there is no option \`${key}\`; the options are ${known.join(', ')}.`,
+    )
+  }
+  const { clientId, clientSecret, clientAuth, issuer, metadata, scope, resource, parameters } =
+    options
+  const fail = (option: string, problem: string): never => {
+    throw new ConfigurationError(`${provider}.${option}`, `${provider}.${option} ${problem}`)
+  }
+  if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
+    fail('clientId', 'is empty; pass the identifier that the server knows.')
+  }
+  if (clientSecret !== undefined) {
+    checkSecret(`${provider}.clientSecret`, clientSecret)
+    if (clientId === undefined) fail('clientId', 'is missing, and the secret belongs to it.')
+    if (issuer === undefined && metadata === undefined) {
+      fail(
+        'issuer',
+        'is missing. A secret is only ever sent to the authorization server that it belongs to; write its issuer.',
+      )
+    }
+  }
+  checkClientAuthentication(provider, clientAuth, clientSecret)
+  if (issuer !== undefined) checkIssuer(provider, 'issuer', issuer)
+  if (metadata !== undefined) {
+    checkIssuer(provider, 'metadata.issuer', metadata.issuer)
+    if (issuer !== undefined && issuer !== metadata.issuer) {
+      fail('issuer', 'differs from metadata.issuer; give one of them.')
+    }
+  }
+  if (
+    scope !== undefined &&
+    !/^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(scope)
+  ) {
+    fail('scope', 'must be scopes separated by single spaces (RFC 6749, section 3.3).')
+  }
+  if (resource !== undefined && resource !== false) {
+    if (!URL.canParse(resource) || resource.includes('#')) {
+      fail('resource', 'must be an absolute URI without a fragment, or false.')
+    }
+  }
+  for (const name of Object.keys(parameters ?? {})) {
+    if (reserved.includes(name)) {
+      fail(`parameters.${name}`, 'is set by the library; use the option of that name.')
+    }
+  }
+  resolveDpop(provider, options.dpop)
+}
+
+function checkIssuer(provider: string, option: string, issuer: string): void {
+  const url = URL.canParse(issuer) ? new URL(issuer) : undefined
+  const secure =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname))
+  if (secure && url?.search === '' && url.hash === '' && url.username === '') return
+  throw new ConfigurationError(
+    `${provider}.${option}`,
+    `${provider}.${option} must be an https URL without query and fragment, such as https://login.example.com.`,
+  )
+}

@@ -1,0 +1,227 @@
+/**
+ * Who the client is to an authorization server: known before, by a document, or registered now.
+ *
+ * @module
+ */
+
+import * as oauth from 'oauth4webapi'
+import type { ServerMetadata } from 'openid-client'
+import type { AcquireContext, CredentialRecord } from '../credential.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
+import { chooseMethod, type SecretMethod } from './client-auth.ts'
+import { boundedFetch, tokenBounds } from './endpoint.ts'
+
+/** What a client that nobody registered says about itself. */
+export interface ClientDescription {
+  /** The name that a person sees when they are asked for consent. */
+  readonly clientName: string
+  /** Where the authorization server sends the person back to. */
+  readonly redirectUris: readonly string[]
+  /** The grants that the client will use. */
+  readonly grantTypes: readonly string[]
+  /** The scopes that it may ask for. */
+  readonly scope: string | undefined
+}
+
+/** A client as the authorization server knows it. */
+export interface RegisteredClient {
+  readonly clientId: string
+  readonly clientSecret: string | undefined
+  /** How it authenticates; `undefined`: by what the options say. */
+  readonly method: SecretMethod | undefined
+}
+
+/**
+ * Checks the URL of a client ID metadata document.
+ *
+ * @throws {@link ConfigurationError} when it is not https with a path, or has a fragment, dot segments
+ * or user information.
+ * @see draft-ietf-oauth-client-id-metadata-document, section 3
+ */
+export function checkClientMetadataUrl(option: string, text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const fits =
+    url?.protocol === 'https:' &&
+    url.pathname !== '/' &&
+    url.hash === '' &&
+    !text.includes('#') &&
+    url.username === '' &&
+    url.password === '' &&
+    !/\/\.{1,2}(?:[/?#]|$)/.test(text)
+  if (fits) return
+  throw new ConfigurationError(
+    option,
+    `${option} must be an https URL with a path and without fragment, dot segments or user name, such as https://app.example.com/client.json.`,
+  )
+}
+
+/** The client ID metadata document that belongs at `url`; publish it there as JSON. */
+export function clientMetadataDocument(
+  url: string,
+  description: Pick<ClientDescription, 'clientName' | 'redirectUris'>,
+): Readonly<Record<string, unknown>> {
+  checkClientMetadataUrl('url', url)
+  for (const uri of description.redirectUris) checkRedirectUri('redirectUris', uri)
+  return {
+    client_id: url,
+    client_name: description.clientName,
+    redirect_uris: description.redirectUris,
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none',
+  }
+}
+
+/**
+ * Checks a redirect URI: https, or http on this machine.
+ *
+ * @throws {@link ConfigurationError} otherwise.
+ */
+export function checkRedirectUri(option: string, text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const local = url !== undefined && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+  const fits = url?.protocol === 'https:' || (url?.protocol === 'http:' && local)
+  if (fits && url.hash === '') return
+  throw new ConfigurationError(
+    option,
+    `${option} must be https, or http on localhost, without a fragment (MCP, Communication Security).`,
+  )
+}
+
+/** Reads the registration at an issuer from the provider's records; `undefined`: none that fits. */
+export async function storedRegistration(
+  { records, now }: AcquireContext,
+  issuer: string,
+  redirectUri: string,
+): Promise<RegisteredClient | undefined> {
+  const record = await records.get(recordKey(issuer))
+  if (record?.issuer !== issuer) return undefined
+  const { clientId, clientSecret, method, redirectUri: registered } = record.data
+  if (registered !== redirectUri || typeof clientId !== 'string') return undefined
+  if (record.expiresAt !== undefined && record.expiresAt <= now()) return undefined
+  return {
+    clientId,
+    clientSecret: typeof clientSecret === 'string' ? clientSecret : undefined,
+    method: typeof method === 'string' ? (method as SecretMethod) : undefined,
+  }
+}
+
+/** The redirect URI of the stored registration, so that a login can use the same one again. */
+export async function registeredRedirectUri(
+  { records }: AcquireContext,
+  issuer: string,
+): Promise<string | undefined> {
+  const uri = (await records.get(recordKey(issuer)))?.data['redirectUri']
+  return typeof uri === 'string' ? uri : undefined
+}
+
+/** Forgets a registration that the server no longer knows. */
+export async function forgetRegistration(context: AcquireContext, issuer: string): Promise<void> {
+  await context.records.delete(recordKey(issuer))
+}
+
+/**
+ * Registers the client dynamically, and keeps the registration under the issuer that made it.
+ *
+ * @throws {@link CredentialError} with the server's own code, such as `invalid_redirect_uri`.
+ * @see RFC 7591, section 3
+ */
+export async function register(
+  context: AcquireContext,
+  provider: string,
+  as: ServerMetadata,
+  description: ClientDescription,
+): Promise<RegisteredClient> {
+  const { redirectUris, clientName, grantTypes, scope } = description
+  const [redirectUri = ''] = redirectUris
+  const supported = as.token_endpoint_auth_methods_supported
+  const wanted =
+    supported === undefined || supported.includes('none') ? 'none' : chooseMethod(true, supported)
+  const metadata: Partial<oauth.Client> = {
+    client_name: clientName,
+    redirect_uris: [...redirectUris],
+    grant_types: [...grantTypes],
+    response_types: ['code'],
+    token_endpoint_auth_method: wanted,
+    application_type: isLoopback(redirectUri) ? 'native' : 'web',
+    ...(scope === undefined ? {} : { scope }),
+  }
+  const response = await oauth.dynamicClientRegistrationRequest(as, metadata, {
+    [oauth.allowInsecureRequests]: true,
+    [oauth.customFetch]: (url, init) =>
+      boundedFetch(context.fetch, new URL(url), init as RequestInit, {
+        ...tokenBounds,
+        signal: context.signal,
+      }),
+  })
+  const answer = await readRegistration(context, provider, as, response)
+  const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } = answer
+  const secret = typeof client_secret === 'string' ? client_secret : undefined
+  const method =
+    typeof token_endpoint_auth_method === 'string'
+      ? (token_endpoint_auth_method as SecretMethod)
+      : secret === undefined
+        ? 'none'
+        : chooseMethod(true, supported)
+  const expiry = Number(client_secret_expires_at)
+  const record: CredentialRecord = {
+    version: 1,
+    provider: 'registration',
+    issuer: as.issuer,
+    obtainedAt: context.now(),
+    ...(expiry > 0 ? { expiresAt: expiry * 1000 } : {}),
+    data: {
+      clientId: client_id,
+      redirectUri,
+      method,
+      ...(secret === undefined ? {} : { clientSecret: secret }),
+    },
+  }
+  await context.records.set(recordKey(as.issuer), record)
+  return { clientId: client_id, clientSecret: secret, method }
+}
+
+async function readRegistration(
+  context: AcquireContext,
+  provider: string,
+  as: ServerMetadata,
+  response: Response,
+): Promise<Record<string, unknown> & { client_id: string }> {
+  const { status } = response
+  const body = await parsed(response)
+  const { client_id } = body
+  if ((status === 201 || status === 200) && typeof client_id === 'string' && client_id !== '') {
+    return { ...body, client_id }
+  }
+  const { error } = body
+  const code =
+    typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'registration_failed'
+  throw new CredentialError(
+    code,
+    `${provider}: ${new URL(as.issuer).host} did not register the client (${status} ${code}).`,
+    {
+      provider,
+      resource: context.resource,
+      status,
+      retryable: status >= 500,
+      remedy: 'Register the client by hand and pass its `clientId`.',
+    },
+  )
+}
+
+async function parsed(response: Response): Promise<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(await response.text())
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+function recordKey(issuer: string): string {
+  return `registration ${issuer}`
+}
+
+function isLoopback(redirectUri: string): boolean {
+  return redirectUri.startsWith('http://')
+}

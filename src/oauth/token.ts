@@ -1,0 +1,209 @@
+/**
+ * Tokens as they arrive, as they are used, and as they are kept.
+ *
+ * @module
+ */
+import type { TokenEndpointResponse } from 'openid-client'
+import type {
+  AcquireContext,
+  Credential,
+  CredentialRecord,
+  OutgoingRequest,
+} from '../credential.ts'
+import { CredentialError } from '../errors.ts'
+import { type DpopSession, exportKeyPair } from './dpop.ts'
+
+/** What one grant brought, and to whom it belongs. */
+export interface TokenSet {
+  readonly accessToken: string
+  readonly tokenType: 'bearer' | 'dpop'
+  readonly refreshToken: string | undefined
+  readonly scope: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly obtainedAt: number
+  /** Milliseconds since the epoch; `undefined`: the server did not say. */
+  readonly expiresAt: number | undefined
+  /** The authorization server that issued it; its refresh token goes nowhere else. */
+  readonly issuer: string
+  readonly clientId: string
+  /** The key as JSON, of tokens that are bound to one. */
+  readonly dpopKey: JsonWebKey | undefined
+}
+
+const tenYears = 10 * 365 * 86_400
+
+/** A credential made of tokens. Nothing of them shows when it is printed. */
+export class OAuthCredential implements Credential {
+  readonly #provider: string
+  readonly #tokens: TokenSet
+  readonly #dpop: DpopSession | undefined
+
+  constructor(provider: string, tokens: TokenSet, dpop: DpopSession | undefined) {
+    this.#provider = provider
+    this.#tokens = tokens
+    this.#dpop = tokens.tokenType === 'dpop' ? dpop : undefined
+  }
+
+  /** The tokens of a credential that was made here; `undefined` for any other. */
+  static tokensOf(credential: Credential | undefined): TokenSet | undefined {
+    return credential instanceof OAuthCredential ? credential.#tokens : undefined
+  }
+
+  /** The session of a credential whose tokens are bound to a key. */
+  static dpopOf(credential: Credential | undefined): DpopSession | undefined {
+    return credential instanceof OAuthCredential ? credential.#dpop : undefined
+  }
+
+  get obtainedAt(): number {
+    return this.#tokens.obtainedAt
+  }
+
+  get expiresAt(): number {
+    return this.#tokens.expiresAt ?? Infinity
+  }
+
+  get scope(): string {
+    return this.#tokens.scope ?? ''
+  }
+
+  get record(): CredentialRecord {
+    const { obtainedAt, expiresAt, issuer, ...data } = this.#tokens
+    return {
+      version: 1,
+      provider: this.#provider,
+      issuer,
+      obtainedAt,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      data: Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined)),
+    }
+  }
+
+  apply(request: OutgoingRequest): void | Promise<void> {
+    const { accessToken } = this.#tokens
+    if (this.#dpop !== undefined) return this.#dpop.apply(request, accessToken)
+    request.headers.set('Authorization', `Bearer ${accessToken}`)
+  }
+
+  observe(response: Pick<Response, 'status' | 'headers'>, request: OutgoingRequest): boolean {
+    return this.#dpop?.observe(response, request) ?? false
+  }
+
+  equals(other: Credential): boolean {
+    return OAuthCredential.tokensOf(other)?.accessToken === this.#tokens.accessToken
+  }
+
+  toString(): string {
+    return `[redacted ${this.#tokens.tokenType} token]`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+}
+
+/** Where a token response belongs. */
+export interface TokenOrigin {
+  readonly provider: string
+  readonly context: AcquireContext
+  readonly issuer: string
+  readonly clientId: string
+  readonly dpop: DpopSession | undefined
+  /** The scope that was asked for: what was granted if the server does not say (RFC 6749 section 5.1). */
+  readonly scope: string | undefined
+  /** Kept when the server returns no new one (RFC 6749 section 6). */
+  readonly refreshToken: string | undefined
+  /** When the request was sent, in milliseconds since the epoch. */
+  readonly sentAt: number
+}
+
+/**
+ * Makes a token set of a token response.
+ *
+ * @throws {@link CredentialError} with the code `invalid_response` when a token cannot be sent in a
+ * header, or is not bound to the key although that was demanded.
+ */
+export async function tokenSetOf(
+  response: TokenEndpointResponse,
+  origin: TokenOrigin,
+): Promise<TokenSet> {
+  const { provider, context, dpop, sentAt } = origin
+  const tokenType = response.token_type.toLowerCase() === 'dpop' ? 'dpop' : 'bearer'
+  const invalid = (problem: string, remedy?: string): CredentialError =>
+    new CredentialError('invalid_response', `${provider}: the authorization server ${problem}.`, {
+      provider,
+      resource: context.resource,
+      retryable: false,
+      ...(remedy === undefined ? {} : { remedy }),
+    })
+  if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
+    throw invalid('issued a token that no header can carry')
+  }
+  if (tokenType === 'dpop' && dpop === undefined) {
+    throw invalid('issued a token that is bound to a key', 'Set `dpop: true`.')
+  }
+  if (tokenType === 'bearer' && dpop?.required === true) {
+    throw invalid(
+      'issued a token that is not bound to the key',
+      'Set `dpop: { required: false }` if a plain bearer token will do.',
+    )
+  }
+  return {
+    accessToken: response.access_token,
+    tokenType,
+    refreshToken: response.refresh_token ?? origin.refreshToken,
+    scope: response.scope ?? origin.scope,
+    obtainedAt: sentAt,
+    expiresAt: expiryOf(response, sentAt),
+    issuer: origin.issuer,
+    clientId: origin.clientId,
+    dpopKey:
+      tokenType === 'dpop' && dpop !== undefined ? await exportKeyPair(dpop.keyPair) : undefined,
+  }
+}
+
+/** Rebuilds a token set from a record; `undefined` when the record is none of ours. */
+export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
+  const { issuer, obtainedAt = 0, expiresAt, data } = record
+  const { accessToken, tokenType, refreshToken, scope, clientId, dpopKey } = data
+  const text = (value: unknown): string | undefined =>
+    typeof value === 'string' ? value : undefined
+  if (issuer === undefined || typeof accessToken !== 'string') return undefined
+  return {
+    accessToken,
+    tokenType: tokenType === 'dpop' ? 'dpop' : 'bearer',
+    refreshToken: text(refreshToken),
+    scope: text(scope),
+    obtainedAt,
+    expiresAt,
+    issuer,
+    clientId: text(clientId) ?? '',
+    dpopKey: typeof dpopKey === 'object' ? (dpopKey as JsonWebKey) : undefined,
+  }
+}
+
+/** From `expires_in`, else from a JWT's own claims; counted from when the request was sent. */
+function expiryOf({ expires_in, access_token }: TokenEndpointResponse, sentAt: number) {
+  if (expires_in !== undefined) {
+    return expires_in > tenYears ? undefined : sentAt + Math.max(0, expires_in) * 1000
+  }
+  const { iat, exp } = jwtTimes(access_token)
+  if (exp === undefined) return undefined
+  // The difference does not depend on whose clock is right.
+  return iat === undefined ? exp * 1000 : sentAt + (exp - iat) * 1000
+}
+
+/** The times of a JWT, for planning only; nothing is verified. */
+function jwtTimes(token: string): { iat?: number; exp?: number } {
+  const payload = token.split('.')[1]
+  if (payload === undefined) return {}
+  try {
+    const claims: unknown = JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/')))
+    const { iat, exp } = (claims ?? {}) as { iat?: unknown; exp?: unknown }
+    return {
+      ...(typeof iat === 'number' ? { iat } : {}),
+      ...(typeof exp === 'number' ? { exp } : {}),
+    }
+  } catch {
+    return {}
+  }
+}
