@@ -5,7 +5,7 @@
  */
 import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
-import { DiscoveryError, resourceLabel } from '../errors.ts'
+import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
 import {
   boundedFetch,
   checkEndpoint,
@@ -179,7 +179,7 @@ async function readDocument(
   await checkResolution(what, url, context)
   const init = { method: 'GET', headers: { Accept: 'application/json' } }
   const bounds = { ...documentBounds, signal: context.signal }
-  const response = await boundedFetch(context.fetch, url, init, bounds)
+  const response = await boundedFetch(context.fetch, url, init, bounds).catch(asDiscoveryError)
   const { status } = response
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
   if (status !== 200) {
@@ -200,6 +200,12 @@ async function readDocument(
   throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
     resource: context.resource,
   })
+}
+
+function asDiscoveryError(error: unknown): never {
+  if (!isCredentialError(error)) throw error
+  const { message, status } = error
+  throw new DiscoveryError(message, status === undefined ? {} : { status })
 }
 
 function strings(value: unknown): readonly string[] | undefined {

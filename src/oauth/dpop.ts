@@ -20,7 +20,8 @@ export interface DpopOptions {
 
 /** A key, and what each server demanded of the proofs made with it. */
 export interface DpopSession {
-  readonly keyPair: dpop.KeyPair
+  /** The key pair; made, or read from what was kept, when it is first needed. */
+  readonly keyPair: () => Promise<dpop.KeyPair>
   readonly required: boolean
   /** Puts the token and a fresh proof on a request. */
   apply(request: OutgoingRequest, accessToken: string): Promise<void>
@@ -51,19 +52,27 @@ export function resolveDpop(
 }
 
 /** Starts a session with a new key, or with one that was kept. */
-export async function startDpop(
+export function startDpop(
   { algorithm, required }: Required<DpopOptions>,
-  kept: unknown,
-): Promise<DpopSession> {
-  const keyPair = (await importKeyPair(kept, algorithm)) ?? (await newKeyPair(algorithm))
+  kept: JsonWebKey | undefined,
+): DpopSession {
   const nonces = new Map<string, string>()
+  let pair: Promise<dpop.KeyPair> | undefined
+  const keyPair = () => {
+    pair ??=
+      kept === undefined
+        ? // Extractable, because a refresh token bound to a lost key is lost too (RFC 9449 section 5).
+          dpop.generateKeyPair(algorithm, { extractable: true })
+        : importKeyPair(kept)
+    return pair
+  }
   return {
     keyPair,
     required,
     async apply({ url, method, headers }, accessToken) {
       const target = `${url.origin}${url.pathname}`
       const nonce = nonces.get(url.origin)
-      const proof = await dpop.generateProof(keyPair, target, method, nonce, accessToken)
+      const proof = await dpop.generateProof(await keyPair(), target, method, nonce, accessToken)
       headers.set('Authorization', `DPoP ${accessToken}`)
       headers.set('DPoP', proof)
     },
@@ -79,40 +88,25 @@ export async function startDpop(
 }
 
 /** The key as JSON, for a store. */
-export async function exportKeyPair({ privateKey, publicKey }: dpop.KeyPair): Promise<JsonWebKey> {
+export async function exportKeyPair({ privateKey }: dpop.KeyPair): Promise<JsonWebKey> {
   const {
     key_ops: _operations,
     ext: _extractable,
     ...jwk
-  } = await crypto.subtle.exportKey('jwk', privateKey.extractable ? privateKey : publicKey)
+  } = await crypto.subtle.exportKey('jwk', privateKey)
   return jwk
 }
 
-// Extractable, because a refresh token that is bound to a lost key is lost too (RFC 9449 section 5).
-function newKeyPair(algorithm: dpop.JWSAlgorithm): Promise<dpop.KeyPair> {
-  return dpop.generateKeyPair(algorithm, { extractable: true })
-}
-
-async function importKeyPair(
-  kept: unknown,
-  algorithm: dpop.JWSAlgorithm,
-): Promise<dpop.KeyPair | undefined> {
-  if (typeof kept !== 'object' || kept === null) return undefined
-  const jwk = kept as JsonWebKey
-  const hash = 'SHA-256'
-  const parameters = {
-    ES256: { name: 'ECDSA', namedCurve: 'P-256' },
-    Ed25519: { name: 'Ed25519' },
-    RS256: { name: 'RSASSA-PKCS1-v1_5', hash },
-    PS256: { name: 'RSA-PSS', hash },
-  }[algorithm]
+async function importKeyPair(jwk: JsonWebKey): Promise<dpop.KeyPair> {
+  const parameters =
+    jwk.kty === 'EC'
+      ? { name: 'ECDSA', namedCurve: 'P-256' }
+      : jwk.kty === 'OKP'
+        ? { name: 'Ed25519' }
+        : { name: jwk.alg === 'PS256' ? 'RSA-PSS' : 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
   const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...publicJwk } = jwk
-  try {
-    return {
-      privateKey: await crypto.subtle.importKey('jwk', jwk, parameters, true, ['sign']),
-      publicKey: await crypto.subtle.importKey('jwk', publicJwk, parameters, true, ['verify']),
-    }
-  } catch {
-    return undefined
+  return {
+    privateKey: await crypto.subtle.importKey('jwk', jwk, parameters, true, ['sign']),
+    publicKey: await crypto.subtle.importKey('jwk', publicJwk, parameters, true, ['verify']),
   }
 }

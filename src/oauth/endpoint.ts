@@ -7,7 +7,7 @@
  * @module
  */
 import ipaddr from 'ipaddr.js'
-import { DiscoveryError, resourceLabel } from '../errors.ts'
+import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
 export interface EndpointRules {
@@ -89,8 +89,8 @@ export async function checkResolution(what: string, url: URL, rules: EndpointRul
 /**
  * Sends a request that follows no redirect, and reads the answer within bounds.
  *
- * @throws {@link DiscoveryError} when the answer is a redirect or too long; otherwise what `fetch`
- * throws, such as a `TimeoutError`.
+ * @throws {@link CredentialError} with the code `invalid_response` when the answer is a redirect or too
+ * long; otherwise what `fetch` throws, such as a `TimeoutError`.
  */
 export async function boundedFetch(
   send: typeof fetch,
@@ -103,10 +103,11 @@ export async function boundedFetch(
   const { status, statusText, headers } = response
   if ((status >= 300 && status < 400) || response.type === 'opaqueredirect') {
     await response.body?.cancel()
-    throw new DiscoveryError(`${resourceLabel(url)} answered with a redirect, which is refused.`, {
-      status,
-      remedy: 'Configure the URL that it leads to, if you trust it.',
-    })
+    throw new CredentialError(
+      'invalid_response',
+      `${resourceLabel(url)} answered with a redirect, which is refused.`,
+      { status, remedy: 'Configure the URL that it leads to, if you trust it.' },
+    )
   }
   const body = await readBounded(response, url, bytes)
   const plain = new Headers(headers)
@@ -151,7 +152,10 @@ async function readBounded(
     size += value.byteLength
     if (size > limit) {
       await reader?.cancel()
-      throw new DiscoveryError(`${resourceLabel(url)} answered with more than ${limit} bytes.`)
+      throw new CredentialError(
+        'invalid_response',
+        `${resourceLabel(url)} answered with more than ${limit} bytes.`,
+      )
     }
     chunks.push(value)
   }

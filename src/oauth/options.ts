@@ -150,6 +150,19 @@ export function checkOAuthOptions(
   resolveDpop(provider, options.dpop)
 }
 
+/**
+ * Insists on an option that a grant cannot do without.
+ *
+ * @throws {@link ConfigurationError} when it is missing.
+ */
+export function required(provider: string, option: string, value: unknown, advice: string): void {
+  if (value !== undefined && value !== '') return
+  throw new ConfigurationError(
+    `${provider}.${option}`,
+    `${provider}.${option} is missing; ${advice}.`,
+  )
+}
+
 function checkIssuer(provider: string, option: string, issuer: string): void {
   const url = URL.canParse(issuer) ? new URL(issuer) : undefined
   const secure =

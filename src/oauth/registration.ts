@@ -106,6 +106,21 @@ export async function storedRegistration(
   }
 }
 
+/** The client that a token was issued to, with what is known of it. */
+export async function registrationOf(
+  { records }: AcquireContext,
+  issuer: string,
+  clientId: string,
+): Promise<RegisteredClient> {
+  const data = (await records.get(recordKey(issuer)))?.data
+  const { clientSecret, method } = data?.['clientId'] === clientId ? data : {}
+  return {
+    clientId,
+    clientSecret: typeof clientSecret === 'string' ? clientSecret : undefined,
+    method: typeof method === 'string' ? (method as SecretMethod) : undefined,
+  }
+}
+
 /** The redirect URI of the stored registration, so that a login can use the same one again. */
 export async function registeredRedirectUri(
   { records }: AcquireContext,

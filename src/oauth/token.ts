@@ -157,7 +157,9 @@ export async function tokenSetOf(
     issuer: origin.issuer,
     clientId: origin.clientId,
     dpopKey:
-      tokenType === 'dpop' && dpop !== undefined ? await exportKeyPair(dpop.keyPair) : undefined,
+      tokenType === 'dpop' && dpop !== undefined
+        ? await exportKeyPair(await dpop.keyPair())
+        : undefined,
   }
 }
 

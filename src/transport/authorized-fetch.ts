@@ -6,10 +6,10 @@
 import type { Challenge, Credential, CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { parseRetryAfter } from '../retry-after.ts'
 import { checkTransportSecurity, isServerRequest } from './origin.ts'
 import { Content, Outgoing } from './outgoing.ts'
 import {
-  parseRetryAfter,
   pause,
   type ResolvedRetryPolicy,
   type RetryPolicy,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { parseRetryAfter } from '../../src/retry-after.ts'
 import {
-  parseRetryAfter,
   pause,
   type RetryPolicy,
   resolveRetryPolicy,

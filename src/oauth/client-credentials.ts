@@ -1,0 +1,57 @@
+/**
+ * The client acts for itself.
+ *
+ * @module
+ */
+import * as client from 'openid-client'
+import type { CredentialProvider } from '../credential.ts'
+import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { oauthProvider } from './provider.ts'
+
+/** Options of {@link clientCredentials}. */
+export interface ClientCredentialsOptions extends OAuthOptions {
+  /** The client identifier that the authorization server knows. */
+  readonly clientId: string
+}
+
+/**
+ * Gets tokens for the client itself, with its secret or its key. Nobody logs in.
+ *
+ * @example
+ * ```ts
+ * import { env, withCredentials } from 'mcp-credentials'
+ * import { clientCredentials } from 'mcp-credentials/oauth'
+ *
+ * const options = withCredentials(
+ *   clientCredentials({
+ *     clientId: 'nightly-agent',
+ *     clientSecret: env('MCP_CLIENT_SECRET'),
+ *     issuer: 'https://login.example.com',
+ *   }),
+ * )
+ * ```
+ *
+ * @throws {@link ConfigurationError} when an option is wrong, or a secret is given without `issuer`.
+ * @see RFC 6749, section 4.4; MCP extension io.modelcontextprotocol/oauth-client-credentials
+ */
+export function clientCredentials(options: ClientCredentialsOptions): CredentialProvider {
+  const name = 'clientCredentials'
+  checkOAuthOptions(name, options, [])
+  required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
+  return oauthProvider({
+    name,
+    options,
+    interactive: false,
+    offline: false,
+    async run(session) {
+      const connection = await session.connect()
+      const { configuration, proof } = connection
+      const response = await client.clientCredentialsGrant(
+        configuration,
+        { ...session.parameters },
+        proof,
+      )
+      return { response, connection }
+    },
+  })
+}

@@ -1,0 +1,121 @@
+/**
+ * A client at an authorization server, ready for openid-client to make requests with.
+ *
+ * @module
+ */
+import * as client from 'openid-client'
+import type { AcquireContext } from '../credential.ts'
+import { CredentialError } from '../errors.ts'
+import { prepareClientAuth } from './client-auth.ts'
+import type { DpopSession } from './dpop.ts'
+import { boundedFetch, tokenBounds } from './endpoint.ts'
+import type { OAuthOptions } from './options.ts'
+import type { RegisteredClient } from './registration.ts'
+import type { LocatedServer } from './server.ts'
+
+/** What every request to the authorization server needs. */
+export interface Connection {
+  readonly configuration: client.Configuration
+  readonly clientId: string
+  /** The last argument of openid-client's grants. */
+  readonly proof: client.DPoPOptions
+  /** The refresh token of an answer, even of one that turns out to be unusable. */
+  readonly rescued: () => string | undefined
+}
+
+/** What a connection is made of. */
+export interface ConnectionParts {
+  readonly provider: string
+  readonly options: OAuthOptions
+  readonly context: Pick<AcquireContext, 'fetch' | 'signal'>
+  readonly server: LocatedServer
+  readonly registered: RegisteredClient
+  readonly dpop: DpopSession | undefined
+}
+
+/** Opens a connection; nothing is sent yet, but secrets are read. */
+export async function connect(parts: ConnectionParts): Promise<Connection> {
+  const { provider, options, server, registered, dpop } = parts
+  const { metadata } = server
+  const auth = await prepareClientAuth(
+    provider,
+    options.clientAuth ?? registered.method,
+    options.clientSecret ?? registered.clientSecret,
+    metadata.token_endpoint_auth_methods_supported,
+  )
+  const configuration = new client.Configuration(metadata, registered.clientId, {}, auth)
+  // Every endpoint was checked before: what is not https is on this machine.
+  client.allowInsecureRequests(configuration)
+  configuration.timeout = tokenBounds.seconds
+  let rescued: string | undefined
+  configuration[client.customFetch] = async (target, init) => {
+    const url = new URL(target)
+    const { signal } = parts.context
+    const bounds = { ...tokenBounds, signal }
+    const response = await boundedFetch(parts.context.fetch, url, init as RequestInit, bounds)
+    if (target !== metadata.token_endpoint || !response.ok) return response
+    const body = repairTokenResponse(await response.text())
+    rescued = body.refreshToken ?? rescued
+    const { status, headers } = response
+    return new Response(body.text, { status, headers })
+  }
+  const proof =
+    dpop === undefined ? {} : { DPoP: client.getDPoPHandle(configuration, await dpop.keyPair()) }
+  return { configuration, clientId: registered.clientId, proof, rescued: () => rescued }
+}
+
+/**
+ * Makes the members of a token response well-formed that nobody should lose a login for, and picks the
+ * refresh token out of it: by then the server has replaced the old one, whatever else is wrong.
+ */
+export function repairTokenResponse(text: string): {
+  readonly text: string
+  readonly refreshToken: string | undefined
+} {
+  const body = parseObject(text)
+  if (body === undefined) return { text, refreshToken: undefined }
+  const { refresh_token, expires_in, scope, id_token: _unused, ...rest } = body
+  const isToken = typeof refresh_token === 'string' && /^[\x20-\x7e]+$/.test(refresh_token)
+  const seconds = lifetime(expires_in)
+  const repaired = {
+    ...rest,
+    ...(isToken ? { refresh_token } : {}),
+    ...(seconds === undefined ? {} : { expires_in: seconds }),
+    ...(typeof scope === 'string' ? { scope } : {}),
+  }
+  return { text: JSON.stringify(repaired), refreshToken: isToken ? refresh_token : undefined }
+}
+
+/** Seconds of life; some servers send them as text, and a negative number means that it is over. */
+function lifetime(value: unknown): number | undefined {
+  const isNumeric = typeof value === 'string' && /^-?\d{1,15}(?:\.\d+)?$/.test(value)
+  const seconds = isNumeric ? Number(value) : value
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return undefined
+  return Math.max(0, seconds)
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Says what is missing where a server offers no way to do what is needed. */
+export function unsupported(
+  provider: string,
+  server: LocatedServer,
+  context: Pick<AcquireContext, 'resource'>,
+  what: string,
+  remedy: string,
+): CredentialError {
+  const { host } = new URL(server.metadata.issuer)
+  return new CredentialError('unsupported_server', `${provider}: ${host} ${what}.`, {
+    provider,
+    resource: context.resource,
+    remedy,
+  })
+}

@@ -1,0 +1,160 @@
+/**
+ * An enterprise's identity provider decides which MCP servers its people may use.
+ *
+ * @module
+ */
+import * as client from 'openid-client'
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { CredentialError } from '../errors.ts'
+import { checkSecret, readSecret } from '../secret.ts'
+import type { ClientAuthentication } from './client-auth.ts'
+import { connect, unsupported } from './connection.ts'
+import { jwtBearerGrant } from './jwt-bearer.ts'
+import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { type GrantSession, oauthProvider } from './provider.ts'
+import { locateServer } from './server.ts'
+import { type TokenType, tokenExchangeGrant, tokenTypeUrn } from './token-exchange.ts'
+
+/** The enterprise's identity provider. */
+export interface IdentityProvider {
+  /** Its issuer, exactly as it writes itself. Its metadata is discovered unless `tokenEndpoint` is given. */
+  readonly issuer: string
+  /** Its token endpoint, where it publishes no metadata. */
+  readonly tokenEndpoint?: string
+  /** The client as the identity provider knows it. */
+  readonly clientId: string
+  /** The client's secret there. */
+  readonly clientSecret?: Secret
+  /** How the client authenticates there. Default: by the secret if there is one. */
+  readonly clientAuth?: ClientAuthentication
+}
+
+/** Options of {@link enterpriseManaged}. */
+export interface EnterpriseManagedOptions extends OAuthOptions {
+  /** The client as the MCP server's own authorization server knows it. */
+  readonly clientId: string
+  /** The enterprise's identity provider. */
+  readonly identityProvider: IdentityProvider
+  /** Proof of the person's sign-in at the identity provider. Read anew for each exchange. */
+  readonly subjectToken: Secret
+  /** What kind of token that is. Default `id_token`. */
+  readonly subjectTokenType?: TokenType
+}
+
+const grantProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
+const name = 'enterpriseManaged'
+
+/**
+ * Gets tokens by the sign-in that a person already has at their enterprise: the identity provider issues
+ * a grant for one authorization server (ID-JAG), which exchanges it for an access token.
+ *
+ * @example
+ * ```ts
+ * import { env, withCredentials } from 'mcp-credentials'
+ * import { enterpriseManaged } from 'mcp-credentials/oauth'
+ *
+ * declare const idToken: () => Promise<string>
+ * const options = withCredentials(
+ *   enterpriseManaged({
+ *     clientId: 'wiki-client',
+ *     clientSecret: env('WIKI_SECRET'),
+ *     issuer: 'https://auth.wiki.example',
+ *     identityProvider: { issuer: 'https://idp.acme.example', clientId: 'agent' },
+ *     subjectToken: idToken,
+ *   }),
+ * )
+ * ```
+ *
+ * @throws {@link ConfigurationError} when an option is wrong or missing.
+ * @see MCP extension io.modelcontextprotocol/enterprise-managed-authorization
+ */
+export function enterpriseManaged(options: EnterpriseManagedOptions): CredentialProvider {
+  checkOAuthOptions(name, options, ['identityProvider', 'subjectToken', 'subjectTokenType'])
+  required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
+  const { identityProvider, subjectToken } = options
+  checkSecret(`${name}.subjectToken`, subjectToken)
+  required(name, 'identityProvider', identityProvider, 'pass its issuer and clientId')
+  const idp = identityProviderOptions(identityProvider)
+  checkOAuthOptions(`${name}.identityProvider`, idp, [])
+  required(`${name}.identityProvider`, 'issuer', idp.issuer, 'pass the issuer of the enterprise')
+  required(`${name}.identityProvider`, 'clientId', idp.clientId, 'pass the client it knows')
+  return oauthProvider({
+    name,
+    options,
+    interactive: false,
+    offline: false,
+    async run(session) {
+      checkProfile(session)
+      const assertion = await requestGrant(session, options, idp)
+      const connection = await session.connect()
+      const { configuration, proof } = connection
+      const parameters = { ...session.parameters, assertion }
+      // The grant may be taken once only (MCP enterprise-managed authorization, section 5).
+      await session.context.commit()
+      const response = await client.genericGrantRequest(
+        configuration,
+        jwtBearerGrant,
+        parameters,
+        proof,
+      )
+      return { response, connection }
+    },
+  })
+}
+
+function identityProviderOptions(idp: IdentityProvider): OAuthOptions {
+  const { tokenEndpoint, issuer, ...rest } = idp
+  if (tokenEndpoint === undefined) return { ...rest, issuer }
+  return { ...rest, metadata: { issuer, token_endpoint: tokenEndpoint } }
+}
+
+/** A server that lists its profiles, and not this one, will refuse the grant anyway. */
+function checkProfile({ server, context }: GrantSession): void {
+  const profiles = server.metadata['authorization_grant_profiles_supported']
+  if (!Array.isArray(profiles) || profiles.includes(grantProfile)) return
+  const remedy = 'Use authorizationCode(), or ask its operator.'
+  throw unsupported(name, server, context, 'takes no grants of identity providers', remedy)
+}
+
+/** The grant for one authorization server; it goes nowhere else, least of all to the MCP server. */
+async function requestGrant(
+  session: GrantSession,
+  options: EnterpriseManagedOptions,
+  idp: OAuthOptions,
+): Promise<string> {
+  const { context, server } = session
+  const provider = `${name}.identityProvider`
+  const resource = new URL(idp.issuer ?? idp.metadata?.issuer ?? '')
+  const at = await locateServer(
+    { ...idp, resource: false },
+    { ...context, resource, challenges: [] },
+  )
+  const registered = {
+    clientId: idp.clientId ?? '',
+    clientSecret: undefined,
+    method: undefined,
+  }
+  const { configuration } = await connect({
+    provider,
+    options: idp,
+    context,
+    server: at,
+    registered,
+    dpop: undefined,
+  })
+  const { resource: target, scope } = session.parameters
+  const response = await client.genericGrantRequest(configuration, tokenExchangeGrant, {
+    requested_token_type: tokenTypeUrn('id-jag'),
+    audience: server.metadata.issuer,
+    ...(target === undefined ? {} : { resource: target }),
+    ...(scope === undefined ? {} : { scope }),
+    subject_token: await readSecret(`${name}.subjectToken`, options.subjectToken),
+    subject_token_type: tokenTypeUrn(options.subjectTokenType ?? 'id_token'),
+  })
+  if (response['issued_token_type'] === tokenTypeUrn('id-jag')) return response.access_token
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: ${resource.host} issued something else than a grant for ${new URL(server.metadata.issuer).host}.`,
+    { resource: context.resource, provider: name },
+  )
+}

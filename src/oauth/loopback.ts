@@ -1,0 +1,115 @@
+/**
+ * Receives the answer to a login on this machine.
+ *
+ * @module
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { ConfigurationError } from '../errors.ts'
+
+/** A listener on a loopback address (RFC 8252, section 7.3). */
+export interface LoopbackListener {
+  /** Where the browser is to be sent; with the port that was found. */
+  readonly redirectUri: string
+  /** The first request that carries the expected state. */
+  readonly callback: Promise<URL>
+  close(): void
+}
+
+/** What to listen for. */
+export interface LoopbackOptions {
+  /** The redirect URI; without a port a free one is chosen. */
+  readonly redirectUri: URL
+  /** The port of an earlier login, taken again if it is free. */
+  readonly preferredPort: number | undefined
+  readonly state: string
+}
+
+// Nothing of the request is repeated, so there is nothing to inject.
+const page = (text: string) =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign-in</title><style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem}</style><h1>${text}</h1><p>You can close this window and return to the application.</p></html>`
+const done = page('Thank you.')
+const failed = page('That did not work.')
+
+/**
+ * Listens until one request with the right state arrives. Any other is answered and forgotten, so that
+ * no other page can end a login by calling the address.
+ *
+ * @throws {@link ConfigurationError} when the port that was asked for is taken.
+ */
+export async function listenForCallback(options: LoopbackOptions): Promise<LoopbackListener> {
+  const { redirectUri, preferredPort, state } = options
+  let arrived: (url: URL) => void = () => {}
+  const callback = new Promise<URL>((resolve) => {
+    arrived = resolve
+  })
+  const server = createServer((request, response) => {
+    const url = readCallback(request, target, state)
+    respond(response, url !== undefined)
+    if (url !== undefined) arrived(url)
+  })
+  const target = new URL(redirectUri)
+  const asked = redirectUri.port === '' ? undefined : Number(redirectUri.port)
+  await listen(server, redirectUri.hostname, asked, preferredPort)
+  target.port = String((server.address() as AddressInfo).port)
+  return {
+    redirectUri: target.href,
+    callback,
+    close() {
+      server.close()
+      // An answered request may still be on its way out; whatever is open after that is idle.
+      server.closeIdleConnections()
+    },
+  }
+}
+
+function readCallback(request: IncomingMessage, target: URL, state: string): URL | undefined {
+  const text = `${target.origin}${request.url ?? ''}`
+  if (request.method !== 'GET' || !URL.canParse(text)) return undefined
+  const url = new URL(text)
+  if (url.origin !== target.origin || url.pathname !== target.pathname) return undefined
+  return url.searchParams.get('state') === state ? url : undefined
+}
+
+function respond(response: ServerResponse, success: boolean): void {
+  response.writeHead(success ? 200 : 400, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+    'Cache-Control': 'no-store',
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+    Connection: 'close',
+  })
+  response.end(success ? done : failed)
+}
+
+async function listen(
+  server: Server,
+  hostname: string,
+  asked: number | undefined,
+  preferred: number | undefined,
+): Promise<void> {
+  // `localhost` may stand for either family; the browser finds the one that is listened on.
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const attempt = (port: number) =>
+    new Promise<boolean>((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false)
+        else reject(error)
+      }
+      server.once('error', onError)
+      server.listen(port, host, () => {
+        server.off('error', onError)
+        resolve(true)
+      })
+    })
+  if (asked !== undefined) {
+    if (await attempt(asked)) return
+    throw new ConfigurationError(
+      'authorizationCode.redirectUri',
+      `authorizationCode.redirectUri: port ${asked} is taken; leave the port out, or free it.`,
+    )
+  }
+  if (preferred !== undefined && (await attempt(preferred))) return
+  await attempt(0)
+}

@@ -1,0 +1,260 @@
+/**
+ * What all OAuth providers have in common: find the server, refresh where possible, else run the grant.
+ *
+ * @module
+ */
+import * as client from 'openid-client'
+import type {
+  AcquireContext,
+  Credential,
+  CredentialProvider,
+  CredentialRecord,
+} from '../credential.ts'
+import { CredentialError, LoginRequiredError } from '../errors.ts'
+import { type Connection, connect } from './connection.ts'
+import { type DpopSession, resolveDpop, startDpop } from './dpop.ts'
+import { isGrantRefused, isOutcomeUnknown, toOAuthError } from './error-mapping.ts'
+import type { OAuthOptions } from './options.ts'
+import { type RegisteredClient, registrationOf } from './registration.ts'
+import { chooseScope } from './scopes.ts'
+import { type LocatedServer, ServerLocator } from './server.ts'
+import { OAuthCredential, type TokenSet, tokenSetFrom, tokenSetOf } from './token.ts'
+
+/** One grant, as the rest of this folder writes it. */
+export interface Grant {
+  /** The provider's name. */
+  readonly name: string
+  readonly options: OAuthOptions
+  /** A person takes part, or took part once: when it is refused, only a person can help. */
+  readonly interactive: boolean
+  /** It needs nobody as long as it is not refused. Default: the opposite of `interactive`. */
+  readonly unattended?: boolean
+  /** Whether a refresh token is of use. */
+  readonly offline: boolean
+  /** Gets tokens in the way of this grant. */
+  run(session: GrantSession): Promise<GrantResult>
+}
+
+/** What a grant brought, and whose it is. */
+export interface GrantResult {
+  readonly response: client.TokenEndpointResponse
+  readonly connection: Connection
+  /** The refresh token that was used; kept unless the server returns a new one. */
+  readonly refreshToken?: string
+}
+
+/** What a grant has at hand. */
+export interface GrantSession {
+  readonly name: string
+  readonly context: AcquireContext
+  readonly server: LocatedServer
+  /** `resource`, `scope` and what the application added, for the token request. */
+  readonly parameters: Readonly<Record<string, string>>
+  readonly scope: string | undefined
+  /** Connects as a client; by default as the one of the options. */
+  connect(registered?: RegisteredClient): Promise<Connection>
+}
+
+/** Makes a provider of a grant. */
+export function oauthProvider(grant: Grant): CredentialProvider {
+  const { name, options, interactive, unattended = !interactive } = grant
+  const dpopOptions = resolveDpop(name, options.dpop)
+  const locator = new ServerLocator(options)
+  const sessions = new Map<string, DpopSession>()
+
+  /** One key for each MCP server, and the same that its refresh token is bound to. */
+  const dpopFor = (resource: URL, tokens: TokenSet | undefined): DpopSession | undefined => {
+    if (dpopOptions === undefined) return undefined
+    const known = sessions.get(resource.href)
+    if (known !== undefined) return known
+    const session = startDpop(dpopOptions, tokens?.dpopKey)
+    sessions.set(resource.href, session)
+    return session
+  }
+
+  const open = (context: AcquireContext, server: LocatedServer, tokens: TokenSet | undefined) => {
+    const dpop = dpopFor(context.resource, tokens)
+    const scope = chooseScope({
+      wanted: context.scope,
+      chosen: options.scope,
+      challenges: context.challenges,
+      resourceScopes: server.scopes,
+      issuerScopes: server.metadata.scopes_supported,
+      offline: grant.offline,
+    })
+    const session: GrantSession = {
+      name,
+      context,
+      server,
+      scope,
+      parameters: {
+        ...options.parameters,
+        ...(server.resource === undefined ? {} : { resource: server.resource }),
+        ...(scope === undefined ? {} : { scope }),
+      },
+      connect(registered = preRegistered(options)) {
+        return connect({ provider: name, options, context, server, registered, dpop })
+      },
+    }
+    return { session, dpop }
+  }
+
+  return {
+    name,
+    interactive,
+    scoped: true,
+    discovers: options.metadata === undefined,
+    async acquire(context) {
+      const previous = OAuthCredential.tokensOf(context.previous)
+      let issuer: string | undefined
+      try {
+        const server = await locator.locate(context)
+        issuer = server.metadata.issuer
+        const { session, dpop } = open(context, server, previous)
+        const finish = async (
+          { response, connection, refreshToken }: GrantResult,
+          scope: string | undefined,
+          sentAt: number,
+        ): Promise<Credential> => {
+          const tokens = await tokenSetOf(response, {
+            provider: name,
+            context,
+            issuer: server.metadata.issuer,
+            clientId: connection.clientId,
+            dpop,
+            scope,
+            refreshToken,
+            sentAt,
+          })
+          return new OAuthCredential(name, tokens, dpop)
+        }
+        // A refresh cannot widen the scope (RFC 6749 section 6).
+        if (canRefresh(previous, server, options) && context.reason !== 'insufficient_scope') {
+          const sentAt = context.now()
+          const result = await refresh(session, previous, unattended, dpop)
+          if (result !== undefined) {
+            return await finish(result, previous.scope, sentAt)
+          }
+        }
+        if (!unattended && !context.interactive) throw needsPerson(session, previous)
+        const sentAt = context.now()
+        return await finish(await grant.run(session), session.scope, sentAt)
+      } catch (thrown) {
+        const { resource } = context
+        throw toOAuthError(thrown, { provider: name, resource, issuer, interactive })
+      }
+    },
+    restore(record: CredentialRecord): Credential | undefined {
+      const tokens = record.provider === name ? tokenSetFrom(record) : undefined
+      if (tokens === undefined) return undefined
+      if (tokens.tokenType === 'dpop' && dpopOptions === undefined) return undefined
+      const dpop = dpopOptions === undefined ? undefined : startDpop(dpopOptions, tokens.dpopKey)
+      return new OAuthCredential(name, tokens, dpop)
+    },
+  }
+}
+
+type Refreshable = TokenSet & { readonly refreshToken: string }
+
+/** A refresh token goes to the issuer and in the name of the client that it was given to, or nowhere. */
+function canRefresh(
+  tokens: TokenSet | undefined,
+  { metadata }: LocatedServer,
+  { clientId }: OAuthOptions,
+): tokens is Refreshable {
+  return (
+    tokens?.refreshToken !== undefined &&
+    tokens.issuer === metadata.issuer &&
+    (clientId === undefined || clientId === tokens.clientId)
+  )
+}
+
+/**
+ * Redeems a refresh token; `undefined` when it is no longer good and the grant itself can be repeated.
+ */
+async function refresh(
+  session: GrantSession,
+  tokens: Refreshable,
+  unattended: boolean,
+  dpop: DpopSession | undefined,
+): Promise<GrantResult | undefined> {
+  const { context, server, parameters, name } = session
+  const { issuer } = server.metadata
+  const registered = await registrationOf(context, issuer, tokens.clientId)
+  const connection = await session.connect(registered)
+  const { scope: _sameAsBefore, ...rest } = parameters
+  const redeem = () =>
+    client.refreshTokenGrant(connection.configuration, tokens.refreshToken, rest, connection.proof)
+  await context.commit()
+  let lost = false
+  try {
+    const response = await redeem().catch(async (error: unknown) => {
+      if (!isOutcomeUnknown(error) || context.signal.aborted) throw error
+      // The server may have rotated the token, and may still take the old one for a moment.
+      lost = true
+      await pause(250 + context.random() * 750, context.signal)
+      return redeem()
+    })
+    return { response, connection, refreshToken: tokens.refreshToken }
+  } catch (error) {
+    const rescued = connection.rescued()
+    if (rescued !== undefined && rescued !== tokens.refreshToken) {
+      context.salvage(new OAuthCredential(name, { ...tokens, refreshToken: rescued }, dpop))
+    }
+    if (isOutcomeUnknown(error)) throw outcomeUnknown(session)
+    if (!isGrantRefused(error)) throw error
+    if (lost) {
+      throw new LoginRequiredError(
+        'rotation_lost',
+        `${name}: the answer that brought a new refresh token was lost on the way, and ${new URL(issuer).host} no longer takes the old one.`,
+        { resource: context.resource, provider: name, remedy: 'Log in again.' },
+      )
+    }
+    if (unattended || context.interactive) return undefined
+    throw error
+  }
+}
+
+function outcomeUnknown({ name, context, server }: GrantSession): CredentialError {
+  const { host } = new URL(server.metadata.issuer)
+  return new CredentialError(
+    'outcome_unknown',
+    `${name}: ${host} did not answer a renewal, so nobody knows whether it was made.`,
+    { resource: context.resource, provider: name, retryable: true },
+  )
+}
+
+function needsPerson(
+  { name, context }: GrantSession,
+  previous: TokenSet | undefined,
+): LoginRequiredError {
+  const reason =
+    context.reason === 'insufficient_scope'
+      ? 'step_up'
+      : previous === undefined
+        ? 'no_credential'
+        : 'grant_rejected'
+  return new LoginRequiredError(reason, `${name}: the renewal needs a person.`, {
+    resource: context.resource,
+    provider: name,
+    remedy: 'Call `manager.credential()` where somebody can log in.',
+  })
+}
+
+function preRegistered({ clientId = '' }: OAuthOptions): RegisteredClient {
+  return { clientId, clientSecret: undefined, method: undefined }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', leave)
+      resolve()
+    }, milliseconds)
+    signal.addEventListener('abort', leave, { once: true })
+  })
+}

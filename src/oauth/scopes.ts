@@ -1,0 +1,43 @@
+/**
+ * Which scopes to ask for.
+ *
+ * @module
+ */
+import type { Challenge } from '../credential.ts'
+
+/** What is known about scopes before a request. */
+export interface ScopeSources {
+  /** The union that a 403 led to; it wins over everything. */
+  readonly wanted: string | undefined
+  /** What the application chose. */
+  readonly chosen: string | undefined
+  /** What the server said when it refused. */
+  readonly challenges: readonly Challenge[]
+  /** What the MCP server lists. */
+  readonly resourceScopes: readonly string[] | undefined
+  /** What the authorization server lists. */
+  readonly issuerScopes: readonly string[] | undefined
+  /** A refresh token is of use, so it may be asked for. */
+  readonly offline: boolean
+}
+
+/**
+ * The scopes of a request, separated by spaces; `undefined`: leave the parameter out.
+ *
+ * `offline_access` is added only where the authorization server lists it, and never to scopes that
+ * the application chose.
+ *
+ * @see MCP 2026-07-28, Scope Selection Strategy and Refresh Tokens
+ */
+export function chooseScope(sources: ScopeSources): string | undefined {
+  const { wanted, chosen, challenges, resourceScopes, issuerScopes, offline } = sources
+  const challenged = challenges
+    .map(({ parameters }) => parameters.get('scope'))
+    .find((scope) => scope !== undefined && scope !== '')
+  const listed = resourceScopes === undefined ? undefined : resourceScopes.join(' ')
+  const scope = wanted ?? chosen ?? challenged ?? (listed === '' ? undefined : listed)
+  if (scope === undefined || chosen !== undefined || !offline) return scope
+  const addition = 'offline_access'
+  if (issuerScopes?.includes(addition) !== true || scope.split(' ').includes(addition)) return scope
+  return `${scope} ${addition}`
+}

@@ -1,0 +1,108 @@
+/**
+ * One token for another.
+ *
+ * @module
+ */
+import * as client from 'openid-client'
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { checkSecret, readSecret } from '../secret.ts'
+import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { oauthProvider } from './provider.ts'
+
+/** The grant type of an exchange (RFC 8693, section 2.1). */
+export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
+
+/** Short names of token types (RFC 8693, section 3). */
+export type TokenType =
+  | 'access_token'
+  | 'refresh_token'
+  | 'id_token'
+  | 'jwt'
+  | 'saml2'
+  | (string & {})
+
+/** Options of {@link tokenExchange}. */
+export interface TokenExchangeOptions extends OAuthOptions {
+  /** The client identifier that the authorization server knows. */
+  readonly clientId: string
+  /** The authorization server; the subject's token is sent to no other. */
+  readonly issuer: string
+  /** The token of the party that is acted for. Read anew for each exchange. */
+  readonly subjectToken: Secret
+  /** What kind of token it is: a short name, or a full URN. Default `access_token`. */
+  readonly subjectTokenType?: TokenType
+  /** The token of the party that acts. */
+  readonly actorToken?: Secret
+  /** What kind of token that is. Default `access_token`. */
+  readonly actorTokenType?: TokenType
+  /** The name of the service that the new token is for, where it has no URL. */
+  readonly audience?: string
+}
+
+/**
+ * Exchanges a token that the application already has, such as that of the user whom a service acts for,
+ * for one that the MCP server accepts.
+ *
+ * @example
+ * ```ts
+ * import { env, withCredentials } from 'mcp-credentials'
+ * import { tokenExchange } from 'mcp-credentials/oauth'
+ *
+ * declare const currentUserToken: () => Promise<string>
+ * const options = withCredentials(
+ *   tokenExchange({
+ *     clientId: 'orders-service',
+ *     clientSecret: env('CLIENT_SECRET'),
+ *     issuer: 'https://login.example.com',
+ *     subjectToken: currentUserToken,
+ *   }),
+ * )
+ * ```
+ *
+ * @throws {@link ConfigurationError} when an option is wrong or missing.
+ * @see RFC 8693, section 2
+ */
+export function tokenExchange(options: TokenExchangeOptions): CredentialProvider {
+  const name = 'tokenExchange'
+  const own = ['subjectToken', 'subjectTokenType', 'actorToken', 'actorTokenType', 'audience']
+  checkOAuthOptions(name, options, own)
+  required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
+  required(name, 'issuer', options.issuer, 'pass the server that the subject token may be sent to')
+  const { subjectToken, actorToken, audience } = options
+  checkSecret(`${name}.subjectToken`, subjectToken)
+  if (actorToken !== undefined) checkSecret(`${name}.actorToken`, actorToken)
+  return oauthProvider({
+    name,
+    options,
+    interactive: false,
+    offline: false,
+    async run(session) {
+      const connection = await session.connect()
+      const parameters = {
+        ...session.parameters,
+        subject_token: await readSecret(`${name}.subjectToken`, subjectToken),
+        subject_token_type: tokenTypeUrn(options.subjectTokenType ?? 'access_token'),
+        ...(audience === undefined ? {} : { audience }),
+        ...(actorToken === undefined
+          ? {}
+          : {
+              actor_token: await readSecret(`${name}.actorToken`, actorToken),
+              actor_token_type: tokenTypeUrn(options.actorTokenType ?? 'access_token'),
+            }),
+      }
+      const { configuration, proof } = connection
+      const response = await client.genericGrantRequest(
+        configuration,
+        tokenExchangeGrant,
+        parameters,
+        proof,
+      )
+      return { response, connection }
+    },
+  })
+}
+
+/** The registered URN of a short name; anything with a colon is taken as it is. */
+export function tokenTypeUrn(type: TokenType): string {
+  return type.includes(':') ? type : `urn:ietf:params:oauth:token-type:${type}`
+}
