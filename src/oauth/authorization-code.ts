@@ -7,7 +7,7 @@ import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
 import { unsupported } from './connection.ts'
-import { type LoopbackListener, listenForCallback } from './loopback.ts'
+import type { LoopbackListener } from './loopback.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { type GrantResult, type GrantSession, oauthProvider } from './provider.ts'
 import {

@@ -160,10 +160,16 @@ export async function prepareClientAuth(
   const value = await readSecret(`${provider}.clientSecret`, secret)
   if (method === 'client_secret_post') return client.ClientSecretPost(value)
   if (method === 'client_secret_jwt') return client.ClientSecretJwt(value)
-  if (method === 'client_secret_basic') return client.ClientSecretBasic(value)
+  const encode = method === 'client_secret_basic' ? formEncoded : (text: string) => text
   return (_as, { client_id }, _body, headers) => {
-    headers.set('Authorization', `Basic ${btoa(`${client_id}:${value}`)}`)
+    headers.set('Authorization', `Basic ${btoa(`${encode(client_id)}:${encode(value)}`)}`)
   }
+}
+
+// openid-client escapes `-`, `_` and `.` too, which the encoding does not ask for; servers that forget to
+// decode then know neither client nor secret (RFC 6749, section 2.3.1 and appendix B).
+function formEncoded(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1)
 }
 
 /** The strongest method that a secret allows and the server lists (RFC 8414: Basic if it lists none). */

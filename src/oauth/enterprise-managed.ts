@@ -74,10 +74,11 @@ export function enterpriseManaged(options: EnterpriseManagedOptions): Credential
   const { identityProvider, subjectToken } = options
   checkSecret(`${name}.subjectToken`, subjectToken)
   required(name, 'identityProvider', identityProvider, 'pass its issuer and clientId')
+  const { issuer, clientId } = identityProvider
+  required(`${name}.identityProvider`, 'issuer', issuer, 'pass the issuer of the enterprise')
+  required(`${name}.identityProvider`, 'clientId', clientId, 'pass the client that it knows')
   const idp = identityProviderOptions(identityProvider)
   checkOAuthOptions(`${name}.identityProvider`, idp, [])
-  required(`${name}.identityProvider`, 'issuer', idp.issuer, 'pass the issuer of the enterprise')
-  required(`${name}.identityProvider`, 'clientId', idp.clientId, 'pass the client it knows')
   return oauthProvider({
     name,
     options,
