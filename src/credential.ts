@@ -105,6 +105,12 @@ export interface CredentialProvider {
   acquire(context: AcquireContext): Promise<Credential>
   /** Rebuilds a credential from a record that it wrote earlier; `undefined`: not one of mine. */
   restore?(record: CredentialRecord): Credential | undefined
+  /**
+   * Makes a credential void at its issuer, for a logout; `false`: the issuer offers no way to do so.
+   *
+   * @see RFC 7009
+   */
+  revoke?(credential: Credential, context: AcquireContext): Promise<boolean>
 }
 
 /** The provider that serves one request. */

@@ -140,6 +140,14 @@ export interface ClockOffset {
   readonly applied: boolean
 }
 
+/** The credential was given up. */
+export interface LoggedOut {
+  /** The type of the event. */
+  readonly type: 'logged_out'
+  /** Whether its issuer made it void; if not, a copy of it would still work until it expires. */
+  readonly revoked: boolean
+}
+
 /** The manager was closed. */
 export interface Closed {
   /** The type of the event. */
@@ -160,6 +168,7 @@ export type CredentialEventDetails =
   | HeaderReplaced
   | RedirectRefused
   | ClockOffset
+  | LoggedOut
   | Closed
 
 /** What every event carries. */

@@ -98,4 +98,4 @@ export {
 } from './transport/authorized-fetch.ts'
 export type { RetryPolicy } from './transport/retry.ts'
 export { type CredentialTransportOptions, withCredentials } from './transport/with-credentials.ts'
-export { parseChallenges } from './transport/www-authenticate.ts'
+export { parseChallenges } from './www-authenticate.ts'

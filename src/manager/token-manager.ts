@@ -5,6 +5,7 @@
  * @module
  */
 import type {
+  AcquireContext,
   AcquireReason,
   Challenge,
   Credential,
@@ -90,6 +91,7 @@ interface Failure {
 const none: RenewalDeadlines = { refreshAt: -Infinity, hardAt: -Infinity, expiresAt: -Infinity }
 const longestTimer = 2 ** 31 - 1
 const closeGraceMs = 5000
+const logoutTimeoutMs = 30_000
 /** How long a scope that was not granted is not asked for again, in milliseconds. */
 const stepUpPause = 600_000
 
@@ -347,6 +349,39 @@ export class TokenManager {
   }
 
   /**
+   * Gives the credential up: makes it void at its issuer where that is possible (RFC 7009), and forgets
+   * it in any case. A renewal that is under way is waited for first. The next call acquires a new one.
+   *
+   * @returns Whether the issuer made it void. If not, a copy of it works until it expires.
+   */
+  async logout(): Promise<{ readonly revoked: boolean }> {
+    await this.#flight?.result.catch(() => {})
+    const credential = this.#current ?? this.#salvaged
+    let revoked = false
+    if (credential !== undefined && this.#provider.revoke !== undefined) {
+      const order = {
+        reason: 'forced',
+        background: true,
+        scope: undefined,
+        challenges: [],
+      } as const
+      const signal = AbortSignal.timeout(logoutTimeoutMs)
+      const context = this.#context(order, credential, signal, () => {})
+      revoked = await this.#provider.revoke(credential, context).catch(() => false)
+    }
+    this.#current = undefined
+    this.#ready = undefined
+    this.#salvaged = undefined
+    this.#deadlines = none
+    this.#freshUntil = -Infinity
+    this.#rejected = false
+    this.#scope = undefined
+    this.reset()
+    this.#emit({ type: 'logged_out', revoked })
+    return { revoked }
+  }
+
+  /**
    * Ends the manager: running acquisitions are cancelled, but one that has sent a single-use grant
    * is given up to 5 seconds to finish. Later calls reject with the code `closed`.
    */
@@ -437,7 +472,7 @@ export class TokenManager {
     commit: () => void,
     self: () => Flight<Credential>,
   ): Promise<Credential> {
-    const { reason, background, scope, challenges } = order
+    const { reason, background, scope } = order
     const started = this.#now()
     const current = this.#current
     const previous = this.#salvaged ?? current
@@ -445,28 +480,7 @@ export class TokenManager {
     let timedOut = false
     try {
       const acquired = Promise.resolve(
-        this.#provider.acquire({
-          resource: new URL(this.resource),
-          reason,
-          scope,
-          challenges,
-          previous,
-          interactive: !background,
-          fetch: this.#fetch,
-          signal,
-          commit: async () => commit(),
-          salvage: (rest) => {
-            this.#salvaged = rest
-          },
-          records: {
-            get: async (key) => this.#records.get(key),
-            set: async (key, record) => void this.#records.set(key, record),
-            delete: async (key) => this.#records.delete(key),
-          },
-          now: this.#now,
-          serverNow: () => this.#now() + this.#offsetMs,
-          random: this.#random,
-        }),
+        this.#provider.acquire(this.#context(order, previous, signal, commit)),
       )
       acquired.then(
         // The grant was spent: what came too late for its waiters must not be lost.
@@ -492,6 +506,36 @@ export class TokenManager {
         : this.#fail(error, background)
     } finally {
       if (this.#flight === self()) this.#flight = undefined
+    }
+  }
+
+  #context(
+    { reason, background, scope, challenges }: Order,
+    previous: Credential | undefined,
+    signal: AbortSignal,
+    commit: () => void,
+  ): AcquireContext {
+    return {
+      resource: new URL(this.resource),
+      reason,
+      scope,
+      challenges,
+      previous,
+      interactive: !background,
+      fetch: this.#fetch,
+      signal,
+      commit: async () => commit(),
+      salvage: (rest) => {
+        this.#salvaged = rest
+      },
+      records: {
+        get: async (key) => this.#records.get(key),
+        set: async (key, record) => void this.#records.set(key, record),
+        delete: async (key) => this.#records.delete(key),
+      },
+      now: this.#now,
+      serverNow: () => this.#now() + this.#offsetMs,
+      random: this.#random,
     }
   }
 

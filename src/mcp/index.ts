@@ -4,6 +4,13 @@
  * @module mcp-credentials/mcp
  */
 export {
+  type SdkAuthProvider,
+  type SdkDiscoveryState,
+  type SdkOAuthClientProvider,
+  toAuthProvider,
+  toOAuthClientProvider,
+} from './auth-provider.ts'
+export {
   type ConnectableClient,
   type ConnectedTransport,
   type ConnectOptions,

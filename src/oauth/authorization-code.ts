@@ -145,12 +145,11 @@ async function listen(
 /** Everything is checked before anything is sent or opened. */
 function checkSupport({ name: provider, server, context }: GrantSession): void {
   const { metadata } = server
-  const methods = metadata.code_challenge_methods_supported
   if (metadata.authorization_endpoint === undefined) {
     const remedy = 'Use clientCredentials(), or the grant that its operator names.'
     throw unsupported(provider, server, context, 'offers no login with a browser', remedy)
   }
-  if (methods?.includes('S256') === true) return
+  if (server.hasPkce) return
   const remedy =
     'MCP forbids to go on without PKCE. If you know that the server supports it, pass `metadata` that says so.'
   throw unsupported(provider, server, context, 'does not say that it supports PKCE (S256)', remedy)
@@ -203,6 +202,7 @@ async function authorize(
   const verifier = client.randomPKCECodeVerifier()
   const request = {
     ...session.parameters,
+    ...server.authorizationParameters,
     ...options.authorizationParameters,
     redirect_uri: redirectUri,
     state,

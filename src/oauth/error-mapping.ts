@@ -14,6 +14,7 @@ import {
   isCredentialError,
   LoginRequiredError,
 } from '../errors.ts'
+import { parseRetryAfter } from '../retry-after.ts'
 
 /** Where an error happened. */
 export interface ErrorContext {
@@ -62,14 +63,15 @@ export function isOutcomeUnknown(error: unknown): boolean {
 }
 
 /** Maps any thrown value. Errors that are not about OAuth are left to the manager. */
-export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
+export function toOAuthError(thrown: unknown, context: ErrorContext, now: number): unknown {
   if (isCredentialError(thrown)) return thrown
   const { provider, resource, issuer } = context
   const where: CredentialErrorOptions = { provider, resource }
   const server = issuer === undefined ? 'the authorization server' : label(issuer)
   if (thrown instanceof ResponseBodyError) {
-    const { error, error_description: description, status } = thrown
-    return responseError(context, server, registeredCode(error), description, status)
+    const { error, error_description: description, response } = thrown
+    const said = { code: registeredCode(error), description }
+    return responseError(context, server, said, response, now)
   }
   if (thrown instanceof AuthorizationResponseError) {
     const code = registeredCode(thrown.error)
@@ -88,7 +90,7 @@ export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
     })
   }
   if (code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' && cause instanceof Response) {
-    return responseError(context, server, '', undefined, cause.status)
+    return toResponseError(cause, context, now)
   }
   // Where the library wraps what fetch threw, the manager knows how to read it.
   if (code === undefined && cause instanceof Error) return cause
@@ -99,20 +101,32 @@ export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
   )
 }
 
+/** Maps an answer that says nothing but its status. */
+export function toResponseError(
+  response: Response,
+  context: ErrorContext,
+  now: number,
+): CredentialError {
+  const server = context.issuer === undefined ? 'the authorization server' : label(context.issuer)
+  return responseError(context, server, { code: '', description: undefined }, response, now)
+}
+
 function responseError(
   context: ErrorContext,
   server: string,
-  code: string,
-  description: string | undefined,
-  status: number,
+  { code, description }: { readonly code: string; readonly description: string | undefined },
+  { status, headers }: Response,
+  now: number,
 ): CredentialError {
   const { provider, resource, interactive } = context
+  const retryAfter = parseRetryAfter(headers.get('Retry-After'), now)
   const detail = description === undefined ? '' : `: ${cleanText(description)}`
   const said = `${provider}: ${server} answered ${status}${code === '' ? '' : ` ${code}`}${detail}.`
   const where: CredentialErrorOptions = { provider, resource, status }
   if (status === 429 || status === 408 || status >= 500 || passing.has(code)) {
     const kind = status === 429 ? 'rate_limited' : 'server_error'
-    return new CredentialError(kind, said, { ...where, retryable: true })
+    const wait = retryAfter === undefined ? {} : { retryAfter }
+    return new CredentialError(kind, said, { ...where, ...wait, retryable: true })
   }
   if (refusedGrant(code, status)) {
     if (interactive) {

@@ -16,6 +16,7 @@ export {
 } from './client-auth.ts'
 export { type ClientCredentialsOptions, clientCredentials } from './client-credentials.ts'
 export { type DeviceCodeOptions, type DeviceLogin, deviceCode } from './device-code.ts'
+export { type DiscoverOptions, type Discovery, discover } from './discover.ts'
 export type { DpopOptions } from './dpop.ts'
 export {
   type EnterpriseManagedOptions,
@@ -26,4 +27,5 @@ export { type JwtBearerOptions, jwtBearer } from './jwt-bearer.ts'
 export type { OAuthOptions } from './options.ts'
 export { type RefreshTokenOptions, refreshToken } from './refresh-token.ts'
 export { clientMetadataDocument } from './registration.ts'
+export { type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
 export { type TokenExchangeOptions, type TokenType, tokenExchange } from './token-exchange.ts'

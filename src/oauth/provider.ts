@@ -88,8 +88,8 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       server,
       scope,
       parameters: {
+        ...(server.resource === undefined ? {} : { [server.resourceAs]: server.resource }),
         ...options.parameters,
-        ...(server.resource === undefined ? {} : { resource: server.resource }),
         ...(scope === undefined ? {} : { scope }),
       },
       connect(registered = preRegistered(options)) {
@@ -141,8 +141,32 @@ export function oauthProvider(grant: Grant): CredentialProvider {
         return await finish(await grant.run(session), session.scope, sentAt)
       } catch (thrown) {
         const { resource } = context
-        throw toOAuthError(thrown, { provider: name, resource, issuer, interactive })
+        const where = { provider: name, resource, issuer, interactive }
+        throw toOAuthError(thrown, where, context.now())
       }
+    },
+    async revoke(credential, context) {
+      const tokens = OAuthCredential.tokensOf(credential)
+      if (tokens === undefined) return false
+      const server = await locator.locate(context)
+      const { issuer, revocation_endpoint } = server.metadata
+      if (revocation_endpoint === undefined || issuer !== tokens.issuer) return false
+      const { session } = open(context, server, tokens)
+      const registered = await registrationOf(context, issuer, tokens.clientId)
+      const { configuration } = await session.connect(registered)
+      // The refresh token first: without it nothing new can be made of the other.
+      const { refreshToken, accessToken } = tokens
+      if (refreshToken !== undefined) {
+        const hint = { token_type_hint: 'refresh_token' }
+        await client.tokenRevocation(configuration, refreshToken, hint)
+      }
+      // Some servers revoke refresh tokens only; the access token then ends by itself, and soon.
+      const hint = { token_type_hint: 'access_token' }
+      const revocation = client.tokenRevocation(configuration, accessToken, hint)
+      return revocation.then(
+        () => true,
+        () => refreshToken !== undefined,
+      )
     },
     restore(record: CredentialRecord): Credential | undefined {
       const tokens = record.provider === name ? tokenSetFrom(record) : undefined

@@ -15,12 +15,19 @@ import {
   type ProtectedResource,
 } from './discovery.ts'
 import type { OAuthOptions } from './options.ts'
+import { profileOf } from './profiles.ts'
 
 /** An authorization server, and what the MCP server says of itself. */
 export interface LocatedServer {
   readonly metadata: ServerMetadata
   /** The value of the `resource` parameter; `undefined`: leave it out. */
   readonly resource: string | undefined
+  /** The name of that parameter. */
+  readonly resourceAs: string
+  /** Whether logins with PKCE (S256) are known to work. */
+  readonly hasPkce: boolean
+  /** What its logins need besides. */
+  readonly authorizationParameters: Readonly<Record<string, string>>
   /** The scopes that the MCP server lists. */
   readonly scopes: readonly string[] | undefined
 }
@@ -82,14 +89,14 @@ export async function locateServer(
   }
   if (options.metadata !== undefined) {
     checkMetadata(rules, options.metadata)
-    const parameter = resourceParameter(options, undefined, resource)
-    return { metadata: options.metadata, resource: parameter, scopes: undefined }
+    return described(options, options.metadata, undefined, resource)
   }
   const published = await discoverProtectedResource(rules, context.challenges)
   const issuer = chooseIssuer(options, published, resource)
   const isLegacy = published === undefined && options.issuer === undefined
   // Nobody wrote the issuer of a server that publishes nothing, so both ways to write it are its own.
-  const accepted = options.acceptIssuer ?? (isLegacy ? `${issuer}/` : undefined)
+  const accepted =
+    options.acceptIssuer ?? (isLegacy ? `${issuer}/` : profileOf(issuer).acceptIssuer)
   const found = await discoverAuthorizationServer(rules, issuer, accepted)
   const metadata = found ?? (isLegacy ? defaultMetadata(resource) : undefined)
   if (metadata === undefined) {
@@ -98,9 +105,25 @@ export async function locateServer(
       { resource, remedy: 'Pass `metadata` with its issuer and endpoints, if you know them.' },
     )
   }
+  return described(options, metadata, published, resource)
+}
+
+function described(
+  options: OAuthOptions,
+  metadata: ServerMetadata,
+  published: ProtectedResource | undefined,
+  resource: URL,
+): LocatedServer {
+  const profile = profileOf(metadata.issuer)
+  const leaveOut = profile.withoutResource === true && options.resource === undefined
   return {
     metadata,
-    resource: resourceParameter(options, published, resource),
+    resource: leaveOut ? undefined : resourceParameter(options, published, resource),
+    resourceAs: profile.resourceAs ?? 'resource',
+    hasPkce:
+      profile.hasPkce === true ||
+      metadata.code_challenge_methods_supported?.includes('S256') === true,
+    authorizationParameters: profile.authorizationParameters ?? {},
     scopes: published?.scopesSupported,
   }
 }

@@ -7,6 +7,7 @@ import type { Challenge, Credential, CredentialProvider } from '../credential.ts
 import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { parseRetryAfter } from '../retry-after.ts'
+import { parseChallenges } from '../www-authenticate.ts'
 import { checkTransportSecurity, isServerRequest } from './origin.ts'
 import { Content, Outgoing } from './outgoing.ts'
 import {
@@ -16,7 +17,6 @@ import {
   resolveRetryPolicy,
   retryDelay,
 } from './retry.ts'
-import { parseChallenges } from './www-authenticate.ts'
 
 /** How {@link authorizedFetch} works; the rest is for its {@link TokenManager}. */
 export interface AuthorizedFetchOptions extends Omit<TokenManagerOptions, 'resource'> {

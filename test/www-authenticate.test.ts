@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseChallenges } from '../../src/transport/www-authenticate.ts'
+import { parseChallenges } from '../src/www-authenticate.ts'
 
 type Expected = [scheme: string, parameters: Record<string, string>, token68?: string]
 

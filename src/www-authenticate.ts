@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Challenge } from '../credential.ts'
+import type { Challenge } from './credential.ts'
 
 // Nobody sends more than a handful; a hostile header shall not cost time.
 const maxLength = 16_384

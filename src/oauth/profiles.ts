@@ -1,0 +1,45 @@
+/**
+ * What large authorization servers do differently from the standards.
+ *
+ * @module
+ */
+
+/** Defaults for one authorization server. Options of the application win over them. */
+export interface Profile {
+  /** It refuses the `resource` parameter (RFC 8707). */
+  readonly withoutResource?: true
+  /** It supports PKCE although its metadata does not say so. */
+  readonly hasPkce?: true
+  /** The name of the parameter that takes the MCP server's identifier instead of `resource`. */
+  readonly resourceAs?: string
+  /** Further parameters of the authorization request, without which no refresh token is issued. */
+  readonly authorizationParameters?: Readonly<Record<string, string>>
+  /** The issuer that its metadata names where that differs from the one that led to it. */
+  readonly acceptIssuer?: string
+}
+
+const profiles: readonly (readonly [RegExp, Profile])[] = [
+  [
+    /^login\.(?:microsoftonline\.com|microsoftonline\.us|partner\.microsoftonline\.cn)$/,
+    {
+      withoutResource: true,
+      hasPkce: true,
+      acceptIssuer: 'https://login.microsoftonline.com/{tenantid}/v2.0',
+    },
+  ],
+  [
+    /^accounts\.google\.com$/,
+    {
+      withoutResource: true,
+      authorizationParameters: { access_type: 'offline', prompt: 'consent' },
+    },
+  ],
+  [/\.auth0\.com$/, { resourceAs: 'audience' }],
+  [/^cognito-idp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/, { hasPkce: true }],
+]
+
+/** The profile of an issuer; empty for one that keeps to the standards, or is not known. */
+export function profileOf(issuer: string): Profile {
+  const hostname = URL.canParse(issuer) ? new URL(issuer).hostname : ''
+  return profiles.find(([host]) => host.test(hostname))?.[1] ?? {}
+}

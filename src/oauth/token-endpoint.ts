@@ -1,0 +1,191 @@
+/**
+ * Tokens from an endpoint that follows no standard.
+ *
+ * @module
+ */
+import type { AcquireContext, CredentialProvider, Secret } from '../credential.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
+import { checkSecret, readSecret } from '../secret.ts'
+import { boundedFetch, isLoopbackHost, tokenBounds } from './endpoint.ts'
+import { toResponseError } from './error-mapping.ts'
+import { OAuthCredential, tokenSetFrom, tokenSetOf } from './token.ts'
+
+/** Options of {@link tokenEndpoint}. */
+export interface TokenEndpointOptions {
+  /** The endpoint; https, or http on this machine. */
+  readonly url: string | URL
+  /** The members of the request: names as the endpoint wants them, values as secrets. */
+  readonly fields: Readonly<Record<string, Secret>>
+  /** How the members are written. Default `json`. */
+  readonly format?: 'json' | 'form'
+  /** Further request headers, such as an API key. */
+  readonly headers?: Readonly<Record<string, Secret>>
+  /** Where the token is in the answer; dots lead into objects. Default `access_token`. */
+  readonly tokenField?: string
+  /**
+   * Where the life in seconds is. Default `expires_in`; where it is missing, the times of a JWT count, and
+   * without them the token is used until it is refused.
+   */
+  readonly expiresInField?: string
+}
+
+const name = 'tokenEndpoint'
+const known: readonly string[] = [
+  'url',
+  'fields',
+  'format',
+  'headers',
+  'tokenField',
+  'expiresInField',
+]
+
+/**
+ * Gets bearer tokens from a home-made endpoint, with member names of its own.
+ *
+ * @example
+ * ```ts
+ * import { env, withCredentials } from 'mcp-credentials'
+ * import { tokenEndpoint } from 'mcp-credentials/oauth'
+ *
+ * const options = withCredentials(
+ *   tokenEndpoint({
+ *     url: 'https://api.example.com/auth/token',
+ *     fields: { clientId: 'agent-7', clientSecret: env('CLIENT_SECRET') },
+ *     tokenField: 'data.token',
+ *   }),
+ * )
+ * ```
+ *
+ * @throws {@link ConfigurationError} when an option is wrong. An acquisition throws
+ * {@link CredentialError} with the code `invalid_client` when the endpoint refuses the fields.
+ */
+export function tokenEndpoint(options: TokenEndpointOptions): CredentialProvider {
+  const url = check(options)
+  return {
+    name,
+    async acquire(context) {
+      const sentAt = context.now()
+      const body = await request(options, url, context)
+      const token = at(body, options.tokenField ?? 'access_token')
+      if (typeof token !== 'string' || token === '') throw unusable(context, url, options)
+      const expiresIn = Number(at(body, options.expiresInField ?? 'expires_in') ?? Number.NaN)
+      const response = {
+        access_token: token,
+        token_type: 'bearer' as const,
+        ...(Number.isFinite(expiresIn) ? { expires_in: expiresIn } : {}),
+      }
+      const tokens = await tokenSetOf(response, {
+        provider: name,
+        context,
+        issuer: url.origin,
+        clientId: '',
+        dpop: undefined,
+        scope: undefined,
+        refreshToken: undefined,
+        sentAt,
+      })
+      return new OAuthCredential(name, tokens, undefined)
+    },
+    restore(record) {
+      const tokens = record.provider === name ? tokenSetFrom(record) : undefined
+      if (tokens?.issuer !== url.origin) return undefined
+      return new OAuthCredential(name, tokens, undefined)
+    },
+  }
+}
+
+function check(options: TokenEndpointOptions): URL {
+  const fail = (option: string, problem: string): never => {
+    throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) fail(key, `does not exist; the options are ${known.join(', ')}.`)
+  }
+  const url = URL.canParse(options.url) ? new URL(options.url) : fail('url', 'is not a URL.')
+  const isLocal = url.protocol === 'http:' && isLoopbackHost(url.hostname)
+  if (url.protocol !== 'https:' && !isLocal) fail('url', 'must be https, or http on this machine.')
+  if (url.username !== '' || url.password !== '') {
+    fail('url', 'must not contain a user name or password; put them into `fields` or `headers`.')
+  }
+  if (typeof options.fields !== 'object' || options.fields === null) {
+    fail('fields', 'is missing; write the members that the endpoint wants.')
+  }
+  if (!['json', 'form', undefined].includes(options.format)) {
+    fail('format', 'must be json or form.')
+  }
+  for (const group of ['fields', 'headers'] as const) {
+    for (const [member, secret] of Object.entries(options[group] ?? {})) {
+      checkSecret(`${name}.${group}.${member}`, secret)
+    }
+  }
+  return url
+}
+
+async function request(
+  options: TokenEndpointOptions,
+  url: URL,
+  context: AcquireContext,
+): Promise<unknown> {
+  const fields = await readAll('fields', options.fields)
+  const isForm = options.format === 'form'
+  const headers = new Headers({
+    Accept: 'application/json',
+    'Content-Type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
+  })
+  for (const [header, value] of Object.entries(await readAll('headers', options.headers ?? {}))) {
+    headers.set(header, value)
+  }
+  const body = isForm ? new URLSearchParams(fields).toString() : JSON.stringify(fields)
+  const bounds = { ...tokenBounds, signal: context.signal }
+  const init = { method: 'POST', headers, body }
+  const response = await boundedFetch(context.fetch, url, init, bounds)
+  if (!response.ok) {
+    const { resource } = context
+    const where = { provider: name, resource, issuer: url.origin, interactive: false }
+    throw toResponseError(response, where, context.now())
+  }
+  try {
+    return JSON.parse(await response.text())
+  } catch {
+    throw unusable(context, url, options)
+  }
+}
+
+async function readAll(
+  group: string,
+  secrets: Readonly<Record<string, Secret>>,
+): Promise<Record<string, string>> {
+  const read = Object.entries(secrets).map(async ([member, secret]) => {
+    const value = await readSecret(`${name}.${group}.${member}`, secret)
+    if (group === 'fields' || /^[\x20-\x7e\x80-\xff]*$/.test(value)) return [member, value] as const
+    throw new CredentialError(
+      'secret_unavailable',
+      `${name}.${group}.${member} holds characters that no header can carry.`,
+    )
+  })
+  return Object.fromEntries(await Promise.all(read))
+}
+
+function at(body: unknown, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, member) =>
+        typeof value === 'object' && value !== null && Object.hasOwn(value, member)
+          ? (value as Record<string, unknown>)[member]
+          : undefined,
+      body,
+    )
+}
+
+function unusable(
+  { resource }: AcquireContext,
+  url: URL,
+  { tokenField = 'access_token' }: TokenEndpointOptions,
+): CredentialError {
+  return new CredentialError(
+    'invalid_response',
+    `${name}: the answer of ${url.host} has no text at \`${tokenField}\`.`,
+    { provider: name, resource, remedy: 'Set `tokenField` to where the token is.' },
+  )
+}
