@@ -215,6 +215,7 @@ async function authorize(
     : client.buildAuthorizationUrl(configuration, request)
   const callback = await askPerson(session, options, url, listener)
   checkState(session, callback, state)
+  checkIssuer(session, callback)
   const { scope: _onlyOnce, ...tokenParameters } = session.parameters
   try {
     // Whether the code was used is unknown from here on, and it cannot be used twice.
@@ -298,6 +299,23 @@ function checkState({ context }: GrantSession, callback: URL, state: string): vo
       resource: context.resource,
       provider: name,
       remedy: 'Copy the whole URL from the address bar after the login that was just started.',
+    },
+  )
+}
+
+/** openid-client checks this too, but cannot say what it means (RFC 9207, section 2.4). */
+function checkIssuer({ context, server }: GrantSession, callback: URL): void {
+  const { issuer, authorization_response_iss_parameter_supported: promised } = server.metadata
+  const sender = callback.searchParams.get('iss')
+  if (sender === null ? promised !== true : sender === issuer) return
+  const { host } = new URL(issuer)
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: the answer to the login ${sender === null ? 'does not say that it comes' : 'does not come'} from ${host}, where the login began.`,
+    {
+      resource: context.resource,
+      provider: name,
+      remedy: 'Nothing of it was used. If it happens again, somebody may be tampering with logins.',
     },
   )
 }

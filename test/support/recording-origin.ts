@@ -7,11 +7,15 @@ export interface SeenRequest {
   readonly url: string
   readonly headers: IncomingMessage['headers']
   readonly body: string
+  /** Cuts the connection, so that the client never learns the answer. */
+  cut(): void
 }
 
 export interface RecordingOrigin {
   readonly origin: string
   readonly requests: SeenRequest[]
+  /** Ends the server early. */
+  close(): Promise<void>
 }
 
 type Answer = (request: SeenRequest, response: ServerResponse) => void
@@ -26,19 +30,19 @@ export async function recordingOrigin(
     message.on('data', (chunk: Buffer) => chunks.push(chunk))
     message.on('end', () => {
       const { method = '', url = '', headers } = message
-      const seen = { method, url, headers, body: Buffer.concat(chunks).toString() }
+      const body = Buffer.concat(chunks).toString()
+      const seen = { method, url, headers, body, cut: () => void message.socket.destroy() }
       requests.push(seen)
       answer(seen, response)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(
-    () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  )
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  onTestFinished(close)
   const { port } = server.address() as AddressInfo
-  return { origin: `http://127.0.0.1:${port}`, requests }
+  return { origin: `http://127.0.0.1:${port}`, requests, close }
 }

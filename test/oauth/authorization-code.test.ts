@@ -1,0 +1,458 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { authorizedFetch, type CredentialError } from '../../src/index.ts'
+import {
+  type AuthorizationCodeOptions,
+  authorizationCode,
+  clientMetadataDocument,
+} from '../../src/oauth/index.ts'
+import { oauthWorld, type Script, type World } from '../support/oauth-world.ts'
+
+const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
+
+async function failedLogin(
+  script: Script,
+  options: AuthorizationCodeOptions = browser,
+): Promise<{ world: World; error: CredentialError }> {
+  const world = await oauthWorld(script)
+  const error = await world.call(authorizationCode(options)).then(
+    () => new Error('the login succeeded'),
+    (thrown: unknown) => thrown,
+  )
+  return { world, error: error as CredentialError }
+}
+
+describe('a login', () => {
+  test('rows 22, 38, 44: sends PKCE, a state and the resource, and exchanges the code once', async () => {
+    const world = await oauthWorld()
+    const send = authorizedFetch(authorizationCode(browser))
+    for (let call = 0; call < 3; call += 1) {
+      expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
+    }
+    const [login] = world.logins()
+    expect(login).toMatchObject({
+      response_type: 'code',
+      code_challenge_method: 'S256',
+      resource: world.url,
+      client_id: 'registered-1',
+    })
+    expect(login?.['state']).toMatch(/^[\w-]{43}$/)
+    expect(login?.['redirect_uri']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
+    const [exchange, ...more] = world.tokenRequests()
+    expect(exchange).toMatchObject({
+      grant_type: 'authorization_code',
+      code: 'code-1',
+      resource: world.url,
+      redirect_uri: login?.['redirect_uri'],
+    })
+    expect(more).toEqual([])
+  })
+
+  test('row 5: every later request carries the token, whatever its method', async () => {
+    const world = await oauthWorld()
+    const send = authorizedFetch(authorizationCode(browser))
+    for (const method of ['POST', 'GET', 'DELETE']) await send(world.url, { method })
+    const calls = world.mcpServer.requests.filter(({ url }) => url === '/mcp').slice(1)
+    expect(calls.map(({ method, headers }) => [method, headers.authorization])).toEqual([
+      ['POST', 'Bearer access-1'],
+      ['GET', 'Bearer access-1'],
+      ['DELETE', 'Bearer access-1'],
+    ])
+  })
+
+  test('row 47: the resource is sent although the server publishes no metadata of its own', async () => {
+    const world = await oauthWorld({ resource: null })
+    const provider = authorizationCode({ ...browser, issuer: world.issuer })
+    expect((await world.call(provider)).status).toBe(200)
+    expect(world.logins()[0]?.['resource']).toBe(world.url)
+    expect(world.tokenRequests()[0]?.['resource']).toBe(world.url)
+  })
+
+  test('a server that wants its parameters pushed gets no parameters in the URL', async () => {
+    const world = await oauthWorld({
+      metadata: ({ issuer }) => ({
+        require_pushed_authorization_requests: true,
+        pushed_authorization_request_endpoint: `${issuer}/par/token`,
+      }),
+      token: (params) =>
+        params.has('code_challenge')
+          ? { status: 201, body: { request_uri: 'urn:example:1', expires_in: 60 } }
+          : undefined,
+      redirect: () => {},
+    })
+    const shown: URL[] = []
+    const provider = authorizationCode({
+      onAuthorizationUrl(url) {
+        shown.push(url)
+        throw new Error('enough')
+      },
+    })
+    await expect(world.call(provider)).rejects.toThrow()
+    expect([...(shown[0]?.searchParams.keys() ?? [])].sort()).toEqual(['client_id', 'request_uri'])
+  })
+})
+
+describe('the way back', () => {
+  test('row 38: a call without the right state is answered and forgotten', async () => {
+    const answers: number[] = []
+    const pages: string[] = []
+    const world = await oauthWorld()
+    const provider = authorizationCode({
+      async onAuthorizationUrl(url) {
+        const target = new URL(url.searchParams.get('redirect_uri') ?? '')
+        for (const query of ['', '?code=stolen', '?code=stolen&state=guess', '?error=x&state=']) {
+          const response = await fetch(`${target.href}${query}`)
+          answers.push(response.status)
+          pages.push(await response.text())
+        }
+        const elsewhere = await fetch(
+          new URL(`/other?state=${url.searchParams.get('state')}`, target),
+        )
+        answers.push(elsewhere.status)
+        const post = await fetch(target, { method: 'POST' })
+        answers.push(post.status)
+        await fetch(url)
+      },
+    })
+    expect((await world.call(provider)).status).toBe(200)
+    expect(answers).toEqual([400, 400, 400, 400, 400, 400])
+    expect(pages.join()).not.toMatch(/stolen|guess/)
+    expect(world.tokenRequests()[0]?.['code']).toBe('code-1')
+  })
+
+  test('the page at the end shows nothing of the request and loads nothing', async () => {
+    const world = await oauthWorld({
+      redirect: (target) => target.searchParams.set('x', '<script>alert(1)</script>'),
+    })
+    let page: Response | undefined
+    const provider = authorizationCode({
+      async onAuthorizationUrl(url) {
+        page = await fetch(url)
+      },
+    })
+    await world.call(provider)
+    expect(page?.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(page?.headers.get('referrer-policy')).toBe('no-referrer')
+    expect(page?.headers.get('cache-control')).toBe('no-store')
+    expect(await page?.text()).not.toMatch(/script|code-1/)
+  })
+
+  const issuerRule = (
+    supported: boolean,
+    iss: ((issuer: string) => string) | undefined,
+  ): Script => ({
+    metadata: () => ({ authorization_response_iss_parameter_supported: supported }),
+    redirect(target, { issuer }) {
+      if (iss !== undefined) target.searchParams.set('iss', iss(issuer))
+    },
+  })
+
+  test.each([
+    ['advertised and right', issuerRule(true, (issuer) => issuer)],
+    ['neither advertised nor there', issuerRule(false, undefined)],
+    ['not advertised, but right', issuerRule(false, (issuer) => issuer)],
+  ])('rows 40, 41: an issuer that is %s is taken', async (_what, script) => {
+    const world = await oauthWorld(script)
+    expect((await world.call(authorizationCode(browser))).status).toBe(200)
+  })
+
+  test.each([
+    ['advertised and absent', issuerRule(true, undefined)],
+    ['another', issuerRule(true, () => 'https://evil.example')],
+    ['another, and not advertised', issuerRule(false, () => 'https://evil.example')],
+    ['the same with a slash', issuerRule(true, (issuer) => `${issuer}/`)],
+    ['the same in capitals', issuerRule(true, (issuer) => issuer.replace('http', 'HTTP'))],
+  ])(
+    'rows 40 to 42: an issuer that is %s ends the login without a token request',
+    async (_what, script) => {
+      const { world, error } = await failedLogin(script)
+      expect(error.code).toBe('invalid_response')
+      expect(world.tokenRequests()).toEqual([])
+    },
+  )
+
+  test('row 43: with a wrong issuer, nothing of the error is shown', async () => {
+    const { error } = await failedLogin({
+      ...issuerRule(true, () => 'https://evil.example'),
+      redirect(target) {
+        target.searchParams.delete('code')
+        target.searchParams.set('iss', 'https://evil.example')
+        target.searchParams.set('error', 'access_denied')
+        target.searchParams.set('error_description', 'CALL-0800-EVIL')
+        target.searchParams.set('error_uri', 'https://evil.example/help')
+      },
+    })
+    expect(inspect(error, { depth: 10 })).not.toMatch(/access_denied|CALL-0800|evil\.example/)
+  })
+
+  test('a person who refuses ends the login, and is not asked again by itself', async () => {
+    const world = await oauthWorld({
+      redirect(target) {
+        target.searchParams.delete('code')
+        target.searchParams.set('error', 'access_denied')
+      },
+    })
+    const send = authorizedFetch(authorizationCode(browser))
+    const call = () => send(world.url, { method: 'POST', body: '{}' })
+    await expect(call()).rejects.toMatchObject({
+      code: 'login_required',
+      reason: 'grant_rejected',
+    })
+    await expect(call()).rejects.toMatchObject({ code: 'login_required' })
+    expect(world.logins()).toHaveLength(1)
+    send.manager.reset()
+    await expect(call()).rejects.toMatchObject({ code: 'login_required' })
+    expect(world.logins()).toHaveLength(2)
+  })
+
+  test('a person may paste the URL that the browser returned to', async () => {
+    const world = await oauthWorld()
+    const provider = authorizationCode({
+      redirectUri: 'https://app.example.com/done',
+      async onAuthorizationUrl(url) {
+        const response = await fetch(url, { redirect: 'manual' })
+        return response.headers.get('location') ?? ''
+      },
+    })
+    expect((await world.call(provider)).status).toBe(200)
+    expect(world.tokenRequests()[0]?.['redirect_uri']).toBe('https://app.example.com/done')
+  })
+
+  test('a pasted URL of another login is refused before anything is sent', async () => {
+    const { world, error } = await failedLogin(
+      {},
+      {
+        redirectUri: 'https://app.example.com/done',
+        onAuthorizationUrl: () => 'https://app.example.com/done?code=x&state=old',
+      },
+    )
+    expect(error.message).toContain('does not belong to this login')
+    expect(world.tokenRequests()).toEqual([])
+  })
+})
+
+describe('nobody comes back', () => {
+  test('the login ends after its time, says so, and frees its port', async () => {
+    let port = ''
+    const { world, error } = await failedLogin(
+      {},
+      {
+        loginTimeout: 0.05,
+        onAuthorizationUrl: (url) => {
+          port = new URL(url.searchParams.get('redirect_uri') ?? '').port
+        },
+      },
+    )
+    expect(error).toMatchObject({ code: 'login_required', reason: 'no_credential' })
+    expect(error.message).toContain('within 0.05 s')
+    expect(world.tokenRequests()).toEqual([])
+    await expect(fetch(`http://127.0.0.1:${port}/callback`)).rejects.toThrow()
+  })
+
+  test('the caller may give up, which ends the login', async () => {
+    const world = await oauthWorld()
+    const controller = new AbortController()
+    let port = ''
+    let told: AbortSignal | undefined
+    const provider = authorizationCode({
+      onAuthorizationUrl(url, { signal }) {
+        told = signal
+        port = new URL(url.searchParams.get('redirect_uri') ?? '').port
+        controller.abort(new Error('no time'))
+      },
+    })
+    const send = authorizedFetch(provider, { resource: world.url })
+    await expect(send.manager.credential({ signal: controller.signal })).rejects.toThrow('no time')
+    expect(told?.aborted).toBe(true)
+    await expect(fetch(`http://127.0.0.1:${port}/callback`)).rejects.toThrow()
+  })
+})
+
+describe('which client logs in', () => {
+  const document = 'https://app.example.com/client.json'
+  const takes = { client_id_metadata_document_supported: true }
+  const closed = { registration_endpoint: undefined }
+
+  test.each([
+    [
+      'pre-registered wins over everything',
+      takes,
+      { clientId: 'known', clientMetadataUrl: document },
+      'known',
+      false,
+    ],
+    ['pre-registered needs nothing', closed, { clientId: 'known' }, 'known', false],
+    ['a document where it is supported', takes, { clientMetadataUrl: document }, document, false],
+    [
+      'a document without a registration endpoint',
+      { ...takes, ...closed },
+      { clientMetadataUrl: document },
+      document,
+      false,
+    ],
+    [
+      'registration where documents are not supported',
+      {},
+      { clientMetadataUrl: document },
+      'registered-1',
+      true,
+    ],
+    ['registration where there is no document', takes, {}, 'registered-1', true],
+  ])('row 25: %s', async (_what, metadata, options, expected, registers) => {
+    const world = await oauthWorld({ metadata: () => metadata })
+    expect((await world.call(authorizationCode({ ...browser, ...options }))).status).toBe(200)
+    expect(world.logins()[0]?.['client_id']).toBe(expected)
+    expect(world.paths().includes('/register')).toBe(registers)
+  })
+
+  test('row 25: with none of them a person has to register the client', async () => {
+    const { error } = await failedLogin({ metadata: () => closed })
+    expect(error).toMatchObject({ code: 'unsupported_server' })
+    expect(error.message).toContain('`clientId`')
+  })
+
+  test.each([
+    'https://app.example.com/',
+    'https://app.example.com',
+    'http://app.example.com/client.json',
+    'https://app.example.com/client.json#x',
+    'https://app.example.com/a/../client.json',
+    'https://app.example.com/./client.json',
+    'https://user@app.example.com/client.json',
+    'client.json',
+  ])('row 27: %s cannot be the URL of a metadata document', (clientMetadataUrl) => {
+    expect(() => authorizationCode({ clientMetadataUrl })).toThrow('clientMetadataUrl')
+  })
+
+  test('rows 28, 29: the document names itself, and holds no shared secret', () => {
+    const redirectUris = ['http://127.0.0.1/callback']
+    expect(clientMetadataDocument(document, { clientName: 'Notes', redirectUris })).toEqual({
+      client_id: document,
+      client_name: 'Notes',
+      redirect_uris: redirectUris,
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'none',
+    })
+  })
+
+  test('rows 32, 56: a registration says what kind of client it is and that it refreshes', async () => {
+    const world = await oauthWorld()
+    await world.call(authorizationCode({ ...browser, clientName: 'Notes agent' }))
+    const registration = world.authorizationServer.requests.find(({ url }) => url === '/register')
+    expect(JSON.parse(registration?.body ?? '')).toMatchObject({
+      client_name: 'Notes agent',
+      application_type: 'native',
+      grant_types: ['authorization_code', 'refresh_token'],
+      token_endpoint_auth_method: 'none',
+    })
+  })
+
+  test.each([
+    [{ status: 400, body: { error: 'invalid_redirect_uri' } }, 'invalid_redirect_uri'],
+    [{ status: 403, body: 'forbidden' }, 'registration_failed'],
+    [{ status: 201, body: { client_name: 'x' } }, 'registration_failed'],
+  ])('row 33: a refused registration (%j) says why and what to do', async (answer, code) => {
+    const { error, world } = await failedLogin({ register: () => answer })
+    expect(error).toMatchObject({ code, status: answer.status })
+    expect(error.message).toContain('Register the client by hand')
+    expect(world.logins()).toEqual([])
+  })
+
+  test('row 34: a registration serves the next login too, at the same port', async () => {
+    const world = await oauthWorld()
+    const send = authorizedFetch(authorizationCode(browser), { resource: world.url })
+    await send.manager.credential()
+    await send.manager.logout()
+    await send.manager.credential()
+    const [first, second] = world.logins()
+    expect(second?.['redirect_uri']).toBe(first?.['redirect_uri'])
+    expect(world.paths().filter((path) => path === '/register')).toHaveLength(1)
+  })
+
+  test('row 34: when the port is taken, the client registers anew', async () => {
+    const world = await oauthWorld()
+    const send = authorizedFetch(authorizationCode(browser), { resource: world.url })
+    await send.manager.credential()
+    await send.manager.logout()
+    const port = Number(new URL(world.logins()[0]?.['redirect_uri'] ?? '').port)
+    const squatter = createServer()
+    await new Promise<void>((resolve) => squatter.listen(port, '127.0.0.1', resolve))
+    try {
+      await send.manager.credential()
+    } finally {
+      squatter.close()
+    }
+    expect(world.paths().filter((path) => path === '/register')).toHaveLength(2)
+  })
+
+  test('a registered secret is used as the server asked', async () => {
+    const world = await oauthWorld({
+      metadata: () => ({ token_endpoint_auth_methods_supported: ['client_secret_post'] }),
+      register: (body) => ({
+        status: 201,
+        body: { ...body, client_id: 'c-1', client_secret: 'issued-secret' },
+      }),
+    })
+    expect((await world.call(authorizationCode(browser))).status).toBe(200)
+    expect(world.tokenRequests()[0]).toMatchObject({
+      client_id: 'c-1',
+      client_secret: 'issued-secret',
+    })
+  })
+})
+
+describe('options', () => {
+  test('row 37: a redirect URI is https or on this machine', () => {
+    for (const redirectUri of [
+      'http://example.com/cb',
+      'myapp://cb',
+      'http://127.0.0.1/cb#x',
+      'x',
+    ]) {
+      expect(() => authorizationCode({ ...browser, redirectUri })).toThrow('redirectUri')
+    }
+  })
+
+  test('a redirect URI elsewhere needs somebody who sees what arrives there', () => {
+    expect(() => authorizationCode({ redirectUri: 'https://app.example.com/cb' })).toThrow(
+      'onAuthorizationUrl is missing',
+    )
+  })
+
+  test('a port that was asked for and is taken is an error that names it', async () => {
+    const squatter = createServer()
+    await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve))
+    const { port } = squatter.address() as AddressInfo
+    const { error } = await failedLogin(
+      {},
+      { ...browser, redirectUri: `http://127.0.0.1:${port}/callback` },
+    )
+    squatter.close()
+    expect(error).toMatchObject({ code: 'configuration' })
+    expect(error.message).toContain(`port ${port} is taken`)
+  })
+
+  test.each([
+    [{ clientSecret: 's' }, 'clientId'],
+    [{ clientId: 'a', clientSecret: 's' }, 'issuer'],
+    [{ issuer: 'http://login.example.com' }, 'issuer'],
+    [{ issuer: 'https://login.example.com/?x=1' }, 'issuer'],
+    [{ scope: 'a  b' }, 'scope'],
+    [{ resource: 'mcp' }, 'resource'],
+    [{ parameters: { grant_type: 'x' } }, 'parameters.grant_type'],
+    [{ loginTimeout: 0 }, 'loginTimeout'],
+    [{ loginTimeout: 3600 }, 'loginTimeout'],
+    [{ clientid: 'a' }, 'clientid'],
+    [{ clientAuth: 'client_secret_post', clientId: 'a' }, 'clientSecret'],
+  ])('%j is refused at construction, naming %s', (options, option) => {
+    expect(() => authorizationCode(options as AuthorizationCodeOptions)).toThrow(
+      expect.objectContaining({
+        name: 'ConfigurationError',
+        option: `authorizationCode.${option}`,
+      }),
+    )
+  })
+})

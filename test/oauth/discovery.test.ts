@@ -1,0 +1,276 @@
+import { describe, expect, test } from 'vitest'
+import { authorizedFetch, isCredentialError } from '../../src/index.ts'
+import { coversResource } from '../../src/oauth/discovery.ts'
+import { authorizationCode, clientCredentials, discover } from '../../src/oauth/index.ts'
+import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
+
+const secret = { clientId: 'agent', clientSecret: 'client-secret-value' }
+const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
+
+async function failure(script: Script, provider = authorizationCode(browser)) {
+  const world = await oauthWorld(script)
+  const error = await world.call(provider).catch((thrown: unknown) => thrown)
+  expect(isCredentialError(error)).toBe(true)
+  return { world, error: error as Error & { code: string } }
+}
+
+describe('protected resource metadata', () => {
+  test('row 12: the place that the challenge names is the only one asked', async () => {
+    const world = await oauthWorld({
+      challenge: ({ mcp }) => `resource_metadata="${mcp}/.well-known/elsewhere"`,
+      resourceWellKnown: (path, { mcp, issuer }) =>
+        path === '/.well-known/elsewhere'
+          ? { body: { resource: `${mcp}/mcp`, authorization_servers: [issuer] } }
+          : undefined,
+    })
+    expect((await world.call(authorizationCode(browser))).status).toBe(200)
+    expect(world.mcpPaths()).toEqual(['/mcp', '/.well-known/elsewhere', '/mcp'])
+  })
+
+  test('row 13: without a challenge the path is tried first, then the root', async () => {
+    const world = await oauthWorld({
+      resourceWellKnown: (path, { mcp, issuer }) =>
+        path === '/.well-known/oauth-protected-resource'
+          ? { body: { resource: mcp, authorization_servers: [issuer] } }
+          : undefined,
+    })
+    expect((await world.call(authorizationCode(browser))).status).toBe(200)
+    expect(world.mcpPaths()).toEqual([
+      '/mcp',
+      '/.well-known/oauth-protected-resource/mcp',
+      '/.well-known/oauth-protected-resource',
+      '/mcp',
+    ])
+  })
+
+  test('row 14: metadata of another resource is refused before anything is sent', async () => {
+    const { world, error } = await failure({
+      resource: () => ({ resource: 'https://evil.example/mcp' }),
+    })
+    expect(error.name).toBe('DiscoveryError')
+    expect(error.message).toContain('https://evil.example/mcp')
+    expect(world.paths()).toEqual([])
+  })
+
+  test.each([
+    ['https://h/mcp', 'https://h/mcp', true],
+    ['https://h', 'https://h/mcp', true],
+    ['https://h/', 'https://h/mcp', true],
+    ['https://h/a', 'https://h/a/mcp', true],
+    ['https://h/api', 'https://h/api123', false],
+    ['https://h/mcp', 'https://h/other', false],
+    ['https://h/a/mcp', 'https://h/a', false],
+    ['https://h:8443/mcp', 'https://h/mcp', false],
+    ['http://h/mcp', 'https://h/mcp', false],
+    ['https://h@evil/mcp', 'https://h/mcp', false],
+    ['mcp', 'https://h/mcp', false],
+  ])('row 14: %s covers %s: %s', (identifier, resource, expected) => {
+    expect(coversResource(identifier, new URL(resource))).toBe(expected)
+  })
+
+  test('row 16: one of several authorization servers is chosen by the application', async () => {
+    const world = await oauthWorld({
+      resource: ({ issuer }) => ({ authorization_servers: ['https://first.example', issuer] }),
+    })
+    const selectIssuer = (issuers: readonly string[]) => issuers[1] ?? ''
+    expect((await world.call(authorizationCode({ ...browser, selectIssuer }))).status).toBe(200)
+  })
+
+  test('row 16: a configured issuer wins over the order of the list', async () => {
+    const world = await oauthWorld({
+      resource: ({ issuer }) => ({ authorization_servers: ['https://first.example', issuer] }),
+    })
+    const provider = authorizationCode({ ...browser, issuer: world.issuer })
+    expect((await world.call(provider)).status).toBe(200)
+  })
+
+  test('row 35: a secret does not go to a server that the metadata puts in the place of its own', async () => {
+    const rogue = await oauthWorld()
+    const world = await oauthWorld({
+      resource: () => ({ authorization_servers: [rogue.issuer] }),
+    })
+    const provider = clientCredentials({ ...secret, issuer: world.issuer })
+    const error = await world.call(provider).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ name: 'DiscoveryError', code: 'discovery' })
+    expect(String(error)).toContain(`does not name ${world.issuer}`)
+    expect([rogue.paths(), world.paths()]).toEqual([[], []])
+  })
+
+  test('metadata that names no authorization server is refused', async () => {
+    const { error } = await failure({ resource: () => ({ authorization_servers: [] }) })
+    expect(error.message).toContain('names no authorization server')
+  })
+})
+
+describe('authorization server metadata', () => {
+  test('row 18: an issuer with a path is looked up in three places, in this order', async () => {
+    const { world } = await failure({
+      issuerPath: '/tenant',
+      wellKnown: () => undefined,
+    })
+    expect(world.paths()).toEqual([
+      '/.well-known/oauth-authorization-server/tenant',
+      '/.well-known/openid-configuration/tenant',
+      '/tenant/.well-known/openid-configuration',
+    ])
+  })
+
+  test('row 19: an issuer without a path is looked up in two places', async () => {
+    const { world, error } = await failure({ wellKnown: () => undefined })
+    expect(world.paths()).toEqual([
+      '/.well-known/oauth-authorization-server',
+      '/.well-known/openid-configuration',
+    ])
+    expect(error.message).toContain('publishes no metadata')
+  })
+
+  test.each([
+    ['a trailing slash', (issuer: string) => `${issuer}/`],
+    ['another case', (issuer: string) => issuer.toUpperCase()],
+    ['another host', () => 'https://evil.example'],
+    ['none', () => undefined],
+  ])('row 20: an issuer with %s is not the one that was asked', async (_what, change) => {
+    const { world, error } = await failure({
+      metadata: ({ issuer }) => ({ issuer: change(issuer) }),
+    })
+    expect(error.name).toBe('DiscoveryError')
+    expect(error.message).toContain('acceptIssuer')
+    expect(world.paths()).toEqual(['/.well-known/oauth-authorization-server'])
+  })
+
+  test('row 20: an issuer that differs is taken when the application accepts that very text', async () => {
+    const world = await oauthWorld({ metadata: ({ issuer }) => ({ issuer: `${issuer}/` }) })
+    const provider = authorizationCode({ ...browser, acceptIssuer: `${world.issuer}/` })
+    expect((await world.call(provider)).status).toBe(200)
+  })
+
+  test('row 21: without PKCE in its metadata nothing is registered and no browser is opened', async () => {
+    const opened: URL[] = []
+    const world = await oauthWorld({
+      metadata: () => ({ code_challenge_methods_supported: undefined }),
+    })
+    const provider = authorizationCode({ onAuthorizationUrl: (url) => void opened.push(url) })
+    await expect(world.call(provider)).rejects.toMatchObject({ code: 'unsupported_server' })
+    expect(opened).toEqual([])
+    expect(world.paths()).toEqual(['/.well-known/oauth-authorization-server'])
+  })
+
+  test.each([
+    'authorization_endpoint',
+    'token_endpoint',
+    'registration_endpoint',
+    'revocation_endpoint',
+    'device_authorization_endpoint',
+    'pushed_authorization_request_endpoint',
+  ])(
+    'row 61: %s over plain http to another machine is refused before the first request',
+    async (endpoint) => {
+      const { world, error } = await failure({
+        metadata: () => ({ [endpoint]: 'http://198.51.100.7/x' }),
+      })
+      expect(error.name).toBe('DiscoveryError')
+      expect(error.message).toContain(endpoint)
+      expect(world.paths()).toEqual(['/.well-known/oauth-authorization-server'])
+    },
+  )
+
+  test.each([
+    ['a body of 300 KB', { body: `{"x":"${'x'.repeat(300_000)}"}` }],
+    ['HTML', { body: '<html></html>' }],
+    ['an array', { body: '[]' }],
+    ['a redirect', { status: 302, headers: { location: 'http://169.254.169.254/' } }],
+  ])('row 65: %s in place of metadata is refused', async (_what, answer) => {
+    const { error } = await failure({ wellKnown: () => answer })
+    expect(error.name).toBe('DiscoveryError')
+  })
+
+  test('a server error is retryable, and not an absence', async () => {
+    const { error, world } = await failure({ wellKnown: () => ({ status: 503 }) })
+    expect(error).toMatchObject({ name: 'DiscoveryError', retryable: true })
+    expect(world.paths()).toHaveLength(1)
+  })
+})
+
+describe('the protocol of 2025-03-26', () => {
+  test('row 23: a server that publishes nothing is its own authorization server', async () => {
+    const world = await oauthWorld({ resource: null })
+    const error = await world.call(authorizationCode(browser)).catch((thrown: unknown) => thrown)
+    // The scripted MCP server has no such endpoints; that they were tried is the point.
+    expect(isCredentialError(error)).toBe(true)
+    expect(world.mcpPaths()).toContain('/.well-known/oauth-authorization-server')
+    expect(world.mcpPaths()).toContain('/register')
+    expect(world.paths()).toEqual([])
+  })
+})
+
+describe('changes at run time', () => {
+  test('rows 15, 34: after a move to another issuer, neither client nor refresh token goes along', async () => {
+    const withRefresh = () => ({ body: tokenAnswer(1, { refresh_token: 'refresh-1' }) })
+    const old = await oauthWorld({ token: withRefresh })
+    const next = await oauthWorld()
+    let current = old.issuer
+    let refuse = false
+    const world = await oauthWorld({
+      resource: () => ({ authorization_servers: [current] }),
+      mcp: () => {
+        if (!refuse) return undefined
+        refuse = false
+        return { status: 401 }
+      },
+    })
+    const send = authorizedFetch(authorizationCode(browser))
+    expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
+    refuse = true
+    current = next.issuer
+    expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
+    expect(next.paths()).toEqual([
+      '/.well-known/oauth-authorization-server',
+      '/register',
+      '/authorize',
+      '/token',
+    ])
+    expect(old.tokenRequests()).toHaveLength(1)
+    expect(next.tokenRequests()[0]).toMatchObject({ grant_type: 'authorization_code' })
+  })
+
+  test('row 36: a client with a metadata document needs no registration at the new issuer', async () => {
+    const cimd = () => ({ client_id_metadata_document_supported: true })
+    const old = await oauthWorld({ metadata: cimd })
+    const next = await oauthWorld({ metadata: cimd })
+    let current = old.issuer
+    let refuse = false
+    const world = await oauthWorld({
+      resource: () => ({ authorization_servers: [current] }),
+      mcp: () => {
+        if (!refuse) return undefined
+        refuse = false
+        return { status: 401 }
+      },
+    })
+    const clientMetadataUrl = 'https://app.example.com/client.json'
+    const send = authorizedFetch(authorizationCode({ ...browser, clientMetadataUrl }))
+    await send(world.url, { method: 'POST', body: '{}' })
+    refuse = true
+    current = next.issuer
+    expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
+    expect([...old.paths(), ...next.paths()]).not.toContain('/register')
+    expect(next.logins()[0]?.['client_id']).toBe(clientMetadataUrl)
+  })
+})
+
+describe('discover()', () => {
+  test('says what to configure, and sends nothing secret', async () => {
+    const world = await oauthWorld({ resource: () => ({ scopes_supported: ['a', 'b'] }) })
+    const found = await discover(world.url)
+    expect(found).toMatchObject({
+      issuer: world.issuer,
+      resource: world.url,
+      scopes: ['a', 'b'],
+      metadata: { token_endpoint: `${world.issuer}/token` },
+    })
+  })
+
+  test('refuses what is no URL', async () => {
+    await expect(discover('mcp')).rejects.toThrow('pass the URL of the MCP server')
+  })
+})

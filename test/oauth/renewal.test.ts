@@ -1,0 +1,436 @@
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import {
+  authorizedFetch,
+  type CredentialError,
+  type CredentialEvent,
+  type CredentialProvider,
+} from '../../src/index.ts'
+import { authorizationCode, clientCredentials, refreshToken } from '../../src/oauth/index.ts'
+import { testClock } from '../support/clock.ts'
+import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
+
+const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
+
+/** A client of a scripted world whose clock the test moves. */
+async function client(script: Script, providerOf?: (world: World) => CredentialProvider) {
+  const world = await oauthWorld(script)
+  const clock = testClock()
+  const events: CredentialEvent[] = []
+  const provider = providerOf?.(world) ?? authorizationCode(browser)
+  const send = authorizedFetch(provider, {
+    resource: world.url,
+    now: clock.now,
+    random: () => 0,
+    onEvent: (event) => events.push(event),
+  })
+  const call = () => send(world.url, { method: 'POST', body: '{}' })
+  const failure = async () => (await call().catch((thrown: unknown) => thrown)) as CredentialError
+  return { world, clock, events, send, call, failure }
+}
+
+const fromRefreshToken = (world: World) =>
+  refreshToken({ clientId: 'agent', issuer: world.issuer, refreshToken: 'refresh-0' })
+
+const rotating: NonNullable<Script['token']> = (_params, count) => ({
+  body: tokenAnswer(count, { refresh_token: `refresh-${count}` }),
+})
+
+describe('refresh tokens', () => {
+  test('row 59: each renewal redeems the newest one, and none twice', async () => {
+    const { world, clock, call } = await client({ token: rotating })
+    for (let round = 0; round < 4; round += 1) {
+      expect((await call()).status).toBe(200)
+      clock.advance(3_700_000)
+    }
+    expect(world.tokenRequests().map(({ refresh_token }) => refresh_token)).toEqual([
+      undefined,
+      'refresh-1',
+      'refresh-2',
+      'refresh-3',
+    ])
+    expect(world.logins()).toHaveLength(1)
+  })
+
+  test('row 59: the old one is kept when the server returns no new one', async () => {
+    const { world, clock, call } = await client({
+      token: (_params, count) => ({
+        body: tokenAnswer(count, count === 1 ? { refresh_token: 'for-ever' } : {}),
+      }),
+    })
+    for (let round = 0; round < 3; round += 1) {
+      await call()
+      clock.advance(3_700_000)
+    }
+    expect(world.tokenRequests().map(({ refresh_token }) => refresh_token)).toEqual([
+      undefined,
+      'for-ever',
+      'for-ever',
+    ])
+  })
+
+  test('row 44: a refresh carries the resource, and no scope', async () => {
+    const { world, clock, call } = await client({
+      token: rotating,
+      resource: () => ({ scopes_supported: ['a'] }),
+    })
+    await call()
+    clock.advance(3_700_000)
+    await call()
+    const [, refresh] = world.tokenRequests()
+    expect(refresh).toMatchObject({ grant_type: 'refresh_token', resource: world.url })
+    expect(refresh).not.toHaveProperty('scope')
+  })
+
+  test('row 58: where none is issued, a person logs in again', async () => {
+    const { world, clock, call } = await client({})
+    await call()
+    clock.advance(3_700_000)
+    expect((await call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(2)
+  })
+
+  test('row 59: twenty requests that are refused at once cost one renewal', async () => {
+    const { world, call } = await client({
+      token: rotating,
+      mcp: (token) => (token === 'access-1' ? { status: 401 } : undefined),
+    })
+    const responses = await Promise.all(Array.from({ length: 20 }, call))
+    expect(responses.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200))
+    expect(world.tokenRequests()).toHaveLength(2)
+  })
+
+  test('a refresh in the background never opens a browser, and the present token serves on', async () => {
+    const { world, clock, call, events } = await client({
+      token: (params, count) =>
+        params.get('grant_type') === 'refresh_token'
+          ? { status: 400, body: { error: 'invalid_grant' } }
+          : { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) },
+    })
+    await call()
+    clock.advance(3_400_000)
+    expect((await call()).status).toBe(200)
+    await expect.poll(() => events.some(({ type }) => type === 'login_required')).toBe(true)
+    expect(world.logins()).toHaveLength(1)
+    clock.advance(300_000)
+    expect((await call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(2)
+  })
+
+  test('a given refresh token that is refused ends in one clear error, and no further request', async () => {
+    const { world, failure } = await client(
+      { token: () => ({ status: 400, body: { error: 'invalid_grant' } }) },
+      fromRefreshToken,
+    )
+    expect(await failure()).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
+    expect(await failure()).toMatchObject({ code: 'login_required' })
+    expect(world.tokenRequests()).toHaveLength(1)
+  })
+
+  test('a given refresh token is renewed in the background, for that needs nobody', async () => {
+    const { world, clock, call } = await client({ token: rotating }, fromRefreshToken)
+    await call()
+    clock.advance(3_400_000)
+    await call()
+    await expect.poll(() => world.tokenRequests().length).toBe(2)
+    expect(world.tokenRequests().map(({ refresh_token }) => refresh_token)).toEqual([
+      'refresh-0',
+      'refresh-1',
+    ])
+  })
+})
+
+describe('an answer that is lost', () => {
+  /** Rotates, and cuts the connection before the answer; afterwards the old token is good or not. */
+  const cutting =
+    (grace: boolean): NonNullable<Script['token']> =>
+    (params, count, request) => {
+      if (params.get('grant_type') !== 'refresh_token') {
+        return { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) }
+      }
+      if (count === 2) {
+        request.cut()
+        return { status: 500 }
+      }
+      return grace
+        ? { body: tokenAnswer(count, { refresh_token: 'refresh-2' }) }
+        : { status: 400, body: { error: 'invalid_grant' } }
+    }
+
+  test('is asked for once more with the same token, which a grace period saves', async () => {
+    const { world, clock, call } = await client({ token: cutting(true) })
+    await call()
+    clock.advance(3_700_000)
+    expect((await call()).status).toBe(200)
+    expect(world.tokenRequests().map(({ refresh_token }) => refresh_token)).toEqual([
+      undefined,
+      'refresh-1',
+      'refresh-1',
+    ])
+  })
+
+  test('without a grace period, the error says that the token was lost on the way', async () => {
+    const { world, clock, call, failure } = await client({ token: cutting(false) }, (made) =>
+      authorizationCode({ ...browser, issuer: made.issuer }),
+    )
+    await call()
+    clock.advance(3_700_000)
+    const error = await failure()
+    expect(error).toMatchObject({ code: 'login_required', reason: 'rotation_lost' })
+    expect(error.message).toContain('lost on the way')
+    expect(world.tokenRequests()).toHaveLength(3)
+  })
+})
+
+describe('malformed token responses', () => {
+  const secrets = /super-secret|refresh-new/
+  const malformed: readonly (readonly [string, object | string, string])[] = [
+    ['no token', { token_type: 'Bearer' }, 'invalid_response'],
+    ['a token that is a number', { access_token: 7, token_type: 'Bearer' }, 'invalid_response'],
+    ['an empty token', { access_token: '', token_type: 'Bearer' }, 'invalid_response'],
+    [
+      'a line break in a token',
+      { access_token: 'super-secret\r\nX: y', token_type: 'Bearer' },
+      'invalid_response',
+    ],
+    [
+      'a token beyond ASCII',
+      { access_token: 'super-secret-é', token_type: 'Bearer' },
+      'invalid_response',
+    ],
+    [
+      'an unknown token type',
+      { access_token: 'super-secret', token_type: 'mac' },
+      'invalid_response',
+    ],
+    ['no token type', { access_token: 'super-secret' }, 'invalid_response'],
+    ['HTML', '<html>super-secret</html>', 'invalid_response'],
+    ['half a body', '{"access_token":"super-secret', 'invalid_response'],
+    ['an array', '["super-secret"]', 'invalid_response'],
+    ['2 MB', `"super-secret${'x'.repeat(2_000_000)}"`, 'invalid_response'],
+  ]
+
+  test.each(malformed)(
+    '%s ends in an error that shows nothing of it',
+    async (_what, body, code) => {
+      const { failure, events } = await client({ token: () => ({ body }) }, (world) =>
+        clientCredentials({ clientId: 'a', clientSecret: 'super-secret-2', issuer: world.issuer }),
+      )
+      const error = await failure()
+      expect(error.code).toBe(code)
+      expect(inspect([error, error.stack, events], { depth: 10 })).not.toMatch(secrets)
+      expect(JSON.stringify([error, error.message, error.cause])).not.toMatch(secrets)
+    },
+  )
+
+  test.each([
+    ['a number', 100, 100],
+    ['text', '100', 100],
+    ['zero', 0, 0],
+    ['negative', -5, 0],
+    ['a word', 'abc', undefined],
+    ['null', null, undefined],
+    ['empty', '', undefined],
+    ['missing', undefined, undefined],
+    ['more than ten years', 1e12, undefined],
+    ['an object', {}, undefined],
+  ])('expires_in that is %s becomes a sensible life', async (_what, expiresIn, expected) => {
+    const { send, clock } = await client({
+      token: () => ({
+        body: { access_token: 'opaque', token_type: 'Bearer', expires_in: expiresIn },
+      }),
+    })
+    const { expiresAt } = await send.manager.credential()
+    expect(expiresAt).toBe(expected === undefined ? Infinity : clock.now() + expected * 1000)
+  })
+
+  test('without expires_in the times of a JWT count, whoever has the right clock', async () => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const token = `${part({ alg: 'none' })}.${part({ iat: 5_000, exp: 5_600 })}.x`
+    const { send, clock } = await client({
+      token: () => ({ body: { access_token: token, token_type: 'Bearer' } }),
+    })
+    expect((await send.manager.credential()).expiresAt).toBe(clock.now() + 600_000)
+  })
+
+  test('a refresh token in an answer that is unusable otherwise is kept, and used next', async () => {
+    const { world, clock, call, failure } = await client({
+      token: (_params, count) => {
+        if (count === 2) return { body: { refresh_token: 'refresh-new', token_type: 'mac' } }
+        return { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
+      },
+    })
+    await call()
+    clock.advance(3_700_000)
+    const error = await failure()
+    expect(error).toMatchObject({ code: 'invalid_response', retryable: true })
+    expect(inspect(error, { depth: 10 })).not.toMatch(secrets)
+    clock.advance(60_000)
+    expect((await call()).status).toBe(200)
+    expect(world.tokenRequests().map(({ refresh_token }) => refresh_token)).toEqual([
+      undefined,
+      'refresh-1',
+      'refresh-new',
+    ])
+    expect(world.logins()).toHaveLength(1)
+  })
+})
+
+describe('what servers answer when they refuse', () => {
+  const table: readonly (readonly [string, object, object])[] = [
+    [
+      'invalid_grant',
+      { status: 400, body: { error: 'invalid_grant' } },
+      { code: 'login_required', reason: 'grant_rejected' },
+    ],
+    [
+      'an empty 400 for a dead refresh token',
+      { status: 400, body: '' },
+      { code: 'login_required', reason: 'grant_rejected' },
+    ],
+    [
+      'an empty 403 for a wrong secret',
+      { status: 403, body: '' },
+      { code: 'invalid_client', retryable: false },
+    ],
+    ['a bare 401', { status: 401, body: '' }, { code: 'invalid_client', retryable: false }],
+    [
+      'invalid_client',
+      { status: 401, body: { error: 'invalid_client' } },
+      { code: 'invalid_client', status: 401 },
+    ],
+    [
+      'invalid_scope',
+      { status: 400, body: { error: 'invalid_scope' } },
+      { code: 'invalid_scope', retryable: false },
+    ],
+    [
+      'invalid_target',
+      { status: 400, body: { error: 'invalid_target' } },
+      { code: 'invalid_target' },
+    ],
+    [
+      'unauthorized_client',
+      { status: 400, body: { error: 'unauthorized_client' } },
+      { code: 'unauthorized_client' },
+    ],
+    [
+      'a code of its own',
+      { status: 400, body: { error: 'TOKEN-42 !' } },
+      { code: 'login_required' },
+    ],
+    [
+      '429 with a time',
+      { status: 429, headers: { 'retry-after': '30' }, body: '' },
+      { code: 'rate_limited', retryable: true, retryAfter: 30 },
+    ],
+    ['503', { status: 503, body: '<html>' }, { code: 'server_error', retryable: true }],
+    [
+      'temporarily_unavailable',
+      { status: 400, body: { error: 'temporarily_unavailable' } },
+      { code: 'server_error', retryable: true },
+    ],
+    ['404', { status: 404, body: '' }, { code: 'server_error', retryable: false }],
+  ]
+
+  test.each(table)('%s', async (_what, answer, expected) => {
+    const { failure, world } = await client({ token: () => answer }, fromRefreshToken)
+    const error = await failure()
+    expect(error).toMatchObject(expected)
+    expect(error.message).toContain(new URL(world.issuer).host)
+  })
+
+  test('a description is shown without control characters and without anything like a token', async () => {
+    const description = `no\r\nway eyJhbGciOiJIUzI1NiJ9.${'a'.repeat(60)}`
+    const { failure } = await client(
+      {
+        token: () => ({
+          status: 400,
+          body: { error: 'invalid_scope', error_description: description },
+        }),
+      },
+      fromRefreshToken,
+    )
+    const { message } = await failure()
+    expect(message).toContain('no way')
+    expect(message).not.toMatch(/eyJ|aaaa|\r|\n/)
+  })
+
+  test('a server that cannot be reached is a passing failure, and costs no login', async () => {
+    const { failure, clock, call, world } = await client({ token: rotating })
+    await call()
+    clock.advance(3_700_000)
+    await world.authorizationServer.close()
+    expect(await failure()).toMatchObject({ code: 'network', retryable: true })
+    expect(world.logins()).toHaveLength(1)
+  })
+})
+
+describe('scopes', () => {
+  const needs = (scope: string): NonNullable<Script['mcp']> => {
+    return (token) =>
+      token === 'access-1'
+        ? {
+            status: 403,
+            headers: {
+              'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"`,
+            },
+          }
+        : undefined
+  }
+
+  test.each([
+    [
+      'the challenge',
+      { challenge: () => 'scope="a b"', resource: () => ({ scopes_supported: ['c'] }) },
+      {},
+      'a b',
+    ],
+    ['the list of the server', { resource: () => ({ scopes_supported: ['c', 'd'] }) }, {}, 'c d'],
+    ['nothing', {}, {}, undefined],
+    ['the application', { challenge: () => 'scope="a b"' }, { scope: 'mine' }, 'mine'],
+  ])('rows 48 to 50: what is asked for comes from %s', async (_what, script, options, expected) => {
+    const { world, call } = await client(script as Script, () =>
+      authorizationCode({ ...browser, ...options }),
+    )
+    await call()
+    expect(world.logins()[0]?.['scope']).toBe(expected)
+  })
+
+  test('row 57: offline_access is added only where the authorization server lists it', async () => {
+    const listed = { scopes_supported: ['a'] }
+    const offline = () => ({ scopes_supported: ['a', 'offline_access'] })
+    const lists = await client({ resource: () => listed, metadata: offline })
+    await lists.call()
+    expect(lists.world.logins()[0]?.['scope']).toBe('a offline_access')
+    const doesNot = await client({ resource: () => listed })
+    await doesNot.call()
+    expect(doesNot.world.logins()[0]?.['scope']).toBe('a')
+  })
+
+  test('rows 51, 52, 54: a 403 leads to one new login with the union, and to no refresh', async () => {
+    const { world, call } = await client({
+      token: rotating,
+      challenge: () => 'scope="read"',
+      mcp: needs('write'),
+    })
+    expect((await call()).status).toBe(200)
+    expect(world.logins().map(({ scope }) => scope)).toEqual(['read', 'read write'])
+    expect(world.tokenRequests().map(({ grant_type }) => grant_type)).toEqual([
+      'authorization_code',
+      'authorization_code',
+    ])
+  })
+
+  test('row 53: a server that is never content gets a bounded number of logins', async () => {
+    const { world, call } = await client({
+      mcp: () => ({
+        status: 403,
+        headers: { 'www-authenticate': 'Bearer error="insufficient_scope", scope="admin"' },
+      }),
+    })
+    expect((await call()).status).toBe(403)
+    expect((await call()).status).toBe(403)
+    expect(world.logins().length).toBeLessThanOrEqual(3)
+  })
+})

@@ -1,0 +1,163 @@
+import type { AuthorizedFetchOptions, CredentialProvider } from '../../src/index.ts'
+import { authorizedFetch } from '../../src/index.ts'
+import { type RecordingOrigin, recordingOrigin, type SeenRequest } from './recording-origin.ts'
+
+/** What a scripted endpoint answers. */
+export interface Answer {
+  readonly status?: number
+  readonly headers?: Record<string, string>
+  readonly body?: unknown
+}
+
+type Params = URLSearchParams
+
+/** What differs from a well-behaved pair of servers. Functions get the servers' base URLs. */
+export interface Script {
+  /** The path of the MCP server. Default `/mcp`. */
+  readonly path?: string
+  /** The path of the issuer. Default none. */
+  readonly issuerPath?: string
+  /** Members that replace those of the authorization server's metadata; `undefined` removes one. */
+  readonly metadata?: (world: Bases) => Record<string, unknown>
+  /** Answers requests for the authorization server's metadata instead. */
+  readonly wellKnown?: (path: string, world: Bases) => Answer | undefined
+  /** Members that replace those of the resource's metadata; `null`: it publishes none. */
+  readonly resource?: null | ((world: Bases) => Record<string, unknown>)
+  /** Answers requests for the resource's metadata instead. */
+  readonly resourceWellKnown?: (path: string, world: Bases) => Answer | undefined
+  /** Parameters of the challenge. Default: none. */
+  readonly challenge?: (world: Bases) => string
+  /** Changes the redirect that ends a login. */
+  readonly redirect?: (target: URL, world: Bases) => void
+  /** Answers a registration. */
+  readonly register?: (body: Record<string, unknown>) => Answer
+  /** Answers a token request; `undefined`: a new token. */
+  readonly token?: (params: Params, count: number, request: SeenRequest) => Answer | undefined
+  /** Answers an authorized request. Default 200. */
+  readonly mcp?: (token: string, request: SeenRequest, world: Bases) => Answer | undefined
+}
+
+export interface Bases {
+  readonly mcp: string
+  readonly issuer: string
+}
+
+export interface World extends Bases {
+  /** The URL of the MCP server. */
+  readonly url: string
+  readonly mcpServer: RecordingOrigin
+  readonly authorizationServer: RecordingOrigin
+  /** The form bodies of all token requests. */
+  tokenRequests(): Record<string, string>[]
+  /** The paths that the authorization server was asked for, without query. */
+  paths(): string[]
+  /** The paths that the MCP server was asked for, without query. */
+  mcpPaths(): string[]
+  /** The parameters of all authorization requests. */
+  logins(): Record<string, string>[]
+  /** Sends a request to the MCP server with this provider. */
+  call(provider: CredentialProvider, options?: AuthorizedFetchOptions): Promise<Response>
+}
+
+/** An MCP server and its authorization server, each at an origin of its own, that do as the test says. */
+export async function oauthWorld(script: Script = {}): Promise<World> {
+  const { path = '/mcp', issuerPath = '' } = script
+  const bases = { mcp: '', issuer: '' }
+  let issued = 0
+  const authorizationServer = await recordingOrigin((request, response) => {
+    const url = new URL(request.url, bases.issuer)
+    const answer = (given: Answer) => {
+      const { status = 200, headers = {}, body = {} } = given
+      response.writeHead(status, { 'content-type': 'application/json', ...headers })
+      response.end(typeof body === 'string' ? body : JSON.stringify(body))
+    }
+    if (url.pathname.includes('/.well-known/')) {
+      const scripted = script.wellKnown?.(url.pathname, bases)
+      if (scripted !== undefined) return answer(scripted)
+      const place = `/.well-known/oauth-authorization-server${issuerPath}`
+      if (url.pathname !== place || script.wellKnown !== undefined) return answer({ status: 404 })
+      return answer({ body: metadataOf(bases, script) })
+    }
+    if (url.pathname.endsWith('/register')) {
+      const body = JSON.parse(request.body) as Record<string, unknown>
+      return answer(
+        script.register?.(body) ?? { status: 201, body: { ...body, client_id: 'registered-1' } },
+      )
+    }
+    if (url.pathname.endsWith('/authorize')) {
+      const target = new URL(url.searchParams.get('redirect_uri') ?? '')
+      target.searchParams.set('code', 'code-1')
+      target.searchParams.set('state', url.searchParams.get('state') ?? '')
+      script.redirect?.(target, bases)
+      return answer({ status: 302, headers: { location: target.href } })
+    }
+    if (url.pathname.endsWith('/token')) {
+      issued += 1
+      const scripted = script.token?.(new URLSearchParams(request.body), issued, request)
+      return answer(scripted ?? { body: tokenAnswer(issued) })
+    }
+    return answer({ status: 404 })
+  })
+  bases.issuer = `${authorizationServer.origin}${issuerPath}`
+  const mcpServer = await recordingOrigin((request, response) => {
+    const url = new URL(request.url, bases.mcp)
+    const answer = ({ status = 200, headers = {}, body = {} }: Answer) => {
+      response.writeHead(status, { 'content-type': 'application/json', ...headers })
+      response.end(typeof body === 'string' ? body : JSON.stringify(body))
+    }
+    if (url.pathname.startsWith('/.well-known/')) {
+      const scripted = script.resourceWellKnown?.(url.pathname, bases)
+      if (scripted !== undefined) return answer(scripted)
+      const place = `/.well-known/oauth-protected-resource${path === '/' ? '' : path}`
+      const isOther = url.pathname !== place || script.resourceWellKnown !== undefined
+      if (isOther || script.resource === null) return answer({ status: 404 })
+      const own = { resource: `${bases.mcp}${path}`, authorization_servers: [bases.issuer] }
+      return answer({ body: { ...own, ...script.resource?.(bases) } })
+    }
+    const token = /^(?:Bearer|DPoP) (.+)$/.exec(request.headers.authorization ?? '')?.[1]
+    const refused = token === undefined ? { status: 401 } : script.mcp?.(token, request, bases)
+    if (refused?.status !== 401) return answer(refused ?? {})
+    const parameters = script.challenge?.(bases) ?? ''
+    const header = parameters === '' ? 'Bearer' : `Bearer ${parameters}`
+    return answer({ ...refused, headers: { 'www-authenticate': header, ...refused.headers } })
+  })
+  bases.mcp = mcpServer.origin
+  const requestsTo = (ending: string) =>
+    authorizationServer.requests.filter(({ url }) => (url.split('?')[0] ?? '').endsWith(ending))
+  return {
+    mcp: bases.mcp,
+    issuer: bases.issuer,
+    url: `${bases.mcp}${path}`,
+    mcpServer,
+    authorizationServer,
+    tokenRequests: () =>
+      requestsTo('/token').map(({ body }) => Object.fromEntries(new URLSearchParams(body))),
+    paths: () => authorizationServer.requests.map(({ url }) => url.split('?')[0] ?? ''),
+    mcpPaths: () => mcpServer.requests.map(({ url }) => url.split('?')[0] ?? ''),
+    logins: () =>
+      requestsTo('/authorize').map(({ url }) =>
+        Object.fromEntries(new URL(url, bases.issuer).searchParams),
+      ),
+    call: (provider, options = {}) =>
+      authorizedFetch(provider, options)(`${bases.mcp}${path}`, { method: 'POST', body: '{}' }),
+  }
+}
+
+/** A well-formed token response. */
+export function tokenAnswer(count: number, more: Record<string, unknown> = {}): object {
+  return { access_token: `access-${count}`, token_type: 'Bearer', expires_in: 3600, ...more }
+}
+
+function metadataOf(bases: Bases, script: Script): Record<string, unknown> {
+  const { issuer } = bases
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    registration_endpoint: `${issuer}/register`,
+    response_types_supported: ['code'],
+    code_challenge_methods_supported: ['S256'],
+    token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    ...script.metadata?.(bases),
+  }
+}
