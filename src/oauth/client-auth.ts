@@ -112,7 +112,9 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions): PrivateKeyJwtAuthe
       const named = keyId === undefined ? imported : { key: imported, kid: keyId }
       return (as, registered, body, headers) =>
         client.PrivateKeyJwt(named, {
-          [client.modifyAssertion]: (_header, payload) => {
+          [client.modifyAssertion]: (header, payload) => {
+            // Servers compare with what was registered, and EdDSA has two names (RFC 9864).
+            header['alg'] = algorithm
             if (toTokenEndpoint) payload['aud'] = as.token_endpoint ?? as.issuer
           },
         })(as, registered, body, headers)
