@@ -4,6 +4,8 @@ import { SummaryReporter } from './support/summary-reporter.ts'
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
+    // The authorization server of the tests says on each start that it is not meant for production.
+    onConsoleLog: (log) => !log.includes('oidc-provider '),
     reporters: ['default', new SummaryReporter()],
     projects: [
       {

@@ -180,8 +180,14 @@ async function identify(
     clientName,
     redirectUris: [redirectUri],
     grantTypes: ['authorization_code', 'refresh_token'],
-    scope: session.scope,
+    scope: registeredScope(session),
   })
+}
+
+/** All that may be asked for one day: a client that registered for less could never step up. */
+function registeredScope({ scope, server }: GrantSession): string | undefined {
+  if (server.scopes === undefined) return undefined
+  return [...new Set([...server.scopes, ...(scope?.split(' ') ?? [])])].join(' ')
 }
 
 interface Login {

@@ -57,6 +57,8 @@ export function startDpop(
   kept: JsonWebKey | undefined,
 ): DpopSession {
   const nonces = new Map<string, string>()
+  // Requests that are under way at once are each told of the nonce that they lacked.
+  const used = new WeakMap<Headers, string>()
   let pair: Promise<dpop.KeyPair> | undefined
   const keyPair = () => {
     pair ??=
@@ -75,14 +77,14 @@ export function startDpop(
       const proof = await dpop.generateProof(await keyPair(), target, method, nonce, accessToken)
       headers.set('Authorization', `DPoP ${accessToken}`)
       headers.set('DPoP', proof)
+      if (nonce !== undefined) used.set(headers, nonce)
     },
-    observe({ status, headers }, { url }) {
+    observe({ status, headers }, { url, headers: sent }) {
       const nonce = headers.get('DPoP-Nonce')
       if (nonce === null || !/^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/.test(nonce)) return false
-      const isNew = nonces.get(url.origin) !== nonce
       nonces.set(url.origin, nonce)
       const challenge = headers.get('WWW-Authenticate') ?? ''
-      return status === 401 && isNew && /use_dpop_nonce/.test(challenge)
+      return status === 401 && used.get(sent) !== nonce && /use_dpop_nonce/.test(challenge)
     },
   }
 }

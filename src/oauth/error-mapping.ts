@@ -6,7 +6,12 @@
  *
  * @module
  */
-import { AuthorizationResponseError, ClientError, ResponseBodyError } from 'openid-client'
+import {
+  AuthorizationResponseError,
+  ClientError,
+  ResponseBodyError,
+  WWWAuthenticateChallengeError,
+} from 'openid-client'
 import {
   CredentialError,
   type CredentialErrorOptions,
@@ -54,8 +59,10 @@ export function isGrantRefused(error: unknown): boolean {
 
 /** Whether nobody knows if the server acted on the request: its answer was lost on the way. */
 export function isOutcomeUnknown(error: unknown): boolean {
-  if (error instanceof ResponseBodyError || error instanceof AuthorizationResponseError)
+  if (error instanceof ResponseBodyError || error instanceof WWWAuthenticateChallengeError) {
     return false
+  }
+  if (error instanceof AuthorizationResponseError) return false
   if (isCredentialError(error)) return false
   const cause = error instanceof ClientError ? (error as { cause?: unknown }).cause : error
   if (cause instanceof TypeError) return !neverSent(cause)
@@ -72,6 +79,10 @@ export function toOAuthError(thrown: unknown, context: ErrorContext, now: number
     const { error, error_description: description, response } = thrown
     const said = { code: registeredCode(error), description }
     return responseError(context, server, said, response, now)
+  }
+  if (thrown instanceof WWWAuthenticateChallengeError) {
+    // How a token endpoint turns a client away (RFC 6749, section 5.2).
+    return toResponseError(thrown.response, context, now)
   }
   if (thrown instanceof AuthorizationResponseError) {
     const code = registeredCode(thrown.error)

@@ -379,7 +379,7 @@ describe('scopes', () => {
         : undefined
   }
 
-  test.each([
+  test.each<[string, Script, object, string | undefined]>([
     [
       'the challenge',
       { challenge: () => 'scope="a b"', resource: () => ({ scopes_supported: ['c'] }) },
@@ -390,7 +390,7 @@ describe('scopes', () => {
     ['nothing', {}, {}, undefined],
     ['the application', { challenge: () => 'scope="a b"' }, { scope: 'mine' }, 'mine'],
   ])('rows 48 to 50: what is asked for comes from %s', async (_what, script, options, expected) => {
-    const { world, call } = await client(script as Script, () =>
+    const { world, call } = await client(script, () =>
       authorizationCode({ ...browser, ...options }),
     )
     await call()

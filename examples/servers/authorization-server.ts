@@ -1,0 +1,315 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createRemoteJWKSet, type JWK, jwtVerify } from 'jose'
+import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
+
+/** Options of {@link startAuthorizationServer}. */
+export interface AuthorizationServerOptions {
+  /** Clients that are registered beforehand, in the form of RFC 7591. */
+  readonly clients?: readonly ClientMetadata[]
+  /** The scopes of MCP servers. `notes:read notes:write` unless told. */
+  readonly scopes?: readonly string[]
+  /** The life of access tokens in seconds; 600 unless told. */
+  readonly tokenLifetime?: number
+  /** Whether proofs of possession need a nonce; `false` unless told. */
+  readonly dpopNonce?: boolean
+  /** Whether a person must click; otherwise everybody is `alice` and agrees. `false` unless told. */
+  readonly manual?: boolean
+  /** The platforms whose workloads may exchange a JWT of theirs. */
+  readonly platforms?: readonly Platform[]
+}
+
+/** A platform that issues JWTs to workloads (Kubernetes, a CI service, an identity provider). */
+export interface Platform {
+  readonly issuer: string
+  readonly keys: { readonly keys: readonly JWK[] }
+}
+
+/** A client as RFC 7591 describes it. */
+export interface ClientMetadata {
+  readonly client_id: string
+  readonly [member: string]: unknown
+}
+
+/** One request to the token endpoint. */
+export interface TokenRequest {
+  readonly grantType: string
+  readonly parameters: Readonly<Record<string, string>>
+  readonly status: number
+}
+
+/** An authorization server that is listening. */
+export interface AuthorizationServer {
+  readonly issuer: string
+  /** Every request to the token endpoint, in the order of the answers. */
+  readonly tokenRequests: TokenRequest[]
+  /** Every path that was asked for. */
+  readonly paths: string[]
+  /** Plays a person with a browser: logs in, agrees and follows the way back. */
+  approve(url: URL): Promise<void>
+  /** Plays a person who enters a code on another device. */
+  approveDevice(userCode: string): Promise<void>
+  close(): Promise<void>
+}
+
+const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+
+/** Starts a certified OpenID Connect and OAuth server, in memory and on a free port of this machine. */
+export async function startAuthorizationServer(
+  options: AuthorizationServerOptions = {},
+): Promise<AuthorizationServer> {
+  let handle: (request: IncomingMessage, response: ServerResponse) => void = () => {}
+  const server = createServer((request, response) => handle(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const provider = new Provider(issuer, configurationOf(options))
+  addWorkloadGrants(provider, options.platforms ?? [])
+  const tokenRequests: TokenRequest[] = []
+  const paths: string[] = []
+  provider.use(async (context, next) => {
+    paths.push(context.path)
+    if (options.manual !== true && context.path.startsWith('/interaction/')) {
+      return agree(provider, context.req, context.res)
+    }
+    await next()
+    // Devices would ask every five seconds otherwise (RFC 8628 section 3.2).
+    if (context.path === '/device/auth' && context.status === 200) {
+      context.body = { ...(context.body as object), interval: 1 }
+    }
+    const body = (context as KoaContextWithOIDC).oidc?.body
+    if (context.path !== '/token') return
+    const parameters = Object.fromEntries(
+      Object.entries(body ?? {}).filter((entry): entry is [string, string] => {
+        return typeof entry[1] === 'string'
+      }),
+    )
+    const { grant_type = '' } = parameters
+    tokenRequests.push({ grantType: grant_type, parameters, status: context.status })
+  })
+  handle = provider.callback()
+  return {
+    issuer,
+    tokenRequests,
+    paths,
+    approve: (url) => new Browser(issuer).visit(url),
+    async approveDevice(userCode) {
+      const browser = new Browser(issuer)
+      await browser.submit(new URL('/device', issuer), { user_code: userCode })
+    },
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function configurationOf(options: AuthorizationServerOptions): Configuration {
+  const { scopes = ['notes:read', 'notes:write'], tokenLifetime = 600 } = options
+  return {
+    clients: (options.clients ?? []) as never,
+    scopes: ['openid', 'offline_access', ...scopes],
+    findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
+    pkce: { required: () => true },
+    clientAuthMethods: [
+      'none',
+      'client_secret_basic',
+      'client_secret_post',
+      'client_secret_jwt',
+      'private_key_jwt',
+    ],
+    cookies: { keys: ['not-a-secret-in-an-example'] },
+    ttl: {
+      AccessToken: tokenLifetime,
+      ClientCredentials: tokenLifetime,
+      RefreshToken: 86_400,
+      Grant: 86_400,
+      Session: 86_400,
+      Interaction: 600,
+      DeviceCode: 600,
+    },
+    features: {
+      devInteractions: { enabled: options.manual ?? false },
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+      registration: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
+      dPoP: {
+        enabled: true,
+        nonceSecret: Buffer.alloc(32, 'example'),
+        requireNonce: () => options.dpopNonce ?? false,
+      },
+      resourceIndicators: {
+        enabled: true,
+        useGrantedResource: async () => true,
+        getResourceServerInfo: async (_context, resource) => ({
+          scope: scopes.join(' '),
+          audience: resource,
+          accessTokenTTL: tokenLifetime,
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: 'RS256' } },
+        }),
+      },
+    },
+  }
+}
+
+/** Logs in as alice and agrees to whatever is asked. */
+async function agree(
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { prompt, params, session, grantId } = await provider.interactionDetails(request, response)
+  if (prompt.name === 'login') {
+    const login = { accountId: 'alice' }
+    return provider.interactionFinished(request, response, { login })
+  }
+  const accountId = session?.accountId ?? 'alice'
+  const known = grantId === undefined ? undefined : await provider.Grant.find(grantId)
+  const grant = known ?? new provider.Grant({ accountId, clientId: String(params['client_id']) })
+  const { missingOIDCScope, missingResourceScopes } = prompt.details as {
+    missingOIDCScope?: string[]
+    missingResourceScopes?: Record<string, string[]>
+  }
+  if (missingOIDCScope !== undefined) grant.addOIDCScope(missingOIDCScope.join(' '))
+  for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {})) {
+    grant.addResourceScope(resource, scopes.join(' '))
+  }
+  const consent = { grantId: await grant.save() }
+  const merge = { mergeWithLastSubmission: true }
+  return provider.interactionFinished(request, response, { consent }, merge)
+}
+
+/** Lets workloads exchange the JWT of their platform for an access token (RFC 7523, RFC 8693). */
+function addWorkloadGrants(provider: Provider, platforms: readonly Platform[]): void {
+  const issue = async (context: KoaContextWithOIDC, assertion: unknown) => {
+    const { client, params, issuer } = context.oidc
+    if (client === undefined || params === undefined) throw new errors.InvalidClient('unknown')
+    const subject = await verify(String(assertion), issuer, platforms)
+    if (subject === undefined) throw new errors.InvalidGrant('the assertion is not acceptable')
+    const token = new provider.ClientCredentials({ client, scope: String(params['scope'] ?? '') })
+    const resource = String(params['resource'] ?? '')
+    const { features } = configurationOf({})
+    const info = features?.resourceIndicators?.getResourceServerInfo
+    if (resource !== '' && info !== undefined) {
+      const { ResourceServer } = provider as unknown as {
+        ResourceServer: new (resource: string, info: unknown) => never
+      }
+      token.resourceServer = new ResourceServer(resource, await info(context, resource, client))
+    }
+    context.body = {
+      access_token: await token.save(),
+      token_type: 'Bearer',
+      expires_in: token.expiration,
+      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    }
+  }
+  const own = ['scope', 'resource']
+  provider.registerGrantType(
+    jwtBearer,
+    (context) => issue(context, context.oidc.params?.['assertion']),
+    ['assertion', ...own],
+  )
+  provider.registerGrantType(
+    tokenExchange,
+    (context) => issue(context, context.oidc.params?.['subject_token']),
+    ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', ...own],
+  )
+}
+
+/** The subject of a JWT that a known platform issued for this server. */
+async function verify(
+  assertion: string,
+  audience: string,
+  platforms: readonly Platform[],
+): Promise<string | undefined> {
+  const { createLocalJWKSet } = await import('jose')
+  for (const { issuer, keys } of platforms) {
+    try {
+      const set = createLocalJWKSet({ keys: [...keys.keys] })
+      const { payload } = await jwtVerify(assertion, set, { issuer, audience })
+      return payload.sub
+    } catch {
+      // Another platform may have issued it.
+    }
+  }
+  return undefined
+}
+
+/** The keys by which an MCP server checks the tokens of an issuer. */
+export function issuerKeys(issuer: string): ReturnType<typeof createRemoteJWKSet> {
+  return createRemoteJWKSet(new URL('/jwks', issuer))
+}
+
+/** As much of a browser as a login needs: cookies, redirects and forms. */
+class Browser {
+  readonly #origin: string
+  readonly #cookies = new Map<string, string>()
+
+  constructor(issuer: string) {
+    this.#origin = issuer
+  }
+
+  /** Follows redirects to the end, which may be on another origin of this machine. */
+  async visit(url: URL, init: RequestInit = {}): Promise<void> {
+    await this.#load(url, init)
+  }
+
+  /** Fills in the form of a page, and confirms what comes after it. */
+  async submit(url: URL, fields: Record<string, string>): Promise<void> {
+    let page = await this.#load(url)
+    for (let step = 0; step < 4; step += 1) {
+      const form = readForm(page)
+      if (form === undefined) return
+      const body = new URLSearchParams({ ...form.fields, ...fields })
+      page = await this.#load(new URL(form.action, this.#origin), { method: 'POST', body })
+    }
+  }
+
+  async #load(url: URL, init: RequestInit = {}): Promise<string> {
+    let target = url
+    let request = init
+    for (let hop = 0; hop < 12; hop += 1) {
+      const isOwn = target.origin === this.#origin
+      const headers = isOwn ? { cookie: this.#cookieHeader() } : {}
+      const response = await fetch(target, { ...request, headers, redirect: 'manual' })
+      if (isOwn) this.#keep(response)
+      const location = response.headers.get('location')
+      if (location === null || !isOwn) return response.text()
+      target = new URL(location, target)
+      request = {}
+    }
+    throw new Error(`The login went round in circles, last at ${target.pathname}.`)
+  }
+
+  #keep(response: Response): void {
+    for (const cookie of response.headers.getSetCookie()) {
+      const [pair = ''] = cookie.split(';')
+      const split = pair.indexOf('=')
+      this.#cookies.set(pair.slice(0, split), pair.slice(split + 1))
+    }
+  }
+
+  #cookieHeader(): string {
+    return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+}
+
+function readForm(page: string) {
+  const form = /<form[^>]*action="([^"]+)"[^>]*>([\s\S]*?)<\/form>/.exec(page)
+  if (form === null) return undefined
+  const [, action = '', inside = ''] = form
+  const fields: Record<string, string> = {}
+  for (const [input] of inside.matchAll(/<input[^>]*>/g)) {
+    const name = /name="([^"]+)"/.exec(input)?.[1]
+    if (name !== undefined) fields[name] = /value="([^"]*)"/.exec(input)?.[1] ?? ''
+  }
+  return { action, fields }
+}
