@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createRemoteJWKSet, type JWK, jwtVerify } from 'jose'
+import { createLocalJWKSet, type JWK, jwtVerify } from 'jose'
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
 
 /** Options of {@link startAuthorizationServer}. */
@@ -230,7 +230,6 @@ async function verify(
   audience: string,
   platforms: readonly Platform[],
 ): Promise<string | undefined> {
-  const { createLocalJWKSet } = await import('jose')
   for (const { issuer, keys } of platforms) {
     try {
       const set = createLocalJWKSet({ keys: [...keys.keys] })
@@ -241,11 +240,6 @@ async function verify(
     }
   }
   return undefined
-}
-
-/** The keys by which an MCP server checks the tokens of an issuer. */
-export function issuerKeys(issuer: string): ReturnType<typeof createRemoteJWKSet> {
-  return createRemoteJWKSet(new URL('/jwks', issuer))
 }
 
 /** As much of a browser as a login needs: cookies, redirects and forms. */

@@ -36,6 +36,7 @@ describe('the documentation', () => {
       paths: {
         'mcp-credentials': [join(root, 'src/index.ts')],
         'mcp-credentials/mcp': [join(root, 'src/mcp/index.ts')],
+        'mcp-credentials/oauth': [join(root, 'src/oauth/index.ts')],
         'mcp-credentials/aws': [join(root, 'src/aws/index.ts')],
         'mcp-credentials/node': [join(root, 'src/node/index.ts')],
       },

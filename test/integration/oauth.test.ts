@@ -1,5 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
-import { exportJWK, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   type AuthorizationServerOptions,
@@ -10,6 +8,7 @@ import {
   type OAuthServerOptions,
   startOAuthServer,
 } from '../../examples/servers/oauth-server.ts'
+import { startPlatform } from '../../examples/servers/platform.ts'
 import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
 import {
   authorizationCode,
@@ -205,6 +204,7 @@ describe('without a person', () => {
 
   test('a workload exchanges the JWT of its platform', async () => {
     const platform = await startPlatform()
+    onTestFinished(() => platform.close())
     const { as, post } = await start(
       { clients: [machine], platforms: [platform] },
       { kind: 'stateless' },
@@ -214,13 +214,13 @@ describe('without a person', () => {
       clientSecret: machine.client_secret,
       issuer: as.issuer,
     }
-    const assertion = () => platform.token(as.issuer)
+    const assertion = () => platform.issue({ subject: 'job', audience: as.issuer })
     expect((await post(jwtBearer({ ...shared, assertion }))).status).toBe(200)
     const exchanged = tokenExchange({ ...shared, subjectToken: assertion, subjectTokenType: 'jwt' })
     expect((await post(exchanged)).status).toBe(200)
     const forOthers = jwtBearer({
       ...shared,
-      assertion: () => platform.token('https://other.example'),
+      assertion: () => platform.issue({ subject: 'job', audience: 'https://other.example' }),
     })
     await expect(post(forOthers)).rejects.toMatchObject({ code: 'invalid_grant' })
   })
@@ -326,20 +326,3 @@ test('logout makes both tokens void at the authorization server', async () => {
   )
   await expect(refused.manager.credential()).rejects.toMatchObject({ code: 'login_required' })
 })
-
-async function startPlatform() {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const issuer = 'https://platform.example'
-  return {
-    issuer,
-    keys: { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256' }] },
-    token: (audience: string) =>
-      new SignJWT({ sub: 'workload-1' })
-        .setProtectedHeader({ alg: 'ES256' })
-        .setIssuer(issuer)
-        .setAudience(audience)
-        .setIssuedAt()
-        .setExpirationTime('5m')
-        .sign(privateKey),
-  }
-}

@@ -41,7 +41,27 @@ describe('the public surface', () => {
       [
         "connect",
         "stdioEnvironment",
+        "toAuthProvider",
+        "toOAuthClientProvider",
         "withToolArguments",
+      ]
+    `)
+  })
+
+  it('of mcp-credentials/oauth is this', async () => {
+    expect(Object.keys(await import('mcp-credentials/oauth')).sort()).toMatchInlineSnapshot(`
+      [
+        "authorizationCode",
+        "clientCredentials",
+        "clientMetadataDocument",
+        "deviceCode",
+        "discover",
+        "enterpriseManaged",
+        "jwtBearer",
+        "privateKeyJwt",
+        "refreshToken",
+        "tokenEndpoint",
+        "tokenExchange",
       ]
     `)
   })
