@@ -43,6 +43,7 @@ export type {
   CredentialEventDetails,
   CredentialEventListener,
   HeaderReplaced,
+  LoggedOut,
   LoginRequired,
   RedirectRefused,
   Rejected,
@@ -51,7 +52,12 @@ export type {
   RequestRetry,
 } from './events.ts'
 export type { ClockReading } from './manager/clock.ts'
-export { type Rejection, TokenManager, type TokenManagerOptions } from './manager/token-manager.ts'
+export {
+  type LogoutResult,
+  type Rejection,
+  TokenManager,
+  type TokenManagerOptions,
+} from './manager/token-manager.ts'
 export { type ApiKeyOptions, apiKey } from './providers/api-key.ts'
 export { type BasicOptions, basic } from './providers/basic.ts'
 export { bearer } from './providers/bearer.ts'

@@ -71,6 +71,12 @@ export interface Rejection {
   readonly status?: number
 }
 
+/** What became of a credential that was given up. */
+export interface LogoutResult {
+  /** Whether its issuer made it void. If not, a copy of it works until it expires. */
+  readonly revoked: boolean
+}
+
 /** What one acquisition is for. */
 interface Order {
   readonly reason: AcquireReason
@@ -352,9 +358,8 @@ export class TokenManager {
    * Gives the credential up: makes it void at its issuer where that is possible (RFC 7009), and forgets
    * it in any case. A renewal that is under way is waited for first. The next call acquires a new one.
    *
-   * @returns Whether the issuer made it void. If not, a copy of it works until it expires.
    */
-  async logout(): Promise<{ readonly revoked: boolean }> {
+  async logout(): Promise<LogoutResult> {
     await this.#flight?.result.catch(() => {})
     const credential = this.#current ?? this.#salvaged
     let revoked = false

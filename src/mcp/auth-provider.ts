@@ -23,13 +23,13 @@ export interface SdkOAuthClientProvider {
   /** Never visited: it keeps the SDK from requesting tokens by itself. */
   readonly redirectUrl: string
   /** Never sent. */
-  readonly clientMetadata: { readonly redirect_uris: string[] }
+  readonly clientMetadata: object
   /** Tells the SDK what it would look up otherwise. */
-  discoveryState(): SdkDiscoveryState
+  discoveryState(): object
   /** Never sent. */
-  clientInformation(): { readonly client_id: string }
+  clientInformation(): object
   /** The current access token; called before each request. */
-  tokens(): Promise<{ readonly access_token: string; readonly token_type: string }>
+  tokens(): Promise<object>
   /** Never called, because the SDK receives no tokens. */
   saveTokens(): void
   /** Renews after a 401. The SDK ends the request with an `UnauthorizedError`; repeat it. */
@@ -40,22 +40,6 @@ export interface SdkOAuthClientProvider {
   codeVerifier(): string
   /** Keeps the credential. */
   readonly manager: TokenManager
-}
-
-/** The SDK's memory of a discovery, which here needs none. */
-export interface SdkDiscoveryState {
-  /** The MCP server's own origin. */
-  readonly authorizationServerUrl: string
-  /** As much as the SDK insists on. */
-  readonly resourceMetadata: { readonly resource: string }
-  /** As much as the SDK insists on. */
-  readonly authorizationServerMetadata: {
-    readonly issuer: string
-    readonly authorization_endpoint: string
-    readonly token_endpoint: string
-    readonly response_types_supported: string[]
-    readonly code_challenge_methods_supported: string[]
-  }
 }
 
 /**
@@ -74,7 +58,7 @@ export interface SdkDiscoveryState {
  * })
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong. `token()` throws {@link CredentialError}
+ * @throws `ConfigurationError` when an option is wrong. `token()` throws `CredentialError`
  * with the code `invalid_credential` when the provider's credential is no bearer token.
  */
 export function toAuthProvider(
@@ -104,7 +88,7 @@ export function toAuthProvider(
  * and requests nothing. After a 401 it cannot repeat a request, so its `UnauthorizedError` means: the
  * credential has been renewed, try again. Prefer `withCredentials`, which repeats it.
  *
- * @throws {@link ConfigurationError} when an option is wrong. `tokens()` throws {@link CredentialError}
+ * @throws `ConfigurationError` when an option is wrong. `tokens()` throws `CredentialError`
  * with the code `invalid_credential` when the provider's credential is no bearer token.
  */
 export function toOAuthClientProvider(

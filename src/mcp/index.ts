@@ -5,7 +5,6 @@
  */
 export {
   type SdkAuthProvider,
-  type SdkDiscoveryState,
   type SdkOAuthClientProvider,
   toAuthProvider,
   toOAuthClientProvider,

@@ -76,8 +76,8 @@ const name = 'authorizationCode'
  * await fetch.manager.credential()
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong. An acquisition throws
- * {@link LoginRequiredError} when nobody completes the login, {@link DiscoveryError} when the server
+ * @throws `ConfigurationError` when an option is wrong. An acquisition throws
+ * `LoginRequiredError` when nobody completes the login, `DiscoveryError` when the server
  * cannot be used safely.
  * @see RFC 6749, section 4.1; RFC 7636; RFC 8252; RFC 9207; MCP 2026-07-28, Authorization
  */

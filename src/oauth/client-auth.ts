@@ -72,7 +72,7 @@ const methods: readonly string[] = [
 /**
  * Authenticates the client by an assertion signed with its private key, good for a minute and one use.
  *
- * @throws {@link ConfigurationError} when not exactly one of `key` and `sign` is given, or the key does
+ * @throws `ConfigurationError` when not exactly one of `key` and `sign` is given, or the key does
  * not fit the algorithm.
  * @see RFC 7523, section 2.2; OpenID Connect Core 1.0, section 9
  *
@@ -125,7 +125,7 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions): PrivateKeyJwtAuthe
 /**
  * Checks the combination of method and secret.
  *
- * @throws {@link ConfigurationError} when they do not go together.
+ * @throws `ConfigurationError` when they do not go together.
  */
 export function checkClientAuthentication(
   provider: string,

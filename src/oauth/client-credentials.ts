@@ -31,7 +31,7 @@ export interface ClientCredentialsOptions extends OAuthOptions {
  * )
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong, or a secret is given without `issuer`.
+ * @throws `ConfigurationError` when an option is wrong, or a secret is given without `issuer`.
  * @see RFC 6749, section 4.4; MCP extension io.modelcontextprotocol/oauth-client-credentials
  */
 export function clientCredentials(options: ClientCredentialsOptions): CredentialProvider {

@@ -51,8 +51,8 @@ export interface DeviceCodeOptions extends OAuthOptions {
  * await fetch.manager.credential()
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong. An acquisition throws
- * {@link LoginRequiredError} when the person refuses or the code runs out.
+ * @throws `ConfigurationError` when an option is wrong. An acquisition throws
+ * `LoginRequiredError` when the person refuses or the code runs out.
  * @see RFC 8628
  */
 export function deviceCode(options: DeviceCodeOptions): CredentialProvider {

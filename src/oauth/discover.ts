@@ -45,7 +45,7 @@ export interface DiscoverOptions {
  * console.log(issuer, metadata.grant_types_supported)
  * ```
  *
- * @throws {@link DiscoveryError} when the server names none, or one that may not be used.
+ * @throws `DiscoveryError` when the server names none, or one that may not be used.
  * @see RFC 9728; RFC 8414; MCP 2026-07-28, Authorization Server Discovery
  */
 export async function discover(

@@ -44,7 +44,7 @@ const endpoints = [
  * Reads the metadata of a protected resource: where the challenge says, else at the well-known place
  * for its path, else at that of its origin. `undefined` when it publishes none.
  *
- * @throws {@link DiscoveryError} when a document describes another server or points to a forbidden
+ * @throws `DiscoveryError` when a document describes another server or points to a forbidden
  * place; what `fetch` throws when the server cannot be reached.
  * @see RFC 9728, sections 3 and 5
  */
@@ -71,7 +71,7 @@ export async function discoverProtectedResource(
  * Reads the metadata of an authorization server: RFC 8414 and OpenID Connect, in the order of the
  * MCP specification. `undefined` when it publishes none.
  *
- * @throws {@link DiscoveryError} when the document names another issuer, or an endpoint to which no
+ * @throws `DiscoveryError` when the document names another issuer, or an endpoint to which no
  * credential may go.
  * @see RFC 8414, section 3; MCP 2026-07-28, Authorization Server Metadata Discovery
  */
@@ -111,7 +111,7 @@ export async function discoverAuthorizationServer(
 /**
  * Checks the endpoints of metadata, whether it was discovered or configured.
  *
- * @throws {@link DiscoveryError} when one may not be contacted.
+ * @throws `DiscoveryError` when one may not be contacted.
  */
 export function checkMetadata(rules: EndpointRules, metadata: Record<string, unknown>): void {
   for (const name of endpoints) {

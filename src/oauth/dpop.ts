@@ -34,7 +34,7 @@ const algorithms: readonly string[] = ['ES256', 'Ed25519', 'RS256', 'PS256']
 /**
  * Fills in the defaults; `undefined`: no proofs.
  *
- * @throws {@link ConfigurationError} when an option is wrong.
+ * @throws `ConfigurationError` when an option is wrong.
  */
 export function resolveDpop(
   provider: string,

@@ -39,7 +39,7 @@ const shellCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}]/u
  * Checks a URL that a server wrote, without contacting it.
  *
  * @param what - What the URL is for, such as `token_endpoint`.
- * @throws {@link DiscoveryError} when it is not https (or on this machine), carries a user name, holds
+ * @throws `DiscoveryError` when it is not https (or on this machine), carries a user name, holds
  * characters for a shell, or leads from a public server into a private network.
  */
 export function checkEndpoint(what: string, text: unknown, rules: EndpointRules): URL {
@@ -69,7 +69,7 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
 /**
  * Refuses a host name that resolves to a private address, where the platform can resolve names.
  *
- * @throws {@link DiscoveryError} when it does and the MCP server itself is public.
+ * @throws `DiscoveryError` when it does and the MCP server itself is public.
  */
 export async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
   if (rules.allowPrivateNetwork || !isPublicHost(rules.resource.hostname)) return
@@ -89,7 +89,7 @@ export async function checkResolution(what: string, url: URL, rules: EndpointRul
 /**
  * Sends a request that follows no redirect, and reads the answer within bounds.
  *
- * @throws {@link CredentialError} with the code `invalid_response` when the answer is a redirect or too
+ * @throws `CredentialError` with the code `invalid_response` when the answer is a redirect or too
  * long; otherwise what `fetch` throws, such as a `TimeoutError`.
  */
 export async function boundedFetch(

@@ -65,7 +65,7 @@ const name = 'enterpriseManaged'
  * )
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong or missing.
+ * @throws `ConfigurationError` when an option is wrong or missing.
  * @see MCP extension io.modelcontextprotocol/enterprise-managed-authorization
  */
 export function enterpriseManaged(options: EnterpriseManagedOptions): CredentialProvider {

@@ -1,7 +1,7 @@
 /**
  * OAuth for MCP clients: every grant, with discovery, registration, renewal and proof of possession.
  *
- * @module
+ * @module mcp-credentials/oauth
  */
 export {
   type AuthorizationCodeOptions,
@@ -26,6 +26,6 @@ export {
 export { type JwtBearerOptions, jwtBearer } from './jwt-bearer.ts'
 export type { OAuthOptions } from './options.ts'
 export { type RefreshTokenOptions, refreshToken } from './refresh-token.ts'
-export { clientMetadataDocument } from './registration.ts'
+export { type ClientDescription, clientMetadataDocument } from './registration.ts'
 export { type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
 export { type TokenExchangeOptions, type TokenType, tokenExchange } from './token-exchange.ts'

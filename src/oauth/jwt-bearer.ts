@@ -42,7 +42,7 @@ export interface JwtBearerOptions extends OAuthOptions {
  * )
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong or missing. A refused assertion is not
+ * @throws `ConfigurationError` when an option is wrong or missing. A refused assertion is not
  * tried again by itself, nor is another grant.
  * @see RFC 7523, section 2.1
  */

@@ -35,7 +35,7 @@ const failed = page('That did not work.')
  * Listens until one request with the right state arrives. Any other is answered and forgotten, so that
  * no other page can end a login by calling the address.
  *
- * @throws {@link ConfigurationError} when the port that was asked for is taken.
+ * @throws `ConfigurationError` when the port that was asked for is taken.
  */
 export async function listenForCallback(options: LoopbackOptions): Promise<LoopbackListener> {
   const { redirectUri, preferredPort, state } = options

@@ -87,7 +87,7 @@ const reserved: readonly string[] = [
 /**
  * Checks the options that all grants share.
  *
- * @throws {@link ConfigurationError} that names the option.
+ * @throws `ConfigurationError` that names the option.
  */
 export function checkOAuthOptions(
   provider: string,
@@ -153,7 +153,7 @@ export function checkOAuthOptions(
 /**
  * Insists on an option that a grant cannot do without.
  *
- * @throws {@link ConfigurationError} when it is missing.
+ * @throws `ConfigurationError` when it is missing.
  */
 export function required(provider: string, option: string, value: unknown, advice: string): void {
   if (value !== undefined && value !== '') return

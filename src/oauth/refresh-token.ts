@@ -40,8 +40,8 @@ export interface RefreshTokenOptions extends OAuthOptions {
  * )
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong or missing. An acquisition throws
- * {@link LoginRequiredError} when the server no longer takes the token.
+ * @throws `ConfigurationError` when an option is wrong or missing. An acquisition throws
+ * `LoginRequiredError` when the server no longer takes the token.
  * @see RFC 6749, section 6
  */
 export function refreshToken(options: RefreshTokenOptions): CredentialProvider {

@@ -34,7 +34,7 @@ export interface RegisteredClient {
 /**
  * Checks the URL of a client ID metadata document.
  *
- * @throws {@link ConfigurationError} when it is not https with a path, or has a fragment, dot segments
+ * @throws `ConfigurationError` when it is not https with a path, or has a fragment, dot segments
  * or user information.
  * @see draft-ietf-oauth-client-id-metadata-document, section 3
  */
@@ -75,7 +75,7 @@ export function clientMetadataDocument(
 /**
  * Checks a redirect URI: https, or http on this machine.
  *
- * @throws {@link ConfigurationError} otherwise.
+ * @throws `ConfigurationError` otherwise.
  */
 export function checkRedirectUri(option: string, text: string): void {
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -138,7 +138,7 @@ export async function forgetRegistration(context: AcquireContext, issuer: string
 /**
  * Registers the client dynamically, and keeps the registration under the issuer that made it.
  *
- * @throws {@link CredentialError} with the server's own code, such as `invalid_redirect_uri`.
+ * @throws `CredentialError` with the server's own code, such as `invalid_redirect_uri`.
  * @see RFC 7591, section 3
  */
 export async function register(

@@ -53,7 +53,7 @@ export class ServerLocator {
   }
 
   /**
-   * @throws {@link DiscoveryError} when there is none, or it may not be used; what `fetch` throws when
+   * @throws `DiscoveryError` when there is none, or it may not be used; what `fetch` throws when
    * a server cannot be reached.
    */
   async locate(context: LocateContext): Promise<LocatedServer> {

@@ -56,8 +56,8 @@ const known: readonly string[] = [
  * )
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong. An acquisition throws
- * {@link CredentialError} with the code `invalid_client` when the endpoint refuses the fields.
+ * @throws `ConfigurationError` when an option is wrong. An acquisition throws
+ * `CredentialError` with the code `invalid_client` when the endpoint refuses the fields.
  */
 export function tokenEndpoint(options: TokenEndpointOptions): CredentialProvider {
   const url = check(options)

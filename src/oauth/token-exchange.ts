@@ -59,7 +59,7 @@ export interface TokenExchangeOptions extends OAuthOptions {
  * )
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong or missing.
+ * @throws `ConfigurationError` when an option is wrong or missing.
  * @see RFC 8693, section 2
  */
 export function tokenExchange(options: TokenExchangeOptions): CredentialProvider {

@@ -119,7 +119,7 @@ export interface TokenOrigin {
 /**
  * Makes a token set of a token response.
  *
- * @throws {@link CredentialError} with the code `invalid_response` when a token cannot be sent in a
+ * @throws `CredentialError` with the code `invalid_response` when a token cannot be sent in a
  * header, or is not bound to the key although that was demanded.
  */
 export async function tokenSetOf(
