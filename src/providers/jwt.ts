@@ -130,6 +130,7 @@ export function jwt(options: JwtOptions): CredentialProvider {
   checkJwtOptions(options)
   const { perRequest = false, expiresIn = 300 } = options
   const keys = signingKeys(options)
+  const mint = minter(options)
   return {
     name: 'jwt',
     async acquire(context): Promise<Credential> {
@@ -140,17 +141,14 @@ export function jwt(options: JwtOptions): CredentialProvider {
       if (perRequest) {
         return {
           async apply({ headers, now }) {
-            headers.set(
-              'Authorization',
-              `Bearer ${await mint(jose, options, key, { resource, now })}`,
-            )
+            headers.set('Authorization', `Bearer ${await mint(jose, key, { resource, now })}`)
           },
         }
       }
       const now = context.serverNow()
       // The claims are in the server's time; the manager compares with this machine's.
       const obtainedAt = wholeSecond(now) - (now - context.now())
-      const token = await mint(jose, options, key, { resource, now })
+      const token = await mint(jose, key, { resource, now })
       return {
         obtainedAt,
         expiresAt: obtainedAt + expiresIn * 1000,
@@ -203,46 +201,56 @@ export async function generateSigningKey(
   }
 }
 
-async function mint(
+type Mint = (
   jose: typeof import('jose'),
-  options: JwtOptions,
   key: SigningKey,
   context: JwtClaimsContext,
-): Promise<string> {
-  const { algorithm, keyId, header, issuer, subject, audience, expiresIn = 300 } = options
-  const further =
-    typeof options.claims === 'function' ? await options.claims(context) : options.claims
-  const collision = collisionOf(further ?? {})
-  if (collision !== undefined) {
-    throw new CredentialError('invalid_claims', `jwt.claims ${collision}`, { provider: 'jwt' })
-  }
-  const issuedAt = wholeSecond(context.now) / 1000
-  const claims = {
-    ...further,
-    ...(issuer === undefined ? {} : { iss: issuer }),
-    ...(subject === undefined ? {} : { sub: subject }),
-    ...(audience === undefined
-      ? {}
-      : { aud: typeof audience === 'string' ? audience : [...audience] }),
-    ...(options.jwtId === false ? {} : { jti: crypto.randomUUID() }),
-    ...(options.notBefore === true ? { nbf: issuedAt } : {}),
-    iat: issuedAt,
-    exp: issuedAt + expiresIn,
-  }
+) => Promise<string>
+
+/** Puts together once what all tokens have in common. */
+function minter(options: JwtOptions): Mint {
+  const { algorithm, keyId, header, issuer, subject, audience, claims, expiresIn = 300 } = options
+  const { jwtId = true, notBefore = false } = options
   const protectedHeader = {
     typ: 'JWT',
     ...header,
     alg: algorithm,
     ...(keyId === undefined ? {} : { kid: keyId }),
   }
-  if (typeof key !== 'function') {
-    return new jose.SignJWT(claims).setProtectedHeader(protectedHeader).sign(key)
+  const common = {
+    ...(typeof claims === 'function' ? {} : structuredClone(claims)),
+    ...(issuer === undefined ? {} : { iss: issuer }),
+    ...(subject === undefined ? {} : { sub: subject }),
+    ...(audience === undefined
+      ? {}
+      : { aud: typeof audience === 'string' ? audience : [...audience] }),
   }
-  // jose has no hook for a signer outside the process, so the compact form is put together here.
-  const encode = (value: object): string => jose.base64url.encode(JSON.stringify(value))
-  const input = `${encode(protectedHeader)}.${encode(claims)}`
-  const signature = await key(new TextEncoder().encode(input))
-  return `${input}.${jose.base64url.encode(signature)}`
+  const encoder = new TextEncoder()
+  return async (jose, key, context) => {
+    const issuedAt = wholeSecond(context.now) / 1000
+    const payload = {
+      ...(typeof claims === 'function' ? checkedClaims(await claims(context)) : {}),
+      ...common,
+      ...(jwtId ? { jti: crypto.randomUUID() } : {}),
+      ...(notBefore ? { nbf: issuedAt } : {}),
+      iat: issuedAt,
+      exp: issuedAt + expiresIn,
+    }
+    const bytes = encoder.encode(JSON.stringify(payload))
+    if (typeof key !== 'function') {
+      return new jose.CompactSign(bytes).setProtectedHeader(protectedHeader).sign(key)
+    }
+    // jose has no hook for a signer outside the process, so the compact form is put together here.
+    const { encode } = jose.base64url
+    const input = `${encode(JSON.stringify(protectedHeader))}.${encode(bytes)}`
+    return `${input}.${encode(await key(encoder.encode(input)))}`
+  }
+}
+
+function checkedClaims(claims: JwtClaims): JwtClaims {
+  const collision = collisionOf(claims)
+  if (collision === undefined) return claims
+  throw new CredentialError('invalid_claims', `jwt.claims ${collision}`, { provider: 'jwt' })
 }
 
 /** Reads the key's source, and imports the key when it is another than before. */

@@ -1,9 +1,12 @@
+import { versions } from './peers.ts'
+import { benchRenewals } from './renewals.ts'
 import { benchRequests } from './requests.ts'
 import { environment } from './rounds.ts'
 import { benchHandOut, benchHeap, benchHmac, benchJwt } from './signing.ts'
 
-console.log(`mcp-credentials benchmark: ${environment()}`)
+console.log(`mcp-credentials benchmark: ${environment()}\n${versions()}`)
 await benchHandOut()
+await benchRenewals()
 await benchJwt()
 await benchHmac()
 await benchHeap()
