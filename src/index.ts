@@ -71,15 +71,13 @@ export {
 } from './providers/external.ts'
 export { headers } from './providers/headers.ts'
 export {
-  type HmacChunk,
   type HmacEncoding,
   type HmacHash,
-  type HmacMessage,
   type HmacOptions,
-  type HmacParts,
   type HmacScheme,
   hmac,
 } from './providers/hmac.ts'
+export type { HmacChunk, HmacMessage, HmacParts } from './providers/hmac-template.ts'
 export {
   type HttpSignatureOptions,
   type HttpSignatureSettings,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Secret } from './credential.ts'
+import { fromBase64, nodeBuiltin } from './encoding.ts'
 import { ConfigurationError, CredentialError } from './errors.ts'
 import { readSecret } from './secret.ts'
 
@@ -198,7 +199,7 @@ function sizeProblem(bits: number): string | undefined {
 
 /** The bits of a base64url number, whose leading zeros do not count. */
 function bitsOf(base64url: string): number {
-  const bytes = decodeBase64(base64url.replace(/-/g, '+').replace(/_/g, '/'))
+  const bytes = fromBase64(base64url)
   const first = bytes?.findIndex((byte) => byte !== 0) ?? -1
   if (bytes === undefined || first < 0) return 0
   return (bytes.length - first) * 8 - (Math.clz32(bytes[first] ?? 0) - 24)
@@ -211,28 +212,13 @@ function parse(text: string): JsonWebKey | Uint8Array<ArrayBuffer> | undefined {
       const value: unknown = JSON.parse(text)
       return typeof value === 'object' && value !== null ? value : undefined
     }
-    const node = nodeCrypto()
+    const node = nodeBuiltin<NodeCrypto>('node:crypto')
     if (node !== undefined) return node.createPrivateKey(text).export({ format: 'jwk' })
   } catch {
     return undefined
   }
   const body = /-----BEGIN PRIVATE KEY-----([^-]+)-----END PRIVATE KEY-----/.exec(text)?.[1]
-  return body === undefined ? undefined : decodeBase64(body.replace(/\s/g, ''))
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
-  } catch {
-    return undefined
-  }
-}
-
-function nodeCrypto(): NodeCrypto | undefined {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?(name: 'node:crypto'): NodeCrypto }
-  }
-  return process?.getBuiltinModule?.('node:crypto')
+  return body === undefined ? undefined : fromBase64(body.replace(/\s/g, ''))
 }
 
 function isCryptoKey(value: unknown): value is CryptoKey {

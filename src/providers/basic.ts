@@ -4,6 +4,7 @@
  * @module
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
+import { toBase64 } from '../encoding.ts'
 import { ConfigurationError } from '../errors.ts'
 import { readSecret } from '../secret.ts'
 import { checkOptions } from './checks.ts'
@@ -42,7 +43,7 @@ export function basic(options: BasicOptions): CredentialProvider {
         readSecret('basic.username', username, usernameProblem),
         readSecret('basic.password', password, passwordProblem),
       ])
-      const value = `Basic ${base64(`${user}:${secret}`)}`
+      const value = `Basic ${toBase64(new TextEncoder().encode(`${user}:${secret}`))}`
       return { apply: ({ headers }) => headers.set('Authorization', value) }
     },
   }
@@ -67,8 +68,4 @@ function usernameProblem(value: string): string | undefined {
 function passwordProblem(value: string): string | undefined {
   if (value === '') return 'is empty'
   return /\p{Cc}/u.test(value) ? 'contains a control character' : undefined
-}
-
-function base64(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
+import { fromBase64 } from '../encoding.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 
 /**
@@ -46,11 +47,7 @@ function jwtExpiry(token: string, now: number): number | undefined {
   const payload = token.split('.')[1]
   if (payload === undefined) return undefined
   try {
-    const bytes = Uint8Array.from(
-      atob(payload.replace(/-/g, '+').replace(/_/g, '/')),
-      (character) => character.charCodeAt(0),
-    )
-    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes))
+    const claims: unknown = JSON.parse(new TextDecoder().decode(fromBase64(payload)))
     if (typeof claims !== 'object' || claims === null) return undefined
     const { exp } = claims as { exp?: unknown }
     // A token that is already over would be refused anyway; the server shall say so.

@@ -5,9 +5,25 @@
  * @module
  */
 import type { Credential, CredentialProvider, OutgoingRequest, Secret } from '../credential.ts'
-import { ConfigurationError, CredentialError, cleanText, isCredentialError } from '../errors.ts'
+import {
+  type Bytes,
+  fromBase64,
+  fromHex,
+  nodeBuiltin,
+  toBase64,
+  toBase64Url,
+  toHex,
+} from '../encoding.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkSecret, headerValueProblem, readSecret } from '../secret.ts'
 import { checkHeaderName, checkOptions } from './checks.ts'
+import {
+  compileTemplate,
+  composeMessage,
+  type HmacChunk,
+  type HmacMessage,
+  type HmacParts,
+} from './hmac-template.ts'
 
 /**
  * A set of defaults for the other options of {@link hmac}:
@@ -27,34 +43,6 @@ export type HmacHash = 'sha256' | 'sha384' | 'sha512'
 
 /** How the signature is written. `hex` is in lower case; `base64url` has no padding. */
 export type HmacEncoding = 'hex' | 'base64' | 'base64url'
-
-/** What a message to be signed can be made of. */
-export interface HmacParts {
-  /** The HTTP method, in upper case. */
-  readonly method: string
-  /** The host, with the port unless it is the default one. */
-  readonly host: string
-  /** The path as it is sent, percent-encoded. */
-  readonly path: string
-  /** The query as it is sent, without the question mark; empty when there is none. */
-  readonly query: string
-  /** Seconds since the epoch, in decimal, as in the timestamp header. */
-  readonly timestamp: string
-  /** What the nonce header carries: 32 hex digits; empty without `nonceHeader`. */
-  readonly nonce: string
-  /** The exact bytes of the body; none when there is no body. */
-  readonly body: Uint8Array
-  /** The SHA-256 of the body in lower-case hex, whatever the signature's own hash is. */
-  readonly bodySha256: string
-  /** A request header as it stands; empty when it is not sent. */
-  header(name: string): string
-}
-
-/** Makes the message to be signed; text is encoded as UTF-8, and the parts of an array are joined. */
-export type HmacMessage = (parts: HmacParts) => HmacChunk | readonly HmacChunk[]
-
-/** A piece of a message. */
-export type HmacChunk = string | Uint8Array
 
 /** How {@link hmac} signs. */
 export interface HmacOptions {
@@ -126,7 +114,7 @@ const subtleHashes: Readonly<Record<HmacHash, string>> = {
   sha384: 'SHA-384',
   sha512: 'SHA-512',
 }
-const encodings: readonly HmacEncoding[] = ['hex', 'base64', 'base64url']
+const encoders = { hex: toHex, base64: toBase64, base64url: toBase64Url }
 const secretEncodings = ['utf8', 'hex', 'base64'] as const
 
 /**
@@ -207,8 +195,6 @@ interface Plan {
   readonly decodeSecret: (text: string) => Bytes
 }
 
-type Bytes = Uint8Array<ArrayBuffer>
-
 function makePlan(options: HmacOptions): Plan {
   const { scheme = 'timestamp-body' } = options
   checkChoice('scheme', scheme, Object.keys(presets))
@@ -225,7 +211,7 @@ function makePlan(options: HmacOptions): Plan {
     keyIdHeader = 'X-Key-Id',
   } = options
   checkChoice('hash', hash, Object.keys(subtleHashes))
-  checkChoice('encoding', encoding, encodings)
+  checkChoice('encoding', encoding, Object.keys(encoders))
   checkChoice('secretEncoding', secretEncoding, secretEncodings)
   checkPrefix(prefix)
   checkNames({
@@ -243,7 +229,7 @@ function makePlan(options: HmacOptions): Plan {
   const headers = { signatureHeader, timestampHeader, nonceHeader }
   return {
     ...headers,
-    message: typeof message === 'function' ? message : compile(message, headers),
+    message: typeof message === 'function' ? message : compileTemplate(message, headers),
     hash,
     encoding,
     prefix,
@@ -316,10 +302,8 @@ function secretProblem(
 
 function decodeSecret(text: string, encoding: (typeof secretEncodings)[number]): Bytes {
   if (encoding === 'utf8') return new TextEncoder().encode(text)
-  if (encoding === 'hex') {
-    return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
-  }
-  return Uint8Array.from(atob(withoutMark(text)), (character) => character.charCodeAt(0))
+  const bytes = encoding === 'hex' ? fromHex(text) : fromBase64(withoutMark(text))
+  return bytes ?? new Uint8Array()
 }
 
 // The underscore is no base64 character, so the mark cannot be part of the secret.
@@ -327,97 +311,12 @@ function withoutMark(text: string): string {
   return text.startsWith('whsec_') ? text.slice('whsec_'.length) : text
 }
 
-// What fetch itself adds is not known when the request is signed.
-const unknownHeaders = ['host', 'content-length', 'connection', 'transfer-encoding']
-
-const placeholders: Readonly<Record<string, (parts: HmacParts) => HmacChunk>> = {
-  method: ({ method }) => method,
-  host: ({ host }) => host,
-  path: ({ path }) => path,
-  query: ({ query }) => query,
-  timestamp: ({ timestamp }) => timestamp,
-  nonce: ({ nonce }) => nonce,
-  body: ({ body }) => body,
-  'body-sha256': ({ bodySha256 }) => bodySha256,
-}
-
-/** Turns a template into a function, so that it is read once only. */
-function compile(
-  template: string,
-  headers: Pick<Plan, 'signatureHeader' | 'timestampHeader' | 'nonceHeader'>,
-): HmacMessage {
-  if (typeof template !== 'string') throw badMessage('must be a template or a function')
-  const segments: (HmacChunk | ((parts: HmacParts) => HmacChunk))[] = []
-  const used = new Set<string>()
-  // Splitting at a pattern with a group puts literals at even places and placeholders at odd ones.
-  for (const [place, text] of template.split(/\{([^{}]*)\}/).entries()) {
-    if (place % 2 === 1) {
-      used.add(text)
-      segments.push(segmentOf(text, headers.signatureHeader))
-    } else if (/[{}]/.test(text)) {
-      throw badMessage('has a brace without its counterpart; pass a function to sign braces')
-    } else if (text !== '') segments.push(text)
-  }
-  checkCoverage(used, headers)
-  return (parts) =>
-    segments.map((segment) => (typeof segment === 'function' ? segment(parts) : segment))
-}
-
-function segmentOf(text: string, signatureHeader: string): (parts: HmacParts) => HmacChunk {
-  const simple = Object.hasOwn(placeholders, text) ? placeholders[text] : undefined
-  if (simple !== undefined) return simple
-  const name = text.startsWith('header:') ? text.slice('header:'.length).toLowerCase() : ''
-  if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)) {
-    const names = Object.keys(placeholders).map((known) => `{${known}}`)
-    throw badMessage(
-      `has the unknown placeholder {${cleanText(text)}}; there are ${names.join(', ')} and {header:NAME}`,
-    )
-  }
-  if (unknownHeaders.includes(name)) {
-    throw badMessage(`signs the header ${name}, which is added after signing; {host} is known`)
-  }
-  if (name === signatureHeader.toLowerCase()) {
-    throw badMessage('signs the header of the signature itself; leave it out')
-  }
-  return (parts) => parts.header(name)
-}
-
-/** An unsigned time or nonce would be worth nothing, and one that is not sent cannot be verified. */
-function checkCoverage(
-  used: ReadonlySet<string>,
-  { timestampHeader, nonceHeader }: Pick<Plan, 'timestampHeader' | 'nonceHeader'>,
-): void {
-  if (!used.has('body') && !used.has('body-sha256')) {
-    throw badMessage(
-      'does not sign the body, so that it could be altered; add {body} or {body-sha256}, or pass a function if the server really leaves it out',
-    )
-  }
-  if (used.has('timestamp') !== (timestampHeader !== false)) {
-    throw badMessage(
-      timestampHeader === false
-        ? 'signs the {timestamp}, which is not sent; name its header in `timestampHeader`'
-        : 'does not sign the {timestamp}; add it, or set `timestampHeader: false` to send none',
-    )
-  }
-  if (used.has('nonce') !== (nonceHeader !== undefined)) {
-    throw badMessage(
-      nonceHeader === undefined
-        ? 'signs a {nonce}, which is not sent; name its header in `nonceHeader`'
-        : "does not sign the {nonce}; write one that does, such as '{timestamp}.{nonce}.{body}'",
-    )
-  }
-}
-
-function badMessage(problem: string): ConfigurationError {
-  return new ConfigurationError('hmac.message', `hmac.message ${problem}.`)
-}
-
 async function makeCredential(
   plan: Plan,
   key: Bytes,
   keyId: string | undefined,
 ): Promise<Credential> {
-  const node = nodeCrypto()
+  const node = nodeBuiltin<NodeCrypto>('node:crypto')
   if (node !== undefined) {
     return { apply: (request) => signNow(plan, node, key, prepare(plan, keyId, request)) }
   }
@@ -457,36 +356,7 @@ function prepare(plan: Plan, keyId: string | undefined, request: OutgoingRequest
 }
 
 function randomNonce(): string {
-  return hexOf(crypto.getRandomValues(new Uint8Array(16)))
-}
-
-/** The message's pieces. */
-function compose(message: HmacMessage, parts: HmacParts): readonly HmacChunk[] {
-  const made = callMessage(message, parts)
-  const chunks: readonly unknown[] = Array.isArray(made) ? made : [made]
-  for (const chunk of chunks) {
-    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-      throw failedMessage('returned something else than strings and bytes')
-    }
-  }
-  return chunks as readonly HmacChunk[]
-}
-
-function callMessage(message: HmacMessage, parts: HmacParts): unknown {
-  try {
-    return message(parts)
-  } catch (thrown) {
-    if (isCredentialError(thrown)) throw thrown
-    // Its text may quote what is being signed, so the name has to do.
-    throw failedMessage(`threw ${thrown instanceof Error ? thrown.name : typeof thrown}`)
-  }
-}
-
-function failedMessage(what: string): CredentialError {
-  return new CredentialError('invalid_credential', `hmac: the function \`message\` ${what}.`, {
-    provider: 'hmac',
-    remedy: 'Return a string, a Uint8Array or an array of them, and no promise.',
-  })
+  return toHex(crypto.getRandomValues(new Uint8Array(16)))
 }
 
 // The few members of node:crypto that sign without a detour over promises; asked for at run time.
@@ -499,13 +369,6 @@ interface NodeDigest {
   digest(encoding: HmacEncoding): string
 }
 
-function nodeCrypto(): NodeCrypto | undefined {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?(name: 'node:crypto'): NodeCrypto | undefined }
-  }
-  return process?.getBuiltinModule?.('node:crypto')
-}
-
 function signNow(plan: Plan, node: NodeCrypto, key: Bytes, prepared: Prepared): void {
   const { headers, ...rest } = prepared
   const parts = {
@@ -516,17 +379,17 @@ function signNow(plan: Plan, node: NodeCrypto, key: Bytes, prepared: Prepared): 
   }
   // Piece by piece, so that the body is never copied into one message with the rest.
   const digest = node.createHmac(plan.hash, key)
-  for (const chunk of compose(plan.message, parts)) digest.update(chunk)
+  for (const chunk of composeMessage(plan.message, parts)) digest.update(chunk)
   headers.set(plan.signatureHeader, plan.prefix + digest.digest(plan.encoding))
 }
 
 async function signSoon(plan: Plan, key: CryptoKey, prepared: Prepared): Promise<void> {
   const { headers, ...rest } = prepared
   const hash = await crypto.subtle.digest('SHA-256', joined([rest.body]))
-  const parts = { ...rest, bodySha256: hexOf(new Uint8Array(hash)) }
-  const message = joined(compose(plan.message, parts))
+  const parts = { ...rest, bodySha256: toHex(new Uint8Array(hash)) }
+  const message = joined(composeMessage(plan.message, parts))
   const signature = new Uint8Array(await crypto.subtle.sign('HMAC', key, message))
-  headers.set(plan.signatureHeader, plan.prefix + encode(signature, plan.encoding))
+  headers.set(plan.signatureHeader, plan.prefix + encoders[plan.encoding](signature))
 }
 
 function joined(chunks: readonly HmacChunk[]): Bytes {
@@ -540,15 +403,4 @@ function joined(chunks: readonly HmacChunk[]): Bytes {
     offset += piece.length
   }
   return bytes
-}
-
-function encode(bytes: Uint8Array, encoding: HmacEncoding): string {
-  if (encoding === 'hex') return hexOf(bytes)
-  const base64 = btoa(String.fromCharCode(...bytes))
-  if (encoding === 'base64') return base64
-  return base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CredentialProvider, OutgoingRequest, Secret } from '../credential.ts'
+import { fromBase64, fromHex, toBase64 } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import {
@@ -15,7 +16,7 @@ import {
 } from '../signing-key.ts'
 import { checkOptions } from './checks.ts'
 import { checkComponent, signatureBase } from './signature-base.ts'
-import { isKey, isStringContent, serializeBytes, toBase64 } from './structured-fields.ts'
+import { isKey, isStringContent, serializeBytes } from './structured-fields.ts'
 
 /** What a signature covers and says about itself. */
 export interface HttpSignatureSettings {
@@ -304,16 +305,7 @@ function secretProblem(text: string, encoding: string | undefined): string | und
 
 function decoded(text: string, encoding = 'utf8'): Uint8Array<ArrayBuffer> | undefined {
   if (encoding === 'utf8') return new TextEncoder().encode(text)
-  if (encoding === 'hex') {
-    if (!/^(?:[0-9a-f]{2})*$/i.test(text)) return undefined
-    return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
-  }
-  try {
-    const standard = text.replaceAll('-', '+').replaceAll('_', '/')
-    return Uint8Array.from(atob(standard), (character) => character.charCodeAt(0))
-  } catch {
-    return undefined
-  }
+  return encoding === 'hex' ? fromHex(text) : fromBase64(text)
 }
 
 function wrong(name: string, problem: string): ConfigurationError {

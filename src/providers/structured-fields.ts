@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { toBase64 } from '../encoding.ts'
 
 /** Whether a text can be the key of a dictionary member or parameter (RFC 9651, section 3.1.2). */
 export function isKey(text: string): boolean {
@@ -29,9 +30,4 @@ export function serializeParameters(parameters: Readonly<Record<string, string |
   return Object.entries(parameters)
     .map(([key, value]) => `;${key}=${typeof value === 'string' ? serializeString(value) : value}`)
     .join('')
-}
-
-/** Base64 with its padding (RFC 4648, section 4). */
-export function toBase64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
 }

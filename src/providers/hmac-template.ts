@@ -1,0 +1,152 @@
+/**
+ * The message that an HMAC is made over: a template, or a function of the request's parts.
+ *
+ * @module
+ */
+import { ConfigurationError, CredentialError, cleanText, isCredentialError } from '../errors.ts'
+
+/** What a message to be signed can be made of. */
+export interface HmacParts {
+  /** The HTTP method, in upper case. */
+  readonly method: string
+  /** The host, with the port unless it is the default one. */
+  readonly host: string
+  /** The path as it is sent, percent-encoded. */
+  readonly path: string
+  /** The query as it is sent, without the question mark; empty when there is none. */
+  readonly query: string
+  /** Seconds since the epoch, in decimal, as in the timestamp header. */
+  readonly timestamp: string
+  /** What the nonce header carries: 32 hex digits; empty without `nonceHeader`. */
+  readonly nonce: string
+  /** The exact bytes of the body; none when there is no body. */
+  readonly body: Uint8Array
+  /** The SHA-256 of the body in lower-case hex, whatever the signature's own hash is. */
+  readonly bodySha256: string
+  /** A request header as it stands; empty when it is not sent. */
+  header(name: string): string
+}
+
+/** Makes the message to be signed; text is encoded as UTF-8, and the parts of an array are joined. */
+export type HmacMessage = (parts: HmacParts) => HmacChunk | readonly HmacChunk[]
+
+/** A piece of a message. */
+export type HmacChunk = string | Uint8Array
+
+/** The headers that carry what the message is made of. */
+interface SignedHeaders {
+  readonly signatureHeader: string
+  readonly timestampHeader: string | false
+  readonly nonceHeader: string | undefined
+}
+
+// What fetch itself adds is not known when the request is signed.
+const unknownHeaders = ['host', 'content-length', 'connection', 'transfer-encoding']
+
+const placeholders: Readonly<Record<string, (parts: HmacParts) => HmacChunk>> = {
+  method: ({ method }) => method,
+  host: ({ host }) => host,
+  path: ({ path }) => path,
+  query: ({ query }) => query,
+  timestamp: ({ timestamp }) => timestamp,
+  nonce: ({ nonce }) => nonce,
+  body: ({ body }) => body,
+  'body-sha256': ({ bodySha256 }) => bodySha256,
+}
+
+/** Turns a template into a function, so that it is read once only. */
+export function compileTemplate(template: string, headers: SignedHeaders): HmacMessage {
+  if (typeof template !== 'string') throw badMessage('must be a template or a function')
+  const segments: (HmacChunk | ((parts: HmacParts) => HmacChunk))[] = []
+  const used = new Set<string>()
+  // Splitting at a pattern with a group puts literals at even places and placeholders at odd ones.
+  for (const [place, text] of template.split(/\{([^{}]*)\}/).entries()) {
+    if (place % 2 === 1) {
+      used.add(text)
+      segments.push(segmentOf(text, headers.signatureHeader))
+    } else if (/[{}]/.test(text)) {
+      throw badMessage('has a brace without its counterpart; pass a function to sign braces')
+    } else if (text !== '') segments.push(text)
+  }
+  checkCoverage(used, headers)
+  return (parts) =>
+    segments.map((segment) => (typeof segment === 'function' ? segment(parts) : segment))
+}
+
+function segmentOf(text: string, signatureHeader: string): (parts: HmacParts) => HmacChunk {
+  const simple = Object.hasOwn(placeholders, text) ? placeholders[text] : undefined
+  if (simple !== undefined) return simple
+  const name = text.startsWith('header:') ? text.slice('header:'.length).toLowerCase() : ''
+  if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)) {
+    const names = Object.keys(placeholders).map((known) => `{${known}}`)
+    throw badMessage(
+      `has the unknown placeholder {${cleanText(text)}}; there are ${names.join(', ')} and {header:NAME}`,
+    )
+  }
+  if (unknownHeaders.includes(name)) {
+    throw badMessage(`signs the header ${name}, which is added after signing; {host} is known`)
+  }
+  if (name === signatureHeader.toLowerCase()) {
+    throw badMessage('signs the header of the signature itself; leave it out')
+  }
+  return (parts) => parts.header(name)
+}
+
+/** An unsigned time or nonce would be worth nothing, and one that is not sent cannot be verified. */
+function checkCoverage(
+  used: ReadonlySet<string>,
+  { timestampHeader, nonceHeader }: SignedHeaders,
+): void {
+  if (!used.has('body') && !used.has('body-sha256')) {
+    throw badMessage(
+      'does not sign the body, so that it could be altered; add {body} or {body-sha256}, or pass a function if the server really leaves it out',
+    )
+  }
+  if (used.has('timestamp') !== (timestampHeader !== false)) {
+    throw badMessage(
+      timestampHeader === false
+        ? 'signs the {timestamp}, which is not sent; name its header in `timestampHeader`'
+        : 'does not sign the {timestamp}; add it, or set `timestampHeader: false` to send none',
+    )
+  }
+  if (used.has('nonce') !== (nonceHeader !== undefined)) {
+    throw badMessage(
+      nonceHeader === undefined
+        ? 'signs a {nonce}, which is not sent; name its header in `nonceHeader`'
+        : "does not sign the {nonce}; write one that does, such as '{timestamp}.{nonce}.{body}'",
+    )
+  }
+}
+
+function badMessage(problem: string): ConfigurationError {
+  return new ConfigurationError('hmac.message', `hmac.message ${problem}.`)
+}
+
+/** The message's pieces. */
+export function composeMessage(message: HmacMessage, parts: HmacParts): readonly HmacChunk[] {
+  const made = callMessage(message, parts)
+  const chunks: readonly unknown[] = Array.isArray(made) ? made : [made]
+  for (const chunk of chunks) {
+    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+      throw failedMessage('returned something else than strings and bytes')
+    }
+  }
+  return chunks as readonly HmacChunk[]
+}
+
+function callMessage(message: HmacMessage, parts: HmacParts): unknown {
+  try {
+    return message(parts)
+  } catch (thrown) {
+    if (isCredentialError(thrown)) throw thrown
+    // Its text may quote what is being signed, so the name has to do.
+    throw failedMessage(`threw ${thrown instanceof Error ? thrown.name : typeof thrown}`)
+  }
+}
+
+function failedMessage(what: string): CredentialError {
+  return new CredentialError('invalid_credential', `hmac: the function \`message\` ${what}.`, {
+    provider: 'hmac',
+    remedy: 'Return a string, a Uint8Array or an array of them, and no promise.',
+  })
+}
