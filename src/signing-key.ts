@@ -37,7 +37,10 @@ interface Requirement {
 
 // The few members of node:crypto that turn PEM into a JWK; asked for at run time only.
 interface NodeCrypto {
-  createPrivateKey(pem: string): { export(options: { format: 'jwk' }): JsonWebKey }
+  createPrivateKey(pem: string): {
+    readonly asymmetricKeyType?: string
+    export(options: { format: 'jwk' }): JsonWebKey
+  }
 }
 
 const rsa = (name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS', hash: string): Requirement => ({
@@ -161,6 +164,9 @@ function problemOf(
   }
   const material = parse(key)
   if (material === undefined) {
+    if (isRestrictedToPss(key)) {
+      return 'is an RSASSA-PSS key, which WebCrypto does not take; make a plain RSA key, which serves PS256 too: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048'
+    }
     return label === undefined || label === 'PRIVATE KEY'
       ? 'cannot be read as a private key.'
       : 'is not PKCS #8; convert it: openssl pkcs8 -topk8 -nocrypt -in key.pem'
@@ -219,6 +225,16 @@ function parse(text: string): JsonWebKey | Uint8Array<ArrayBuffer> | undefined {
   }
   const body = /-----BEGIN PRIVATE KEY-----([^-]+)-----END PRIVATE KEY-----/.exec(text)?.[1]
   return body === undefined ? undefined : fromBase64(body.replace(/\s/g, ''))
+}
+
+/** A key whose own header forbids any other use (RFC 4055, section 1.2). */
+function isRestrictedToPss(pem: string): boolean {
+  try {
+    const node = nodeBuiltin<NodeCrypto>('node:crypto')
+    return node?.createPrivateKey(pem).asymmetricKeyType === 'rsa-pss'
+  } catch {
+    return false
+  }
 }
 
 function isCryptoKey(value: unknown): value is CryptoKey {

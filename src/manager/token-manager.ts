@@ -20,6 +20,7 @@ import {
 } from '../errors.ts'
 import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
 import { type ClockReading, clockOffset, largestOffset, smallestOffset } from './clock.ts'
+import { isObserved, publish } from './diagnostics.ts'
 import { coolingError, toCredentialError } from './failure.ts'
 import { Flight } from './flight.ts'
 import { backOff, deadlines, type RenewalDeadlines, rejectionPause } from './renewal.ts'
@@ -729,15 +730,17 @@ export class TokenManager {
   }
 
   #emit(details: CredentialEventDetails): void {
-    if (this.#onEvent === undefined) return
+    const published = isObserved()
+    if (this.#onEvent === undefined && !published) return
     const event: CredentialEvent = {
       ...details,
       time: this.#now(),
       resource: this.#label,
       provider: this.#provider.name,
     }
+    if (published) publish(event)
     try {
-      this.#onEvent(event)
+      this.#onEvent?.(event)
     } catch {
       // An observer must not change what happens.
     }

@@ -162,8 +162,8 @@ export function httpSignature(options: HttpSignatureOptions): CredentialProvider
           const parameters = parametersOf(options, request.now)
           const { base, input } = signatureBase(request, components, parameters)
           const signature = await sign(new TextEncoder().encode(base))
-          headers.set('Signature-Input', `${label}=${input}`)
-          headers.set('Signature', `${label}=${serializeBytes(signature)}`)
+          addMember(headers, 'Signature-Input', label, input)
+          addMember(headers, 'Signature', label, serializeBytes(signature))
         },
       }
     },
@@ -293,6 +293,19 @@ function checkOptionalComponents(
   if (twice !== undefined) throw wrong('components', `has ${twice} twice; leave one out.`)
   if (!checked.some((component) => component.startsWith('@'))) return checked
   throw wrong('optionalComponents', 'holds headers only; list the others in `components`.')
+}
+
+/** Several signatures may stand side by side, each under a label of its own (RFC 9421, section 4). */
+function addMember(headers: Headers, name: string, label: string, value: string): void {
+  const others = headers.get(name)
+  if (others?.split(/,\s*/).some((member) => member.startsWith(`${label}=`))) {
+    throw new CredentialError(
+      'unsignable_request',
+      `httpSignature: the request already has a signature with the label ${label}.`,
+      { provider: 'httpSignature', remedy: 'Give each signature a `label` of its own.' },
+    )
+  }
+  headers.set(name, others === null ? `${label}=${value}` : `${others}, ${label}=${value}`)
 }
 
 /** What is wrong with a shared secret (RFC 2104, section 3); `undefined`: nothing. */

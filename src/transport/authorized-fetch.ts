@@ -5,6 +5,7 @@
  */
 import type { Challenge, Credential, CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
+import { isObserved } from '../manager/diagnostics.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { parseRetryAfter } from '../retry-after.ts'
 import { parseChallenges } from '../www-authenticate.ts'
@@ -334,7 +335,7 @@ class Sender {
         { resource: this.manager.resource, provider: this.manager.provider },
       )
     }
-    if (!this.#observed) return
+    if (!this.#observed && !isObserved()) return
     before.forEach((value, header) => {
       if (request.headers.get(header) !== value)
         this.manager.emit({ type: 'header_replaced', header })

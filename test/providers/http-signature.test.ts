@@ -18,6 +18,7 @@ import type {
 import { all, authorizedFetch, bearer } from '../../src/index.ts'
 import { type HttpSignatureOptions, httpSignature } from '../../src/providers/http-signature.ts'
 import { signatureBase } from '../../src/providers/signature-base.ts'
+import { applied as apply } from '../support/acquire.ts'
 import {
   created,
   ed25519Key,
@@ -714,3 +715,22 @@ function shown(value: unknown): string {
   const stack = value instanceof Error ? value.stack : ''
   return `${inspect(value, { depth: 10, showHidden: true })}${JSON.stringify(value)}${stack}`
 }
+
+describe('two signatures on one request', () => {
+  const signer = (label: string, keyId: string) =>
+    httpSignature({ algorithm: 'hmac-sha256', secret: 's'.repeat(32), keyId, label })
+
+  test('stand side by side, each under its own label', async () => {
+    const { request } = await apply(all(signer('gateway', 'a'), signer('server', 'b')))
+    for (const name of ['Signature', 'Signature-Input']) {
+      expect(request.headers.get(name)).toMatch(/^gateway=.+, server=.+$/)
+    }
+  })
+
+  test('may not share a label', async () => {
+    await expect(apply(all(signer('sig', 'a'), signer('sig', 'b')))).rejects.toMatchObject({
+      code: 'unsignable_request',
+      message: expect.stringContaining('label sig'),
+    })
+  })
+})

@@ -1,0 +1,33 @@
+/**
+ * Events for those who observe a whole process, such as OpenTelemetry.
+ *
+ * @module
+ */
+import { nodeBuiltin } from '../encoding.ts'
+import type { CredentialEvent } from '../events.ts'
+
+interface Channel {
+  readonly hasSubscribers: boolean
+  publish(message: CredentialEvent): void
+}
+interface DiagnosticsChannel {
+  channel(name: string): Channel
+}
+
+/** The name of the channel of `node:diagnostics_channel` on which every event is published. */
+export const diagnosticsChannelName = 'mcp-credentials'
+
+// One for the process: subscribers may come and go at any time.
+const channel = nodeBuiltin<DiagnosticsChannel>('node:diagnostics_channel')?.channel(
+  diagnosticsChannelName,
+)
+
+/** Whether anybody listens; where there is no Node, nobody does. */
+export function isObserved(): boolean {
+  return channel?.hasSubscribers === true
+}
+
+/** Publishes an event. Node reports the error of a subscriber as uncaught, and goes on. */
+export function publish(event: CredentialEvent): void {
+  channel?.publish(event)
+}

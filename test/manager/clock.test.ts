@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { clockOffset } from '../../src/manager/clock.ts'
+
+const at = Date.UTC(2026, 0, 1, 12)
+const reading = (more: object = {}) => ({
+  date: new Date(at).toUTCString(),
+  age: null,
+  sentAt: at,
+  receivedAt: at,
+  ...more,
+})
+
+test('the middle of the round trip is compared, and half a second added for the cut date', () => {
+  expect(clockOffset(reading())).toBe(500)
+  expect(clockOffset(reading({ sentAt: at - 1000, receivedAt: at + 1000 }))).toBe(500)
+  expect(clockOffset(reading({ sentAt: at - 60_000, receivedAt: at - 60_000 }))).toBe(60_500)
+})
+
+test.each([
+  ['there is no date', { date: null }],
+  ['the date cannot be read', { date: 'yesterday' }],
+  ['a cache answered', { age: '3' }],
+  ['the round trip took too long', { sentAt: at - 30_000 }],
+])('nothing is learnt when %s', (_what, more) => {
+  expect(clockOffset(reading(more))).toBeUndefined()
+})

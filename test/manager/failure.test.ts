@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+import { CredentialError, LoginRequiredError } from '../../src/index.ts'
+import { coolingError, toCredentialError } from '../../src/manager/failure.ts'
+
+const resource = new URL('https://mcp.example.com/mcp')
+const classify = (thrown: unknown, committed = false) =>
+  toCredentialError(thrown, 'issuer', resource, committed)
+const failed = (code: string, depth = 1) => {
+  let cause: unknown = Object.assign(new Error('inner'), { code })
+  for (let level = 1; level < depth; level += 1) cause = new Error('outer', { cause })
+  return new TypeError('fetch failed', { cause })
+}
+
+describe('what a provider throws', () => {
+  test.each([
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'ECONNREFUSED',
+    'ENETUNREACH',
+    'EHOSTUNREACH',
+    'UND_ERR_CONNECT_TIMEOUT',
+    'CERT_HAS_EXPIRED',
+  ])('%s never reached the server, even after a grant was announced', (code) => {
+    for (const committed of [false, true]) {
+      expect(classify(failed(code), committed)).toMatchObject({ code: 'network', retryable: true })
+    }
+  })
+
+  test('a system error is found beneath others', () => {
+    expect(classify(failed('ECONNREFUSED', 3)).message).toContain('ECONNREFUSED')
+  })
+
+  test.each(['ECONNRESET', 'UND_ERR_SOCKET', 'UND_ERR_BODY_TIMEOUT'])(
+    '%s after a grant was sent leaves its outcome unknown',
+    (code) => {
+      expect(classify(failed(code), true)).toMatchObject({
+        code: 'outcome_unknown',
+        retryable: true,
+      })
+      expect(classify(failed(code), false)).toMatchObject({ code: 'network', retryable: true })
+    },
+  )
+
+  test('a time-out is one', () => {
+    const thrown = new DOMException('late', 'TimeoutError')
+    expect(classify(thrown)).toMatchObject({ code: 'timeout', retryable: true })
+  })
+
+  test('an error of ours stays what it is', () => {
+    const own = new LoginRequiredError('no_credential', 'log in')
+    expect(classify(own)).toBe(own)
+  })
+
+  test.each([[undefined], [null], ['text'], [42], [{}]])('%j is an error too', (thrown) => {
+    expect(classify(thrown)).toMatchObject({ code: 'acquire_failed', retryable: true })
+  })
+
+  test('a foreign error is not kept, since it may hold a token', () => {
+    const thrown = Object.assign(
+      new Error('token=eyJhbGciOiJIUzI1NiJ9.e30.abcdefghijklmnopqrstuvwxyz'),
+      {
+        body: { access_token: 'secret' },
+      },
+    )
+    const error = classify(thrown)
+    expect(error.cause).toBeUndefined()
+    expect(error.message).not.toContain('eyJ')
+  })
+})
+
+describe('the error of a cool-down', () => {
+  test('has class, code and cause of the first, and says when to come back', () => {
+    const first = new CredentialError('server_error', 'The issuer is down.', { retryable: true })
+    const error = coolingError(first, 2500)
+    expect(error).toBeInstanceOf(CredentialError)
+    expect(error).toMatchObject({ code: 'server_error', retryAfter: 3, cause: first })
+    expect(error.message).toBe('The issuer is down. The next attempt is made in 3 s.')
+    expect(first.retryAfter).toBeUndefined()
+  })
+})
