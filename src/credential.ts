@@ -184,6 +184,21 @@ export interface CredentialRecord {
   readonly expiresAt?: number
   /** What the provider needs to go on; JSON values only. */
   readonly data: Readonly<Record<string, unknown>>
+  /**
+   * A single-use grant of this record was sent, and its answer has not been written yet. Found without a
+   * holder of the lock, it means that a process died in between.
+   */
+  readonly pending?: PendingRenewal
+  /** The issuer refused the grant of this record; only its access token still counts. */
+  readonly refused?: true
+}
+
+/** A renewal that began. */
+export interface PendingRenewal {
+  /** When, in milliseconds since the epoch. */
+  readonly at: number
+  /** The number of the process. */
+  readonly by: string
 }
 
 /** Where records rest. */
@@ -196,6 +211,9 @@ export interface CredentialStore {
   delete(key: string): Promise<boolean>
   /** Lists the keys. */
   list(): Promise<readonly string[]>
-  /** Runs a task while nobody else, in this or another process, holds the lock of the key. */
+  /**
+   * Runs a task while nobody else, in this or another process, holds the lock of the key. The task's
+   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it.
+   */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AcquireReason } from './credential.ts'
-import type { CredentialErrorCode, LoginRequiredReason } from './errors.ts'
+import type { CredentialErrorCode, LoginRequiredReason, StoreOperation } from './errors.ts'
 
 /** A provider is asked for a credential. */
 export interface AcquireStart {
@@ -28,6 +28,8 @@ export interface AcquireSuccess {
   readonly expiresIn?: number
   /** The server had refused this very credential, and the provider has no other. */
   readonly unchanged: boolean
+  /** Its issuer, the store, or another process that renewed it first. */
+  readonly source: 'network' | 'store' | 'peer'
 }
 
 /** A provider delivered none. */
@@ -140,6 +142,22 @@ export interface ClockOffset {
   readonly applied: boolean
 }
 
+/** Another process held the lock of the record. */
+export interface LockWait {
+  /** The type of the event. */
+  readonly type: 'lock_wait'
+  /** Milliseconds. */
+  readonly ms: number
+}
+
+/** The store could not be written. The credential serves from memory, and is written later if possible. */
+export interface StoreFailed {
+  /** The type of the event. */
+  readonly type: 'store_failed'
+  /** What was tried. */
+  readonly operation: StoreOperation
+}
+
 /** The credential was given up. */
 export interface LoggedOut {
   /** The type of the event. */
@@ -168,6 +186,8 @@ export type CredentialEventDetails =
   | HeaderReplaced
   | RedirectRefused
   | ClockOffset
+  | LockWait
+  | StoreFailed
   | LoggedOut
   | Closed
 

@@ -14,6 +14,7 @@ export type {
   CredentialRecord,
   CredentialStore,
   OutgoingRequest,
+  PendingRenewal,
   ProviderSelection,
   Secret,
 } from './credential.ts'
@@ -43,6 +44,7 @@ export type {
   CredentialEventDetails,
   CredentialEventListener,
   HeaderReplaced,
+  LockWait,
   LoggedOut,
   LoginRequired,
   RedirectRefused,
@@ -50,6 +52,7 @@ export type {
   RejectIgnored,
   RequestRejected,
   RequestRetry,
+  StoreFailed,
 } from './events.ts'
 export type { ClockReading } from './manager/clock.ts'
 export {
@@ -95,6 +98,7 @@ export {
 export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
 export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
+export { memoryStore } from './stores/memory.ts'
 export {
   type AuthorizedFetch,
   type AuthorizedFetchOptions,

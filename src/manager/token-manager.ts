@@ -11,6 +11,7 @@ import type {
   Credential,
   CredentialProvider,
   CredentialRecord,
+  CredentialStore,
 } from '../credential.ts'
 import {
   ConfigurationError,
@@ -23,6 +24,7 @@ import { type ClockReading, clockOffset, largestOffset, smallestOffset } from '.
 import { isObserved, publish } from './diagnostics.ts'
 import { coolingError, toCredentialError } from './failure.ts'
 import { Flight } from './flight.ts'
+import { type Obtained, Persistence } from './persistence.ts'
 import { backOff, deadlines, type RenewalDeadlines, rejectionPause } from './renewal.ts'
 import { scopeCovers, scopeUnion } from './scope.ts'
 
@@ -40,6 +42,13 @@ export interface TokenManagerOptions {
   readonly acquireTimeout?: number
   /** Renew in time even while nobody asks, with one timer that keeps no process alive. */
   readonly keepFresh?: boolean
+  /**
+   * Where credentials rest, so that other processes and later starts share them. Default: nowhere.
+   * Credentials that are no login, such as API keys, are never stored.
+   */
+  readonly store?: CredentialStore
+  /** Tells several logins at one server apart. Default `default`. */
+  readonly account?: string
   /** The `fetch` for the provider's own requests. Default: the platform's. */
   readonly fetch?: typeof fetch
   /** The clock, in milliseconds since the epoch. Default: `Date.now`. */
@@ -58,6 +67,8 @@ export const managerOptions: readonly (keyof TokenManagerOptions)[] = [
   'jitter',
   'acquireTimeout',
   'keepFresh',
+  'store',
+  'account',
   'fetch',
   'now',
   'random',
@@ -84,6 +95,8 @@ interface Order {
   readonly background: boolean
   readonly scope: string | undefined
   readonly challenges: readonly Challenge[]
+  /** Somebody has to log in; only what another process may have stored is looked for. */
+  readonly lookOnly?: true
 }
 
 interface Failure {
@@ -101,6 +114,7 @@ const closeGraceMs = 5000
 const logoutTimeoutMs = 30_000
 /** How long a scope that was not granted is not asked for again, in milliseconds. */
 const stepUpPause = 600_000
+const lookPauseMs = 1000
 
 /**
  * Hands out one fresh credential to everyone who asks: cached while it lasts, renewed in the
@@ -143,7 +157,10 @@ export class TokenManager {
   #challenges: readonly Challenge[] = []
   #challenged = false
   #salvaged: Credential | undefined
-  readonly #records = new Map<string, CredentialRecord>()
+  readonly #records: Pick<CredentialStore, 'get' | 'set' | 'delete'>
+  readonly #persistence: Persistence | undefined
+  #lastLook = -Infinity
+  #restoring: Promise<boolean> | undefined
   #scope: string | undefined
   #stepUp: { readonly scope: string; readonly flight: Flight<Credential> } | undefined
   readonly #stepUps = new Map<string, number>()
@@ -184,6 +201,22 @@ export class TokenManager {
     this.#now = options.now ?? Date.now
     this.#random = options.random ?? Math.random
     this.#onEvent = options.onEvent
+    const { store, account } = options
+    if (account !== undefined && (typeof account !== 'string' || !/^[^|\p{Cc}]+$/u.test(account))) {
+      throw new ConfigurationError('account', '`account` must be a text without `|`.')
+    }
+    checkStore(store)
+    this.#records = store ?? memoryRecords()
+    this.#persistence =
+      store === undefined || provider.restore === undefined
+        ? undefined
+        : new Persistence(
+            store,
+            `${this.#label} | ${account ?? 'default'}`,
+            provider,
+            this.#now,
+            (details) => this.#emit(details),
+          )
   }
 
   /** The provider's name. */
@@ -257,6 +290,22 @@ export class TokenManager {
       !this.#challenged &&
       this.#current === undefined &&
       this.#flight === undefined
+    )
+  }
+
+  /** Whether the store had a credential; it is asked once, before the server is. */
+  restored(): Promise<boolean> {
+    this.#restoring ??= this.#restore()
+    return this.#restoring
+  }
+
+  async #restore(): Promise<boolean> {
+    if (this.#persistence === undefined || this.#current !== undefined) return false
+    const order = { reason: 'missing', background: true, scope: undefined, challenges: [] } as const
+    const flight = this.#launch({ ...order, lookOnly: true })
+    return flight.result.then(
+      () => true,
+      () => false,
     )
   }
 
@@ -372,9 +421,10 @@ export class TokenManager {
         challenges: [],
       } as const
       const signal = AbortSignal.timeout(logoutTimeoutMs)
-      const context = this.#context(order, credential, signal, () => {})
+      const context = this.#context(order, credential, signal, async () => {})
       revoked = await this.#provider.revoke(credential, context).catch(() => false)
     }
+    await this.#persistence?.remove()
     this.#current = undefined
     this.#ready = undefined
     this.#salvaged = undefined
@@ -418,8 +468,31 @@ export class TokenManager {
       if (now < this.#deadlines.expiresAt) return this.#renewOrServe(current, signal, now)
     }
     const cooling = this.#cooling(now)
-    if (cooling !== undefined) return Promise.reject(cooling)
-    return this.#join(this.#reason(), signal)
+    if (cooling === undefined) return this.#join(this.#reason(), signal)
+    return this.#mayLook(now) ? this.#look(cooling, signal) : Promise.reject(cooling)
+  }
+
+  /** Another process may have logged in meanwhile; the store is asked at most once a second. */
+  #mayLook(now: number): boolean {
+    if (this.#persistence === undefined || this.#failure?.notBefore !== Infinity) return false
+    if (now < this.#lastLook + lookPauseMs) return false
+    this.#lastLook = now
+    return true
+  }
+
+  async #look(refused: CredentialError, signal: AbortSignal | undefined): Promise<Credential> {
+    const failure = this.#failure
+    const reason = this.#reason()
+    const order = { reason, background: true, scope: undefined, challenges: [] } as const
+    const flight = this.#launch({ ...order, lookOnly: true })
+    this.#flight = flight
+    try {
+      return await flight.wait(signal)
+    } catch {
+      signal?.throwIfAborted()
+      this.#failure = failure
+      throw refused
+    }
   }
 
   #renewInBackground(now: number): void {
@@ -482,13 +555,11 @@ export class TokenManager {
     const started = this.#now()
     const current = this.#current
     const previous = this.#salvaged ?? current
-    this.#emit({ type: 'acquire_start', reason, background })
+    if (order.lookOnly !== true) this.#emit({ type: 'acquire_start', reason, background })
     let timedOut = false
     try {
-      const acquired = Promise.resolve(
-        this.#provider.acquire(this.#context(order, previous, signal, commit)),
-      )
-      acquired.then(
+      const obtained = this.#obtain(order, previous, signal, commit)
+      obtained.then(
         // The grant was spent: what came too late for its waiters must not be lost.
         (late) => {
           if (timedOut && self().committed && this.#current === current) {
@@ -497,15 +568,16 @@ export class TokenManager {
         },
         () => {},
       )
-      const credential = await this.#limited(acquired, signal, self, () => {
+      const result = await this.#limited(obtained, signal, self, () => {
         timedOut = true
       })
-      this.#adopt(checkCredential(credential, this.#provider.name), previous, started, scope)
-      return credential
+      this.#adopt(result, previous, started, scope)
+      return result.credential
     } catch (thrown) {
       if (signal.aborted && !timedOut && !self().committed) throw signal.reason
       const committed = self().committed
       const error = toCredentialError(thrown, this.#provider.name, this.resource, committed)
+      if (order.lookOnly === true) throw error
       // A step-up that fails says nothing about the credential that is in use.
       throw reason === 'insufficient_scope'
         ? this.#reportStepUp(error)
@@ -515,11 +587,39 @@ export class TokenManager {
     }
   }
 
+  /** Asks the provider, or first the store where there is one. */
+  async #obtain(
+    order: Order,
+    previous: Credential | undefined,
+    signal: AbortSignal,
+    commit: () => void,
+  ): Promise<Obtained> {
+    const ask = async (context: AcquireContext) =>
+      checkCredential(await this.#provider.acquire(context), this.#provider.name)
+    if (this.#persistence === undefined) {
+      const context = this.#context(order, previous, signal, async () => commit())
+      return { credential: await ask(context), source: 'network' }
+    }
+    const wish = { reason: order.reason, previous, signal, lookOnly: order.lookOnly === true }
+    return this.#persistence.obtain(wish, (before, mark, salvage) => {
+      const announce = async () => {
+        await mark()
+        commit()
+      }
+      const context = this.#context(order, before, signal, announce)
+      const keep = (rest: Credential) => {
+        context.salvage(rest)
+        salvage(rest)
+      }
+      return ask({ ...context, salvage: keep })
+    })
+  }
+
   #context(
     { reason, background, scope, challenges }: Order,
     previous: Credential | undefined,
     signal: AbortSignal,
-    commit: () => void,
+    commit: () => Promise<void>,
   ): AcquireContext {
     return {
       resource: new URL(this.resource),
@@ -530,15 +630,11 @@ export class TokenManager {
       interactive: !background,
       fetch: this.#fetch,
       signal,
-      commit: async () => commit(),
+      commit,
       salvage: (rest) => {
         this.#salvaged = rest
       },
-      records: {
-        get: async (key) => this.#records.get(key),
-        set: async (key, record) => void this.#records.set(key, record),
-        delete: async (key) => this.#records.delete(key),
-      },
+      records: this.#records,
       now: this.#now,
       serverNow: () => this.#now() + this.#offsetMs,
       random: this.#random,
@@ -547,11 +643,11 @@ export class TokenManager {
 
   /** Waits for the provider, but no longer than allowed and not after an abort. */
   #limited(
-    acquired: Promise<Credential>,
+    obtained: Promise<Obtained>,
     signal: AbortSignal,
     self: () => Flight<Credential>,
     onTimeout: () => void,
-  ): Promise<Credential> {
+  ): Promise<Obtained> {
     const limit = this.#acquireTimeout ?? (this.#provider.interactive === true ? 300 : 30)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -576,10 +672,10 @@ export class TokenManager {
         clearTimeout(timer)
         signal.removeEventListener('abort', onAbort)
       }
-      acquired.then(
-        (credential) => {
+      obtained.then(
+        (result) => {
           done()
-          resolve(credential)
+          resolve(result)
         },
         (error: unknown) => {
           done()
@@ -590,7 +686,7 @@ export class TokenManager {
   }
 
   #adopt(
-    credential: Credential,
+    { credential, source }: Obtained,
     previous: Credential | undefined,
     started: number,
     scope: string | undefined,
@@ -625,6 +721,7 @@ export class TokenManager {
       durationMs: now - started,
       ...(expiresAt === Infinity ? {} : { expiresIn: (expiresAt - now) / 1000 }),
       unchanged: wasRejected && unchanged,
+      source,
     })
   }
 
@@ -718,6 +815,7 @@ export class TokenManager {
       await Promise.race([Promise.allSettled(flights.map(({ result }) => result)), grace])
       clearTimeout(timer)
     }
+    await this.#persistence?.flush()
     this.#emit({ type: 'closed' })
   }
 
@@ -745,6 +843,25 @@ export class TokenManager {
       // An observer must not change what happens.
     }
   }
+}
+
+function memoryRecords(): Pick<CredentialStore, 'get' | 'set' | 'delete'> {
+  const records = new Map<string, CredentialRecord>()
+  return {
+    get: async (key) => records.get(key),
+    set: async (key, record) => void records.set(key, record),
+    delete: async (key) => records.delete(key),
+  }
+}
+
+function checkStore(store: CredentialStore | undefined): void {
+  const methods = ['get', 'set', 'delete', 'list', 'lock'] as const
+  const missing = methods.find((name) => typeof store?.[name as never] !== 'function')
+  if (store === undefined || missing === undefined) return
+  throw new ConfigurationError(
+    'store',
+    `\`store\` has no function \`${missing}\`; pass what keychainStore(), encryptedFileStore(), redisStore() or memoryStore() returns.`,
+  )
 }
 
 function checkProvider(provider: CredentialProvider): void {

@@ -29,6 +29,8 @@ export interface Grant {
   readonly interactive: boolean
   /** It needs nobody as long as it is not refused. Default: the opposite of `interactive`. */
   readonly unattended?: boolean
+  /** Whether the grant can replace a refresh token that was refused. Default `true`. */
+  readonly replaces?: boolean
   /** Whether a refresh token is of use. */
   readonly offline: boolean
   /** Gets tokens in the way of this grant. */
@@ -55,6 +57,14 @@ export interface GrantSession {
   connect(registered?: RegisteredClient): Promise<Connection>
 }
 
+/** The providers whose records are the login of a person. */
+const logins: ReadonlySet<string> = new Set([
+  'authorizationCode',
+  'deviceCode',
+  'refreshToken',
+  'savedLogin',
+])
+
 /** Makes a provider of a grant. */
 export function oauthProvider(grant: Grant): CredentialProvider {
   const { name, options, interactive, unattended = !interactive } = grant
@@ -63,17 +73,16 @@ export function oauthProvider(grant: Grant): CredentialProvider {
   const sessions = new Map<string, DpopSession>()
 
   /** One key for each MCP server, and the same that its refresh token is bound to. */
-  const dpopFor = (resource: URL, tokens: TokenSet | undefined): DpopSession | undefined => {
+  const dpopFor = ({ resource, previous }: AcquireContext): DpopSession | undefined => {
     if (dpopOptions === undefined) return undefined
-    const known = sessions.get(resource.href)
-    if (known !== undefined) return known
-    const session = startDpop(dpopOptions, tokens?.dpopKey)
+    const known = OAuthCredential.dpopOf(previous) ?? sessions.get(resource.href)
+    const session = known ?? startDpop(dpopOptions, undefined)
     sessions.set(resource.href, session)
     return session
   }
 
-  const open = (context: AcquireContext, server: LocatedServer, tokens: TokenSet | undefined) => {
-    const dpop = dpopFor(context.resource, tokens)
+  const open = (context: AcquireContext, server: LocatedServer) => {
+    const dpop = dpopFor(context)
     const scope = chooseScope({
       wanted: context.scope,
       chosen: options.scope,
@@ -110,7 +119,7 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       try {
         const server = await locator.locate(context)
         issuer = server.metadata.issuer
-        const { session, dpop } = open(context, server, previous)
+        const { session, dpop } = open(context, server)
         const finish = async (
           { response, connection, refreshToken }: GrantResult,
           scope: string | undefined,
@@ -131,7 +140,8 @@ export function oauthProvider(grant: Grant): CredentialProvider {
         // A refresh cannot widen the scope (RFC 6749 section 6).
         if (canRefresh(previous, server, options) && context.reason !== 'insufficient_scope') {
           const sentAt = context.now()
-          const result = await refresh(session, previous, unattended, dpop)
+          const mayReplace = grant.replaces !== false && (unattended || context.interactive)
+          const result = await refresh(session, previous, mayReplace, dpop)
           if (result !== undefined) {
             return await finish(result, previous.scope, sentAt)
           }
@@ -151,7 +161,7 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       const server = await locator.locate(context)
       const { issuer, revocation_endpoint } = server.metadata
       if (revocation_endpoint === undefined || issuer !== tokens.issuer) return false
-      const { session } = open(context, server, tokens)
+      const { session } = open(context, server)
       const registered = await registrationOf(context, issuer, tokens.clientId)
       const { configuration } = await session.connect(registered)
       // The refresh token first: without it nothing new can be made of the other.
@@ -169,7 +179,9 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       )
     },
     restore(record: CredentialRecord): Credential | undefined {
-      const tokens = record.provider === name ? tokenSetFrom(record) : undefined
+      // A login is a login, whichever way a person took.
+      const isOwn = record.provider === name || (interactive && logins.has(record.provider))
+      const tokens = isOwn ? tokenSetFrom(record) : undefined
       if (tokens === undefined) return undefined
       if (tokens.tokenType === 'dpop' && dpopOptions === undefined) return undefined
       const dpop = dpopOptions === undefined ? undefined : startDpop(dpopOptions, tokens.dpopKey)
@@ -199,7 +211,7 @@ function canRefresh(
 async function refresh(
   session: GrantSession,
   tokens: Refreshable,
-  unattended: boolean,
+  mayReplace: boolean,
   dpop: DpopSession | undefined,
 ): Promise<GrantResult | undefined> {
   const { context, server, parameters, name } = session
@@ -234,7 +246,7 @@ async function refresh(
         { resource: context.resource, provider: name, remedy: 'Log in again.' },
       )
     }
-    if (unattended || context.interactive) return undefined
+    if (mayReplace) return undefined
     throw error
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Challenge, Credential, CredentialProvider } from '../credential.ts'
+import type { Challenge, Credential, CredentialProvider, ProviderSelection } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
 import { isObserved } from '../manager/diagnostics.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
@@ -77,19 +77,29 @@ export function authorizedFetch(
   const senders = new WeakMap<CredentialProvider, Sender>()
   let resource: URL | undefined
 
-  const senderOf = (chosen: CredentialProvider, bound: URL | string): Sender => {
+  const senderOf = (
+    { provider: chosen, key }: Partial<ProviderSelection> & { provider: CredentialProvider },
+    bound: URL | string,
+  ): Sender => {
     const known = senders.get(chosen)
     if (known !== undefined) return known
     const retry = resolveRetryPolicy(options.retry ?? {}, Math.max(1, chosen?.alternatives ?? 1))
-    const manager = new TokenManager(chosen, { ...options, resource: bound, fetch: send })
+    // Tenants share a store, but never a record.
+    const account = [options.account ?? 'default', ...(key === undefined ? [] : [tenantLabel(key)])]
+    const manager = new TokenManager(chosen, {
+      ...options,
+      account: account.join(' / '),
+      resource: bound,
+      fetch: send,
+    })
     if (bound !== unbound) checkTransportSecurity(manager.resource, allowInsecure)
     const sender = new Sender(manager, retry, send, now, options.onEvent !== undefined)
     if (bound !== unbound) senders.set(chosen, sender)
     return sender
   }
-  const chosen = (): CredentialProvider => provider.select?.().provider ?? provider
+  const chosen = () => provider.select?.() ?? { provider }
   // Mistakes show here and not at the first request.
-  const { manager } = senderOf(provider, options.resource ?? unbound)
+  const { manager } = senderOf({ provider }, options.resource ?? unbound)
   if (options.resource !== undefined) resource = manager.resource
 
   const selected = async (call: Call, bound: URL): Promise<Response> => {
@@ -110,7 +120,7 @@ export function authorizedFetch(
     resource ??= new URL(call.url)
     if (call.url.origin !== resource.origin) return send(call.url, call.init)
     if (provider.select !== undefined) return selected(call, resource)
-    sender ??= senderOf(provider, resource)
+    sender ??= senderOf({ provider }, resource)
     return sender.request(call)
   }
   return Object.defineProperty(authorized, 'manager', {
@@ -182,7 +192,8 @@ class Sender {
     let retries = 0
     let stepUps = 0
     let observed = false
-    if (this.manager.wantsChallenge && content.replayable) {
+    const isFirst = this.manager.wantsChallenge && content.replayable
+    if (isFirst && !(await this.manager.restored())) {
       const open = await this.#withoutCredential(call)
       if (open !== undefined) return open
     }
@@ -365,6 +376,11 @@ class Sender {
     this.manager.emit({ type: 'redirect_refused', status, target: label })
     return undefined
   }
+}
+
+/** A tenant's key as part of a record's name; it may hold anything. */
+function tenantLabel(key: string): string {
+  return encodeURIComponent(key)
 }
 
 /** The way the SSE transports open their stream, through an event source. */

@@ -28,6 +28,7 @@ describe('the public surface', () => {
         "httpSignature",
         "isCredentialError",
         "jwt",
+        "memoryStore",
         "parseChallenges",
         "perTenant",
         "rotating",
@@ -60,10 +61,20 @@ describe('the public surface', () => {
         "jwtBearer",
         "privateKeyJwt",
         "refreshToken",
+        "savedLogin",
         "tokenEndpoint",
         "tokenExchange",
       ]
     `)
+  })
+
+  it('of the stores is this', async () => {
+    const surface = async (name: string) =>
+      Object.keys(await import(`mcp-credentials/${name}`)).sort()
+    expect(await surface('file')).toEqual(['encryptedFileStore'])
+    expect(await surface('keychain')).toEqual(['keychainStore', 'napiKeyring'])
+    expect(await surface('redis')).toEqual(['redisStore'])
+    expect(await surface('testing')).toEqual(['storeContract'])
   })
 
   it('of mcp-credentials/aws is this', async () => {

@@ -18,7 +18,7 @@ export interface RecordingOrigin {
   close(): Promise<void>
 }
 
-type Answer = (request: SeenRequest, response: ServerResponse) => void
+type Answer = (request: SeenRequest, response: ServerResponse) => unknown
 
 /** A plain HTTP server that records what it is sent, for answers that no MCP server gives. */
 export async function recordingOrigin(

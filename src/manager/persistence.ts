@@ -1,0 +1,266 @@
+/**
+ * A credential that several processes share through a store: read again under the lock, renewed by one,
+ * written before anybody sees it.
+ *
+ * @module
+ */
+import type {
+  AcquireReason,
+  Credential,
+  CredentialProvider,
+  CredentialRecord,
+  CredentialStore,
+} from '../credential.ts'
+import {
+  type CredentialError,
+  isCredentialError,
+  LoginRequiredError,
+  StoreError,
+} from '../errors.ts'
+import type { CredentialEventDetails } from '../events.ts'
+
+/** Where a credential came from: its issuer, the store, or another process that was faster. */
+export type CredentialSource = 'network' | 'store' | 'peer'
+
+/** A credential, and where it came from. */
+export interface Obtained {
+  readonly credential: Credential
+  readonly source: CredentialSource
+}
+
+/** Asks the provider. */
+export type Acquire = (
+  previous: Credential | undefined,
+  commit: () => Promise<void>,
+  salvage: (credential: Credential) => void,
+) => Promise<Credential>
+
+/** What the manager wants. */
+export interface Wish {
+  readonly reason: AcquireReason
+  readonly previous: Credential | undefined
+  /** Only look for what another process may have stored. */
+  readonly lookOnly: boolean
+  readonly signal: AbortSignal
+}
+
+/** Pauses before another attempt to write what must not be lost, in milliseconds. */
+const writePauses: readonly number[] = [50, 200, 800]
+
+/** One record of a store. */
+export class Persistence {
+  readonly #store: CredentialStore
+  readonly #key: string
+  readonly #provider: CredentialProvider
+  readonly #now: () => number
+  readonly #emit: (details: CredentialEventDetails) => void
+  /** Of the record that this process has seen last. */
+  #generation = 0
+  /** What could not be written yet. */
+  #unsaved: CredentialRecord | undefined
+
+  constructor(
+    store: CredentialStore,
+    key: string,
+    provider: CredentialProvider,
+    now: () => number,
+    emit: (details: CredentialEventDetails) => void,
+  ) {
+    this.#store = store
+    this.#key = key
+    this.#provider = provider
+    this.#now = now
+    this.#emit = emit
+  }
+
+  /**
+   * Gets a credential: a newer one of another process, or with the lock held one from the provider.
+   *
+   * @throws {@link StoreError} when the store cannot be used; nothing was spent then.
+   */
+  async obtain(wish: Wish, acquire: Acquire): Promise<Obtained> {
+    await this.flush()
+    const known = this.#newer(await this.#read(), wish.reason)
+    if (known !== undefined) return { credential: known, source: 'store' }
+    if (wish.lookOnly) throw new StoreError('get', `The record of ${this.#key} is unchanged.`)
+    const since = this.#now()
+    return this.#store.lock(
+      this.#key,
+      async (lease) => {
+        const ms = this.#now() - since
+        if (ms >= 10) this.#emit({ type: 'lock_wait', ms })
+        return this.#renew(wish, acquire, lease)
+      },
+      wish.signal,
+    )
+  }
+
+  /** Tries again to write what could not be written. */
+  async flush(): Promise<void> {
+    const record = this.#unsaved
+    if (record === undefined) return
+    try {
+      const stored = await this.#store.get(this.#key)
+      // Another process may have gone on from what it had; its record is worth more than ours.
+      if ((stored?.generation ?? 0) < (record.generation ?? 0)) {
+        await this.#store.set(this.#key, record)
+      }
+      this.#unsaved = undefined
+    } catch {
+      this.#emit({ type: 'store_failed', operation: 'set' })
+    }
+  }
+
+  /** Removes the record, for a logout. */
+  async remove(): Promise<void> {
+    this.#unsaved = undefined
+    await this.#store.lock(this.#key, () => this.#store.delete(this.#key))
+    this.#generation = 0
+  }
+
+  async #renew(
+    { reason, previous }: Wish,
+    acquire: Acquire,
+    lease: AbortSignal,
+  ): Promise<Obtained> {
+    const record = await this.#read()
+    const newer = this.#newer(record, reason)
+    if (newer !== undefined) return { credential: newer, source: 'peer' }
+    const isBehind = (record?.generation ?? 0) < this.#generation
+    const before = isBehind ? previous : (this.#restore(record) ?? previous)
+    const base = Math.max(record?.generation ?? 0, this.#generation)
+    // We hold the lock, so whoever left this mark died between sending a grant and writing its answer.
+    const wasPending = record?.pending !== undefined
+    let committed = false
+    let salvaged: Credential | undefined
+    try {
+      const credential = await acquire(
+        record?.refused === true ? undefined : before,
+        async () => {
+          if (lease.aborted) throw lease.reason
+          await this.#mark(record, base)
+          committed = true
+        },
+        (rest) => {
+          salvaged = rest
+        },
+      )
+      await this.#keep(credential.record, base, committed)
+      return { credential, source: 'network' }
+    } catch (error) {
+      if (salvaged?.record !== undefined) await this.#keep(salvaged.record, base, committed)
+      else await this.#afterFailure(error, record, committed).catch(() => this.#failed())
+      throw wasPending && isRefusal(error) ? this.#rotationLost(error as CredentialError) : error
+    }
+  }
+
+  /** Notes that a single-use grant is about to be sent; this also proves that the store can be written. */
+  async #mark(record: CredentialRecord | undefined, generation: number): Promise<void> {
+    const { process } = globalThis as { process?: { pid?: number } }
+    const empty = { version: 1, provider: this.#provider.name, generation, data: {} } as const
+    const base = this.#unsaved ?? record ?? empty
+    const pending = { at: this.#now(), by: String(process?.pid ?? 'unknown') }
+    await this.#store.set(this.#key, { ...base, pending })
+  }
+
+  /** Writes a record, and keeps it in memory when that fails: withholding the token would lose it too. */
+  async #keep(
+    record: CredentialRecord | undefined,
+    base: number,
+    committed: boolean,
+  ): Promise<void> {
+    this.#generation = base + 1
+    if (record === undefined) {
+      if (committed) await this.#store.delete(this.#key).catch(() => this.#failed())
+      return
+    }
+    const next = { ...record, generation: base + 1 }
+    for (const pause of [...writePauses, undefined]) {
+      try {
+        await this.#store.set(this.#key, next)
+        this.#unsaved = undefined
+        return
+      } catch {
+        if (pause === undefined) break
+        await new Promise((resolve) => setTimeout(resolve, pause))
+      }
+    }
+    this.#unsaved = next
+    this.#failed()
+  }
+
+  /** Undoes the mark, or gives up what was refused; never what somebody else has written since. */
+  async #afterFailure(
+    error: unknown,
+    record: CredentialRecord | undefined,
+    committed: boolean,
+  ): Promise<void> {
+    if (!committed || isCredentialError(error, 'outcome_unknown')) return
+    const stored = await this.#store.get(this.#key)
+    if (
+      stored?.pending === undefined ||
+      stored.generation !== (record?.generation ?? stored.generation)
+    )
+      return
+    if (record === undefined) return void (await this.#store.delete(this.#key))
+    const { pending: _done, ...rest } = record
+    if (!isRefusal(error)) return this.#store.set(this.#key, rest)
+    const isAlive = rest.expiresAt !== undefined && rest.expiresAt > this.#now()
+    if (isAlive) await this.#store.set(this.#key, { ...rest, refused: true })
+    else await this.#store.delete(this.#key)
+  }
+
+  async #read(): Promise<CredentialRecord | undefined> {
+    const record = await this.#store.get(this.#key)
+    const isForeign =
+      record !== undefined &&
+      Object.keys(record.data).length > 0 &&
+      this.#provider.restore?.(record) === undefined
+    if (!isForeign) return record
+    throw new StoreError(
+      'get',
+      `The record of ${this.#key} belongs to ${record.provider}, and ${this.#provider.name} cannot use it.`,
+      { remedy: 'Set `account` to tell the two apart; nothing was changed.' },
+    )
+  }
+
+  /** The credential of a record that this process has not seen yet, if it will do. */
+  #newer(record: CredentialRecord | undefined, reason: AcquireReason): Credential | undefined {
+    if (record === undefined || (record.generation ?? 0) <= this.#generation) return undefined
+    if (reason === 'forced' || reason === 'insufficient_scope') return undefined
+    const { obtainedAt = 0, expiresAt = Infinity } = record
+    const margin = Math.min(10_000, Math.max(0, expiresAt - obtainedAt) / 10)
+    if (this.#now() >= expiresAt - margin) return undefined
+    const credential = this.#restore(record)
+    if (credential !== undefined) this.#generation = record.generation ?? 0
+    return credential
+  }
+
+  #restore(record: CredentialRecord | undefined): Credential | undefined {
+    return record === undefined ? undefined : this.#provider.restore?.(record)
+  }
+
+  #failed(): void {
+    this.#emit({ type: 'store_failed', operation: 'set' })
+  }
+
+  #rotationLost({ resource }: CredentialError): LoginRequiredError {
+    return new LoginRequiredError(
+      'rotation_lost',
+      `${this.#provider.name}: a process ended while it renewed this login, so the answer with the new refresh token was lost.`,
+      {
+        provider: this.#provider.name,
+        remedy: 'Log in again.',
+        ...(resource === undefined ? {} : { resource }),
+      },
+    )
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    isCredentialError(error, 'invalid_grant') ||
+    (isCredentialError(error, 'login_required') &&
+      (error as LoginRequiredError).reason === 'grant_rejected')
+  )
+}

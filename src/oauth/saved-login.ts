@@ -1,0 +1,57 @@
+/**
+ * The login that is in the store, whoever put it there.
+ *
+ * @module
+ */
+import type { CredentialProvider } from '../credential.ts'
+import { LoginRequiredError, resourceLabel } from '../errors.ts'
+import { checkOAuthOptions, type OAuthOptions } from './options.ts'
+import { oauthProvider } from './provider.ts'
+
+/**
+ * Uses the login of a person that `authorizationCode()`, `deviceCode()` or `refreshToken()` left in the
+ * store, and renews it; it never logs in itself. For processes that nobody watches.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch } from 'mcp-credentials'
+ * import { keychainStore } from 'mcp-credentials/keychain'
+ * import { savedLogin } from 'mcp-credentials/oauth'
+ *
+ * const fetch = authorizedFetch(savedLogin(), {
+ *   resource: 'https://mcp.example.com/mcp',
+ *   store: keychainStore(),
+ * })
+ * ```
+ *
+ * @param options - Only what the login itself needed: a `clientSecret` with its `clientId` and `issuer`,
+ * `dpop`, or another `fetch`.
+ * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` when
+ * nobody is logged in.
+ */
+export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
+  const name = 'savedLogin'
+  checkOAuthOptions(name, options, [])
+  const provider = oauthProvider({
+    name,
+    options,
+    interactive: true,
+    unattended: true,
+    replaces: false,
+    offline: true,
+    async run({ context }) {
+      throw new LoginRequiredError(
+        'no_credential',
+        `${name}: nobody is logged in to ${resourceLabel(context.resource)}.`,
+        {
+          provider: name,
+          resource: context.resource,
+          remedy:
+            'Log in once with authorizationCode() or deviceCode(), on the same `store` and `account`.',
+        },
+      )
+    },
+  })
+  // What is stored says where to renew it; nothing has to be asked of the server first.
+  return { ...provider, discovers: false }
+}

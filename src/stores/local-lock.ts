@@ -1,0 +1,123 @@
+/**
+ * A lock between the processes of one machine that the kernel gives back when its holder dies.
+ *
+ * @module
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { createHash } from 'node:crypto'
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { StoreError } from '../errors.ts'
+
+/** Runs tasks while nobody else on this machine does so for the same key. */
+export interface LocalLock {
+  /**
+   * @throws {@link StoreError} with the code `lock_timeout` when somebody else holds it for too long;
+   * the signal's reason when the caller gives up.
+   */
+  run<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
+}
+
+/** Where the lock is, and how long to wait for it. */
+export interface LocalLockOptions {
+  /** The folder of the lock files, which hold nothing but the number of their holder's process. */
+  readonly directory: string
+  /** Seconds to wait, at most. Default 15. */
+  readonly timeout?: number
+}
+
+/** The two functions of `fs-native-extensions` that are needed here. */
+interface NativeLock {
+  tryLock(fd: number): boolean
+  unlock(fd: number): void
+}
+
+const held = new AsyncLocalStorage<ReadonlySet<string>>()
+const shortestPollMs = 5
+
+/** Makes the lock of a folder. */
+export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalLock {
+  return {
+    async run(key, task, signal) {
+      const path = join(directory, `${createHash('sha256').update(key).digest('hex')}.lock`)
+      const mine = held.getStore() ?? new Set()
+      if (mine.has(path)) {
+        throw new StoreError('lock', `The lock of ${key} is already held by this very task.`, {
+          remedy: 'Do not lock a key inside a task that holds it.',
+        })
+      }
+      const native = await loadNative()
+      await mkdir(directory, { recursive: true, mode: 0o700 }).catch(refuse(directory))
+      // Never removed: whoever removes a lock file may remove one that somebody has just locked.
+      const handle = await open(path, 'a+', 0o600).catch(refuse(directory))
+      try {
+        await acquire(native, handle, path, { key, timeout, signal })
+        try {
+          await handle.truncate(0)
+          await handle.write(`${process.pid}\n`)
+          const inside = new Set([...mine, path])
+          return await held.run(inside, () => task(new AbortController().signal))
+        } finally {
+          native.unlock(handle.fd)
+        }
+      } finally {
+        await handle.close()
+      }
+    },
+  }
+}
+
+/** Polls, because a native call that blocks would keep the process from ending. */
+async function acquire(
+  native: NativeLock,
+  handle: FileHandle,
+  path: string,
+  { key, timeout, signal }: { key: string; timeout: number; signal: AbortSignal | undefined },
+): Promise<void> {
+  const deadline = performance.now() + timeout * 1000
+  for (let wait = shortestPollMs; ; wait = Math.min(wait * 1.5, 50)) {
+    signal?.throwIfAborted()
+    if (native.tryLock(handle.fd)) return
+    if (performance.now() >= deadline) {
+      const holder = (await readFile(path, 'utf8').catch(() => '')).trim()
+      throw new StoreError(
+        'lock',
+        `Process ${/^\d+$/.test(holder) ? holder : 'unknown'} has held the lock of ${key} for ${timeout} s.`,
+        { retryable: true, remedy: 'It may be suspended, or wait for a person to log in.' },
+      )
+    }
+    await pause(
+      wait + Math.random() * wait,
+      undefined,
+      signal === undefined ? {} : { signal },
+    ).catch(() => {})
+  }
+}
+
+let loaded: Promise<NativeLock> | undefined
+
+function loadNative(): Promise<NativeLock> {
+  loaded ??= import('fs-native-extensions').then(
+    (module) => module.default,
+    () => {
+      throw new StoreError(
+        'open',
+        `There is no lock between processes for this platform (${process.platform}-${process.arch}).`,
+        {
+          remedy:
+            'Install the optional dependency fs-native-extensions, or use redisStore() or memoryStore().',
+        },
+      )
+    },
+  )
+  return loaded
+}
+
+function refuse(directory: string): (error: NodeJS.ErrnoException) => never {
+  return ({ code }) => {
+    throw new StoreError('open', `The folder ${directory} cannot be used (${code ?? 'unknown'}).`, {
+      remedy: 'Make it writable for this user, or choose another `directory`.',
+    })
+  }
+}

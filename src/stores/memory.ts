@@ -1,0 +1,82 @@
+/**
+ * Records that live as long as the process.
+ *
+ * @module
+ */
+import type { CredentialRecord, CredentialStore } from '../credential.ts'
+import { StoreError } from '../errors.ts'
+import { checkKey } from './record.ts'
+
+/**
+ * Keeps records in memory: for tests, and for several managers of one process that share one login.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch, memoryStore, type CredentialProvider } from 'mcp-credentials'
+ *
+ * declare const provider: CredentialProvider
+ * const store = memoryStore()
+ * const resource = 'https://mcp.example.com/mcp'
+ * const one = authorizedFetch(provider, { resource, store })
+ * const two = authorizedFetch(provider, { resource, store })
+ * ```
+ */
+export function memoryStore(): CredentialStore {
+  const records = new Map<string, string>()
+  const tails = new Map<string, Promise<void>>()
+  return {
+    async get(key) {
+      const text = records.get(key)
+      return text === undefined ? undefined : (JSON.parse(text) as CredentialRecord)
+    },
+    async set(key, record) {
+      checkKey(key)
+      records.set(key, JSON.stringify(record))
+    },
+    async delete(key) {
+      return records.delete(key)
+    },
+    async list() {
+      return [...records.keys()]
+    },
+    async lock(key, task, signal) {
+      const before = tails.get(key) ?? Promise.resolve()
+      let release: () => void = () => {}
+      const own = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      const tail = before.then(() => own)
+      tails.set(key, tail)
+      try {
+        await turn(before, signal)
+        return await task(new AbortController().signal)
+      } finally {
+        release()
+        if (tails.get(key) === tail) tails.delete(key)
+      }
+    },
+  }
+}
+
+const longestWaitMs = 15_000
+
+/** Waits for one's turn, but no longer than 15 seconds. */
+function turn(before: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason)
+    const leave = () => settle(() => reject(signal?.reason))
+    const timer = setTimeout(() => {
+      const remedy = 'A task inside `lock` must not lock the same key again, nor wait for a person.'
+      const text = 'The lock of a record was not released within 15 s.'
+      settle(() => reject(new StoreError('lock', text, { retryable: true, remedy })))
+    }, longestWaitMs)
+    const settle = (how: () => void) => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', leave)
+      how()
+    }
+    signal?.addEventListener('abort', leave, { once: true })
+    const go = () => settle(resolve)
+    before.then(go, go)
+  })
+}

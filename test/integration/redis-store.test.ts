@@ -1,0 +1,266 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { authorizedFetch, type CredentialRecord } from 'mcp-credentials'
+import { redisStore } from 'mcp-credentials/redis'
+import { storeContract } from 'mcp-credentials/testing'
+import { createClient } from 'redis'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { startJudge, startWorker } from '../support/fleet.ts'
+import { fleetCases } from '../support/fleet-cases.ts'
+
+const key = randomBytes(32).toString('base64')
+const name = 'https://mcp.example.com/mcp | default'
+const record: CredentialRecord = {
+  version: 1,
+  provider: 'test',
+  data: { accessToken: 'a-token-that-nobody-may-read' },
+}
+
+interface Redis {
+  readonly url: string
+  readonly folder: string
+  start(): Promise<void>
+  kill(): Promise<void>
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function makeRedis(): Promise<Redis> {
+  const folder = await mkdtemp(join(tmpdir(), 'redis-'))
+  const port = await freePort()
+  let server: ChildProcess | undefined
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    folder,
+    async start() {
+      const options = {
+        port,
+        dir: folder,
+        bind: '127.0.0.1',
+        appendonly: 'yes',
+        appendfsync: 'always',
+      }
+      const args = Object.entries(options).flatMap(([option, value]) => [
+        `--${option}`,
+        String(value),
+      ])
+      const child = spawn('redis-server', [...args, '--save', ''], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      server = child
+      await new Promise<void>((resolve, reject) => {
+        let log = ''
+        child.stdout.on('data', (chunk) => {
+          log += chunk
+          if (log.includes('Ready to accept connections')) resolve()
+        })
+        child.once('error', reject)
+        child.once('exit', () => reject(new Error(`redis-server ended: ${log}`)))
+      })
+    },
+    async kill() {
+      const child = server
+      if (child === undefined || child.exitCode !== null) return
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+let redis: Redis
+beforeAll(async () => {
+  redis = await makeRedis()
+  await redis.start()
+})
+afterAll(async () => {
+  await redis.kill()
+  await rm(redis.folder, { recursive: true, force: true })
+})
+
+let count = 0
+const prefix = () => {
+  count += 1
+  return `test-${count}:`
+}
+
+describe('the contract', () => {
+  const places = new WeakMap<object, string>()
+  const open = (place: string) => {
+    const store = redisStore({ url: redis.url, key, prefix: place })
+    places.set(store, place)
+    return store
+  }
+  const cases = storeContract({
+    open: async () => open(prefix()),
+    reopen: async (store) => open(places.get(store) ?? ''),
+  })
+  for (const each of cases) test(each.name, each.run)
+
+  test('holds with a client of the caller’s', async () => {
+    const client = createClient({ url: redis.url })
+    client.on('error', () => {})
+    await client.connect()
+    onTestFinished(() => client.close())
+    const store = redisStore({ client: client as never, key, prefix: prefix() })
+    await store.set(name, record)
+    expect(await store.get(name)).toEqual(record)
+  })
+})
+
+describe('a lease', () => {
+  test('that was lost lets its holder write nothing', async () => {
+    const place = prefix()
+    const slow = redisStore({ url: redis.url, key, prefix: place, lease: 0.3 })
+    const other = redisStore({ url: redis.url, key, prefix: place, lease: 10 })
+    const client = createClient({ url: redis.url })
+    await client.connect()
+    onTestFinished(() => client.close())
+    const refusal = await slow.lock(name, async (signal) => {
+      // As after a suspension: the lease has run out, and another process has the lock.
+      await client.del(`${place}lock:${name}`)
+      await other.lock(name, () => other.set(name, record))
+      const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve))
+      const late = { ...record, data: { accessToken: 'late' } }
+      const thrown = await slow.set(name, late).catch((error: unknown) => error)
+      const undeletable = await slow.delete(name).catch((error: unknown) => error)
+      await aborted
+      return [thrown, undeletable, signal.reason]
+    })
+    for (const error of refusal) {
+      expect(error).toMatchObject({
+        name: 'StoreError',
+        message: expect.stringContaining('was lost'),
+      })
+    }
+    expect(await other.get(name)).toEqual(record)
+  })
+
+  test('is renewed while its task runs', async () => {
+    const place = prefix()
+    const one = redisStore({ url: redis.url, key, prefix: place, lease: 0.3 })
+    const two = redisStore({ url: redis.url, key, prefix: place, lease: 0.3, lockTimeout: 0.6 })
+    await one.lock(name, async (signal) => {
+      await expect(two.lock(name, async () => {})).rejects.toMatchObject({ code: 'lock_timeout' })
+      expect(signal.aborted).toBe(false)
+    })
+  })
+})
+
+describe('Redis that is gone', () => {
+  test('is named, without its password, within the time', async () => {
+    const url = `redis://:pa55word@127.0.0.1:${await freePort()}`
+    const store = redisStore({ url, key, timeout: 0.3 })
+    const error = await store.get(name).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ name: 'StoreError', retryable: true })
+    expect(String(error)).toContain(`Redis at ${new URL(url).host} cannot be reached`)
+    expect(String(error)).not.toContain('pa55word')
+  })
+
+  test('and comes back within seconds costs nothing: what was acknowledged is there', async () => {
+    const own = await makeRedis()
+    await own.start()
+    onTestFinished(async () => {
+      await own.kill()
+      await rm(own.folder, { recursive: true, force: true })
+    })
+    const store = redisStore({ url: own.url, key, timeout: 10 })
+    await store.set(name, record)
+    await own.kill()
+    const writing = store.set(`${name} 2`, record)
+    await own.start()
+    await writing
+    expect(await store.get(name)).toEqual(record)
+    expect(await store.get(`${name} 2`)).toEqual(record)
+  })
+
+  test('does not touch callers whose token is still valid, and the rotation goes on afterwards', async () => {
+    const own = await makeRedis()
+    await own.start()
+    onTestFinished(async () => {
+      await own.kill()
+      await rm(own.folder, { recursive: true, force: true })
+    })
+    const options = { url: own.url, key, timeout: 10, lease: 2 }
+    const judge = await startJudge(4)
+    await redisStore(options).set(`${judge.url} | default`, judge.login())
+    const workers = [1, 2].map(() => startWorker(judge.url, { store: 'redis', options }))
+    await Promise.all(workers.map((worker) => worker.next()))
+    for (let round = 0; round < 2; round += 1) {
+      await own.kill()
+      await new Promise((resolve) => setTimeout(resolve, 800))
+      await own.start()
+      await new Promise((resolve) => setTimeout(resolve, 4000))
+    }
+    await Promise.all(workers.map((worker) => worker.stop()))
+    expect(judge.revoked).toBe(false)
+    const outcomes = workers.flatMap((worker) => worker.outcomes)
+    expect(outcomes.filter(({ status }) => status !== 200)).toEqual([])
+    expect(judge.uses.size).toBeGreaterThan(1)
+  })
+})
+
+test('neither the dump nor the log of Redis shows a token', async () => {
+  const place = prefix()
+  const store = redisStore({
+    url: redis.url,
+    passphrase: 'correct horse battery staple',
+    prefix: place,
+  })
+  await store.set(name, record)
+  expect(
+    await redisStore({
+      url: redis.url,
+      passphrase: 'correct horse battery staple',
+      prefix: place,
+    }).get(name),
+  ).toEqual(record)
+  const client = createClient({ url: redis.url })
+  await client.connect()
+  onTestFinished(() => client.close())
+  await client.sendCommand(['SAVE'])
+  const everything = execFileSync('sh', ['-c', `cat $(find ${redis.folder} -type f)`], {
+    encoding: 'latin1',
+    maxBuffer: 1e9,
+  })
+  expect(everything).toContain('mcp.example.com')
+  expect(everything).not.toContain('a-token-that-nobody-may-read')
+})
+
+test.each([
+  [{ key }, 'url'],
+  [{ url: 'http://x', key }, 'url'],
+  [{ url: 'redis://x' }, 'key'],
+  [{ url: 'redis://x', key, lease: -1 }, 'lease'],
+  [{ url: 'redis://x', key, ttl: 1 }, 'ttl'],
+  [{ client: {}, key }, 'client'],
+])('%j is refused at construction', (options, option) => {
+  expect(() => redisStore(options as never)).toThrow(
+    expect.objectContaining({ name: 'ConfigurationError', option: `redisStore.${option}` }),
+  )
+})
+
+test('an API key needs no store, and touches none', async () => {
+  const { apiKey } = await import('mcp-credentials')
+  const store = redisStore({ url: `redis://127.0.0.1:${await freePort()}`, key })
+  const send = authorizedFetch(apiKey({ value: 'k' }), {
+    store,
+    fetch: async () => new Response(null, { status: 200 }),
+  })
+  expect((await send('https://mcp.example.com/mcp')).status).toBe(200)
+})
+
+fleetCases(async () => {
+  const options = { url: redis.url, key, prefix: prefix(), lease: 10, lockTimeout: 3 }
+  return { setting: { store: 'redis', options }, store: redisStore(options) }
+})

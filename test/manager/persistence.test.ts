@@ -1,0 +1,391 @@
+import { describe, expect, test } from 'vitest'
+import {
+  authorizedFetch,
+  bearer,
+  type CredentialEvent,
+  type CredentialRecord,
+  type CredentialStore,
+  memoryStore,
+  TokenManager,
+} from '../../src/index.ts'
+import { authorizationCode, refreshToken, savedLogin } from '../../src/oauth/index.ts'
+import { testClock } from '../support/clock.ts'
+import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
+
+const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
+
+/** Refresh tokens for one use; a second use revokes all of them. */
+function rotation(grace = 0) {
+  const state = { current: 0, revoked: false, uses: [] as string[], cutNext: false }
+  const token: NonNullable<Script['token']> = (params, _count, request) => {
+    const given = params.get('refresh_token')
+    if (given !== null) {
+      state.uses.push(given)
+      const age = state.current - Number(given.slice('refresh-'.length))
+      if (age > grace) state.revoked = true
+      if (state.revoked) return { status: 400, body: { error: 'invalid_grant' } }
+    }
+    state.current += 1
+    if (state.cutNext) {
+      state.cutNext = false
+      request.cut()
+      return { status: 500 }
+    }
+    return {
+      body: tokenAnswer(state.current, { refresh_token: `refresh-${state.current}` }),
+    }
+  }
+  return { state, token }
+}
+
+interface Process {
+  readonly events: CredentialEvent[]
+  readonly manager: TokenManager
+  call(): Promise<Response>
+}
+
+/** A set of managers over one store and one clock, as so many processes would be. */
+async function fleet(script: Script = {}, store: CredentialStore = memoryStore()) {
+  const world = await oauthWorld(script)
+  const clock = testClock()
+  const process = (providerOf = (_world: World) => authorizationCode(browser)): Process => {
+    const events: CredentialEvent[] = []
+    const send = authorizedFetch(providerOf(world), {
+      resource: world.url,
+      store,
+      now: clock.now,
+      random: () => 0,
+      onEvent: (event) => events.push(event),
+    })
+    const call = () => send(world.url, { method: 'POST', body: '{}' })
+    return { events, manager: send.manager, call }
+  }
+  const key = `${world.url} | default`
+  return { world, clock, store, process, key }
+}
+
+const sources = ({ events }: Process) =>
+  events.flatMap((event) => (event.type === 'acquire_success' ? [event.source] : []))
+
+describe('processes that share a store', () => {
+  test('one login serves all, and the second start asks nobody', async () => {
+    const { world, process } = await fleet({ token: rotation().token })
+    const [one, two] = [process(), process()]
+    await one.call()
+    expect((await two.call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(1)
+    expect(sources(two)).toEqual(['store'])
+    expect(world.mcpServer.requests.filter(({ url }) => url === '/mcp')).toHaveLength(3)
+  })
+
+  test('a renewal is made by one; the others adopt it, and no token is used twice', async () => {
+    const { state, token } = rotation()
+    const { world, clock, process } = await fleet({ token })
+    const all = Array.from({ length: 8 }, () => process())
+    for (const each of all) await each.call()
+    for (let round = 0; round < 5; round += 1) {
+      clock.advance(3_700_000)
+      const statuses = await Promise.all(all.map(async (each) => (await each.call()).status))
+      expect(new Set(statuses)).toEqual(new Set([200]))
+    }
+    expect(state).toMatchObject({
+      revoked: false,
+      uses: [1, 2, 3, 4, 5].map((n) => `refresh-${n}`),
+    })
+    expect(world.logins()).toHaveLength(1)
+  })
+
+  test('after a 401 a newer record is adopted without the network', async () => {
+    const { state, token } = rotation()
+    const { process } = await fleet({
+      token,
+      mcp: (access) => (access === 'access-1' && state.current > 1 ? { status: 401 } : undefined),
+    })
+    const [one, two] = [process(), process()]
+    await one.call()
+    await two.call()
+    // The first renews because it is told to; the second only hears of it by a 401.
+    one.manager.invalidate(await one.manager.credential())
+    await one.call()
+    expect((await two.call()).status).toBe(200)
+    expect(state.uses).toEqual(['refresh-1'])
+    expect(sources(two)).toEqual(['store', 'store'])
+  })
+
+  test('a login in one process ends the waiting of another within a second', async () => {
+    const { clock, process } = await fleet({ token: rotation().token })
+    const waiting = process(() => savedLogin())
+    await expect(waiting.call()).rejects.toMatchObject({
+      code: 'login_required',
+      reason: 'no_credential',
+    })
+    await expect(waiting.call()).rejects.toMatchObject({ code: 'login_required' })
+    await process().call()
+    clock.advance(1001)
+    expect((await waiting.call()).status).toBe(200)
+  })
+
+  test('savedLogin renews what another provider stored', async () => {
+    const { state, token } = rotation()
+    const { clock, process, world } = await fleet({ token })
+    await process().call()
+    clock.advance(3_700_000)
+    expect((await process(() => savedLogin()).call()).status).toBe(200)
+    expect(state.uses).toEqual(['refresh-1'])
+    expect(world.logins()).toHaveLength(1)
+  })
+
+  test('logging out removes the record, and the next start logs in anew', async () => {
+    const { store, process, key, world } = await fleet({ token: rotation().token })
+    const one = process()
+    await one.call()
+    await one.manager.logout()
+    expect(await store.get(key)).toBeUndefined()
+    await process().call()
+    expect(world.logins()).toHaveLength(2)
+  })
+})
+
+describe('the record', () => {
+  test('holds what a renewal needs, and counts', async () => {
+    const { clock, store, process, key, world } = await fleet({
+      token: rotation().token,
+      resource: () => ({ scopes_supported: ['a'] }),
+    })
+    await process().call()
+    const first = await store.get(key)
+    expect(first).toMatchObject({
+      version: 1,
+      provider: 'authorizationCode',
+      generation: 1,
+      issuer: world.issuer,
+      obtainedAt: clock.now(),
+      expiresAt: clock.now() + 3_600_000,
+      data: {
+        accessToken: 'access-1',
+        refreshToken: 'refresh-1',
+        clientId: 'registered-1',
+        scope: 'a',
+        tokenType: 'bearer',
+      },
+    })
+    clock.advance(3_700_000)
+    await process().call()
+    expect(await store.get(key)).toMatchObject({
+      generation: 2,
+      data: { refreshToken: 'refresh-2', scope: 'a' },
+    })
+  })
+
+  test('of another provider is left alone, and named', async () => {
+    const { store, process, key } = await fleet()
+    const record: CredentialRecord = { version: 1, provider: 'clientCredentials', data: { a: 1 } }
+    await store.set(key, record)
+    await expect(process().call()).rejects.toMatchObject({
+      name: 'StoreError',
+      message: expect.stringMatching(/belongs to clientCredentials.*`account`/),
+    })
+    expect(await store.get(key)).toEqual(record)
+  })
+
+  test('of a key or a signature is never written', async () => {
+    const store = memoryStore()
+    const resource = 'https://mcp.example.com/mcp'
+    await new TokenManager(bearer('secret'), { resource, store }).credential()
+    expect(await store.list()).toEqual([])
+  })
+})
+
+describe('a process that dies between the grant and its answer', () => {
+  const dead = (record: CredentialRecord | undefined): CredentialRecord => {
+    if (record === undefined) throw new Error('nothing was stored')
+    return { ...record, pending: { at: 0, by: '4711' } }
+  }
+
+  test('leaves a mark; where the server grants grace, the next one goes on', async () => {
+    const { token } = rotation(1)
+    const { clock, store, process, key } = await fleet({ token })
+    await process().call()
+    await store.set(key, dead(await store.get(key)))
+    clock.advance(3_700_000)
+    expect((await process().call()).status).toBe(200)
+    expect(await store.get(key)).not.toHaveProperty('pending')
+  })
+
+  test('without grace the error says that the answer was lost, not that the login was refused', async () => {
+    const { token, state } = rotation()
+    const { clock, store, process, key } = await fleet({ token })
+    await process().call()
+    const before = dead(await store.get(key))
+    // The server rotated, and the process died before it could write.
+    state.current += 1
+    await store.set(key, before)
+    clock.advance(3_700_000)
+    await expect(process(() => savedLogin()).call()).rejects.toMatchObject({
+      code: 'login_required',
+      reason: 'rotation_lost',
+    })
+  })
+
+  test('the mark is written before the grant is sent, and gone after the answer', async () => {
+    const seen: (CredentialRecord | undefined)[] = []
+    const store = memoryStore()
+    const { clock, process, key } = await fleet(
+      {
+        token: (params, count) => {
+          if (params.has('refresh_token')) void store.get(key).then((record) => seen.push(record))
+          return { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
+        },
+      },
+      store,
+    )
+    await process().call()
+    clock.advance(3_700_000)
+    await process().call()
+    expect(seen[0]).toMatchObject({ generation: 1, pending: { at: clock.now() } })
+    expect(await store.get(key)).not.toHaveProperty('pending')
+  })
+})
+
+describe('a refused refresh token', () => {
+  const refusing: Script = {
+    token: (params, count) =>
+      params.has('refresh_token')
+        ? { status: 400, body: { error: 'invalid_grant' } }
+        : { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) },
+  }
+
+  test('is not tried by the next process while its access token lives', async () => {
+    const { clock, store, process, key, world } = await fleet(refusing)
+    await process().call()
+    clock.advance(3_400_000)
+    const one = process(() => savedLogin())
+    await one.call()
+    // The first call took what was stored; the second notices that it is about to expire.
+    expect((await one.call()).status).toBe(200)
+    await expect.poll(async () => (await store.get(key))?.refused).toBe(true)
+    const two = process(() => savedLogin())
+    await two.call()
+    expect((await two.call()).status).toBe(200)
+    await expect.poll(() => two.events.some(({ type }) => type === 'login_required')).toBe(true)
+    expect(world.tokenRequests().filter((request) => 'refresh_token' in request)).toHaveLength(1)
+  })
+
+  test('takes its record along when nothing of it is usable, but not the registration', async () => {
+    const { clock, store, process, key } = await fleet(refusing)
+    await process().call()
+    clock.advance(3_700_000)
+    await expect(process(() => savedLogin()).call()).rejects.toMatchObject({
+      code: 'login_required',
+    })
+    expect(await store.get(key)).toBeUndefined()
+    expect(await store.list()).toEqual([expect.stringMatching(/^registration /)])
+  })
+})
+
+describe('a store that fails', () => {
+  /** A store whose next writes fail. */
+  function failing() {
+    const store = memoryStore()
+    const state = { failures: 0, reading: true }
+    const broken = new Error('disk full')
+    return {
+      state,
+      store: {
+        ...store,
+        get: async (key: string) => {
+          if (!state.reading) throw broken
+          return store.get(key)
+        },
+        set: async (key: string, record: CredentialRecord) => {
+          if (state.failures > 0) {
+            state.failures -= 1
+            throw broken
+          }
+          await store.set(key, record)
+        },
+      } satisfies CredentialStore,
+    }
+  }
+
+  test('before the grant is sent: the token is not spent', async () => {
+    const { token, state } = rotation()
+    const { store, state: disk } = failing()
+    const { clock, process } = await fleet({ token }, store)
+    const one = process()
+    await one.call()
+    clock.advance(3_700_000)
+    disk.failures = 1
+    await expect(one.call()).rejects.toThrow()
+    expect(state.uses).toEqual([])
+    clock.advance(120_000)
+    expect((await one.call()).status).toBe(200)
+  })
+
+  test('after the answer: it is tried again, and written in the end', async () => {
+    const { token } = rotation()
+    const { store, state: disk } = failing()
+    const { process, key } = await fleet({ token }, store)
+    const one = process((world) =>
+      refreshToken({ clientId: 'a', issuer: world.issuer, refreshToken: 'refresh-0' }),
+    )
+    disk.failures = 0
+    const call = one.call()
+    expect((await call).status).toBe(200)
+    expect((await store.get(key))?.generation).toBe(1)
+  })
+
+  test('for good: the credential serves from memory, an event says so, and closing writes it', async () => {
+    const { token } = rotation()
+    const { store, state: disk } = failing()
+    const { process, key } = await fleet({ token }, store)
+    const one = process()
+    // The registration is written first.
+    const write = store.set
+    let writes = 0
+    store.set = async (name, record) => {
+      writes += 1
+      if (name === key && record.pending === undefined && writes < 7) throw new Error('disk full')
+      await write(name, record)
+    }
+    expect((await one.call()).status).toBe(200)
+    expect(disk.failures).toBe(0)
+    expect(one.events.map(({ type }) => type)).toContain('store_failed')
+    expect((await store.get(key))?.data['accessToken']).toBeUndefined()
+    await one.manager.close()
+    expect((await store.get(key))?.data['accessToken']).toBe('access-1')
+  })
+
+  test('while a valid token is in hand: nobody notices', async () => {
+    const { store, state: disk } = failing()
+    const { clock, process } = await fleet({ token: rotation().token }, store)
+    const one = process()
+    await one.call()
+    disk.reading = false
+    clock.advance(3_400_000)
+    expect((await one.call()).status).toBe(200)
+    disk.reading = true
+  })
+})
+
+test('tenants share a store, but no record', async () => {
+  const { perTenant } = await import('../../src/index.ts')
+  const store = memoryStore()
+  const world = await oauthWorld()
+  let tenant = 'acme | x'
+  const send = authorizedFetch(
+    perTenant(
+      () => tenant,
+      () => authorizationCode(browser),
+    ),
+    { store, resource: world.url },
+  )
+  await send(world.url, { method: 'POST', body: '{}' })
+  tenant = 'globex'
+  await send(world.url, { method: 'POST', body: '{}' })
+  const keys = (await store.list()).filter((key) => !key.startsWith('registration '))
+  expect(keys.sort()).toEqual([
+    `${world.url} | default / acme%20%7C%20x`,
+    `${world.url} | default / globex`,
+  ])
+})

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, test } from 'vitest'
+import { memoryStore } from '../../src/index.ts'
+import { encryptedFileStore } from '../../src/stores/file.ts'
+import { storeContract } from '../../src/testing/index.ts'
+
+describe('memoryStore', () => {
+  const cases = storeContract({ open: async () => memoryStore() })
+  for (const { name, run } of cases) test(name, run)
+})
+
+describe('encryptedFileStore', () => {
+  const folders: string[] = []
+  afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
+  const key = randomBytes(32).toString('base64')
+  const places = new WeakMap<object, string>()
+  const open = (directory: string) => {
+    const store = encryptedFileStore({ key, directory })
+    places.set(store, directory)
+    return store
+  }
+  const cases = storeContract({
+    async open() {
+      const directory = await mkdtemp(join(tmpdir(), 'store-'))
+      folders.push(directory)
+      return open(directory)
+    },
+    reopen: async (store) => open(places.get(store) ?? ''),
+  })
+  for (const { name, run } of cases) test(name, run)
+})

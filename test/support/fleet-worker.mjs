@@ -1,0 +1,40 @@
+// One process of a fleet: calls the MCP server again and again with a login from a store, and tells its
+// parent of each call. Plain JavaScript on the built package, so that it starts quickly.
+import { authorizedFetch } from 'mcp-credentials'
+import { savedLogin } from 'mcp-credentials/oauth'
+
+const { url, store: kind, options, pauseMs } = JSON.parse(process.argv[2] ?? '{}')
+
+const makers = {
+  file: async () => (await import('mcp-credentials/file')).encryptedFileStore(options),
+  keychain: async () => (await import('mcp-credentials/keychain')).keychainStore(options),
+  redis: async () => (await import('mcp-credentials/redis')).redisStore(options),
+}
+const store = await makers[kind]()
+const fetch = authorizedFetch(savedLogin({ parameters: { pid: String(process.pid) } }), {
+  resource: url,
+  store,
+})
+
+let running = true
+process.on('message', () => {
+  running = false
+})
+process.on('disconnect', () => process.exit())
+process.send?.({ ready: true })
+
+while (running) {
+  try {
+    const response = await fetch(url, { method: 'POST', body: '{}' })
+    await response.text()
+    process.send?.({ status: response.status })
+  } catch (error) {
+    process.send?.({
+      error: error.code ?? error.name,
+      reason: error.reason,
+      message: error.message,
+    })
+  }
+  await new Promise((resolve) => setTimeout(resolve, pauseMs))
+}
+process.disconnect()
