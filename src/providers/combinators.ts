@@ -8,7 +8,8 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
 
 /**
  * Puts several credentials on each request: a token and a tenant header, say. They are applied in the
- * order given, so a signature that covers the others' headers comes last.
+ * order given, so a signature that covers the others' headers comes last. A store does not keep what is
+ * inside.
  *
  * @throws {@link ConfigurationError} when no provider is given.
  *
@@ -26,6 +27,8 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
     name: `all(${namesOf(providers)})`,
     alternatives: Math.max(...providers.map((provider) => provider.alternatives ?? 1)),
     interactive: providers.some((provider) => provider.interactive === true),
+    scoped: providers.some((provider) => provider.scoped === true),
+    discovers: providers.some((provider) => provider.discovers === true),
     async acquire(context) {
       const before = context.previous === undefined ? undefined : partsOf.get(context.previous)
       const parts = await Promise.all(
@@ -38,6 +41,16 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
       const credential = joined(parts)
       partsOf.set(credential, parts)
       return credential
+    },
+    async revoke(credential, context) {
+      const parts = partsOf.get(credential) ?? []
+      const revoked = await Promise.all(
+        providers.map((provider, index) => {
+          const part = parts[index]
+          return part === undefined ? false : (provider.revoke?.(part, context) ?? false)
+        }),
+      )
+      return revoked.includes(true)
     },
   }
 }
@@ -64,6 +77,7 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
     name: `firstAvailable(${namesOf(providers)})`,
     alternatives: Math.max(...providers.map((provider) => provider.alternatives ?? 1)),
     interactive: providers.some((provider) => provider.interactive === true),
+    scoped: providers.some((provider) => provider.scoped === true),
     async acquire(context) {
       const problems: string[] = []
       let retryable = false
@@ -149,7 +163,9 @@ function joined(parts: readonly Credential[]): Credential {
     (part) => part.expiresAt === expiresAt && part.obtainedAt !== undefined,
   )
   const obtainedAt = obtained[0]?.obtainedAt
+  const scope = parts.find((part) => part.scope !== undefined)?.scope
   return {
+    ...(scope === undefined ? {} : { scope }),
     ...(expiresAt === Infinity ? {} : { expiresAt }),
     ...(refreshAt === Infinity ? {} : { refreshAt }),
     ...(obtainedAt === undefined ? {} : { obtainedAt }),

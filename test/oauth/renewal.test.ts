@@ -1,10 +1,12 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
+  all,
   authorizedFetch,
   type CredentialError,
   type CredentialEvent,
   type CredentialProvider,
+  headers,
 } from '../../src/index.ts'
 import { authorizationCode, clientCredentials, refreshToken } from '../../src/oauth/index.ts'
 import { testClock } from '../support/clock.ts'
@@ -433,4 +435,24 @@ describe('scopes', () => {
     expect((await call()).status).toBe(403)
     expect(world.logins().length).toBeLessThanOrEqual(3)
   })
+})
+
+test('beside a tenant header, a login still learns what the server wants, and steps up', async () => {
+  const { world, call } = await client(
+    {
+      token: rotating,
+      challenge: () => 'scope="read"',
+      mcp: (token) =>
+        token === 'access-1'
+          ? {
+              status: 403,
+              headers: { 'www-authenticate': 'Bearer error="insufficient_scope", scope="write"' },
+            }
+          : undefined,
+    },
+    () => all(authorizationCode(browser), headers({ 'X-Tenant-ID': 'acme' })),
+  )
+  expect((await call()).status).toBe(200)
+  expect(world.logins().map(({ scope }) => scope)).toEqual(['read', 'read write'])
+  expect(world.mcpServer.requests.at(-1)?.headers['x-tenant-id']).toBe('acme')
 })
