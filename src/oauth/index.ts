@@ -23,6 +23,7 @@ export {
   enterpriseManaged,
   type IdentityProvider,
 } from './enterprise-managed.ts'
+export { oauthExtensions } from './extensions.ts'
 export { type JwtBearerOptions, jwtBearer } from './jwt-bearer.ts'
 export type { OAuthOptions } from './options.ts'
 export { type RefreshTokenOptions, refreshToken } from './refresh-token.ts'

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
-import { ConfigurationError, StoreError } from '../errors.ts'
+import { ConfigurationError, CredentialError, StoreError } from '../errors.ts'
 import { dataDirectory } from './directory.ts'
 import {
   hostedBackend,
@@ -225,6 +225,53 @@ export function napiKeyring(module: NapiKeyringModule): KeychainBackend {
       entry(service, account).setPassword(password),
     deletePassword: async (service, account) => entry(service, account).deletePassword(),
     findCredentials: async (service) => module.findCredentialsAsync(service),
+  }
+}
+
+/** Options of {@link keychainEntry}. */
+export interface KeychainEntryOptions {
+  /** Another keychain, in the shape of `keytar`. */
+  readonly backend?: KeychainBackend
+  /** Seconds that reading it may take, including somebody who unlocks the keychain. Default 20. */
+  readonly timeout?: number
+}
+
+/**
+ * Reads a secret from an entry of the keychain each time it is needed.
+ *
+ * @param service - The name of the service, as the keychain app shows it.
+ * @param account - The name of the account.
+ * @returns A source that throws `CredentialError` with the code `secret_unavailable` when there is no such
+ * entry, and `StoreError` when the keychain cannot be read.
+ * @throws `ConfigurationError` when a name is empty.
+ *
+ * @example
+ * ```ts
+ * import { apiKey } from 'mcp-credentials'
+ * import { keychainEntry } from 'mcp-credentials/keychain'
+ *
+ * const provider = apiKey({ value: keychainEntry('my-agent', 'mcp.example.com') })
+ * ```
+ */
+export function keychainEntry(
+  service: string,
+  account: string,
+  options: KeychainEntryOptions = {},
+): () => Promise<string> {
+  for (const [option, value] of Object.entries({ service, account })) {
+    if (typeof value === 'string' && value !== '') continue
+    throw new ConfigurationError(option, `keychainEntry: pass the name of the ${option}.`)
+  }
+  const { backend, timeout = 20 } = options
+  const keychain = backend === undefined ? hostedBackend(timeout) : limitedBackend(backend, timeout)
+  return async () => {
+    const secret = await keychain.getPassword(service, account)
+    if (secret !== null && secret !== '') return secret
+    throw new CredentialError(
+      'secret_unavailable',
+      `The keychain has no entry ${account} of ${service}, or it is locked.`,
+      { retryable: true, remedy: 'Add it in the keychain app, or unlock the keychain.' },
+    )
   }
 }
 

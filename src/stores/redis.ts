@@ -226,17 +226,20 @@ function keepLease(renew: () => Promise<boolean>, lease: number, onLoss: () => v
 }
 
 function connector({ client, url }: RedisStoreOptions): () => Promise<RedisClient> {
-  let made: RedisClient | undefined = client
-  let connecting: Promise<unknown> | undefined
+  let current = client
+  let connecting: Promise<RedisClient> | undefined
+  const open = async (): Promise<RedisClient> => {
+    const next = client ?? (await createClient(url ?? ''))
+    await next.connect()
+    current = next
+    return next
+  }
   return async () => {
-    made ??= await createClient(url ?? '')
-    if (!made.isOpen) {
-      connecting ??= made.connect().finally(() => {
-        connecting = undefined
-      })
-      await connecting
-    }
-    return made
+    if (current?.isOpen === true) return current
+    connecting ??= open().finally(() => {
+      connecting = undefined
+    })
+    return connecting
   }
 }
 
@@ -249,7 +252,9 @@ async function createClient(url: string): Promise<RedisClient> {
   const client = redis.createClient({
     url,
     disableOfflineQueue: true,
-    socket: { reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, 1000) },
+    // A new connection is made when somebody needs one: a timer that waits for Redis to come back would
+    // keep the process alive.
+    socket: { reconnectStrategy: false },
   })
   // Without a listener the process would end; the failed command says all there is to say.
   client.on('error', () => {})

@@ -40,6 +40,7 @@ describe('the documentation', () => {
         'mcp-credentials/keychain': [join(root, 'src/stores/keychain.ts')],
         'mcp-credentials/file': [join(root, 'src/stores/file.ts')],
         'mcp-credentials/redis': [join(root, 'src/stores/redis.ts')],
+        'mcp-credentials/migrate': [join(root, 'src/stores/migrate.ts')],
         'mcp-credentials/testing': [join(root, 'src/testing/index.ts')],
         'mcp-credentials/aws': [join(root, 'src/aws/index.ts')],
         'mcp-credentials/node': [join(root, 'src/node/index.ts')],
@@ -55,7 +56,8 @@ describe('the documentation', () => {
       return ts.createSourceFile(path, code, ts.ScriptTarget.ES2022)
     }
 
-    const program = ts.createProgram([...virtual.keys()], options, host)
+    const roots = [join(root, 'src/stores/native.d.ts'), ...virtual.keys()]
+    const program = ts.createProgram(roots, options, host)
     const problems = ts
       .getPreEmitDiagnostics(program)
       .map(

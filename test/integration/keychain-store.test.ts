@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as keyring from '@napi-rs/keyring'
 import type { CredentialRecord } from 'mcp-credentials'
-import { type KeychainBackend, keychainStore, napiKeyring } from 'mcp-credentials/keychain'
+import {
+  type KeychainBackend,
+  keychainEntry,
+  keychainStore,
+  napiKeyring,
+} from 'mcp-credentials/keychain'
 import { storeContract } from 'mcp-credentials/testing'
 import {
   afterAll,
@@ -89,14 +94,23 @@ describe('a real Secret Service', () => {
     })
   })
 
-  test('an entry can be read by a person who opens the keychain', async () => {
-    const store = open('mcp-credentials')
+  test('a secret of another program is read when it is needed, and read again when it has changed', async () => {
+    const place = service()
+    const backend = napiKeyring(keyring)
+    const source = keychainEntry(place, 'mcp.example.com')
+    await expect(source()).rejects.toMatchObject({ code: 'secret_unavailable' })
+    await backend.setPassword(place, 'mcp.example.com', 'first')
+    expect(await source()).toBe('first')
+    await backend.setPassword(place, 'mcp.example.com', 'second')
+    expect(await source()).toBe('second')
+    expect(() => keychainEntry('', 'x')).toThrow('name of the service')
+  })
+
+  test('an entry stands under the name of the library and of the server', async () => {
+    const store = keychainStore({ directory })
     await store.set(name, record)
-    const child = spawn('sh', ['-c', `strings -a "$XDG_DATA_HOME"/keyrings/*.keyring | head -1`], {
-      env: session.env,
-    })
-    await new Promise((resolve) => child.once('exit', resolve))
-    expect(await store.list()).toContain(name)
+    const entries = await napiKeyring(keyring).findCredentials('mcp-credentials')
+    expect(entries.map(({ account }) => account)).toContain(name)
   })
 
   fleetCases(async () => {

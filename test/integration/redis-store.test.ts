@@ -1,9 +1,5 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { authorizedFetch, type CredentialRecord } from 'mcp-credentials'
 import { redisStore } from 'mcp-credentials/redis'
 import { storeContract } from 'mcp-credentials/testing'
@@ -11,6 +7,7 @@ import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startJudge, startWorker } from '../support/fleet.ts'
 import { fleetCases } from '../support/fleet-cases.ts'
+import { freePort, type RedisServer, redisServer } from '../support/redis-server.ts'
 
 const key = randomBytes(32).toString('base64')
 const name = 'https://mcp.example.com/mcp | default'
@@ -20,73 +17,12 @@ const record: CredentialRecord = {
   data: { accessToken: 'a-token-that-nobody-may-read' },
 }
 
-interface Redis {
-  readonly url: string
-  readonly folder: string
-  start(): Promise<void>
-  kill(): Promise<void>
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-async function makeRedis(): Promise<Redis> {
-  const folder = await mkdtemp(join(tmpdir(), 'redis-'))
-  const port = await freePort()
-  let server: ChildProcess | undefined
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    folder,
-    async start() {
-      const options = {
-        port,
-        dir: folder,
-        bind: '127.0.0.1',
-        appendonly: 'yes',
-        appendfsync: 'always',
-      }
-      const args = Object.entries(options).flatMap(([option, value]) => [
-        `--${option}`,
-        String(value),
-      ])
-      const child = spawn('redis-server', [...args, '--save', ''], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      server = child
-      await new Promise<void>((resolve, reject) => {
-        let log = ''
-        child.stdout.on('data', (chunk) => {
-          log += chunk
-          if (log.includes('Ready to accept connections')) resolve()
-        })
-        child.once('error', reject)
-        child.once('exit', () => reject(new Error(`redis-server ended: ${log}`)))
-      })
-    },
-    async kill() {
-      const child = server
-      if (child === undefined || child.exitCode !== null) return
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await ended
-    },
-  }
-}
-
-let redis: Redis
+let redis: RedisServer
 beforeAll(async () => {
-  redis = await makeRedis()
+  redis = await redisServer()
   await redis.start()
 })
-afterAll(async () => {
-  await redis.kill()
-  await rm(redis.folder, { recursive: true, force: true })
-})
+afterAll(() => redis.remove())
 
 let count = 0
 const prefix = () => {
@@ -158,6 +94,28 @@ describe('a lease', () => {
 })
 
 describe('Redis that is gone', () => {
+  test('keeps no process alive', async () => {
+    const own = await redisServer()
+    await own.start()
+    onTestFinished(() => own.remove())
+    const script = `
+      import { redisStore } from 'mcp-credentials/redis'
+      const store = redisStore({ url: '${own.url}', key: '${'a'.repeat(64)}', timeout: 0.3 })
+      await store.get('x')
+      process.kill(${own.pid()}, 'SIGKILL')
+      const error = await store.get('x').catch((thrown) => thrown)
+      console.log(error.name, Date.now())
+    `
+    const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: new URL('../..', import.meta.url),
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    const [name, time] = output.trim().split(' ')
+    expect(name).toBe('StoreError')
+    expect(Date.now() - Number(time)).toBeLessThan(1000)
+  })
+
   test('is named, without its password, within the time', async () => {
     const url = `redis://:pa55word@127.0.0.1:${await freePort()}`
     const store = redisStore({ url, key, timeout: 0.3 })
@@ -168,12 +126,9 @@ describe('Redis that is gone', () => {
   })
 
   test('and comes back within seconds costs nothing: what was acknowledged is there', async () => {
-    const own = await makeRedis()
+    const own = await redisServer()
     await own.start()
-    onTestFinished(async () => {
-      await own.kill()
-      await rm(own.folder, { recursive: true, force: true })
-    })
+    onTestFinished(() => own.remove())
     const store = redisStore({ url: own.url, key, timeout: 10 })
     await store.set(name, record)
     await own.kill()
@@ -185,12 +140,9 @@ describe('Redis that is gone', () => {
   })
 
   test('does not touch callers whose token is still valid, and the rotation goes on afterwards', async () => {
-    const own = await makeRedis()
+    const own = await redisServer()
     await own.start()
-    onTestFinished(async () => {
-      await own.kill()
-      await rm(own.folder, { recursive: true, force: true })
-    })
+    onTestFinished(() => own.remove())
     const options = { url: own.url, key, timeout: 10, lease: 2 }
     const judge = await startJudge(4)
     await redisStore(options).set(`${judge.url} | default`, judge.login())

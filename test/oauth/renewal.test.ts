@@ -456,3 +456,15 @@ test('beside a tenant header, a login still learns what the server wants, and st
   expect(world.logins().map(({ scope }) => scope)).toEqual(['read', 'read write'])
   expect(world.mcpServer.requests.at(-1)?.headers['x-tenant-id']).toBe('acme')
 })
+
+test('a token endpoint that never answers ends in an error within the configured time', async () => {
+  const world = await oauthWorld({
+    token: (_params, _count, request) => {
+      request.hang()
+      return { status: 500 }
+    },
+  })
+  const provider = clientCredentials({ clientId: 'a', clientSecret: 's', issuer: world.issuer })
+  const { manager } = authorizedFetch(provider, { resource: world.url, acquireTimeout: 0.1 })
+  await expect(manager.credential()).rejects.toMatchObject({ code: 'timeout', retryable: true })
+})

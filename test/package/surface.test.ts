@@ -59,6 +59,7 @@ describe('the public surface', () => {
         "discover",
         "enterpriseManaged",
         "jwtBearer",
+        "oauthExtensions",
         "privateKeyJwt",
         "refreshToken",
         "savedLogin",
@@ -72,8 +73,9 @@ describe('the public surface', () => {
     const surface = async (name: string) =>
       Object.keys(await import(`mcp-credentials/${name}`)).sort()
     expect(await surface('file')).toEqual(['encryptedFileStore'])
-    expect(await surface('keychain')).toEqual(['keychainStore', 'napiKeyring'])
+    expect(await surface('keychain')).toEqual(['keychainEntry', 'keychainStore', 'napiKeyring'])
     expect(await surface('redis')).toEqual(['redisStore'])
+    expect(await surface('migrate')).toEqual(['findKeychainLogins', 'findMcpRemoteLogins'])
     expect(await surface('testing')).toEqual(['storeContract'])
   })
 

@@ -3,7 +3,7 @@
 import { authorizedFetch } from 'mcp-credentials'
 import { savedLogin } from 'mcp-credentials/oauth'
 
-const { url, store: kind, options, pauseMs } = JSON.parse(process.argv[2] ?? '{}')
+const { url, store: kind, options, pauseMs, body = '{}' } = JSON.parse(process.argv[2] ?? '{}')
 
 const makers = {
   file: async () => (await import('mcp-credentials/file')).encryptedFileStore(options),
@@ -25,7 +25,7 @@ process.send?.({ ready: true })
 
 while (running) {
   try {
-    const response = await fetch(url, { method: 'POST', body: '{}' })
+    const response = await fetch(url, { method: 'POST', body })
     await response.text()
     process.send?.({ status: response.status })
   } catch (error) {

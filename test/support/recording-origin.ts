@@ -9,6 +9,8 @@ export interface SeenRequest {
   readonly body: string
   /** Cuts the connection, so that the client never learns the answer. */
   cut(): void
+  /** Lets the client wait for ever. */
+  hang(): void
 }
 
 export interface RecordingOrigin {
@@ -31,7 +33,17 @@ export async function recordingOrigin(
     message.on('end', () => {
       const { method = '', url = '', headers } = message
       const body = Buffer.concat(chunks).toString()
-      const seen = { method, url, headers, body, cut: () => void message.socket.destroy() }
+      const seen = {
+        method,
+        url,
+        headers,
+        body,
+        cut: () => void message.socket.destroy(),
+        hang() {
+          response.writeHead = () => response
+          response.end = () => response
+        },
+      }
       requests.push(seen)
       answer(seen, response)
     })

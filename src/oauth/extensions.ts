@@ -1,0 +1,16 @@
+/**
+ * The extensions of the protocol that this folder implements.
+ *
+ * @module
+ */
+
+/**
+ * What a client declares in its capabilities when it authenticates with `clientCredentials()` or
+ * `enterpriseManaged()`: pass it as `capabilities: { extensions: oauthExtensions }` to the client.
+ *
+ * @see MCP 2026-07-28, Extensions
+ */
+export const oauthExtensions: Readonly<Record<string, object>> = {
+  'io.modelcontextprotocol/oauth-client-credentials': {},
+  'io.modelcontextprotocol/enterprise-managed-authorization': {},
+}

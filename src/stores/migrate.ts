@@ -1,0 +1,235 @@
+/**
+ * Takes over logins that other programs have stored, when it is asked to.
+ *
+ * @module mcp-credentials/migrate
+ */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { CredentialRecord, CredentialStore } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import type { KeychainBackend } from './keychain-backend.ts'
+
+/** An MCP server whose login is looked for. */
+export interface KnownServer {
+  /** Its URL, exactly as the other program was given it. */
+  readonly url: string
+  /** Its authorization server, where the other program did not write it down; see `discover()`. */
+  readonly issuer?: string
+}
+
+/** A login that was found. Nothing is written before {@link FoundLogin.copyTo} is called. */
+export interface FoundLogin {
+  /** The MCP server. */
+  readonly server: string
+  /** Where it was found: a file, or an entry of the keychain. */
+  readonly source: string
+  /** Whether it can be renewed without a person. */
+  readonly renewable: boolean
+  /** When its access token expires, in milliseconds since the epoch, where that was written down. */
+  readonly expiresAt: number | undefined
+  /** What is missing for it to be of use; `undefined`: nothing. */
+  readonly problem: string | undefined
+  /**
+   * Writes it into a store, unless there is a login for that server and account already. What was found
+   * stays where it is; stop the other program, because both would spend the same refresh token.
+   *
+   * @returns Whether it was written.
+   * @throws `ConfigurationError` when something is missing; see {@link FoundLogin.problem}.
+   */
+  copyTo(store: CredentialStore, options?: CopyOptions): Promise<boolean>
+}
+
+/** How a login is written. */
+export interface CopyOptions {
+  /** Tells several logins at one server apart. Default `default`. */
+  readonly account?: string
+}
+
+/** Where `mcp-remote` is looked for. */
+export interface McpRemoteOptions {
+  /** The servers; the files name them by a hash only. */
+  readonly servers: readonly KnownServer[]
+  /** The folder. Default: `MCP_REMOTE_CONFIG_DIR`, else `.mcp-auth` in the home folder. */
+  readonly directory?: string
+}
+
+/** An MCP server, and the client whose login it is. */
+export interface KnownClient extends KnownServer {
+  /** The client identifier that the authorization server knows. */
+  readonly clientId: string
+}
+
+/** Which entries of a keychain are read. */
+export interface KeychainLoginsOptions {
+  /** `keytar`, or another backend. */
+  readonly backend: KeychainBackend
+  /** The service under which the other program keeps its entries. */
+  readonly service: string
+  /** Says which server an entry is for, and which client it belongs to; `undefined` skips the entry. */
+  readonly describe: (account: string) => KnownClient | undefined
+}
+
+/**
+ * Looks for logins that `mcp-remote` has left in its folder of token files. Only reads.
+ *
+ * @example
+ * ```ts
+ * import { keychainStore } from 'mcp-credentials/keychain'
+ * import { findMcpRemoteLogins } from 'mcp-credentials/migrate'
+ *
+ * const logins = await findMcpRemoteLogins({ servers: [{ url: 'https://mcp.example.com/mcp' }] })
+ * for (const login of logins) console.log(login.server, login.source, login.problem ?? 'ready')
+ * for (const login of logins) await login.copyTo(keychainStore())
+ * ```
+ *
+ * @throws `ConfigurationError` when a server is no URL.
+ */
+export async function findMcpRemoteLogins(
+  options: McpRemoteOptions,
+): Promise<readonly FoundLogin[]> {
+  const {
+    servers,
+    directory = process.env['MCP_REMOTE_CONFIG_DIR'] ?? join(homedir(), '.mcp-auth'),
+  } = options
+  for (const { url } of servers) {
+    if (URL.canParse(url)) continue
+    throw new ConfigurationError('servers', 'findMcpRemoteLogins: pass servers as { url }.')
+  }
+  const names = await readdir(directory).catch(() => [])
+  const folders = names
+    .filter((name) => name.startsWith('mcp-remote-'))
+    .sort()
+    .reverse()
+  const found: FoundLogin[] = []
+  for (const server of servers) {
+    const hash = createHash('md5').update(server.url).digest('hex')
+    // The folder of the newest version is what the program reads now.
+    for (const folder of folders) {
+      const source = join(directory, folder, `${hash}_tokens.json`)
+      const tokens = await readJson(source)
+      if (tokens === undefined) continue
+      const client = await readJson(join(directory, folder, `${hash}_client_info.json`))
+      const clientId = text(client?.['client_id'])
+      const issuer = server.issuer ?? text(tokens['issuer']) ?? text(client?.['issuer'])
+      found.push(foundLogin(server.url, source, tokens, { issuer, clientId }))
+      break
+    }
+  }
+  return found
+}
+
+/**
+ * Looks for logins in entries of the keychain that another program has written as JSON, in the form of a
+ * token response (`access_token`, `refresh_token`). Only reads.
+ *
+ * @example
+ * ```ts
+ * import keytar from 'keytar'
+ * import { findKeychainLogins } from 'mcp-credentials/migrate'
+ *
+ * const logins = await findKeychainLogins({
+ *   backend: keytar,
+ *   service: 'my-old-agent',
+ *   describe: (account) => ({
+ *     url: account,
+ *     issuer: 'https://login.example.com',
+ *     clientId: 'my-old-agent',
+ *   }),
+ * })
+ * ```
+ */
+export async function findKeychainLogins(
+  options: KeychainLoginsOptions,
+): Promise<readonly FoundLogin[]> {
+  const { backend, service, describe } = options
+  const entries = await backend.findCredentials(service)
+  return entries.flatMap(({ account, password }) => {
+    const known = describe(account)
+    const tokens = parse(password)
+    if (known === undefined || tokens === undefined) return []
+    const { url, clientId, issuer = text(tokens['issuer']) } = known
+    return [foundLogin(url, `${service}: ${account}`, tokens, { issuer, clientId })]
+  })
+}
+
+interface Owner {
+  readonly issuer: string | undefined
+  readonly clientId: string | undefined
+}
+
+function foundLogin(
+  server: string,
+  source: string,
+  tokens: Readonly<Record<string, unknown>>,
+  { issuer, clientId }: Owner,
+): FoundLogin {
+  const accessToken = text(tokens['access_token'])
+  const refreshToken = text(tokens['refresh_token'])
+  const expiresAt = typeof tokens['expires_at'] === 'number' ? tokens['expires_at'] : undefined
+  const problem =
+    accessToken === undefined
+      ? 'There is no access token in it.'
+      : issuer === undefined
+        ? 'Its authorization server was not written down; pass `issuer` with the server.'
+        : clientId === undefined
+          ? 'Its client was not written down.'
+          : undefined
+  return {
+    server,
+    source,
+    renewable: refreshToken !== undefined,
+    expiresAt,
+    problem,
+    async copyTo(store, { account = 'default' } = {}) {
+      if (problem !== undefined || issuer === undefined) {
+        throw new ConfigurationError('issuer', `The login for ${server} cannot be used. ${problem}`)
+      }
+      const { origin, pathname } = new URL(server)
+      const key = `${origin}${pathname} | ${account}`
+      const scope = text(tokens['scope'])
+      const record: CredentialRecord = {
+        version: 1,
+        provider: 'authorizationCode',
+        generation: 1,
+        issuer,
+        obtainedAt: Date.now(),
+        // Without a time it is taken as over, so that it is renewed before it is used.
+        expiresAt: expiresAt ?? Date.now(),
+        data: {
+          accessToken,
+          clientId,
+          tokenType: 'bearer',
+          ...(refreshToken === undefined ? {} : { refreshToken }),
+          ...(scope === undefined ? {} : { scope }),
+        },
+      }
+      return store.lock(key, async () => {
+        if ((await store.get(key)) !== undefined) return false
+        await store.set(key, record)
+        return true
+      })
+    },
+  }
+}
+
+async function readJson(path: string): Promise<Record<string, unknown> | undefined> {
+  const content = await readFile(path, 'utf8').catch(() => undefined)
+  return content === undefined ? undefined : parse(content)
+}
+
+function parse(content: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(content)
+    return typeof value === 'object' && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { authorizedFetch, memoryStore } from '../../src/index.ts'
+import { savedLogin } from '../../src/oauth/index.ts'
+import { findKeychainLogins, findMcpRemoteLogins } from '../../src/stores/migrate.ts'
+import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
+
+/** The folder as mcp-remote 0.15 writes it. */
+async function folderOf(url: string, tokens: object, client: object) {
+  const directory = await mkdtemp(join(tmpdir(), 'mcp-auth-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const hash = createHash('md5').update(url).digest('hex')
+  for (const [version, content] of [
+    ['mcp-remote-0.1.29', { access_token: 'outdated', token_type: 'Bearer' }],
+    ['mcp-remote-v1', tokens],
+  ] as const) {
+    await mkdir(join(directory, version))
+    await writeFile(join(directory, version, `${hash}_tokens.json`), JSON.stringify(content))
+    await writeFile(join(directory, version, `${hash}_client_info.json`), JSON.stringify(client))
+  }
+  return { directory, path: join(directory, 'mcp-remote-v1', `${hash}_tokens.json`) }
+}
+
+test('a login of mcp-remote is found, shown, and taken over on request only', async () => {
+  const world = await oauthWorld({
+    token: (_params, count) => ({ body: tokenAnswer(count, { refresh_token: `new-${count}` }) }),
+  })
+  const tokens = { access_token: 'a', refresh_token: 'r', token_type: 'Bearer', scope: 'notes' }
+  const client = { client_id: 'remote-client', issuer: world.issuer }
+  const { directory, path } = await folderOf(world.url, tokens, client)
+  const before = await readFile(path, 'utf8')
+  const store = memoryStore()
+
+  const logins = await findMcpRemoteLogins({ servers: [{ url: world.url }], directory })
+  expect(logins).toMatchObject([
+    { server: world.url, source: path, renewable: true, problem: undefined },
+  ])
+  expect(JSON.stringify(logins)).not.toMatch(/"a"|"r"/)
+  expect(await store.list()).toEqual([])
+
+  expect(await logins[0]?.copyTo(store)).toBe(true)
+  expect(await logins[0]?.copyTo(store)).toBe(false)
+  expect(await readFile(path, 'utf8')).toBe(before)
+  const send = authorizedFetch(savedLogin(), { resource: world.url, store })
+  expect((await send(world.url)).status).toBe(200)
+  expect(world.tokenRequests()).toMatchObject([{ refresh_token: 'r', client_id: 'remote-client' }])
+})
+
+test('a login whose authorization server nobody wrote down says what to pass', async () => {
+  const url = 'https://mcp.example.com/mcp'
+  const { directory } = await folderOf(url, { access_token: 'a' }, { client_id: 'c' })
+  const [login] = await findMcpRemoteLogins({ servers: [{ url }], directory })
+  expect(login).toMatchObject({ renewable: false, problem: expect.stringContaining('`issuer`') })
+  await expect(login?.copyTo(memoryStore())).rejects.toMatchObject({ code: 'configuration' })
+  const servers = [{ url, issuer: 'https://login.example.com' }]
+  const [known] = await findMcpRemoteLogins({ servers, directory })
+  expect(await known?.copyTo(memoryStore())).toBe(true)
+})
+
+test('where there is nothing, nothing is found', async () => {
+  const servers = [{ url: 'https://mcp.example.com/mcp' }]
+  expect(await findMcpRemoteLogins({ servers, directory: '/nonexistent' })).toEqual([])
+  await expect(findMcpRemoteLogins({ servers: [{ url: 'x' }] })).rejects.toThrow('pass servers')
+})
+
+test('entries of another program’s keychain service are taken over the same way', async () => {
+  const store = memoryStore()
+  const logins = await findKeychainLogins({
+    service: 'old-agent',
+    backend: {
+      getPassword: async () => null,
+      setPassword: () => Promise.reject(new Error('only reading was asked for')),
+      deletePassword: () => Promise.reject(new Error('only reading was asked for')),
+      findCredentials: async () => [
+        {
+          account: 'https://mcp.example.com/mcp',
+          password: '{"access_token":"a","refresh_token":"r"}',
+        },
+        { account: 'something else', password: 'not json' },
+      ],
+    },
+    describe: (account) =>
+      URL.canParse(account)
+        ? { url: account, issuer: 'https://login.example.com', clientId: 'old-agent' }
+        : undefined,
+  })
+  expect(logins).toHaveLength(1)
+  await logins[0]?.copyTo(store, { account: 'work' })
+  expect(await store.get('https://mcp.example.com/mcp | work')).toMatchObject({
+    issuer: 'https://login.example.com',
+    data: { accessToken: 'a', refreshToken: 'r', clientId: 'old-agent' },
+  })
+})
