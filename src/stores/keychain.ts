@@ -207,6 +207,7 @@ export interface NapiKeyringModule {
 /**
  * The package `@napi-rs/keyring` as a backend of {@link keychainStore}. On Linux it is bound to the Secret
  * Service: by itself it would fall back to the kernel's keyring, which forgets everything at a restart.
+ * There it names its entries in another way than `keytar`, so neither sees what the other has written.
  *
  * @example
  * ```ts

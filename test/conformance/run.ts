@@ -17,7 +17,10 @@ const suite = join(root, 'node_modules/@modelcontextprotocol/conformance')
 const { version } = JSON.parse(await readFile(join(suite, 'package.json'), 'utf8')) as {
   version: string
 }
-const only = process.argv.slice(2)
+const args = process.argv.slice(2)
+/** With `--sdk`, the SDKs' own providers play instead of this library. */
+const client = args.includes('--sdk') ? 'sdk-client.ts' : 'client.ts'
+const only = args.filter((arg) => arg !== '--sdk')
 
 /** The suite needs Node 22; where an older one runs, npm brings it along. */
 function modernNode(): string {
@@ -52,13 +55,11 @@ function run(args: readonly string[], env: Record<string, string> = {}): Promise
 /** The scenarios that are about authorization, with the protocol versions that they are written for. */
 async function listScenarios(): Promise<{ name: string; versions: string }[]> {
   const [, text] = await run(['list'])
-  const client = text.slice(0, text.indexOf('Authorization server scenarios'))
-  return [...client.matchAll(/- (auth\/\S+) \[([^\]]*)\]/g)].map(
-    ([, name = '', versions = '']) => ({
-      name,
-      versions,
-    }),
-  )
+  const own = text.slice(0, text.indexOf('Authorization server scenarios'))
+  return [...own.matchAll(/- (auth\/\S+) \[([^\]]*)\]/g)].map(([, name = '', versions = '']) => ({
+    name,
+    versions,
+  }))
 }
 
 async function play(name: string, sdk: 'v1' | 'v2', versions: string): Promise<Outcome> {
@@ -66,9 +67,9 @@ async function play(name: string, sdk: 'v1' | 'v2', versions: string): Promise<O
   // SDK 1.x speaks no newer protocol, so newer scenarios are put to it in its own.
   const old = versions.includes('2025-11-25') ? [] : ['--force']
   const wire = sdk === 'v1' ? ['--spec-version', '2025-11-25', ...old] : []
-  const command = `${process.execPath} --import tsx ${join(root, 'test/conformance/client.ts')}`
-  const args = ['client', '--command', command, '--scenario', name, '-o', folder, ...wire]
-  const [code, output] = await run(args, { MCP_SDK: sdk })
+  const command = `${process.execPath} --import tsx ${join(root, 'test/conformance', client)}`
+  const call = ['client', '--command', command, '--scenario', name, '-o', folder, ...wire]
+  const [code, output] = await run(call, { MCP_SDK: sdk })
   await rm(folder, { recursive: true, force: true })
   const [, passed = '0', , failed = '0', warnings = '0'] =
     /Passed: (\d+)\/(\d+), (\d+) failed, (\d+) warnings/.exec(output) ?? []
@@ -89,18 +90,25 @@ async function work(): Promise<void> {
     const { name, sdk, versions } = next
     const outcome = await play(name, sdk, versions)
     results.set(`${sdk} ${name}`, outcome)
-    if (outcome.failed > 0) console.error(`${name} (${sdk})\n${outcome.output}`)
+    if (outcome.failed > 0 && !args.includes('--sdk'))
+      console.error(`${name} (${sdk})\n${outcome.output}`)
   }
 }
 await Promise.all([work(), work(), work()])
 
 console.log(`@modelcontextprotocol/conformance ${version}, authorization scenarios for clients\n`)
+if (args.includes('--sdk')) console.log('With nothing but what the SDKs have built in\n')
 console.log('| scenario | SDK 2.x | SDK 1.x |\n|---|---|---|')
 const cell = ({ passed, failed }: Outcome) =>
   failed === 0 ? `pass (${passed})` : `FAIL (${passed}, ${failed} failed)`
 for (const { name } of scenarios) {
   const [v2, v1] = [results.get(`v2 ${name}`), results.get(`v1 ${name}`)]
   if (v1 !== undefined && v2 !== undefined) console.log(`| ${name} | ${cell(v2)} | ${cell(v1)} |`)
+}
+for (const sdk of ['v2', 'v1']) {
+  const own = scenarios.map(({ name }) => results.get(`${sdk} ${name}`))
+  const count = own.filter((outcome) => outcome?.failed === 0).length
+  console.log(`\nSDK ${sdk === 'v2' ? '2.x' : '1.x'}: ${count} of ${own.length}`)
 }
 const outcomes = [...results.values()]
 const good = outcomes.filter(({ failed }) => failed === 0).length
