@@ -5,6 +5,7 @@
  */
 import * as client from 'openid-client'
 import type { AcquireContext } from '../credential.ts'
+import { toBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { prepareClientAuth } from './client-auth.ts'
 import type { DpopSession } from './dpop.ts'
@@ -53,7 +54,8 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
     const { signal } = parts.context
     const bounds = { ...tokenBounds, signal }
     const response = await boundedFetch(parts.context.fetch, url, init as RequestInit, bounds)
-    if (target !== metadata.token_endpoint || !response.ok) return response
+    if (!response.ok) return withoutEcho(response, init as RequestInit)
+    if (target !== metadata.token_endpoint) return response
     const body = repairTokenResponse(await response.text())
     rescued = body.refreshToken ?? rescued
     const { status, headers } = response
@@ -84,6 +86,45 @@ export function repairTokenResponse(text: string): {
     ...(typeof scope === 'string' ? { scope } : {}),
   }
   return { text: JSON.stringify(repaired), refreshToken: isToken ? refresh_token : undefined }
+}
+
+/** Parameters that are no secret, and may be repeated in an error. */
+const harmless: ReadonlySet<string> = new Set([
+  'grant_type',
+  'client_id',
+  'resource',
+  'scope',
+  'redirect_uri',
+  'audience',
+  'token_type_hint',
+  'client_assertion_type',
+  'subject_token_type',
+  'actor_token_type',
+  'requested_token_type',
+])
+
+/** Takes what was sent out of an error that repeats it: descriptions end up in messages. */
+async function withoutEcho(response: Response, { body, headers }: RequestInit): Promise<Response> {
+  const form = new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
+  const secrets = [...form].flatMap(([name, value]) => (harmless.has(name) ? [] : [value]))
+  const basic = /^Basic (\S+)$/.exec(new Headers(headers).get('authorization') ?? '')?.[1]
+  if (basic !== undefined) secrets.push(basic, ...atob(basic).split(':').slice(1).map(decoded))
+  let text = await response.text()
+  for (const secret of secrets.filter((value) => value.length > 3)) {
+    for (const spelling of [secret, encodeURIComponent(secret), base64(secret)]) {
+      text = text.replaceAll(spelling, '<redacted>')
+    }
+  }
+  const { status, headers: own } = response
+  return new Response(text, { status, headers: own })
+}
+
+function decoded(text: string): string {
+  return new URLSearchParams(`x=${text}`).get('x') ?? text
+}
+
+function base64(text: string): string {
+  return toBase64(new TextEncoder().encode(text)).replace(/=+$/, '')
 }
 
 /** Seconds of life; some servers send them as text, and a negative number means that it is over. */
