@@ -213,6 +213,6 @@ test('an API key needs no store, and touches none', async () => {
 })
 
 fleetCases(async () => {
-  const options = { url: redis.url, key, prefix: prefix(), lease: 10, lockTimeout: 3 }
+  const options = { url: redis.url, key, prefix: prefix(), lockTimeout: 3 }
   return { setting: { store: 'redis', options }, store: redisStore(options) }
 })

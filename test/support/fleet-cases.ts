@@ -37,7 +37,7 @@ export function fleetCases(
     }
     const workers = Array.from({ length: 3 }, () => startWorker(judge.url, setting))
     await expect.poll(() => suspended, { timeout: 20_000 }).toBeDefined()
-    await pause(5000)
+    await pause(20_000)
     const before = await store.get(key)
     process.kill(suspended ?? 0, 'SIGCONT')
     await pause(3000)
