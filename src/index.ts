@@ -72,6 +72,7 @@ export {
   type GoogleAuthLike,
   type TokenCredentialLike,
 } from './providers/external.ts'
+export { type FromCommandOptions, fromCommand } from './providers/from-command.ts'
 export { headers } from './providers/headers.ts'
 export {
   type HmacEncoding,

@@ -43,7 +43,7 @@ export function bearer(token: Secret): CredentialProvider {
 /**
  * When a JWT expires, in milliseconds since the epoch; `undefined` for anything that is no JWT.
  */
-function jwtExpiry(token: string, now: number): number | undefined {
+export function jwtExpiry(token: string, now: number): number | undefined {
   const payload = token.split('.')[1]
   if (payload === undefined) return undefined
   try {

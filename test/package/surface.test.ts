@@ -20,6 +20,7 @@ describe('the public surface', () => {
         "env",
         "file",
         "firstAvailable",
+        "fromCommand",
         "fromGoogleAuth",
         "fromTokenCredential",
         "generateSigningKey",

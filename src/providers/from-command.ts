@@ -1,0 +1,130 @@
+/**
+ * Tokens that a command prints.
+ *
+ * @module
+ */
+import type { CredentialProvider } from '../credential.ts'
+import { CredentialError } from '../errors.ts'
+import { command, headerValueProblem, readSecret } from '../secret.ts'
+import { jwtExpiry } from './bearer.ts'
+import { checkOptions } from './checks.ts'
+
+/** How {@link fromCommand} runs its command. */
+export interface FromCommandOptions {
+  /** Seconds that it may take. Default 30. */
+  readonly timeout?: number
+}
+
+/**
+ * Sends the token that a command prints as `Authorization: Bearer`, and runs the command again before
+ * the token expires and after a 401. There is no shell, standard input is closed, and standard error
+ * is not shown.
+ *
+ * The output is the token itself, or JSON with the token as `accessToken`, `access_token` or `token`,
+ * at the top or within `credential`. JSON says when the token expires by `expiresIn` or `expires_in`
+ * in seconds, or by `expires_on`, `expiresOn`, `expiration`, `Expiration`, `expiry` or `token_expiry`:
+ * a date, which is local time without a zone, or seconds since the epoch. Where nothing says so, the
+ * `exp` of a JWT does, for timing only; nothing is verified.
+ *
+ * @param argv - The program and its arguments.
+ * @returns A provider that throws {@link CredentialError} with the code `secret_unavailable` when the
+ * command fails, prints nothing or takes too long, and `invalid_response` when what it prints is not
+ * usable. The message never quotes the output.
+ * @throws {@link ConfigurationError} when the program is missing or the time limit is not positive.
+ *
+ * @example
+ * ```ts
+ * import { fromCommand } from 'mcp-credentials'
+ *
+ * const azure = fromCommand(['az', 'account', 'get-access-token', '--resource', 'api://mcp-server'])
+ * const google = fromCommand(['gcloud', 'config', 'config-helper', '--format=json'])
+ * ```
+ */
+export function fromCommand(
+  argv: readonly string[],
+  options: FromCommandOptions = {},
+): CredentialProvider {
+  checkOptions('fromCommand', options, ['timeout'])
+  const source = command(argv, options)
+  return {
+    name: 'fromCommand',
+    async acquire({ now }) {
+      // A life in seconds is counted from before the command ran, so never too long.
+      const start = now()
+      const output = await readSecret('fromCommand', source, () => undefined)
+      const { token, expiresAt } = parse(output.trim(), start)
+      return {
+        // A token that is already over would be refused anyway; the server shall say so.
+        ...(expiresAt === undefined || expiresAt <= now() ? {} : { expiresAt }),
+        apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
+      }
+    },
+  }
+}
+
+interface Printed {
+  readonly token: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number | undefined
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const tokenNames = ['accessToken', 'access_token', 'token']
+const lifeNames = ['expiresIn', 'expires_in']
+// Azure prints both of the first two; the seconds know no time zone.
+const timeNames = ['expires_on', 'expiresOn', 'expiration', 'Expiration', 'expiry', 'token_expiry']
+
+function parse(output: string, now: number): Printed {
+  const value = /^[{"]/.test(output) ? parseJson(output) : output
+  const fields = fieldsOf(value)
+  const token = fields === undefined ? value : find(fields, tokenNames)?.[1]
+  if (typeof token !== 'string') throw unusable(`JSON without ${tokenNames.join(', ')}`)
+  if (headerValueProblem(token) !== undefined || /\s/.test(token)) {
+    throw unusable('something else than a token')
+  }
+  const stated = fields === undefined ? undefined : statedExpiry(fields, now)
+  return { token, expiresAt: stated ?? jwtExpiry(token, now) }
+}
+
+function parseJson(output: string): unknown {
+  try {
+    return JSON.parse(output)
+  } catch {
+    // The error of JSON.parse quotes the text.
+    throw unusable('JSON that is cut or broken')
+  }
+}
+
+/** What describes the token: `gcloud` has it within `credential`. */
+function fieldsOf(value: unknown): Fields | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { credential } = value as { credential?: unknown }
+  return (typeof credential === 'object' && credential !== null ? credential : value) as Fields
+}
+
+function statedExpiry(fields: Fields, now: number): number | undefined {
+  const life = find(fields, lifeNames)
+  const [name, value] = life ?? find(fields, timeNames) ?? []
+  if (name === undefined) return undefined
+  const isNumber = typeof value === 'number' || /^\d+$/.test(String(value))
+  const time = isNumber
+    ? Number(value) * 1000
+    : life === undefined
+      ? Date.parse(String(value))
+      : NaN
+  if (!Number.isFinite(time)) throw unusable(`JSON whose \`${name}\` is no time`)
+  return life === undefined ? time : now + time
+}
+
+function find(fields: Fields, names: readonly string[]): [string, unknown] | undefined {
+  const name = names.find((candidate) => (fields[candidate] ?? undefined) !== undefined)
+  return name === undefined ? undefined : [name, fields[name]]
+}
+
+function unusable(what: string): CredentialError {
+  return new CredentialError('invalid_response', `fromCommand: the command printed ${what}.`, {
+    provider: 'fromCommand',
+    remedy: 'Let it print the token alone, or JSON with the token as `accessToken`.',
+  })
+}
