@@ -4,7 +4,7 @@
  * @module
  */
 import type { Secret } from './credential.ts'
-import { fromBase64, nodeBuiltin } from './encoding.ts'
+import { fromBase64, nodeBuiltin, toHex } from './encoding.ts'
 import { ConfigurationError, CredentialError } from './errors.ts'
 import { readSecret } from './secret.ts'
 
@@ -37,10 +37,7 @@ interface Requirement {
 
 // The few members of node:crypto that turn PEM into a JWK; asked for at run time only.
 interface NodeCrypto {
-  createPrivateKey(pem: string): {
-    readonly asymmetricKeyType?: string
-    export(options: { format: 'jwk' }): JsonWebKey
-  }
+  createPrivateKey(pem: string): { export(options: { format: 'jwk' }): JsonWebKey }
 }
 
 const rsa = (name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS', hash: string): Requirement => ({
@@ -66,6 +63,12 @@ const requirements: Readonly<Record<AsymmetricAlgorithm, Requirement>> = {
 }
 
 const minimumRsaBits = 2048
+
+// The DER of the object identifier 1.2.840.113549.1.1.10 (RFC 8017, appendix C).
+const pssIdentifier = '06092a864886f70d01010a'
+// OpenSSL has no conversion of its own, but writes the same numbers for both kinds of key.
+const pssRemedy =
+  "openssl rsa -in key.pem -traditional | sed 's/RSA-PSS/RSA/' | openssl pkcs8 -topk8 -nocrypt -out plain.pem"
 
 /** Whether a value names an algorithm that a {@link PrivateKey} can sign with. */
 export function isAsymmetricAlgorithm(value: unknown): value is AsymmetricAlgorithm {
@@ -162,11 +165,11 @@ function problemOf(
   if (label !== undefined && !label.endsWith('PRIVATE KEY')) {
     return `is a ${label.toLowerCase()}; pass the private key that belongs to it.`
   }
+  if (isRestrictedToPss(key)) {
+    return `is restricted to RSASSA-PSS, which WebCrypto does not take; convert it with OpenSSL 3 to a plain RSA key, which signs the same: ${pssRemedy}`
+  }
   const material = parse(key)
   if (material === undefined) {
-    if (isRestrictedToPss(key)) {
-      return 'is an RSASSA-PSS key, which WebCrypto does not take; make a plain RSA key, which serves PS256 too: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048'
-    }
     return label === undefined || label === 'PRIVATE KEY'
       ? 'cannot be read as a private key.'
       : 'is not PKCS #8; convert it: openssl pkcs8 -topk8 -nocrypt -in key.pem'
@@ -223,18 +226,21 @@ function parse(text: string): JsonWebKey | Uint8Array<ArrayBuffer> | undefined {
   } catch {
     return undefined
   }
-  const body = /-----BEGIN PRIVATE KEY-----([^-]+)-----END PRIVATE KEY-----/.exec(text)?.[1]
+  return pkcs8Of(text)
+}
+
+function pkcs8Of(pem: string): Uint8Array<ArrayBuffer> | undefined {
+  const body = /-----BEGIN PRIVATE KEY-----([^-]+)-----END PRIVATE KEY-----/.exec(pem)?.[1]
   return body === undefined ? undefined : fromBase64(body.replace(/\s/g, ''))
 }
 
-/** A key whose own header forbids any other use (RFC 4055, section 1.2). */
+/**
+ * A key whose own header forbids any other use (RFC 4055, section 1.2). The algorithm comes first in
+ * PKCS #8, after a length and a version (RFC 5208, section 5).
+ */
 function isRestrictedToPss(pem: string): boolean {
-  try {
-    const node = nodeBuiltin<NodeCrypto>('node:crypto')
-    return node?.createPrivateKey(pem).asymmetricKeyType === 'rsa-pss'
-  } catch {
-    return false
-  }
+  const start = pkcs8Of(pem)?.subarray(0, 24)
+  return start !== undefined && toHex(start).includes(pssIdentifier)
 }
 
 function isCryptoKey(value: unknown): value is CryptoKey {
