@@ -20,7 +20,9 @@ export function fromHex(text: string): Bytes | undefined {
 
 /** Base64 with its padding (RFC 4648, section 4). */
 export function toBase64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
 }
 
 /** Base64 for URLs, without padding (RFC 4648, section 5). */

@@ -4,17 +4,22 @@
  * @module
  */
 import type { Secret } from './credential.ts'
+import { nodeBuiltin } from './encoding.ts'
 import { ConfigurationError, CredentialError, cleanText, isCredentialError } from './errors.ts'
 
 // The core imports no Node built-in, so that it bundles for every platform; what it needs of Node it
 // asks for when a source is read. These are the few members it uses.
 interface NodeProcess {
   readonly env?: Readonly<Record<string, string | undefined>>
-  getBuiltinModule?(name: 'node:fs/promises'): {
-    readFile(path: string | URL, encoding: 'utf8'): Promise<string>
-  }
-  getBuiltinModule?(name: 'node:util'): { parseEnv(text: string): Record<string, string> }
-  getBuiltinModule?(name: 'node:child_process'): { spawn: Spawn }
+}
+interface NodeFiles {
+  readFile(path: string | URL, encoding: 'utf8'): Promise<string>
+}
+interface NodeUtil {
+  parseEnv(text: string): Record<string, string>
+}
+interface NodeProcesses {
+  spawn: Spawn
 }
 type Spawn = (
   file: string,
@@ -210,7 +215,7 @@ function noNode(): CredentialError {
 }
 
 async function readText(path: string | URL): Promise<string> {
-  const files = nodeProcess()?.getBuiltinModule?.('node:fs/promises')
+  const files = nodeBuiltin<NodeFiles>('node:fs/promises')
   if (files === undefined) throw noNode()
   try {
     return await files.readFile(path, 'utf8')
@@ -225,13 +230,13 @@ async function readText(path: string | URL): Promise<string> {
 
 async function readEnvFile(path: string | URL): Promise<Record<string, string>> {
   const text = await readText(path)
-  const util = nodeProcess()?.getBuiltinModule?.('node:util')
+  const util = nodeBuiltin<NodeUtil>('node:util')
   if (util === undefined) throw noNode()
   return util.parseEnv(text)
 }
 
 function run(program: string, args: readonly string[], limit: number): Promise<string> {
-  const processes = nodeProcess()?.getBuiltinModule?.('node:child_process')
+  const processes = nodeBuiltin<NodeProcesses>('node:child_process')
   if (processes === undefined) return Promise.reject(noNode())
   // Standard input is closed, because a program that inherits the pipe of an MCP server waits on it
   // for ever; standard error is dropped, because programs print secrets there when they fail.

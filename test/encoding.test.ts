@@ -32,3 +32,7 @@ test('a module that Node does not have is none', () => {
   expect(nodeBuiltin('node:path')).toHaveProperty('join')
   expect(nodeBuiltin('node:nothing')).toBeUndefined()
 })
+
+test('many bytes are written too', () => {
+  expect(toBase64(new Uint8Array(1_000_000))).toHaveLength(1_333_336)
+})

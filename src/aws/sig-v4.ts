@@ -9,6 +9,7 @@ import type {
   CredentialProvider,
   OutgoingRequest,
 } from '../credential.ts'
+import { toHex } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { checkOptions } from '../providers/checks.ts'
 import {
@@ -135,7 +136,7 @@ async function hashOf({ streamed, body, url }: OutgoingRequest): Promise<string>
     )
   }
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(body ?? [])))
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return toHex(hash)
 }
 
 // AWS allows 5 minutes, some services 15. What is off by less than this is a matter of the network;

@@ -7,6 +7,7 @@
  * @module
  */
 import ipaddr from 'ipaddr.js'
+import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
@@ -74,8 +75,7 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
 export async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
   if (rules.allowPrivateNetwork || !isPublicHost(rules.resource.hostname)) return
   if (literalRange(url.hostname) !== undefined) return
-  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } }
-  const dns = process?.getBuiltinModule?.('node:dns/promises') as NodeDns | undefined
+  const dns = nodeBuiltin<NodeDns>('node:dns/promises')
   // A name that cannot be resolved here may still be resolved by a proxy, which has rules of its own.
   const addresses = (await dns?.lookup(url.hostname, { all: true }).catch(() => [])) ?? []
   for (const { address } of addresses) {

@@ -10,6 +10,7 @@ import type {
   CredentialRecord,
   OutgoingRequest,
 } from '../credential.ts'
+import { fromBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { type DpopSession, exportKeyPair } from './dpop.ts'
 
@@ -199,7 +200,7 @@ function jwtTimes(token: string): { iat?: number; exp?: number } {
   const payload = token.split('.')[1]
   if (payload === undefined) return {}
   try {
-    const claims: unknown = JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/')))
+    const claims: unknown = JSON.parse(new TextDecoder().decode(fromBase64(payload)))
     const { iat, exp } = (claims ?? {}) as { iat?: unknown; exp?: unknown }
     return {
       ...(typeof iat === 'number' ? { iat } : {}),
