@@ -14,7 +14,6 @@ const keys = {
     modulusLength: 2048,
     hashAlgorithm: 'sha512',
     mgf1HashAlgorithm: 'sha512',
-    saltLength: 64,
   }),
 }
 const cases = Object.entries(keys).map(

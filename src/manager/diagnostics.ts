@@ -18,12 +18,13 @@ interface DiagnosticsChannel {
 export const diagnosticsChannelName = 'mcp-credentials'
 
 // One for the process: subscribers may come and go at any time.
-const channel = nodeBuiltin<DiagnosticsChannel>('node:diagnostics_channel')?.channel(
-  diagnosticsChannelName,
-)
+let channel: Channel | undefined
 
 /** Whether anybody listens; where there is no Node, nobody does. */
 export function isObserved(): boolean {
+  channel ??= nodeBuiltin<DiagnosticsChannel>('node:diagnostics_channel')?.channel(
+    diagnosticsChannelName,
+  )
   return channel?.hasSubscribers === true
 }
 

@@ -22,6 +22,17 @@ describe('a flight', () => {
     expect(await Promise.all(waiters)).toEqual(['token', 'token'])
   })
 
+  test('serves those who come after its end, and cannot be cancelled any more', async () => {
+    const { running, answer, aborted } = flight()
+    answer.resolve('token')
+    await running.result
+    const late = new AbortController()
+    expect(await running.wait(late.signal)).toBe('token')
+    late.abort(new Error('too late'))
+    running.cancel(new Error('too late'))
+    expect(aborted()).toBe(false)
+  })
+
   test('lets one waiter leave with its own reason, and the others stay', async () => {
     const { running, answer, aborted } = flight()
     const impatient = new AbortController()

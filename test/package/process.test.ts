@@ -27,6 +27,29 @@ describe('a process', () => {
     expect(stdout.trim()).toBe('true')
   })
 
+  it('is not disturbed by a subscriber of the diagnostics channel that throws', async () => {
+    const { stdout } = await run(
+      `import { subscribe } from 'node:diagnostics_channel'
+       import { bearer, TokenManager } from 'mcp-credentials'
+       const uncaught = []
+       process.on('uncaughtException', (error) => uncaught.push(error.message))
+       subscribe('mcp-credentials', () => { throw new Error('from the subscriber') })
+       const own = []
+       const onEvent = ({ type }) => own.push(type)
+       const manager = new TokenManager(bearer('t'), { resource: 'https://mcp.example.com', onEvent })
+       const credential = await manager.credential()
+       const headers = new Headers()
+       await credential.apply({ headers })
+       setImmediate(() => console.log(JSON.stringify({ sent: headers.get('Authorization'), own, uncaught })))`,
+    )
+
+    expect(JSON.parse(stdout)).toEqual({
+      sent: 'Bearer t',
+      own: ['acquire_start', 'acquire_success'],
+      uncaught: ['from the subscriber', 'from the subscriber'],
+    })
+  })
+
   it('loads no dependency and no Node built-in with the core', async () => {
     const { stdout } = await run(
       `import { register } from 'node:module'

@@ -727,6 +727,23 @@ describe('two signatures on one request', () => {
     }
   })
 
+  test('are not added to those of an earlier attempt', async () => {
+    const attempts: (string | null)[] = []
+    const send = authorizedFetch(all(signer('gateway', 'a'), signer('server', 'b')), {
+      resource: 'https://example.com/mcp',
+      fetch: async (_input, init) => {
+        attempts.push(new Headers(init?.headers).get('Signature-Input'))
+        return new Response(null, { status: attempts.length === 1 ? 401 : 200 })
+      },
+    })
+
+    expect((await send('https://example.com/mcp', { method: 'POST', body: '{}' })).status).toBe(200)
+    expect(attempts).toHaveLength(2)
+    for (const input of attempts) {
+      expect(input?.match(/(?:gateway|server)=\(/g)).toEqual(['gateway=(', 'server=('])
+    }
+  })
+
   test('may not share a label', async () => {
     await expect(apply(all(signer('sig', 'a'), signer('sig', 'b')))).rejects.toMatchObject({
       code: 'unsignable_request',
