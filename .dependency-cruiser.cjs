@@ -7,7 +7,7 @@ const allowed = {
   transport: ['manager'],
   mcp: ['providers', 'manager', 'transport'],
   aws: ['providers'],
-  node: ['providers'],
+  node: ['providers', 'oauth'],
   oauth: [],
   stores: [],
   testing: [],

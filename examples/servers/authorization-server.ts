@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer, type ServerOptions } from 'node:https'
+import type { AddressInfo, Server } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { createLocalJWKSet, type JWK, jwtVerify } from 'jose'
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
 
@@ -17,6 +19,11 @@ export interface AuthorizationServerOptions {
   readonly manual?: boolean
   /** The platforms whose workloads may exchange a JWT of theirs. */
   readonly platforms?: readonly Platform[]
+  /**
+   * A second address, over https with these certificates, where clients may show certificates of their own
+   * (RFC 8705, section 5).
+   */
+  readonly mutualTls?: Pick<ServerOptions, 'cert' | 'key' | 'ca'>
 }
 
 /** A platform that issues JWTs to workloads (Kubernetes, a CI service, an identity provider). */
@@ -60,10 +67,18 @@ export async function startAuthorizationServer(
   options: AuthorizationServerOptions = {},
 ): Promise<AuthorizationServer> {
   let handle: (request: IncomingMessage, response: ServerResponse) => void = () => {}
-  const server = createServer((request, response) => handle(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const provider = new Provider(issuer, configurationOf(options))
+  const listener = (request: IncomingMessage, response: ServerResponse) => handle(request, response)
+  const server = createServer(listener)
+  const issuer = `http://127.0.0.1:${await listen(server)}`
+  const servers = [server]
+  let certificates: CertificateSupport | undefined
+  if (options.mutualTls !== undefined) {
+    const tls = { ...options.mutualTls, requestCert: true, rejectUnauthorized: false }
+    const secure = createTlsServer(tls, listener)
+    servers.push(secure)
+    certificates = certificateSupport(`https://127.0.0.1:${await listen(secure)}`)
+  }
+  const provider = new Provider(issuer, configurationOf(options, certificates))
   addWorkloadGrants(provider, options.platforms ?? [])
   const tokenRequests: TokenRequest[] = []
   const paths: string[] = []
@@ -97,15 +112,52 @@ export async function startAuthorizationServer(
       const browser = new Browser(issuer)
       await browser.submit(new URL('/device', issuer), { user_code: userCode })
     },
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    async close() {
+      for (const each of servers) {
+        each.close()
+        each.closeAllConnections()
+      }
+    },
   }
 }
 
-function configurationOf(options: AuthorizationServerOptions): Configuration {
+/** Listens on a free port of this machine, and returns it. */
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+/** The parts of a configuration that have to do with certificates of clients. */
+interface CertificateSupport {
+  readonly discovery: NonNullable<Configuration['discovery']>
+  readonly mTLS: NonNullable<NonNullable<Configuration['features']>['mTLS']>
+}
+
+/** Lets clients authenticate by the name in their certificate. */
+function certificateSupport(origin: string): CertificateSupport {
+  const socketOf = ({ req }: { req: IncomingMessage }) => req.socket as TLSSocket
+  return {
+    discovery: {
+      mtls_endpoint_aliases: {
+        token_endpoint: `${origin}/token`,
+        revocation_endpoint: `${origin}/token/revocation`,
+      },
+    },
+    mTLS: {
+      enabled: true,
+      tlsClientAuth: true,
+      getCertificate: (context) => socketOf(context).getPeerX509Certificate?.()?.toString(),
+      certificateAuthorized: (context) => socketOf(context).authorized,
+      certificateSubjectMatches: (context, _property, expected) =>
+        expected === `CN=${socketOf(context).getPeerCertificate().subject.CN}`,
+    },
+  }
+}
+
+function configurationOf(
+  options: AuthorizationServerOptions,
+  certificates?: CertificateSupport,
+): Configuration {
   const { scopes = ['notes:read', 'notes:write'], tokenLifetime = 600 } = options
   return {
     clients: (options.clients ?? []) as never,
@@ -115,12 +167,14 @@ function configurationOf(options: AuthorizationServerOptions): Configuration {
     rotateRefreshToken: true,
     issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
     pkce: { required: () => true },
+    ...(certificates === undefined ? {} : { discovery: certificates.discovery }),
     clientAuthMethods: [
       'none',
       'client_secret_basic',
       'client_secret_post',
       'client_secret_jwt',
       'private_key_jwt',
+      ...(certificates === undefined ? [] : (['tls_client_auth'] as const)),
     ],
     cookies: { keys: ['not-a-secret-in-an-example'] },
     ttl: {
@@ -133,6 +187,7 @@ function configurationOf(options: AuthorizationServerOptions): Configuration {
       DeviceCode: 600,
     },
     features: {
+      ...(certificates === undefined ? {} : { mTLS: certificates.mTLS }),
       devInteractions: { enabled: options.manual ?? false },
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },

@@ -12,6 +12,7 @@ import type { Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import { checkOptions } from '../providers/checks.ts'
 import { checkSecret, readSecret } from '../secret.ts'
+import { loadUndici, plainRequest } from './undici.ts'
 
 /** What {@link mutualTls} needs. */
 export interface MutualTlsOptions {
@@ -83,7 +84,7 @@ export function mutualTls(options: MutualTlsOptions): MutualTlsFetch {
   const certificates = new Certificates(options)
   const close = () => certificates.close()
   const send = async (input: string | URL | Request, init?: RequestInit) => {
-    const { fetch } = await loadUndici()
+    const { fetch } = await loadUndici('mutualTls')
     const picked = certificates.connections()
     // Nothing may come between picking and using them, or they could be retired in that moment.
     const connections = picked instanceof Promise ? await picked : picked
@@ -207,7 +208,7 @@ class Certificates {
   }
 
   async #agent(): Promise<Agent> {
-    const { Agent } = await loadUndici()
+    const { Agent } = await loadUndici('mutualTls')
     const [cert, key, ca] = await Promise.all([
       readPem('cert', this.#files.cert),
       readPem('key', this.#files.key),
@@ -286,29 +287,6 @@ async function readPem(
       `\`${option}\`: the file ${String(path)} cannot be read (${String(code)}).`,
       'Check the path and who may read it.',
     )
-  }
-}
-
-/** undici knows neither the platform's `Request` nor its `FormData`: they are taken apart here. */
-async function plainRequest(
-  input: string | URL | Request,
-  init: RequestInit | undefined,
-): Promise<[string | URL, RequestInit | undefined]> {
-  if (!(input instanceof Request) && !(init?.body instanceof FormData)) return [input, init]
-  const request = new Request(input, init)
-  const body = request.body === null ? null : await request.arrayBuffer()
-  const { method, headers, signal, redirect } = request
-  return [request.url, { method, headers, signal, redirect, body }]
-}
-
-async function loadUndici(): Promise<typeof import('undici')> {
-  try {
-    return await import('undici')
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new ConfigurationError('undici', 'mutualTls: the package undici is not installed.', {
-      remedy: 'Run `npm install undici`.',
-    })
   }
 }
 

@@ -176,7 +176,8 @@ async function identify(
     const remedy = 'Register a client there by hand, and pass its `clientId` with `issuer`.'
     throw unsupported(name, server, context, 'does not let clients register themselves', remedy)
   }
-  return register(context, name, metadata, {
+  const { allowPrivateNetwork = false } = options
+  return register({ ...context, allowPrivateNetwork }, name, metadata, {
     clientName,
     redirectUris: [redirectUri],
     grantTypes: ['authorization_code', 'refresh_token'],

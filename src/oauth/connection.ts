@@ -9,7 +9,7 @@ import { toBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { prepareClientAuth } from './client-auth.ts'
 import type { DpopSession } from './dpop.ts'
-import { boundedFetch, tokenBounds } from './endpoint.ts'
+import { fetchEndpoint, tokenBounds } from './endpoint.ts'
 import type { OAuthOptions } from './options.ts'
 import type { RegisteredClient } from './registration.ts'
 import type { LocatedServer } from './server.ts'
@@ -28,7 +28,7 @@ export interface Connection {
 export interface ConnectionParts {
   readonly provider: string
   readonly options: OAuthOptions
-  readonly context: Pick<AcquireContext, 'fetch' | 'signal'>
+  readonly context: Pick<AcquireContext, 'fetch' | 'resource' | 'signal'>
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
@@ -38,24 +38,37 @@ export interface ConnectionParts {
 export async function connect(parts: ConnectionParts): Promise<Connection> {
   const { provider, options, server, registered, dpop } = parts
   const { metadata } = server
+  const method = options.clientAuth ?? registered.method
   const auth = await prepareClientAuth(
     provider,
-    options.clientAuth ?? registered.method,
+    method,
     options.clientSecret ?? registered.clientSecret,
     metadata.token_endpoint_auth_methods_supported,
   )
-  const configuration = new client.Configuration(metadata, registered.clientId, {}, auth)
+  // Servers ask for certificates at addresses of their own (RFC 8705, section 5).
+  const usesAliases = method === 'tls_client_auth'
+  const configuration = new client.Configuration(
+    metadata,
+    registered.clientId,
+    { use_mtls_endpoint_aliases: usesAliases },
+    auth,
+  )
+  const tokenEndpoint =
+    (usesAliases ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined) ??
+    metadata.token_endpoint
   // Every endpoint was checked before: what is not https is on this machine.
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
   let rescued: string | undefined
   configuration[client.customFetch] = async (target, init) => {
     const url = new URL(target)
-    const { signal } = parts.context
-    const bounds = { ...tokenBounds, signal }
-    const response = await boundedFetch(parts.context.fetch, url, init as RequestInit, bounds)
-    if (!response.ok) return withoutEcho(response, init as RequestInit)
-    if (target !== metadata.token_endpoint) return response
+    const { allowPrivateNetwork = false } = options
+    const { fetch, resource, signal } = parts.context
+    const context = { fetch, resource, signal, allowPrivateNetwork }
+    const sent = init as RequestInit
+    const response = await fetchEndpoint('its endpoint', url, sent, tokenBounds, context)
+    if (!response.ok) return withoutEcho(response, sent)
+    if (target !== tokenEndpoint) return response
     const body = repairTokenResponse(await response.text())
     rescued = body.refreshToken ?? rescued
     const { status, headers } = response

@@ -7,18 +7,12 @@ import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
 import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
 import {
-  boundedFetch,
   checkEndpoint,
-  checkResolution,
   documentBounds,
+  type EndpointContext,
   type EndpointRules,
+  fetchEndpoint,
 } from './endpoint.ts'
-
-/** What discovery needs. */
-export interface DiscoveryContext extends EndpointRules {
-  readonly fetch: typeof fetch
-  readonly signal: AbortSignal
-}
 
 /** What an MCP server says about itself (RFC 9728, section 2). */
 export interface ProtectedResource {
@@ -49,7 +43,7 @@ const endpoints = [
  * @see RFC 9728, sections 3 and 5
  */
 export async function discoverProtectedResource(
-  context: DiscoveryContext,
+  context: EndpointContext,
   challenges: readonly Challenge[],
 ): Promise<ProtectedResource | undefined> {
   const { resource } = context
@@ -76,7 +70,7 @@ export async function discoverProtectedResource(
  * @see RFC 8414, section 3; MCP 2026-07-28, Authorization Server Metadata Discovery
  */
 export async function discoverAuthorizationServer(
-  context: DiscoveryContext,
+  context: EndpointContext,
   issuer: string,
   acceptIssuer?: string,
 ): Promise<ServerMetadata | undefined> {
@@ -114,8 +108,12 @@ export async function discoverAuthorizationServer(
  * @throws `DiscoveryError` when one may not be contacted.
  */
 export function checkMetadata(rules: EndpointRules, metadata: Record<string, unknown>): void {
-  for (const name of endpoints) {
-    if (metadata[name] !== undefined) checkEndpoint(name, metadata[name], rules)
+  const aliases: unknown = metadata['mtls_endpoint_aliases']
+  const groups = [metadata, ...(isObject(aliases) ? [aliases] : [])]
+  for (const group of groups) {
+    for (const name of endpoints) {
+      if (group[name] !== undefined) checkEndpoint(name, group[name], rules)
+    }
   }
 }
 
@@ -145,7 +143,7 @@ export function coversResource(identifier: string, resource: URL): boolean {
 }
 
 function protectedResource(
-  { resource }: DiscoveryContext,
+  { resource }: EndpointContext,
   document: Record<string, unknown>,
 ): ProtectedResource {
   const own = document['resource']
@@ -171,15 +169,15 @@ function protectedResource(
 
 /** A JSON object; `undefined` when there is none at that place. */
 async function readDocument(
-  context: DiscoveryContext,
+  context: EndpointContext,
   what: string,
   place: string,
 ): Promise<Record<string, unknown> | undefined> {
   const url = checkEndpoint(what, place, context)
-  await checkResolution(what, url, context)
   const init = { method: 'GET', headers: { Accept: 'application/json' } }
-  const bounds = { ...documentBounds, signal: context.signal }
-  const response = await boundedFetch(context.fetch, url, init, bounds).catch(asDiscoveryError)
+  const response = await fetchEndpoint(what, url, init, documentBounds, context).catch(
+    asDiscoveryError,
+  )
   const { status } = response
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
   if (status !== 200) {
@@ -191,9 +189,7 @@ async function readDocument(
   }
   try {
     const value: unknown = JSON.parse(await response.text())
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>
-    }
+    if (isObject(value)) return value
   } catch {
     // Reported below, without the document.
   }
@@ -203,9 +199,13 @@ async function readDocument(
 }
 
 function asDiscoveryError(error: unknown): never {
-  if (!isCredentialError(error)) throw error
+  if (!isCredentialError(error) || error instanceof DiscoveryError) throw error
   const { message, status } = error
   throw new DiscoveryError(message, status === undefined ? {} : { status })
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function strings(value: unknown): readonly string[] | undefined {

@@ -18,6 +18,12 @@ export interface EndpointRules {
   readonly allowPrivateNetwork: boolean
 }
 
+/** Who asks an authorization server, and by what rules. */
+export interface EndpointContext extends EndpointRules {
+  readonly fetch: typeof fetch
+  readonly signal: AbortSignal
+}
+
 /** How much of an answer is read. */
 export interface Bounds {
   /** Seconds until the whole answer must be there. */
@@ -59,29 +65,54 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
     throw refused(what, `${label} contains characters that no endpoint needs`, rules)
   }
   if (!rules.allowPrivateNetwork && isPublicHost(rules.resource.hostname)) {
-    const range = literalRange(url.hostname)
+    const range = addressRange(url.hostname)
     if (isLoopbackHost(url.hostname) || (range !== undefined && range !== 'unicast')) {
-      throw refused(what, `${label} leads from a public server into a private network`, rules)
+      throw refused(
+        what,
+        `${label} leads from a public server into a private network`,
+        rules,
+        allowPrivate,
+      )
     }
   }
   return url
 }
 
 /**
- * Refuses a host name that resolves to a private address, where the platform can resolve names.
+ * Contacts a server that a document named: {@link boundedFetch}, unless its name resolves to a private
+ * address.
  *
- * @throws `DiscoveryError` when it does and the MCP server itself is public.
+ * A name that changes between the check and the connection gains nothing here but a connection: only
+ * https leaves this machine, and whoever is at the private address has no certificate for that name.
+ * `publicFetch` of `mcp-credentials/node` checks the connection itself.
+ *
+ * @throws `DiscoveryError` when the address is private and the MCP server itself is public;
+ * otherwise what {@link boundedFetch} throws.
  */
-export async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
-  if (rules.allowPrivateNetwork || !isPublicHost(rules.resource.hostname)) return
-  if (literalRange(url.hostname) !== undefined) return
+export async function fetchEndpoint(
+  what: string,
+  url: URL,
+  init: RequestInit,
+  bounds: Omit<Bounds, 'signal'>,
+  context: EndpointContext,
+): Promise<Response> {
+  await checkResolution(what, url, context)
+  return boundedFetch(context.fetch, url, init, { ...bounds, signal: context.signal })
+}
+
+async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
+  const { resource } = rules
+  if (rules.allowPrivateNetwork || !isPublicHost(resource.hostname)) return
+  // The server itself was chosen by the application, wherever its name leads.
+  if (url.hostname === resource.hostname || addressRange(url.hostname) !== undefined) return
   const dns = nodeBuiltin<NodeDns>('node:dns/promises')
   // A name that cannot be resolved here may still be resolved by a proxy, which has rules of its own.
   const addresses = (await dns?.lookup(url.hostname, { all: true }).catch(() => [])) ?? []
   for (const { address } of addresses) {
-    const range = literalRange(address)
+    const range = addressRange(address)
     if (range !== undefined && range !== 'unicast') {
-      throw refused(what, `${JSON.stringify(url.hostname)} has a private address (${range})`, rules)
+      const problem = `${JSON.stringify(url.hostname)} has a private address (${range})`
+      throw refused(what, problem, rules, allowPrivate)
     }
   }
 }
@@ -120,7 +151,7 @@ export async function boundedFetch(
 /** Whether a host is this machine. */
 export function isLoopbackHost(hostname: string): boolean {
   if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true
-  return literalRange(hostname) === 'loopback'
+  return addressRange(hostname) === 'loopback'
 }
 
 interface NodeDns {
@@ -128,12 +159,12 @@ interface NodeDns {
 }
 
 function isPublicHost(hostname: string): boolean {
-  const range = literalRange(hostname)
+  const range = addressRange(hostname)
   return range === undefined ? !isLoopbackHost(hostname) : range === 'unicast'
 }
 
-/** The range of an IP address as `ipaddr.js` names it; `undefined` for a name. */
-function literalRange(hostname: string): string | undefined {
+/** The range of an IP address as `ipaddr.js` names it, `unicast` if public; `undefined` for a name. */
+export function addressRange(hostname: string): string | undefined {
   const text = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   return ipaddr.isValid(text) ? ipaddr.process(text).range() : undefined
 }
@@ -168,9 +199,16 @@ async function readBounded(
   return bytes
 }
 
-function refused(what: string, problem: string, { resource }: EndpointRules): DiscoveryError {
+const allowPrivate = 'Nothing was sent to it. If it belongs there, set `allowPrivateNetwork: true`.'
+
+function refused(
+  what: string,
+  problem: string,
+  { resource }: EndpointRules,
+  remedy = 'Nothing was sent to it; ask whoever runs the server.',
+): DiscoveryError {
   return new DiscoveryError(`${resourceLabel(resource)}: ${what} ${problem}.`, {
     resource,
-    remedy: 'Nothing was sent to it; ask whoever runs the server.',
+    remedy,
   })
 }

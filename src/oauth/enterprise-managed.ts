@@ -138,7 +138,7 @@ async function requestGrant(
   const { configuration } = await connect({
     provider,
     options: idp,
-    context,
+    context: { ...context, resource },
     server: at,
     registered,
     dpop: undefined,

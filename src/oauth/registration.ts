@@ -9,7 +9,7 @@ import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { chooseMethod, type SecretMethod } from './client-auth.ts'
-import { boundedFetch, tokenBounds } from './endpoint.ts'
+import { type EndpointContext, fetchEndpoint, tokenBounds } from './endpoint.ts'
 
 /** What a client that nobody registered says about itself. */
 export interface ClientDescription {
@@ -142,7 +142,7 @@ export async function forgetRegistration(context: AcquireContext, issuer: string
  * @see RFC 7591, section 3
  */
 export async function register(
-  context: AcquireContext,
+  context: AcquireContext & EndpointContext,
   provider: string,
   as: ServerMetadata,
   description: ClientDescription,
@@ -164,10 +164,13 @@ export async function register(
   const response = await oauth.dynamicClientRegistrationRequest(as, metadata, {
     [oauth.allowInsecureRequests]: true,
     [oauth.customFetch]: (url, init) =>
-      boundedFetch(context.fetch, new URL(url), init as RequestInit, {
-        ...tokenBounds,
-        signal: context.signal,
-      }),
+      fetchEndpoint(
+        'registration_endpoint',
+        new URL(url),
+        init as RequestInit,
+        tokenBounds,
+        context,
+      ),
   })
   const answer = await readRegistration(context, provider, as, response)
   const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } = answer

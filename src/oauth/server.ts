@@ -8,12 +8,12 @@ import type { AcquireContext } from '../credential.ts'
 import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
 import {
   checkMetadata,
-  type DiscoveryContext,
   defaultMetadata,
   discoverAuthorizationServer,
   discoverProtectedResource,
   type ProtectedResource,
 } from './discovery.ts'
+import type { EndpointContext } from './endpoint.ts'
 import type { OAuthOptions } from './options.ts'
 import { profileOf } from './profiles.ts'
 
@@ -81,7 +81,7 @@ export async function locateServer(
   context: LocateContext,
 ): Promise<LocatedServer> {
   const { resource, fetch, signal } = context
-  const rules: DiscoveryContext = {
+  const rules: EndpointContext = {
     resource,
     fetch,
     signal,

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   type AuthorizationServerOptions,
   startAuthorizationServer,
 } from '../../examples/servers/authorization-server.ts'
+import { createCertificateAuthority } from '../../examples/servers/certificates.ts'
 import {
   mcpRequests,
   type OAuthServerOptions,
@@ -10,6 +12,7 @@ import {
 } from '../../examples/servers/oauth-server.ts'
 import { startPlatform } from '../../examples/servers/platform.ts'
 import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
+import { mutualTls } from '../../src/node/index.ts'
 import {
   authorizationCode,
   clientCredentials,
@@ -233,6 +236,53 @@ describe('without a person', () => {
       issuer: as.issuer,
     })
     await expect(post(provider)).rejects.toMatchObject({ code: 'invalid_client', status: 401 })
+  })
+})
+
+describe('a client with a certificate', () => {
+  function certificates() {
+    const authority = createCertificateAuthority()
+    onTestFinished(() => authority.remove())
+    const { cert, key } = authority.issue('server', { server: true })
+    const [secret, chain, ca] = [key, cert, authority.ca].map((path) => readFileSync(path))
+    const fetchAs = (name: string) => {
+      const send = mutualTls({ ...authority.issue(name), ca: authority.ca })
+      onTestFinished(() => send.close())
+      return send
+    }
+    return { fetchAs, mutualTls: { key: secret, cert: chain, ca } }
+  }
+  const workload = {
+    client_id: 'workload',
+    token_endpoint_auth_method: 'tls_client_auth',
+    tls_client_auth_subject_dn: 'CN=workload',
+    grant_types: ['client_credentials'],
+    response_types: [],
+    redirect_uris: [],
+  }
+  const options = { clientId: 'workload', clientAuth: 'tls_client_auth' as const }
+
+  test('shows it at the addresses that the server names for that', async () => {
+    const { fetchAs, mutualTls } = certificates()
+    const { as, post } = await start({ clients: [workload], mutualTls }, { kind: 'stateless' })
+    const provider = clientCredentials({ ...options, issuer: as.issuer })
+    expect((await post(provider, { fetch: fetchAs('workload') })).status).toBe(200)
+    expect(as.tokenRequests).toHaveLength(1)
+    expect(as.tokenRequests[0]).toMatchObject({
+      grantType: 'client_credentials',
+      parameters: { client_id: 'workload' },
+      status: 200,
+    })
+  })
+
+  test('is refused with the certificate of somebody else', async () => {
+    const { fetchAs, mutualTls } = certificates()
+    const { as, post } = await start({ clients: [workload], mutualTls })
+    const provider = clientCredentials({ ...options, issuer: as.issuer })
+    await expect(post(provider, { fetch: fetchAs('mallory') })).rejects.toMatchObject({
+      code: 'invalid_client',
+      status: 401,
+    })
   })
 })
 

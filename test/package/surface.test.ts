@@ -85,6 +85,9 @@ describe('the public surface', () => {
   })
 
   it('of mcp-credentials/node is this', async () => {
-    expect(Object.keys(await import('mcp-credentials/node')).sort()).toEqual(['mutualTls'])
+    expect(Object.keys(await import('mcp-credentials/node')).sort()).toEqual([
+      'mutualTls',
+      'publicFetch',
+    ])
   })
 })

@@ -1,0 +1,80 @@
+/**
+ * A `fetch` that connects to public addresses only.
+ *
+ * @module
+ */
+import dns from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { CredentialError, isCredentialError } from '../errors.ts'
+import { addressRange } from '../oauth/endpoint.ts'
+import { loadUndici, plainRequest } from './undici.ts'
+
+/**
+ * Makes a `fetch` that refuses to connect to this machine, to private networks and to other reserved
+ * addresses, for programs that run on a server and are told by their users which MCP servers to use.
+ * Pass it as the option `fetch`; then it holds for the MCP server, its authorization server and every
+ * document on the way.
+ *
+ * The address is checked when the connection is made, and it is the one connected to, so a name that
+ * changes in between gains nothing. It does not use a proxy. Needs the package `undici`, version 7 or later.
+ * Responses are of undici's class. The connections that it keeps for later close after a few seconds
+ * without use, and do not keep the process alive.
+ *
+ * @returns A `fetch` that throws `CredentialError` with the code `private_address` instead of
+ * connecting, and otherwise what `fetch` throws.
+ * @see MCP 2026-07-28, Security Best Practices, Server-Side Request Forgery
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch } from 'mcp-credentials'
+ * import { publicFetch } from 'mcp-credentials/node'
+ * import { clientCredentials } from 'mcp-credentials/oauth'
+ *
+ * declare const serverOfUser: string
+ * const provider = clientCredentials({ clientId: 'agent-7', issuer: 'https://auth.example.com' })
+ * const fetch = authorizedFetch(provider, { resource: serverOfUser, fetch: publicFetch() })
+ * ```
+ */
+export function publicFetch(): typeof fetch {
+  let agent: import('undici').Agent | undefined
+  return async (input, init) => {
+    const { Agent, fetch } = await loadUndici('publicFetch')
+    agent ??= new Agent({ connect: { lookup: publicLookup } })
+    const [url, plain] = await plainRequest(input, init)
+    // A literal address is connected to without a look-up.
+    checkAddress(new URL(url).hostname, new URL(url).hostname)
+    try {
+      // The types of undici and of the platform differ in details that neither looks at.
+      const options = { ...(plain as object), dispatcher: agent }
+      return (await fetch(url, options)) as unknown as Response
+    } catch (error) {
+      const { cause } = error as { cause?: unknown }
+      throw isCredentialError(cause) ? cause : error
+    }
+  }
+}
+
+const publicLookup: LookupFunction = (hostname, options, callback) => {
+  dns.lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error !== null) return callback(error, [])
+    try {
+      for (const { address } of addresses) checkAddress(hostname, address)
+    } catch (refusal) {
+      return callback(refusal as Error, [])
+    }
+    const [first] = addresses
+    if (options.all === true || first === undefined) return callback(null, addresses)
+    callback(null, first.address, first.family)
+  })
+}
+
+/** @throws `CredentialError` when the address is not public. */
+function checkAddress(hostname: string, address: string): void {
+  const range = addressRange(address)
+  if (range === undefined || range === 'unicast') return
+  throw new CredentialError(
+    'private_address',
+    `publicFetch: ${hostname} has an address that is not public (${range}), and was not connected to.`,
+    { remedy: 'Use another `fetch` for servers in your own network.' },
+  )
+}

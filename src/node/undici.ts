@@ -1,0 +1,34 @@
+/**
+ * The optional package undici, which lets a `fetch` decide about its connections.
+ *
+ * @module
+ */
+import { ConfigurationError } from '../errors.ts'
+
+/** undici's `fetch` knows neither the platform's `Request` nor its `FormData`: they are taken apart here. */
+export async function plainRequest(
+  input: string | URL | Request,
+  init: RequestInit | undefined,
+): Promise<[string | URL, RequestInit | undefined]> {
+  if (!(input instanceof Request) && !(init?.body instanceof FormData)) return [input, init]
+  const request = new Request(input, init)
+  const body = request.body === null ? null : await request.arrayBuffer()
+  const { method, headers, signal, redirect } = request
+  return [request.url, { method, headers, signal, redirect, body }]
+}
+
+/**
+ * Loads undici when it is needed.
+ *
+ * @throws `ConfigurationError` when it is not installed.
+ */
+export async function loadUndici(caller: string): Promise<typeof import('undici')> {
+  try {
+    return await import('undici')
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw new ConfigurationError('undici', `${caller}: the package undici is not installed.`, {
+      remedy: 'Run `npm install undici`.',
+    })
+  }
+}

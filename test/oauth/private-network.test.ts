@@ -1,0 +1,138 @@
+import dns from 'node:dns/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
+import { authorizationCode, clientCredentials, type OAuthOptions } from '../../src/oauth/index.ts'
+
+const resource = 'https://mcp.example.com/mcp'
+const issuer = 'https://auth.example.com'
+
+/** Public servers that exist by name only, each with the address that the test gives it. */
+function publicWorld(script: { metadata?: object; challenge?: string; addresses?: object } = {}) {
+  const metadata = {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    code_challenge_methods_supported: ['S256'],
+    ...script.metadata,
+  }
+  const addresses = new Map<string, string>(Object.entries(script.addresses ?? {}))
+  vi.spyOn(dns, 'lookup').mockImplementation((async (name: string) => [
+    { address: addresses.get(name) ?? '93.184.216.34', family: 4 },
+  ]) as never)
+  const asked: string[] = []
+  const fetch = async (input: string | URL | Request, init?: RequestInit) => {
+    const url = new URL(input instanceof Request ? input.url : input)
+    asked.push(`${init?.method ?? 'GET'} ${url.href}`)
+    if (url.pathname.startsWith('/.well-known/oauth-protected-resource')) {
+      return Response.json({ resource, authorization_servers: [issuer] })
+    }
+    if (url.pathname.startsWith('/.well-known/')) return Response.json(metadata)
+    if (url.pathname === '/mcp') {
+      if (new Headers(init?.headers).has('authorization')) return Response.json({})
+      const header = `Bearer ${script.challenge ?? ''}`
+      return new Response(null, { status: 401, headers: { 'www-authenticate': header } })
+    }
+    return Response.json({ access_token: 'token', token_type: 'Bearer', refresh_token: 'refresh' })
+  }
+  const call = (provider: CredentialProvider) => {
+    const send = authorizedFetch(provider, { resource, fetch })
+    return send(resource, { method: 'POST', body: '{}' })
+  }
+  return { asked, fetch, call }
+}
+
+const machine = (options: OAuthOptions = {}) =>
+  clientCredentials({ clientId: 'agent', clientSecret: 'secret', issuer, ...options })
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('a public MCP server', () => {
+  test.each([
+    ['authorization server', { addresses: { 'auth.example.com': '10.0.0.1' } }],
+    [
+      'token endpoint',
+      {
+        metadata: { token_endpoint: 'https://token.example.com/token' },
+        addresses: { 'token.example.com': '169.254.169.254' },
+      },
+    ],
+  ])(
+    'row 66: whose %s has a private address gets nobody to send it anything',
+    async (_what, script) => {
+      const { asked, call } = publicWorld(script)
+      await expect(call(machine())).rejects.toMatchObject({
+        name: 'DiscoveryError',
+        message: expect.stringMatching(/private address.*`allowPrivateNetwork: true`/),
+      })
+      const [host = ''] = Object.keys(script.addresses)
+      expect(asked.filter((request) => request.includes(host))).toEqual([])
+    },
+  )
+
+  test('row 66: whose registration endpoint has a private address gets nobody to register', async () => {
+    const { asked, call } = publicWorld({
+      metadata: { registration_endpoint: 'https://register.example.com/' },
+      addresses: { 'register.example.com': 'fd00::1' },
+    })
+    const onAuthorizationUrl = () => expect.unreachable()
+    await expect(call(authorizationCode({ onAuthorizationUrl }))).rejects.toThrow('private address')
+    expect(asked.join()).not.toContain('register.example.com')
+  })
+
+  test('row 66: whose revocation endpoint has a private address keeps the tokens from it', async () => {
+    const { asked, fetch } = publicWorld({
+      metadata: { revocation_endpoint: 'https://revoke.example.com/' },
+      addresses: { 'revoke.example.com': '192.168.0.1' },
+    })
+    const { manager } = authorizedFetch(machine(), { resource, fetch })
+    await manager.credential()
+    expect(await manager.logout()).toMatchObject({ revoked: false })
+    expect(asked.join()).not.toContain('revoke.example.com')
+  })
+
+  test('may have its authorization server in a private network when the application says so', async () => {
+    const { call } = publicWorld({ addresses: { 'auth.example.com': '10.0.0.1' } })
+    expect((await call(machine({ allowPrivateNetwork: true }))).status).toBe(200)
+  })
+
+  test('may itself have a private address, for the application chose it', async () => {
+    const { asked, call } = publicWorld({ addresses: { 'mcp.example.com': '10.0.0.1' } })
+    expect((await call(machine())).status).toBe(200)
+    expect(asked).toContain('GET https://mcp.example.com/.well-known/oauth-protected-resource/mcp')
+  })
+
+  test.each([
+    'http://127.0.0.1:9/metadata',
+    'https://localhost/metadata',
+    'https://169.254.169.254/latest/meta-data',
+    'http://other.example.com/metadata',
+  ])('attack 2: sends nobody to %s for its metadata', async (place) => {
+    const { asked, call } = publicWorld({ challenge: `resource_metadata="${place}"` })
+    await expect(call(machine())).rejects.toMatchObject({ name: 'DiscoveryError' })
+    expect(asked).toEqual([`POST ${resource}`])
+  })
+})
+
+test.each([301, 302, 303, 307, 308])(
+  'attack 3: a redirect to plain http is not followed (%d)',
+  async (status) => {
+    const asked: string[] = []
+    const send = authorizedFetch(
+      machine({ metadata: { issuer, token_endpoint: `${issuer}/token` } }),
+      {
+        resource,
+        async fetch(input) {
+          const { href } = new URL(input instanceof Request ? input.url : input)
+          asked.push(href)
+          if (href.endsWith('/token'))
+            return Response.json({ access_token: 't', token_type: 'Bearer' })
+          return new Response(null, { status, headers: { location: 'http://mcp.example.com/mcp' } })
+        },
+      },
+    )
+    expect((await send(resource, { method: 'POST', body: '{}' })).status).toBe(status)
+    expect(asked).toEqual([`${issuer}/token`, resource])
+  },
+)
