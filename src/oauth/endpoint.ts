@@ -96,8 +96,13 @@ export async function fetchEndpoint(
   bounds: Omit<Bounds, 'signal'>,
   context: EndpointContext,
 ): Promise<Response> {
-  await checkResolution(what, url, context)
-  return boundedFetch(context.fetch, url, init, { ...bounds, signal: context.signal })
+  const signal = limited(context.signal, bounds.seconds)
+  // Looking a name up cannot be cancelled, only left.
+  const left = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  await Promise.race([checkResolution(what, url, context), left])
+  return boundedFetch(context.fetch, url, init, { ...bounds, signal })
 }
 
 async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
@@ -129,8 +134,11 @@ export async function boundedFetch(
   init: RequestInit,
   { seconds, bytes, signal }: Bounds,
 ): Promise<Response> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)])
-  const response = await send(url, { ...init, redirect: 'manual', signal: limited })
+  const response = await send(url, {
+    ...init,
+    redirect: 'manual',
+    signal: limited(signal, seconds),
+  })
   const { status, statusText, headers } = response
   if ((status >= 300 && status < 400) || response.type === 'opaqueredirect') {
     await response.body?.cancel()
@@ -146,6 +154,10 @@ export async function boundedFetch(
   plain.delete('content-length')
   const withoutBody = status === 204 || status === 205 || status === 304 || status < 200
   return new Response(withoutBody ? null : body, { status, statusText, headers: plain })
+}
+
+function limited(signal: AbortSignal, seconds: number): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)])
 }
 
 /** Whether a host is this machine. */
