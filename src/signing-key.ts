@@ -94,7 +94,7 @@ export function signatureParameters(
  */
 export function checkPrivateKey(
   option: string,
-  key: PrivateKey,
+  key: PrivateKey | undefined,
   algorithm: AsymmetricAlgorithm,
 ): void {
   if (typeof key === 'function') return
@@ -147,7 +147,7 @@ export async function importPrivateKey(
 }
 
 function problemOf(
-  key: string | JsonWebKey | CryptoKey,
+  key: string | JsonWebKey | CryptoKey | undefined,
   algorithm: AsymmetricAlgorithm,
 ): string | undefined {
   if (isCryptoKey(key)) return cryptoKeyProblem(key, algorithm)

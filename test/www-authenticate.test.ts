@@ -88,7 +88,7 @@ const corpus: [string, string, Expected[]][] = [
 
 describe('parseChallenges', () => {
   for (const [what, header, expected] of corpus) {
-    it(`reads ${what}`, () => {
+    it(`row 11: reads ${what}`, () => {
       const parsed = parseChallenges(header).map(({ scheme, parameters, token68 }) =>
         token68 === undefined
           ? [scheme, Object.fromEntries(parameters)]

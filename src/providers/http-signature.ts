@@ -68,6 +68,8 @@ export type HttpSignatureOptions = HttpSignatureSettings &
         readonly secretEncoding?: 'utf8' | 'base64' | 'hex'
         /** Not together with `secret`. */
         readonly key?: never
+        /** Not together with `secret`. */
+        readonly sign?: never
       }
     | {
         /** A signature of which the server needs only the public key. */
@@ -78,7 +80,13 @@ export type HttpSignatureOptions = HttpSignatureSettings &
           | 'rsa-pss-sha512'
           | 'rsa-v1_5-sha256'
         /** The private key. */
-        readonly key: PrivateKey
+        readonly key?: PrivateKey
+        /**
+         * Signs bytes with a key that cannot be read, in an HSM, an agent process or a cloud's key
+         * service; instead of `key`. Resolves to the raw signature: for ECDSA that is r and s one after
+         * the other, not DER.
+         */
+        readonly sign?: (data: Uint8Array) => Promise<Uint8Array>
         /** Not together with `key`. */
         readonly secret?: never
         /** Only together with `secret`. */
@@ -96,6 +104,7 @@ const joseNames: Readonly<Record<string, AsymmetricAlgorithm>> = {
 const optionNames: readonly (keyof HttpSignatureOptions)[] = [
   'algorithm',
   'key',
+  'sign',
   'secret',
   'secretEncoding',
   'keyId',
@@ -134,8 +143,8 @@ const minimumSecretBytes = 32
  * })
  * ```
  *
- * @throws {@link ConfigurationError} when the algorithm is unknown, the key does not fit it, the
- * secret has fewer than 32 bytes, a component is unknown or listed twice, or a parameter cannot be
+ * @throws {@link ConfigurationError} when the algorithm is unknown, the key does not fit it, not exactly
+ * one of `key` and `sign` is given for a private key, the secret has fewer than 32 bytes, a component is unknown or listed twice, or a parameter cannot be
  * written in a header.
  */
 export function httpSignature(options: HttpSignatureOptions): CredentialProvider {
@@ -175,6 +184,7 @@ const defaultComponents = ['@method', '@authority', '@path', '@query']
 type Sign = (data: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>
 
 async function signerOf(options: HttpSignatureOptions): Promise<Sign> {
+  if (options.sign !== undefined) return options.sign
   const [key, parameters] =
     options.algorithm === 'hmac-sha256'
       ? ([await importSecret(options.secret, options.secretEncoding), { name: 'HMAC' }] as const)
@@ -182,7 +192,8 @@ async function signerOf(options: HttpSignatureOptions): Promise<Sign> {
   return async (data) => new Uint8Array(await crypto.subtle.sign(parameters, key, data))
 }
 
-async function importKey(key: PrivateKey, algorithm: AsymmetricAlgorithm) {
+async function importKey(key: PrivateKey | undefined, algorithm: AsymmetricAlgorithm) {
+  if (key === undefined) throw new Error('unreachable')
   const imported = await importPrivateKey('httpSignature.key', key, algorithm)
   return [imported, signatureParameters(algorithm)] as const
 }
@@ -234,14 +245,16 @@ async function contentDigest(
 }
 
 function checkKey(options: HttpSignatureOptions): void {
-  const { algorithm, key, secret, secretEncoding } = options
+  const { algorithm, key, sign, secret, secretEncoding } = options
   const isHmac = algorithm === 'hmac-sha256'
   if (!isHmac && !(typeof algorithm === 'string' && Object.hasOwn(joseNames, algorithm))) {
     const known = ['hmac-sha256', ...Object.keys(joseNames)].join(', ')
     throw wrong('algorithm', `is unknown; write one of ${known}.`)
   }
   if (isHmac) {
-    if (key !== undefined) throw wrong('key', 'does not fit hmac-sha256; pass `secret` instead.')
+    for (const [name, value] of Object.entries({ key, sign })) {
+      if (value !== undefined) throw wrong(name, 'does not fit hmac-sha256; pass `secret` instead.')
+    }
     if (![undefined, 'utf8', 'base64', 'hex'].includes(secretEncoding)) {
       throw wrong('secretEncoding', "must be 'utf8', 'base64' or 'hex'.")
     }
@@ -254,7 +267,12 @@ function checkKey(options: HttpSignatureOptions): void {
   for (const [name, value] of Object.entries({ secret, secretEncoding })) {
     if (value !== undefined) throw wrong(name, `does not fit ${algorithm}; pass \`key\` instead.`)
   }
-  checkPrivateKey('httpSignature.key', key, joseNames[algorithm] ?? 'EdDSA')
+  if (sign === undefined) {
+    checkPrivateKey('httpSignature.key', key, joseNames[algorithm] ?? 'EdDSA')
+    return
+  }
+  if (typeof sign !== 'function') throw wrong('sign', 'must be a function.')
+  if (key !== undefined) throw wrong('sign', 'is given together with `key`; leave one out.')
 }
 
 function checkParameters(options: HttpSignatureOptions): void {

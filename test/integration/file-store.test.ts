@@ -21,7 +21,7 @@ async function folder(): Promise<string> {
 }
 
 describe('on disk', () => {
-  test('records are for the owner alone, recognisable, and hold no token in the clear', async () => {
+  test('rows 55, 60: records are for the owner alone, recognisable, and hold no token in the clear', async () => {
     const directory = await folder()
     const store = encryptedFileStore({ key, directory })
     await store.set(name, record)

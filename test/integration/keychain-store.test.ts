@@ -121,7 +121,7 @@ describe('a real Secret Service', () => {
     expect(() => keychainEntry('', 'x')).toThrow('name of the service')
   })
 
-  test('an entry stands under the name of the library and of the server', async () => {
+  test('rows 55, 60: an entry stands under the name of the library and of the server', async () => {
     const store = keychainStore({ directory })
     await store.set(name, record)
     const entries = await keytar(`findCredentials('mcp-credentials')`)

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { decodeJwt } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   type AuthorizationServerOptions,
@@ -60,7 +61,7 @@ async function start(
 
 describe.each(sdks)('a login through $name', (sdk) => {
   test.each(['stateful', 'stateless'] as const)(
-    '%s: registers, logs in, and calls tools',
+    'rows 1, 10, 24: over a %s server, registers, logs in, and calls tools',
     async (kind) => {
       const { as, server, login } = await start({}, { kind, scopes: ['notes:read'] })
       const client = sdk.client()
@@ -179,7 +180,7 @@ describe('a rotating refresh token', () => {
 })
 
 describe('without a person', () => {
-  test('client credentials with a secret', async () => {
+  test('row 72: client credentials with a secret', async () => {
     const { as, post } = await start({ clients: [machine] }, { kind: 'stateless' })
     const { client_id: clientId, client_secret: clientSecret } = machine
     const provider = clientCredentials({ clientId, clientSecret, issuer: as.issuer })
@@ -310,7 +311,7 @@ describe('proof of possession', () => {
     ['without nonces', undefined, false],
     ['with a nonce of the MCP server', 'mcp-nonce', false],
     ['with nonces of both servers', 'mcp-nonce', true],
-  ])('rows 83 to 86: %s', async (_what, nonce, asNonce) => {
+  ])('rows 83 to 86, 88: %s', async (_what, nonce, asNonce) => {
     const { as, server, login } = await start(
       { dpopNonce: asNonce },
       { kind: 'stateless', dpop: true, ...(nonce === undefined ? {} : { dpopNonce: nonce }) },
@@ -329,6 +330,12 @@ describe('proof of possession', () => {
     expect((await Promise.all([call(), call(), call()])).map(({ status }) => status)).toEqual([
       200, 200, 200,
     ])
+    const proofs = mcpRequests(server)
+      .filter(({ authenticated }) => authenticated)
+      .map(({ headers }) => String(headers['dpop']))
+    expect(new Set(proofs.map((proof) => decodeJwt(proof).jti)).size).toBe(3)
+    const claims = ['ath', 'htm', 'htu', 'iat', 'jti', ...(nonce === undefined ? [] : ['nonce'])]
+    for (const proof of proofs) expect(Object.keys(decodeJwt(proof)).sort()).toEqual(claims)
     const before = mcpRequests(server).length
     expect((await call()).status).toBe(200)
     expect(mcpRequests(server).length - before).toBe(1)

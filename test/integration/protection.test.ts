@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, test } from 'vitest'
 import { startApiKeyServer } from '../../examples/servers/api-key-server.ts'
 import { startBearerServer } from '../../examples/servers/bearer-server.ts'
 import {
@@ -25,7 +25,7 @@ const ways = [
 describe('a redirect to another origin', () => {
   for (const { way, provider } of ways) {
     for (const status of [301, 302, 303, 307, 308]) {
-      it(`never carries the key of ${way} (${status})`, async () => {
+      it(`attacks 3, 4: never carries the key of ${way} (${status})`, async () => {
         const elsewhere = await recordingOrigin()
         const server = await recordingOrigin((_request, response) => {
           response.writeHead(status, { Location: `${elsewhere.origin}/mcp` }).end()
@@ -42,7 +42,7 @@ describe('a redirect to another origin', () => {
       })
     }
     for (const sdk of sdks) {
-      it(`never carries the key of ${way} with ${sdk.name}`, async () => {
+      it(`advisories CVE-2026-53840, CVE-2026-62208: never carries the key of ${way} with ${sdk.name}`, async () => {
         const elsewhere = await recordingOrigin()
         const server = await recordingOrigin((_request, response) => {
           response.writeHead(307, { Location: `${elsewhere.origin}/mcp` }).end()
@@ -62,6 +62,83 @@ describe('a redirect to another origin', () => {
     }
   }
 })
+
+test.each([
+  '//elsewhere',
+  '/\\\\elsewhere',
+  '\\\\\\\\elsewhere',
+  'http:///elsewhere',
+  '@elsewhere',
+  '/..//elsewhere',
+])(
+  'advisory CVE-2026-50143: a redirect to %j stays within the origin or is not followed',
+  async (shape) => {
+    const elsewhere = await recordingOrigin()
+    const { host } = new URL(elsewhere.origin)
+    const server = await recordingOrigin(({ url }, response) => {
+      if (url !== '/mcp') return response.end('{}')
+      return response.writeHead(307, { Location: shape.replace('elsewhere', `${host}/mcp`) }).end()
+    })
+    await authorizedFetch(bearer(secret))(`${server.origin}/mcp`, { method: 'POST', body: '{}' })
+    expect(elsewhere.requests).toEqual([])
+  },
+)
+
+describe("the SDK's own login beside our fetch", () => {
+  for (const sdk of sdks) {
+    it(`attack 1: never gets the key, wherever the server sends it (${sdk.name})`, async () => {
+      const authorizationServer = await recordingOrigin(({ url }, response) => {
+        const { origin } = authorizationServer
+        const metadata = {
+          issuer: origin,
+          authorization_endpoint: `${origin}/authorize`,
+          token_endpoint: `${origin}/token`,
+          registration_endpoint: `${origin}/register`,
+          response_types_supported: ['code'],
+          code_challenge_methods_supported: ['S256'],
+        }
+        const isMetadata = url.includes('/.well-known/')
+        response.writeHead(isMetadata ? 200 : 400, { 'Content-Type': 'application/json' })
+        response.end(JSON.stringify(isMetadata ? metadata : { error: 'invalid_client_metadata' }))
+      })
+      const documents = await recordingOrigin((_request, response) => {
+        response.setHeader('Content-Type', 'application/json')
+        const resource = `${server.origin}/mcp`
+        const servers = [authorizationServer.origin]
+        response.end(JSON.stringify({ resource, authorization_servers: servers }))
+      })
+      const server = await recordingOrigin((_request, response) => {
+        const challenge = `Bearer resource_metadata="${documents.origin}/metadata"`
+        response.writeHead(401, { 'WWW-Authenticate': challenge }).end()
+      })
+      const client = sdk.client()
+      onTestFinished(() => client.close())
+      const options = { ...withCredentials(apiKey({ value: secret })), authProvider: sdkLogin }
+
+      const transport = sdk.streamable(new URL(`${server.origin}/mcp`), options)
+      await expect(client.connect(transport)).rejects.toThrow()
+
+      expect(JSON.stringify(server.requests)).toContain(secret)
+      const paths = authorizationServer.requests.map(({ url }) => url)
+      expect(paths.at(-1)).toBe('/register')
+      const others = [...documents.requests, ...authorizationServer.requests]
+      expect(JSON.stringify(others)).not.toContain(secret)
+    })
+  }
+})
+
+/** What the SDKs ask of an application that leaves the login to them. */
+const sdkLogin = {
+  redirectUrl: 'http://127.0.0.1:1/callback',
+  clientMetadata: { client_name: 'test', redirect_uris: ['http://127.0.0.1:1/callback'] },
+  clientInformation: () => undefined,
+  saveClientInformation: () => {},
+  tokens: () => undefined,
+  saveTokens: () => {},
+  redirectToAuthorization: () => {},
+  saveCodeVerifier: () => {},
+  codeVerifier: () => '',
+}
 
 describe('a redirect within the origin', () => {
   for (const sdk of sdks) {
@@ -158,7 +235,7 @@ describe('an authorization server on the same origin', () => {
 })
 
 describe('authorizedFetch', () => {
-  it('sends requests to another origin without the credential', async () => {
+  it('row 8: sends requests to another origin, for an icon perhaps, without the credential', async () => {
     const server = await recordingOrigin()
     const other = await recordingOrigin()
     const fetch = authorizedFetch(bearer(secret))

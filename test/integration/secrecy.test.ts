@@ -204,7 +204,7 @@ const cases = [
 ] as [string, string, () => CredentialProvider, (request: Request) => Promise<Response>][]
 
 test.each(cases)(
-  'advisory CVE-2026-41495: %s shows no secret to a log, with %s',
+  'advisories CVE-2026-41495 and CVE-2026-44653: %s shows no secret to a log, with %s',
   async (_name, _what, make, answer) => {
     const shown: unknown[] = []
     const note = (value: unknown) => void shown.push(value)

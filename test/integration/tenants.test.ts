@@ -12,7 +12,7 @@ import {
 import { sdks } from '../support/sdk.ts'
 
 describe('perTenant', () => {
-  test('sends each tenant’s own key, and one tenant’s failure touches no other', async () => {
+  test('advisory CVE-2026-25536: sends each tenant’s own key, and one tenant’s failure touches no other', async () => {
     const server = await startApiKeyServer({
       kind: 'stateless',
       keys: { 'key-a': 'alice', 'key-b': 'bob' },

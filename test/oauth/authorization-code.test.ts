@@ -95,7 +95,7 @@ describe('a login', () => {
 })
 
 describe('the way back', () => {
-  test('row 38: a call without the right state is answered and forgotten', async () => {
+  test('row 38, advisories CVE-2025-49596 and CVE-2026-31944: a call without the right state is answered and forgotten', async () => {
     const answers: number[] = []
     const pages: string[] = []
     const world = await oauthWorld()
@@ -122,7 +122,7 @@ describe('the way back', () => {
     expect(world.tokenRequests()[0]?.['code']).toBe('code-1')
   })
 
-  test('the page at the end shows nothing of the request and loads nothing', async () => {
+  test('advisory CVE-2025-62800: the page at the end shows nothing of the request and loads nothing', async () => {
     const world = await oauthWorld({
       redirect: (target) => target.searchParams.set('x', '<script>alert(1)</script>'),
     })
@@ -300,7 +300,7 @@ describe('which client logs in', () => {
       true,
     ],
     ['registration where there is no document', takes, {}, 'registered-1', true],
-  ])('row 25: %s', async (_what, metadata, options, expected, registers) => {
+  ])('rows 24 to 26, 30, 31: %s', async (_what, metadata, options, expected, registers) => {
     const world = await oauthWorld({ metadata: () => metadata })
     expect((await world.call(authorizationCode({ ...browser, ...options }))).status).toBe(200)
     expect(world.logins()[0]?.['client_id']).toBe(expected)

@@ -43,7 +43,7 @@ describe('protected resource metadata', () => {
     ])
   })
 
-  test('row 14: metadata of another resource is refused before anything is sent', async () => {
+  test('row 14, advisory CVE-2026-54030: metadata of another resource is refused before anything is sent', async () => {
     const { world, error } = await failure({
       resource: () => ({ resource: 'https://evil.example/mcp' }),
     })
@@ -103,7 +103,7 @@ describe('protected resource metadata', () => {
 })
 
 describe('authorization server metadata', () => {
-  test('row 18: an issuer with a path is looked up in three places, in this order', async () => {
+  test('rows 17, 18: an issuer with a path is looked up in three places, in this order', async () => {
     const { world } = await failure({
       issuerPath: '/tenant',
       wellKnown: () => undefined,
@@ -115,7 +115,7 @@ describe('authorization server metadata', () => {
     ])
   })
 
-  test('row 19: an issuer without a path is looked up in two places', async () => {
+  test('rows 17, 19: an issuer without a path is looked up in two places', async () => {
     const { world, error } = await failure({ wellKnown: () => undefined })
     expect(world.paths()).toEqual([
       '/.well-known/oauth-authorization-server',

@@ -22,11 +22,14 @@ describe('checkEndpoint', () => {
     '',
     '-https://example.com/',
     ' javascript:alert(1)',
-  ])('row 67: %j is never contacted or opened', (text) => {
-    expect(() => checkEndpoint('authorization_endpoint', text, fromPublic)).toThrow(
-      'authorization_endpoint',
-    )
-  })
+  ])(
+    'row 67, advisories CVE-2025-58444 and CVE-2025-58747: %j is never contacted or opened',
+    (text) => {
+      expect(() => checkEndpoint('authorization_endpoint', text, fromPublic)).toThrow(
+        'authorization_endpoint',
+      )
+    },
+  )
 
   test.each([
     'https://h.example/$(calc)/a',
@@ -39,11 +42,14 @@ describe('checkEndpoint', () => {
     'https://h.example/a b',
     'https://h.example/<a>',
     'https://h.example\\@evil.example/',
-  ])('row 69: %j holds characters that a shell would act on', (text) => {
-    expect(() => checkEndpoint('authorization_endpoint', text, fromPublic)).toThrow(
-      'characters that no endpoint needs',
-    )
-  })
+  ])(
+    'row 69, advisories CVE-2025-6514 and CVE-2025-61591: %j holds characters that a shell would act on',
+    (text) => {
+      expect(() => checkEndpoint('authorization_endpoint', text, fromPublic)).toThrow(
+        'characters that no endpoint needs',
+      )
+    },
+  )
 
   test.each([
     'https://127.0.0.1/',
@@ -66,7 +72,7 @@ describe('checkEndpoint', () => {
     'https://[::ffff:10.0.0.1]/',
     'https://[64:ff9b::a00:1]/',
     'https://[2002:a00:1::]/',
-  ])('row 64: a public server may not point to %s', (text) => {
+  ])('rows 62, 64: a public server may not point to %s', (text) => {
     expect(() => checkEndpoint('token_endpoint', text, fromPublic)).toThrow('private network')
     const allowed = { ...fromPublic, allowPrivateNetwork: true }
     expect(checkEndpoint('token_endpoint', text, allowed).protocol).toBe('https:')
@@ -85,7 +91,7 @@ describe('checkEndpoint', () => {
   test.each([
     'https://auth.example.com@evil.example/token',
     'https://auth.example.com:443@evil.example',
-  ])('the authority of %s is not what it seems', (text) => {
+  ])('attack 6: the authority of %s is not what it seems', (text) => {
     expect(() => checkEndpoint('token_endpoint', text, fromPublic)).toThrow('user name')
   })
 
@@ -119,7 +125,7 @@ describe('boundedFetch', () => {
   const bounds = { seconds: 5, bytes: 1000, signal: new AbortController().signal }
 
   test.each([301, 302, 303, 307, 308])(
-    'row 65: a redirect with %d is not followed',
+    'row 65, attack 3: a redirect with %d is not followed',
     async (status) => {
       const target = await recordingOrigin()
       const { origin } = await recordingOrigin((_request, response) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { createLocalJWKSet, decodeProtectedHeader, exportJWK, importSPKI, jwtVerify } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { authorizedFetch, file, generateSigningKey } from '../../src/index.ts'
+import { authorizedFetch, type CredentialEvent, file, generateSigningKey } from '../../src/index.ts'
 import {
   type ClientAuthentication,
   clientCredentials,
@@ -164,7 +164,7 @@ describe('clientCredentials', () => {
 })
 
 describe('privateKeyJwt', () => {
-  test('CVE-2025-27370: the assertion is for the issuer alone, short-lived and unique', async () => {
+  test('advisory CVE-2025-27370: the assertion is for the issuer alone, short-lived and unique', async () => {
     const { privateKey, jwks } = await generateSigningKey('ES256')
     const world = await oauthWorld()
     const clientAuth = privateKeyJwt({ key: privateKey, keyId: 'key-1' })
@@ -323,7 +323,7 @@ describe('tokenExchange', () => {
 })
 
 describe('jwtBearer', () => {
-  test('row 91: the assertion is read anew for each token request', async () => {
+  test('rows 89, 91: the assertion is read anew for each token request', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assertion-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const path = join(folder, 'token')
@@ -382,9 +382,12 @@ describe('enterpriseManaged', () => {
   }
   const profile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 
-  test('rows 75, 76, 78, 79: the identity provider issues a grant for one authorization server, which alone sees it', async () => {
+  test('rows 75, 76, 78, 79, 81: the identity provider issues a grant for one authorization server, which alone sees it', async () => {
     const { idp, world, provider } = await enterprise([profile])
-    expect((await world.call(provider)).status).toBe(200)
+    const events: CredentialEvent[] = []
+    const onEvent = (event: CredentialEvent) => void events.push(event)
+    expect((await world.call(provider, { onEvent })).status).toBe(200)
+    expect(JSON.stringify(events)).not.toMatch(/id-jag-for-wiki|id-token/)
     expect(idp.tokenRequests()).toEqual([
       {
         grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',

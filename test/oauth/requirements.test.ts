@@ -1,3 +1,4 @@
+import dns from 'node:dns/promises'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -81,6 +82,43 @@ test('row 68: the browser gets the whole URL as one argument, and no shell sees 
   expect(args).toHaveLength(1)
   expect(new URL(args[0] ?? '').searchParams.get('login_hint')).toBe('a&b $(touch x) `id` "q"')
 }, 30_000)
+
+test.each([
+  ['HTTPS://Mcp.Example.COM:443/mcp', 'https://mcp.example.com/mcp'],
+  ['https://mcp.example.com', 'https://mcp.example.com'],
+  ['https://mcp.example.com/', 'https://mcp.example.com'],
+  ['https://mcp.example.com/mcp/', 'https://mcp.example.com/mcp/'],
+  ['https://mcp.example.com:8443/a%2Fb/mcp', 'https://mcp.example.com:8443/a%2Fb/mcp'],
+  ['https://mcp.example.com/mcp?tenant=7#top', 'https://mcp.example.com/mcp'],
+  ['https://[2001:DB8::1]/mcp', 'https://[2001:db8::1]/mcp'],
+])('rows 45, 46: %s is named %s to the authorization server', async (url, resource) => {
+  const asked: unknown[] = []
+  const issuer = 'https://auth.example.com'
+  const metadata = { issuer, token_endpoint: `${issuer}/token` }
+  const provider = clientCredentials({ clientId: 'a', clientSecret: 'secret', metadata })
+  const { manager } = authorizedFetch(provider, {
+    resource: url,
+    async fetch(_input, init) {
+      asked.push(new URLSearchParams(String(init?.body)).get('resource'))
+      return Response.json({ access_token: 'token', token_type: 'Bearer' })
+    },
+  })
+  vi.spyOn(dns, 'lookup').mockResolvedValue([] as never)
+  onTestFinished(() => void vi.restoreAllMocks())
+  await manager.credential()
+  expect(asked).toEqual([resource])
+})
+
+test('advisory CVE-2026-32625: what a server writes is never filled in from the environment', async () => {
+  process.env['CANARY'] = 'canary-of-the-environment'
+  onTestFinished(() => void delete process.env['CANARY'])
+  const scope = '$\x7bCANARY} $CANARY %CANARY% {{CANARY}}'
+  const world = await oauthWorld({ challenge: () => `scope="${scope}"` })
+  await world.call(authorizationCode(browser))
+  expect(world.logins()[0]?.['scope']).toBe(scope)
+  const seen = [...world.mcpServer.requests, ...world.authorizationServer.requests]
+  expect(JSON.stringify(seen)).not.toContain('canary-of')
+})
 
 test('row 71: a scope that was not granted is not asked for again', async () => {
   const world = await oauthWorld({

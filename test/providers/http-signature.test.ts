@@ -2,12 +2,15 @@ import {
   constants,
   createHmac,
   createPublicKey,
+  generateKeyPairSync,
+  sign as signBytes,
   timingSafeEqual,
   verify as verifySignature,
 } from 'node:crypto'
 import { inspect } from 'node:util'
 import { type Verifier, verifySignature as verifyWithSig } from 'http-message-sig'
 import { createVerifier, httpbis } from 'http-message-signatures'
+import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, test } from 'vitest'
 import type {
   AcquireContext,
@@ -513,7 +516,7 @@ describe('signature parameters', () => {
   })
 })
 
-test('a retry is signed anew, over the time then', async () => {
+test('row 94: a retry after a refusal is signed anew, over the time then', async () => {
   const seen: { input: string; signature: string }[] = []
   let now = created * 1000
   const send = authorizedFetch(httpSignature(ed25519), {
@@ -524,7 +527,12 @@ test('a retry is signed anew, over the time then', async () => {
       const [input, signature] = [headers.get('Signature-Input'), headers.get('Signature')]
       seen.push({ input: input ?? '', signature: signature ?? '' })
       now += 2000
-      return new Response(null, { status: seen.length === 1 ? 401 : 200 })
+      return seen.length > 1
+        ? new Response()
+        : new Response(null, {
+            status: 401,
+            headers: { 'Accept-Signature': 'sig1=("@method");created' },
+          })
     },
   })
 
@@ -596,6 +604,24 @@ describe('keys', () => {
     expect(shown(error)).not.toContain('secret-value')
   })
 
+  test('row 94: a key that cannot be read signs through a function', async () => {
+    const asked: Uint8Array[] = []
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+    const provider = httpSignature({
+      algorithm: 'ed25519',
+      keyId: 'in-an-hsm',
+      async sign(data) {
+        asked.push(data)
+        return signBytes(null, data, privateKey)
+      },
+    })
+    const { request } = await apply(provider)
+    const [base = new Uint8Array()] = asked
+    expect(new TextDecoder().decode(base)).toContain('"@signature-params": ')
+    const signature = Buffer.from(signatureOf(request), 'base64')
+    expect(verifySignature(null, base, publicKey, signature)).toBe(true)
+  })
+
   test('a key that does not fit is refused when it is read', async () => {
     const provider = httpSignature({ ...ed25519, key: () => JSON.stringify(p256Key) })
 
@@ -627,6 +653,9 @@ describe('mistakes', () => {
     ['a key for another algorithm', 'key', { ...ed25519, algorithm: 'rsa-pss-sha512' }],
     ['a public key', 'key', { ...ed25519, key: publicPart(key) }],
     ['a key for hmac-sha256', 'key', { ...hmac, key }],
+    ['a function for hmac-sha256', 'sign', { ...hmac, sign: async () => new Uint8Array() }],
+    ['a key and a function', 'sign', { ...ed25519, sign: async () => new Uint8Array() }],
+    ['a signature for a function', 'sign', { ...ed25519, key: undefined, sign: 'abc' }],
     ['a secret for ed25519', 'secret', { ...ed25519, secret }],
     ['an encoding for ed25519', 'secretEncoding', { ...ed25519, secretEncoding: 'hex' }],
     ['a missing secret', 'secret', { algorithm: 'hmac-sha256', keyId: 'k' }],
@@ -715,6 +744,39 @@ function shown(value: unknown): string {
   const stack = value instanceof Error ? value.stack : ''
   return `${inspect(value, { depth: 10, showHidden: true })}${JSON.stringify(value)}${stack}`
 }
+
+test('rows 92, 93: the signature that SEP-2752 drafts for MCP can be made', async () => {
+  const url = 'https://example.com/mcp?x=1'
+  const provider = httpSignature({
+    ...ed25519,
+    keyId: await calculateJwkThumbprint(ed25519Key),
+    components: ['@method', '@target-uri', 'content-digest'],
+    optionalComponents: ['mcp-protocol-version', 'mcp-session-id'],
+    tag: 'mcp',
+  })
+  const credential = await acquired(provider)
+  const sent = outgoing({
+    method: 'DELETE',
+    url,
+    headers: { 'mcp-session-id': 's-1', 'mcp-protocol-version': '2026-07-28' },
+  })
+  await credential.apply(sent)
+  const input = inputOf(sent)
+  expect(input).toMatch(
+    /^\("@method" "@target-uri" "content-digest" "mcp-protocol-version" "mcp-session-id"\);created=\d+;keyid="[\w-]{43}";nonce="[\w+/]{22}==";tag="mcp"$/,
+  )
+  const base = [
+    '"@method": DELETE',
+    `"@target-uri": ${url}`,
+    '"content-digest": sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:',
+    '"mcp-protocol-version": 2026-07-28',
+    '"mcp-session-id": s-1',
+    `"@signature-params": ${input}`,
+  ].join('\n')
+  const key = createPublicKey({ key: ed25519Key, format: 'jwk' })
+  const signature = Buffer.from(signatureOf(sent), 'base64')
+  expect(verifySignature(null, Buffer.from(base), key, signature)).toBe(true)
+})
 
 describe('two signatures on one request', () => {
   const signer = (label: string, keyId: string) =>

@@ -48,12 +48,15 @@ function expectNoCanary(error: unknown): void {
 describe.each(Object.entries(make))('%s', (option, build) => {
   const bad = option.startsWith('basic') ? unsendable : [...unsendable, ...notInHeaders]
 
-  test.each(bad)('with %s is refused at construction, without quoting it', (_what, value) => {
-    const error = thrownBy(() => build(value))
-    expect(error).toBeInstanceOf(ConfigurationError)
-    expect(error).toMatchObject({ option, message: expect.stringContaining(option) })
-    expectNoCanary(error)
-  })
+  test.each(bad)(
+    'attack 5: with %s is refused at construction, without quoting it',
+    (_what, value) => {
+      const error = thrownBy(() => build(value))
+      expect(error).toBeInstanceOf(ConfigurationError)
+      expect(error).toMatchObject({ option, message: expect.stringContaining(option) })
+      expectNoCanary(error)
+    },
+  )
 
   test.each(bad)('from a source that delivers %s fails when it is read', async (_what, value) => {
     const provider = build(() => value)
@@ -125,7 +128,7 @@ describe('bearer', () => {
   const now = Date.UTC(2026, 0, 1)
   const exp = now / 1000 + 600
 
-  test('sends the token', async () => {
+  test('row 4: sends the token', async () => {
     const { request } = await applied(bearer('token'))
     expect(request.headers.get('Authorization')).toBe('Bearer token')
   })

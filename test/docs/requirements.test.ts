@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = new URL('../..', import.meta.url).pathname
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+
+/** What the names of tests cite, such as `row 7` and `CVE-2025-6514`. */
+function citations(): Set<string> {
+  const cited = new Set<string>()
+  const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+  for (const file of files.filter((path) => path.endsWith('.test.ts'))) {
+    const names = read(join('test', file)).matchAll(/['"`]((?:row|attack|advisor)\w* [^:'"`]+):/g)
+    for (const [, prefix = ''] of names) {
+      for (const [id] of prefix.matchAll(/CVE-\d+-\d+/g)) cited.add(id)
+      const groups = prefix.replace(/CVE-\d+-\d+/g, '').matchAll(/(row|attack)s? ([\dto, and]+)/g)
+      for (const [, kind, list = ''] of groups) {
+        for (const [, first, last = first] of list.matchAll(/(\d+)(?: to (\d+))?/g)) {
+          for (let row = Number(first); row <= Number(last); row += 1) cited.add(`${kind} ${row}`)
+        }
+      }
+    }
+  }
+  return cited
+}
+
+/** The rows of the page: what they are cited by, and what shows them. */
+function requirements(): Map<string, string> {
+  const rows = new Map<string, string>()
+  let kind = ''
+  for (const line of read('test/requirements.md').split('\n')) {
+    const [, first = '', , shownBy = ''] = line.split('|').map((cell) => cell.trim())
+    if (shownBy === 'shown by') kind = first === 'advisory' ? '' : `${first} `
+    else if (/\d$/.test(first)) rows.set(`${kind}${first}`, shownBy)
+  }
+  return rows
+}
+
+const cited = citations()
+const rows = requirements()
+
+test('every requirement is cited by a test, or says what shows it instead', () => {
+  const anchors = new Set(
+    [...read('README.md').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+  const missing = [...rows].filter(([row, shownBy]) => {
+    const isShown = (what: string) => {
+      if (what === 'tests') return cited.has(row)
+      const anchor = /\(\.\.\/README\.md#([\w-]+)\)$/.exec(what)?.[1]
+      return anchor === undefined ? what.startsWith('`') || cited.has(what) : anchors.has(anchor)
+    }
+    return shownBy === '' || !shownBy.split(', ').every(isShown)
+  })
+  expect(missing).toEqual([])
+  expect(rows.size).toBe(94 + 6 + 18)
+})
+
+test('no test cites what is not required', () => {
+  expect([...cited].filter((row) => !rows.has(row))).toEqual([])
+})
