@@ -100,11 +100,13 @@ export class Persistence {
     const record = this.#unsaved
     if (record === undefined) return
     try {
-      const stored = await this.#store.get(this.#key)
-      // Another process may have gone on from what it had; its record is worth more than ours.
-      if ((stored?.generation ?? 0) < (record.generation ?? 0)) {
-        await this.#store.set(this.#key, record)
-      }
+      await this.#store.lock(this.#key, async () => {
+        const stored = await this.#store.get(this.#key)
+        // Another process may have gone on from what it had; its record is worth more than ours.
+        if ((stored?.generation ?? 0) < (record.generation ?? 0)) {
+          await this.#store.set(this.#key, record)
+        }
+      })
       this.#unsaved = undefined
     } catch {
       this.#emit({ type: 'store_failed', operation: 'set' })

@@ -329,10 +329,15 @@ describe('a store that fails', () => {
     const one = process((world) =>
       refreshToken({ clientId: 'a', issuer: world.issuer, refreshToken: 'refresh-0' }),
     )
-    disk.failures = 0
-    const call = one.call()
-    expect((await call).status).toBe(200)
-    expect((await store.get(key))?.generation).toBe(1)
+    const { set } = store
+    store.set = async (name, record) => {
+      await set(name, record)
+      // The next writes, which bring the answer, fail.
+      if (record.pending !== undefined) disk.failures = 2
+    }
+    expect((await one.call()).status).toBe(200)
+    expect(disk.failures).toBe(0)
+    expect(await store.get(key)).toMatchObject({ generation: 1, data: { accessToken: 'access-1' } })
   })
 
   test('for good: the credential serves from memory, an event says so, and closing writes it', async () => {
@@ -354,6 +359,35 @@ describe('a store that fails', () => {
     expect((await store.get(key))?.data['accessToken']).toBeUndefined()
     await one.manager.close()
     expect((await store.get(key))?.data['accessToken']).toBe('access-1')
+  })
+
+  test('for a while: what is written late replaces nothing that a peer wrote meanwhile', async () => {
+    const { token } = rotation()
+    const { store } = failing()
+    const { process, key } = await fleet({ token }, store)
+    const one = process()
+    await one.call()
+    const { set, get } = store
+    store.set = async (name, record) => {
+      if (name === key && record.pending === undefined) throw new Error('disk full')
+      await set(name, record)
+    }
+    one.manager.invalidate(await one.manager.credential())
+    await one.manager.credential()
+    store.set = set
+    const stored = await get(key)
+    const newest = { version: 1, provider: 'authorizationCode', generation: 99, data: {} } as const
+    let peer: Promise<void> | undefined
+    store.get = async (name) => {
+      const found = await get(name)
+      // A peer that wants the lock gets it at once, if nobody holds it.
+      peer ??= store.lock(key, () => set(key, { ...stored, ...newest }))
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+      return found
+    }
+    await one.manager.close()
+    await peer
+    expect((await get(key))?.generation).toBe(99)
   })
 
   test('while a valid token is in hand: nobody notices', async () => {
