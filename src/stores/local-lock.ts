@@ -53,12 +53,14 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
       const handle = await open(path, 'a+', 0o600).catch(refuse(directory))
       try {
         await acquire(native, handle, path, { key, timeout, signal })
+        const inside = new Set([...mine, path])
         try {
           await handle.truncate(0)
           await handle.write(`${process.pid}\n`)
-          const inside = new Set([...mine, path])
           return await held.run(inside, () => task(new AbortController().signal))
         } finally {
+          // What the task started and left behind may lock again.
+          inside.delete(path)
           native.unlock(handle.fd)
         }
       } finally {

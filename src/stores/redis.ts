@@ -101,6 +101,7 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
   const envelope = makeEnvelope(name, options)
   const connect = connector(options)
   const holding = new AsyncLocalStorage<readonly Lease[]>()
+  const live = new Set<Lease>()
   const recordKey = (key: string) => `${prefix}record:${key}`
   const lockKey = (key: string) => `${prefix}lock:${key}`
 
@@ -125,7 +126,9 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
     keys: readonly string[],
     args: readonly string[],
   ) => send(operation, ['EVAL', scripts[script], String(keys.length), ...keys, ...args])
-  const leaseOf = (key: string) => holding.getStore()?.find((held) => held.key === key)
+  // What a task started and left behind is inside no longer.
+  const leaseOf = (key: string) =>
+    holding.getStore()?.find((held) => held.key === key && live.has(held))
 
   const acquire = async (key: string, token: string, signal: AbortSignal | undefined) => {
     const deadline = performance.now() + lockTimeout * 1000
@@ -194,10 +197,12 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
         lease,
         () => loss.abort(lost('lock', key)),
       )
+      live.add(held)
       try {
         const inside = [...(holding.getStore() ?? []), held]
         return await holding.run(inside, () => task(loss.signal))
       } finally {
+        live.delete(held)
         stop()
         // Where this fails, the lease ends by itself.
         await run('lock', 'release', [lockKey(key)], [token]).catch(() => {})

@@ -168,6 +168,24 @@ export function storeContract(options: StoreContractOptions): readonly StoreCase
       }),
     },
     {
+      name: 'what a task left behind may write and lock when the task is over',
+      run: on(async (store) => {
+        let end: () => void = () => {}
+        const isOver = new Promise<void>((resolve) => {
+          end = resolve
+        })
+        const left = await store.lock(key, async () => [
+          isOver.then(async () => {
+            await store.set(key, sample('later'))
+            return store.lock(key, async () => 'again')
+          }),
+        ])
+        end()
+        equal(await left[0], 'again')
+        equal(await store.get(key), sample('later'))
+      }),
+    },
+    {
       name: 'who waits for a lock may give up, with a reason of its own',
       run: on(async (store) => {
         const controller = new AbortController()

@@ -7,7 +7,11 @@ import {
 import { OAuth2Client as BadgatewayClient, OAuth2Fetch } from '@badgateway/oauth2-client'
 import { StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client'
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import { memoizeIdentityProvider } from '@smithy/core'
+import {
+  doesIdentityRequireRefresh,
+  isIdentityExpired,
+  memoizeIdentityProvider,
+} from '@smithy/core'
 import { createSigner } from 'fast-jwt'
 import { OAuth2Client } from 'google-auth-library'
 import * as jose from 'jose'
@@ -52,8 +56,8 @@ export async function benchHandOut(): Promise<void> {
   const expiration = new Date(Date.now() + 3_600_000)
   const smithy = memoizeIdentityProvider(
     async () => ({ token, expiration }),
-    () => false,
-    () => true,
+    isIdentityExpired,
+    doesIdentityRequireRefresh,
   )
   const stored = { accessToken: token, refreshToken: 'r', expiresAt: expiration.getTime() }
   const badgateway = new OAuth2Fetch({
