@@ -118,7 +118,12 @@ export class ConfigurationError extends CredentialError {
 }
 
 /** Why a person has to log in. */
-export type LoginRequiredReason = 'no_credential' | 'grant_rejected' | 'rotation_lost' | 'step_up'
+export type LoginRequiredReason =
+  | 'no_credential'
+  | 'grant_rejected'
+  | 'login_pending'
+  | 'rotation_lost'
+  | 'step_up'
 
 /** Only a person can help: nothing is stored, or what was stored is no longer accepted. */
 export class LoginRequiredError extends CredentialError {

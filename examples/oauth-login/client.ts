@@ -20,7 +20,7 @@ const provider = authorizationCode({
   },
 })
 const options = withCredentials(provider, { resource: server.url })
-await options.fetch.manager.credential()
+await options.fetch.manager.login()
 
 const client = new Client({ name: 'login-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))

@@ -113,10 +113,19 @@ export class Persistence {
     }
   }
 
-  /** Removes the record, for a logout. */
-  async remove(): Promise<void> {
+  /**
+   * Removes the record, for a logout. Nobody renews it meanwhile.
+   *
+   * @param revoke - Gets the newest credential, if the store has one that this process does not.
+   */
+  async remove(revoke: (stored: Credential | undefined) => Promise<void>): Promise<void> {
+    await this.#store.lock(this.#key, async () => {
+      const record = await this.#read()
+      const isNewer = (record?.generation ?? 0) > this.#generation
+      await revoke(isNewer ? this.#restore(record) : undefined)
+      await this.#store.delete(this.#key)
+    })
     this.#unsaved = undefined
-    await this.#store.lock(this.#key, () => this.#store.delete(this.#key))
     this.#generation = 0
   }
 

@@ -108,6 +108,8 @@ interface Failure {
   readonly unattended: boolean
 }
 
+/** What nobody waits for. */
+const unasked = { background: true, scope: undefined, challenges: [] } as const
 const none: RenewalDeadlines = { refreshAt: -Infinity, hardAt: -Infinity, expiresAt: -Infinity }
 const longestTimer = 2 ** 31 - 1
 const closeGraceMs = 5000
@@ -229,6 +231,11 @@ export class TokenManager {
     return Math.max(1, this.#provider.alternatives ?? 1)
   }
 
+  /** Whether a person may be asked, which takes longer than a request may. */
+  get interactive(): boolean {
+    return this.#provider.interactive === true
+  }
+
   /** The current credential while it is fresh, without waiting; otherwise `undefined`. */
   current(): Credential | undefined {
     return this.#now() < this.#freshUntil ? this.#current : undefined
@@ -248,6 +255,18 @@ export class TokenManager {
     const ready = this.#ready
     if (ready !== undefined && this.#now() < this.#freshUntil) return ready
     return this.#slow(signal)
+  }
+
+  /**
+   * Gets a credential as {@link TokenManager.credential} does, but also where a person has declined before
+   * or failures forbid to try. Await it before `connect()`: the SDKs give a request up after a minute, and
+   * a person may take longer.
+   *
+   * @throws As {@link TokenManager.credential}.
+   */
+  login(options?: { readonly signal?: AbortSignal | undefined }): Promise<Credential> {
+    this.reset()
+    return this.credential(options)
   }
 
   /**
@@ -301,8 +320,7 @@ export class TokenManager {
 
   async #restore(): Promise<boolean> {
     if (this.#persistence === undefined || this.#current !== undefined) return false
-    const order = { reason: 'missing', background: true, scope: undefined, challenges: [] } as const
-    const flight = this.#launch({ ...order, lookOnly: true })
+    const flight = this.#launch({ ...unasked, reason: 'missing', lookOnly: true })
     return flight.result.then(
       () => true,
       () => false,
@@ -406,25 +424,19 @@ export class TokenManager {
 
   /**
    * Gives the credential up: makes it void at its issuer where that is possible (RFC 7009), and forgets
-   * it in any case. A renewal that is under way is waited for first. The next call acquires a new one.
+   * it in any case. With a store it is what is stored that is given up, also where this manager has not
+   * used it yet. A renewal that is under way is waited for first. The next call acquires a new one.
    *
+   * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
    */
   async logout(): Promise<LogoutResult> {
     await this.#flight?.result.catch(() => {})
-    const credential = this.#current ?? this.#salvaged
     let revoked = false
-    if (credential !== undefined && this.#provider.revoke !== undefined) {
-      const order = {
-        reason: 'forced',
-        background: true,
-        scope: undefined,
-        challenges: [],
-      } as const
-      const signal = AbortSignal.timeout(logoutTimeoutMs)
-      const context = this.#context(order, credential, signal, async () => {})
-      revoked = await this.#provider.revoke(credential, context).catch(() => false)
+    const revoke = async (stored?: Credential) => {
+      revoked = await this.#revoke(stored ?? this.#current ?? this.#salvaged)
     }
-    await this.#persistence?.remove()
+    if (this.#persistence === undefined) await revoke()
+    else await this.#persistence.remove(revoke)
     this.#current = undefined
     this.#ready = undefined
     this.#salvaged = undefined
@@ -435,6 +447,14 @@ export class TokenManager {
     this.reset()
     this.#emit({ type: 'logged_out', revoked })
     return { revoked }
+  }
+
+  async #revoke(credential: Credential | undefined): Promise<boolean> {
+    if (credential === undefined || this.#provider.revoke === undefined) return false
+    const signal = AbortSignal.timeout(logoutTimeoutMs)
+    const order = { ...unasked, reason: 'forced' } as const
+    const context = this.#context(order, credential, signal, async () => {})
+    return this.#provider.revoke(credential, context).catch(() => false)
   }
 
   /**
@@ -482,9 +502,7 @@ export class TokenManager {
 
   async #look(refused: CredentialError, signal: AbortSignal | undefined): Promise<Credential> {
     const failure = this.#failure
-    const reason = this.#reason()
-    const order = { reason, background: true, scope: undefined, challenges: [] } as const
-    const flight = this.#launch({ ...order, lookOnly: true })
+    const flight = this.#launch({ ...unasked, reason: this.#reason(), lookOnly: true })
     this.#flight = flight
     try {
       return await flight.wait(signal)

@@ -5,6 +5,7 @@
  */
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { patiently } from '../transport/patience.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { bareToken } from './bare-token.ts'
 
@@ -66,19 +67,20 @@ export function toAuthProvider(
   options: TokenManagerOptions,
 ): SdkAuthProvider {
   const manager = new TokenManager(provider, options)
+  const credential = () => patiently(manager, undefined, () => manager.credential())
   let used: Credential | undefined
   return {
     manager,
     async token() {
       if (manager.wantsChallenge) return undefined
-      used = await manager.credential()
+      used = await credential()
       return bareToken(used, manager)
     },
     async onUnauthorized({ response: { status, headers } }) {
       const challenges = parseChallenges(headers.get('WWW-Authenticate'))
       if (used === undefined) manager.challenged(challenges)
       else manager.invalidate(used, { challenges, status })
-      await manager.credential()
+      await credential()
     },
   }
 }
@@ -96,6 +98,7 @@ export function toOAuthClientProvider(
   options: TokenManagerOptions,
 ): SdkOAuthClientProvider {
   const manager = new TokenManager(provider, options)
+  const credential = () => patiently(manager, undefined, () => manager.credential())
   const { origin, href } = manager.resource
   const unused = `${origin}/unused`
   let used: Credential | undefined
@@ -116,13 +119,13 @@ export function toOAuthClientProvider(
     }),
     clientInformation: () => ({ client_id: 'unused' }),
     async tokens() {
-      used = await manager.credential()
+      used = await credential()
       return { access_token: await bareToken(used, manager), token_type: 'Bearer' }
     },
     saveTokens() {},
     async redirectToAuthorization() {
       if (used !== undefined) manager.invalidate(used)
-      await manager.credential()
+      await credential()
     },
     saveCodeVerifier() {},
     codeVerifier: () => '',

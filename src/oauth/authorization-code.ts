@@ -73,7 +73,7 @@ const name = 'authorizationCode'
  * const fetch = authorizedFetch(authorizationCode({ clientName: 'Notes agent' }), {
  *   resource: 'https://mcp.example.com/mcp',
  * })
- * await fetch.manager.credential()
+ * await fetch.manager.login()
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws

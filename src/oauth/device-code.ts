@@ -48,7 +48,7 @@ export interface DeviceCodeOptions extends OAuthOptions {
  *   }),
  *   { resource: 'https://mcp.example.com/mcp' },
  * )
- * await fetch.manager.credential()
+ * await fetch.manager.login()
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws

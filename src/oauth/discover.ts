@@ -5,8 +5,7 @@
  */
 import type { ServerMetadata } from 'openid-client'
 import { ConfigurationError } from '../errors.ts'
-import { parseChallenges } from '../www-authenticate.ts'
-import { boundedFetch, checkEndpoint, documentBounds } from './endpoint.ts'
+import { checkEndpoint } from './endpoint.ts'
 import { locateServer } from './server.ts'
 
 /** What {@link discover} found. */
@@ -62,22 +61,10 @@ export async function discover(
   checkEndpoint('the MCP server', resource.href, { resource, allowPrivateNetwork })
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const signal = options.signal ?? new AbortController().signal
-  const challenges = await askForChallenges(send, resource, signal)
   const found = await locateServer(
     { allowPrivateNetwork, ...(selectIssuer === undefined ? {} : { selectIssuer }) },
-    { resource, challenges, fetch: send, signal, reason: 'missing', now: Date.now },
+    { resource, challenges: [], fetch: send, signal },
   )
   const { metadata, scopes } = found
   return { issuer: metadata.issuer, metadata, resource: found.resource ?? resource.href, scopes }
-}
-
-/** The challenge of a request without a credential; a server that gives none has well-known places. */
-async function askForChallenges(send: typeof fetch, resource: URL, signal: AbortSignal) {
-  const init = {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
-  }
-  const response = await boundedFetch(send, resource, init, { ...documentBounds, signal })
-  return response.status === 401 ? parseChallenges(response.headers.get('WWW-Authenticate')) : []
 }

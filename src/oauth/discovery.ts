@@ -6,7 +6,9 @@
 import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
 import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
+import { parseChallenges } from '../www-authenticate.ts'
 import {
+  boundedFetch,
   checkEndpoint,
   documentBounds,
   type EndpointContext,
@@ -35,21 +37,39 @@ const endpoints = [
 ] as const
 
 /**
- * Reads the metadata of a protected resource: where the challenge says, else at the well-known place
+ * The challenges of a request without a credential. None from a server that cannot be asked that way;
+ * it has well-known places.
+ */
+export async function askForChallenges(context: EndpointContext): Promise<readonly Challenge[]> {
+  const { fetch, resource, signal } = context
+  const init = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
+  }
+  try {
+    const response = await boundedFetch(fetch, resource, init, { ...documentBounds, signal })
+    return response.status === 401 ? parseChallenges(response.headers.get('WWW-Authenticate')) : []
+  } catch (error) {
+    if (signal.aborted) throw error
+    return []
+  }
+}
+
+/**
+ * Reads the metadata of a protected resource: at the place that it named, else at the well-known one
  * for its path, else at that of its origin. `undefined` when it publishes none.
  *
+ * @param named - The `resource_metadata` of a challenge.
  * @throws `DiscoveryError` when a document describes another server or points to a forbidden
  * place; what `fetch` throws when the server cannot be reached.
  * @see RFC 9728, sections 3 and 5
  */
 export async function discoverProtectedResource(
   context: EndpointContext,
-  challenges: readonly Challenge[],
+  named: string | undefined,
 ): Promise<ProtectedResource | undefined> {
   const { resource } = context
-  const named = challenges
-    .map(({ parameters }) => parameters.get('resource_metadata'))
-    .find((value) => value !== undefined)
   const wellKnown = `${resource.origin}/.well-known/oauth-protected-resource`
   const path = resource.pathname === '/' ? '' : resource.pathname
   const places = path === '' ? [wellKnown] : [`${wellKnown}${path}`, wellKnown]

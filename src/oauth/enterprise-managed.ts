@@ -12,7 +12,7 @@ import { connect, unsupported } from './connection.ts'
 import { jwtBearerGrant } from './jwt-bearer.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { type GrantSession, oauthProvider } from './provider.ts'
-import { locateServer } from './server.ts'
+import { locateIssuer } from './server.ts'
 import { type TokenType, tokenExchangeGrant, tokenTypeUrn } from './token-exchange.ts'
 
 /** The enterprise's identity provider. */
@@ -125,10 +125,12 @@ async function requestGrant(
 ): Promise<string> {
   const { context, server } = session
   const provider = `${name}.identityProvider`
-  const resource = new URL(idp.issuer ?? idp.metadata?.issuer ?? '')
-  const at = await locateServer(
+  const { issuer } = options.identityProvider
+  const resource = new URL(issuer)
+  const at = await locateIssuer(
     { ...idp, resource: false },
     { ...context, resource, challenges: [] },
+    issuer,
   )
   const registered = {
     clientId: idp.clientId ?? '',

@@ -17,7 +17,7 @@ import { isGrantRefused, isOutcomeUnknown, toOAuthError } from './error-mapping.
 import type { OAuthOptions } from './options.ts'
 import { type RegisteredClient, registrationOf } from './registration.ts'
 import { chooseScope } from './scopes.ts'
-import { type LocatedServer, ServerLocator } from './server.ts'
+import { type LocatedServer, locateIssuer, ServerLocator } from './server.ts'
 import { OAuthCredential, type TokenSet, tokenSetFrom, tokenSetOf } from './token.ts'
 
 /** One grant, as the rest of this folder writes it. */
@@ -87,6 +87,8 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       wanted: context.scope,
       chosen: options.scope,
       challenges: context.challenges,
+      before: OAuthCredential.tokensOf(context.previous)?.scope,
+      located: server.challenges,
       resourceScopes: server.scopes,
       issuerScopes: server.metadata.scopes_supported,
       offline: grant.offline,
@@ -106,6 +108,13 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       },
     }
     return { session, dpop }
+  }
+
+  /** Tokens are revoked where they come from, also when the MCP server has moved or does not answer. */
+  const issuerOf = async ({ issuer }: TokenSet, context: AcquireContext) => {
+    const server = await locator.locate(context).catch(() => undefined)
+    if (server?.metadata.issuer === issuer) return server
+    return locateIssuer(options, context, issuer)
   }
 
   return {
@@ -158,7 +167,7 @@ export function oauthProvider(grant: Grant): CredentialProvider {
     async revoke(credential, context) {
       const tokens = OAuthCredential.tokensOf(credential)
       if (tokens === undefined) return false
-      const server = await locator.locate(context)
+      const server = await issuerOf(tokens, context)
       const { issuer, revocation_endpoint } = server.metadata
       if (revocation_endpoint === undefined || issuer !== tokens.issuer) return false
       const { session } = open(context, server)
@@ -273,7 +282,7 @@ function needsPerson(
   return new LoginRequiredError(reason, `${name}: the renewal needs a person.`, {
     resource: context.resource,
     provider: name,
-    remedy: 'Call `manager.credential()` where somebody can log in.',
+    remedy: 'Call `manager.login()` where somebody can log in.',
   })
 }
 

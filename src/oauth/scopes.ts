@@ -11,8 +11,12 @@ export interface ScopeSources {
   readonly wanted: string | undefined
   /** What the application chose. */
   readonly chosen: string | undefined
-  /** What the server said when it refused. */
+  /** What the server said when it refused the previous token. */
   readonly challenges: readonly Challenge[]
+  /** What the previous token is for. */
+  readonly before: string | undefined
+  /** What the server said that it wants, when it was found. */
+  readonly located: readonly Challenge[]
   /** What the MCP server lists. */
   readonly resourceScopes: readonly string[] | undefined
   /** What the authorization server lists. */
@@ -30,14 +34,23 @@ export interface ScopeSources {
  * @see MCP 2026-07-28, Scope Selection Strategy and Refresh Tokens
  */
 export function chooseScope(sources: ScopeSources): string | undefined {
-  const { wanted, chosen, challenges, resourceScopes, issuerScopes, offline } = sources
-  const challenged = challenges
-    .map(({ parameters }) => parameters.get('scope'))
-    .find((scope) => scope !== undefined && scope !== '')
-  const listed = resourceScopes === undefined ? undefined : resourceScopes.join(' ')
-  const scope = wanted ?? chosen ?? challenged ?? (listed === '' ? undefined : listed)
+  const { wanted, chosen, before, issuerScopes, offline } = sources
+  const listed = sources.resourceScopes?.join(' ')
+  const scope =
+    wanted ??
+    chosen ??
+    scopeOf(sources.challenges) ??
+    (before === '' ? undefined : before) ??
+    scopeOf(sources.located) ??
+    (listed === '' ? undefined : listed)
   if (scope === undefined || chosen !== undefined || !offline) return scope
   const addition = 'offline_access'
   if (issuerScopes?.includes(addition) !== true || scope.split(' ').includes(addition)) return scope
   return `${scope} ${addition}`
+}
+
+function scopeOf(challenges: readonly Challenge[]): string | undefined {
+  return challenges
+    .map(({ parameters }) => parameters.get('scope'))
+    .find((scope) => scope !== undefined && scope !== '')
 }

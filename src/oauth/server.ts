@@ -4,9 +4,10 @@
  * @module
  */
 import type { ServerMetadata } from 'openid-client'
-import type { AcquireContext } from '../credential.ts'
+import type { AcquireContext, Challenge } from '../credential.ts'
 import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
 import {
+  askForChallenges,
   checkMetadata,
   defaultMetadata,
   discoverAuthorizationServer,
@@ -30,13 +31,14 @@ export interface LocatedServer {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** The scopes that the MCP server lists. */
   readonly scopes: readonly string[] | undefined
+  /** What the MCP server said that it wants, when it was last found. */
+  readonly challenges: readonly Challenge[]
+  /** Where the MCP server said that its metadata is; `undefined`: nowhere, or at a well-known place. */
+  readonly metadataPlace: string | undefined
 }
 
-/** The part of an acquisition that discovery needs. */
-export type LocateContext = Pick<
-  AcquireContext,
-  'resource' | 'challenges' | 'fetch' | 'signal' | 'reason' | 'now'
->
+/** The part of an acquisition that finding a server needs. */
+export type LocateContext = Pick<AcquireContext, 'resource' | 'challenges' | 'fetch' | 'signal'>
 
 const lifetimeMs = 3_600_000
 
@@ -56,14 +58,16 @@ export class ServerLocator {
    * @throws `DiscoveryError` when there is none, or it may not be used; what `fetch` throws when
    * a server cannot be reached.
    */
-  async locate(context: LocateContext): Promise<LocatedServer> {
+  async locate(
+    context: LocateContext & Pick<AcquireContext, 'reason' | 'now'>,
+  ): Promise<LocatedServer> {
     const key = context.resource.href
     const known = this.#known.get(key)
     const at = context.now()
     const isFresh = known !== undefined && at - known.at < lifetimeMs
     if (isFresh && context.reason !== 'rejected') return known.server
     try {
-      const server = await locateServer(this.#options, context)
+      const server = await locateServer(this.#options, context, known?.server)
       this.#known.set(key, { server, at })
       return server
     } catch (error) {
@@ -75,44 +79,83 @@ export class ServerLocator {
   }
 }
 
-/** Finds the authorization server anew. */
+/**
+ * Finds the authorization server anew.
+ *
+ * @param known - How it was found the last time.
+ */
 export async function locateServer(
   options: OAuthOptions,
   context: LocateContext,
+  known?: LocatedServer,
 ): Promise<LocatedServer> {
-  const { resource, fetch, signal } = context
-  const rules: EndpointContext = {
-    resource,
-    fetch,
-    signal,
-    allowPrivateNetwork: options.allowPrivateNetwork ?? false,
-  }
+  const { resource } = context
+  const rules = rulesOf(options, context)
   if (options.metadata !== undefined) {
     checkMetadata(rules, options.metadata)
-    return described(options, options.metadata, undefined, resource)
+    return described(options, options.metadata, undefined, context)
   }
-  const published = await discoverProtectedResource(rules, context.challenges)
+  const isAsked = context.challenges.length > 0 || known !== undefined
+  const challenges = isAsked ? context.challenges : await askForChallenges(rules)
+  const metadataPlace =
+    challenges
+      .map(({ parameters }) => parameters.get('resource_metadata'))
+      .find((place) => place !== undefined) ?? known?.metadataPlace
+  const published = await discoverProtectedResource(rules, metadataPlace)
   const issuer = chooseIssuer(options, published, resource)
   const isLegacy = published === undefined && options.issuer === undefined
   // Nobody wrote the issuer of a server that publishes nothing, so both ways to write it are its own.
-  const accepted =
-    options.acceptIssuer ?? (isLegacy ? `${issuer}/` : profileOf(issuer).acceptIssuer)
-  const found = await discoverAuthorizationServer(rules, issuer, accepted)
-  const metadata = found ?? (isLegacy ? defaultMetadata(resource) : undefined)
-  if (metadata === undefined) {
-    throw new DiscoveryError(
-      `${resourceLabel(resource)}: its authorization server ${resourceLabel(issuer)} publishes no metadata.`,
-      { resource, remedy: 'Pass `metadata` with its issuer and endpoints, if you know them.' },
-    )
-  }
-  return described(options, metadata, published, resource)
+  const accepted = isLegacy ? `${issuer}/` : undefined
+  const metadata =
+    (await readMetadata(options, rules, issuer, accepted)) ??
+    (isLegacy ? defaultMetadata(resource) : undefined)
+  if (metadata === undefined) throw withoutMetadata(resource, issuer)
+  const server = described(options, metadata, published, context)
+  return { ...server, challenges, metadataPlace }
+}
+
+/** Finds an authorization server whose issuer is known, whatever the MCP server says. */
+export async function locateIssuer(
+  options: OAuthOptions,
+  context: LocateContext,
+  issuer: string,
+): Promise<LocatedServer> {
+  const metadata =
+    options.metadata ?? (await readMetadata(options, rulesOf(options, context), issuer))
+  if (metadata === undefined) throw withoutMetadata(context.resource, issuer)
+  checkMetadata(rulesOf(options, context), metadata)
+  return described(options, metadata, undefined, context)
+}
+
+function rulesOf(
+  { allowPrivateNetwork = false }: OAuthOptions,
+  { resource, fetch, signal }: LocateContext,
+): EndpointContext {
+  return { resource, fetch, signal, allowPrivateNetwork }
+}
+
+function readMetadata(
+  { acceptIssuer }: OAuthOptions,
+  rules: EndpointContext,
+  issuer: string,
+  accepted?: string,
+): Promise<ServerMetadata | undefined> {
+  const alternative = acceptIssuer ?? accepted ?? profileOf(issuer).acceptIssuer
+  return discoverAuthorizationServer(rules, issuer, alternative)
+}
+
+function withoutMetadata(resource: URL, issuer: string): DiscoveryError {
+  return new DiscoveryError(
+    `${resourceLabel(resource)}: its authorization server ${resourceLabel(issuer)} publishes no metadata.`,
+    { resource, remedy: 'Pass `metadata` with its issuer and endpoints, if you know them.' },
+  )
 }
 
 function described(
   options: OAuthOptions,
   metadata: ServerMetadata,
   published: ProtectedResource | undefined,
-  resource: URL,
+  { resource, challenges }: LocateContext,
 ): LocatedServer {
   const profile = profileOf(metadata.issuer)
   const leaveOut = profile.withoutResource === true && options.resource === undefined
@@ -125,6 +168,8 @@ function described(
       metadata.code_challenge_methods_supported?.includes('S256') === true,
     authorizationParameters: profile.authorizationParameters ?? {},
     scopes: published?.scopesSupported,
+    challenges,
+    metadataPlace: undefined,
   }
 }
 

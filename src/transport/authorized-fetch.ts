@@ -11,6 +11,7 @@ import { parseRetryAfter } from '../retry-after.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { checkTransportSecurity, isServerRequest } from './origin.ts'
 import { Content, Outgoing } from './outgoing.ts'
+import { patiently } from './patience.ts'
 import {
   pause,
   type ResolvedRetryPolicy,
@@ -198,7 +199,7 @@ class Sender {
       if (open !== undefined) return open
     }
     for (let attempt = 1; ; attempt += 1) {
-      const credential = this.manager.current() ?? (await this.manager.credential({ signal }))
+      const credential = this.manager.current() ?? (await this.#credential(signal))
       const offset = this.manager.clockOffset
       const sentAt = this.#now()
       const [response, request] = await this.#follow(call, content, credential, attempt)
@@ -225,7 +226,7 @@ class Sender {
       if (steppedUp) stepUps += 1
       else retries += 1
       // The renewal comes first: when it fails, its error says more than the 401.
-      if (verdict.worthwhile) await this.manager.credential({ signal })
+      if (verdict.worthwhile) await this.#credential(signal)
       drain(response)
       const { status } = response
       this.manager.emit({ type: 'request_retry', status, attempt: attempt + 1, delayMs: wait })
@@ -276,7 +277,16 @@ class Sender {
     )
     const scope = challenge?.parameters.get('scope')
     if (scope === undefined) return false
-    return (await this.manager.stepUp(credential, scope, { challenges, signal })) !== undefined
+    const renewed = await patiently(this.manager, signal, (waiting) =>
+      this.manager.stepUp(credential, scope, { challenges, signal: waiting }),
+    )
+    return renewed !== undefined
+  }
+
+  #credential(signal: AbortSignal | undefined): Promise<Credential> {
+    return patiently(this.manager, signal, (waiting) =>
+      this.manager.credential({ signal: waiting }),
+    )
   }
 
   #report({ status, refused }: Verdict, { method }: Outgoing, attempts: number): void {

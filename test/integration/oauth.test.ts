@@ -74,7 +74,10 @@ describe.each(sdks)('a login through $name', (sdk) => {
       expect(as.tokenRequests.map(({ grantType, status }) => [grantType, status])).toEqual([
         ['authorization_code', 200],
       ])
-      expect(mcpRequests(server).every(({ authenticated }) => authenticated)).toBe(true)
+      // A login before the first request asks what the server wants.
+      const [question, ...requests] = mcpRequests(server)
+      expect(question).toMatchObject({ method: 'POST', status: 401 })
+      expect(requests.every(({ authenticated }) => authenticated)).toBe(true)
     },
   )
 

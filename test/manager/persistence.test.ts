@@ -146,6 +146,59 @@ describe('processes that share a store', () => {
   })
 })
 
+describe('logging out', () => {
+  const revocable = () => {
+    const { token } = rotation()
+    return {
+      metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
+      token: (params, count, request) =>
+        params.has('token') ? { body: '' } : token(params, count, request),
+    } satisfies Script
+  }
+  const revoked = (world: World) =>
+    world.tokenRequests().flatMap(({ token }) => (token === undefined ? [] : [token]))
+
+  test('row 82: in a new process revokes what is stored', async () => {
+    const { store, process, key, world } = await fleet(revocable())
+    await process().call()
+    expect(await process().manager.logout()).toEqual({ revoked: true })
+    expect(revoked(world)).toEqual(['refresh-1', 'access-1'])
+    expect(await store.get(key)).toBeUndefined()
+  })
+
+  test('row 82: revokes what a peer has renewed meanwhile', async () => {
+    const { clock, process, world } = await fleet(revocable())
+    const [one, two] = [process(), process()]
+    await one.call()
+    await two.call()
+    clock.advance(3_700_000)
+    await two.call()
+    expect(await one.manager.logout()).toEqual({ revoked: true })
+    expect(revoked(world)).toEqual(['refresh-2', 'access-2'])
+  })
+
+  test('row 82: revokes at the issuer of the tokens, when the server is gone', async () => {
+    const { process, world } = await fleet(revocable())
+    await process().call()
+    await world.mcpServer.close()
+    expect(await process().manager.logout()).toEqual({ revoked: true })
+    expect(revoked(world)).toEqual(['refresh-1', 'access-1'])
+  })
+
+  test('gives nothing up when the store cannot be used', async () => {
+    const { store, process, world, key } = await fleet(revocable())
+    const one = process()
+    await one.call()
+    const { lock } = store
+    store.lock = () => Promise.reject(new Error('no disk'))
+    await expect(one.manager.logout()).rejects.toThrow('no disk')
+    store.lock = lock
+    expect(revoked(world)).toEqual([])
+    expect(await store.get(key)).toBeDefined()
+    expect((await one.call()).status).toBe(200)
+  })
+})
+
 describe('the record', () => {
   test('holds what a renewal needs, and counts', async () => {
     const { clock, store, process, key, world } = await fleet({

@@ -368,6 +368,36 @@ describe('what servers answer when they refuse', () => {
   })
 })
 
+describe('a server that says only in its challenge where its metadata is', () => {
+  const script: Script = {
+    challenge: ({ mcp }) => `scope="a", resource_metadata="${mcp}/.well-known/of-its-own"`,
+    resourceWellKnown: (path, { mcp, issuer }) =>
+      path === '/.well-known/of-its-own'
+        ? { body: { resource: `${mcp}/mcp`, authorization_servers: [issuer] } }
+        : { status: 404 },
+    token: rotating,
+  }
+
+  test('row 12: is asked for it by a login before the first request', async () => {
+    const { world, send, call } = await client(script)
+    await send.manager.login()
+    expect(world.logins()).toMatchObject([{ scope: 'a' }])
+    expect((await call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(1)
+  })
+
+  test('row 12: is found again when what was known of it is too old', async () => {
+    const { world, clock, call } = await client(script)
+    await call()
+    clock.advance(3_700_000)
+    expect((await call()).status).toBe(200)
+    expect(world.tokenRequests().map(({ grant_type }) => grant_type)).toEqual([
+      'authorization_code',
+      'refresh_token',
+    ])
+  })
+})
+
 describe('scopes', () => {
   const needs = (scope: string): NonNullable<Script['mcp']> => {
     return (token) =>
@@ -397,6 +427,20 @@ describe('scopes', () => {
     )
     await call()
     expect(world.logins()[0]?.['scope']).toBe(expected)
+  })
+
+  test('rows 48, 49: a renewal asks for the scopes of the token before it', async () => {
+    const { world, clock, call } = await client(
+      {
+        challenge: () => 'scope="a"',
+        resource: () => ({ scopes_supported: ['a', 'b'] }),
+      },
+      ({ issuer }) => clientCredentials({ clientId: 'agent', clientSecret: 'secret', issuer }),
+    )
+    await call()
+    clock.advance(3_700_000)
+    await call()
+    expect(world.tokenRequests().map(({ scope }) => scope)).toEqual(['a', 'a'])
   })
 
   test('row 57: offline_access is added only where the authorization server lists it', async () => {
