@@ -327,16 +327,20 @@ function checkIssuer({ context, server }: GrantSession, callback: URL): void {
   )
 }
 
+/** Opens the browser, and resolves when the program that does so has ended well. */
 async function openBrowser(url: URL): Promise<void> {
   const { default: open } = await import('open')
   try {
-    await open(url.href)
+    const opener = await open(url.href)
+    const status = await new Promise((resolve) => opener.once('exit', resolve))
+    if (status === 0) return
   } catch {
-    throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
-      provider: name,
-      remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
-    })
+    // Reported below.
   }
+  throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
+    provider: name,
+    remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
+  })
 }
 
 function portOf(redirectUri: string | undefined): number | undefined {

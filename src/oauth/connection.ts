@@ -20,6 +20,8 @@ export interface Connection {
   readonly clientId: string
   /** The last argument of openid-client's grants. */
   readonly proof: client.DPoPOptions
+  /** When the last token request was sent, in milliseconds since the epoch; `undefined`: not yet. */
+  readonly sentAt: () => number | undefined
   /** The refresh token of an answer, even of one that turns out to be unusable. */
   readonly rescued: () => string | undefined
 }
@@ -28,7 +30,7 @@ export interface Connection {
 export interface ConnectionParts {
   readonly provider: string
   readonly options: OAuthOptions
-  readonly context: Pick<AcquireContext, 'fetch' | 'resource' | 'signal'>
+  readonly context: Pick<AcquireContext, 'fetch' | 'now' | 'resource' | 'signal'>
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
@@ -60,12 +62,14 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
   let rescued: string | undefined
+  let sentAt: number | undefined
   configuration[client.customFetch] = async (target, init) => {
     const url = new URL(target)
     const { allowPrivateNetwork = false } = options
     const { fetch, resource, signal } = parts.context
     const context = { fetch, resource, signal, allowPrivateNetwork }
     const sent = init as RequestInit
+    if (target === tokenEndpoint) sentAt = parts.context.now()
     const response = await fetchEndpoint('its endpoint', url, sent, tokenBounds, context)
     if (!response.ok) return withoutEcho(response, sent)
     if (target !== tokenEndpoint) return response
@@ -76,7 +80,8 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   }
   const proof =
     dpop === undefined ? {} : { DPoP: client.getDPoPHandle(configuration, await dpop.keyPair()) }
-  return { configuration, clientId: registered.clientId, proof, rescued: () => rescued }
+  const { clientId } = registered
+  return { configuration, clientId, proof, sentAt: () => sentAt, rescued: () => rescued }
 }
 
 /**

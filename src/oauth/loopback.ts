@@ -45,8 +45,9 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
   })
   const server = createServer((request, response) => {
     const url = readCallback(request, target, state)
-    respond(response, url !== undefined)
-    if (url !== undefined) arrived(url)
+    // The page is on its way then, and nothing else is worth waiting for.
+    if (url !== undefined) response.once('close', () => arrived(url))
+    respond(response, url !== undefined && !url.searchParams.has('error'), url === undefined)
   })
   const target = new URL(redirectUri)
   const asked = redirectUri.port === '' ? undefined : Number(redirectUri.port)
@@ -57,8 +58,8 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
     callback,
     close() {
       server.close()
-      // An answered request may still be on its way out; whatever is open after that is idle.
-      server.closeIdleConnections()
+      // Browsers open connections that they do not use, which would keep the process.
+      server.closeAllConnections()
     },
   }
 }
@@ -71,8 +72,8 @@ function readCallback(request: IncomingMessage, target: URL, state: string): URL
   return url.searchParams.get('state') === state ? url : undefined
 }
 
-function respond(response: ServerResponse, success: boolean): void {
-  response.writeHead(success ? 200 : 400, {
+function respond(response: ServerResponse, success: boolean, foreign: boolean): void {
+  response.writeHead(foreign ? 400 : 200, {
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
     'Cache-Control': 'no-store',

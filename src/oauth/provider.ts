@@ -132,7 +132,6 @@ export function oauthProvider(grant: Grant): CredentialProvider {
         const finish = async (
           { response, connection, refreshToken }: GrantResult,
           scope: string | undefined,
-          sentAt: number,
         ): Promise<Credential> => {
           const tokens = await tokenSetOf(response, {
             provider: name,
@@ -142,22 +141,21 @@ export function oauthProvider(grant: Grant): CredentialProvider {
             dpop,
             scope,
             refreshToken,
-            sentAt,
+            // A person may have taken minutes before that.
+            sentAt: connection.sentAt() ?? context.now(),
           })
           return new OAuthCredential(name, tokens, dpop)
         }
         // A refresh cannot widen the scope (RFC 6749 section 6).
         if (canRefresh(previous, server, options) && context.reason !== 'insufficient_scope') {
-          const sentAt = context.now()
           const mayReplace = grant.replaces !== false && (unattended || context.interactive)
           const result = await refresh(session, previous, mayReplace, dpop)
           if (result !== undefined) {
-            return await finish(result, previous.scope, sentAt)
+            return await finish(result, previous.scope)
           }
         }
         if (!unattended && !context.interactive) throw needsPerson(session, previous)
-        const sentAt = context.now()
-        return await finish(await grant.run(session), session.scope, sentAt)
+        return await finish(await grant.run(session), session.scope)
       } catch (thrown) {
         const { resource } = context
         const where = { provider: name, resource, issuer, interactive }

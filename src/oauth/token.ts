@@ -128,7 +128,7 @@ export async function tokenSetOf(
   origin: TokenOrigin,
 ): Promise<TokenSet> {
   const { provider, context, dpop, sentAt } = origin
-  const tokenType = response.token_type.toLowerCase() === 'dpop' ? 'dpop' : 'bearer'
+  const tokenType = response.token_type.toLowerCase()
   const invalid = (problem: string, remedy?: string): CredentialError =>
     new CredentialError('invalid_response', `${provider}: the authorization server ${problem}.`, {
       provider,
@@ -136,6 +136,9 @@ export async function tokenSetOf(
       retryable: false,
       ...(remedy === undefined ? {} : { remedy }),
     })
+  if (tokenType !== 'dpop' && tokenType !== 'bearer') {
+    throw invalid('issued something that is not for use as an access token')
+  }
   if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
     throw invalid('issued a token that no header can carry')
   }

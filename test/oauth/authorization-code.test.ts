@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { authorizedFetch, type CredentialError } from '../../src/index.ts'
@@ -8,7 +9,8 @@ import {
   authorizationCode,
   clientMetadataDocument,
 } from '../../src/oauth/index.ts'
-import { oauthWorld, type Script, type World } from '../support/oauth-world.ts'
+import { testClock } from '../support/clock.ts'
+import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
@@ -205,6 +207,57 @@ describe('the way back', () => {
     send.manager.reset()
     await expect(call()).rejects.toMatchObject({ code: 'login_required' })
     expect(world.logins()).toHaveLength(2)
+  })
+
+  test('a token counts from its own request, however long the person took', async () => {
+    const clock = testClock()
+    const world = await oauthWorld({
+      token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: 120 }) }),
+    })
+    const provider = authorizationCode({
+      async onAuthorizationUrl(url) {
+        clock.advance(200_000)
+        await fetch(url)
+      },
+    })
+    const send = authorizedFetch(provider, { resource: world.url, now: clock.now })
+    const { expiresAt } = await send.manager.login()
+    expect(expiresAt).toBe(clock.now() + 120_000)
+  })
+
+  test('a browser that holds a connection open does not keep the listener', async () => {
+    const world = await oauthWorld()
+    const held = new Promise<void>((resolve, reject) => {
+      const provider = authorizationCode({
+        async onAuthorizationUrl(url) {
+          const { port } = new URL(url.searchParams.get('redirect_uri') ?? '')
+          const socket = connect(Number(port), '127.0.0.1')
+          await once(socket, 'connect')
+          socket.once('close', () => resolve())
+          socket.resume()
+          await fetch(url)
+        },
+      })
+      world.call(provider).catch(reject)
+    })
+    await held
+  })
+
+  test('the page of a person who refused does not thank them', async () => {
+    const world = await oauthWorld({
+      redirect(target) {
+        target.searchParams.delete('code')
+        target.searchParams.set('error', 'access_denied')
+      },
+    })
+    let page: Promise<string> | undefined
+    const provider = authorizationCode({
+      onAuthorizationUrl(url) {
+        page = fetch(url).then((response) => response.text())
+      },
+    })
+    await expect(world.call(provider)).rejects.toThrow()
+    expect(await page).toContain('That did not work.')
   })
 
   test('a person may paste the URL that the browser returned to', async () => {

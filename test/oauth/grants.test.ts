@@ -322,6 +322,18 @@ describe('tokenExchange', () => {
   })
 })
 
+test.each(['N_A', 'mac'])(
+  'row 78: what is exchanged for a token of type %s is never sent on',
+  async (token_type) => {
+    const world = await oauthWorld({ token: () => ({ body: tokenAnswer(1, { token_type }) }) })
+    const provider = tokenExchange({ ...agent, issuer: world.issuer, subjectToken: 'user-token' })
+    await expect(world.call(provider)).rejects.toMatchObject({ code: 'invalid_response' })
+    expect(world.mcpServer.requests.map(({ headers }) => headers.authorization)).not.toContain(
+      'Bearer access-1',
+    )
+  },
+)
+
 describe('jwtBearer', () => {
   test('rows 89, 91: the assertion is read anew for each token request', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assertion-'))

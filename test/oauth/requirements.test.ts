@@ -120,6 +120,18 @@ test('advisory CVE-2026-32625: what a server writes is never filled in from the 
   expect(JSON.stringify(seen)).not.toContain('canary-of')
 })
 
+test('a browser that cannot be opened is reported at once, and not after the time for the login', async () => {
+  vi.stubEnv('BROWSER', '/nowhere/no-such-browser')
+  vi.stubEnv('DISPLAY', '')
+  vi.stubEnv('WAYLAND_DISPLAY', '')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const world = await oauthWorld()
+  await expect(world.call(authorizationCode())).rejects.toMatchObject({
+    code: 'login_required',
+    message: expect.stringMatching(/no browser could be opened.*`onAuthorizationUrl`/),
+  })
+}, 20_000)
+
 test('row 71: a scope that was not granted is not asked for again', async () => {
   const world = await oauthWorld({
     mcp: () => ({
