@@ -104,7 +104,10 @@ export interface CredentialProvider {
    */
   acquire(context: AcquireContext): Promise<Credential>
   /** Rebuilds a credential from a record that it wrote earlier; `undefined`: not one of mine. */
-  restore?(record: CredentialRecord): Credential | undefined
+  restore?(
+    record: CredentialRecord,
+    context: AcquireContext,
+  ): Credential | undefined | Promise<Credential | undefined>
   /**
    * Makes a credential void at its issuer, for a logout; `false`: the issuer offers no way to do so.
    *

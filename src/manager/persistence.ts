@@ -5,6 +5,7 @@
  * @module
  */
 import type {
+  AcquireContext,
   AcquireReason,
   Credential,
   CredentialProvider,
@@ -42,6 +43,8 @@ export interface Wish {
   /** Only look for what another process may have stored. */
   readonly lookOnly: boolean
   readonly signal: AbortSignal
+  /** For what is rebuilt from a record. */
+  readonly context: AcquireContext
 }
 
 /** Pauses before another attempt to write what must not be lost, in milliseconds. */
@@ -80,7 +83,7 @@ export class Persistence {
    */
   async obtain(wish: Wish, acquire: Acquire): Promise<Obtained> {
     await this.flush()
-    const known = this.#newer(await this.#read(), wish.reason)
+    const known = await this.#newer(await this.#read(), wish)
     if (known !== undefined) return { credential: known, source: 'store' }
     if (wish.lookOnly) throw new StoreError('get', `The record of ${this.#key} is unchanged.`)
     const since = this.#now()
@@ -116,29 +119,30 @@ export class Persistence {
   /**
    * Removes the record, for a logout. Nobody renews it meanwhile.
    *
-   * @param revoke - Gets the newest credential, if the store has one that this process does not.
+   * @param revoke - Gets the stored credential, unless this process has a newer one.
    */
-  async remove(revoke: (stored: Credential | undefined) => Promise<void>): Promise<void> {
+  async remove(
+    revoke: (stored: Credential | undefined) => Promise<void>,
+    context: AcquireContext,
+  ): Promise<void> {
     await this.#store.lock(this.#key, async () => {
       const record = await this.#read()
-      const isNewer = (record?.generation ?? 0) > this.#generation
-      await revoke(isNewer ? this.#restore(record) : undefined)
+      const isBehind = (record?.generation ?? 0) < this.#generation
+      await revoke(isBehind ? undefined : await this.#restore(record, context))
       await this.#store.delete(this.#key)
     })
     this.#unsaved = undefined
     this.#generation = 0
   }
 
-  async #renew(
-    { reason, previous }: Wish,
-    acquire: Acquire,
-    lease: AbortSignal,
-  ): Promise<Obtained> {
+  async #renew(wish: Wish, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
+    const { previous, context } = wish
     const record = await this.#read()
-    const newer = this.#newer(record, reason)
+    const newer = await this.#newer(record, wish)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
     const isBehind = (record?.generation ?? 0) < this.#generation
-    const before = isBehind ? previous : (this.#restore(record) ?? previous)
+    const restored = isBehind ? undefined : await this.#restore(record, context)
+    const before = restored ?? previous
     const base = Math.max(record?.generation ?? 0, this.#generation)
     // We hold the lock, so whoever left this mark died between sending a grant and writing its answer.
     const wasPending = record?.pending !== undefined
@@ -221,13 +225,17 @@ export class Persistence {
     else await this.#store.delete(this.#key)
   }
 
-  async #read(): Promise<CredentialRecord | undefined> {
-    const record = await this.#store.get(this.#key)
-    const isForeign =
-      record !== undefined &&
-      Object.keys(record.data).length > 0 &&
-      this.#provider.restore?.(record) === undefined
-    if (!isForeign) return record
+  #read(): Promise<CredentialRecord | undefined> {
+    return this.#store.get(this.#key)
+  }
+
+  async #restore(
+    record: CredentialRecord | undefined,
+    context: AcquireContext,
+  ): Promise<Credential | undefined> {
+    if (record === undefined) return undefined
+    const credential = await this.#provider.restore?.(record, context)
+    if (credential !== undefined || Object.keys(record.data).length === 0) return credential
     throw new StoreError(
       'get',
       `The record of ${this.#key} belongs to ${record.provider}, and ${this.#provider.name} cannot use it.`,
@@ -236,19 +244,18 @@ export class Persistence {
   }
 
   /** The credential of a record that this process has not seen yet, if it will do. */
-  #newer(record: CredentialRecord | undefined, reason: AcquireReason): Credential | undefined {
+  async #newer(
+    record: CredentialRecord | undefined,
+    { reason, context }: Wish,
+  ): Promise<Credential | undefined> {
     if (record === undefined || (record.generation ?? 0) <= this.#generation) return undefined
     if (reason === 'forced' || reason === 'insufficient_scope') return undefined
     const { obtainedAt = 0, expiresAt = Infinity } = record
     const margin = Math.min(10_000, Math.max(0, expiresAt - obtainedAt) / 10)
     if (this.#now() >= expiresAt - margin) return undefined
-    const credential = this.#restore(record)
+    const credential = await this.#restore(record, context)
     if (credential !== undefined) this.#generation = record.generation ?? 0
     return credential
-  }
-
-  #restore(record: CredentialRecord | undefined): Credential | undefined {
-    return record === undefined ? undefined : this.#provider.restore?.(record)
   }
 
   #failed(): void {

@@ -432,11 +432,17 @@ export class TokenManager {
   async logout(): Promise<LogoutResult> {
     await this.#flight?.result.catch(() => {})
     let revoked = false
+    const own = this.#current ?? this.#salvaged
+    const signal = AbortSignal.timeout(logoutTimeoutMs)
+    const context = this.#context({ ...unasked, reason: 'forced' }, own, signal, async () => {})
     const revoke = async (stored?: Credential) => {
-      revoked = await this.#revoke(stored ?? this.#current ?? this.#salvaged)
+      const credential = stored ?? own
+      if (credential === undefined) return
+      const revoking = this.#provider.revoke?.(credential, { ...context, previous: credential })
+      revoked = (await revoking?.catch(() => false)) ?? false
     }
     if (this.#persistence === undefined) await revoke()
-    else await this.#persistence.remove(revoke)
+    else await this.#persistence.remove(revoke, context)
     this.#current = undefined
     this.#ready = undefined
     this.#salvaged = undefined
@@ -447,14 +453,6 @@ export class TokenManager {
     this.reset()
     this.#emit({ type: 'logged_out', revoked })
     return { revoked }
-  }
-
-  async #revoke(credential: Credential | undefined): Promise<boolean> {
-    if (credential === undefined || this.#provider.revoke === undefined) return false
-    const signal = AbortSignal.timeout(logoutTimeoutMs)
-    const order = { ...unasked, reason: 'forced' } as const
-    const context = this.#context(order, credential, signal, async () => {})
-    return this.#provider.revoke(credential, context).catch(() => false)
   }
 
   /**
@@ -618,7 +616,13 @@ export class TokenManager {
       const context = this.#context(order, previous, signal, async () => commit())
       return { credential: await ask(context), source: 'network' }
     }
-    const wish = { reason: order.reason, previous, signal, lookOnly: order.lookOnly === true }
+    const wish = {
+      reason: order.reason,
+      previous,
+      signal,
+      lookOnly: order.lookOnly === true,
+      context: this.#context(order, previous, signal, async () => {}),
+    }
     return this.#persistence.obtain(wish, (before, mark, salvage) => {
       const announce = async () => {
         await mark()

@@ -8,8 +8,8 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
 
 /**
  * Puts several credentials on each request: a token and a tenant header, say. They are applied in the
- * order given, so a signature that covers the others' headers comes last. A store does not keep what is
- * inside.
+ * order given, so a signature that covers the others' headers comes last. A store keeps the login inside,
+ * if there is one, and if there is one only.
  *
  * @throws {@link ConfigurationError} when no provider is given.
  *
@@ -23,6 +23,11 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
 export function all(...providers: readonly CredentialProvider[]): CredentialProvider {
   checkProviders('all', providers)
   const partsOf = new WeakMap<Credential, readonly Credential[]>()
+  const put = (parts: readonly Credential[]): Credential => {
+    const credential = joined(parts)
+    partsOf.set(credential, parts)
+    return credential
+  }
   return {
     name: `all(${namesOf(providers)})`,
     alternatives: Math.max(...providers.map((provider) => provider.alternatives ?? 1)),
@@ -38,10 +43,9 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
           return provider.acquire({ ...context, previous })
         }),
       )
-      const credential = joined(parts)
-      partsOf.set(credential, parts)
-      return credential
+      return put(parts)
     },
+    ...restoring(providers, put),
     async revoke(credential, context) {
       const parts = partsOf.get(credential) ?? []
       const revoked = await Promise.all(
@@ -98,6 +102,26 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
         `None of ${providers.length} providers has a credential. ${problems.join(' ')}`,
         { retryable },
       )
+    },
+    ...(providers.every(({ restore }) => restore === undefined)
+      ? {}
+      : {
+          // What comes before the stored one still comes before it.
+          async restore(record, context) {
+            const rest = { ...context, previous: undefined }
+            for (const provider of providers) {
+              const credential = await (provider.restore === undefined
+                ? provider.acquire(rest).catch(() => undefined)
+                : provider.restore(record, context))
+              if (credential === undefined) continue
+              origin.set(credential, provider)
+              return credential
+            }
+            return undefined
+          },
+        }),
+    async revoke(credential, context) {
+      return (await origin.get(credential)?.revoke?.(credential, context)) ?? false
     },
   }
 }
@@ -156,6 +180,27 @@ export function rotating(providers: readonly CredentialProvider[]): CredentialPr
   }
 }
 
+/** Rebuilds the one part that a store can keep, and gets the others anew. */
+function restoring(
+  providers: readonly CredentialProvider[],
+  put: (parts: readonly Credential[]) => Credential,
+): Pick<CredentialProvider, 'restore'> {
+  const [keeper, second] = providers.filter(({ restore }) => restore !== undefined)
+  if (keeper === undefined || second !== undefined) return {}
+  return {
+    async restore(record, context) {
+      const kept = await keeper.restore?.(record, context)
+      if (kept === undefined) return undefined
+      const rest = { ...context, previous: undefined }
+      return put(
+        await Promise.all(
+          providers.map((provider) => (provider === keeper ? kept : provider.acquire(rest))),
+        ),
+      )
+    },
+  }
+}
+
 function joined(parts: readonly Credential[]): Credential {
   const expiresAt = Math.min(...parts.map((part) => part.expiresAt ?? Infinity))
   const refreshAt = Math.min(...parts.map((part) => part.refreshAt ?? Infinity))
@@ -164,7 +209,7 @@ function joined(parts: readonly Credential[]): Credential {
   )
   const obtainedAt = obtained[0]?.obtainedAt
   const scope = parts.find((part) => part.scope !== undefined)?.scope
-  return {
+  const credential: Credential = {
     ...(scope === undefined ? {} : { scope }),
     ...(expiresAt === Infinity ? {} : { expiresAt }),
     ...(refreshAt === Infinity ? {} : { refreshAt }),
@@ -178,6 +223,10 @@ function joined(parts: readonly Credential[]): Credential {
       return again
     },
   }
+  const keeper = parts.find((part) => part.record !== undefined)
+  // Records hold secrets, so they are not for print-outs.
+  Object.defineProperty(credential, 'record', { get: () => keeper?.record })
+  return credential
 }
 
 // When one part is about to expire, parts that do not expire, or not within the same five minutes,

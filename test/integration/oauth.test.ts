@@ -24,6 +24,7 @@ import {
   tokenExchange,
 } from '../../src/oauth/index.ts'
 import { generateSigningKey } from '../../src/providers/jwt.ts'
+import { acquireContext } from '../support/acquire.ts'
 import { sdks } from '../support/sdk.ts'
 
 const machine = {
@@ -354,10 +355,11 @@ describe('proof of possession', () => {
     expect(record?.data['dpopKey']).toMatchObject({ kty: 'EC' })
     const restored = authorizationCode({ ...login, dpop: true }).restore?.(
       JSON.parse(JSON.stringify(record)),
+      acquireContext(),
     )
     const send = authorizedFetch({
       name: 'restored',
-      acquire: async () => restored ?? Promise.reject(),
+      acquire: async () => (await restored) ?? Promise.reject(),
     })
     const response = await send(server.url, {
       method: 'POST',

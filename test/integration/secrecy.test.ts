@@ -94,6 +94,8 @@ const remote: Record<string, () => CredentialProvider> = {
     clientCredentials({ ...client, clientAuth: privateKeyJwt({ key: clientKey }) }),
   'clientCredentials, with proofs': () =>
     clientCredentials({ ...client, clientSecret: secret, dpop: true }),
+  'all with a login': () =>
+    all(clientCredentials({ ...client, clientSecret: secret }), headers({ 'X-Tenant': secret })),
   refreshToken: () => refreshToken({ ...client, refreshToken: secret }),
   jwtBearer: () => jwtBearer({ ...client, assertion: secret }),
   tokenExchange: () => tokenExchange({ ...client, subjectToken: secret, actorToken: secret }),

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import {
+  all,
   authorizedFetch,
   bearer,
   type CredentialEvent,
   type CredentialRecord,
   type CredentialStore,
+  firstAvailable,
+  headers,
   memoryStore,
   TokenManager,
 } from '../../src/index.ts'
@@ -452,6 +455,70 @@ describe('a store that fails', () => {
     clock.advance(3_400_000)
     expect((await one.call()).status).toBe(200)
     disk.reading = true
+  })
+})
+
+describe('a login within other providers', () => {
+  const withTenant = () => all(authorizationCode(browser), headers({ 'X-Tenant-ID': 'acme' }))
+
+  test('is kept with all(), and serves the next start without a person', async () => {
+    const { state, token } = rotation()
+    const { clock, store, process, key, world } = await fleet({ token })
+    await process(withTenant).call()
+    expect(await store.get(key)).toMatchObject({
+      provider: 'authorizationCode',
+      data: { refreshToken: 'refresh-1' },
+    })
+    const next = process(withTenant)
+    expect((await next.call()).status).toBe(200)
+    expect(sources(next)).toEqual(['store'])
+    const { headers: sent } = world.mcpServer.requests.at(-1) ?? { headers: {} }
+    expect(sent).toMatchObject({ authorization: 'Bearer access-1', 'x-tenant-id': 'acme' })
+    clock.advance(3_700_000)
+    expect((await process(withTenant).call()).status).toBe(200)
+    expect(state.uses).toEqual(['refresh-1'])
+    expect(world.logins()).toHaveLength(1)
+  })
+
+  test('is renewed once by processes whose tokens are refused together', async () => {
+    const { state, token } = rotation()
+    let refused = ''
+    const { process } = await fleet({
+      token,
+      mcp: (given) => (given === refused ? { status: 401 } : undefined),
+    })
+    const processes = Array.from({ length: 8 }, () => process(withTenant))
+    for (const each of processes) await each.call()
+    refused = 'access-1'
+    const answers = await Promise.all(processes.map((each) => each.call()))
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200))
+    expect(state.uses).toEqual(['refresh-1'])
+  })
+
+  test('is the same as outside of it', async () => {
+    const { process, world } = await fleet({ token: rotation().token })
+    await process().call()
+    expect((await process(withTenant).call()).status).toBe(200)
+    expect((await process(() => all(savedLogin(), headers({ 'X-A': '1' }))).call()).status).toBe(
+      200,
+    )
+    expect(world.logins()).toHaveLength(1)
+  })
+
+  test('is kept with firstAvailable(), behind whatever comes before it', async () => {
+    const { process, world } = await fleet({ token: rotation().token })
+    let token = ''
+    const own = () =>
+      firstAvailable(
+        bearer(() => token),
+        authorizationCode(browser),
+      )
+    await process(own).call()
+    await process(own).call()
+    expect(world.logins()).toHaveLength(1)
+    token = 'explicit'
+    await process(own).call()
+    expect(world.mcpServer.requests.at(-1)?.headers.authorization).toBe('Bearer explicit')
   })
 })
 
