@@ -168,9 +168,17 @@ describe('the way back', () => {
     ['the same in capitals', issuerRule(true, (issuer) => issuer.replace('http', 'HTTP'))],
   ])(
     'rows 40 to 42: an issuer that is %s ends the login without a token request',
-    async (_what, script) => {
+    async (what, script) => {
       const { world, error } = await failedLogin(script)
-      expect(error.code).toBe('invalid_response')
+      const { host } = new URL(world.issuer)
+      const isAbsent = what.includes('absent')
+      expect(error).toMatchObject({
+        code: 'invalid_response',
+        message: expect.stringContaining(
+          isAbsent ? `does not say that it comes from ${host}` : `does not come from ${host}`,
+        ),
+      })
+      expect(error.message).toContain('Nothing of it was used.')
       expect(world.tokenRequests()).toEqual([])
     },
   )
