@@ -100,20 +100,19 @@ describe('Redis that is gone', () => {
     onTestFinished(() => own.remove())
     const script = `
       import { redisStore } from 'mcp-credentials/redis'
-      const store = redisStore({ url: '${own.url}', key: '${'a'.repeat(64)}', timeout: 0.3 })
+      const store = redisStore({ url: '${own.url}', key: '${'a'.repeat(64)}', timeout: 3 })
       await store.get('x')
       process.kill(${own.pid()}, 'SIGKILL')
       const error = await store.get('x').catch((thrown) => thrown)
-      console.log(error.name, Date.now())
+      console.log(error.name)
     `
     const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
       cwd: new URL('../..', import.meta.url),
       encoding: 'utf8',
+      // Whatever kept it alive would do so for ever.
       timeout: 20_000,
     })
-    const [name, time] = output.trim().split(' ')
-    expect(name).toBe('StoreError')
-    expect(Date.now() - Number(time)).toBeLessThan(1000)
+    expect(output.trim()).toBe('StoreError')
   })
 
   test('is named, without its password, within the time', async () => {
