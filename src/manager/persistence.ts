@@ -19,6 +19,7 @@ import {
   StoreError,
 } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
+import { scopeCovers } from './scope.ts'
 
 /** Where a credential came from: its issuer, the store, or another process that was faster. */
 export type CredentialSource = 'network' | 'store' | 'peer'
@@ -163,8 +164,11 @@ export class Persistence {
       await this.#keep(credential.record, base, committed)
       return { credential, source: 'network' }
     } catch (error) {
+      // A further login that was refused says nothing of the one that there is.
+      const isRefused = isRefusal(error) && wish.reason !== 'insufficient_scope'
+      const isUndone = committed && !isCredentialError(error, 'outcome_unknown')
       if (salvaged?.record !== undefined) await this.#keep(salvaged.record, base, committed)
-      else await this.#afterFailure(error, record, committed).catch(() => this.#failed())
+      else if (isUndone) await this.#afterFailure(isRefused, record).catch(() => this.#failed())
       throw wasPending && isRefusal(error) ? this.#rotationLost(error as CredentialError) : error
     }
   }
@@ -205,12 +209,7 @@ export class Persistence {
   }
 
   /** Undoes the mark, or gives up what was refused; never what somebody else has written since. */
-  async #afterFailure(
-    error: unknown,
-    record: CredentialRecord | undefined,
-    committed: boolean,
-  ): Promise<void> {
-    if (!committed || isCredentialError(error, 'outcome_unknown')) return
+  async #afterFailure(isRefused: boolean, record: CredentialRecord | undefined): Promise<void> {
     const stored = await this.#store.get(this.#key)
     if (
       stored?.pending === undefined ||
@@ -219,7 +218,7 @@ export class Persistence {
       return
     if (record === undefined) return void (await this.#store.delete(this.#key))
     const { pending: _done, ...rest } = record
-    if (!isRefusal(error)) return this.#store.set(this.#key, rest)
+    if (!isRefused) return this.#store.set(this.#key, rest)
     const isAlive = rest.expiresAt !== undefined && rest.expiresAt > this.#now()
     if (isAlive) await this.#store.set(this.#key, { ...rest, refused: true })
     else await this.#store.delete(this.#key)
@@ -235,7 +234,10 @@ export class Persistence {
   ): Promise<Credential | undefined> {
     if (record === undefined) return undefined
     const credential = await this.#provider.restore?.(record, context)
-    if (credential !== undefined || Object.keys(record.data).length === 0) return credential
+    // What cannot be had again without a person is never written over.
+    const isOwn = record.provider === this.#provider.name && !('refreshToken' in record.data)
+    if (credential !== undefined || isOwn || Object.keys(record.data).length === 0)
+      return credential
     throw new StoreError(
       'get',
       `The record of ${this.#key} belongs to ${record.provider}, and ${this.#provider.name} cannot use it.`,
@@ -249,11 +251,14 @@ export class Persistence {
     { reason, context }: Wish,
   ): Promise<Credential | undefined> {
     if (record === undefined || (record.generation ?? 0) <= this.#generation) return undefined
-    if (reason === 'forced' || reason === 'insufficient_scope') return undefined
+    if (reason === 'forced') return undefined
     const { obtainedAt = 0, expiresAt = Infinity } = record
     const margin = Math.min(10_000, Math.max(0, expiresAt - obtainedAt) / 10)
     if (this.#now() >= expiresAt - margin) return undefined
     const credential = await this.#restore(record, context)
+    const { scope } = context
+    const isNarrow = scope !== undefined && !scopeCovers(credential?.scope, scope)
+    if (reason === 'insufficient_scope' && isNarrow) return undefined
     if (credential !== undefined) this.#generation = record.generation ?? 0
     return credential
   }

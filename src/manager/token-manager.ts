@@ -162,6 +162,7 @@ export class TokenManager {
   readonly #records: Pick<CredentialStore, 'get' | 'set' | 'delete'>
   readonly #persistence: Persistence | undefined
   #lastLook = -Infinity
+  #looking: Flight<Credential> | undefined
   #restoring: Promise<boolean> | undefined
   #scope: string | undefined
   #stepUp: { readonly scope: string; readonly flight: Flight<Credential> } | undefined
@@ -370,7 +371,13 @@ export class TokenManager {
       return current
     }
     const wanted = scopeUnion(this.#scope ?? current?.scope, scope)
-    if (this.#stepUp?.scope === wanted) return this.#stepUp.flight.wait(signal)
+    const other = this.#stepUp
+    if (other?.scope === wanted) return other.flight.wait(signal)
+    if (other !== undefined) {
+      // One after the other, so that the second asks for what the first has got, too.
+      await other.flight.wait(signal).catch(() => signal?.throwIfAborted())
+      return this.stepUp(credential, scope, options)
+    }
     const now = this.#now()
     if (now < (this.#stepUps.get(wanted) ?? -Infinity) + stepUpPause) return undefined
     this.#stepUps.set(wanted, now)
@@ -385,6 +392,8 @@ export class TokenManager {
     this.#stepUp = running
     const done = () => {
       if (this.#stepUp === running) this.#stepUp = undefined
+      // Nobody was refused anything.
+      if (flight.cancelled) this.#stepUps.delete(wanted)
     }
     flight.result.then(done, done)
     return flight.wait(signal)
@@ -487,7 +496,8 @@ export class TokenManager {
     }
     const cooling = this.#cooling(now)
     if (cooling === undefined) return this.#join(this.#reason(), signal)
-    return this.#mayLook(now) ? this.#look(cooling, signal) : Promise.reject(cooling)
+    const mayLook = this.#looking !== undefined || this.#mayLook(now)
+    return mayLook ? this.#look(cooling, signal) : Promise.reject(cooling)
   }
 
   /** Another process may have logged in meanwhile; the store is asked at most once a second. */
@@ -499,15 +509,15 @@ export class TokenManager {
   }
 
   async #look(refused: CredentialError, signal: AbortSignal | undefined): Promise<Credential> {
-    const failure = this.#failure
-    const flight = this.#launch({ ...unasked, reason: this.#reason(), lookOnly: true })
-    this.#flight = flight
+    this.#looking ??= this.#launch({ ...unasked, reason: this.#reason(), lookOnly: true })
+    const flight = this.#looking
     try {
       return await flight.wait(signal)
     } catch {
       signal?.throwIfAborted()
-      this.#failure = failure
       throw refused
+    } finally {
+      if (this.#looking === flight) this.#looking = undefined
     }
   }
 
@@ -827,7 +837,9 @@ export class TokenManager {
   async #shutDown(): Promise<void> {
     this.#freshUntil = -Infinity
     if (this.#timer !== undefined) clearTimeout(this.#timer)
-    const flights = [this.#flight, this.#stepUp?.flight].filter((flight) => flight !== undefined)
+    const flights = [this.#flight, this.#looking, this.#stepUp?.flight].filter(
+      (flight) => flight !== undefined,
+    )
     if (flights.length > 0) {
       for (const flight of flights) flight.cancel(this.#closedError())
       let timer: ReturnType<typeof setTimeout> | undefined

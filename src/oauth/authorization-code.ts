@@ -7,6 +7,7 @@ import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
 import { unsupported } from './connection.ts'
+import { isClientRefused } from './error-mapping.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { type GrantResult, type GrantSession, oauthProvider } from './provider.ts'
@@ -89,6 +90,12 @@ export function authorizationCode(options: AuthorizationCodeOptions = {}): Crede
   }
   if (redirectUri !== undefined) {
     checkRedirectUri(`${name}.redirectUri`, redirectUri)
+    if (new URL(redirectUri).search !== '') {
+      throw new ConfigurationError(
+        `${name}.redirectUri`,
+        `${name}.redirectUri must not have a query; register a path of its own instead.`,
+      )
+    }
     if (redirectUri.startsWith('https:') && onAuthorizationUrl === undefined) {
       throw new ConfigurationError(
         `${name}.onAuthorizationUrl`,
@@ -216,6 +223,7 @@ async function authorize(
     code_challenge: await client.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
   }
+  context.signal.throwIfAborted()
   const pushed = server.metadata.require_pushed_authorization_requests === true
   const url = pushed
     ? await client.buildAuthorizationUrlWithPAR(configuration, request, proof)
@@ -237,8 +245,8 @@ async function authorize(
     )
     return { response, connection }
   } catch (error) {
-    if ((error as { error?: unknown }).error === 'invalid_client') {
-      await forgetRegistration(context, server.metadata.issuer)
+    if (isClientRefused(error)) {
+      await forgetRegistration(context, server.metadata.issuer, registered.clientId)
     }
     throw error
   }
@@ -254,6 +262,7 @@ async function askPerson(
   const ended = new AbortController()
   const expired = AbortSignal.timeout(loginTimeout * 1000)
   const signal = AbortSignal.any([context.signal, expired, ended.signal])
+  signal.throwIfAborted()
   const stopped = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })

@@ -69,6 +69,11 @@ const methods: readonly string[] = [
   'tls_client_auth',
 ]
 
+/** Whether a value names a method that needs a shared secret or nothing. */
+export function isSecretMethod(value: unknown): value is SecretMethod {
+  return typeof value === 'string' && methods.includes(value)
+}
+
 /**
  * Authenticates the client by an assertion signed with its private key, good for a minute and one use.
  *
@@ -137,7 +142,7 @@ export function checkClientAuthentication(
     if (typeof auth?.prepare === 'function') return
     throw new ConfigurationError(option, `${option}: pass what privateKeyJwt({ … }) returns.`)
   }
-  if (auth !== undefined && !methods.includes(auth)) {
+  if (auth !== undefined && !isSecretMethod(auth)) {
     throw new ConfigurationError(option, `${option} must be one of ${methods.join(', ')}.`)
   }
   if (auth?.startsWith('client_secret_') === true && secret === undefined) {

@@ -17,7 +17,7 @@ import type { LocatedServer } from './server.ts'
 /** What every request to the authorization server needs. */
 export interface Connection {
   readonly configuration: client.Configuration
-  readonly clientId: string
+  readonly client: RegisteredClient
   /** The last argument of openid-client's grants. */
   readonly proof: client.DPoPOptions
   /** When the last token request was sent, in milliseconds since the epoch; `undefined`: not yet. */
@@ -58,6 +58,8 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   const tokenEndpoint =
     (usesAliases ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined) ??
     metadata.token_endpoint
+  const isTokenEndpoint = (url: URL) =>
+    tokenEndpoint !== undefined && url.href === new URL(tokenEndpoint).href
   // Every endpoint was checked before: what is not https is on this machine.
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
@@ -69,10 +71,10 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
     const { fetch, resource, signal } = parts.context
     const context = { fetch, resource, signal, allowPrivateNetwork }
     const sent = init as RequestInit
-    if (target === tokenEndpoint) sentAt = parts.context.now()
+    if (isTokenEndpoint(url)) sentAt = parts.context.now()
     const response = await fetchEndpoint('its endpoint', url, sent, tokenBounds, context)
     if (!response.ok) return withoutEcho(response, sent)
-    if (target !== tokenEndpoint) return response
+    if (!isTokenEndpoint(url)) return response
     const body = repairTokenResponse(await response.text())
     rescued = body.refreshToken ?? rescued
     const { status, headers } = response
@@ -80,8 +82,13 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   }
   const proof =
     dpop === undefined ? {} : { DPoP: client.getDPoPHandle(configuration, await dpop.keyPair()) }
-  const { clientId } = registered
-  return { configuration, clientId, proof, sentAt: () => sentAt, rescued: () => rescued }
+  return {
+    configuration,
+    client: registered,
+    proof,
+    sentAt: () => sentAt,
+    rescued: () => rescued,
+  }
 }
 
 /**

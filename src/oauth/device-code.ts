@@ -5,9 +5,10 @@
  */
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, LoginRequiredError } from '../errors.ts'
 import { unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
+import { isPassing } from './error-mapping.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -97,13 +98,33 @@ export function deviceCode(options: DeviceCodeOptions): CredentialProvider {
         expiresIn: expires_in,
       })
       const { scope: _onlyOnce, ...parameters } = session.parameters
-      const response = await client.pollDeviceAuthorizationGrant(
-        configuration,
-        answer,
-        parameters,
-        { ...proof, signal: context.signal },
-      )
-      return { response, connection }
+      const expired = AbortSignal.timeout(expires_in * 1000)
+      const signal = AbortSignal.any([context.signal, expired])
+      const poll = (interval: number): Promise<client.TokenEndpointResponse> =>
+        client
+          .pollDeviceAuthorizationGrant(configuration, { ...answer, interval }, parameters, {
+            ...proof,
+            signal,
+          })
+          .catch((error: unknown) => {
+            // The person may be typing: a failure in passing slows the questions down (section 3.5).
+            if (isPassing(error) && !signal.aborted) return poll(interval * 2)
+            throw error
+          })
+      try {
+        return { response: await poll(answer.interval ?? 5), connection }
+      } catch (error) {
+        if (!expired.aborted || context.signal.aborted) throw error
+        throw new LoginRequiredError(
+          'no_credential',
+          `${name}: nobody entered the code within ${expires_in} s.`,
+          {
+            resource: context.resource,
+            provider: name,
+            remedy: 'Call `manager.login()` for a new one.',
+          },
+        )
+      }
     },
   })
 }

@@ -69,6 +69,19 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'OAUTH_TIMEOUT'
 }
 
+/** Whether the same request may succeed in a moment: nobody answered, or only to say that they are busy. */
+export function isPassing(error: unknown): boolean {
+  if (isOutcomeUnknown(error)) return true
+  const { cause, response = cause } = error as { cause?: unknown; response?: unknown }
+  return response instanceof Response && (response.status >= 500 || response.status === 429)
+}
+
+/** Whether the server does not know the client, or not with this secret. */
+export function isClientRefused(error: unknown): boolean {
+  if (error instanceof WWWAuthenticateChallengeError) return true
+  return error instanceof ResponseBodyError && error.error === 'invalid_client'
+}
+
 /** Maps any thrown value. Errors that are not about OAuth are left to the manager. */
 export function toOAuthError(thrown: unknown, context: ErrorContext, now: number): unknown {
   if (isCredentialError(thrown)) return thrown

@@ -13,9 +13,9 @@ import type {
 import { CredentialError, LoginRequiredError } from '../errors.ts'
 import { type Connection, connect } from './connection.ts'
 import { type DpopSession, resolveDpop, startDpop } from './dpop.ts'
-import { isGrantRefused, isOutcomeUnknown, toOAuthError } from './error-mapping.ts'
+import { isClientRefused, isGrantRefused, isOutcomeUnknown, toOAuthError } from './error-mapping.ts'
 import type { OAuthOptions } from './options.ts'
-import { type RegisteredClient, registrationOf } from './registration.ts'
+import { forgetRegistration, type RegisteredClient, registrationOf } from './registration.ts'
 import { chooseScope } from './scopes.ts'
 import { type LocatedServer, locateIssuer, ServerLocator } from './server.ts'
 import { OAuthCredential, type TokenSet, tokenSetFrom, tokenSetOf } from './token.ts'
@@ -31,6 +31,8 @@ export interface Grant {
   readonly unattended?: boolean
   /** Whether the grant can replace a refresh token that was refused. Default `true`. */
   readonly replaces?: boolean
+  /** Whether it can be asked for further scopes. Default `true`. */
+  readonly widens?: boolean
   /** Whether a refresh token is of use. */
   readonly offline: boolean
   /** Gets tokens in the way of this grant. */
@@ -133,18 +135,23 @@ export function oauthProvider(grant: Grant): CredentialProvider {
           { response, connection, refreshToken }: GrantResult,
           scope: string | undefined,
         ): Promise<Credential> => {
-          const tokens = await tokenSetOf(response, {
+          const origin = {
             provider: name,
             context,
             issuer: server.metadata.issuer,
-            clientId: connection.clientId,
+            client: connection.client,
             dpop,
             scope,
             refreshToken,
             // A person may have taken minutes before that.
             sentAt: connection.sentAt() ?? context.now(),
-          })
-          return new OAuthCredential(name, tokens, dpop)
+          }
+          try {
+            return new OAuthCredential(name, await tokenSetOf(response, origin), dpop)
+          } catch (error) {
+            salvage(session, connection, previous, dpop)
+            throw error
+          }
         }
         // A refresh cannot widen the scope (RFC 6749 section 6).
         if (canRefresh(previous, server, options) && context.reason !== 'insufficient_scope') {
@@ -154,7 +161,10 @@ export function oauthProvider(grant: Grant): CredentialProvider {
             return await finish(result, previous.scope)
           }
         }
-        if (!unattended && !context.interactive) throw needsPerson(session, previous)
+        const isWidened = context.reason === 'insufficient_scope'
+        if (isWidened ? grant.widens === false : !unattended && !context.interactive) {
+          throw needsPerson(session, previous)
+        }
         return await finish(await grant.run(session), session.scope)
       } catch (thrown) {
         const { resource } = context
@@ -169,8 +179,7 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       const { issuer, revocation_endpoint } = server.metadata
       if (revocation_endpoint === undefined || issuer !== tokens.issuer) return false
       const { session } = open(context, server)
-      const registered = await registrationOf(context, issuer, tokens.clientId)
-      const { configuration } = await session.connect(registered)
+      const { configuration } = await session.connect(await clientOf(tokens, context))
       // The refresh token first: without it nothing new can be made of the other.
       const { refreshToken, accessToken } = tokens
       if (refreshToken !== undefined) {
@@ -190,6 +199,9 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       const isOwn = record.provider === name || (interactive && logins.has(record.provider))
       const tokens = isOwn ? tokenSetFrom(record) : undefined
       if (tokens === undefined) return undefined
+      // The tokens of one client are not another's.
+      const { clientId = tokens.client.clientId } = options
+      if (tokens.client.clientId !== clientId) return undefined
       if (tokens.tokenType === 'dpop' && dpopOptions === undefined) return undefined
       const dpop = dpopOptions === undefined ? undefined : startDpop(dpopOptions, tokens.dpopKey)
       return new OAuthCredential(name, tokens, dpop)
@@ -208,7 +220,7 @@ function canRefresh(
   return (
     tokens?.refreshToken !== undefined &&
     tokens.issuer === metadata.issuer &&
-    (clientId === undefined || clientId === tokens.clientId)
+    (clientId === undefined || clientId === tokens.client.clientId)
   )
 }
 
@@ -223,7 +235,14 @@ async function refresh(
 ): Promise<GrantResult | undefined> {
   const { context, server, parameters, name } = session
   const { issuer } = server.metadata
-  const registered = await registrationOf(context, issuer, tokens.clientId)
+  const registered = await clientOf(tokens, context)
+  const { clientId, method, secretExpiresAt = Infinity } = registered
+  const startOver = async () => {
+    await forgetRegistration(context, issuer, clientId)
+    if (mayReplace) return undefined
+    throw needsPerson(session, tokens)
+  }
+  if (secretExpiresAt <= context.now()) return startOver()
   const connection = await session.connect(registered)
   const { scope: _sameAsBefore, ...rest } = parameters
   const redeem = () =>
@@ -240,11 +259,10 @@ async function refresh(
     })
     return { response, connection, refreshToken: tokens.refreshToken }
   } catch (error) {
-    const rescued = connection.rescued()
-    if (rescued !== undefined && rescued !== tokens.refreshToken) {
-      context.salvage(new OAuthCredential(name, { ...tokens, refreshToken: rescued }, dpop))
-    }
+    salvage(session, connection, tokens, dpop)
     if (isOutcomeUnknown(error)) throw outcomeUnknown(session)
+    // A client that registered itself has a method; any other is for the application to correct.
+    if (method !== undefined && isClientRefused(error)) return startOver()
     if (!isGrantRefused(error)) throw error
     if (lost) {
       throw new LoginRequiredError(
@@ -256,6 +274,25 @@ async function refresh(
     if (mayReplace) return undefined
     throw error
   }
+}
+
+/** What the options say, else what is kept with the tokens or of the registration. */
+function clientOf({ client, issuer }: TokenSet, context: AcquireContext) {
+  if (client.clientSecret !== undefined) return client
+  return registrationOf(context, issuer, client.clientId)
+}
+
+/** Keeps a refresh token that came in an answer which is of no use otherwise. */
+function salvage(
+  { name, context }: GrantSession,
+  connection: Connection,
+  tokens: TokenSet | undefined,
+  dpop: DpopSession | undefined,
+): void {
+  const refreshToken = connection.rescued()
+  if (tokens === undefined || refreshToken === undefined) return
+  if (refreshToken === tokens.refreshToken) return
+  context.salvage(new OAuthCredential(name, { ...tokens, refreshToken }, dpop))
 }
 
 function outcomeUnknown({ name, context, server }: GrantSession): CredentialError {
@@ -277,7 +314,11 @@ function needsPerson(
       : previous === undefined
         ? 'no_credential'
         : 'grant_rejected'
-  return new LoginRequiredError(reason, `${name}: the renewal needs a person.`, {
+  const problem =
+    reason === 'step_up'
+      ? 'the server asks for further scopes, which takes a login'
+      : 'the renewal needs a person'
+  return new LoginRequiredError(reason, `${name}: ${problem}.`, {
     resource: context.resource,
     provider: name,
     remedy: 'Call `manager.login()` where somebody can log in.',

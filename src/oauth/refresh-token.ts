@@ -57,6 +57,7 @@ export function refreshToken(options: RefreshTokenOptions): CredentialProvider {
     options: shared,
     interactive: true,
     unattended: true,
+    widens: false,
     offline: true,
     async run(session) {
       const { context } = session

@@ -8,7 +8,7 @@ import * as oauth from 'oauth4webapi'
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
-import { chooseMethod, type SecretMethod } from './client-auth.ts'
+import { chooseMethod, isSecretMethod, type SecretMethod } from './client-auth.ts'
 import { type EndpointContext, fetchEndpoint, tokenBounds } from './endpoint.ts'
 
 /** What a client that nobody registered says about itself. */
@@ -29,6 +29,8 @@ export interface RegisteredClient {
   readonly clientSecret: string | undefined
   /** How it authenticates; `undefined`: by what the options say. */
   readonly method: SecretMethod | undefined
+  /** When its secret ends, in milliseconds since the epoch; `undefined`: never. */
+  readonly secretExpiresAt?: number | undefined
 }
 
 /**
@@ -96,28 +98,29 @@ export async function storedRegistration(
 ): Promise<RegisteredClient | undefined> {
   const record = await records.get(recordKey(issuer))
   if (record?.issuer !== issuer) return undefined
-  const { clientId, clientSecret, method, redirectUri: registered } = record.data
+  const { clientId, redirectUri: registered } = record.data
   if (registered !== redirectUri || typeof clientId !== 'string') return undefined
   if (record.expiresAt !== undefined && record.expiresAt <= now()) return undefined
-  return {
-    clientId,
-    clientSecret: typeof clientSecret === 'string' ? clientSecret : undefined,
-    method: typeof method === 'string' ? (method as SecretMethod) : undefined,
-  }
+  return fromRecord(clientId, record)
 }
 
-/** The client that a token was issued to, with what is known of it. */
+/** A client whose identifier is known, with what is kept of it. */
 export async function registrationOf(
   { records }: AcquireContext,
   issuer: string,
   clientId: string,
 ): Promise<RegisteredClient> {
-  const data = (await records.get(recordKey(issuer)))?.data
-  const { clientSecret, method } = data?.['clientId'] === clientId ? data : {}
+  const record = await records.get(recordKey(issuer))
+  return fromRecord(clientId, record?.data['clientId'] === clientId ? record : undefined)
+}
+
+function fromRecord(clientId: string, record: CredentialRecord | undefined): RegisteredClient {
+  const { clientSecret, method } = record?.data ?? {}
   return {
     clientId,
     clientSecret: typeof clientSecret === 'string' ? clientSecret : undefined,
-    method: typeof method === 'string' ? (method as SecretMethod) : undefined,
+    method: isSecretMethod(method) ? method : undefined,
+    secretExpiresAt: record?.expiresAt,
   }
 }
 
@@ -130,9 +133,14 @@ export async function registeredRedirectUri(
   return typeof uri === 'string' ? uri : undefined
 }
 
-/** Forgets a registration that the server no longer knows. */
-export async function forgetRegistration(context: AcquireContext, issuer: string): Promise<void> {
-  await context.records.delete(recordKey(issuer))
+/** Forgets a registration that the server no longer knows, unless a newer one has taken its place. */
+export async function forgetRegistration(
+  { records }: AcquireContext,
+  issuer: string,
+  clientId: string,
+): Promise<void> {
+  const record = await records.get(recordKey(issuer))
+  if (record?.data['clientId'] === clientId) await records.delete(recordKey(issuer))
 }
 
 /**
@@ -175,12 +183,9 @@ export async function register(
   const answer = await readRegistration(context, provider, as, response)
   const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } = answer
   const secret = typeof client_secret === 'string' ? client_secret : undefined
-  const method =
-    typeof token_endpoint_auth_method === 'string'
-      ? (token_endpoint_auth_method as SecretMethod)
-      : secret === undefined
-        ? 'none'
-        : chooseMethod(true, supported)
+  const method = isSecretMethod(token_endpoint_auth_method)
+    ? token_endpoint_auth_method
+    : chooseMethod(secret !== undefined, supported)
   const expiry = Number(client_secret_expires_at)
   const record: CredentialRecord = {
     version: 1,
@@ -196,7 +201,8 @@ export async function register(
     },
   }
   await context.records.set(recordKey(as.issuer), record)
-  return { clientId: client_id, clientSecret: secret, method }
+  const secretExpiresAt = expiry > 0 ? expiry * 1000 : undefined
+  return { clientId: client_id, clientSecret: secret, method, secretExpiresAt }
 }
 
 async function readRegistration(

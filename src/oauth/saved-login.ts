@@ -37,6 +37,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
     options,
     interactive: true,
     unattended: true,
+    widens: false,
     replaces: false,
     offline: true,
     async run({ context }) {

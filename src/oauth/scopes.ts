@@ -7,7 +7,7 @@ import type { Challenge } from '../credential.ts'
 
 /** What is known about scopes before a request. */
 export interface ScopeSources {
-  /** The union that a 403 led to; it wins over everything. */
+  /** The union that a 403 led to; it widens what the application chose. */
   readonly wanted: string | undefined
   /** What the application chose. */
   readonly chosen: string | undefined
@@ -37,8 +37,7 @@ export function chooseScope(sources: ScopeSources): string | undefined {
   const { wanted, chosen, before, issuerScopes, offline } = sources
   const listed = sources.resourceScopes?.join(' ')
   const scope =
-    wanted ??
-    chosen ??
+    union(chosen, wanted) ??
     scopeOf(sources.challenges) ??
     (before === '' ? undefined : before) ??
     scopeOf(sources.located) ??
@@ -47,6 +46,11 @@ export function chooseScope(sources: ScopeSources): string | undefined {
   const addition = 'offline_access'
   if (issuerScopes?.includes(addition) !== true || scope.split(' ').includes(addition)) return scope
   return `${scope} ${addition}`
+}
+
+function union(...scopes: readonly (string | undefined)[]): string | undefined {
+  const all = new Set(scopes.flatMap((scope) => scope?.split(' ') ?? []))
+  return all.size === 0 ? undefined : [...all].join(' ')
 }
 
 function scopeOf(challenges: readonly Challenge[]): string | undefined {

@@ -78,7 +78,7 @@ export function tokenEndpoint(options: TokenEndpointOptions): CredentialProvider
         provider: name,
         context,
         issuer: url.origin,
-        clientId: '',
+        client: { clientId: '', clientSecret: undefined, method: undefined },
         dpop: undefined,
         scope: undefined,
         refreshToken: undefined,

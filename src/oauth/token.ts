@@ -12,7 +12,9 @@ import type {
 } from '../credential.ts'
 import { fromBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
+import { isSecretMethod } from './client-auth.ts'
 import { type DpopSession, exportKeyPair } from './dpop.ts'
+import type { RegisteredClient } from './registration.ts'
 
 /** What one grant brought, and to whom it belongs. */
 export interface TokenSet {
@@ -26,7 +28,8 @@ export interface TokenSet {
   readonly expiresAt: number | undefined
   /** The authorization server that issued it; its refresh token goes nowhere else. */
   readonly issuer: string
-  readonly clientId: string
+  /** The client that it was issued to, with the secret of a client that registered itself. */
+  readonly client: RegisteredClient
   /** The key as JSON, of tokens that are bound to one. */
   readonly dpopKey: JsonWebKey | undefined
 }
@@ -68,7 +71,9 @@ export class OAuthCredential implements Credential {
   }
 
   get record(): CredentialRecord {
-    const { obtainedAt, expiresAt, issuer, ...data } = this.#tokens
+    const { obtainedAt, expiresAt, issuer, client, ...tokens } = this.#tokens
+    const { method, ...identity } = client
+    const data = { ...tokens, ...identity, clientMethod: method }
     return {
       version: 1,
       provider: this.#provider,
@@ -107,7 +112,7 @@ export interface TokenOrigin {
   readonly provider: string
   readonly context: AcquireContext
   readonly issuer: string
-  readonly clientId: string
+  readonly client: RegisteredClient
   readonly dpop: DpopSession | undefined
   /** The scope that was asked for: what was granted if the server does not say (RFC 6749 section 5.1). */
   readonly scope: string | undefined
@@ -159,7 +164,7 @@ export async function tokenSetOf(
     obtainedAt: sentAt,
     expiresAt: expiryOf(response, sentAt),
     issuer: origin.issuer,
-    clientId: origin.clientId,
+    client: origin.client,
     dpopKey:
       tokenType === 'dpop' && dpop !== undefined
         ? await exportKeyPair(await dpop.keyPair())
@@ -170,7 +175,8 @@ export async function tokenSetOf(
 /** Rebuilds a token set from a record; `undefined` when the record is none of ours. */
 export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
   const { issuer, obtainedAt = 0, expiresAt, data } = record
-  const { accessToken, tokenType, refreshToken, scope, clientId, dpopKey } = data
+  const { accessToken, tokenType, refreshToken, scope, dpopKey } = data
+  const { clientId, clientSecret, clientMethod, secretExpiresAt } = data
   const text = (value: unknown): string | undefined =>
     typeof value === 'string' ? value : undefined
   if (issuer === undefined || typeof accessToken !== 'string') return undefined
@@ -182,7 +188,12 @@ export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
     obtainedAt,
     expiresAt,
     issuer,
-    clientId: text(clientId) ?? '',
+    client: {
+      clientId: text(clientId) ?? '',
+      clientSecret: text(clientSecret),
+      method: isSecretMethod(clientMethod) ? clientMethod : undefined,
+      secretExpiresAt: typeof secretExpiresAt === 'number' ? secretExpiresAt : undefined,
+    },
     dpopKey: typeof dpopKey === 'object' ? (dpopKey as JsonWebKey) : undefined,
   }
 }

@@ -22,9 +22,9 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
  */
 export function all(...providers: readonly CredentialProvider[]): CredentialProvider {
   checkProviders('all', providers)
-  const partsOf = new WeakMap<Credential, readonly Credential[]>()
-  const put = (parts: readonly Credential[]): Credential => {
-    const credential = joined(parts)
+  const partsOf = new WeakMap<Credential, Parts>()
+  const put = (parts: Parts): Credential => {
+    const credential = joined(parts.filter((part) => part !== undefined))
     partsOf.set(credential, parts)
     return credential
   }
@@ -36,14 +36,26 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
     discovers: providers.some((provider) => provider.discovers === true),
     async acquire(context) {
       const before = context.previous === undefined ? undefined : partsOf.get(context.previous)
-      const parts = await Promise.all(
-        providers.map((provider, index) => {
-          const previous = before?.[index]
+      const parts: (Credential | undefined)[] = providers.map((_provider, index) => before?.[index])
+      const keep = () => context.salvage(put([...parts]))
+      const results = await Promise.allSettled(
+        providers.map(async (provider, index) => {
+          const previous = parts[index]
           if (previous !== undefined && !isDue(previous, context)) return previous
-          return provider.acquire({ ...context, previous })
+          const salvage = (rest: Credential) => {
+            parts[index] = rest
+            keep()
+          }
+          const credential = await provider.acquire({ ...context, previous, salvage })
+          parts[index] = credential
+          return credential
         }),
       )
-      return put(parts)
+      const failure = results.find((result) => result.status === 'rejected')
+      if (failure === undefined) return put(parts)
+      // What a part has got may have cost a refresh token.
+      if (parts.some((part, index) => part !== before?.[index])) keep()
+      throw failure.reason
     },
     ...restoring(providers, put),
     async revoke(credential, context) {
@@ -87,12 +99,12 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
       let retryable = false
       for (const provider of providers) {
         try {
-          const previous = previousOf(provider, context, origin)
-          const credential = await provider.acquire({ ...context, previous })
-          origin.set(credential, provider)
-          return credential
+          return await acquireFrom(provider, context, origin)
         } catch (error) {
           context.signal.throwIfAborted()
+          const isInUse = previousOf(provider, context, origin) !== undefined
+          // The one in use is busy; another would be somebody else.
+          if (isInUse && isCredentialError(error) && error.retryable) throw error
           retryable ||= !isCredentialError(error) || error.retryable
           problems.push(describe(provider, error))
         }
@@ -165,9 +177,7 @@ export function rotating(providers: readonly CredentialProvider[]): CredentialPr
         const provider = providers[index]
         if (provider === undefined) continue
         try {
-          const previous = previousOf(provider, context, origin)
-          const credential = await provider.acquire({ ...context, previous })
-          origin.set(credential, provider)
+          const credential = await acquireFrom(provider, context, origin)
           preferred = index
           return credential
         } catch (error) {
@@ -180,10 +190,13 @@ export function rotating(providers: readonly CredentialProvider[]): CredentialPr
   }
 }
 
+/** One credential for each provider; none where it has not been got. */
+type Parts = readonly (Credential | undefined)[]
+
 /** Rebuilds the one part that a store can keep, and gets the others anew. */
 function restoring(
   providers: readonly CredentialProvider[],
-  put: (parts: readonly Credential[]) => Credential,
+  put: (parts: Parts) => Credential,
 ): Pick<CredentialProvider, 'restore'> {
   const [keeper, second] = providers.filter(({ restore }) => restore !== undefined)
   if (keeper === undefined || second !== undefined) return {}
@@ -235,6 +248,22 @@ function isDue(part: Credential, context: AcquireContext): boolean {
   if (context.reason !== 'expiring') return true
   const expiresAt = Math.min(part.expiresAt ?? Infinity, part.refreshAt ?? Infinity)
   return expiresAt <= Math.max(context.now(), context.previous?.expiresAt ?? 0) + 300_000
+}
+
+/** Acquires from one of several providers, and remembers whose the credential is. */
+async function acquireFrom(
+  provider: CredentialProvider,
+  context: AcquireContext,
+  origin: WeakMap<Credential, CredentialProvider>,
+): Promise<Credential> {
+  const previous = previousOf(provider, context, origin)
+  const salvage = (rest: Credential) => {
+    origin.set(rest, provider)
+    context.salvage(rest)
+  }
+  const credential = await provider.acquire({ ...context, previous, salvage })
+  origin.set(credential, provider)
+  return credential
 }
 
 function previousOf(

@@ -1,0 +1,524 @@
+import { expect, test } from 'vitest'
+import {
+  all,
+  apiKey,
+  authorizedFetch,
+  type CredentialError,
+  type CredentialEvent,
+  type CredentialProvider,
+  type CredentialStore,
+  firstAvailable,
+  headers,
+  memoryStore,
+} from '../../src/index.ts'
+import {
+  authorizationCode,
+  clientCredentials,
+  deviceCode,
+  refreshToken,
+  savedLogin,
+} from '../../src/oauth/index.ts'
+import { testClock } from '../support/clock.ts'
+import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
+
+const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
+
+async function setUp(script: Script) {
+  const world = await oauthWorld(script)
+  const clock = testClock()
+  const client = (provider: CredentialProvider, more: object = {}) => {
+    const events: CredentialEvent[] = []
+    const send = authorizedFetch(provider, {
+      resource: world.url,
+      now: clock.now,
+      random: () => 0,
+      onEvent: (event) => events.push(event),
+      ...more,
+    })
+    const call = (init: RequestInit = {}) =>
+      send(world.url, { method: 'POST', body: '{}', ...init })
+    const failure = async () => (await call().catch((thrown: unknown) => thrown)) as CredentialError
+    return { send, events, call, failure, manager: send.manager }
+  }
+  const redeemed = () => world.tokenRequests().map((r) => r['refresh_token'] ?? r['grant_type'])
+  return { world, clock, client, redeemed }
+}
+
+const rotating: NonNullable<Script['token']> = (_params, count) => ({
+  body: tokenAnswer(count, { refresh_token: `refresh-${count}` }),
+})
+const insufficient = (scope: string) => ({
+  status: 403,
+  headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+})
+
+/** Like `rotating`, but a refresh token that was used before revokes all. */
+function oneUse() {
+  const state = { live: '', revoked: false }
+  const token: NonNullable<Script['token']> = (params, count) => {
+    const given = params.get('refresh_token')
+    if (given !== null && state.live !== '' && given !== state.live) state.revoked = true
+    if (state.revoked) return { status: 400, body: { error: 'invalid_grant' } }
+    state.live = `refresh-${count}`
+    return { body: tokenAnswer(count, { refresh_token: state.live }) }
+  }
+  return { state, token }
+}
+
+test('a step-up whose code is refused does not give up the stored login', async () => {
+  const store = memoryStore()
+  let codes = 0
+  const { clock, client, world } = await setUp({
+    token: (params, count) => {
+      if (params.get('grant_type') === 'authorization_code') codes += 1
+      if (codes === 2) {
+        codes += 1
+        return { status: 400, body: { error: 'invalid_grant' } }
+      }
+      return { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
+    },
+    mcp: (_token, request) => (request.body.includes('admin') ? insufficient('admin') : undefined),
+  })
+  const { call } = client(authorizationCode(browser), { store })
+  expect((await call()).status).toBe(200)
+  await call({ body: '{"tool":"admin"}' }).catch(() => {})
+  clock.advance(3_700_000)
+  expect((await call()).status).toBe(200)
+  expect(world.tokenRequests().at(-1)).toMatchObject({ refresh_token: 'refresh-1' })
+  expect(world.logins()).toHaveLength(2)
+})
+
+test('a renewed token that cannot be used does not lose the new refresh token', async () => {
+  const { clock, client, redeemed, world } = await setUp({
+    token: (_params, count) => ({
+      body: {
+        ...tokenAnswer(count, { refresh_token: `refresh-${count}` }),
+        ...(count === 2 ? { access_token: 'bad-é' } : {}),
+      },
+    }),
+  })
+  const { call, failure } = client(authorizationCode(browser))
+  await call()
+  clock.advance(3_700_000)
+  expect(await failure()).toMatchObject({ code: 'invalid_response' })
+  clock.advance(61_000)
+  expect((await call()).status).toBe(200)
+  expect(redeemed()).toEqual(['authorization_code', 'refresh-1', 'refresh-2'])
+  expect(world.logins()).toHaveLength(1)
+})
+
+test('all(): a part that fails does not lose the refresh token that another part got', async () => {
+  const { clock, client, redeemed, world } = await setUp({ token: rotating })
+  let broken = false
+  const tenant: CredentialProvider = {
+    name: 'tenant',
+    async acquire(context) {
+      if (broken) throw new Error('the tenant service is down')
+      return {
+        expiresAt: context.now() + 3_600_000,
+        apply: ({ headers: own }) => own.set('X-Tenant', 'a'),
+      }
+    },
+  }
+  const { call, failure } = client(all(authorizationCode(browser), tenant))
+  await call()
+  clock.advance(3_700_000)
+  broken = true
+  await failure()
+  broken = false
+  await expect.poll(() => world.tokenRequests().length).toBe(2)
+  clock.advance(61_000)
+  expect((await call()).status).toBe(200)
+  expect(redeemed()).toEqual(['authorization_code', 'refresh-1'])
+})
+
+test.each<[string, (inner: CredentialProvider) => CredentialProvider]>([
+  ['all', (inner) => all(inner, headers({ 'X-Tenant': 'a' }))],
+  ['firstAvailable', (inner) => firstAvailable(inner)],
+])('%s(): what was salvaged is found again', async (_name, wrap) => {
+  const { clock, client, redeemed, world } = await setUp({
+    token: (_params, count) => {
+      if (count === 2) return { body: { refresh_token: 'refresh-new', token_type: 'mac' } }
+      return { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
+    },
+  })
+  const { call, failure } = client(wrap(authorizationCode(browser)))
+  await call()
+  clock.advance(3_700_000)
+  await failure()
+  clock.advance(61_000)
+  expect((await call()).status).toBe(200)
+  expect(redeemed()).toEqual(['authorization_code', 'refresh-1', 'refresh-new'])
+  expect(world.logins()).toHaveLength(1)
+})
+
+test('firstAvailable(): a server that is busy for a moment costs no login', async () => {
+  const store = memoryStore()
+  let busy = false
+  const { clock, client, world } = await setUp({
+    token: (_params, count) =>
+      busy
+        ? { status: 503, body: '' }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  const provider = firstAvailable(authorizationCode(browser), apiKey({ value: 'key-of-others' }))
+  const { call } = client(provider, { store })
+  await call()
+  clock.advance(3_700_000)
+  busy = true
+  await call().catch(() => {})
+  const key = (await store.list()).find((name) => !name.startsWith('registration'))
+  expect(key).toBeDefined()
+  expect(world.mcpServer.requests.at(-1)?.headers['x-api-key']).toBeUndefined()
+  expect((await store.get(key ?? ''))?.data['refreshToken']).toBe('refresh-1')
+})
+
+test('firstAvailable(savedLogin, authorizationCode): a busy server opens no browser', async () => {
+  const store = memoryStore()
+  let busy = false
+  const { clock, client, world } = await setUp({
+    token: (params, count) =>
+      busy && params.has('refresh_token')
+        ? { status: 503, body: '' }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  const { call } = client(firstAvailable(savedLogin(), authorizationCode(browser)), { store })
+  await call()
+  expect(world.logins()).toHaveLength(1)
+  clock.advance(3_700_000)
+  const next = client(firstAvailable(savedLogin(), authorizationCode(browser)), { store })
+  busy = true
+  await next.call().catch(() => {})
+  expect(world.logins()).toHaveLength(1)
+})
+
+test('two callers who look into the store at once both learn that a login is required', async () => {
+  const store = memoryStore()
+  const { clock, client, world } = await setUp({
+    token: () => ({ status: 400, body: { error: 'invalid_grant' } }),
+  })
+  const { failure } = client(
+    refreshToken({ clientId: 'agent', issuer: world.issuer, refreshToken: 'refresh-0' }),
+    { store },
+  )
+  expect((await failure()).code).toBe('login_required')
+  clock.advance(2000)
+  const codes = (await Promise.all([failure(), failure(), failure()])).map(({ code }) => code)
+  expect(codes).toEqual(['login_required', 'login_required', 'login_required'])
+})
+
+test('a scope of the application with offline_access survives a step-up', async () => {
+  const { client, world } = await setUp({
+    token: (_params, count) => ({
+      body: tokenAnswer(count, { refresh_token: `refresh-${count}`, scope: 'read' }),
+    }),
+    metadata: () => ({ scopes_supported: ['read', 'write', 'offline_access'] }),
+    mcp: (token) => (token === 'access-1' ? insufficient('write') : undefined),
+  })
+  const { call } = client(authorizationCode({ ...browser, scope: 'read offline_access' }))
+  await call()
+  expect(world.logins().map(({ scope }) => scope?.split(' ').sort())).toEqual([
+    ['offline_access', 'read'],
+    ['offline_access', 'read', 'write'],
+  ])
+})
+
+test('a registration that the server has forgotten does not stand in the way of a login', async () => {
+  let gone = false
+  let registered = 0
+  const { clock, client, world } = await setUp({
+    register(body) {
+      registered += 1
+      return { status: 201, body: { ...body, client_id: `client-${registered}` } }
+    },
+    token: (params, count) =>
+      gone && params.get('client_id') === 'client-1'
+        ? { status: 401, body: { error: 'invalid_client' } }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  const { call, manager } = client(authorizationCode(browser))
+  await call()
+  gone = true
+  clock.advance(3_700_000)
+  await call().catch(() => {})
+  clock.advance(61_000)
+  await manager.login()
+  expect(world.logins()).toHaveLength(2)
+  expect(registered).toBe(2)
+})
+
+test('a registered secret that expired is not used for a renewal', async () => {
+  let registered = 0
+  const { clock, client, world } = await setUp({
+    metadata: () => ({ token_endpoint_auth_methods_supported: ['client_secret_basic'] }),
+    register: (body) => {
+      registered += 1
+      return {
+        status: 201,
+        body: {
+          ...body,
+          client_id: `client-${registered}`,
+          client_secret: `secret-${registered}`,
+          client_secret_expires_at: registered === 1 ? clock.now() / 1000 + 1800 : 0,
+        },
+      }
+    },
+    token: (_params, count, request) => {
+      const [id] = Buffer.from((request.headers.authorization ?? '').slice(6), 'base64')
+        .toString()
+        .split(':')
+      return count > 1 && id === 'client-1'
+        ? { status: 401, body: { error: 'invalid_client' } }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
+    },
+  })
+  const { manager, call } = client(authorizationCode(browser))
+  await call()
+  clock.advance(3_700_000)
+  await manager.login()
+  expect(registered).toBe(2)
+  expect(world.logins()).toHaveLength(2)
+})
+
+test('refreshToken(): a 403 does not present a refresh token that was rotated long ago', async () => {
+  const store = memoryStore()
+  const { state, token } = oneUse()
+  const { clock, client, world, redeemed } = await setUp({
+    token,
+    mcp: (_token, request) => (request.body.includes('admin') ? insufficient('admin') : undefined),
+  })
+  const make = () =>
+    refreshToken({ clientId: 'agent', issuer: world.issuer, refreshToken: 'refresh-0' })
+  expect((await client(make(), { store }).call()).status).toBe(200)
+  const next = client(make(), { store })
+  expect((await next.call()).status).toBe(200)
+  await next.call({ body: '{"tool":"admin"}' }).catch(() => {})
+  expect(redeemed()).toEqual(['refresh-0'])
+  expect(state.revoked).toBe(false)
+  clock.advance(3_700_000)
+  expect((await next.call()).status).toBe(200)
+})
+
+test('savedLogin(): a 403 is not reported as if nobody were logged in', async () => {
+  const store = memoryStore()
+  const { client } = await setUp({
+    token: rotating,
+    mcp: (_token, request) => (request.body.includes('admin') ? insufficient('admin') : undefined),
+  })
+  await client(authorizationCode(browser), { store }).call()
+  const saved = client(savedLogin(), { store })
+  const answer = await saved.call({ body: '{"tool":"admin"}' }).catch((thrown: unknown) => thrown)
+  expect(answer).toMatchObject({ code: 'login_required', reason: 'step_up' })
+})
+
+test('a login that was widened by one process is adopted by another after its 403', async () => {
+  const store = memoryStore()
+  const { client, world } = await setUp({
+    token: rotating,
+    challenge: () => 'scope="read"',
+    mcp: (token, request) =>
+      request.body.includes('admin') && token === 'access-1' ? insufficient('admin') : undefined,
+  })
+  const one = client(authorizationCode(browser), { store })
+  const two = client(authorizationCode(browser), { store })
+  await one.call()
+  await two.call()
+  expect(world.logins()).toHaveLength(1)
+  expect((await one.call({ body: '{"tool":"admin"}' })).status).toBe(200)
+  expect((await two.call({ body: '{"tool":"admin"}' })).status).toBe(200)
+  expect(world.logins()).toHaveLength(2)
+})
+
+test('a caller who leaves before the browser opens ends the login', async () => {
+  const store = memoryStore()
+  const controller = new AbortController()
+  const opened: URL[] = []
+  const { client, world } = await setUp({ token: rotating })
+  const provider = authorizationCode({
+    clientId: 'agent',
+    clientSecret: async () => {
+      controller.abort(new Error('left'))
+      return 'secret'
+    },
+    issuer: world.issuer,
+    onAuthorizationUrl: (url) => {
+      opened.push(url)
+    },
+  })
+  const { manager } = client(provider, { store })
+  await expect(manager.credential({ signal: controller.signal })).rejects.toThrow('left')
+  expect(await store.lock(`${world.url} | default`, async () => 'free')).toBe('free')
+  expect(opened).toEqual([])
+})
+
+const device = (
+  expiresIn: number,
+  answers: (poll: number, cut: () => void) => object | undefined,
+) => {
+  let polls = 0
+  const script: Script = {
+    metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+    token: (params, count, request) => {
+      if (!params.has('device_code')) {
+        return {
+          body: {
+            device_code: 'device-1',
+            user_code: 'WDJB',
+            verification_uri: 'http://127.0.0.1/activate',
+            expires_in: expiresIn,
+            interval: 0.05,
+          },
+        }
+      }
+      polls += 1
+      return answers(polls, request.cut) ?? { body: tokenAnswer(count) }
+    },
+  }
+  return script
+}
+
+test('a device code that ran out ends the login, whatever the server goes on saying', async () => {
+  const script = device(0.5, () => ({
+    status: 400,
+    body: { error: 'authorization_pending' },
+  }))
+  const { client } = await setUp(script)
+  const { manager } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }), {
+    acquireTimeout: 3,
+  })
+  const error = await manager.credential().catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'login_required' })
+})
+
+test.each(['cut', '503'])(
+  'a poll that fails in passing (%s) does not end a device login',
+  async (how) => {
+    const script = device(600, (poll, cut) => {
+      if (poll !== 2)
+        return poll < 2 ? { status: 400, body: { error: 'authorization_pending' } } : undefined
+      if (how === 'cut') cut()
+      return { status: 503, body: '' }
+    })
+    const { client } = await setUp(script)
+    let shown = 0
+    const onUserCode = () => {
+      shown += 1
+    }
+    const { manager } = client(deviceCode({ clientId: 'tv', onUserCode }))
+    await manager.credential()
+    expect(shown).toBe(1)
+  },
+)
+
+test('a caller who leaves during a step-up does not forbid it to the next one', async () => {
+  const { client, world } = await setUp({
+    token: rotating,
+    challenge: () => 'scope="read"',
+    mcp: (token, request) =>
+      request.body.includes('admin') && token === 'access-1' ? insufficient('admin') : undefined,
+  })
+  let hold = false
+  const controller = new AbortController()
+  const { call } = client(
+    authorizationCode({
+      onAuthorizationUrl: (url) => {
+        if (!hold) return fetch(url)
+        controller.abort(new Error('left'))
+        return undefined
+      },
+    }),
+  )
+  await call()
+  hold = true
+  await expect(call({ body: '{"tool":"admin"}', signal: controller.signal })).rejects.toThrow(
+    'left',
+  )
+  hold = false
+  expect((await call({ body: '{"tool":"admin"}' })).status).toBe(200)
+  expect(world.logins().length).toBeGreaterThan(1)
+})
+
+test('two 403s at once that name different scopes cost two further logins at most', async () => {
+  const { client, world } = await setUp({
+    token: (_params, count) => ({ body: tokenAnswer(count) }),
+    challenge: () => 'scope="read"',
+    mcp: (token, request) => {
+      const wanted = /"tool":"(\w+)"/.exec(request.body)?.[1]
+      if (wanted === undefined) return undefined
+      const login = world_.logins()[Number(token.slice('access-'.length)) - 1]
+      return login?.['scope']?.split(' ').includes(wanted) === true
+        ? undefined
+        : insufficient(wanted)
+    },
+  })
+  const world_: World = world
+  const { call } = client(authorizationCode(browser))
+  await call()
+  const answers = await Promise.all([
+    call({ body: '{"tool":"x"}' }),
+    call({ body: '{"tool":"y"}' }),
+  ])
+  const later = await Promise.all([call({ body: '{"tool":"x"}' }), call({ body: '{"tool":"y"}' })])
+  expect([...answers, ...later].map(({ status }) => status)).toEqual([200, 200, 200, 200])
+  expect(world.logins().length).toBeLessThanOrEqual(3)
+})
+
+test('two logins at one issuer at once keep their own secrets', async () => {
+  const store: CredentialStore = memoryStore()
+  let registered = 0
+  const { clock, client, world } = await setUp({
+    metadata: () => ({ token_endpoint_auth_methods_supported: ['client_secret_basic'] }),
+    register: (body) => {
+      registered += 1
+      return {
+        status: 201,
+        body: { ...body, client_id: `client-${registered}`, client_secret: `secret-${registered}` },
+      }
+    },
+    token: (_params, count, request) =>
+      request.headers.authorization === undefined
+        ? { status: 401, body: { error: 'invalid_client' } }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  const one = client(authorizationCode(browser), { store, account: 'one' })
+  const two = client(authorizationCode(browser), { store, account: 'two' })
+  await Promise.all([one.manager.credential(), two.manager.credential()])
+  expect(registered).toBe(2)
+  clock.advance(3_700_000)
+  const answers = await Promise.all([one.failure(), two.failure()])
+  expect(answers).toMatchObject([{ status: 200 }, { status: 200 }])
+  expect(world.logins()).toHaveLength(2)
+})
+
+test('a token of one client is not used by another after a restart', async () => {
+  const store = memoryStore()
+  const { client, world } = await setUp({})
+  const make = (clientId: string) =>
+    clientCredentials({ clientId, clientSecret: 'secret', issuer: world.issuer })
+  await client(make('a'), { store }).call()
+  await client(make('b'), { store })
+    .call()
+    .catch(() => {})
+  expect(
+    world.mcpServer.requests
+      .filter((r) => r.headers.authorization !== undefined)
+      .map((r) => r.headers.authorization),
+  ).not.toEqual(['Bearer access-1', 'Bearer access-1'])
+})
+
+test('a redirect URI with a query is refused, for the token request would lack it', () => {
+  const redirectUri = 'https://app.example.com/callback?tenant=1'
+  const onAuthorizationUrl = () => undefined
+  expect(() => authorizationCode({ redirectUri, onAuthorizationUrl })).toThrow(
+    'must not have a query',
+  )
+})
+
+test('a token endpoint that is not written in normal form is known as such', async () => {
+  const { client } = await setUp({
+    metadata: ({ issuer }) => ({ token_endpoint: `${issuer.replace('http:', 'HTTP:')}/token` }),
+    token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: null }) }),
+  })
+  const { call } = client(authorizationCode(browser))
+  expect((await call()).status).toBe(200)
+})
