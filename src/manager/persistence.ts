@@ -99,6 +99,12 @@ export class Persistence {
     )
   }
 
+  /** Whether there is a login, which may have to be renewed. */
+  async has(): Promise<boolean> {
+    const record = await this.#read().catch(() => undefined)
+    return record !== undefined && record.refused !== true && Object.keys(record.data).length > 0
+  }
+
   /** Tries again to write what could not be written. */
   async flush(): Promise<void> {
     const record = this.#unsaved
@@ -106,10 +112,7 @@ export class Persistence {
     try {
       await this.#store.lock(this.#key, async () => {
         const stored = await this.#store.get(this.#key)
-        // Another process may have gone on from what it had; its record is worth more than ours.
-        if ((stored?.generation ?? 0) < (record.generation ?? 0)) {
-          await this.#store.set(this.#key, record)
-        }
+        if (isWorthMore(record, stored)) await this.#store.set(this.#key, record)
       })
       this.#unsaved = undefined
     } catch {
@@ -128,7 +131,7 @@ export class Persistence {
   ): Promise<void> {
     await this.#store.lock(this.#key, async () => {
       const record = await this.#read()
-      const isBehind = (record?.generation ?? 0) < this.#generation
+      const isBehind = this.#unsaved !== undefined
       await revoke(isBehind ? undefined : await this.#restore(record, context))
       await this.#store.delete(this.#key)
     })
@@ -141,7 +144,8 @@ export class Persistence {
     const record = await this.#read()
     const newer = await this.#newer(record, wish)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
-    const isBehind = (record?.generation ?? 0) < this.#generation
+    // Counting begins anew after a logout, so a smaller number may belong to a newer login.
+    const isBehind = this.#unsaved !== undefined
     const restored = isBehind ? undefined : await this.#restore(record, context)
     const before = restored ?? previous
     const base = Math.max(record?.generation ?? 0, this.#generation)
@@ -150,9 +154,11 @@ export class Persistence {
     let committed = false
     let salvaged: Credential | undefined
     try {
-      const credential = await acquire(
+      const { signal } = wish
+      const acquiring = acquire(
         record?.refused === true ? undefined : before,
         async () => {
+          signal.throwIfAborted()
           if (lease.aborted) throw lease.reason
           await this.#mark(record, base)
           committed = true
@@ -161,6 +167,16 @@ export class Persistence {
           salvaged = rest
         },
       )
+      // A provider that does not listen must not hold the lock once nobody waits for it.
+      const left = new Promise<never>((_resolve, reject) => {
+        const leave = () => {
+          if (!committed) reject(signal.reason)
+        }
+        if (signal.aborted) leave()
+        signal.addEventListener('abort', leave, { once: true })
+        acquiring.finally(() => signal.removeEventListener('abort', leave)).catch(() => {})
+      })
+      const credential = await Promise.race([acquiring, left])
       await this.#keep(credential.record, base, committed)
       return { credential, source: 'network' }
     } catch (error) {
@@ -250,7 +266,9 @@ export class Persistence {
     record: CredentialRecord | undefined,
     { reason, context }: Wish,
   ): Promise<Credential | undefined> {
-    if (record === undefined || (record.generation ?? 0) <= this.#generation) return undefined
+    const { generation = 0 } = record ?? {}
+    if (record === undefined || this.#unsaved !== undefined) return undefined
+    if (generation === 0 || generation === this.#generation) return undefined
     if (reason === 'forced') return undefined
     const { obtainedAt = 0, expiresAt = Infinity } = record
     const margin = Math.min(10_000, Math.max(0, expiresAt - obtainedAt) / 10)
@@ -278,6 +296,15 @@ export class Persistence {
       },
     )
   }
+}
+
+/** Whether what could not be written yet is newer than what is stored. */
+function isWorthMore(record: CredentialRecord, stored: CredentialRecord | undefined): boolean {
+  const { generation = 0, obtainedAt = 0 } = record
+  // It was there before, so somebody has logged out.
+  if (stored === undefined) return generation <= 1
+  if ((stored.obtainedAt ?? 0) > obtainedAt) return false
+  return (stored.generation ?? 0) < generation
 }
 
 function isRefusal(error: unknown): boolean {

@@ -16,6 +16,7 @@ import type {
 import {
   ConfigurationError,
   CredentialError,
+  isCredentialError,
   type LoginRequiredError,
   resourceLabel,
 } from '../errors.ts'
@@ -117,6 +118,7 @@ const logoutTimeoutMs = 30_000
 /** How long a scope that was not granted is not asked for again, in milliseconds. */
 const stepUpPause = 600_000
 const lookPauseMs = 1000
+const clockTolerance = 300_000
 
 /**
  * Hands out one fresh credential to everyone who asks: cached while it lasts, renewed in the
@@ -155,6 +157,10 @@ export class TokenManager {
   #flight: Flight<Credential> | undefined
   #failure: Failure | undefined
   #rejectStreak = 0
+  /** The current credential was accepted at least once. */
+  #taken = false
+  #adoptedAt = -Infinity
+  #flaps = 0
   #rejectNotBefore = -Infinity
   #challenges: readonly Challenge[] = []
   #challenged = false
@@ -163,6 +169,7 @@ export class TokenManager {
   readonly #persistence: Persistence | undefined
   #lastLook = -Infinity
   #looking: Flight<Credential> | undefined
+  #leaving: Promise<LogoutResult> | undefined
   #restoring: Promise<boolean> | undefined
   #scope: string | undefined
   #stepUp: { readonly scope: string; readonly flight: Flight<Credential> } | undefined
@@ -288,13 +295,15 @@ export class TokenManager {
     }
     if (this.#rejected) return true
     const now = this.#now()
-    if (this.#rejectStreak > 0 && now < this.#rejectNotBefore) {
+    if (now < this.#rejectNotBefore) {
       const retryIn = (this.#rejectNotBefore - now) / 1000
       this.#emit({ type: 'reject_ignored', generation: this.#generation, status, retryIn })
       return false
     }
     this.#rejectStreak += 1
-    const useless = this.#rejectStreak - this.alternatives + 1
+    // What was taken and is refused soon after may depend on the request, so renewals do not help.
+    if (this.#taken) this.#flaps = now - this.#adoptedAt < 60_000 ? this.#flaps + 1 : 0
+    const useless = Math.max(this.#rejectStreak - this.alternatives + 1, this.#flaps - 3)
     this.#rejectNotBefore = useless > 0 ? now + rejectionPause(useless) : now
     this.#rejected = true
     this.#freshUntil = -Infinity
@@ -324,7 +333,7 @@ export class TokenManager {
     const flight = this.#launch({ ...unasked, reason: 'missing', lookOnly: true })
     return flight.result.then(
       () => true,
-      () => false,
+      () => this.#persistence?.has() ?? false,
     )
   }
 
@@ -336,10 +345,10 @@ export class TokenManager {
 
   /** Reports that the server took a credential, which ends a streak of rejections. */
   accepted(credential: Credential): void {
-    if (this.#rejectStreak !== 0 && credential === this.#current && !this.#rejected) {
-      this.#rejectStreak = 0
-      this.#rejectNotBefore = -Infinity
-    }
+    if (this.#taken || credential !== this.#current || this.#rejected) return
+    this.#taken = true
+    this.#rejectStreak = 0
+    if (this.#flaps <= 3) this.#rejectNotBefore = -Infinity
   }
 
   /**
@@ -392,10 +401,13 @@ export class TokenManager {
     this.#stepUp = running
     const done = () => {
       if (this.#stepUp === running) this.#stepUp = undefined
-      // Nobody was refused anything.
-      if (flight.cancelled) this.#stepUps.delete(wanted)
     }
-    flight.result.then(done, done)
+    flight.result.then(done, (error: unknown) => {
+      done()
+      // Nobody was refused anything.
+      const isPassing = isCredentialError(error) && error.retryable
+      if (flight.cancelled || isPassing) this.#stepUps.delete(wanted)
+    })
     return flight.wait(signal)
   }
 
@@ -427,6 +439,7 @@ export class TokenManager {
     this.#failure = undefined
     this.#loginReported = false
     this.#rejectStreak = 0
+    this.#flaps = 0
     this.#rejectNotBefore = -Infinity
     this.#stepUps.clear()
   }
@@ -438,8 +451,18 @@ export class TokenManager {
    *
    * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
    */
-  async logout(): Promise<LogoutResult> {
+  logout(): Promise<LogoutResult> {
+    this.#leaving ??= this.#leave().finally(() => {
+      this.#leaving = undefined
+    })
+    return this.#leaving
+  }
+
+  async #leave(): Promise<LogoutResult> {
     await this.#flight?.result.catch(() => {})
+    await this.#stepUp?.flight.result.catch(() => {})
+    // Nobody gets any more what is being given up.
+    this.#freshUntil = -Infinity
     let revoked = false
     const own = this.#current ?? this.#salvaged
     const signal = AbortSignal.timeout(logoutTimeoutMs)
@@ -485,6 +508,10 @@ export class TokenManager {
 
   #slow(signal: AbortSignal | undefined): Promise<Credential> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError())
+    if (this.#leaving !== undefined) {
+      const again = () => this.credential({ signal })
+      return this.#leaving.then(again, again)
+    }
     const now = this.#now()
     const current = this.#current
     if (current !== undefined && this.#ready !== undefined && !this.#rejected) {
@@ -545,8 +572,12 @@ export class TokenManager {
 
   #join(reason: AcquireReason, signal: AbortSignal | undefined): Promise<Credential> {
     const running = this.#flight
-    const flight = running === undefined || running.cancelled ? this.#start(reason, false) : running
-    return flight.wait(signal)
+    if (running === undefined || running.cancelled) return this.#start(reason, false).wait(signal)
+    return running.wait(signal).catch((error: unknown) => {
+      // It ran in the background, where it must not ask anybody.
+      if (this.#failure?.unattended !== true || signal?.aborted === true) throw error
+      return this.#join(reason, signal)
+    })
   }
 
   #reason(): AcquireReason {
@@ -730,19 +761,25 @@ export class TokenManager {
       previous !== undefined && (previous === credential || previous.equals?.(credential) === true)
     this.#current = credential
     this.#salvaged = undefined
+    this.#taken = false
+    this.#adoptedAt = now
     this.#ready = Promise.resolve(credential)
     this.#rejected = false
     this.#generation += 1
     this.#challenges = []
     this.#loginReported = false
+    const obtainedAt = credential.obtainedAt ?? started
     this.#deadlines = deadlines(
-      credential.obtainedAt ?? started,
+      obtainedAt,
       credential.expiresAt,
       credential.refreshAt,
       this.#windows,
       this.#random(),
     )
-    this.#freshUntil = this.#deadlines.refreshAt
+    // One of two clocks was wrong, so nobody knows when it ends.
+    const isFromFuture = obtainedAt > now + clockTolerance
+    if (isFromFuture) this.#deadlines = { ...this.#deadlines, refreshAt: now }
+    this.#freshUntil = this.#closing === undefined ? this.#deadlines.refreshAt : -Infinity
     // A credential that is all but over when it arrives serves those who waited for it, once.
     this.#failure = now < this.#deadlines.hardAt ? undefined : this.#exhausted(now)
     this.#arm(now)
@@ -768,7 +805,9 @@ export class TokenManager {
         remedy: "Compare this machine's clock with the issuer's, and the lifetime it grants.",
       },
     )
-    return { error, attempt: 1, notBefore: now + 1000, unattended: false }
+    const attempt = (this.#failure?.attempt ?? 0) + 1
+    const wait = Math.max(1000, backOff(attempt, this.#random()))
+    return { error, attempt, notBefore: now + wait, unattended: false }
   }
 
   #fail(error: CredentialError, background: boolean): CredentialError {

@@ -234,7 +234,7 @@ async function authorize(
   const { scope: _onlyOnce, ...tokenParameters } = session.parameters
   try {
     // Whether the code was used is unknown from here on, and it cannot be used twice.
-    await context.commit()
+    if (!callback.searchParams.has('error')) await context.commit()
     const checks = { pkceCodeVerifier: verifier, expectedState: state }
     const response = await client.authorizationCodeGrant(
       configuration,

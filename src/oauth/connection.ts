@@ -134,9 +134,13 @@ async function withoutEcho(response: Response, { body, headers }: RequestInit): 
   const secrets = [...form].flatMap(([name, value]) => (harmless.has(name) ? [] : [value]))
   const basic = /^Basic (\S+)$/.exec(new Headers(headers).get('authorization') ?? '')?.[1]
   if (basic !== undefined) secrets.push(basic, ...atob(basic).split(':').slice(1).map(decoded))
-  let text = await response.text()
+  // Written anew, for there are several ways to escape a character in JSON.
+  const original = await response.text()
+  const parsed = parseObject(original)
+  let text = parsed === undefined ? original : JSON.stringify(parsed)
   for (const secret of secrets.filter((value) => value.length > 3)) {
-    for (const spelling of [secret, encodeURIComponent(secret), base64(secret)]) {
+    const quoted = JSON.stringify(secret).slice(1, -1)
+    for (const spelling of [secret, quoted, encodeURIComponent(secret), base64(secret)]) {
       text = text.replaceAll(spelling, '<redacted>')
     }
   }

@@ -100,6 +100,10 @@ export function deviceCode(options: DeviceCodeOptions): CredentialProvider {
       const { scope: _onlyOnce, ...parameters } = session.parameters
       const expired = AbortSignal.timeout(expires_in * 1000)
       const signal = AbortSignal.any([context.signal, expired])
+      // The library looks at the signal between two questions only.
+      const ended = new Promise<never>((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      })
       const poll = (interval: number): Promise<client.TokenEndpointResponse> =>
         client
           .pollDeviceAuthorizationGrant(configuration, { ...answer, interval }, parameters, {
@@ -112,7 +116,7 @@ export function deviceCode(options: DeviceCodeOptions): CredentialProvider {
             throw error
           })
       try {
-        return { response: await poll(answer.interval ?? 5), connection }
+        return { response: await Promise.race([poll(answer.interval ?? 5), ended]), connection }
       } catch (error) {
         if (!expired.aborted || context.signal.aborted) throw error
         throw new LoginRequiredError(

@@ -3,14 +3,17 @@
  *
  * @module
  */
-import * as dpop from 'dpop'
 import type { OutgoingRequest } from '../credential.ts'
+import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError } from '../errors.ts'
+
+/** The JOSE name of the algorithm that proofs are signed with. */
+export type DpopAlgorithm = 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
 
 /** How tokens are bound to a key (RFC 9449). */
 export interface DpopOptions {
   /** The algorithm of the key. Default `ES256`. */
-  readonly algorithm?: dpop.JWSAlgorithm
+  readonly algorithm?: DpopAlgorithm
   /**
    * Whether a server that answers with a plain bearer token is refused. Default `true`; with `false`
    * such a token is used as it is, and whoever reads it can use it too.
@@ -21,7 +24,7 @@ export interface DpopOptions {
 /** A key, and what each server demanded of the proofs made with it. */
 export interface DpopSession {
   /** The key pair; made, or read from what was kept, when it is first needed. */
-  readonly keyPair: () => Promise<dpop.KeyPair>
+  readonly keyPair: () => Promise<CryptoKeyPair>
   readonly required: boolean
   /** Puts the token and a fresh proof on a request. */
   apply(request: OutgoingRequest, accessToken: string): Promise<void>
@@ -59,22 +62,22 @@ export function startDpop(
   const nonces = new Map<string, string>()
   // Requests that are under way at once are each told of the nonce that they lacked.
   const used = new WeakMap<Headers, string>()
-  let pair: Promise<dpop.KeyPair> | undefined
+  let pair: Promise<CryptoKeyPair> | undefined
   const keyPair = () => {
     pair ??=
       kept === undefined
         ? // Extractable, because a refresh token bound to a lost key is lost too (RFC 9449 section 5).
-          dpop.generateKeyPair(algorithm, { extractable: true })
+          generateKeyPair(algorithm)
         : importKeyPair(kept)
     return pair
   }
   return {
     keyPair,
     required,
-    async apply({ url, method, headers }, accessToken) {
-      const target = `${url.origin}${url.pathname}`
+    async apply(request, accessToken) {
+      const { url, headers } = request
       const nonce = nonces.get(url.origin)
-      const proof = await dpop.generateProof(await keyPair(), target, method, nonce, accessToken)
+      const proof = await prove(await keyPair(), request, accessToken, nonce)
       headers.set('Authorization', `DPoP ${accessToken}`)
       headers.set('DPoP', proof)
       if (nonce !== undefined) used.set(headers, nonce)
@@ -90,7 +93,7 @@ export function startDpop(
 }
 
 /** The key as JSON, for a store. */
-export async function exportKeyPair({ privateKey }: dpop.KeyPair): Promise<JsonWebKey> {
+export async function exportKeyPair({ privateKey }: CryptoKeyPair): Promise<JsonWebKey> {
   const {
     key_ops: _operations,
     ext: _extractable,
@@ -99,7 +102,7 @@ export async function exportKeyPair({ privateKey }: dpop.KeyPair): Promise<JsonW
   return jwk
 }
 
-async function importKeyPair(jwk: JsonWebKey): Promise<dpop.KeyPair> {
+async function importKeyPair(jwk: JsonWebKey): Promise<CryptoKeyPair> {
   const parameters =
     jwk.kty === 'EC'
       ? { name: 'ECDSA', namedCurve: 'P-256' }
@@ -111,4 +114,40 @@ async function importKeyPair(jwk: JsonWebKey): Promise<dpop.KeyPair> {
     privateKey: await crypto.subtle.importKey('jwk', jwk, parameters, true, ['sign']),
     publicKey: await crypto.subtle.importKey('jwk', publicJwk, parameters, true, ['verify']),
   }
+}
+
+async function generateKeyPair(algorithm: DpopAlgorithm): Promise<CryptoKeyPair> {
+  const jose = await import('jose')
+  return jose.generateKeyPair(algorithm, { extractable: true })
+}
+
+/** A proof for one request, of the time that its server has (RFC 9449, section 4.2). */
+async function prove(
+  { privateKey, publicKey }: CryptoKeyPair,
+  { url, method, now }: OutgoingRequest,
+  accessToken: string,
+  nonce: string | undefined,
+): Promise<string> {
+  const { SignJWT } = await import('jose')
+  const { kty, crv, x, y, e, n } = await crypto.subtle.exportKey('jwk', publicKey)
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(accessToken))
+  const claims = {
+    jti: crypto.randomUUID(),
+    htm: method,
+    htu: `${url.origin}${url.pathname}`,
+    iat: Math.floor(now / 1000),
+    ath: toBase64Url(new Uint8Array(hash)),
+    ...(nonce === undefined ? {} : { nonce }),
+  }
+  const jwk = Object.fromEntries(
+    Object.entries({ kty, crv, x, y, e, n }).filter(([, value]) => value !== undefined),
+  )
+  const alg = algorithmOf(privateKey)
+  return new SignJWT(claims).setProtectedHeader({ alg, typ: 'dpop+jwt', jwk }).sign(privateKey)
+}
+
+function algorithmOf({ algorithm: { name } }: CryptoKey): DpopAlgorithm {
+  if (name === 'ECDSA') return 'ES256'
+  if (name === 'RSA-PSS') return 'PS256'
+  return name === 'RSASSA-PKCS1-v1_5' ? 'RS256' : 'Ed25519'
 }

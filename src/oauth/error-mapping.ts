@@ -99,6 +99,10 @@ export function toOAuthError(thrown: unknown, context: ErrorContext, now: number
   }
   if (thrown instanceof AuthorizationResponseError) {
     const code = registeredCode(thrown.error)
+    if (passing.has(code)) {
+      const said = `${provider}: ${server} cannot log anybody in at the moment (${code}).`
+      return new CredentialError('server_error', said, { ...where, retryable: true })
+    }
     return new LoginRequiredError(
       'grant_rejected',
       `${provider}: ${server} did not authorize the client (${code}).`,
@@ -180,7 +184,7 @@ function neverSent(error: TypeError): boolean {
   const code = (error.cause as { code?: unknown } | undefined)?.code
   return (
     typeof code === 'string' &&
-    /^(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(
+    /^(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|UNABLE_TO_.*|SELF_SIGNED_.*|DEPTH_ZERO_.*|ERR_TLS_CERT_.*)$/.test(
       code,
     )
   )

@@ -76,8 +76,8 @@ export function oauthProvider(grant: Grant): CredentialProvider {
 
   /** One key for each MCP server, and the same that its refresh token is bound to. */
   const dpopFor = ({ resource, previous }: AcquireContext): DpopSession | undefined => {
-    if (dpopOptions === undefined) return undefined
     const known = OAuthCredential.dpopOf(previous) ?? sessions.get(resource.href)
+    if (dpopOptions === undefined) return known
     const session = known ?? startDpop(dpopOptions, undefined)
     sessions.set(resource.href, session)
     return session
@@ -128,7 +128,7 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       const previous = OAuthCredential.tokensOf(context.previous)
       let issuer: string | undefined
       try {
-        const server = await locator.locate(context)
+        const server = await locator.locate(context, previous?.issuer)
         issuer = server.metadata.issuer
         const { session, dpop } = open(context, server)
         const finish = async (
@@ -202,8 +202,10 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       // The tokens of one client are not another's.
       const { clientId = tokens.client.clientId } = options
       if (tokens.client.clientId !== clientId) return undefined
-      if (tokens.tokenType === 'dpop' && dpopOptions === undefined) return undefined
-      const dpop = dpopOptions === undefined ? undefined : startDpop(dpopOptions, tokens.dpopKey)
+      // Tokens that are bound to a key stay so, also where nobody wrote `dpop: true` again.
+      const proofs =
+        dpopOptions ?? (tokens.tokenType === 'dpop' ? resolveDpop(name, true) : undefined)
+      const dpop = proofs === undefined ? undefined : startDpop(proofs, tokens.dpopKey)
       return new OAuthCredential(name, tokens, dpop)
     },
   }

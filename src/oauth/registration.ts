@@ -8,6 +8,7 @@ import * as oauth from 'oauth4webapi'
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
+import { parseRetryAfter } from '../retry-after.ts'
 import { chooseMethod, isSecretMethod, type SecretMethod } from './client-auth.ts'
 import { type EndpointContext, fetchEndpoint, tokenBounds } from './endpoint.ts'
 
@@ -218,8 +219,15 @@ async function readRegistration(
     return { ...body, client_id }
   }
   const { error } = body
-  const code =
-    typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'registration_failed'
+  const isBusy = status === 429 || status >= 500
+  const code = isBusy
+    ? status === 429
+      ? 'rate_limited'
+      : 'server_error'
+    : typeof error === 'string' && /^[a-z_]{1,40}$/.test(error)
+      ? error
+      : 'registration_failed'
+  const retryAfter = parseRetryAfter(response.headers.get('Retry-After'), context.now())
   throw new CredentialError(
     code,
     `${provider}: ${new URL(as.issuer).host} did not register the client (${status} ${code}).`,
@@ -227,8 +235,9 @@ async function readRegistration(
       provider,
       resource: context.resource,
       status,
-      retryable: status >= 500,
-      remedy: 'Register the client by hand and pass its `clientId`.',
+      retryable: isBusy,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+      ...(isBusy ? {} : { remedy: 'Register the client by hand and pass its `clientId`.' }),
     },
   )
 }

@@ -60,6 +60,7 @@ export class ServerLocator {
    */
   async locate(
     context: LocateContext & Pick<AcquireContext, 'reason' | 'now'>,
+    before?: string,
   ): Promise<LocatedServer> {
     const key = context.resource.href
     const known = this.#known.get(key)
@@ -67,7 +68,7 @@ export class ServerLocator {
     const isFresh = known !== undefined && at - known.at < lifetimeMs
     if (isFresh && context.reason !== 'rejected') return known.server
     try {
-      const server = await locateServer(this.#options, context, known?.server)
+      const server = await locateServer(this.#options, context, known?.server, before)
       this.#known.set(key, { server, at })
       return server
     } catch (error) {
@@ -83,11 +84,13 @@ export class ServerLocator {
  * Finds the authorization server anew.
  *
  * @param known - How it was found the last time.
+ * @param before - The issuer of the previous tokens, which is kept while the server still names it.
  */
 export async function locateServer(
   options: OAuthOptions,
   context: LocateContext,
   known?: LocatedServer,
+  before?: string,
 ): Promise<LocatedServer> {
   const { resource } = context
   const rules = rulesOf(options, context)
@@ -102,7 +105,9 @@ export async function locateServer(
       .map(({ parameters }) => parameters.get('resource_metadata'))
       .find((place) => place !== undefined) ?? known?.metadataPlace
   const published = await discoverProtectedResource(rules, metadataPlace)
-  const issuer = chooseIssuer(options, published, resource)
+  // A document that is gone for a while is no move to another server.
+  if (published === undefined && known !== undefined) return known
+  const issuer = chooseIssuer(options, published, resource, before)
   const isLegacy = published === undefined && options.issuer === undefined
   // Nobody wrote the issuer of a server that publishes nothing, so both ways to write it are its own.
   const accepted = isLegacy ? `${issuer}/` : undefined
@@ -177,10 +182,12 @@ function chooseIssuer(
   { issuer, selectIssuer }: OAuthOptions,
   published: ProtectedResource | undefined,
   resource: URL,
+  before: string | undefined,
 ): string {
   if (published === undefined) return issuer ?? resource.origin
   const { authorizationServers } = published
-  const chosen = issuer ?? selectIssuer?.(authorizationServers) ?? authorizationServers[0]
+  const kept = authorizationServers.find((server) => server === before)
+  const chosen = issuer ?? selectIssuer?.(authorizationServers) ?? kept ?? authorizationServers[0]
   if (chosen !== undefined && authorizationServers.includes(chosen)) return chosen
   const named = authorizationServers.map((server) => resourceLabel(server)).join(', ')
   throw new DiscoveryError(

@@ -160,7 +160,8 @@ export async function tokenSetOf(
     accessToken: response.access_token,
     tokenType,
     refreshToken: response.refresh_token ?? origin.refreshToken,
-    scope: response.scope ?? origin.scope,
+    // An empty scope says nothing, as a missing one does.
+    scope: response.scope || origin.scope,
     obtainedAt: sentAt,
     expiresAt: expiryOf(response, sentAt),
     issuer: origin.issuer,

@@ -97,6 +97,7 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
     async acquire(context) {
       const problems: string[] = []
       let retryable = false
+      let login: CredentialError | undefined
       for (const provider of providers) {
         try {
           return await acquireFrom(provider, context, origin)
@@ -105,10 +106,13 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
           const isInUse = previousOf(provider, context, origin) !== undefined
           // The one in use is busy; another would be somebody else.
           if (isInUse && isCredentialError(error) && error.retryable) throw error
+          if (isCredentialError(error, 'login_required')) login ??= error
           retryable ||= !isCredentialError(error) || error.retryable
           problems.push(describe(provider, error))
         }
       }
+      // Only a person can help, and asking again by itself would bother them.
+      if (login !== undefined) throw login
       throw new CredentialError(
         'acquire_failed',
         `None of ${providers.length} providers has a credential. ${problems.join(' ')}`,

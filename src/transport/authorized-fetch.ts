@@ -206,7 +206,8 @@ class Sender {
 
       // A credential that learnt something, such as a nonce, has one more try of its own.
       const learnt = credential.observe?.(response, request) === true
-      if (learnt && !observed && content.replayable) {
+      if (learnt && !content.replayable) return response
+      if (learnt && !observed) {
         observed = true
         drain(response)
         continue

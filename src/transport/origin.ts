@@ -44,7 +44,11 @@ export function isServerRequest(url: URL, headers: Headers, body: unknown): bool
   if (body instanceof URLSearchParams) return false
   const type = headers.get('Content-Type')?.toLowerCase()
   if (type?.startsWith('application/x-www-form-urlencoded') === true) return false
+  const text =
+    body instanceof Uint8Array || body instanceof ArrayBuffer
+      ? new TextDecoder().decode(body)
+      : body
   const isRegistration =
-    typeof body === 'string' && body.includes('"redirect_uris"') && !body.includes('"jsonrpc"')
+    typeof text === 'string' && text.includes('"redirect_uris"') && !text.includes('"jsonrpc"')
   return !isRegistration
 }

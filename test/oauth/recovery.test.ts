@@ -18,7 +18,7 @@ import {
   refreshToken,
   savedLogin,
 } from '../../src/oauth/index.ts'
-import { testClock } from '../support/clock.ts'
+import { deferred, settle, testClock } from '../support/clock.ts'
 import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
@@ -521,4 +521,499 @@ test('a token endpoint that is not written in normal form is known as such', asy
   })
   const { call } = client(authorizationCode(browser))
   expect((await call()).status).toBe(200)
+})
+
+test('all(): a login is not lost because another part failed', async () => {
+  const { clock, client, world } = await setUp({ token: rotating })
+  let broken = true
+  const tenant: CredentialProvider = {
+    name: 'tenant',
+    async acquire() {
+      if (broken) {
+        await expect.poll(() => world.tokenRequests().length).toBe(1)
+        throw new Error('the tenant service is down')
+      }
+      return { apply: ({ headers: own }) => own.set('X-Tenant', 'a') }
+    },
+  }
+  const { call, failure } = client(all(authorizationCode(browser), tenant))
+  await failure()
+  broken = false
+  clock.advance(61_000)
+  expect((await call()).status).toBe(200)
+  expect(world.logins()).toHaveLength(1)
+})
+
+test('a registration that is turned away as too frequent may be tried again', async () => {
+  const { client } = await setUp({
+    register: () => ({ status: 429, headers: { 'retry-after': '5' }, body: {} }),
+  })
+  expect(await client(authorizationCode(browser)).failure()).toMatchObject({
+    code: 'rate_limited',
+    retryable: true,
+    retryAfter: 5,
+  })
+})
+
+test('a certificate that is not trusted proves that the refresh token was not sent', async () => {
+  let broken = false
+  let tries = 0
+  const { clock, client } = await setUp({ token: rotating })
+  const tls: typeof fetch = async (input, init) => {
+    if (broken && String(init?.body ?? '').includes('refresh_token=')) {
+      tries += 1
+      throw new TypeError('fetch failed', {
+        cause: Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' }),
+      })
+    }
+    return fetch(input, init)
+  }
+  const { call, failure } = client(authorizationCode(browser), { fetch: tls })
+  await call()
+  clock.advance(3_700_000)
+  broken = true
+  expect(await failure()).toMatchObject({ code: 'network' })
+  expect(tries).toBe(1)
+})
+
+test('savedLogin() uses a login that is bound to a key, without being told', async () => {
+  const store = memoryStore()
+  const token: Script['token'] = (_params, count) => ({
+    body: tokenAnswer(count, { token_type: 'DPoP', refresh_token: `refresh-${count}` }),
+  })
+  const { client, clock, world } = await setUp({ token })
+  await client(authorizationCode({ ...browser, dpop: true }), { store }).call()
+  const saved = client(savedLogin(), { store })
+  expect((await saved.call()).status).toBe(200)
+  clock.advance(3_700_000)
+  expect((await saved.call()).status).toBe(200)
+  const sent = world.mcpServer.requests.flatMap(({ headers }) => headers.authorization ?? [])
+  expect(sent.slice(-2)).toEqual(['DPoP access-1', 'DPoP access-2'])
+})
+
+test('a registration at the same origin passes without the credential, in whichever form it comes', async () => {
+  const { client, world } = await setUp({ token: rotating })
+  const { send, call } = client(authorizationCode(browser))
+  await call()
+  const body = JSON.stringify({ redirect_uris: ['http://127.0.0.1/callback'] })
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' } }
+  await send(`${world.mcp}/register`, { ...init, body })
+  await send(new Request(`${world.mcp}/register`, { ...init, body }))
+  await send(`${world.mcp}/register`, { ...init, body: new TextEncoder().encode(body) })
+  expect(
+    world.mcpServer.requests
+      .filter(({ url }) => url === '/register')
+      .map(({ headers: { authorization } }) => authorization),
+  ).toEqual([undefined, undefined, undefined])
+})
+
+test('one tool that answers 401 for ever does not open a browser at every call', async () => {
+  const { client, world } = await setUp({
+    mcp: (_token, request) => (request.body.includes('bad') ? { status: 401 } : undefined),
+  })
+  const { call } = client(authorizationCode(browser))
+  for (let round = 0; round < 10; round += 1) {
+    expect((await call()).status).toBe(200)
+    expect((await call({ body: '{"tool":"bad"}' })).status).toBe(401)
+  }
+  expect(world.logins().length).toBeLessThanOrEqual(5)
+})
+
+test('who logged out and in again in one process is logged in in the others', async () => {
+  const store = memoryStore()
+  const dead = new Set<string>()
+  const { clock, client, world, redeemed } = await setUp({
+    token: (params, count) =>
+      dead.has(params.get('refresh_token') ?? '')
+        ? { status: 400, body: { error: 'invalid_grant' } }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  const one = client(authorizationCode(browser), { store })
+  const two = client(authorizationCode(browser), { store })
+  await one.call()
+  clock.advance(3_700_000)
+  await two.call()
+  expect(redeemed()).toEqual(['authorization_code', 'refresh-1'])
+  dead.add('refresh-1').add('refresh-2')
+  await one.manager.logout()
+  await one.manager.login()
+  expect(world.logins()).toHaveLength(2)
+  clock.advance(3_700_000)
+  await two.call()
+  const record = await store.get(`${world.url} | default`)
+  expect({ logins: world.logins().length, redeemed: redeemed(), refused: record?.refused }).toEqual(
+    {
+      logins: 2,
+      redeemed: ['authorization_code', 'refresh-1', 'authorization_code', 'refresh-3'],
+      refused: undefined,
+    },
+  )
+})
+
+test('an unattended process does not spoil the new login of another', async () => {
+  const store = memoryStore()
+  const dead = new Set<string>()
+  const { clock, client, world } = await setUp({
+    token: (params, count) =>
+      dead.has(params.get('refresh_token') ?? '')
+        ? { status: 400, body: { error: 'invalid_grant' } }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  const one = client(authorizationCode(browser), { store })
+  const two = client(savedLogin(), { store })
+  await one.call()
+  clock.advance(3_700_000)
+  await two.call()
+  dead.add('refresh-1').add('refresh-2')
+  await one.manager.logout()
+  await one.manager.login()
+  clock.advance(3_400_000)
+  const answer = await two.failure()
+  clock.advance(300_000)
+  const later = await two.failure()
+  const record = await store.get(`${world.url} | default`)
+  expect({
+    answer: answer.status,
+    later: later.status,
+    kept: record !== undefined,
+    refused: record?.refused,
+  }).toEqual({
+    answer: 200,
+    later: 200,
+    kept: true,
+    refused: undefined,
+  })
+})
+
+test('a login in a new process ends the waiting of one that has renewed several times', async () => {
+  const store = memoryStore()
+  let refuse = false
+  const { clock, client } = await setUp({
+    token: (params, count) =>
+      refuse && params.has('refresh_token')
+        ? { status: 400, body: { error: 'invalid_grant' } }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  await client(authorizationCode(browser), { store }).call()
+  const waiting = client(savedLogin(), { store })
+  clock.advance(3_700_000)
+  expect((await waiting.call()).status).toBe(200)
+  refuse = true
+  clock.advance(3_700_000)
+  expect(await waiting.failure()).toMatchObject({ code: 'login_required' })
+  await client(authorizationCode(browser), { store }).call()
+  clock.advance(2000)
+  expect(await waiting.failure()).toMatchObject({ status: 200 })
+})
+
+test('the clock of a server that a 401 taught is used for DPoP proofs', async () => {
+  const skew = 3_600_000
+  const { client, world } = await setUp({
+    token: (_params, count) => ({
+      body: tokenAnswer(count, { token_type: 'DPoP', refresh_token: `r-${count}` }),
+    }),
+    mcp: (_token, request) => {
+      const proof = String(request.headers['dpop']).split('.')[1] ?? ''
+      const { iat } = JSON.parse(Buffer.from(proof, 'base64url').toString()) as { iat: number }
+      const server = Date.now() + skew
+      return Math.abs(server / 1000 - iat) < 300
+        ? undefined
+        : {
+            status: 401,
+            headers: {
+              date: new Date(server).toUTCString(),
+              'www-authenticate': 'DPoP error="invalid_dpop_proof"',
+            },
+          }
+    },
+  })
+  const { call } = client(authorizationCode({ ...browser, dpop: true }), { now: Date.now })
+  expect((await call()).status).toBe(200)
+  expect(world.logins()).toHaveLength(1)
+})
+
+test('a device login that is abandoned leaves the lock of the record at once', async () => {
+  const store = memoryStore()
+  const script = device(600, () => ({ status: 400, body: { error: 'slow_down' } }))
+  const { client, world } = await setUp(script)
+  const leave = new AbortController()
+  const { manager } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }), { store })
+  const login = manager.credential({ signal: leave.signal })
+  await expect.poll(() => world.tokenRequests().length).toBe(2)
+  leave.abort(new Error('left'))
+  await expect(login).rejects.toThrow('left')
+  expect(await store.lock(`${world.url} | default`, async () => 'free')).toBe('free')
+})
+
+test('a step-up that a person declines leaves the stored login alone', async () => {
+  const store = memoryStore()
+  let logins = 0
+  const { clock, client, world } = await setUp({
+    token: rotating,
+    redirect: (target) => {
+      logins += 1
+      if (logins === 2) {
+        target.searchParams.delete('code')
+        target.searchParams.set('error', 'access_denied')
+      }
+    },
+    mcp: (_token, request) => (request.body.includes('admin') ? insufficient('admin') : undefined),
+  })
+  const { call } = client(authorizationCode(browser), { store })
+  expect((await call()).status).toBe(200)
+  await call({ body: '{"tool":"admin"}' }).catch(() => {})
+  clock.advance(3_700_000)
+  expect((await call()).status).toBe(200)
+  expect(world.tokenRequests().at(-1)).toMatchObject({ refresh_token: 'refresh-1' })
+})
+
+test('a record from the future is renewed in the background', async () => {
+  const store = memoryStore()
+  const { clock, client, world } = await setUp({ token: rotating })
+  await client(authorizationCode(browser), { store }).call()
+  clock.advance(-86_400_000)
+  const next = client(authorizationCode(browser), { store })
+  expect((await next.call()).status).toBe(200)
+  expect((await next.call()).status).toBe(200)
+  await expect.poll(() => world.tokenRequests().length).toBe(2)
+})
+
+test('a nonce that a stream lacked is no rejection of its token', async () => {
+  const { client, world } = await setUp({
+    token: (_params, count) => ({ body: tokenAnswer(count, { token_type: 'DPoP' }) }),
+    mcp: (_token, request) => {
+      const proof = String(request.headers['dpop']).split('.')[1] ?? ''
+      const { nonce } = JSON.parse(Buffer.from(proof, 'base64url').toString()) as { nonce?: string }
+      return nonce === 'n-1'
+        ? undefined
+        : {
+            status: 401,
+            headers: { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': 'n-1' },
+          }
+    },
+  })
+  const { call, manager } = client(authorizationCode({ ...browser, dpop: true }))
+  await manager.login()
+  const body = new Blob(['{}']).stream()
+  expect((await call({ body, duplex: 'half' } as RequestInit)).status).toBe(401)
+  expect((await call()).status).toBe(200)
+  expect(world.logins()).toHaveLength(1)
+})
+
+test('a request that waits for a background renewal may still open the browser', async () => {
+  const gate = deferred<void>()
+  let seen = 0
+  const { clock, client, world } = await setUp({
+    token: (params, count) =>
+      params.has('refresh_token')
+        ? { status: 400, body: { error: 'invalid_grant' } }
+        : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) },
+  })
+  const slow: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    if (String(init?.body ?? '').includes('refresh_token=')) {
+      seen += 1
+      await gate.promise
+    }
+    return response
+  }
+  const { call } = client(authorizationCode(browser), { fetch: slow })
+  await call()
+  clock.advance(3_400_000)
+  expect((await call()).status).toBe(200)
+  await expect.poll(() => seen).toBe(1)
+  clock.advance(300_000)
+  const waiting = call().then(
+    ({ status }) => status,
+    (thrown: Error) => thrown.message,
+  )
+  await settle()
+  gate.resolve()
+  expect(await waiting).toBe(200)
+  expect(world.logins()).toHaveLength(2)
+})
+
+test('metadata of the resource that is gone for a while costs no login', async () => {
+  let gone = false
+  const { clock, client, redeemed, world } = await setUp({
+    token: rotating,
+    resourceWellKnown: (path, { mcp, issuer }) =>
+      gone || path !== '/.well-known/oauth-protected-resource/mcp'
+        ? { status: 404 }
+        : { body: { resource: `${mcp}/mcp`, authorization_servers: [issuer] } },
+  })
+  const { call } = client(authorizationCode(browser))
+  await call()
+  gone = true
+  clock.advance(3_700_000)
+  const answer = await call().then(
+    ({ status }) => status,
+    (thrown: Error) => thrown.message,
+  )
+  expect({ answer, redeemed: redeemed() }).toEqual({
+    answer: 200,
+    redeemed: ['authorization_code', 'refresh-1'],
+  })
+  expect(world.mcpPaths()).not.toContain('/register')
+})
+
+test('a further authorization server in front of that of the login costs no login', async () => {
+  let more = false
+  const { clock, client, redeemed } = await setUp({
+    token: rotating,
+    resource: ({ issuer }) => ({
+      authorization_servers: more ? ['http://127.0.0.1:9/other', issuer] : [issuer],
+    }),
+  })
+  const { call } = client(authorizationCode(browser))
+  await call()
+  more = true
+  clock.advance(3_700_000)
+  const answer = await call().then(
+    ({ status }) => status,
+    (thrown: Error) => thrown.message,
+  )
+  expect({ answer, redeemed: redeemed() }).toEqual({
+    answer: 200,
+    redeemed: ['authorization_code', 'refresh-1'],
+  })
+})
+
+test('an empty scope in a token response means nothing for a step-up', async () => {
+  const { client, world } = await setUp({
+    token: (_params, count) => ({ body: tokenAnswer(count, { scope: '' }) }),
+    challenge: () => 'scope="read"',
+    mcp: (token) => (token === 'access-1' ? insufficient('write') : undefined),
+  })
+  await client(authorizationCode(browser)).call()
+  expect(world.logins().map(({ scope }) => scope)).toEqual(['read', 'read write'])
+})
+
+test('a step-up that failed in passing may be tried again after a moment', async () => {
+  let busy = false
+  const { client, clock, world } = await setUp({
+    token: (_params, count) =>
+      busy ? { status: 503, body: '' } : { body: tokenAnswer(count, { refresh_token: 'r' }) },
+    mcp: (token, request) =>
+      request.body.includes('admin') && token === 'access-1' ? insufficient('admin') : undefined,
+  })
+  const { call } = client(authorizationCode(browser))
+  await call()
+  busy = true
+  await call({ body: '{"tool":"admin"}' }).catch(() => {})
+  busy = false
+  clock.advance(61_000)
+  expect((await call({ body: '{"tool":"admin"}' })).status).toBe(200)
+  expect(world.logins()).toHaveLength(3)
+})
+
+test('a server that is busy at the moment of the login does not require another', async () => {
+  let logins = 0
+  const { client, clock } = await setUp({
+    token: rotating,
+    redirect: (target) => {
+      logins += 1
+      if (logins === 1) {
+        target.searchParams.delete('code')
+        target.searchParams.set('error', 'temporarily_unavailable')
+      }
+    },
+  })
+  const { failure, call } = client(authorizationCode(browser))
+  expect(await failure()).toMatchObject({ code: 'server_error', retryable: true })
+  clock.advance(61_000)
+  expect((await call()).status).toBe(200)
+})
+
+test('a secret that a server repeats is not shown, whichever way its JSON escapes it', async () => {
+  const { client, world } = await setUp({
+    token: () => ({
+      status: 400,
+      body: '{"error":"invalid_scope","error_description":"bad token ab\\/cd\\/my-own-secret"}',
+    }),
+  })
+  const { failure } = client(
+    refreshToken({ clientId: 'agent', issuer: world.issuer, refreshToken: 'ab/cd/my-own-secret' }),
+  )
+  expect((await failure()).message).not.toContain('ab/cd/my-own-secret')
+})
+
+test('a stored login whose token has expired is used at a server that answers anybody', async () => {
+  const store = memoryStore()
+  const { clock, client } = await setUp({ token: rotating })
+  await client(authorizationCode(browser), { store }).call()
+  clock.advance(3_700_000)
+  const seen: (string | null)[] = []
+  const open: typeof fetch = async (input, init) => {
+    if (new URL(String(input)).pathname !== '/mcp') return fetch(input, init)
+    seen.push(new Headers(init?.headers).get('authorization'))
+    return new Response('{}')
+  }
+  const next = client(authorizationCode(browser), { store, fetch: open })
+  await next.call()
+  await next.call()
+  expect(seen.slice(-2)).toEqual(['Bearer access-2', 'Bearer access-2'])
+})
+
+test('a device login that was given up frees the lock of the record', async () => {
+  const store = memoryStore()
+  const script = device(600, () => undefined)
+  const { client, world } = await setUp(script)
+  const { manager } = client(
+    deviceCode({ clientId: 'tv', onUserCode: () => new Promise(() => {}) }),
+    { store, acquireTimeout: 0.3 },
+  )
+  await expect(manager.credential()).rejects.toMatchObject({ code: 'timeout' })
+  expect(await store.lock(`${world.url} | default`, async () => 'free')).toBe('free')
+})
+
+test('a secret that never comes holds the lock no longer than the acquisition may take', async () => {
+  const store = memoryStore()
+  const { client, world } = await setUp({ token: rotating })
+  const { manager } = client(
+    clientCredentials({
+      clientId: 'a',
+      clientSecret: () => new Promise<string>(() => {}),
+      issuer: world.issuer,
+    }),
+    { store, acquireTimeout: 0.3 },
+  )
+  await expect(manager.credential()).rejects.toMatchObject({ code: 'timeout' })
+  expect(await store.lock(`${world.url} | default`, async () => 'free')).toBe('free')
+})
+
+test('a wrong secret of a client that was registered by hand forgets no registration', async () => {
+  const store = memoryStore()
+  const { client, world } = await setUp({
+    token: (_params, count, request) =>
+      request.headers.authorization === undefined
+        ? { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
+        : { status: 401, body: { error: 'invalid_client' } },
+  })
+  await client(authorizationCode(browser), { store }).manager.credential()
+  expect(await store.list()).toContain(`registration ${world.issuer}`)
+  const byHand = authorizationCode({
+    ...browser,
+    clientId: 'by-hand',
+    clientSecret: 'wrong-secret',
+    issuer: world.issuer,
+  })
+  await client(byHand, { store, account: 'other' }).failure()
+  expect(await store.list()).toContain(`registration ${world.issuer}`)
+})
+
+test('firstAvailable(): a person who declined is not asked again by itself', async () => {
+  const { client, clock, world } = await setUp({
+    token: rotating,
+    redirect: (target) => {
+      target.searchParams.delete('code')
+      target.searchParams.set('error', 'access_denied')
+    },
+  })
+  const { failure } = client(firstAvailable(authorizationCode(browser)))
+  const first = await failure()
+  clock.advance(61_000)
+  await failure()
+  expect(world.logins()).toHaveLength(1)
+  expect(first).toMatchObject({ code: 'login_required' })
 })

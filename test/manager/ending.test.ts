@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest'
+import { all, type CredentialProvider, TokenManager } from '../../src/index.ts'
+import { deferred, settle, testClock } from '../support/clock.ts'
+import { testIssuer } from '../support/issuer.ts'
+
+test('after close(), a renewal that ends late makes no credential available', async () => {
+  const issuer = testIssuer()
+  const { now } = testClock()
+  const manager = new TokenManager(issuer.provider, { resource: 'https://a.example/mcp', now })
+  const waiting = manager.credential()
+  await settle()
+  await issuer.contexts[0]?.commit()
+  const closing = manager.close()
+  issuer.grant(3600)
+  await waiting
+  await closing
+  expect(manager.current()).toBeUndefined()
+  await expect(manager.credential()).rejects.toMatchObject({ code: 'closed' })
+})
+
+test('logout() ends a step-up that is under way', async () => {
+  const issuer = testIssuer({ scoped: true })
+  const { now } = testClock()
+  const manager = new TokenManager(issuer.provider, { resource: 'https://a.example/mcp', now })
+  const first = manager.credential()
+  await settle()
+  issuer.grant(3600)
+  const step = manager.stepUp(await first, 'admin').catch(() => {})
+  await settle()
+  const out = manager.logout()
+  await settle()
+  if (issuer.waiting > 0) issuer.grant(3600)
+  await out
+  await step
+  await settle()
+  expect(manager.current()).toBeUndefined()
+})
+
+test('logout(): who asks meanwhile waits, and gets nothing of what is given up', async () => {
+  const revoked = deferred<boolean>()
+  const issuer = testIssuer({ revoke: () => revoked.promise })
+  const clock = testClock()
+  const options = { resource: 'https://a.example/mcp', now: clock.now, random: () => 0 }
+  const manager = new TokenManager(issuer.provider, options)
+  const first = manager.credential()
+  await settle()
+  issuer.grant(3600)
+  await first
+  const out = manager.logout()
+  await settle()
+  const late = manager.credential()
+  await settle()
+  expect(issuer.waiting).toBe(0)
+  revoked.resolve(true)
+  await out
+  await settle()
+  issuer.grant(3600)
+  expect(await late).not.toBe(await first)
+})
+
+test('all(): a part that throws at once leaves no rejection of another unhandled', async () => {
+  const seen: unknown[] = []
+  const note = (reason: unknown) => void seen.push(reason)
+  process.on('unhandledRejection', note)
+  const before = process.listeners('unhandledRejection').filter((l) => l !== note)
+  for (const l of before) process.off('unhandledRejection', l)
+  const slow: CredentialProvider = {
+    name: 'slow',
+    acquire: () => new Promise((_r, reject) => setTimeout(() => reject(new Error('later')), 10)),
+  }
+  const sync: CredentialProvider = {
+    name: 'sync',
+    acquire() {
+      throw new Error('at once')
+    },
+  }
+  const manager = new TokenManager(all(slow, sync), { resource: 'https://a.example/mcp' })
+  await manager.credential().catch(() => {})
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  process.off('unhandledRejection', note)
+  for (const l of before) process.on('unhandledRejection', l)
+  expect(seen).toEqual([])
+})
