@@ -122,6 +122,14 @@ export interface HeaderReplaced {
   readonly header: string
 }
 
+/** A request was for another origin than the credential's, so it went without one. Once for each origin. */
+export interface PassedThrough {
+  /** The type of the event. */
+  readonly type: 'passed_through'
+  /** Where it went: the origin. */
+  readonly target: string
+}
+
 /** A redirect was not followed, so the response went to the caller. */
 export interface RedirectRefused {
   /** The type of the event. */
@@ -142,7 +150,7 @@ export interface ClockOffset {
   readonly applied: boolean
 }
 
-/** Another process held the lock of the record. */
+/** It took a while to get the lock of the record. */
 export interface LockWait {
   /** The type of the event. */
   readonly type: 'lock_wait'
@@ -184,6 +192,7 @@ export type CredentialEventDetails =
   | RequestRetry
   | RequestRejected
   | HeaderReplaced
+  | PassedThrough
   | RedirectRefused
   | ClockOffset
   | LockWait

@@ -47,6 +47,7 @@ export type {
   LockWait,
   LoggedOut,
   LoginRequired,
+  PassedThrough,
   RedirectRefused,
   Rejected,
   RejectIgnored,

@@ -112,11 +112,11 @@ export function command(
   argv: readonly string[],
   options: { readonly timeout?: number } = {},
 ): () => Promise<string> {
-  const [program, ...args] = argv
+  const [program, ...args] = Array.isArray(argv) ? (argv as readonly string[]) : []
   if (program === undefined || program === '') {
     throw new ConfigurationError(
       'argv',
-      "command: pass the program and its arguments: ['op', 'read', …].",
+      "command: pass the program and its arguments as a list: ['op', 'read', …].",
     )
   }
   const limit = options.timeout ?? 30
@@ -140,6 +140,12 @@ export function command(
  */
 export function checkSecret(option: string, secret: Secret): void {
   if (typeof secret === 'function') return
+  if (typeof (secret as { then?: unknown } | undefined)?.then === 'function') {
+    throw new ConfigurationError(
+      option,
+      `${option} is a promise; await it, or pass a function that returns it.`,
+    )
+  }
   if (typeof secret !== 'string') {
     throw new ConfigurationError(
       option,

@@ -61,7 +61,7 @@ export function toCredentialError(
   const text = thrown instanceof Error ? cleanText(thrown.message) : ''
   return new CredentialError(
     systemCode === undefined ? 'acquire_failed' : 'network',
-    `${provider}: no credential could be acquired (${systemCode ?? name})${text === '' ? '.' : `: ${text}`}`,
+    `${provider}: no credential could be acquired (${systemCode ?? name})${text === '' ? '.' : `: ${text.replace(/\.?$/, '.')}`}`,
     { ...where, retryable: true },
   )
 }

@@ -958,11 +958,17 @@ function checkCredential(credential: Credential, provider: string): Credential {
 function canonicalResource(resource: string | URL): URL {
   const text = String(resource)
   if (!URL.canParse(text)) {
-    throw new ConfigurationError('resource', '`resource` is not a URL; pass the MCP server URL.')
+    throw new ConfigurationError(
+      'resource',
+      '`resource` is not a URL; pass that of the MCP server, beginning with https://.',
+    )
   }
   const url = new URL(text)
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw new ConfigurationError('resource', '`resource` must be an http(s) URL.')
+    throw new ConfigurationError(
+      'resource',
+      '`resource` must begin with https://, or http:// on this machine.',
+    )
   }
   if (url.username !== '' || url.password !== '') {
     throw new ConfigurationError(

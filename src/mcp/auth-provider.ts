@@ -24,13 +24,19 @@ export interface SdkOAuthClientProvider {
   /** Never visited: it keeps the SDK from requesting tokens by itself. */
   readonly redirectUrl: string
   /** Never sent. */
-  readonly clientMetadata: object
+  readonly clientMetadata: Record<'redirect_uris', string[]>
   /** Tells the SDK what it would look up otherwise. */
-  discoveryState(): object
+  discoveryState(): Record<'authorizationServerUrl', string> &
+    Record<'resourceMetadata', Record<'resource', string>> &
+    Record<
+      'authorizationServerMetadata',
+      Record<'issuer' | 'authorization_endpoint' | 'token_endpoint', string> &
+        Record<'response_types_supported' | 'code_challenge_methods_supported', string[]>
+    >
   /** Never sent. */
-  clientInformation(): object
+  clientInformation(): Record<'client_id', string>
   /** The current access token; called before each request. */
-  tokens(): Promise<object>
+  tokens(): Promise<Record<'access_token' | 'token_type', string>>
   /** Never called, because the SDK receives no tokens. */
   saveTokens(): void
   /** Renews after a 401. The SDK ends the request with an `UnauthorizedError`; repeat it. */

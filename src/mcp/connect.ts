@@ -4,7 +4,7 @@
  * @module
  */
 import type { CredentialProvider } from '../credential.ts'
-import { ConfigurationError, isCredentialError } from '../errors.ts'
+import { ConfigurationError, isCredentialError, type LoginRequiredError } from '../errors.ts'
 import {
   type AuthorizedFetch,
   type AuthorizedFetchOptions,
@@ -72,7 +72,7 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<ConnectedTransport> {
   const { transport: transportOptions = {}, ...rest } = options
-  const target = new URL(url)
+  const target = targetOf(url)
   const fetch = authorizedFetch(provider, { ...rest, resource: target })
   const { StreamableHTTPClientTransport, SSEClientTransport } = await loadTransports(client)
 
@@ -82,15 +82,24 @@ export async function connect(
     if (init?.method === 'POST') status = response.status
     return response
   }
-  const streamable = new StreamableHTTPClientTransport(target, {
-    ...transportOptions,
-    fetch: noting,
-  })
+  const connectStreamable = async (): Promise<ConnectedTransport> => {
+    const options = { ...transportOptions, fetch: noting }
+    const transport = new StreamableHTTPClientTransport(target, options)
+    await client.connect(transport)
+    return { kind: 'streamable-http', transport, fetch }
+  }
+  let first: unknown
   try {
-    await client.connect(streamable)
-    return { kind: 'streamable-http', transport: streamable, fetch }
+    return await connectStreamable().catch(async (error: unknown) => {
+      if (!isPending(error)) throw error
+      // The SDK cannot wait for a person as long as we can.
+      await client.close()
+      await fetch.manager.credential()
+      return connectStreamable()
+    })
   } catch (error) {
     if (status === undefined || !olderTransport.has(status)) throw error
+    first = error
     await client.close()
   }
 
@@ -100,8 +109,26 @@ export async function connect(
     return { kind: 'sse', transport: sse, fetch }
   } catch (error) {
     await client.close()
+    const { code } = error as { code?: unknown }
+    // Neither is there, so the address is wrong rather than the transport.
+    if (typeof code === 'number' && olderTransport.has(code)) throw first
     throw await credentialFailure(fetch, error)
   }
+}
+
+function isPending(error: unknown): boolean {
+  return (
+    isCredentialError(error, 'login_required') &&
+    (error as LoginRequiredError).reason === 'login_pending'
+  )
+}
+
+function targetOf(url: string | URL): URL {
+  if (URL.canParse(url)) return new URL(url)
+  throw new ConfigurationError(
+    'url',
+    'connect: the second argument must be the URL of the MCP server, beginning with https://.',
+  )
 }
 
 /**

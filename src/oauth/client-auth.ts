@@ -143,7 +143,10 @@ export function checkClientAuthentication(
     throw new ConfigurationError(option, `${option}: pass what privateKeyJwt({ … }) returns.`)
   }
   if (auth !== undefined && !isSecretMethod(auth)) {
-    throw new ConfigurationError(option, `${option} must be one of ${methods.join(', ')}.`)
+    throw new ConfigurationError(
+      option,
+      `${option} must be one of ${methods.join(', ')}, or privateKeyJwt({ key }).`,
+    )
   }
   if (auth?.startsWith('client_secret_') === true && secret === undefined) {
     throw new ConfigurationError(

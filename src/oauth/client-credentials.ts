@@ -38,6 +38,8 @@ export function clientCredentials(options: ClientCredentialsOptions): Credential
   const name = 'clientCredentials'
   checkOAuthOptions(name, options, [])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
+  const proof = options.clientSecret ?? options.clientAuth
+  required(name, 'clientSecret', proof, 'this grant is for clients that can prove who they are')
   return oauthProvider({
     name,
     options,

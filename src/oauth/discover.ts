@@ -4,7 +4,13 @@
  * @module
  */
 import type { ServerMetadata } from 'openid-client'
-import { ConfigurationError } from '../errors.ts'
+import {
+  ConfigurationError,
+  CredentialError,
+  DiscoveryError,
+  isCredentialError,
+  resourceLabel,
+} from '../errors.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { locateServer } from './server.ts'
 
@@ -12,7 +18,7 @@ import { locateServer } from './server.ts'
 export interface Discovery {
   /** The issuer, exactly as it writes itself: the value for the option `issuer`. */
   readonly issuer: string
-  /** What the authorization server publishes (RFC 8414), or its defaults where it publishes nothing. */
+  /** What the authorization server publishes (RFC 8414). */
   readonly metadata: ServerMetadata
   /** The identifier of the MCP server (RFC 8707). */
   readonly resource: string
@@ -44,7 +50,8 @@ export interface DiscoverOptions {
  * console.log(issuer, metadata.grant_types_supported)
  * ```
  *
- * @throws `DiscoveryError` when the server names none, or one that may not be used.
+ * @throws `DiscoveryError` when the server names none, or one that may not be used; `CredentialError` with
+ * the code `network` or `timeout` when it cannot be reached.
  * @see RFC 9728; RFC 8414; MCP 2026-07-28, Authorization Server Discovery
  */
 export async function discover(
@@ -64,7 +71,25 @@ export async function discover(
   const found = await locateServer(
     { allowPrivateNetwork, ...(selectIssuer === undefined ? {} : { selectIssuer }) },
     { resource, challenges: [], fetch: send, signal },
-  )
+  ).catch((error: unknown) => unreachable(resource, error))
   const { metadata, scopes } = found
+  if (found.isGuessed) {
+    throw new DiscoveryError(`${resourceLabel(resource)} names no authorization server.`, {
+      resource,
+      remedy: 'It may want an API key or a bearer token; ask whoever runs it.',
+    })
+  }
   return { issuer: metadata.issuer, metadata, resource: found.resource ?? resource.href, scopes }
+}
+
+function unreachable(resource: URL, error: unknown): never {
+  if (isCredentialError(error)) throw error
+  const { name, cause } = error as { name?: unknown; cause?: { code?: unknown } }
+  const isLate = name === 'TimeoutError'
+  const why = typeof cause?.code === 'string' ? ` (${cause.code})` : ''
+  throw new CredentialError(
+    isLate ? 'timeout' : 'network',
+    `${resourceLabel(resource)} or its authorization server ${isLate ? 'did not answer in time' : `cannot be reached${why}`}.`,
+    { resource, retryable: true, remedy: 'Check the network and the address.' },
+  )
 }

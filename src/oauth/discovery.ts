@@ -233,7 +233,7 @@ function strings(value: unknown): readonly string[] | undefined {
 }
 
 /** A foreign value for a message: short, quoted, and without a query. */
-function quoted(value: unknown): string {
+export function quoted(value: unknown): string {
   if (typeof value !== 'string') return 'no issuer or resource'
   return JSON.stringify(URL.canParse(value) ? value.split(/[?#]/)[0]?.slice(0, 200) : '…')
 }

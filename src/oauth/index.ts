@@ -17,7 +17,7 @@ export {
 export { type ClientCredentialsOptions, clientCredentials } from './client-credentials.ts'
 export { type DeviceCodeOptions, type DeviceLogin, deviceCode } from './device-code.ts'
 export { type DiscoverOptions, type Discovery, discover } from './discover.ts'
-export type { DpopOptions } from './dpop.ts'
+export type { DpopAlgorithm, DpopOptions } from './dpop.ts'
 export {
   type EnterpriseManagedOptions,
   enterpriseManaged,

@@ -113,6 +113,9 @@ export function checkOAuthOptions(
   if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
     fail('clientId', 'is empty; pass the identifier that the server knows.')
   }
+  if ('clientSecret' in options && clientSecret === undefined) {
+    fail('clientSecret', "is undefined; set the variable that it comes from, or use env('NAME').")
+  }
   if (clientSecret !== undefined) {
     checkSecret(`${provider}.clientSecret`, clientSecret)
     if (clientId === undefined) fail('clientId', 'is missing, and the secret belongs to it.')
@@ -135,7 +138,7 @@ export function checkOAuthOptions(
     scope !== undefined &&
     !/^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(scope)
   ) {
-    fail('scope', 'must be scopes separated by single spaces (RFC 6749, section 3.3).')
+    fail('scope', 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).')
   }
   if (resource !== undefined && resource !== false) {
     if (!URL.canParse(resource) || resource.includes('#')) {

@@ -10,7 +10,13 @@ import type {
   CredentialProvider,
   CredentialRecord,
 } from '../credential.ts'
-import { CredentialError, LoginRequiredError } from '../errors.ts'
+import {
+  CredentialError,
+  DiscoveryError,
+  isCredentialError,
+  LoginRequiredError,
+  resourceLabel,
+} from '../errors.ts'
 import { type Connection, connect } from './connection.ts'
 import { type DpopSession, resolveDpop, startDpop } from './dpop.ts'
 import { isClientRefused, isGrantRefused, isOutcomeUnknown, toOAuthError } from './error-mapping.ts'
@@ -127,9 +133,11 @@ export function oauthProvider(grant: Grant): CredentialProvider {
     async acquire(context) {
       const previous = OAuthCredential.tokensOf(context.previous)
       let issuer: string | undefined
+      let isGuessed = false
       try {
         const server = await locator.locate(context, previous?.issuer)
         issuer = server.metadata.issuer
+        isGuessed = server.isGuessed
         const { session, dpop } = open(context, server)
         const finish = async (
           { response, connection, refreshToken }: GrantResult,
@@ -169,7 +177,8 @@ export function oauthProvider(grant: Grant): CredentialProvider {
       } catch (thrown) {
         const { resource } = context
         const where = { provider: name, resource, issuer, interactive }
-        throw toOAuthError(thrown, where, context.now())
+        const error = toOAuthError(thrown, where, context.now())
+        throw isGuessed ? guessedWrong(error, name, resource) : error
       }
     },
     async revoke(credential, context) {
@@ -295,6 +304,21 @@ function salvage(
   if (tokens === undefined || refreshToken === undefined) return
   if (refreshToken === tokens.refreshToken) return
   context.salvage(new OAuthCredential(name, { ...tokens, refreshToken }, dpop))
+}
+
+/** A server that publishes nothing about authorization has probably none. */
+function guessedWrong(error: unknown, provider: string, resource: URL): unknown {
+  const codes = ['invalid_response', 'registration_failed', 'server_error', 'invalid_grant']
+  if (!isCredentialError(error) || !codes.includes(error.code) || error.status === 429) return error
+  return new DiscoveryError(
+    `${provider}: ${resourceLabel(resource)} names no authorization server, and has none at the usual places either.`,
+    {
+      resource,
+      provider,
+      remedy:
+        'It may want an API key or a bearer token; otherwise pass `issuer`, or `metadata` with its endpoints.',
+    },
+  )
 }
 
 function outcomeUnknown({ name, context, server }: GrantSession): CredentialError {

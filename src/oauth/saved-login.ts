@@ -48,7 +48,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
           provider: name,
           resource: context.resource,
           remedy:
-            'Log in once with authorizationCode() or deviceCode(), on the same `store` and `account`.',
+            'Log in once with authorizationCode() or deviceCode(), with the same option `store` and the same `account` as here.',
         },
       )
     },

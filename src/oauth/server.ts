@@ -13,6 +13,7 @@ import {
   discoverAuthorizationServer,
   discoverProtectedResource,
   type ProtectedResource,
+  quoted,
 } from './discovery.ts'
 import type { EndpointContext } from './endpoint.ts'
 import type { OAuthOptions } from './options.ts'
@@ -27,6 +28,8 @@ export interface LocatedServer {
   readonly resourceAs: string
   /** Whether logins with PKCE (S256) are known to work. */
   readonly hasPkce: boolean
+  /** Nothing was published; these are the places where servers of 2025-03-26 have their endpoints. */
+  readonly isGuessed: boolean
   /** What its logins need besides. */
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** The scopes that the MCP server lists. */
@@ -111,12 +114,11 @@ export async function locateServer(
   const isLegacy = published === undefined && options.issuer === undefined
   // Nobody wrote the issuer of a server that publishes nothing, so both ways to write it are its own.
   const accepted = isLegacy ? `${issuer}/` : undefined
-  const metadata =
-    (await readMetadata(options, rules, issuer, accepted)) ??
-    (isLegacy ? defaultMetadata(resource) : undefined)
+  const found = await readMetadata(options, rules, issuer, accepted)
+  const metadata = found ?? (isLegacy ? defaultMetadata(resource) : undefined)
   if (metadata === undefined) throw withoutMetadata(resource, issuer)
   const server = described(options, metadata, published, context)
-  return { ...server, challenges, metadataPlace }
+  return { ...server, challenges, metadataPlace, isGuessed: found === undefined }
 }
 
 /** Finds an authorization server whose issuer is known, whatever the MCP server says. */
@@ -171,6 +173,7 @@ function described(
     hasPkce:
       profile.hasPkce === true ||
       metadata.code_challenge_methods_supported?.includes('S256') === true,
+    isGuessed: false,
     authorizationParameters: profile.authorizationParameters ?? {},
     scopes: published?.scopesSupported,
     challenges,
@@ -189,13 +192,13 @@ function chooseIssuer(
   const kept = authorizationServers.find((server) => server === before)
   const chosen = issuer ?? selectIssuer?.(authorizationServers) ?? kept ?? authorizationServers[0]
   if (chosen !== undefined && authorizationServers.includes(chosen)) return chosen
-  const named = authorizationServers.map((server) => resourceLabel(server)).join(', ')
+  const named = authorizationServers.slice(0, 3).map(quoted).join(', ')
   throw new DiscoveryError(
-    `${resourceLabel(resource)} does not name ${chosen ?? 'an issuer'} as its authorization server, but ${named}.`,
+    `${resourceLabel(resource)} does not name ${quoted(chosen)} as its authorization server, but ${named}.`,
     {
       resource,
       remedy:
-        'No credential was sent. If the server has moved, get a client for the new one and change `issuer`.',
+        'No credential was sent. If that is the one you mean, write it exactly like this; if the server has moved, you need a client of the new one.',
     },
   )
 }

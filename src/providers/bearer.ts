@@ -5,6 +5,7 @@
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { fromBase64 } from '../encoding.ts'
+import { ConfigurationError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 
 /**
@@ -27,6 +28,9 @@ import { checkSecret, readSecret } from '../secret.ts'
  */
 export function bearer(token: Secret): CredentialProvider {
   checkSecret('bearer.token', token)
+  if (typeof token === 'string' && /^bearer\s/i.test(token)) {
+    throw new ConfigurationError('bearer.token', 'bearer.token: leave out the word Bearer.')
+  }
   return {
     name: 'bearer',
     async acquire({ now }) {

@@ -46,6 +46,7 @@ const unbound = 'https://localhost'
 /** A server that names new scopes again and again shall not keep a request going. */
 const maxStepUps = 2
 const maxDrain = 65_536
+const maxPassed = 100
 
 /**
  * Makes a `fetch` that puts a credential on every request to one origin, and heals a 401 once.
@@ -71,7 +72,7 @@ export function authorizedFetch(
   provider: CredentialProvider,
   options: AuthorizedFetchOptions = {},
 ): AuthorizedFetch {
-  checkOptions(options)
+  checkOptions(provider, options)
   const allowInsecure = options.allowInsecure ?? false
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
   const now = options.now ?? Date.now
@@ -114,12 +115,21 @@ export function authorizedFetch(
       throw error
     }
   }
+  const passed = new Set<string>()
+  const notePassing = (target: string, bound: URL) => {
+    if (passed.has(target) || passed.size >= maxPassed) return
+    passed.add(target)
+    senderOf({ provider }, bound).manager.emit({ type: 'passed_through', target })
+  }
   let sender: Sender | undefined
   const authorized = async (input: string | URL | Request, init?: RequestInit) => {
     const call = await normalize(input, init)
     if (!isServerRequest(call.url, call.headers, call.init.body)) return send(call.url, call.init)
     resource ??= new URL(call.url)
-    if (call.url.origin !== resource.origin) return send(call.url, call.init)
+    if (call.url.origin !== resource.origin) {
+      notePassing(call.url.origin, resource)
+      return send(call.url, call.init)
+    }
     if (provider.select !== undefined) return selected(call, resource)
     sender ??= senderOf({ provider }, resource)
     return sender.request(call)
@@ -433,7 +443,16 @@ const known: readonly (keyof AuthorizedFetchOptions)[] = [
   ...managerOptions,
 ]
 
-function checkOptions(options: AuthorizedFetchOptions): void {
+function checkOptions(provider: CredentialProvider, options: AuthorizedFetchOptions): void {
+  if (typeof provider?.acquire !== 'function') {
+    throw new ConfigurationError(
+      'provider',
+      "The first argument must be a provider, such as apiKey({ value: env('MCP_API_KEY') }).",
+    )
+  }
+  if (typeof options !== 'object' || options instanceof URL) {
+    throw new ConfigurationError('options', 'Pass options as an object, such as { resource: url }.')
+  }
   for (const key of Object.keys(options)) {
     if ((known as readonly string[]).includes(key)) continue
     throw new ConfigurationError(

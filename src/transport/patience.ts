@@ -30,8 +30,8 @@ export async function patiently<T>(
   let timer: ReturnType<typeof setTimeout> | undefined
   const tooLate = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      const problem = `${provider}: the login is still open after ${patienceMs / 1000} s.`
-      const remedy = 'Await `manager.login()` before `connect()`.'
+      const problem = `${provider}: there is still no credential after ${patienceMs / 1000} s.`
+      const remedy = 'If somebody is logging in, await `manager.login()` before `connect()`.'
       const where = { provider, resource, retryable: true, remedy }
       reject(new LoginRequiredError('login_pending', problem, where))
     }, patienceMs)

@@ -36,6 +36,8 @@ export interface ResolvedRetryPolicy {
   readonly explicit: boolean
 }
 
+const options = ['maxRetries', 'statusCodes', 'backoffFactor', 'maxRetryAfter']
+
 /**
  * Checks a policy.
  *
@@ -44,8 +46,10 @@ export interface ResolvedRetryPolicy {
 export function resolveRetryPolicy(policy: RetryPolicy, alternatives: number): ResolvedRetryPolicy {
   const { maxRetries, statusCodes = [401], backoffFactor = 0.5, maxRetryAfter = 60 } = policy
   for (const key of Object.keys(policy)) {
-    if (!['maxRetries', 'statusCodes', 'backoffFactor', 'maxRetryAfter'].includes(key)) {
-      throw new ConfigurationError(`retry.${key}`, `retry: there is no option \`${key}\`.`)
+    if (!options.includes(key)) {
+      const known = options.join(', ')
+      const problem = `retry: there is no option \`${key}\`; the options are ${known}.`
+      throw new ConfigurationError(`retry.${key}`, problem)
     }
   }
   if (

@@ -238,13 +238,18 @@ describe('authorizedFetch', () => {
   it('row 8: sends requests to another origin, for an icon perhaps, without the credential', async () => {
     const server = await recordingOrigin()
     const other = await recordingOrigin()
-    const fetch = authorizedFetch(bearer(secret))
+    const events: CredentialEvent[] = []
+    const fetch = authorizedFetch(bearer(secret), { onEvent: (event) => events.push(event) })
 
     await fetch(`${server.origin}/mcp`)
     await fetch(`${other.origin}/mcp`)
+    await fetch(`${other.origin}/mcp?again`)
 
     expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${secret}`)
     expect(other.requests[0]?.headers.authorization).toBeUndefined()
+    // Whoever meant the other server finds out why it sees no credential.
+    const passed = events.filter(({ type }) => type === 'passed_through')
+    expect(passed).toMatchObject([{ target: other.origin, resource: `${server.origin}/mcp` }])
   })
 
   for (const headers of [
@@ -266,6 +271,20 @@ describe('authorizedFetch', () => {
       )
     })
   }
+
+  it('says what is wrong with its arguments', () => {
+    const swapped = withCredentials as (...args: unknown[]) => unknown
+    expect(() => swapped('https://mcp.example.com/mcp')).toThrow('must be a provider')
+    expect(() => swapped(bearer(secret), 'https://mcp.example.com/mcp')).toThrow(
+      '{ resource: url }',
+    )
+    expect(() => swapped(bearer(secret), new URL('https://a.example'))).toThrow('{ resource: url }')
+    expect(() => withCredentials(bearer(secret), { resource: 'mcp.example.com/mcp' })).toThrow(
+      'beginning with https://',
+    )
+    const retry = { retries: 3 } as never
+    expect(() => withCredentials(bearer(secret), { retry })).toThrow('maxRetries, statusCodes')
+  })
 
   it('refuses plain http to another machine, at construction or at the first request', async () => {
     const url = 'http://mcp.example.com/mcp'

@@ -1,4 +1,5 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import type { OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { expect, onTestFinished, test } from 'vitest'
@@ -32,7 +33,10 @@ test('SDK 2.x: a provider serves as its authProvider, and heals a 401', async ()
 
 test('SDK 1.x: a provider serves as its authProvider, and the call after a 401 succeeds', async () => {
   const { as, server, provider, grants } = await start()
-  const authProvider = toOAuthClientProvider(provider, { resource: server.url })
+  // The SDK's own type, so that users need no cast.
+  const authProvider: OAuthClientProvider = toOAuthClientProvider(provider, {
+    resource: server.url,
+  })
   const client = new ClientV1({ name: 'test', version: '1.0.0' })
   const transport = new TransportV1(server.url, { authProvider: authProvider as never })
   await client.connect(transport)

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { authorizedFetch, isCredentialError } from '../../src/index.ts'
 import { coversResource } from '../../src/oauth/discovery.ts'
-import { authorizationCode, clientCredentials, discover } from '../../src/oauth/index.ts'
+import {
+  authorizationCode,
+  clientCredentials,
+  discover,
+  privateKeyJwt,
+} from '../../src/oauth/index.ts'
 import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
 const secret = { clientId: 'agent', clientSecret: 'client-secret-value' }
@@ -92,7 +97,7 @@ describe('protected resource metadata', () => {
     const provider = clientCredentials({ ...secret, issuer: world.issuer })
     const error = await world.call(provider).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ name: 'DiscoveryError', code: 'discovery' })
-    expect(String(error)).toContain(`does not name ${world.issuer}`)
+    expect(String(error)).toContain(`does not name "${world.issuer}"`)
     expect([rogue.paths(), world.paths()]).toEqual([[], []])
   })
 
@@ -203,6 +208,32 @@ describe('the protocol of 2025-03-26', () => {
   })
 })
 
+describe('a server without any authorization server', () => {
+  test.each([
+    ['a login', authorizationCode(browser)],
+    [
+      'client credentials',
+      clientCredentials({
+        clientId: 'agent',
+        clientAuth: privateKeyJwt({ sign: async () => new Uint8Array(64) }),
+      }),
+    ],
+  ])('is reported as such by %s', async (_what, provider) => {
+    const send = authorizedFetch(provider, {
+      async fetch(input) {
+        const { pathname } = new URL(input instanceof Request ? input.url : input)
+        return new Response('<html>', { status: pathname === '/mcp' ? 401 : 404 })
+      },
+    })
+    await expect(
+      send('http://127.0.0.1:9/mcp', { method: 'POST', body: '{}' }),
+    ).rejects.toMatchObject({
+      name: 'DiscoveryError',
+      message: expect.stringMatching(/names no authorization server.*API key.*`issuer`/),
+    })
+  })
+})
+
 describe('changes at run time', () => {
   test('rows 15, 34: after a move to another issuer, neither client nor refresh token goes along', async () => {
     const withRefresh = () => ({ body: tokenAnswer(1, { refresh_token: 'refresh-1' }) })
@@ -267,6 +298,24 @@ describe('discover()', () => {
       resource: world.url,
       scopes: ['a', 'b'],
       metadata: { token_endpoint: `${world.issuer}/token` },
+    })
+  })
+
+  test('says that a server names no authorization server, rather than to guess one', async () => {
+    const world = await oauthWorld({ resource: null })
+    await expect(discover(world.url)).rejects.toMatchObject({
+      name: 'DiscoveryError',
+      message: expect.stringMatching(/names no authorization server.*API key/),
+    })
+  })
+
+  test('says that nothing can be reached', async () => {
+    const world = await oauthWorld()
+    await world.mcpServer.close()
+    await expect(discover(world.url)).rejects.toMatchObject({
+      code: 'network',
+      retryable: true,
+      message: expect.stringContaining('ECONNREFUSED'),
     })
   })
 

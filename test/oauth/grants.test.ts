@@ -149,6 +149,21 @@ describe('clientCredentials', () => {
     await expect(world.call(provider)).rejects.toMatchObject({ name: 'DiscoveryError' })
   })
 
+  test('a client that cannot prove who it is gets no such provider', () => {
+    const issuer = 'https://login.example.com'
+    expect(() => clientCredentials({ clientId: 'agent', issuer })).toThrow(
+      'clientSecret is missing',
+    )
+    const unset = process.env['NOT_SET_ANYWHERE'] as string
+    expect(() => clientCredentials({ clientId: 'agent', issuer, clientSecret: unset })).toThrow(
+      'clientSecret is undefined',
+    )
+    const promised = Promise.resolve('secret') as never
+    expect(() => clientCredentials({ clientId: 'agent', issuer, clientSecret: promised })).toThrow(
+      'is a promise; await it',
+    )
+  })
+
   test('options: parameters are added, and the resource can be left out or replaced', async () => {
     const world = await oauthWorld()
     const shared = { ...agent, issuer: world.issuer }

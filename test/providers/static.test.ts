@@ -128,6 +128,10 @@ describe('bearer', () => {
   const now = Date.UTC(2026, 0, 1)
   const exp = now / 1000 + 600
 
+  test('is given without the word Bearer', () => {
+    expect(() => bearer('Bearer abc')).toThrow('leave out the word Bearer')
+  })
+
   test('row 4: sends the token', async () => {
     const { request } = await applied(bearer('token'))
     expect(request.headers.get('Authorization')).toBe('Bearer token')
