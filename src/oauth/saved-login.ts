@@ -24,8 +24,8 @@ import { oauthProvider } from './provider.ts'
  * })
  * ```
  *
- * @param options - Only what the login itself needed: a `clientSecret` with its `clientId` and `issuer`,
- * `dpop`, or another `fetch`.
+ * @param options - Only what the login itself needed: a `clientSecret` with its `clientId` and `issuer`. Tokens
+ * that are bound to a key need no option.
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` when
  * nobody is logged in.
  */
