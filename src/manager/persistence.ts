@@ -60,6 +60,7 @@ export class Persistence {
   readonly #emit: (details: CredentialEventDetails) => void
   /** Of the record that this process has seen last. */
   #generation = 0
+  #obtainedAt = 0
   /** What could not be written yet. */
   #unsaved: CredentialRecord | undefined
 
@@ -131,8 +132,7 @@ export class Persistence {
   ): Promise<void> {
     await this.#store.lock(this.#key, async () => {
       const record = await this.#read()
-      const isBehind = this.#unsaved !== undefined
-      await revoke(isBehind ? undefined : await this.#restore(record, context))
+      await revoke(this.#isBehind(record) ? undefined : await this.#restore(record, context))
       await this.#store.delete(this.#key)
     })
     this.#unsaved = undefined
@@ -144,9 +144,7 @@ export class Persistence {
     const record = await this.#read()
     const newer = await this.#newer(record, wish)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
-    // Counting begins anew after a logout, so a smaller number may belong to a newer login.
-    const isBehind = this.#unsaved !== undefined
-    const restored = isBehind ? undefined : await this.#restore(record, context)
+    const restored = this.#isBehind(record) ? undefined : await this.#restore(record, context)
     const before = restored ?? previous
     const base = Math.max(record?.generation ?? 0, this.#generation)
     // We hold the lock, so whoever left this mark died between sending a grant and writing its answer.
@@ -210,6 +208,7 @@ export class Persistence {
       return
     }
     const next = { ...record, generation: base + 1 }
+    this.#obtainedAt = record.obtainedAt ?? 0
     for (const pause of [...writePauses, undefined]) {
       try {
         await this.#store.set(this.#key, next)
@@ -240,6 +239,16 @@ export class Persistence {
     else await this.#store.delete(this.#key)
   }
 
+  /**
+   * Whether what this process has is newer than what is stored. Counting begins anew after a logout, so
+   * a smaller number alone may belong to a newer login.
+   */
+  #isBehind(record: CredentialRecord | undefined): boolean {
+    const { generation = 0, obtainedAt = 0 } = record ?? {}
+    if (this.#unsaved !== undefined) return true
+    return generation < this.#generation && obtainedAt < this.#obtainedAt
+  }
+
   #read(): Promise<CredentialRecord | undefined> {
     return this.#store.get(this.#key)
   }
@@ -267,7 +276,7 @@ export class Persistence {
     { reason, context }: Wish,
   ): Promise<Credential | undefined> {
     const { generation = 0 } = record ?? {}
-    if (record === undefined || this.#unsaved !== undefined) return undefined
+    if (record === undefined || this.#isBehind(record)) return undefined
     if (generation === 0 || generation === this.#generation) return undefined
     if (reason === 'forced') return undefined
     const { obtainedAt = 0, expiresAt = Infinity } = record
@@ -277,7 +286,9 @@ export class Persistence {
     const { scope } = context
     const isNarrow = scope !== undefined && !scopeCovers(credential?.scope, scope)
     if (reason === 'insufficient_scope' && isNarrow) return undefined
-    if (credential !== undefined) this.#generation = record.generation ?? 0
+    if (credential === undefined) return undefined
+    this.#generation = generation
+    this.#obtainedAt = obtainedAt
     return credential
   }
 

@@ -149,6 +149,21 @@ describe('processes that share a store', () => {
   })
 })
 
+test('a store that was put back to an older state does not bring a spent refresh token back', async () => {
+  const { state, token } = rotation()
+  const { clock, store, process, key } = await fleet({ token })
+  const one = process()
+  await one.call()
+  const old = await store.get(key)
+  clock.advance(3_700_000)
+  await one.call()
+  if (old !== undefined) await store.set(key, old)
+  clock.advance(3_700_000)
+  expect((await one.call()).status).toBe(200)
+  expect(state.uses).toEqual(['refresh-1', 'refresh-2'])
+  expect((await store.get(key))?.generation).toBe(3)
+})
+
 describe('logging out', () => {
   const revocable = () => {
     const { token } = rotation()
