@@ -38,24 +38,28 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
       const before = context.previous === undefined ? undefined : partsOf.get(context.previous)
       const parts: (Credential | undefined)[] = providers.map((_provider, index) => before?.[index])
       const keep = () => context.salvage(put([...parts]))
-      const results = await Promise.allSettled(
-        providers.map(async (provider, index) => {
-          const previous = parts[index]
-          if (previous !== undefined && !isDue(previous, context)) return previous
-          const salvage = (rest: Credential) => {
-            parts[index] = rest
-            keep()
-          }
-          const credential = await provider.acquire({ ...context, previous, salvage })
-          parts[index] = credential
-          return credential
-        }),
-      )
-      const failure = results.find((result) => result.status === 'rejected')
-      if (failure === undefined) return put(parts)
-      // What a part has got may have cost a refresh token.
-      if (parts.some((part, index) => part !== before?.[index])) keep()
-      throw failure.reason
+      const acquire = async (provider: CredentialProvider, index: number) => {
+        const previous = parts[index]
+        if (previous !== undefined && !isDue(previous, context)) return
+        const salvage = (rest: Credential) => {
+          parts[index] = rest
+          keep()
+        }
+        parts[index] = await provider.acquire({ ...context, previous, salvage })
+      }
+      // Nobody is asked to log in for what another part spoils.
+      for (const asksPerson of [false, true]) {
+        const round = providers.map(async (provider, index) => {
+          if ((provider.interactive === true) === asksPerson) await acquire(provider, index)
+        })
+        const results = await Promise.allSettled(round)
+        const failure = results.find((result) => result.status === 'rejected')
+        if (failure === undefined) continue
+        // What a part has got may have cost a refresh token.
+        if (parts.some((part, index) => part !== before?.[index])) keep()
+        throw failure.reason
+      }
+      return put(parts)
     },
     ...restoring(providers, put),
     async revoke(credential, context) {
