@@ -26,13 +26,12 @@ import { loadUndici, plainRequest } from './undici.ts'
  *
  * @example
  * ```ts
- * import { authorizedFetch } from 'mcp-credentials'
+ * import { withCredentials } from 'mcp-credentials'
  * import { publicFetch } from 'mcp-credentials/node'
- * import { clientCredentials } from 'mcp-credentials/oauth'
+ * import { savedLogin } from 'mcp-credentials/oauth'
  *
  * declare const serverOfUser: string
- * const provider = clientCredentials({ clientId: 'agent-7', issuer: 'https://auth.example.com' })
- * const fetch = authorizedFetch(provider, { resource: serverOfUser, fetch: publicFetch() })
+ * const options = withCredentials(savedLogin(), { resource: serverOfUser, fetch: publicFetch() })
  * ```
  */
 export function publicFetch(): typeof fetch {
