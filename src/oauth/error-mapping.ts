@@ -87,7 +87,10 @@ export function toOAuthError(thrown: unknown, context: ErrorContext, now: number
   if (isCredentialError(thrown)) return thrown
   const { provider, resource, issuer } = context
   const where: CredentialErrorOptions = { provider, resource }
-  const server = issuer === undefined ? 'the authorization server' : label(issuer)
+  const server =
+    issuer === undefined ? `${resource.host} or its authorization server` : label(issuer)
+  const unreachable = unreachableError(thrown, server, context)
+  if (unreachable !== undefined) return unreachable
   if (thrown instanceof ResponseBodyError) {
     const { error, error_description: description, response } = thrown
     const said = { code: registeredCode(error), description }
@@ -127,6 +130,34 @@ export function toOAuthError(thrown: unknown, context: ErrorContext, now: number
     `${provider}: ${server} answered with something unusable (${code ?? 'unknown'}).`,
     { ...where, retryable: true, remedy: 'Ask whoever runs it; nothing of the answer was kept.' },
   )
+}
+
+/** Names the server that cannot be reached; `undefined` for any other error. */
+function unreachableError(
+  thrown: unknown,
+  server: string,
+  { provider, resource, issuer }: ErrorContext,
+): CredentialError | undefined {
+  const where = {
+    provider,
+    resource,
+    retryable: true,
+    remedy: 'Check the network and the address.',
+  }
+  const cause = thrown instanceof ClientError ? (thrown as { cause?: unknown }).cause : thrown
+  if (cause instanceof TypeError && neverSent(cause)) {
+    const { code } = cause.cause as { code: string }
+    return new CredentialError(
+      'network',
+      `${provider}: ${server} cannot be reached (${code}).`,
+      where,
+    )
+  }
+  // Later on, nobody knows what became of a request that was not answered.
+  if (issuer !== undefined || (thrown as { name?: unknown } | null)?.name !== 'TimeoutError') {
+    return undefined
+  }
+  return new CredentialError('timeout', `${provider}: ${server} did not answer in time.`, where)
 }
 
 /** Maps an answer that says nothing but its status. */

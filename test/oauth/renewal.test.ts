@@ -363,7 +363,13 @@ describe('what servers answer when they refuse', () => {
     await call()
     clock.advance(3_700_000)
     await world.authorizationServer.close()
-    expect(await failure()).toMatchObject({ code: 'network', retryable: true })
+    expect(await failure()).toMatchObject({
+      code: 'network',
+      retryable: true,
+      message: expect.stringContaining(
+        `${new URL(world.issuer).host} cannot be reached (ECONNREFUSED)`,
+      ),
+    })
     expect(world.logins()).toHaveLength(1)
   })
 })
