@@ -30,7 +30,8 @@ while (running) {
     process.send?.({ status: response.status })
   } catch (error) {
     process.send?.({
-      error: error.code ?? error.name,
+      // What `fetch` throws has its code beneath.
+      error: error.code ?? error.cause?.code ?? error.name,
       reason: error.reason,
       message: error.message,
     })
