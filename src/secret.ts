@@ -34,6 +34,7 @@ interface ChildProcess {
 }
 
 const maxOutput = 1024 * 1024
+const longestTimer = 2 ** 31 - 1
 
 /**
  * Reads a secret from an environment variable each time it is needed.
@@ -196,7 +197,10 @@ async function evaluate(option: string, secret: Secret): Promise<string> {
         : `${option}: ${thrown.message}`
       throw new CredentialError(thrown.code, text, { retryable: thrown.retryable })
     }
-    const reason = thrown instanceof Error ? cleanText(thrown.message) : typeof thrown
+    // Parsers quote what they cannot read.
+    const isParser = thrown instanceof SyntaxError || thrown instanceof TypeError
+    const text = thrown instanceof Error ? cleanText(thrown.message) : typeof thrown
+    const reason = isParser ? thrown.name : text
     throw unavailable(`${option}: its source failed: ${reason}.`)
   }
 }
@@ -258,20 +262,24 @@ function run(program: string, args: readonly string[], limit: number): Promise<s
       clearTimeout(timer)
       reject(unavailable(`the command ${program} ${what}.`, 'Run it by hand to see why.'))
     }
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL')
-      fail(`took longer than ${limit} s`)
-    }, limit * 1000)
-    child.stdout.on('data', (chunk) => {
+    const timer = setTimeout(
+      () => {
+        child.kill('SIGKILL')
+        fail(`took longer than ${limit} s`)
+      },
+      Math.min(limit * 1000, longestTimer),
+    )
+    child.on('error', (error) => {
+      fail(`cannot be started (${(error as { code?: string }).code ?? 'unknown error'})`)
+    })
+    // Where no process can be started, there is no output either.
+    child.stdout?.on('data', (chunk) => {
       size += chunk.length
       if (size <= maxOutput) chunks.push(chunk)
       else {
         child.kill('SIGKILL')
         fail('printed more than 1 MB')
       }
-    })
-    child.on('error', (error) => {
-      fail(`cannot be started (${(error as { code?: string }).code ?? 'unknown error'})`)
     })
     child.on('close', (code) => {
       if (code !== 0) return fail(code === null ? 'was killed' : `failed with exit status ${code}`)

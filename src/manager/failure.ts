@@ -58,7 +58,9 @@ export function toCredentialError(
       retryable: true,
     })
   }
-  const text = thrown instanceof Error ? cleanText(thrown.message) : ''
+  // Parsers quote what they cannot read.
+  const isParser = thrown instanceof SyntaxError
+  const text = thrown instanceof Error && !isParser ? cleanText(thrown.message) : ''
   return new CredentialError(
     systemCode === undefined ? 'acquire_failed' : 'network',
     `${provider}: no credential could be acquired (${systemCode ?? name})${text === '' ? '.' : `: ${text.replace(/\.?$/, '.')}`}`,

@@ -5,6 +5,7 @@
  */
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { checkTransportSecurity } from '../transport/origin.ts'
 import { patiently } from '../transport/patience.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { bareToken } from './bare-token.ts'
@@ -72,7 +73,7 @@ export function toAuthProvider(
   provider: CredentialProvider,
   options: TokenManagerOptions,
 ): SdkAuthProvider {
-  const manager = new TokenManager(provider, options)
+  const manager = managerOf(provider, options)
   const credential = () => patiently(manager, undefined, () => manager.credential())
   let used: Credential | undefined
   return {
@@ -103,7 +104,7 @@ export function toOAuthClientProvider(
   provider: CredentialProvider,
   options: TokenManagerOptions,
 ): SdkOAuthClientProvider {
-  const manager = new TokenManager(provider, options)
+  const manager = managerOf(provider, options)
   const credential = () => patiently(manager, undefined, () => manager.credential())
   const { origin, href } = manager.resource
   const unused = `${origin}/unused`
@@ -136,4 +137,10 @@ export function toOAuthClientProvider(
     saveCodeVerifier() {},
     codeVerifier: () => '',
   }
+}
+
+function managerOf(provider: CredentialProvider, options: TokenManagerOptions): TokenManager {
+  const manager = new TokenManager(provider, options)
+  checkTransportSecurity(manager.resource, false)
+  return manager
 }

@@ -37,11 +37,20 @@ import { loadUndici, plainRequest } from './undici.ts'
 export function publicFetch(): typeof fetch {
   let agent: import('undici').Agent | undefined
   return async (input, init) => {
-    const { Agent, fetch } = await loadUndici('publicFetch')
-    agent ??= new Agent({ connect: { lookup: publicLookup } })
+    const { Agent, buildConnector, fetch } = await loadUndici('publicFetch')
+    const connect = buildConnector({ lookup: publicLookup })
+    agent ??= new Agent({
+      connect(options, done) {
+        try {
+          // A literal address is connected to without a look-up, also after a redirect.
+          checkAddress(options.hostname, options.hostname)
+        } catch (refusal) {
+          return done(refusal as Error, null)
+        }
+        connect(options, done)
+      },
+    })
     const [url, plain] = await plainRequest(input, init)
-    // A literal address is connected to without a look-up.
-    checkAddress(new URL(url).hostname, new URL(url).hostname)
     try {
       // The types of undici and of the platform differ in details that neither looks at.
       const options = { ...(plain as object), dispatcher: agent }

@@ -4,11 +4,7 @@
  * @module
  */
 import { ConfigurationError } from '../errors.ts'
-
-// These belong to the transport or to HTTP itself. A credential that replaced one would break the
-// protocol (MCP 2026-07-28, Streamable HTTP) or the connection.
-const reserved =
-  /^(?:mcp-.*|accept|content-type|content-length|content-encoding|host|connection|transfer-encoding|upgrade|te|trailer|last-event-id)$/i
+import { isTransportHeader } from '../transport-headers.ts'
 
 /**
  * Checks the name of a header that a credential sets.
@@ -22,7 +18,7 @@ export function checkHeaderName(option: string, name: string): void {
       `${option} is not a header name; write one such as X-API-Key.`,
     )
   }
-  if (reserved.test(name)) {
+  if (isTransportHeader(name)) {
     throw new ConfigurationError(
       option,
       `${option}: the header ${name} belongs to the transport; choose another for the credential.`,

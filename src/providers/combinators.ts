@@ -176,6 +176,10 @@ export function rotating(providers: readonly CredentialProvider[]): CredentialPr
     name: `rotating(${namesOf(providers)})`,
     alternatives: providers.length - 1,
     interactive: providers.some((provider) => provider.interactive === true),
+    scoped: providers.some((provider) => provider.scoped === true),
+    async revoke(credential, context) {
+      return (await origin.get(credential)?.revoke?.(credential, context)) ?? false
+    },
     async acquire(context) {
       const refused = context.reason === 'rejected' && context.previous !== undefined
       const start = refused ? indexAfter(providers, origin.get(context.previous)) : preferred

@@ -107,11 +107,33 @@ function makeProvider(
   key: string,
 ): CredentialProvider {
   const provider = providerFor(key)
-  if (typeof provider?.acquire === 'function') return provider
+  if (typeof provider?.acquire === 'function') return ownCopy(provider)
   throw new ConfigurationError(
     'perTenant.providerFor',
     'perTenant: the second function must return a provider, such as apiKey({ … }), and no promise.',
   )
+}
+
+/** Credentials are kept by provider, so tenants must not share the object even where they share the provider. */
+function ownCopy(provider: CredentialProvider): CredentialProvider {
+  const {
+    name,
+    alternatives = 1,
+    scoped = false,
+    interactive = false,
+    discovers = false,
+  } = provider
+  const { restore, revoke } = provider
+  return {
+    name,
+    alternatives,
+    scoped,
+    interactive,
+    discovers,
+    acquire: (context) => provider.acquire(context),
+    ...(restore === undefined ? {} : { restore: restore.bind(provider) }),
+    ...(revoke === undefined ? {} : { revoke: revoke.bind(provider) }),
+  }
 }
 
 function checkFunction(name: string, value: unknown, example: string): void {

@@ -61,7 +61,8 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
   checkFileOptions(options)
   const { directory = dataDirectory(), lockTimeout = 15 } = options
   let current = makeEnvelope(name, options)
-  let former: Envelope | undefined
+  /** What records may still be sealed with, after a change of the key that did not come to its end. */
+  let former: readonly Envelope[] = []
   const locks = localLock({ directory: join(directory, 'locks'), timeout: lockTimeout })
   let ready: Promise<void> | undefined
   const prepare = () => {
@@ -76,19 +77,26 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
     const file = await readEntry(join(directory, fileName(key)))
     if (file === undefined) return undefined
     if (file.key !== key) throw damaged(key)
-    try {
-      return await current.open(key, file.envelope)
-    } catch (error) {
-      if (former === undefined) throw error
-      return former.open(key, file.envelope)
+    let failure: unknown
+    for (const envelope of [current, ...former]) {
+      try {
+        return await envelope.open(key, file.envelope)
+      } catch (error) {
+        failure ??= error
+      }
     }
+    throw failure
   }
   const write = async (key: string, record: CredentialRecord, envelope: Envelope) => {
     const text = JSON.stringify({ key, envelope: await envelope.seal(key, record) })
     await replaceFile(directory, fileName(key), text)
   }
   const list = async (): Promise<string[]> => {
-    const names = (await readdir(directory)).filter((entry) => entry.endsWith('.json'))
+    const all = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return []
+      throw failed('list', `of ${directory}`, error)
+    })
+    const names = all.filter((entry) => entry.endsWith('.json'))
     const entries = await Promise.all(names.map((entry) => readEntry(join(directory, entry))))
     return entries.flatMap((entry) => (entry === undefined ? [] : [entry.key])).sort()
   }
@@ -126,7 +134,7 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
       checkEncryption(name, next)
       await prepare()
       const target = makeEnvelope(name, next)
-      former = current
+      former = [current, ...former]
       current = target
       for (const key of await list()) {
         await locks.run(key, async () => {
@@ -134,7 +142,7 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
           if (record !== undefined) await write(key, record, target)
         })
       }
-      former = undefined
+      former = []
     },
   }
 }
@@ -234,10 +242,14 @@ async function syncFolder(directory: string): Promise<void> {
   }
 }
 
-function failed(operation: 'get' | 'set' | 'delete', what: string, error: unknown): unknown {
+function failed(
+  operation: 'get' | 'set' | 'delete' | 'list',
+  what: string,
+  error: unknown,
+): unknown {
   if (isCredentialError(error)) return error
   const { code = 'unknown' } = error as NodeJS.ErrnoException
-  const verb = { get: 'read', set: 'written', delete: 'deleted' }[operation]
+  const verb = { get: 'read', set: 'written', delete: 'deleted', list: 'listed' }[operation]
   return new StoreError(operation, `The record ${what} could not be ${verb} (${code}).`, {
     retryable: true,
     remedy:

@@ -100,8 +100,7 @@ export async function findMcpRemoteLogins(
   const names = await readdir(directory).catch(() => [])
   const folders = names
     .filter((name) => name.startsWith('mcp-remote-'))
-    .sort()
-    .reverse()
+    .sort((left, right) => right.localeCompare(left, 'en', { numeric: true }))
   const found: FoundLogin[] = []
   for (const server of servers) {
     const hash = createHash('md5').update(server.url).digest('hex')

@@ -68,6 +68,8 @@ interface Lease {
 
 // Each script is one step for Redis, so nothing can come between the comparison and the deed.
 const scripts = {
+  // It may be ours already, where the answer to an earlier attempt was lost.
+  take: `if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end return 0`,
   release: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
   renew: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`,
   set: `if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end redis.call('SET', KEYS[1], ARGV[2]) return 1`,
@@ -132,10 +134,10 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
 
   const acquire = async (key: string, token: string, signal: AbortSignal | undefined) => {
     const deadline = performance.now() + lockTimeout * 1000
-    const args = ['SET', lockKey(key), token, 'NX', 'PX', String(lease * 1000)]
+    const take = () => run('lock', 'take', [lockKey(key)], [token, String(lease * 1000)])
     for (let wait = 10; ; wait = Math.min(wait * 1.5, 200)) {
       signal?.throwIfAborted()
-      if ((await send('lock', args)) === 'OK') return
+      if ((await take()) === 1) return
       if (performance.now() >= deadline) {
         const text = `Another process has held the lock of ${key} for ${lockTimeout} s.`
         throw new StoreError('lock', text, { retryable: true })
@@ -188,7 +190,15 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
         })
       }
       const token = randomUUID()
-      await acquire(key, token, signal)
+      const release = () => run('lock', 'release', [lockKey(key)], [token]).catch(() => {})
+      try {
+        await acquire(key, token, signal)
+        signal?.throwIfAborted()
+      } catch (error) {
+        // The lock may be ours all the same, where only the answer was lost.
+        await release()
+        throw error
+      }
       const loss = new AbortController()
       const held: Lease = { key, token, signal: loss.signal }
       const stop = keepLease(
@@ -205,7 +215,7 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
         live.delete(held)
         stop()
         // Where this fails, the lease ends by itself.
-        await run('lock', 'release', [lockKey(key)], [token]).catch(() => {})
+        await release()
       }
     },
   }

@@ -8,11 +8,13 @@ import { ConfigurationError, CredentialError, isCredentialError, resourceLabel }
 import { isObserved } from '../manager/diagnostics.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { parseRetryAfter } from '../retry-after.ts'
+import { isTransportHeader } from '../transport-headers.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { checkTransportSecurity, isServerRequest } from './origin.ts'
 import { Content, Outgoing } from './outgoing.ts'
 import { patiently } from './patience.ts'
 import {
+  heed,
   pause,
   type ResolvedRetryPolicy,
   type RetryPolicy,
@@ -46,6 +48,7 @@ const unbound = 'https://localhost'
 /** A server that names new scopes again and again shall not keep a request going. */
 const maxStepUps = 2
 const maxDrain = 65_536
+const maxDrainMs = 2000
 const maxPassed = 100
 
 /**
@@ -104,9 +107,9 @@ export function authorizedFetch(
   const { manager } = senderOf({ provider }, options.resource ?? unbound)
   if (options.resource !== undefined) resource = manager.resource
 
-  const selected = async (call: Call, bound: URL): Promise<Response> => {
+  const selected = async (call: Call, select: typeof chosen, bound: URL): Promise<Response> => {
     try {
-      return await senderOf(chosen(), bound).request(call)
+      return await senderOf(select(), bound).request(call)
     } catch (error) {
       // An event source would reconnect for ever; see Sender.request.
       if (isEventSourceRequest(call.init) && isCredentialError(error, 'no_tenant')) {
@@ -123,14 +126,21 @@ export function authorizedFetch(
   }
   let sender: Sender | undefined
   const authorized = async (input: string | URL | Request, init?: RequestInit) => {
+    // Whose request it is, and what it holds, counts now and not when the credential is there.
+    const select = provider.select === undefined ? chosen : remembered(chosen)
     const call = await normalize(input, init)
-    if (!isServerRequest(call.url, call.headers, call.init.body)) return send(call.url, call.init)
-    resource ??= new URL(call.url)
+    const asItIs = () => send(call.url, { ...call.init, headers: call.headers })
+    if (!isServerRequest(call.url, call.headers, call.init.body)) return asItIs()
+    if (resource === undefined) {
+      const first = new URL(call.url)
+      checkTransportSecurity(first, allowInsecure)
+      resource = first
+    }
     if (call.url.origin !== resource.origin) {
       notePassing(call.url.origin, resource)
-      return send(call.url, call.init)
+      return asItIs()
     }
-    if (provider.select !== undefined) return selected(call, resource)
+    if (provider.select !== undefined) return selected(call, select, resource)
     sender ??= senderOf({ provider }, resource)
     return sender.request(call)
   }
@@ -204,7 +214,7 @@ class Sender {
     let stepUps = 0
     let observed = false
     const isFirst = this.manager.wantsChallenge && content.replayable
-    if (isFirst && !(await this.manager.restored())) {
+    if (isFirst && !(await heed(this.manager.restored(), signal))) {
       const open = await this.#withoutCredential(call)
       if (open !== undefined) return open
     }
@@ -225,10 +235,15 @@ class Sender {
       const verdict = this.#judge(response, credential, offset, sentAt)
       if (response.status < 400) return response
 
+      // What refuses the request is not read further when the renewal fails.
+      const letGo = (error: unknown): never => {
+        drain(response)
+        throw error
+      }
       const steppedUp =
         content.replayable &&
         stepUps < maxStepUps &&
-        (await this.#stepUp(verdict, credential, signal))
+        (await this.#stepUp(verdict, credential, signal).catch(letGo))
       const wait = steppedUp ? 0 : this.#retryIn(response, retries, verdict.worthwhile)
       if (wait === undefined || !content.replayable) {
         this.#report(verdict, request, attempt)
@@ -237,7 +252,7 @@ class Sender {
       if (steppedUp) stepUps += 1
       else retries += 1
       // The renewal comes first: when it fails, its error says more than the 401.
-      if (verdict.worthwhile) await this.#credential(signal)
+      if (verdict.worthwhile) await this.#credential(signal).catch(letGo)
       drain(response)
       const { status } = response
       this.manager.emit({ type: 'request_retry', status, attempt: attempt + 1, delayMs: wait })
@@ -330,23 +345,28 @@ class Sender {
       const headers = new Headers(call.headers)
       const now = this.#now() + this.manager.clockOffset
       const request = new Outgoing(method, target, headers, content, attempt, now)
-      await this.#apply(credential, request, call.headers)
-      const response = await this.#send(request.destination, { ...init, headers, redirect })
+      await this.#apply(credential, request, call)
+      const sent = { ...init, method, headers, redirect } as const
+      const response = await this.#send(request.destination, sent)
       // A caller that asked for manual redirects follows them itself, by calling again.
       if (init.redirect === 'manual') return [response, request]
       const next = this.#nextHop(response, target, method, content, hops)
-      if (next === undefined) return [response, request]
+      if (next === undefined || !isServerRequest(next, headers, init.body)) {
+        return [response, request]
+      }
       drain(response)
       target = next
     }
   }
 
-  async #apply(credential: Credential, request: Outgoing, before: Headers): Promise<void> {
+  async #apply(credential: Credential, request: Outgoing, call: Call): Promise<void> {
+    const { headers: before } = call
+    const { signal } = call.init
     try {
       const pending = credential.apply(request)
-      if (pending !== undefined) await pending
+      if (pending !== undefined) await heed(pending, signal)
     } catch (error) {
-      if (isCredentialError(error)) throw error
+      if (isCredentialError(error) || signal?.aborted === true) throw error
       // The message of a failed Headers.set quotes the value, so it goes no further.
       const name = error instanceof Error ? error.name : typeof error
       throw new CredentialError(
@@ -357,6 +377,14 @@ class Sender {
           provider: this.manager.provider,
           remedy: 'Check that header names and values contain only characters that HTTP allows.',
         },
+      )
+    }
+    for (const [name, value] of request.headers) {
+      if (!isTransportHeader(name) || before.get(name) === value) continue
+      throw new CredentialError(
+        'invalid_credential',
+        `${this.manager.provider}: the credential set the header ${name}, which belongs to the transport.`,
+        { resource: this.manager.resource, provider: this.manager.provider },
       )
     }
     const { origin } = this.manager.resource
@@ -409,23 +437,52 @@ function isEventSourceRequest(init: RequestInit): boolean {
   return init.cache === 'no-store' && init.mode === 'cors' && (init.method ?? 'GET') === 'GET'
 }
 
-async function normalize(input: string | URL | Request, init: RequestInit = {}): Promise<Call> {
-  if (input instanceof URL) return { url: input, headers: new Headers(init.headers), init }
-  if (typeof input === 'string') {
-    return { url: new URL(input), headers: new Headers(init.headers), init }
+/** Calls a function now, and gives its outcome later. */
+function remembered<T>(read: () => T): () => T {
+  try {
+    const value = read()
+    return () => value
+  } catch (error) {
+    return () => {
+      throw error
+    }
   }
+}
+
+/** A body that its owner cannot change any more. */
+function copyOf(body: RequestInit['body']): RequestInit['body'] {
+  if (body instanceof ArrayBuffer) return body.slice(0)
+  if (ArrayBuffer.isView(body)) {
+    return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice()
+  }
+  return body instanceof URLSearchParams ? new URLSearchParams(body) : body
+}
+
+/** What is to be sent, as it was when it was asked for: its owner may change it while we wait. */
+async function normalize(input: string | URL | Request, given: RequestInit = {}): Promise<Call> {
+  const isRequest = typeof input !== 'string' && !(input instanceof URL)
+  // A member that is undefined replaces nothing of a Request.
+  const own = Object.entries(given).filter(([, value]) => value !== undefined)
+  const init: RequestInit = isRequest ? Object.fromEntries(own) : { ...given }
+  if (typeof init.body === 'object') init.body = copyOf(init.body) ?? null
+  if (!isRequest) return { url: new URL(input), headers: new Headers(init.headers), init }
   const headers = new Headers(init.headers ?? input.headers)
   const { method, signal, redirect, cache, mode, credentials, integrity, keepalive } = input
+  const base = { method, signal, redirect, cache, mode, credentials, integrity, keepalive }
+  const call = { url: new URL(input.url), headers }
+  if (init.body !== undefined || input.body === null) return { ...call, init: { ...base, ...init } }
   // Read here, so that it can be signed and sent a second time.
-  const own = input.body === null ? undefined : await input.arrayBuffer()
-  const given = { method, signal, redirect, cache, mode, credentials, integrity, keepalive }
-  return { url: new URL(input.url), headers, init: { ...given, body: own ?? null, ...init } }
+  const body = await heed(input.arrayBuffer(), init.signal ?? signal)
+  return { ...call, init: { ...base, body, ...init } }
 }
 
 // Read to the end so that the connection can be used again; a long body costs more than a connection.
 function drain(response: Response): void {
   const reader = response.body?.getReader()
   if (reader === undefined) return
+  // Whoever drips would hold the connection for ever.
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), maxDrainMs)
+  ;(timer as { unref?(): void }).unref?.()
   const pump = async () => {
     for (let size = 0; size < maxDrain; ) {
       const { done, value } = await reader.read()
@@ -434,7 +491,9 @@ function drain(response: Response): void {
     }
     await reader.cancel()
   }
-  pump().catch(() => {})
+  pump()
+    .catch(() => {})
+    .finally(() => clearTimeout(timer))
 }
 
 const known: readonly (keyof AuthorizedFetchOptions)[] = [
