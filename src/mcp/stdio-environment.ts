@@ -8,6 +8,7 @@ import { ConfigurationError } from '../errors.ts'
 import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { checkOptions } from '../providers/checks.ts'
 import { readSecret } from '../secret.ts'
+import { heed } from '../transport/retry.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
 
 /** How {@link stdioEnvironment} works. */
@@ -73,7 +74,8 @@ export async function stdioEnvironment(
     if (isProvider(value) && options.resource === undefined) throw resourceMissing(name)
   }
   const read = entries.map(async ([name, value]): Promise<[string, string]> => {
-    return [name, isProvider(value) ? await token(value, options) : await secret(name, value)]
+    const reading = isProvider(value) ? token(value, options) : secret(name, value)
+    return [name, await heed(reading, options.signal)]
   })
   return Object.fromEntries(await Promise.all(read))
 }

@@ -108,6 +108,8 @@ function makeProvider(
 ): CredentialProvider {
   const provider = providerFor(key)
   if (typeof provider?.acquire === 'function') return ownCopy(provider)
+  // A promise is refused below, and whether it is kept is nobody's business then.
+  Promise.resolve(provider as unknown).catch(() => {})
   throw new ConfigurationError(
     'perTenant.providerFor',
     'perTenant: the second function must return a provider, such as apiKey({ … }), and no promise.',

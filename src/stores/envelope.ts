@@ -194,7 +194,9 @@ function isDerivation(kdf: Derivation | undefined): boolean {
   const { N, r, p, salt } = kdf
   const within = (value: unknown, most: number) =>
     Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= most
-  return within(N, 2 ** 20) && within(r, 32) && within(p, 16) && typeof salt === 'string'
+  // Nothing but a power of two is a cost (RFC 7914, section 6).
+  const isPower = N > 1 && (N & (N - 1)) === 0
+  return isPower && within(N, 2 ** 20) && within(r, 32) && within(p, 16) && typeof salt === 'string'
 }
 
 function undecipherable(key: string): StoreError {

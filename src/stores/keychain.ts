@@ -111,6 +111,8 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
       for (let attempt = 0; attempt < 3; attempt += 1) {
         const entry = await keychain.getPassword(service, key)
         if (entry === null) {
+          // Somebody may have written it just now.
+          if (attempt < 2 && (await isListed(key))) continue
           await assertAbsent(key)
           return undefined
         }
@@ -137,7 +139,8 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
         }
         await keychain.setPassword(service, key, JSON.stringify(index))
       }
-      await removeParts(key, before)
+      // The record is written; parts that stay behind are swept with the next lock.
+      await removeParts(key, before).catch(() => {})
     },
     async delete(key) {
       const before = indexOf((await keychain.getPassword(service, key)) ?? '')
@@ -161,12 +164,16 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
 
   /** The Secret Service says that there is nothing also when the collection is locked. */
   async function assertAbsent(key: string): Promise<void> {
-    const entries = await keychain.findCredentials(service)
-    if (!entries.some(({ account }) => account === key)) return
+    if (!(await isListed(key))) return
     throw new StoreError('get', 'The keychain is locked, or somebody refused to unlock it.', {
       retryable: true,
       remedy: 'Unlock it and try again.',
     })
+  }
+
+  async function isListed(key: string): Promise<boolean> {
+    const entries = await keychain.findCredentials(service)
+    return entries.some(({ account }) => account === key)
   }
 
   async function sweep(key: string): Promise<void> {

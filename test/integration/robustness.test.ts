@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import dns from 'node:dns'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -19,10 +19,11 @@ import {
   perTenant,
   rotating,
 } from '../../src/index.ts'
-import { toAuthProvider, toOAuthClientProvider } from '../../src/mcp/index.ts'
+import { stdioEnvironment, toAuthProvider, toOAuthClientProvider } from '../../src/mcp/index.ts'
 import { publicFetch } from '../../src/node/index.ts'
 import { savedLogin } from '../../src/oauth/index.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
+import { keychainStore } from '../../src/stores/keychain.ts'
 import { findMcpRemoteLogins } from '../../src/stores/migrate.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
@@ -667,4 +668,64 @@ test('savedLogin shared by tenants, one store', async () => {
   tenant = 'b'
   await send(resource)
   expect(sent).toEqual(['Bearer token-of-a', 'Bearer token-of-b'])
+})
+
+test('stdioEnvironment heeds its signal for secrets', async () => {
+  const done = stdioEnvironment(
+    { KEY: () => new Promise<string>(() => {}) },
+    { signal: AbortSignal.timeout(30) },
+  ).then(
+    () => 'ok',
+    () => 'rejected',
+  )
+  expect(await Promise.race([done, tick(1500).then(() => 'hangs')])).toBe('rejected')
+})
+
+test('a derivation that is impossible is a StoreError', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'r-'))
+  const store = encryptedFileStore({ passphrase: 'correct horse battery', directory })
+  await store.set('a', record)
+  const [file] = (await readdir(directory)).filter((n) => n.endsWith('.json'))
+  const path = join(directory, file ?? '')
+  await writeFile(path, (await readFile(path, 'utf8')).replace('131072', '131073'))
+  const error = await store.get('a').catch((e) => e)
+  expect(error.code).toBe('store')
+}, 20000)
+
+test('keychain: a record that appears between two reads', async () => {
+  let n = 0
+  const text = JSON.stringify(record)
+  const backend = {
+    getPassword: async () => (n++ === 0 ? null : text),
+    setPassword: async () => {},
+    deletePassword: async () => true,
+    findCredentials: async () => [{ account: 'k', password: text }],
+  }
+  expect(await keychainStore({ backend }).get('k')).toEqual(record)
+})
+
+test('keychain: clean-up of old parts does not undo a write', async () => {
+  const data = new Map<string, string>()
+  let fail = false
+  const backend = {
+    getPassword: async (_s: string, a: string) => data.get(a) ?? null,
+    setPassword: async (_s: string, a: string, p: string) => void data.set(a, p),
+    deletePassword: async (_s: string, a: string) => {
+      if (fail) throw new Error('busy')
+      return data.delete(a)
+    },
+    findCredentials: async () => [...data].map(([account, password]) => ({ account, password })),
+  }
+  const store = keychainStore({ backend, maxLength: 100 })
+  const big = (n: number) => ({
+    version: 1 as const,
+    provider: 'x',
+    generation: n,
+    data: { t: 'a'.repeat(200) },
+  })
+  await store.set('k', big(1))
+  fail = true
+  const result = await outcome(store.set('k', big(2)))
+  expect(await store.get('k')).toEqual(big(2))
+  expect(result).toBe('resolved')
 })
