@@ -7,6 +7,8 @@ export default defineConfig({
     // The authorization server of the tests says on each start that it is not meant for production.
     onConsoleLog: (log) => !log.includes('oidc-provider '),
     reporters: ['default', new SummaryReporter()],
+    // Most integration tests wait for processes and servers, so two at a time cost little more than one.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
