@@ -19,7 +19,7 @@ import {
   StoreError,
 } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
-import { scopeCovers } from './scope.ts'
+import { scopeCovers } from '../scope.ts'
 
 /** Where a credential came from: its issuer, the store, or another process that was faster. */
 export type CredentialSource = 'network' | 'store' | 'peer'

@@ -21,13 +21,13 @@ import {
   resourceLabel,
 } from '../errors.ts'
 import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
+import { scopeCovers, scopeUnion } from '../scope.ts'
 import { type ClockReading, clockOffset, largestOffset, smallestOffset } from './clock.ts'
 import { isObserved, publish } from './diagnostics.ts'
 import { coolingError, toCredentialError } from './failure.ts'
 import { Flight } from './flight.ts'
 import { type Obtained, Persistence } from './persistence.ts'
 import { backOff, deadlines, type RenewalDeadlines, rejectionPause } from './renewal.ts'
-import { scopeCovers, scopeUnion } from './scope.ts'
 
 /** How a {@link TokenManager} works. */
 export interface TokenManagerOptions {

@@ -8,7 +8,7 @@ import { ConfigurationError } from '../errors.ts'
 import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { checkOptions } from '../providers/checks.ts'
 import { readSecret } from '../secret.ts'
-import { heed } from '../transport/retry.ts'
+import { heed } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
 
 /** How {@link stdioEnvironment} works. */

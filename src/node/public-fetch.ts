@@ -5,6 +5,7 @@
  */
 import dns from 'node:dns'
 import type { LookupFunction } from 'node:net'
+import type { buildConnector } from 'undici'
 import { CredentialError, isCredentialError } from '../errors.ts'
 import { addressRange } from '../oauth/endpoint.ts'
 import { loadUndici, plainRequest } from './undici.ts'
@@ -38,18 +39,7 @@ export function publicFetch(): typeof fetch {
   let agent: import('undici').Agent | undefined
   return async (input, init) => {
     const { Agent, buildConnector, fetch } = await loadUndici('publicFetch')
-    const connect = buildConnector({ lookup: publicLookup })
-    agent ??= new Agent({
-      connect(options, done) {
-        try {
-          // A literal address is connected to without a look-up, also after a redirect.
-          checkAddress(options.hostname, options.hostname)
-        } catch (refusal) {
-          return done(refusal as Error, null)
-        }
-        connect(options, done)
-      },
-    })
+    agent ??= new Agent({ connect: publicConnector(buildConnector({ lookup: publicLookup })) })
     const [url, plain] = await plainRequest(input, init)
     try {
       // The types of undici and of the platform differ in details that neither looks at.
@@ -59,6 +49,18 @@ export function publicFetch(): typeof fetch {
       const { cause } = error as { cause?: unknown }
       throw isCredentialError(cause) ? cause : error
     }
+  }
+}
+
+/** Checks what no look-up sees: a literal address, also one that a redirect names. */
+function publicConnector(connect: buildConnector.connector): buildConnector.connector {
+  return (options, done) => {
+    try {
+      checkAddress(options.hostname, options.hostname)
+    } catch (refusal) {
+      return done(refusal as Error, null)
+    }
+    connect(options, done)
   }
 }
 

@@ -6,6 +6,8 @@
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
+import { scopeUnion } from '../scope.ts'
+import { heed } from '../waiting.ts'
 import { unsupported } from './connection.ts'
 import { isClientRefused } from './error-mapping.ts'
 import type { LoopbackListener } from './loopback.ts'
@@ -195,7 +197,7 @@ async function identify(
 /** All that may be asked for one day: a client that registered for less could never step up. */
 function registeredScope({ scope, server }: GrantSession): string | undefined {
   if (server.scopes === undefined) return undefined
-  return [...new Set([...server.scopes, ...(scope?.split(' ') ?? [])])].join(' ')
+  return scopeUnion(server.scopes.join(' '), scope ?? '')
 }
 
 interface Login {
@@ -263,10 +265,6 @@ async function askPerson(
   const expired = AbortSignal.timeout(loginTimeout * 1000)
   const signal = AbortSignal.any([context.signal, expired, ended.signal])
   signal.throwIfAborted()
-  const stopped = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-  stopped.catch(() => {})
   const shown = (async () => {
     const returned =
       onAuthorizationUrl === undefined
@@ -288,7 +286,7 @@ async function askPerson(
   shown.catch(() => {})
   const arrivals = listener === undefined ? [shown] : [listener.callback, shown]
   try {
-    return await Promise.race([...arrivals, stopped])
+    return await heed(Promise.race(arrivals), signal)
   } catch (error) {
     if (!expired.aborted || context.signal.aborted) throw error
     throw new LoginRequiredError(

@@ -9,7 +9,7 @@ import { toBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { prepareClientAuth } from './client-auth.ts'
 import type { DpopSession } from './dpop.ts'
-import { fetchEndpoint, tokenBounds } from './endpoint.ts'
+import { fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
 import type { OAuthOptions } from './options.ts'
 import type { RegisteredClient } from './registration.ts'
 import type { LocatedServer } from './server.ts'
@@ -162,16 +162,6 @@ function lifetime(value: unknown): number | undefined {
   const seconds = isNumeric ? Number(value) : value
   if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return undefined
   return Math.max(0, seconds)
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Says what is missing where a server offers no way to do what is needed. */

@@ -6,6 +6,7 @@
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, LoginRequiredError } from '../errors.ts'
+import { heed } from '../waiting.ts'
 import { unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { isPassing } from './error-mapping.ts'
@@ -100,10 +101,6 @@ export function deviceCode(options: DeviceCodeOptions): CredentialProvider {
       const { scope: _onlyOnce, ...parameters } = session.parameters
       const expired = AbortSignal.timeout(expires_in * 1000)
       const signal = AbortSignal.any([context.signal, expired])
-      // The library looks at the signal between two questions only.
-      const ended = new Promise<never>((_resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-      })
       const poll = (interval: number): Promise<client.TokenEndpointResponse> =>
         client
           .pollDeviceAuthorizationGrant(configuration, { ...answer, interval }, parameters, {
@@ -116,7 +113,8 @@ export function deviceCode(options: DeviceCodeOptions): CredentialProvider {
             throw error
           })
       try {
-        return { response: await Promise.race([poll(answer.interval ?? 5), ended]), connection }
+        // The library looks at the signal between two questions only.
+        return { response: await heed(poll(answer.interval ?? 5), signal), connection }
       } catch (error) {
         if (!expired.aborted || context.signal.aborted) throw error
         throw new LoginRequiredError(

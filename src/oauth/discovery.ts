@@ -14,6 +14,8 @@ import {
   type EndpointContext,
   type EndpointRules,
   fetchEndpoint,
+  isObject,
+  parseObject,
 } from './endpoint.ts'
 
 /** What an MCP server says about itself (RFC 9728, section 2). */
@@ -207,12 +209,8 @@ async function readDocument(
       resource: context.resource,
     })
   }
-  try {
-    const value: unknown = JSON.parse(await response.text())
-    if (isObject(value)) return value
-  } catch {
-    // Reported below, without the document.
-  }
+  const document = parseObject(await response.text())
+  if (document !== undefined) return document
   throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
     resource: context.resource,
   })
@@ -222,10 +220,6 @@ function asDiscoveryError(error: unknown): never {
   if (!isCredentialError(error) || error instanceof DiscoveryError) throw error
   const { message, status } = error
   throw new DiscoveryError(message, status === undefined ? {} : { status })
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function strings(value: unknown): readonly string[] | undefined {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { JWTHeaderParameters } from 'jose'
 import type { OutgoingRequest } from '../credential.ts'
 import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError } from '../errors.ts'
@@ -71,13 +72,15 @@ export function startDpop(
         : importKeyPair(kept)
     return pair
   }
+  let signer: Promise<ProofSigner> | undefined
   return {
     keyPair,
     required,
     async apply(request, accessToken) {
       const { url, headers } = request
       const nonce = nonces.get(url.origin)
-      const proof = await prove(await keyPair(), request, accessToken, nonce)
+      signer ??= keyPair().then(signerOf)
+      const proof = await prove(await signer, request, accessToken, nonce)
       headers.set('Authorization', `DPoP ${accessToken}`)
       headers.set('DPoP', proof)
       if (nonce !== undefined) used.set(headers, nonce)
@@ -121,15 +124,28 @@ async function generateKeyPair(algorithm: DpopAlgorithm): Promise<CryptoKeyPair>
   return jose.generateKeyPair(algorithm, { extractable: true })
 }
 
+/** What all proofs of a key have in common. */
+interface ProofSigner {
+  readonly key: CryptoKey
+  readonly header: { readonly alg: DpopAlgorithm; readonly typ: string; readonly jwk: JsonWebKey }
+}
+
+async function signerOf({ privateKey, publicKey }: CryptoKeyPair): Promise<ProofSigner> {
+  const { kty, crv, x, y, e, n } = await crypto.subtle.exportKey('jwk', publicKey)
+  const jwk = Object.fromEntries(
+    Object.entries({ kty, crv, x, y, e, n }).filter(([, value]) => value !== undefined),
+  )
+  return { key: privateKey, header: { alg: algorithmOf(privateKey), typ: 'dpop+jwt', jwk } }
+}
+
 /** A proof for one request, of the time that its server has (RFC 9449, section 4.2). */
 async function prove(
-  { privateKey, publicKey }: CryptoKeyPair,
+  { key, header }: ProofSigner,
   { url, method, now }: OutgoingRequest,
   accessToken: string,
   nonce: string | undefined,
 ): Promise<string> {
   const { SignJWT } = await import('jose')
-  const { kty, crv, x, y, e, n } = await crypto.subtle.exportKey('jwk', publicKey)
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(accessToken))
   const claims = {
     jti: crypto.randomUUID(),
@@ -139,11 +155,7 @@ async function prove(
     ath: toBase64Url(new Uint8Array(hash)),
     ...(nonce === undefined ? {} : { nonce }),
   }
-  const jwk = Object.fromEntries(
-    Object.entries({ kty, crv, x, y, e, n }).filter(([, value]) => value !== undefined),
-  )
-  const alg = algorithmOf(privateKey)
-  return new SignJWT(claims).setProtectedHeader({ alg, typ: 'dpop+jwt', jwk }).sign(privateKey)
+  return new SignJWT(claims).setProtectedHeader(header as JWTHeaderParameters).sign(key)
 }
 
 function algorithmOf({ algorithm: { name } }: CryptoKey): DpopAlgorithm {

@@ -9,6 +9,7 @@
 import ipaddr from 'ipaddr.js'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
+import { heed } from '../waiting.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
 export interface EndpointRules {
@@ -98,10 +99,7 @@ export async function fetchEndpoint(
 ): Promise<Response> {
   const signal = limited(context.signal, bounds.seconds)
   // Looking a name up cannot be cancelled, only left.
-  const left = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-  await Promise.race([checkResolution(what, url, context), left])
+  await heed(checkResolution(what, url, context), signal)
   return boundedFetch(context.fetch, url, init, { ...bounds, signal })
 }
 
@@ -158,6 +156,21 @@ export async function boundedFetch(
 
 function limited(signal: AbortSignal, seconds: number): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)])
+}
+
+/** The JSON object in an answer; `undefined` when it holds something else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a value is an object of JSON, and no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Whether a host is this machine. */

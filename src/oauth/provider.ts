@@ -17,6 +17,7 @@ import {
   LoginRequiredError,
   resourceLabel,
 } from '../errors.ts'
+import { pause } from '../waiting.ts'
 import { type Connection, connect } from './connection.ts'
 import { type DpopSession, resolveDpop, startDpop } from './dpop.ts'
 import { isClientRefused, isGrantRefused, isOutcomeUnknown, toOAuthError } from './error-mapping.ts'
@@ -353,18 +354,4 @@ function needsPerson(
 
 function preRegistered({ clientId = '' }: OAuthOptions): RegisteredClient {
   return { clientId, clientSecret: undefined, method: undefined }
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      clearTimeout(timer)
-      reject(signal.reason)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    }, milliseconds)
-    signal.addEventListener('abort', leave, { once: true })
-  })
 }

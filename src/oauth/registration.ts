@@ -10,7 +10,7 @@ import type { AcquireContext, CredentialRecord } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { parseRetryAfter } from '../retry-after.ts'
 import { chooseMethod, isSecretMethod, type SecretMethod } from './client-auth.ts'
-import { type EndpointContext, fetchEndpoint, tokenBounds } from './endpoint.ts'
+import { type EndpointContext, fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
 
 /** What a client that nobody registered says about itself. */
 export interface ClientDescription {
@@ -213,7 +213,7 @@ async function readRegistration(
   response: Response,
 ): Promise<Record<string, unknown> & { client_id: string }> {
   const { status } = response
-  const body = await parsed(response)
+  const body = parseObject(await response.text()) ?? {}
   const { client_id } = body
   if ((status === 201 || status === 200) && typeof client_id === 'string' && client_id !== '') {
     return { ...body, client_id }
@@ -240,15 +240,6 @@ async function readRegistration(
       ...(isBusy ? {} : { remedy: 'Register the client by hand and pass its `clientId`.' }),
     },
   )
-}
-
-async function parsed(response: Response): Promise<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(await response.text())
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
 }
 
 function recordKey(issuer: string): string {

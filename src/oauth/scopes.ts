@@ -4,6 +4,7 @@
  * @module
  */
 import type { Challenge } from '../credential.ts'
+import { scopeUnion } from '../scope.ts'
 
 /** What is known about scopes before a request. */
 export interface ScopeSources {
@@ -37,7 +38,7 @@ export function chooseScope(sources: ScopeSources): string | undefined {
   const { wanted, chosen, before, issuerScopes, offline } = sources
   const listed = sources.resourceScopes?.join(' ')
   const scope =
-    union(chosen, wanted) ??
+    (chosen === undefined ? wanted : scopeUnion(chosen, wanted ?? '')) ??
     scopeOf(sources.challenges) ??
     (before === '' ? undefined : before) ??
     scopeOf(sources.located) ??
@@ -46,11 +47,6 @@ export function chooseScope(sources: ScopeSources): string | undefined {
   const addition = 'offline_access'
   if (issuerScopes?.includes(addition) !== true || scope.split(' ').includes(addition)) return scope
   return `${scope} ${addition}`
-}
-
-function union(...scopes: readonly (string | undefined)[]): string | undefined {
-  const all = new Set(scopes.flatMap((scope) => scope?.split(' ') ?? []))
-  return all.size === 0 ? undefined : [...all].join(' ')
 }
 
 function scopeOf(challenges: readonly Challenge[]): string | undefined {

@@ -9,13 +9,12 @@ import { isObserved } from '../manager/diagnostics.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
 import { parseRetryAfter } from '../retry-after.ts'
 import { isTransportHeader } from '../transport-headers.ts'
+import { heed, pause } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { checkTransportSecurity, isServerRequest } from './origin.ts'
 import { Content, Outgoing } from './outgoing.ts'
 import { patiently } from './patience.ts'
 import {
-  heed,
-  pause,
   type ResolvedRetryPolicy,
   type RetryPolicy,
   resolveRetryPolicy,
@@ -458,12 +457,15 @@ function copyOf(body: RequestInit['body']): RequestInit['body'] {
   return body instanceof URLSearchParams ? new URLSearchParams(body) : body
 }
 
+/** Options without the members that are undefined: those replace nothing of a `Request`. */
+function defined(init: RequestInit): RequestInit {
+  return Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined))
+}
+
 /** What is to be sent, as it was when it was asked for: its owner may change it while we wait. */
 async function normalize(input: string | URL | Request, given: RequestInit = {}): Promise<Call> {
   const isRequest = typeof input !== 'string' && !(input instanceof URL)
-  // A member that is undefined replaces nothing of a Request.
-  const own = Object.entries(given).filter(([, value]) => value !== undefined)
-  const init: RequestInit = isRequest ? Object.fromEntries(own) : { ...given }
+  const init: RequestInit = isRequest ? defined(given) : { ...given }
   if (typeof init.body === 'object') init.body = copyOf(init.body) ?? null
   if (!isRequest) return { url: new URL(input), headers: new Headers(init.headers), init }
   const headers = new Headers(init.headers ?? input.headers)

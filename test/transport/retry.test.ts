@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseRetryAfter } from '../../src/retry-after.ts'
-import {
-  pause,
-  type RetryPolicy,
-  resolveRetryPolicy,
-  retryDelay,
-} from '../../src/transport/retry.ts'
+import { type RetryPolicy, resolveRetryPolicy, retryDelay } from '../../src/transport/retry.ts'
+import { pause } from '../../src/waiting.ts'
 
 const now = Date.parse('2026-01-01T00:00:00Z')
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { scopeCovers, scopeUnion } from '../../src/manager/scope.ts'
+import { scopeCovers, scopeUnion } from '../src/scope.ts'
 
 test.each([
   [undefined, 'a b', 'a b'],
