@@ -6,9 +6,19 @@
 
 /**
  * A secret value, or a function that reads it when it is needed, so that a rotated secret is picked
- * up without a restart. See {@link env}, {@link file} and {@link command} for ready-made sources.
+ * up without a restart. The function's `signal` aborts when the value is no longer needed. See
+ * {@link env}, {@link file} and {@link command} for ready-made sources.
  */
-export type Secret = string | (() => string | Promise<string>)
+export type Secret =
+  | string
+  | ((options: { readonly signal?: AbortSignal | undefined }) => string | Promise<string>)
+
+/**
+ * A `fetch` that sends the requests of this library: the platform's, or one with a proxy, a private
+ * certificate authority or a client certificate. It has the shape that the official SDKs call
+ * `FetchLike`.
+ */
+export type FetchLike = (input: string | URL, init?: RequestInit) => Promise<Response>
 
 /**
  * Why a credential is being acquired: there is none yet (`missing`), it is about to expire
@@ -48,7 +58,12 @@ export interface OutgoingRequest {
   readonly attempt: number
   /** The current time in milliseconds since the epoch, by the server's clock as far as known. */
   readonly now: number
+  /** Aborts when the caller gives the request up, and when the manager is closed. */
+  readonly signal: AbortSignal | undefined
 }
+
+/** What a response tells a credential or a provider: everything but the body. */
+export type ResponseHead = Pick<Response, 'status' | 'headers' | 'url'>
 
 /** Something that can be put on a request. */
 export interface Credential {
@@ -70,12 +85,16 @@ export interface Credential {
   apply(request: OutgoingRequest): void | Promise<void>
   /**
    * Learns from a response to a request that carried this credential, such as a DPoP nonce.
-   * Returns `true` when the same request should be sent once more with what was learnt.
+   *
+   * @returns `resend`: the same request should be sent again with what was learnt, at most
+   * {@link CredentialProvider.maxResends} times. `renew`: the credential should be replaced, as after a
+   * 401. Nothing: the response speaks for itself.
    */
-  observe?(response: Pick<Response, 'status' | 'headers'>, request: OutgoingRequest): boolean | void
-  /** Says whether another credential is the same one, so that a pointless retry is avoided. */
-  equals?(other: Credential): boolean
+  observe?(response: ResponseHead, request: OutgoingRequest): ObserveResult | Promise<ObserveResult>
 }
+
+/** What a {@link Credential} asks for after it has seen a response. */
+export type ObserveResult = 'resend' | 'renew' | undefined | void
 
 /** One way to prove who you are. Any object of this shape is a provider. */
 export interface CredentialProvider {
@@ -95,8 +114,17 @@ export interface CredentialProvider {
    * is then sent without a credential, so that its 401 can say. Default `false`.
    */
   readonly discovers?: boolean
-  /** Says which provider serves the request that is being made, for a provider that stands for many. */
-  readonly select?: () => ProviderSelection
+  /**
+   * How often one request may be sent again because {@link Credential.observe} returned `resend`, from 1
+   * to 5. Handshakes of several legs, such as Negotiate, need more than the default of 1.
+   */
+  readonly maxResends?: number
+  /**
+   * Says whether a response that is no 401 refuses the credential all the same, such as the redirect to
+   * a login page, or a login page with status 200. It is then treated as a 401. The body is not
+   * available.
+   */
+  refused?(response: ResponseHead): boolean
   /**
    * Gets a credential.
    *
@@ -116,12 +144,40 @@ export interface CredentialProvider {
   revoke?(credential: Credential, context: AcquireContext): Promise<boolean>
 }
 
+/**
+ * Chooses among providers for each request, by tenant, MCP method or tool. `authorizedFetch` and
+ * `withCredentials` take one in place of a provider. See {@link perTenant} for a ready-made one.
+ */
+export interface CredentialSelector {
+  /** Names the selector in errors. */
+  readonly name: string
+  /**
+   * How many credentials are kept, at most. The one that was not used for the longest time is closed;
+   * it is acquired anew when it is needed again. Default 1000.
+   */
+  readonly maxKept?: number
+  /** Says which provider serves a request. Called once for each request, not for its retries. */
+  select(request: SelectionRequest): ProviderSelection
+}
+
+/** What a {@link CredentialSelector} is told about a request. */
+export interface SelectionRequest {
+  /** The HTTP method, in upper case. */
+  readonly method: string
+  /** The target. */
+  readonly url: URL
+  /** The method of a JSON-RPC message, such as `tools/call`; `undefined` for anything else. */
+  readonly mcpMethod: string | undefined
+  /** The name of the tool that is called; `undefined` for anything but `tools/call`. */
+  readonly toolName: string | undefined
+}
+
 /** The provider that serves one request. */
 export interface ProviderSelection {
-  /** What tells it from the others: a tenant's name, say. */
+  /** Tells the credential from the others, such as the name of a tenant. */
   readonly key: string
-  /** The same object for as long as it is kept; its credential is kept as long. */
-  readonly provider: CredentialProvider
+  /** The provider, or a function that makes it. It is used when the key is first seen, and kept. */
+  readonly provider: CredentialProvider | (() => CredentialProvider)
 }
 
 /** What a provider is told when it is asked for a credential. */
@@ -143,7 +199,7 @@ export interface AcquireContext {
   /** `false` for a background renewal, which must never open a browser. */
   readonly interactive: boolean
   /** A plain `fetch` for the provider's own requests; it never carries this credential. */
-  readonly fetch: typeof fetch
+  readonly fetch: FetchLike
   /** Aborts when nobody waits any more, on the time limit, and when the manager is closed. */
   readonly signal: AbortSignal
   /**

@@ -12,11 +12,16 @@ export type {
   Credential,
   CredentialProvider,
   CredentialRecord,
+  CredentialSelector,
   CredentialStore,
+  FetchLike,
+  ObserveResult,
   OutgoingRequest,
   PendingRenewal,
   ProviderSelection,
+  ResponseHead,
   Secret,
+  SelectionRequest,
 } from './credential.ts'
 export type {
   CredentialErrorCode,
@@ -58,7 +63,6 @@ export type {
 export type { ClockReading } from './manager/clock.ts'
 export {
   type LogoutResult,
-  type Rejection,
   TokenManager,
   type TokenManagerOptions,
 } from './manager/token-manager.ts'

@@ -170,8 +170,9 @@ export async function readSecret(
   option: string,
   secret: Secret,
   problemOf: (value: string) => string | undefined = headerValueProblem,
+  signal?: AbortSignal,
 ): Promise<string> {
-  const value = await evaluate(option, secret)
+  const value = await evaluate(option, secret, signal)
   const problem = typeof value === 'string' ? problemOf(value) : 'is not a string'
   if (problem === undefined) return value
   throw unavailable(`${option} ${problem}.`, 'Correct what its source delivers.')
@@ -186,10 +187,14 @@ export function headerValueProblem(value: string): string | undefined {
   return undefined
 }
 
-async function evaluate(option: string, secret: Secret): Promise<string> {
+async function evaluate(
+  option: string,
+  secret: Secret,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   if (typeof secret === 'string') return secret
   try {
-    return await secret()
+    return await secret({ signal })
   } catch (thrown) {
     if (isCredentialError(thrown)) {
       const text = thrown.message.startsWith(option)

@@ -5,7 +5,7 @@
  */
 import type { AcquireReason, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
-import { checkOptions } from '../providers/checks.ts'
+import { checkOptions } from '../options.ts'
 import { checkSecret, env, headerValueProblem, readSecret } from '../secret.ts'
 
 /** Long-lived AWS keys, or temporary ones that something else replaces. */

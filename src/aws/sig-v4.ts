@@ -11,7 +11,7 @@ import type {
 } from '../credential.ts'
 import { toHex } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
-import { checkOptions } from '../providers/checks.ts'
+import { checkOptions } from '../options.ts'
 import {
   type AwsCredentials,
   type AwsKeys,
@@ -119,7 +119,9 @@ function signing(
     observe: ({ status, headers }, request) =>
       (status === 401 || status === 403) &&
       !headers.has('Age') &&
-      clock.learn(headers.get('Date'), request),
+      clock.learn(headers.get('Date'), request)
+        ? 'resend'
+        : undefined,
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   CredentialProvider,
   CredentialRecord,
   CredentialStore,
+  FetchLike,
 } from '../credential.ts'
 import {
   ConfigurationError,
@@ -28,6 +29,7 @@ import { coolingError, toCredentialError } from './failure.ts'
 import { Flight } from './flight.ts'
 import { type Obtained, Persistence } from './persistence.ts'
 import { backOff, deadlines, type RenewalDeadlines, rejectionPause } from './renewal.ts'
+import type { Rejection, TransportPort } from './transport-port.ts'
 
 /** How a {@link TokenManager} works. */
 export interface TokenManagerOptions {
@@ -51,7 +53,7 @@ export interface TokenManagerOptions {
   /** Tells several logins at one server apart. Default `default`. */
   readonly account?: string
   /** The `fetch` for the provider's own requests. Default: the platform's. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: FetchLike
   /** The clock, in milliseconds since the epoch. Default: `Date.now`. */
   readonly now?: () => number
   /** A source of numbers in [0, 1), for jitter. Default: `Math.random`. */
@@ -75,14 +77,6 @@ export const managerOptions: readonly (keyof TokenManagerOptions)[] = [
   'random',
   'onEvent',
 ]
-
-/** What a server said when it refused a credential. */
-export interface Rejection {
-  /** The parsed `WWW-Authenticate` challenges. Default: none. */
-  readonly challenges?: readonly Challenge[]
-  /** The HTTP status. Default 401. */
-  readonly status?: number
-}
 
 /** What became of a credential that was given up. */
 export interface LogoutResult {
@@ -120,6 +114,9 @@ const stepUpPause = 600_000
 const lookPauseMs = 1000
 const clockTolerance = 300_000
 
+/** The side of a manager that only the layer that sends requests may see. */
+export let transportPortOf: (manager: TokenManager) => TransportPort
+
 /**
  * Hands out one fresh credential to everyone who asks: cached while it lasts, renewed in the
  * background before it expires, acquired once however many callers wait.
@@ -135,6 +132,9 @@ const clockTolerance = 300_000
  * ```
  */
 export class TokenManager {
+  static {
+    transportPortOf = (manager) => manager.#port()
+  }
   /** The MCP server that the credential is for, without query and fragment. */
   readonly resource: URL
   readonly #provider: CredentialProvider
@@ -142,7 +142,7 @@ export class TokenManager {
   readonly #windows: { earlyWindow: number; hardMargin: number; jitter: number }
   readonly #acquireTimeout: number | undefined
   readonly #keepFresh: boolean
-  readonly #fetch: typeof fetch
+  readonly #fetch: FetchLike
   readonly #now: () => number
   readonly #random: () => number
   readonly #onEvent: CredentialEventListener | undefined
@@ -178,6 +178,7 @@ export class TokenManager {
   #loginReported = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #closing: Promise<void> | undefined
+  readonly #closed = new AbortController()
 
   /**
    * @throws {@link ConfigurationError} when an option is out of range or the resource is no
@@ -506,6 +507,35 @@ export class TokenManager {
     this.#emit(details)
   }
 
+  #port(): TransportPort {
+    const manager = this
+    return {
+      resource: this.resource,
+      provider: this.provider,
+      alternatives: this.alternatives,
+      maxResends: Math.min(5, Math.max(1, this.#provider.maxResends ?? 1)),
+      interactive: this.interactive,
+      session: 0,
+      closing: this.#closed.signal,
+      get clockOffset() {
+        return manager.clockOffset
+      },
+      get wantsChallenge() {
+        return manager.wantsChallenge
+      },
+      current: () => manager.current(),
+      credential: (signal) => manager.credential({ signal }),
+      restored: () => manager.restored(),
+      challenged: (challenges) => manager.challenged(challenges),
+      refused: (response) => manager.#provider.refused?.(response) === true,
+      accepted: (credential) => manager.accepted(credential),
+      rejected: (credential, rejection) => manager.invalidate(credential, rejection),
+      stepUp: (credential, scope, options) => manager.stepUp(credential, scope, options),
+      observeClock: (reading, used) => manager.observeClock(reading, used),
+      emit: (details) => manager.#emit(details),
+    }
+  }
+
   #slow(signal: AbortSignal | undefined): Promise<Credential> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError())
     if (this.#leaving !== undefined) {
@@ -757,8 +787,7 @@ export class TokenManager {
     const now = this.#now()
     if (scope !== undefined) this.#scope = scopeUnion(this.#scope, scope)
     const wasRejected = this.#rejected
-    const unchanged =
-      previous !== undefined && (previous === credential || previous.equals?.(credential) === true)
+    const unchanged = previous !== undefined && previous === credential
     this.#current = credential
     this.#salvaged = undefined
     this.#taken = false
@@ -874,6 +903,7 @@ export class TokenManager {
   }
 
   async #shutDown(): Promise<void> {
+    this.#closed.abort(this.#closedError())
     this.#freshUntil = -Infinity
     if (this.#timer !== undefined) clearTimeout(this.#timer)
     const flights = [this.#flight, this.#looking, this.#stepUp?.flight].filter(

@@ -45,6 +45,7 @@ export async function bareToken(credential: Credential, manager: TokenManager): 
     body: undefined,
     streamed: false,
     attempt: 1,
+    signal: undefined,
     now: Date.now() + manager.clockOffset,
   }
   try {

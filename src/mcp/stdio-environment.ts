@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { CredentialProvider, Secret } from '../credential.ts'
+import type { CredentialProvider, FetchLike, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
-import { checkOptions } from '../providers/checks.ts'
+import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
 import { heed } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
@@ -18,7 +18,7 @@ export interface StdioEnvironmentOptions {
   /** Seconds that one acquisition may take. Default 30, or 300 when a person takes part. */
   readonly acquireTimeout?: number
   /** The `fetch` for the provider's own requests. Default: the platform's. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: FetchLike
   /** Gives up waiting, with the signal's reason. */
   readonly signal?: AbortSignal
 }

@@ -6,7 +6,7 @@
 import type { Credential, CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
-import { checkOptions } from '../providers/checks.ts'
+import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
 import { checkTransportSecurity } from '../transport/origin.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'

@@ -10,7 +10,7 @@ import { createSecureContext } from 'node:tls'
 import type { Agent } from 'undici'
 import type { Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
-import { checkOptions } from '../providers/checks.ts'
+import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { loadUndici, plainRequest } from './undici.ts'
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ServerMetadata } from 'openid-client'
+import type { FetchLike } from '../credential.ts'
 import {
   ConfigurationError,
   CredentialError,
@@ -29,7 +30,7 @@ export interface Discovery {
 /** Options of {@link discover}. */
 export interface DiscoverOptions {
   /** The `fetch` to use. Default: the platform's. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: FetchLike
   /** Chooses among several authorization servers. Default: the first. */
   readonly selectIssuer?: (issuers: readonly string[]) => string
   /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
@@ -66,7 +67,7 @@ export async function discover(
   resource.search = ''
   const { allowPrivateNetwork = false, selectIssuer } = options
   checkEndpoint('the MCP server', resource.href, { resource, allowPrivateNetwork })
-  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
+  const send: FetchLike = options.fetch ?? ((input, init) => fetch(input, init))
   const signal = options.signal ?? new AbortController().signal
   const found = await locateServer(
     { allowPrivateNetwork, ...(selectIssuer === undefined ? {} : { selectIssuer }) },

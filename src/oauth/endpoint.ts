@@ -7,6 +7,7 @@
  * @module
  */
 import ipaddr from 'ipaddr.js'
+import type { FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
 import { heed } from '../waiting.ts'
@@ -21,7 +22,7 @@ export interface EndpointRules {
 
 /** Who asks an authorization server, and by what rules. */
 export interface EndpointContext extends EndpointRules {
-  readonly fetch: typeof fetch
+  readonly fetch: FetchLike
   readonly signal: AbortSignal
 }
 
@@ -127,7 +128,7 @@ async function checkResolution(what: string, url: URL, rules: EndpointRules): Pr
  * long; otherwise what `fetch` throws, such as a `TimeoutError`.
  */
 export async function boundedFetch(
-  send: typeof fetch,
+  send: FetchLike,
   url: URL,
   init: RequestInit,
   { seconds, bytes, signal }: Bounds,

@@ -9,6 +9,7 @@ import type {
   Credential,
   CredentialRecord,
   OutgoingRequest,
+  ResponseHead,
 } from '../credential.ts'
 import { fromBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
@@ -90,12 +91,8 @@ export class OAuthCredential implements Credential {
     request.headers.set('Authorization', `Bearer ${accessToken}`)
   }
 
-  observe(response: Pick<Response, 'status' | 'headers'>, request: OutgoingRequest): boolean {
-    return this.#dpop?.observe(response, request) ?? false
-  }
-
-  equals(other: Credential): boolean {
-    return OAuthCredential.tokensOf(other)?.accessToken === this.#tokens.accessToken
+  observe(response: ResponseHead, request: OutgoingRequest): 'resend' | undefined {
+    return this.#dpop?.observe(response, request) === true ? 'resend' : undefined
   }
 
   toString(): string {

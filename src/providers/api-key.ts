@@ -5,8 +5,9 @@
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
-import { checkHeaderName, checkOptions } from './checks.ts'
+import { checkHeaderName } from './checks.ts'
 
 /** Where the key goes: into a header, or into the query for servers that accept nothing else. */
 export type ApiKeyOptions =

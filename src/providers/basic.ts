@@ -6,8 +6,8 @@
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { toBase64 } from '../encoding.ts'
 import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
-import { checkOptions } from './checks.ts'
 
 /** What {@link basic} sends. */
 export interface BasicOptions {

@@ -25,22 +25,3 @@ export function checkHeaderName(option: string, name: string): void {
     )
   }
 }
-
-/**
- * Refuses options that do not exist, so that a typing error is not a silent default.
- *
- * @throws {@link ConfigurationError} that names the unknown option and the known ones.
- */
-export function checkOptions(provider: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new ConfigurationError(provider, `${provider}: pass an object with ${known.join(', ')}.`)
-  }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
-      throw new ConfigurationError(
-        `${provider}.${key}`,
-        `${provider}: there is no option \`${key}\`; the options are ${known.join(', ')}.`,
-      )
-    }
-  }
-}

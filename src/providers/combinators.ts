@@ -3,7 +3,12 @@
  *
  * @module
  */
-import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
+import type {
+  AcquireContext,
+  Credential,
+  CredentialProvider,
+  ObserveResult,
+} from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 
 /**
@@ -242,10 +247,10 @@ function joined(parts: readonly Credential[]): Credential {
     async apply(request) {
       for (const part of parts) await part.apply(request)
     },
-    observe(response, request) {
-      let again = false
-      for (const part of parts) again = part.observe?.(response, request) === true || again
-      return again
+    async observe(response, request) {
+      const results: (ObserveResult | undefined)[] = []
+      for (const part of parts) results.push(await part.observe?.(response, request))
+      return results.includes('renew') ? 'renew' : results.find((result) => result === 'resend')
     },
   }
   const keeper = parts.find((part) => part.record !== undefined)

@@ -5,7 +5,7 @@
  */
 import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { checkOptions } from './checks.ts'
+import { checkOptions } from '../options.ts'
 
 /** How a provider of your own gets its credential. */
 export interface CustomOptions {

@@ -5,9 +5,9 @@
  */
 import type { CredentialProvider } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { command, headerValueProblem, readSecret } from '../secret.ts'
 import { jwtExpiry } from './bearer.ts'
-import { checkOptions } from './checks.ts'
 
 /** How {@link fromCommand} runs its command. */
 export interface FromCommandOptions {

@@ -15,8 +15,9 @@ import {
   toHex,
 } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkSecret, headerValueProblem, readSecret } from '../secret.ts'
-import { checkHeaderName, checkOptions } from './checks.ts'
+import { checkHeaderName } from './checks.ts'
 import {
   compileTemplate,
   composeMessage,

@@ -6,6 +6,7 @@
 import type { CredentialProvider, OutgoingRequest, Secret } from '../credential.ts'
 import { fromBase64, fromHex, toBase64 } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import {
   type AsymmetricAlgorithm,
@@ -14,7 +15,6 @@ import {
   type PrivateKey,
   signatureParameters,
 } from '../signing-key.ts'
-import { checkOptions } from './checks.ts'
 import { checkComponent, signatureBase } from './signature-base.ts'
 import { isKey, isStringContent, serializeBytes } from './structured-fields.ts'
 

@@ -5,6 +5,7 @@
  */
 import type { Credential, CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
 import {
   type AsymmetricAlgorithm,
@@ -13,7 +14,6 @@ import {
   isAsymmetricAlgorithm,
   type PrivateKey,
 } from '../signing-key.ts'
-import { checkOptions } from './checks.ts'
 
 /** The algorithms of tokens that are signed with a shared secret (RFC 7518, section 3.2). */
 export type SharedSecretAlgorithm = 'HS256' | 'HS384' | 'HS512'

@@ -5,7 +5,7 @@
  */
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
-import { checkOptions } from './checks.ts'
+import { checkOptions } from '../options.ts'
 
 /** How {@link perTenant} keeps its tenants. */
 export interface PerTenantOptions {
@@ -48,7 +48,9 @@ export function perTenant(
   keyOf: () => string,
   providerFor: (key: string) => CredentialProvider,
   options: PerTenantOptions = {},
-): CredentialProvider & Required<Pick<CredentialProvider, 'select'>> {
+): CredentialProvider & {
+  select(): { readonly key: string; readonly provider: CredentialProvider }
+} {
   checkOptions('perTenant', options, ['maxTenants'])
   const { maxTenants = 1000 } = options
   checkFunction('keyOf', keyOf, '() => tenant.getStore()')

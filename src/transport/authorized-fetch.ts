@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Challenge, Credential, CredentialProvider, ProviderSelection } from '../credential.ts'
+import type { Challenge, Credential, CredentialProvider, FetchLike } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
 import { isObserved } from '../manager/diagnostics.ts'
 import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
@@ -76,13 +76,13 @@ export function authorizedFetch(
 ): AuthorizedFetch {
   checkOptions(provider, options)
   const allowInsecure = options.allowInsecure ?? false
-  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
+  const send: FetchLike = options.fetch ?? ((input, init) => fetch(input, init))
   const now = options.now ?? Date.now
   const senders = new WeakMap<CredentialProvider, Sender>()
   let resource: URL | undefined
 
   const senderOf = (
-    { provider: chosen, key }: Partial<ProviderSelection> & { provider: CredentialProvider },
+    { provider: chosen, key }: { readonly key?: string; readonly provider: CredentialProvider },
     bound: URL | string,
   ): Sender => {
     const known = senders.get(chosen)
@@ -101,7 +101,10 @@ export function authorizedFetch(
     if (bound !== unbound) senders.set(chosen, sender)
     return sender
   }
-  const chosen = () => provider.select?.() ?? { provider }
+  const { select: selectOf } = provider as {
+    select?: () => { readonly key: string; readonly provider: CredentialProvider }
+  }
+  const chosen = () => selectOf?.() ?? { provider }
   // Mistakes show here and not at the first request.
   const { manager } = senderOf({ provider }, options.resource ?? unbound)
   if (options.resource !== undefined) resource = manager.resource
@@ -126,7 +129,7 @@ export function authorizedFetch(
   let sender: Sender | undefined
   const authorized = async (input: string | URL | Request, init?: RequestInit) => {
     // Whose request it is, and what it holds, counts now and not when the credential is there.
-    const select = provider.select === undefined ? chosen : remembered(chosen)
+    const select = selectOf === undefined ? chosen : remembered(chosen)
     const call = await normalize(input, init)
     const asItIs = () => send(call.url, { ...call.init, headers: call.headers })
     if (!isServerRequest(call.url, call.headers, call.init.body)) return asItIs()
@@ -139,7 +142,7 @@ export function authorizedFetch(
       notePassing(call.url.origin, resource)
       return asItIs()
     }
-    if (provider.select !== undefined) return selected(call, select, resource)
+    if (selectOf !== undefined) return selected(call, select, resource)
     sender ??= senderOf({ provider }, resource)
     return sender.request(call)
   }
@@ -172,7 +175,7 @@ interface Verdict {
 class Sender {
   readonly manager: TokenManager
   readonly #policy: ResolvedRetryPolicy
-  readonly #send: typeof fetch
+  readonly #send: FetchLike
   readonly #now: () => number
   readonly #observed: boolean
   #streamOpened = false
@@ -180,7 +183,7 @@ class Sender {
   constructor(
     manager: TokenManager,
     policy: ResolvedRetryPolicy,
-    send: typeof fetch,
+    send: FetchLike,
     now: () => number,
     observed: boolean,
   ) {
@@ -224,7 +227,7 @@ class Sender {
       const [response, request] = await this.#follow(call, content, credential, attempt)
 
       // A credential that learnt something, such as a nonce, has one more try of its own.
-      const learnt = credential.observe?.(response, request) === true
+      const learnt = (await credential.observe?.(response, request)) === 'resend'
       if (learnt && !content.replayable) return response
       if (learnt && !observed) {
         observed = true
@@ -343,7 +346,15 @@ class Sender {
     for (let hops = 0; ; hops += 1) {
       const headers = new Headers(call.headers)
       const now = this.#now() + this.manager.clockOffset
-      const request = new Outgoing(method, target, headers, content, attempt, now)
+      const request = new Outgoing(
+        method,
+        target,
+        headers,
+        content,
+        attempt,
+        now,
+        init.signal ?? undefined,
+      )
       await this.#apply(credential, request, call)
       const sent = { ...init, method, headers, redirect } as const
       const response = await this.#send(request.destination, sent)

@@ -11,6 +11,7 @@ export class Outgoing implements OutgoingRequest {
   readonly headers: Headers
   readonly attempt: number
   readonly now: number
+  readonly signal: AbortSignal | undefined
   readonly #target: URL
   readonly #content: Content
   #url: URL | undefined
@@ -22,6 +23,7 @@ export class Outgoing implements OutgoingRequest {
     content: Content,
     attempt: number,
     now: number,
+    signal?: AbortSignal,
   ) {
     this.method = method
     this.#target = target
@@ -29,6 +31,7 @@ export class Outgoing implements OutgoingRequest {
     this.#content = content
     this.attempt = attempt
     this.now = now
+    this.signal = signal
   }
 
   // A copy, because the URL that came in belongs to the caller.

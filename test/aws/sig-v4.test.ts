@@ -541,6 +541,7 @@ describe('the time', () => {
   const hour = 3_600_000
   const answer = (status: number, time: number | undefined, more: Record<string, string> = {}) => ({
     status,
+    url: resource,
     headers: new Headers({
       ...more,
       ...(time === undefined ? {} : { Date: new Date(time).toUTCString() }),
@@ -560,11 +561,11 @@ describe('the time', () => {
   for (const status of [401, 403]) {
     it(`is corrected by a ${status} whose date is an hour off`, async () => {
       expect(await afterAnswer(answer(status, now + hour))).toEqual({
-        again: true,
+        again: 'resend',
         date: '20150830T133600Z',
       })
       expect(await afterAnswer(answer(status, now - hour))).toEqual({
-        again: true,
+        again: 'resend',
         date: '20150830T113600Z',
       })
     })
@@ -580,7 +581,7 @@ describe('the time', () => {
   ] as const
   for (const [title, response] of irrelevant) {
     it(`is not corrected by ${title}`, async () => {
-      expect(await afterAnswer(response)).toEqual({ again: false, date })
+      expect(await afterAnswer(response)).toEqual({ again: undefined, date })
     })
   }
 
@@ -591,7 +592,7 @@ describe('the time', () => {
 
     const again = requests.map((request) => credential.observe?.(answer(403, now + hour), request))
 
-    expect(again).toEqual([true, true])
+    expect(again).toEqual(['resend', 'resend'])
   })
 
   it('stays corrected when the credentials are renewed', async () => {
@@ -600,7 +601,7 @@ describe('the time', () => {
     const first = await manager.credential()
     const request = outgoing({})
     await first.apply(request)
-    first.observe?.(answer(403, now + hour), request)
+    await first.observe?.(answer(403, now + hour), request)
     manager.invalidate(first)
 
     const next = outgoing({})

@@ -35,7 +35,7 @@ describe('all', () => {
         return {
           ...(expiresAt === undefined ? {} : { expiresAt }),
           apply: ({ headers }: { headers: Headers }) => headers.append('X-Order', name),
-          observe: () => name === 'learns',
+          observe: () => (name === 'learns' ? ('resend' as const) : undefined),
         }
       },
     }
@@ -49,11 +49,11 @@ describe('all', () => {
   })
 
   test('lets every part see the response, and asks for another attempt when one wants it', async () => {
-    const response = { status: 401, headers: new Headers() }
+    const response = { status: 401, headers: new Headers(), url: 'https://mcp.example.com/mcp' }
     const calm = (await applied(all(part('a'), part('b')))).credential
-    expect(calm.observe?.(response, outgoing())).toBe(false)
+    expect(await calm.observe?.(response, outgoing())).toBeUndefined()
     const keen = (await applied(all(part('learns'), part('b')))).credential
-    expect(keen.observe?.(response, outgoing())).toBe(true)
+    expect(await keen.observe?.(response, outgoing())).toBe('resend')
   })
 
   test('renews only the parts that are due, and all of them after a refusal', async () => {

@@ -82,6 +82,7 @@ function outgoing(given: Given = {}): OutgoingRequest {
     streamed: given.streamed ?? false,
     attempt: 1,
     now: given.now ?? created * 1000,
+    signal: undefined,
   }
 }
 

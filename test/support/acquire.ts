@@ -39,6 +39,7 @@ export function outgoing(overrides: Partial<OutgoingRequest> = {}): OutgoingRequ
     streamed: false,
     attempt: 1,
     now: Date.UTC(2026, 0, 1),
+    signal: undefined,
     ...overrides,
   }
 }

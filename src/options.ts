@@ -1,0 +1,25 @@
+/**
+ * Checks that are the same for the options of every function.
+ *
+ * @module
+ */
+import { ConfigurationError } from './errors.ts'
+
+/**
+ * Refuses options that do not exist, so that a typing error is not a silent default.
+ *
+ * @param where - The function that takes the options, such as `apiKey`.
+ * @throws {@link ConfigurationError} that names the unknown option and the known ones.
+ */
+export function checkOptions(where: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || options instanceof URL) {
+    throw new ConfigurationError(where, `${where}: pass an object with ${known.join(', ')}.`)
+  }
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue
+    throw new ConfigurationError(
+      `${where}.${key}`,
+      `${where}: there is no option \`${key}\`; the options are ${known.join(', ')}.`,
+    )
+  }
+}
