@@ -112,6 +112,7 @@ export async function benchJwt(): Promise<void> {
       body: undefined,
       streamed: false,
       attempt: 1,
+      signal: undefined,
       now: Date.now(),
     }
     const byHand = () =>
@@ -169,6 +170,7 @@ export async function benchHmac(): Promise<void> {
       body,
       streamed: false,
       attempt: 1,
+      signal: undefined,
       now,
     }
     const bare = () => createHmac('sha256', key).update(`${now}.`).update(body).digest('hex')
