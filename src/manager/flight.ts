@@ -1,49 +1,40 @@
 /**
- * One task, many waiters, each of which may leave on its own.
+ * One result, many waiters, each of which may leave on its own.
  *
  * @module
  */
+import { onAbort } from '../waiting.ts'
 
-/** A running acquisition. */
+/** A result that several callers wait for. */
 export class Flight<T> {
-  /** Settles with the task. A rejection that nobody awaits is never reported as unhandled. */
+  /** Settles with the result. A rejection that nobody awaits is never reported as unhandled. */
   readonly result: Promise<T>
-  readonly #controller = new AbortController()
+  readonly #onDeserted: (reason: unknown) => void
+  #resolve: (value: T) => void = () => {}
+  #reject: (reason: unknown) => void = () => {}
   #waiters = 0
   #detached: boolean
-  #settled = false
-  #committed = false
 
-  /** @param background - It has no waiters and is not cancelled when the last one leaves. */
-  constructor(task: (signal: AbortSignal, commit: () => void) => Promise<T>, background: boolean) {
-    this.#detached = background
-    this.result = task(this.#controller.signal, () => {
-      this.#committed = true
+  /**
+   * @param detached - It goes on although nobody waits.
+   * @param onDeserted - Called with the signal's reason when the last waiter has left.
+   */
+  constructor(detached: boolean, onDeserted: (reason: unknown) => void) {
+    this.#detached = detached
+    this.#onDeserted = onDeserted
+    this.result = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
     })
-    const settle = () => {
-      this.#settled = true
-    }
-    this.result.then(settle, settle)
+    this.result.catch(() => {})
   }
 
-  /** Nobody waits, and cancelling it loses nothing. */
-  get cancelled(): boolean {
-    return this.#controller.signal.aborted
+  resolve(value: T): void {
+    this.#resolve(value)
   }
 
-  /** A single-use grant has been sent: from here on the result must be kept. */
-  get committed(): boolean {
-    return this.#committed
-  }
-
-  /** Cancels the task, unless a single-use grant is under way. */
-  cancel(reason: unknown): void {
-    if (!this.#committed && !this.#settled) this.#controller.abort(reason)
-  }
-
-  /** Ends the task in any case, for a time limit. */
-  abort(reason: unknown): void {
-    this.#controller.abort(reason)
+  reject(reason: unknown): void {
+    this.#reject(reason)
   }
 
   /** Waits for the result; an abort rejects this waiter alone, with the signal's reason. */
@@ -52,22 +43,21 @@ export class Flight<T> {
       this.#detached = true
       return this.result
     }
+    if (signal.aborted) return Promise.reject(signal.reason)
     this.#waiters += 1
     return new Promise<T>((resolve, reject) => {
-      const leave = () => {
+      const unsubscribe = onAbort(signal, () => {
         this.#waiters -= 1
         reject(signal.reason)
-        if (this.#waiters === 0 && !this.#detached) this.cancel(signal.reason)
-      }
-      signal.addEventListener('abort', leave, { once: true })
-      const done = () => signal.removeEventListener('abort', leave)
+        if (this.#waiters === 0 && !this.#detached) this.#onDeserted(signal.reason)
+      })
       this.result.then(
         (value) => {
-          done()
+          unsubscribe()
           resolve(value)
         },
         (error: unknown) => {
-          done()
+          unsubscribe()
           reject(error)
         },
       )

@@ -16,10 +16,12 @@ import {
   type CredentialError,
   isCredentialError,
   LoginRequiredError,
+  resourceLabel,
   StoreError,
 } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
+import { abortable } from '../waiting.ts'
 
 /** Where a credential came from: its issuer, the store, or another process that was faster. */
 export type CredentialSource = 'network' | 'store' | 'peer'
@@ -38,11 +40,11 @@ export type Acquire = (
 ) => Promise<Credential>
 
 /** What the manager wants. */
-export interface Wish {
+export interface StoredRequest {
   readonly reason: AcquireReason
   readonly previous: Credential | undefined
-  /** Only look for what another process may have stored. */
-  readonly lookOnly: boolean
+  /** Only what another process may have stored is wanted. */
+  readonly storeOnly: boolean
   readonly signal: AbortSignal
   /** For what is rebuilt from a record. */
   readonly context: AcquireContext
@@ -51,28 +53,40 @@ export interface Wish {
 /** Pauses before another attempt to write what must not be lost, in milliseconds. */
 const writePauses: readonly number[] = [50, 200, 800]
 
+/** Whose record it is. */
+export interface RecordOwner {
+  readonly resource: URL
+  readonly account: string
+  readonly tenant: string | undefined
+}
+
 /** One record of a store. */
 export class Persistence {
   readonly #store: CredentialStore
   readonly #key: string
+  /** Names the record in messages; the key may hold a secret path. */
+  readonly #label: string
   readonly #provider: CredentialProvider
   readonly #now: () => number
   readonly #emit: (details: CredentialEventDetails) => void
   /** Of the record that this process has seen last. */
   #generation = 0
   #obtainedAt = 0
+  /** Counts logouts. */
+  #removals = 0
   /** What could not be written yet. */
   #unsaved: CredentialRecord | undefined
 
   constructor(
     store: CredentialStore,
-    key: string,
+    owner: RecordOwner,
     provider: CredentialProvider,
     now: () => number,
     emit: (details: CredentialEventDetails) => void,
   ) {
     this.#store = store
-    this.#key = key
+    this.#key = recordKey(owner)
+    this.#label = `${resourceLabel(owner.resource)} (account ${owner.account})`
     this.#provider = provider
     this.#now = now
     this.#emit = emit
@@ -83,20 +97,20 @@ export class Persistence {
    *
    * @throws {@link StoreError} when the store cannot be used; nothing was spent then.
    */
-  async obtain(wish: Wish, acquire: Acquire): Promise<Obtained> {
+  async obtain(request: StoredRequest, acquire: Acquire): Promise<Obtained> {
     await this.flush()
-    const known = await this.#newer(await this.#read(), wish)
+    const known = await this.#newer(await this.#read(), request)
     if (known !== undefined) return { credential: known, source: 'store' }
-    if (wish.lookOnly) throw new StoreError('get', `The record of ${this.#key} is unchanged.`)
+    if (request.storeOnly) throw new StoreError('get', `The record of ${this.#label} is unchanged.`)
     const since = this.#now()
     return this.#store.lock(
       this.#key,
       async (lease) => {
         const ms = this.#now() - since
         if (ms >= 10) this.#emit({ type: 'lock_wait', ms })
-        return this.#renew(wish, acquire, lease)
+        return this.#renew(request, acquire, lease)
       },
-      wish.signal,
+      request.signal,
     )
   }
 
@@ -135,14 +149,17 @@ export class Persistence {
       await revoke(this.#isBehind(record) ? undefined : await this.#restore(record, context))
       await this.#store.delete(this.#key)
     })
+    this.#removals += 1
     this.#unsaved = undefined
     this.#generation = 0
   }
 
-  async #renew(wish: Wish, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
-    const { previous, context } = wish
+  async #renew(request: StoredRequest, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
+    const { previous, context, signal } = request
+    // The caller may have left while the lock was awaited.
+    signal.throwIfAborted()
     const record = await this.#read()
-    const newer = await this.#newer(record, wish)
+    const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
     const restored = this.#isBehind(record) ? undefined : await this.#restore(record, context)
     const before = restored ?? previous
@@ -152,38 +169,47 @@ export class Persistence {
     let committed = false
     let salvaged: Credential | undefined
     try {
-      const { signal } = wish
       const acquiring = acquire(
         record?.refused === true ? undefined : before,
         async () => {
           signal.throwIfAborted()
           if (lease.aborted) throw lease.reason
-          await this.#mark(record, base)
           committed = true
+          await this.#mark(record, base)
         },
         (rest) => {
           salvaged = rest
         },
       )
-      // A provider that does not listen must not hold the lock once nobody waits for it.
-      const left = new Promise<never>((_resolve, reject) => {
-        const leave = () => {
-          if (!committed) reject(signal.reason)
-        }
-        if (signal.aborted) leave()
-        signal.addEventListener('abort', leave, { once: true })
-        acquiring.finally(() => signal.removeEventListener('abort', leave)).catch(() => {})
-      })
-      const credential = await Promise.race([acquiring, left])
+      const credential = await this.#whileWanted(acquiring, signal)
       await this.#keep(credential.record, base, committed)
       return { credential, source: 'network' }
     } catch (error) {
       // A further login that was refused says nothing of the one that there is.
-      const isRefused = isRefusal(error) && wish.reason !== 'insufficient_scope'
-      const isUndone = committed && !isCredentialError(error, 'outcome_unknown')
+      const isRefused = isRefusal(error) && request.reason !== 'insufficient_scope'
+      const isUndone = committed && !signal.aborted && !isCredentialError(error, 'outcome_unknown')
       if (salvaged?.record !== undefined) await this.#keep(salvaged.record, base, committed)
       else if (isUndone) await this.#afterFailure(isRefused, record).catch(() => this.#failed())
       throw wasPending && isRefusal(error) ? this.#rotationLost(error as CredentialError) : error
+    }
+  }
+
+  /** A provider that does not heed the signal must not hold the lock once nobody wants its credential. */
+  async #whileWanted(acquiring: Promise<Credential>, signal: AbortSignal): Promise<Credential> {
+    const removals = this.#removals
+    const base = this.#generation
+    try {
+      return await abortable(acquiring, signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      // What comes all the same may have cost a refresh token.
+      const keepLate = async ({ record }: Credential) => {
+        if (record === undefined || this.#removals !== removals) return
+        this.#unsaved = { ...record, generation: base + 1 }
+        await this.flush()
+      }
+      acquiring.then(keepLate).catch(() => {})
+      throw error
     }
   }
 
@@ -265,7 +291,7 @@ export class Persistence {
       return credential
     throw new StoreError(
       'get',
-      `The record of ${this.#key} belongs to ${record.provider}, and ${this.#provider.name} cannot use it.`,
+      `The record of ${this.#label} belongs to ${record.provider}, and ${this.#provider.name} cannot use it.`,
       { remedy: 'Set `account` to tell the two apart; nothing was changed.' },
     )
   }
@@ -273,7 +299,7 @@ export class Persistence {
   /** The credential of a record that this process has not seen yet, if it will do. */
   async #newer(
     record: CredentialRecord | undefined,
-    { reason, context }: Wish,
+    { reason, context }: StoredRequest,
   ): Promise<Credential | undefined> {
     const { generation = 0 } = record ?? {}
     if (record === undefined || this.#isBehind(record)) return undefined
@@ -307,6 +333,13 @@ export class Persistence {
       },
     )
   }
+}
+
+/** Accounts and encoded tenants hold no separator, so that no account reads the record of a tenant. */
+function recordKey({ resource, account, tenant }: RecordOwner): string {
+  const parts = [`${resource.origin}${resource.pathname}`, account]
+  if (tenant !== undefined) parts.push(encodeURIComponent(tenant))
+  return parts.join(' | ')
 }
 
 /** Whether what could not be written yet is newer than what is stored. */

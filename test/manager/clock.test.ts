@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { clockOffset } from '../../src/manager/clock.ts'
+import { clockOffset, monotonicClock } from '../../src/manager/clock.ts'
 
 const at = Date.UTC(2026, 0, 1, 12)
 const reading = (more: object = {}) => ({
@@ -23,4 +23,23 @@ test.each([
   ['the round trip took too long', { sentAt: at - 30_000 }],
 ])('nothing is learnt when %s', (_what, more) => {
   expect(clockOffset(reading(more))).toBeUndefined()
+})
+
+test('the clock for pauses goes on when the wall clock is set back', () => {
+  let wall = 1_000_000
+  const elapsed = monotonicClock(() => wall, true)
+  const start = elapsed()
+  wall += 5000
+  expect(elapsed() - start).toBe(5000)
+  wall -= 3_600_000
+  expect(elapsed() - start).toBe(5000)
+  wall += 1000
+  expect(elapsed() - start).toBe(6000)
+})
+
+test('without an injected clock, pauses end although the wall clock stands still', async () => {
+  const elapsed = monotonicClock(() => 0, false)
+  const start = elapsed()
+  while (elapsed() - start < 2) await new Promise((resolve) => setImmediate(resolve))
+  expect(elapsed() - start).toBeGreaterThanOrEqual(2)
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { all, type CredentialProvider, TokenManager } from '../../src/index.ts'
+import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { deferred, settle, testClock } from '../support/clock.ts'
 import { testIssuer } from '../support/issuer.ts'
 
@@ -25,7 +26,10 @@ test('logout() ends a step-up that is under way', async () => {
   const first = manager.credential()
   await settle()
   issuer.grant(3600)
-  const step = manager.stepUp(await first, 'admin').catch(() => {})
+  const noOptions = { challenges: [], signal: undefined }
+  const step = transportPortOf(manager)
+    .stepUp(await first, 'admin', noOptions)
+    .catch(() => {})
   await settle()
   const out = manager.logout()
   await settle()

@@ -1,96 +1,85 @@
 import { describe, expect, test } from 'vitest'
 import { Flight } from '../../src/manager/flight.ts'
-import { deferred } from '../support/clock.ts'
 
-function flight(background = false) {
-  const answer = deferred<string>()
-  let seen: AbortSignal | undefined
-  let commit: () => void = () => {}
-  const running = new Flight<string>((signal, announce) => {
-    seen = signal
-    commit = announce
-    return answer.promise
-  }, background)
-  return { running, answer, commit: () => commit(), aborted: () => seen?.aborted === true }
+function flight(detached = false) {
+  const deserted: unknown[] = []
+  const running = new Flight<string>(detached, (reason) => deserted.push(reason))
+  return { running, deserted }
 }
 
 describe('a flight', () => {
   test('gives one result to all who wait', async () => {
-    const { running, answer } = flight()
+    const { running } = flight()
     const waiters = [running.wait(undefined), running.wait(new AbortController().signal)]
-    answer.resolve('token')
+    running.resolve('token')
     expect(await Promise.all(waiters)).toEqual(['token', 'token'])
   })
 
-  test('serves those who come after its end, and cannot be cancelled any more', async () => {
-    const { running, answer, aborted } = flight()
-    answer.resolve('token')
-    await running.result
+  test('serves those who come after its end', async () => {
+    const { running, deserted } = flight()
+    running.resolve('token')
     const late = new AbortController()
     expect(await running.wait(late.signal)).toBe('token')
     late.abort(new Error('too late'))
-    running.cancel(new Error('too late'))
-    expect(aborted()).toBe(false)
+    expect(deserted).toEqual([])
   })
 
   test('lets one waiter leave with its own reason, and the others stay', async () => {
-    const { running, answer, aborted } = flight()
+    const { running, deserted } = flight()
     const impatient = new AbortController()
     const leaving = running.wait(impatient.signal)
     const staying = running.wait(new AbortController().signal)
     impatient.abort(new Error('too slow'))
     await expect(leaving).rejects.toThrow('too slow')
-    expect(aborted()).toBe(false)
-    answer.resolve('token')
+    expect(deserted).toEqual([])
+    running.resolve('token')
     expect(await staying).toBe('token')
   })
 
-  test('is cancelled when the last waiter leaves', async () => {
-    const { running, aborted } = flight()
+  test('reports the reason of the last waiter that left', async () => {
+    const { running, deserted } = flight()
     const controller = new AbortController()
+    const reason = new Error('gone')
     const waiting = running.wait(controller.signal)
-    controller.abort(new Error('gone'))
-    await expect(waiting).rejects.toThrow('gone')
-    expect([aborted(), running.cancelled]).toEqual([true, true])
+    controller.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
+    expect(deserted).toEqual([reason])
   })
 
-  test('is not cancelled after a single-use grant was sent', async () => {
-    const { running, answer, commit, aborted } = flight()
-    const controller = new AbortController()
-    const waiting = running.wait(controller.signal)
-    commit()
-    controller.abort(new Error('gone'))
-    await expect(waiting).rejects.toThrow('gone')
-    running.cancel(new Error('closing'))
-    expect([running.committed, aborted()]).toEqual([true, false])
-    answer.resolve('token')
-    expect(await running.result).toBe('token')
-  })
-
-  test('that nobody asked for is not cancelled by those who join and leave', async () => {
-    const { running, aborted } = flight(true)
+  test.each([
+    ['that runs in the background', true],
+    ['that a caller without a signal waits for', false],
+  ])('%s is not deserted by those who join and leave', async (_which, detached) => {
+    const { running, deserted } = flight(detached)
+    if (!detached) running.wait(undefined)
     const controller = new AbortController()
     const waiting = running.wait(controller.signal)
     controller.abort()
     await expect(waiting).rejects.toThrow()
-    expect(aborted()).toBe(false)
-  })
-
-  test('can be ended by a time limit in any case', () => {
-    const { running, commit, aborted } = flight()
-    commit()
-    running.abort(new Error('time'))
-    expect(aborted()).toBe(true)
+    expect(deserted).toEqual([])
   })
 
   test('that fails while nobody waits leaves no unhandled rejection', async () => {
     const unhandled: unknown[] = []
     const note = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', note)
-    const { answer } = flight(true)
-    answer.reject(new Error('nobody cares'))
+    flight(true).running.reject(new Error('nobody waits'))
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])
+  })
+
+  test('prints no warning when twenty callers share one signal', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => warnings.push(warning)
+    process.on('warning', note)
+    const { running } = flight()
+    const { signal } = new AbortController()
+    const waiting = Array.from({ length: 20 }, () => running.wait(signal))
+    running.resolve('token')
+    await Promise.all(waiting)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', note)
+    expect(warnings).toEqual([])
   })
 })

@@ -3,6 +3,10 @@ import { backOff, deadlines, rejectionPause } from '../../src/manager/renewal.ts
 
 const windows = { earlyWindow: 300, hardMargin: 10, jitter: 0.3 }
 
+/** The deadlines of a credential that was obtained at 0. */
+const lived = (expiresAt: number | undefined, advice?: number, limits = windows, random = 0) =>
+  deadlines({ obtainedAt: 0, expiresAt, advice }, limits, random)
+
 describe('the windows', () => {
   // Life, early window and hard margin in seconds.
   test.each([
@@ -14,27 +18,34 @@ describe('the windows', () => {
     [1500, 300, 10],
     [86_400, 300, 10],
   ])('of a life of %d s begin %d s and %d s before its end', (life, early, hard) => {
-    const { refreshAt, hardAt, expiresAt } = deadlines(0, life * 1000, undefined, windows, 0)
+    const { refreshAt, hardAt, expiresAt } = lived(life * 1000)
     expect((expiresAt - refreshAt) / 1000).toBeCloseTo(early, 6)
     expect((expiresAt - hardAt) / 1000).toBeCloseTo(hard, 6)
   })
 
   test('are spread by the jitter, and never past the hard margin', () => {
-    const late = deadlines(0, 3_600_000, undefined, windows, 0.999_999)
+    const late = lived(3_600_000, undefined, windows, 0.999_999)
     expect(late.expiresAt - late.refreshAt).toBeCloseTo(210_000, -1)
-    const extreme = deadlines(0, 60_000, undefined, { ...windows, jitter: 1 }, 0.999_999)
+    const extreme = lived(60_000, undefined, { ...windows, jitter: 1 }, 0.999_999)
     expect(extreme.refreshAt).toBeLessThanOrEqual(extreme.hardAt)
   })
 
   test('follow the advice of the issuer where it makes sense', () => {
-    const at = (advice: number) => deadlines(0, 3_600_000, advice, windows, 0).refreshAt
+    const at = (advice: number) => lived(3_600_000, advice).refreshAt
     expect(at(1_800_000)).toBe(1_800_000)
     expect(at(-1)).toBe(3_300_000)
     expect(at(3_599_000)).toBe(3_300_000)
+    expect(at(Number.NaN)).toBe(3_300_000)
+  })
+
+  test('without an expiry are where the issuer advises, unless that is in the past', () => {
+    expect(lived(undefined, 60_000)).toMatchObject({ refreshAt: 60_000, expiresAt: Infinity })
+    expect(lived(undefined, 0).refreshAt).toBe(Infinity)
+    expect(lived(undefined, Number.NaN).refreshAt).toBe(Infinity)
   })
 
   test('do not exist without an expiry', () => {
-    expect(deadlines(0, undefined, undefined, windows, 0)).toEqual({
+    expect(lived(undefined)).toEqual({
       refreshAt: Infinity,
       hardAt: Infinity,
       expiresAt: Infinity,

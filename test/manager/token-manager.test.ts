@@ -9,6 +9,7 @@ import {
   TokenManager,
   type TokenManagerOptions,
 } from '../../src/index.ts'
+import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { settle, testClock } from '../support/clock.ts'
 import { testIssuer } from '../support/issuer.ts'
 
@@ -28,8 +29,9 @@ function setUp(
     onEvent: (event) => events.push(event),
     ...options,
   })
+  const port = transportPortOf(manager)
   const types = () => events.map(({ type }) => type)
-  return { clock, issuer, events, types, manager }
+  return { clock, issuer, events, types, manager, port }
 }
 
 type Setting = ReturnType<typeof setUp>
@@ -43,6 +45,7 @@ async function hold({ manager, issuer }: Setting, life?: number) {
   return credential
 }
 
+const noOptions = { challenges: [], signal: undefined }
 const unavailable = (retryAfter?: number) =>
   new CredentialError('server_error', 'The issuer is down.', {
     retryable: true,
@@ -284,7 +287,7 @@ describe('when only a person can help', () => {
     expect(issuer.contexts).toHaveLength(1)
     expect(types().filter((type) => type === 'login_required')).toHaveLength(1)
 
-    manager.reset()
+    manager.login()
     const second = manager.credential()
     await settle()
     issuer.grant(60)
@@ -399,10 +402,10 @@ describe('an abort', () => {
 describe('a rejected credential', () => {
   test('is replaced once, however many requests were refused with it', async () => {
     const setting = setUp()
-    const { issuer, manager, events } = setting
+    const { issuer, manager, events, port } = setting
     const old = await hold(setting, 3600)
     for (let request = 0; request < 200; request += 1) {
-      expect(manager.invalidate(old)).toBe(true)
+      expect(port.rejected(old, {})).toBe(true)
     }
     const wanted = manager.credential()
     await settle()
@@ -410,7 +413,7 @@ describe('a rejected credential', () => {
     const renewed = issuer.grant(3600)
     expect(await wanted).toBe(renewed)
     // Late refusals of the old one mean nothing.
-    expect(manager.invalidate(old)).toBe(true)
+    expect(port.rejected(old, {})).toBe(true)
     expect(manager.current()).toBe(renewed)
     expect(events.at(-1)).toMatchObject({ type: 'rejected', late: true })
   })
@@ -418,7 +421,7 @@ describe('a rejected credential', () => {
   test('is not handed out again, not even when the renewal fails', async () => {
     const setting = setUp()
     const old = await hold(setting, 3600)
-    setting.manager.invalidate(old)
+    setting.port.rejected(old, {})
     const wanted = setting.manager.credential()
     await settle()
     setting.issuer.fail(unavailable())
@@ -428,12 +431,12 @@ describe('a rejected credential', () => {
 
   test('costs ever rarer renewals when the server refuses every one', async () => {
     const setting = setUp()
-    const { clock, issuer, manager } = setting
+    const { clock, issuer, manager, port } = setting
     await hold(setting, 36_000)
     let renewals = 0
     for (let second = 0; second < 600; second += 1) {
       const credential = await manager.credential()
-      if (manager.invalidate(credential)) {
+      if (port.rejected(credential, {})) {
         const wanted = manager.credential()
         await settle()
         issuer.grant(36_000)
@@ -448,14 +451,14 @@ describe('a rejected credential', () => {
 
   test('ends the streak when the server takes one again', async () => {
     const setting = setUp()
-    const { clock, issuer, manager } = setting
+    const { clock, issuer, manager, port } = setting
     for (let round = 0; round < 5; round += 1) {
       const credential = round === 0 ? await hold(setting, 3600) : await manager.credential()
-      expect(manager.invalidate(credential)).toBe(true)
+      expect(port.rejected(credential, {})).toBe(true)
       const wanted = manager.credential()
       await settle()
-      manager.accepted(issuer.grant(3600))
-      manager.accepted(await wanted)
+      port.accepted(issuer.grant(3600))
+      port.accepted(await wanted)
       clock.advance(1)
     }
   })
@@ -466,12 +469,12 @@ describe('further scopes', () => {
 
   test('are asked for as the union, and not in an ordinary renewal', async () => {
     const setting = scoped()
-    const { issuer, manager } = setting
+    const { issuer, manager, port } = setting
     const first = manager.credential()
     await settle()
     issuer.grant(3600, { scope: 'read' })
     const credential = await first
-    const wanted = manager.stepUp(credential, 'write')
+    const wanted = port.stepUp(credential, 'write', noOptions)
     await settle()
     expect(issuer.contexts[1]).toMatchObject({ reason: 'insufficient_scope', scope: 'read write' })
     const wider = issuer.grant(3600, { scope: 'read write' })
@@ -481,17 +484,20 @@ describe('further scopes', () => {
 
   test('are asked for once by many, and not again within ten minutes', async () => {
     const setting = scoped()
-    const { clock, issuer, manager } = setting
+    const { clock, issuer, manager, port } = setting
     const credential = await hold(setting, 36_000)
-    const wanted = [manager.stepUp(credential, 'write'), manager.stepUp(credential, 'write')]
+    const wanted = [
+      port.stepUp(credential, 'write', noOptions),
+      port.stepUp(credential, 'write', noOptions),
+    ]
     await settle()
     expect(issuer.waiting).toBe(1)
     issuer.fail(new CredentialError('access_denied', 'No.'))
     await Promise.all(wanted.map((each) => expect(each).rejects.toThrow('No.')))
-    expect(await manager.stepUp(credential, 'write')).toBeUndefined()
+    expect(await port.stepUp(credential, 'write', noOptions)).toBeUndefined()
     expect(manager.current()).toBe(credential)
     clock.advance(600_000)
-    const again = manager.stepUp(credential, 'write')
+    const again = port.stepUp(credential, 'write', noOptions)
     await settle()
     issuer.grant(3600, { scope: 'write' })
     await again
@@ -500,7 +506,7 @@ describe('further scopes', () => {
   test('are not asked for of a provider that takes none', async () => {
     const setting = setUp()
     const credential = await hold(setting, 3600)
-    expect(await setting.manager.stepUp(credential, 'write')).toBeUndefined()
+    expect(await setting.port.stepUp(credential, 'write', noOptions)).toBeUndefined()
   })
 })
 
@@ -552,10 +558,10 @@ describe('the clock', () => {
 
   test('of the server is learnt from a refusal, and told to the provider', async () => {
     const setting = setUp()
-    const { manager, issuer, clock } = setting
-    expect(manager.observeClock(reading(setting, 600_000), 0)).toBe(true)
+    const { manager, issuer, clock, port } = setting
+    expect(port.observeClock(reading(setting, 600_000), 0)).toBe(true)
     // A request that was made with the corrected time gains nothing from another attempt.
-    expect(manager.observeClock(reading(setting, 600_000), manager.clockOffset)).toBe(false)
+    expect(port.observeClock(reading(setting, 600_000), port.clockOffset)).toBe(false)
     await hold(setting, 60)
     // The header's seconds are cut, so half of one is added on average.
     expect((issuer.contexts[0]?.serverNow() ?? 0) - clock.now()).toBe(600_500)
@@ -563,12 +569,12 @@ describe('the clock', () => {
 
   test('is not corrected for small differences, cached answers and broken clocks', () => {
     const setting = setUp()
-    const { manager, types } = setting
-    expect(manager.observeClock(reading(setting, 20_000), 0)).toBe(false)
-    expect(manager.observeClock({ ...reading(setting, 600_000), age: '5' }, 0)).toBe(false)
-    expect(manager.observeClock({ ...reading(setting, 600_000), date: 'soon' }, 0)).toBe(false)
-    expect(manager.observeClock(reading(setting, 2 * 86_400_000), 0)).toBe(false)
-    expect(manager.clockOffset).toBe(0)
+    const { manager, types, port } = setting
+    expect(port.observeClock(reading(setting, 20_000), 0)).toBe(false)
+    expect(port.observeClock({ ...reading(setting, 600_000), age: '5' }, 0)).toBe(false)
+    expect(port.observeClock({ ...reading(setting, 600_000), date: 'soon' }, 0)).toBe(false)
+    expect(port.observeClock(reading(setting, 2 * 86_400_000), 0)).toBe(false)
+    expect(port.clockOffset).toBe(0)
     expect(types()).toEqual(['clock_offset'])
   })
 })
@@ -580,7 +586,7 @@ describe('keepFresh', () => {
       const issuer = testIssuer()
       const manager = new TokenManager(issuer.provider, {
         resource,
-        keepFresh: true,
+        renewal: { keepFresh: true },
         random: () => 0,
       })
       const wanted = manager.credential()
@@ -603,7 +609,7 @@ describe('keepFresh', () => {
     vi.useFakeTimers()
     try {
       const issuer = testIssuer()
-      const manager = new TokenManager(issuer.provider, { resource, keepFresh: true })
+      const manager = new TokenManager(issuer.provider, { resource, renewal: { keepFresh: true } })
       const wanted = manager.credential()
       await settle()
       issuer.grant(30 * 86_400)
@@ -652,10 +658,10 @@ describe('close()', () => {
   test('rejects later calls, is idempotent, and is also the disposal', async () => {
     const setting = setUp()
     const credential = await hold(setting, 3600)
-    const { manager, types } = setting
+    const { manager, types, port } = setting
     await Promise.all([manager.close(), manager.close(), manager[Symbol.asyncDispose]()])
     expect(manager.current()).toBeUndefined()
-    expect(manager.invalidate(credential)).toBe(false)
+    expect(port.rejected(credential, {})).toBe(false)
     await expect(manager.credential()).rejects.toMatchObject({ code: 'closed' })
     expect(types().filter((type) => type === 'closed')).toHaveLength(1)
   })
@@ -735,11 +741,11 @@ describe('what is reported', () => {
 describe('bad options', () => {
   const { provider } = testIssuer()
   test.each([
-    ['earlyWindow', { earlyWindow: 0 }],
-    ['earlyWindow', { earlyWindow: Number.NaN }],
-    ['hardMargin', { hardMargin: -1 }],
-    ['hardMargin', { hardMargin: 300 }],
-    ['jitter', { jitter: 1.1 }],
+    ['renewal.earlyWindow', { renewal: { earlyWindow: 0 } }],
+    ['renewal.earlyWindow', { renewal: { earlyWindow: Number.NaN } }],
+    ['renewal.hardMargin', { renewal: { hardMargin: -1 } }],
+    ['renewal.hardMargin', { renewal: { hardMargin: 300 } }],
+    ['renewal.jitter', { renewal: { jitter: 1.1 } }],
     ['acquireTimeout', { acquireTimeout: 0 }],
     ['resource', { resource: 'nowhere' }],
     ['resource', { resource: 'file:///etc/passwd' }],

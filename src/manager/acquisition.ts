@@ -1,0 +1,187 @@
+/**
+ * One acquisition, from its start to its outcome.
+ *
+ * @module
+ */
+import type { AcquireReason, Challenge, Credential } from '../credential.ts'
+import { timeLimit } from '../waiting.ts'
+import { Flight } from './flight.ts'
+import type { Obtained } from './persistence.ts'
+
+/** What an acquisition is for. */
+export interface AcquisitionRequest {
+  readonly reason: AcquireReason
+  /** Nobody waits for it, and nobody may be asked. */
+  readonly background: boolean
+  readonly scope: string | undefined
+  readonly challenges: readonly Challenge[]
+  /** Only what another process may have stored is wanted. */
+  readonly storeOnly?: true
+}
+
+/** How an acquisition ended. */
+export type Outcome =
+  | { readonly obtained: Obtained }
+  | { readonly error: unknown; readonly timedOut?: true }
+
+/** What an acquisition needs of its surroundings. */
+export interface AcquisitionHost {
+  /** Asks the store and the provider. */
+  obtain(acquisition: Acquisition): Promise<Obtained>
+  /** The next acquisition may start. */
+  release(acquisition: Acquisition): void
+  /** Applies the outcome. What it returns or throws is what the waiters receive. */
+  settle(acquisition: Acquisition, outcome: Outcome): Credential
+  /** A credential came after the acquisition was given up. */
+  discard(acquisition: Acquisition, obtained: Obtained): void
+  /** The error of an acquisition that took too long. */
+  timeoutError(acquisition: Acquisition): Error
+}
+
+/**
+ * Its phases:
+ *
+ * | phase | entered when | what may follow |
+ * |---|---|---|
+ * | `running` | it starts | `ended`, `overdue` |
+ * | `overdue` | the time limit passes after a single-use grant was sent: the waiters receive an error, the answer is still wanted | `ended` |
+ * | `ended` | the outcome is there, or it was cancelled or abandoned | |
+ *
+ * An acquisition that has sent a single-use grant is never cancelled: its result would be lost.
+ */
+export class Acquisition {
+  readonly request: AcquisitionRequest
+  /** The epoch in which it started. */
+  readonly epoch: number
+  /** The generation of the held credential when it started. */
+  readonly generation: number
+  /** The credential that it replaces. */
+  readonly previous: Credential | undefined
+  /** When it started, in milliseconds since the epoch. */
+  readonly startedAt: number
+  /** What its waiters wait for. */
+  readonly flight: Flight<Credential>
+  /** Settles when it occupies nothing any more. */
+  readonly ended: Promise<void>
+  readonly #controller = new AbortController()
+  readonly #host: AcquisitionHost
+  readonly #clock: () => number
+  readonly #hopelessAt: number
+  #phase: 'running' | 'overdue' | 'ended' = 'running'
+  #committed = false
+  #end: () => void = () => {}
+
+  constructor(
+    request: AcquisitionRequest,
+    start: {
+      readonly epoch: number
+      readonly generation: number
+      readonly previous: Credential | undefined
+      readonly startedAt: number
+      readonly limitMs: number
+      readonly clock: () => number
+    },
+    host: AcquisitionHost,
+  ) {
+    this.request = request
+    this.epoch = start.epoch
+    this.generation = start.generation
+    this.previous = start.previous
+    this.startedAt = start.startedAt
+    this.#host = host
+    this.#clock = start.clock
+    this.#hopelessAt = start.clock() + 2 * start.limitMs
+    this.flight = new Flight(request.background, (reason) => this.cancel(reason))
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    void this.#run(start.limitMs)
+  }
+
+  /** Aborts when the acquisition is cancelled or abandoned. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** A single-use grant has been sent. */
+  get committed(): boolean {
+    return this.#committed
+  }
+
+  /** It took too long, but its answer is still wanted. */
+  get overdue(): boolean {
+    return this.#phase === 'overdue'
+  }
+
+  /** It has been overdue for as long as it was allowed to take. */
+  get hopeless(): boolean {
+    return this.overdue && this.#clock() >= this.#hopelessAt
+  }
+
+  /**
+   * Announces that a single-use grant is about to be sent.
+   *
+   * @throws The reason of the signal when the acquisition was cancelled; the grant must not be sent.
+   */
+  commit(): void {
+    this.#controller.signal.throwIfAborted()
+    this.#committed = true
+  }
+
+  /** Ends the acquisition, unless a single-use grant is under way. */
+  cancel(reason: unknown): void {
+    if (!this.#committed) this.abandon(reason)
+  }
+
+  /** Ends the acquisition in any case. */
+  abandon(reason: unknown): void {
+    if (!this.#finish()) return
+    this.#controller.abort(reason)
+    this.flight.reject(reason)
+  }
+
+  async #run(limitMs: number): Promise<void> {
+    const stop = timeLimit(limitMs, () => this.#expire())
+    void this.ended.then(stop)
+    try {
+      // The provider runs in a later microtask, so that the acquisition is in its place when it settles.
+      await Promise.resolve()
+      this.#controller.signal.throwIfAborted()
+      const obtained = await this.#host.obtain(this)
+      if (this.#finish()) this.#settle({ obtained })
+      else this.#host.discard(this, obtained)
+    } catch (error) {
+      if (this.#finish()) this.#settle({ error })
+    }
+  }
+
+  #expire(): void {
+    const error = this.#host.timeoutError(this)
+    if (!this.#committed) {
+      if (this.#finish()) {
+        this.#controller.abort(error)
+        this.#settle({ error, timedOut: true })
+      }
+    } else if (this.#phase === 'running') {
+      this.#phase = 'overdue'
+      this.#settle({ error, timedOut: true })
+    }
+  }
+
+  /** Enters the last phase, and returns whether it was not entered before. */
+  #finish(): boolean {
+    if (this.#phase === 'ended') return false
+    this.#phase = 'ended'
+    this.#end()
+    this.#host.release(this)
+    return true
+  }
+
+  #settle(outcome: Outcome): void {
+    try {
+      this.flight.resolve(this.#host.settle(this, outcome))
+    } catch (error) {
+      this.flight.reject(error)
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What a provider returned, read with suspicion.
+ *
+ * @module
+ */
+import type { Credential } from '../credential.ts'
+import { CredentialError } from '../errors.ts'
+
+/**
+ * Checks a credential before it is used.
+ *
+ * @throws {@link CredentialError} with the code `invalid_response` that says what to return instead.
+ */
+export function checkCredential(credential: Credential, provider: string, now: number): void {
+  if (typeof credential?.apply !== 'function') {
+    throw invalid(
+      provider,
+      'resolved to something without an `apply` function',
+      'Return { apply({ headers }) { headers.set(…) } }.',
+    )
+  }
+  const expiresAt: unknown = credential.expiresAt
+  if (expiresAt === undefined) return
+  if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) {
+    throw invalid(
+      provider,
+      'resolved to a credential whose `expiresAt` is no number',
+      'Return milliseconds since the epoch, such as now() + 3600_000.',
+    )
+  }
+  // A time in seconds would be an hour in January 1970.
+  if (expiresAt < now / 100) {
+    throw invalid(
+      provider,
+      'resolved to a credential whose `expiresAt` lies decades in the past',
+      '`expiresAt` is milliseconds since the epoch; multiply seconds by 1000.',
+    )
+  }
+}
+
+function invalid(provider: string, problem: string, remedy: string): CredentialError {
+  return new CredentialError('invalid_response', `${provider}: \`acquire\` ${problem}.`, {
+    provider,
+    remedy,
+  })
+}

@@ -1,0 +1,114 @@
+/**
+ * Failed acquisitions: how long nothing is tried, and what callers are told meanwhile.
+ *
+ * @module
+ */
+import type { CredentialError } from '../errors.ts'
+import { backOff, retryAfterMs, shortestBackOff } from './renewal.ts'
+
+/** The circumstances of a failure. */
+export interface FailureCircumstances {
+  /** Milliseconds that the present credential still works; 0 when there is none. */
+  readonly usableFor: number
+  /** Only a person can help, and the acquisition was not allowed to ask one. */
+  readonly unattended: boolean
+}
+
+/** A recorded failure. */
+export interface Failure {
+  readonly error: CredentialError
+  /** How many attempts in a row have failed. */
+  readonly attempt: number
+  /** Milliseconds until the next attempt; `Infinity`: not before a login. */
+  readonly waitMs: number
+}
+
+/** An error that nobody can wait out is not repeated for this long, in milliseconds. */
+const coolDownMs = 60_000
+/** A login makes up for failures, but a listener that logs in after every failure must not loop. */
+const maxLogins = 5
+const loginPeriodMs = 10_000
+
+/** The series of failures since the last success. All pauses are on the clock for pauses. */
+export class Failures {
+  readonly #clock: () => number
+  readonly #random: () => number
+  #failure: Failure | undefined
+  #attempts = 0
+  #notBefore = -Infinity
+  #unattended = false
+  #logins: readonly number[] = []
+
+  constructor(clock: () => number, random: () => number) {
+    this.#clock = clock
+    this.#random = random
+  }
+
+  /** The last failure, unless it was followed by a success. */
+  get last(): Failure | undefined {
+    return this.#failure
+  }
+
+  /** A person can help, and has not been asked yet: background renewals stop, but callers may ask. */
+  get unattended(): boolean {
+    return this.#unattended
+  }
+
+  /** Only a login ends the failure. */
+  get needsLogin(): boolean {
+    return this.#notBefore === Infinity
+  }
+
+  /** Milliseconds for which nothing should be tried; 0: now. */
+  get pauseMs(): number {
+    return Math.max(0, this.#notBefore - this.#clock())
+  }
+
+  /** Records a failed acquisition. */
+  record(error: CredentialError, { usableFor, unattended }: FailureCircumstances): Failure {
+    const attempt = this.#attempts + 1
+    const waitMs = this.#waitMs(error, attempt, usableFor)
+    return this.#set({ error, attempt, waitMs }, unattended)
+  }
+
+  /** Records an acquisition that succeeded, but whose credential is already due for renewal. */
+  recordUseless(error: CredentialError): Failure {
+    const attempt = this.#attempts + 1
+    const waitMs = Math.max(1000, backOff(attempt, this.#random()))
+    return this.#set({ error, attempt, waitMs }, false)
+  }
+
+  /** A success, or a logout, ends the series. */
+  clear(): void {
+    this.#failure = undefined
+    this.#attempts = 0
+    this.#notBefore = -Infinity
+    this.#unattended = false
+  }
+
+  /** Allows another attempt at once, for a login; a few times in ten seconds. */
+  forgive(): void {
+    const now = this.#clock()
+    const recent = this.#logins.filter((time) => now - time < loginPeriodMs)
+    if (this.#failure === undefined || recent.length >= maxLogins) return
+    this.#logins = [...recent, now]
+    this.clear()
+  }
+
+  #set(failure: Failure, unattended: boolean): Failure {
+    this.#failure = failure
+    this.#attempts = failure.attempt
+    this.#notBefore = this.#clock() + failure.waitMs
+    this.#unattended = unattended
+    return failure
+  }
+
+  #waitMs(error: CredentialError, attempt: number, usableFor: number): number {
+    if (error.code === 'login_required') return Infinity
+    if (!error.retryable) return coolDownMs
+    const wait = backOff(attempt, this.#random(), error.retryAfter)
+    if (usableFor <= 0) return wait
+    // The pause must not outlast a credential that still works: nobody would notice the failure.
+    return Math.max(shortestBackOff, Math.min(wait, usableFor / 2), retryAfterMs(error.retryAfter))
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * What a caller gets in each state of the held credential.
+ *
+ * @module
+ */
+import type { AcquireReason, Challenge, Credential } from '../credential.ts'
+import { CredentialError, resourceLabel } from '../errors.ts'
+import { abortable } from '../waiting.ts'
+import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
+import { coolingError } from './failure.ts'
+import { serves } from './lane.ts'
+import { Outcomes } from './outcomes.ts'
+import type { ManagerParts } from './parts.ts'
+
+/** How often the store is read for a login that another process may have made, in milliseconds. */
+const storeReadPauseMs = 1000
+
+/**
+ * | state | a caller gets | what is started |
+ * |---|---|---|
+ * | fresh | the credential, without this class | nothing |
+ * | early | the credential | a renewal in the background, unless one runs or a pause lasts |
+ * | late | the renewed credential; the present one during a pause or when the renewal fails | a renewal, or the running one is joined |
+ * | gone | the new credential, or the error of the acquisition | an acquisition, or the running one is joined |
+ * | gone, during a pause | the last error, with the time that is left | nothing |
+ * | gone, login required | the last error | the store is read, at most once a second |
+ * | logout under way | as above, once it is over | nothing |
+ * | closed | the error `closed` | nothing |
+ */
+export class Lifecycle {
+  readonly #parts: ManagerParts
+  readonly #outcomes: Outcomes
+  readonly #closing = new AbortController()
+  #challenges: readonly Challenge[] = []
+  #lastStoreRead = -Infinity
+  #logout: Promise<unknown> | undefined
+
+  constructor(parts: ManagerParts) {
+    this.#parts = parts
+    this.#outcomes = new Outcomes(parts, () => this.#renewInBackground())
+  }
+
+  /** Aborts when the manager is closed, with the error that callers receive. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** Gets a credential that is not fresh. */
+  async credential(signal: AbortSignal | undefined): Promise<Credential> {
+    await this.#whenOpen(signal)
+    const { held, options } = this.#parts
+    const state = held.state(options.now())
+    if (state === 'gone') return this.#acquire(signal)
+    if (state === 'late') return this.#renewOrServe(signal)
+    if (state === 'early') this.#renewInBackground()
+    return held.credential as Credential
+  }
+
+  /** Gets a new credential although the present one is good. */
+  async renew(signal: AbortSignal | undefined): Promise<Credential> {
+    await this.#whenOpen(signal)
+    const cooling = this.#coolingError()
+    if (cooling !== undefined) throw cooling
+    return this.#join('forced', signal)
+  }
+
+  /** Asks for further scopes; nothing must be running. */
+  stepUp(
+    scope: string,
+    challenges: readonly Challenge[],
+    signal: AbortSignal | undefined,
+  ): Promise<Credential> {
+    const request = { reason: 'insufficient_scope', background: false, scope, challenges } as const
+    return this.#outcomes.start(request).flight.wait(signal)
+  }
+
+  /** Reads the store, unless something runs already. */
+  readStore(reason: AcquireReason): Acquisition {
+    const request = { background: true, scope: undefined, challenges: [] } as const
+    return this.#parts.lane.running ?? this.#outcomes.start({ ...request, reason, storeOnly: true })
+  }
+
+  /**
+   * Waits for the acquisition that runs, whatever comes of it.
+   *
+   * @throws The signal's reason; an error when the acquisition is overdue.
+   */
+  async settled(running: Acquisition, signal: AbortSignal | undefined): Promise<void> {
+    if (running.overdue) {
+      const error = coolingError(this.#outcomes.timeoutError(running), 1000)
+      if (!running.hopeless) throw error
+      running.abandon(error)
+    } else {
+      const ignore = () => {}
+      await abortable(running.flight.result.then(ignore, ignore), signal)
+    }
+    await this.#whenOpen(signal)
+  }
+
+  /** Takes note of what the server wants, for the next acquisition. */
+  challenged(challenges: readonly Challenge[]): void {
+    this.#challenges = challenges
+  }
+
+  /** Allows what failures and refusals forbid, for a login. */
+  forgive(): void {
+    const { failures, refusals, scopes } = this.#parts
+    failures.forgive()
+    refusals.clear()
+    scopes.forgive()
+  }
+
+  /** Hands nothing out until a logout is over. */
+  suspend(logout: Promise<unknown>): void {
+    this.#parts.held.suspend()
+    this.#outcomes.suspend()
+    this.#logout = logout
+  }
+
+  /** The newest credential, for the logout; it may have arrived after the logout began. */
+  get latest(): Credential | undefined {
+    return this.#outcomes.latest
+  }
+
+  loggedOutError(): CredentialError {
+    return this.#outcomes.loggedOutError()
+  }
+
+  /** Ends a logout. */
+  resume(gaveUp: boolean): void {
+    const { held, failures, refusals, scopes } = this.#parts
+    this.#logout = undefined
+    if (gaveUp) {
+      held.clear()
+      failures.clear()
+      refusals.clear()
+      scopes.clear()
+      this.#challenges = []
+    }
+    this.#outcomes.resume(gaveUp)
+  }
+
+  /** Hands nothing out any more. */
+  close(): CredentialError {
+    const { held, provider, options } = this.#parts
+    const { resource } = options
+    const label = resourceLabel(resource)
+    const error = new CredentialError('closed', `The credential manager for ${label} is closed.`, {
+      resource,
+      provider: provider.name,
+      remedy: 'Make a new one, or a new transport.',
+    })
+    held.close()
+    this.#outcomes.suspend()
+    this.#closing.abort(error)
+    return error
+  }
+
+  /** Waits until a logout is over; then the manager must not be closed. */
+  async #whenOpen(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    this.closing.throwIfAborted()
+    while (this.#logout !== undefined) {
+      const ignore = () => {}
+      const over = this.#logout.then(ignore, ignore)
+      await abortable(abortable(over, this.closing), signal)
+    }
+  }
+
+  #renewInBackground(): void {
+    const { held, lane, failures, scopes } = this.#parts
+    if (!held.open || lane.running !== undefined || failures.pauseMs > 0) return
+    this.#outcomes.start({
+      reason: 'expiring',
+      background: true,
+      scope: scopes.scope,
+      challenges: this.#challenges,
+    })
+  }
+
+  async #renewOrServe(signal: AbortSignal | undefined): Promise<Credential> {
+    const { held, lane, failures, options } = this.#parts
+    const { credential, epoch } = held
+    const { running } = lane
+    const isOccupied = running?.overdue === true || running?.request.reason === 'insufficient_scope'
+    if (isOccupied || failures.pauseMs > 0) return credential as Credential
+    try {
+      return await this.#join('expiring', signal)
+    } catch (error) {
+      const { credential: present } = held
+      const isUsable = held.usableFor(options.now()) > 0 && epoch === held.epoch
+      if (present === undefined || !isUsable || signal?.aborted === true) throw error
+      return present
+    }
+  }
+
+  #acquire(signal: AbortSignal | undefined): Promise<Credential> {
+    const cooling = this.#coolingError()
+    if (cooling === undefined) return this.#join(this.#reason(), signal)
+    const isReading = this.#parts.lane.running?.request.storeOnly === true
+    if (isReading || this.#mayReadStore()) return this.#adoptStored(cooling, signal)
+    return Promise.reject(cooling)
+  }
+
+  /** Joins the acquisition that runs where its result will do; otherwise starts one after it. */
+  async #join(wanted: AcquireReason, signal: AbortSignal | undefined): Promise<Credential> {
+    const { held, lane, options } = this.#parts
+    for (;;) {
+      const request = this.#request(wanted === 'forced' ? wanted : this.#reason())
+      const { running } = lane
+      if (running === undefined) return this.#outcomes.start(request).flight.wait(signal)
+      if (running.overdue || !serves(running.request, request)) await this.settled(running, signal)
+      else {
+        try {
+          return await running.flight.wait(signal)
+        } catch (error) {
+          if (signal?.aborted === true || !this.#mayAskNow(running)) throw error
+          await this.#whenOpen(signal)
+        }
+      }
+      const isUsable = held.usableFor(options.now()) > 0
+      if (wanted !== 'forced' && isUsable) return held.credential as Credential
+      const cooling = this.#coolingError()
+      if (cooling !== undefined) throw cooling
+    }
+  }
+
+  /** An acquisition in the background failed only because it must not ask a person. */
+  #mayAskNow({ request }: Acquisition): boolean {
+    return request.background && this.#parts.failures.unattended
+  }
+
+  #request(reason: AcquireReason): AcquisitionRequest {
+    const { scope } = this.#parts.scopes
+    return { reason, background: false, scope, challenges: this.#challenges }
+  }
+
+  #reason(): AcquireReason {
+    const { rejected, credential } = this.#parts.held
+    if (rejected) return 'rejected'
+    return credential === undefined ? 'missing' : 'expiring'
+  }
+
+  /** Another process may have logged in meanwhile. */
+  #mayReadStore(): boolean {
+    const { source, failures, clock, lane } = this.#parts
+    if (!source.stores || !failures.needsLogin || lane.running !== undefined) return false
+    if (clock() < this.#lastStoreRead + storeReadPauseMs) return false
+    this.#lastStoreRead = clock()
+    return true
+  }
+
+  async #adoptStored(
+    refused: CredentialError,
+    signal: AbortSignal | undefined,
+  ): Promise<Credential> {
+    try {
+      return await this.readStore(this.#reason()).flight.wait(signal)
+    } catch {
+      signal?.throwIfAborted()
+      this.closing.throwIfAborted()
+      throw refused
+    }
+  }
+
+  /** The error for callers during a pause; `undefined`: there is none, or what runs may end it. */
+  #coolingError(): CredentialError | undefined {
+    const { failures, lane, reporter } = this.#parts
+    const { last, pauseMs, unattended, needsLogin } = failures
+    if (last === undefined || pauseMs <= 0 || unattended) return undefined
+    const { running } = lane
+    const mayEnd = running !== undefined && running.request.storeOnly !== true && !running.overdue
+    if (mayEnd) return undefined
+    if (needsLogin) return last.error
+    reporter.emit({ type: 'cooldown', code: last.error.code, retryIn: pauseMs / 1000 })
+    return coolingError(last.error, pauseMs)
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The options of a token manager, checked once.
+ *
+ * @module
+ */
+import type { CredentialProvider, CredentialStore, FetchLike } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import type { CredentialEventListener } from '../events.ts'
+import { checkOptions } from '../options.ts'
+import type { RenewalWindows } from './renewal.ts'
+
+/** How a {@link TokenManager} works. */
+export interface TokenManagerOptions {
+  /** The MCP server that the credential is for. Query and fragment do not count. */
+  readonly resource: string | URL
+  /** When credentials are renewed. */
+  readonly renewal?: {
+    /** Seconds before expiry at which background renewal begins, at most. Default 300. */
+    readonly earlyWindow?: number
+    /** Seconds before expiry at which callers wait for a renewal, at most. Default 10. */
+    readonly hardMargin?: number
+    /** Share of the early window by which renewals are spread, from 0 to 1. Default 0.3. */
+    readonly jitter?: number
+    /** Renew in time even while nobody asks, with one timer that keeps no process alive. Default `false`. */
+    readonly keepFresh?: boolean
+  }
+  /** Seconds that one acquisition may take. Default 30, or 300 when a person takes part. */
+  readonly acquireTimeout?: number
+  /**
+   * Where credentials rest, so that other processes and later starts share them. Default: nowhere.
+   * Credentials that are no login, such as API keys, are never stored.
+   */
+  readonly store?: CredentialStore
+  /** Tells several logins at one server apart. Default `default`. */
+  readonly account?: string
+  /** The `fetch` for the provider's own requests. Default: the platform's. */
+  readonly fetch?: FetchLike
+  /** The clock, in milliseconds since the epoch. Default: `Date.now`. */
+  readonly now?: () => number
+  /** A source of numbers in [0, 1), for jitter. Default: `Math.random`. */
+  readonly random?: () => number
+  /** Receives what happens; see {@link CredentialEvent}. */
+  readonly onEvent?: CredentialEventListener
+}
+
+/** The names of the options, for the layers that hand them on. */
+export const managerOptions: readonly (keyof TokenManagerOptions)[] = [
+  'resource',
+  'renewal',
+  'acquireTimeout',
+  'store',
+  'account',
+  'fetch',
+  'now',
+  'random',
+  'onEvent',
+]
+
+const renewalOptions: readonly string[] = ['earlyWindow', 'hardMargin', 'jitter', 'keepFresh']
+
+/** Checked options, with every default filled in. */
+export interface ResolvedOptions {
+  readonly resource: URL
+  readonly windows: RenewalWindows
+  readonly keepFresh: boolean
+  readonly acquireTimeoutMs: number
+  readonly store: CredentialStore | undefined
+  readonly account: string
+  readonly fetch: FetchLike
+  readonly now: () => number
+  readonly random: () => number
+  readonly onEvent: CredentialEventListener | undefined
+}
+
+/**
+ * Checks the options of a manager.
+ *
+ * @throws {@link ConfigurationError} that names the option.
+ */
+export function resolveOptions(
+  provider: CredentialProvider,
+  options: TokenManagerOptions,
+): ResolvedOptions {
+  checkProvider(provider)
+  checkOptions('TokenManager', options, managerOptions)
+  const { renewal = {}, account = 'default', store, acquireTimeout } = options
+  if (typeof account !== 'string' || !/^[^|\p{Cc}\p{Cs}]+$/u.test(account)) {
+    throw new ConfigurationError('account', '`account` must be a text without `|`.')
+  }
+  checkStore(store)
+  const { fetch: send, onEvent } = options
+  checkFunction('fetch', send)
+  checkFunction('now', options.now)
+  checkFunction('random', options.random)
+  checkFunction('onEvent', onEvent)
+  return {
+    resource: canonicalResource(options.resource),
+    windows: resolveWindows(renewal),
+    keepFresh: renewal.keepFresh ?? false,
+    acquireTimeoutMs:
+      1000 * seconds('acquireTimeout', acquireTimeout, provider.interactive === true ? 300 : 30),
+    store,
+    account,
+    fetch: send ?? ((input, init) => fetch(input, init)),
+    now: options.now ?? Date.now,
+    random: options.random ?? Math.random,
+    onEvent,
+  }
+}
+
+function resolveWindows(renewal: NonNullable<TokenManagerOptions['renewal']>): RenewalWindows {
+  checkOptions('renewal', renewal, renewalOptions)
+  const windows = {
+    earlyWindow: seconds('renewal.earlyWindow', renewal.earlyWindow, 300),
+    hardMargin: seconds('renewal.hardMargin', renewal.hardMargin, 10),
+    jitter: renewal.jitter ?? 0.3,
+  }
+  if (!(windows.jitter >= 0 && windows.jitter <= 1)) {
+    throw new ConfigurationError('renewal.jitter', '`jitter` must be a number from 0 to 1.')
+  }
+  if (windows.hardMargin >= windows.earlyWindow) {
+    throw new ConfigurationError(
+      'renewal.hardMargin',
+      '`hardMargin` must be smaller than `earlyWindow`; both are seconds before expiry.',
+    )
+  }
+  return windows
+}
+
+function checkStore(store: CredentialStore | undefined): void {
+  const methods = ['get', 'set', 'delete', 'list', 'lock'] as const
+  const missing = methods.find((name) => typeof store?.[name as never] !== 'function')
+  if (store === undefined || missing === undefined) return
+  throw new ConfigurationError(
+    'store',
+    `\`store\` has no function \`${missing}\`; pass what keychainStore(), encryptedFileStore() or redisStore() returns.`,
+  )
+}
+
+function checkFunction(option: string, value: unknown): void {
+  if (value === undefined || typeof value === 'function') return
+  throw new ConfigurationError(option, `\`${option}\` must be a function.`)
+}
+
+function checkProvider(provider: CredentialProvider): void {
+  if (typeof provider?.acquire !== 'function' || typeof provider.name !== 'string') {
+    throw new ConfigurationError(
+      'provider',
+      'The provider must be an object with `name` and `acquire`; pass what apiKey(), bearer() or custom() returns.',
+    )
+  }
+  const { maxResends = 1 } = provider
+  if (Number.isInteger(maxResends) && maxResends >= 1 && maxResends <= 5) return
+  throw new ConfigurationError(
+    'provider.maxResends',
+    `${provider.name}: \`maxResends\` must be an integer from 1 to 5.`,
+  )
+}
+
+/** The form in which a server is known: no fragment, no query, no user information. */
+function canonicalResource(resource: string | URL): URL {
+  const text = String(resource)
+  if (!URL.canParse(text)) {
+    throw new ConfigurationError(
+      'resource',
+      '`resource` is not a URL; pass that of the MCP server, beginning with https://.',
+    )
+  }
+  const url = new URL(text)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw new ConfigurationError(
+      'resource',
+      '`resource` must begin with https://, or http:// on this machine.',
+    )
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new ConfigurationError(
+      'resource',
+      '`resource` must not contain a user name or password; use basic() for them.',
+    )
+  }
+  url.hash = ''
+  url.search = ''
+  return url
+}
+
+function seconds(option: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback
+  if (Number.isFinite(value) && value > 0) return value
+  throw new ConfigurationError(option, `\`${option}\` must be a positive number of seconds.`)
+}

@@ -1,0 +1,228 @@
+/**
+ * What the outcome of an acquisition changes. This is the only place that replaces the held credential.
+ *
+ * @module
+ */
+import type { Credential } from '../credential.ts'
+import { CredentialError, type LoginRequiredError, resourceLabel } from '../errors.ts'
+import {
+  Acquisition,
+  type AcquisitionHost,
+  type AcquisitionRequest,
+  type Outcome,
+} from './acquisition.ts'
+import { checkCredential } from './credential-check.ts'
+import { toCredentialError } from './failure.ts'
+import { KeepFresh } from './keep-fresh.ts'
+import type { ManagerParts } from './parts.ts'
+import type { Obtained } from './persistence.ts'
+import { deadlines, type RenewalDeadlines } from './renewal.ts'
+import { stepUpPauseMs } from './scope-ladder.ts'
+
+/** A record that was written by a clock that is further ahead than this has no reliable times. */
+const clockToleranceMs = 300_000
+
+/** Starts acquisitions and applies their outcomes. */
+export class Outcomes implements AcquisitionHost {
+  readonly #parts: ManagerParts
+  readonly #keepFresh: KeepFresh | undefined
+  #loginReported = false
+  /** What a renewal brought while a logout was under way: to be revoked, or kept when that fails. */
+  #late: { readonly acquisition: Acquisition; readonly obtained: Obtained } | undefined
+
+  /** @param renew - Renews in the background. */
+  constructor(parts: ManagerParts, renew: () => void) {
+    this.#parts = parts
+    const { keepFresh, now } = parts.options
+    const onDue = () => {
+      renew()
+      this.#arm()
+    }
+    this.#keepFresh = keepFresh ? new KeepFresh(now, onDue) : undefined
+  }
+
+  /** Starts an acquisition; there must be none. */
+  start(request: AcquisitionRequest): Acquisition {
+    const { held, options, lane, clock } = this.#parts
+    const { epoch, previous, generation } = held
+    const { now, acquireTimeoutMs: limitMs } = options
+    const start = { epoch, generation, previous, limitMs, startedAt: now(), clock }
+    return lane.start(() => new Acquisition(request, start, this))
+  }
+
+  /** The newest credential, for a logout. */
+  get latest(): Credential | undefined {
+    return this.#late?.obtained.credential ?? this.#parts.held.previous
+  }
+
+  /** Renews nothing by itself until {@link Outcomes.resume}. */
+  suspend(): void {
+    this.#keepFresh?.stop()
+  }
+
+  /** A logout has ended. */
+  resume(gaveUp: boolean): void {
+    const { held } = this.#parts
+    const late = this.#late
+    this.#late = undefined
+    this.#loginReported = false
+    held.resume()
+    if (!gaveUp && late !== undefined && held.open) this.#adopt(late.acquisition, late.obtained)
+    this.#arm()
+  }
+
+  async obtain(acquisition: Acquisition): Promise<Obtained> {
+    const { request, epoch } = acquisition
+    const { provider, options, source, held, reporter } = this.#parts
+    if (request.storeOnly !== true) {
+      const { reason, background } = request
+      reporter.emit({ type: 'acquire_start', reason, background })
+      // A listener may have closed the manager, or logged out.
+      acquisition.signal.throwIfAborted()
+    }
+    const obtained = await source.obtain(acquisition, (rest) => {
+      if (epoch === held.epoch) held.recover(rest)
+    })
+    checkCredential(obtained.credential, provider.name, options.now())
+    return obtained
+  }
+
+  release(acquisition: Acquisition): void {
+    this.#parts.lane.release(acquisition)
+    this.#arm()
+  }
+
+  settle(acquisition: Acquisition, outcome: Outcome): Credential {
+    const { held } = this.#parts
+    if ('error' in outcome) throw this.#failed(acquisition, outcome.error)
+    const { obtained } = outcome
+    if (acquisition.epoch === held.epoch) return this.#adopt(acquisition, obtained)
+    // After close() its waiters still receive it; after logout() nobody does.
+    if (held.closed) return obtained.credential
+    if (held.open) this.discard(acquisition, obtained)
+    else this.#late = { acquisition, obtained }
+    throw this.loggedOutError()
+  }
+
+  discard(acquisition: Acquisition, obtained: Obtained): void {
+    const { held, source } = this.#parts
+    if (held.closed || obtained.source !== 'network') return
+    if (acquisition.epoch !== held.epoch) source.revokeInBackground(obtained.credential)
+    // The grant was spent, so that nothing else can bring this login back.
+    else if (acquisition.committed && acquisition.generation === held.generation) {
+      this.#adopt(acquisition, obtained)
+    }
+  }
+
+  timeoutError({ committed }: Acquisition): CredentialError {
+    const { resource, acquireTimeoutMs } = this.#parts.options
+    return this.#error(
+      committed ? 'outcome_unknown' : 'timeout',
+      `no credential for ${resourceLabel(resource)} within ${acquireTimeoutMs / 1000} s.`,
+    )
+  }
+
+  loggedOutError(): CredentialError {
+    const label = resourceLabel(this.#parts.options.resource)
+    const problem = `the credential for ${label} was given up by logout() while it was acquired.`
+    return this.#error('logged_out', problem)
+  }
+
+  #adopt(acquisition: Acquisition, { credential, source }: Obtained): Credential {
+    const { request, previous, startedAt } = acquisition
+    const { options, held, failures, refusals, scopes, reporter } = this.#parts
+    const now = options.now()
+    const unchanged = held.rejected && previous === credential
+    const limits = this.#deadlines(acquisition, { credential, source }, now)
+    if (request.reason === 'insufficient_scope' && request.scope !== undefined) {
+      scopes.granted(request.scope, credential.scope)
+    }
+    held.adopt(credential, limits, request.scope)
+    refusals.adopted()
+    this.#loginReported = false
+    // A credential that has expired when it arrives serves those who waited for it, once.
+    if (now >= limits.hardAt) failures.recordUseless(this.#expiredError())
+    else failures.clear()
+    this.#arm()
+    reporter.emit({
+      type: 'acquire_success',
+      generation: held.generation,
+      durationMs: now - startedAt,
+      ...(limits.expiresAt === Infinity ? {} : { expiresIn: (limits.expiresAt - now) / 1000 }),
+      unchanged,
+      source,
+    })
+    return credential
+  }
+
+  #deadlines(
+    { startedAt }: Acquisition,
+    { credential, source }: Obtained,
+    now: number,
+  ): RenewalDeadlines {
+    const { windows, random } = this.#parts.options
+    const { obtainedAt: stated = Number.NaN, expiresAt, refreshAt: advice } = credential
+    const isAhead = stated > now + clockToleranceMs
+    const obtainedAt = Number.isFinite(stated) && !isAhead ? stated : startedAt
+    const limits = deadlines({ obtainedAt, expiresAt, advice }, windows, random())
+    if (source !== 'network') {
+      // Another process wrote it by another clock, so it is not known when it expires.
+      return isAhead ? { ...limits, refreshAt: now } : limits
+    }
+    // What has just been issued is not renewed at once, or there would be no end to it.
+    if (limits.refreshAt > now || limits.hardAt <= now) return limits
+    return { ...limits, refreshAt: now + (limits.hardAt - now) / 2 }
+  }
+
+  #failed(acquisition: Acquisition, thrown: unknown): CredentialError {
+    const { request, committed, epoch } = acquisition
+    const { provider, options, held, failures, scopes, reporter } = this.#parts
+    const { name, interactive = false } = provider
+    const error = toCredentialError(thrown, name, options.resource, committed)
+    if (request.storeOnly === true || epoch !== held.epoch) return error
+    const usableFor = held.usableFor(options.now())
+    const isLogin = error.code === 'login_required'
+    const isStepUp = request.reason === 'insufficient_scope'
+    let attempt = 1
+    let waitMs = stepUpPauseMs
+    // A step-up that fails says nothing about the credential that is in use.
+    if (!isStepUp) {
+      const unattended = isLogin && request.background && interactive
+      ;({ attempt, waitMs } = failures.record(error, { usableFor, unattended }))
+      this.#arm()
+    } else if (!error.retryable) scopes.refused(request.scope ?? '')
+    const reportLogin = isLogin && !isStepUp && !this.#loginReported
+    if (reportLogin) this.#loginReported = true
+    const { code, retryable } = error
+    const retryIn = waitMs / 1000
+    const stillValidFor = usableFor / 1000
+    reporter.emit({ type: 'acquire_failure', code, retryable, attempt, retryIn, stillValidFor })
+    if (reportLogin) {
+      reporter.emit({ type: 'login_required', reason: (error as LoginRequiredError).reason })
+    }
+    return error
+  }
+
+  #expiredError(): CredentialError {
+    const label = resourceLabel(this.#parts.options.resource)
+    const remedy = "Compare this machine's clock with the issuer's, and the lifetime it grants."
+    const problem = `the credential for ${label} had expired when it arrived.`
+    return this.#error('invalid_response', problem, remedy)
+  }
+
+  #error(code: string, problem: string, remedy?: string): CredentialError {
+    const { provider, options } = this.#parts
+    return new CredentialError(code, `${provider.name}: ${problem}`, {
+      retryable: true,
+      resource: options.resource,
+      provider: provider.name,
+      ...(remedy === undefined ? {} : { remedy }),
+    })
+  }
+
+  #arm(): void {
+    const { held, options, failures } = this.#parts
+    if (this.#keepFresh === undefined || !held.open || held.credential === undefined) return
+    this.#keepFresh.arm(Math.max(held.deadlines.refreshAt, options.now() + failures.pauseMs))
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Reports events to the listener of the application and to the diagnostics channel.
+ *
+ * @module
+ */
+import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
+import { isObserved, publish } from './diagnostics.ts'
+
+/** What every event of one manager carries. */
+export interface EventSource {
+  readonly resource: string
+  readonly provider: string
+  /** The key of the selector that chose the provider, where there is one. */
+  readonly tenant: string | undefined
+}
+
+/** Adds to an event when, where and by whom, and hands it on. */
+export class Reporter {
+  readonly #source: EventSource
+  readonly #now: () => number
+  readonly #listener: CredentialEventListener | undefined
+
+  constructor(
+    source: EventSource,
+    now: () => number,
+    listener: CredentialEventListener | undefined,
+  ) {
+    this.#source = source
+    this.#now = now
+    this.#listener = listener
+  }
+
+  /** Whether anybody receives events. */
+  get active(): boolean {
+    return this.#listener !== undefined || isObserved()
+  }
+
+  /** Reports an event. A listener that throws, or whose promise rejects, changes nothing. */
+  emit(details: CredentialEventDetails): void {
+    const published = isObserved()
+    if (this.#listener === undefined && !published) return
+    const { tenant, ...source } = this.#source
+    const event = {
+      ...details,
+      time: this.#now(),
+      ...source,
+      ...(tenant === undefined ? {} : { tenant }),
+    } as CredentialEvent
+    if (published) publish(event)
+    try {
+      const outcome: unknown = this.#listener?.(event)
+      if (outcome instanceof Promise) outcome.catch(() => {})
+    } catch {
+      // An observer must not change what happens.
+    }
+  }
+}

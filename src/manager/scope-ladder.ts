@@ -1,0 +1,91 @@
+/**
+ * Step-up: which scopes are asked for, which were granted and refused, and how often.
+ *
+ * @module
+ */
+import { scopeCovers, scopeUnion } from '../scope.ts'
+
+/** How long a scope that was not granted is not asked for again, in milliseconds. */
+export const stepUpPauseMs = 600_000
+/** Step-ups within that time, whatever the server asks for: each may be a login. */
+const maxStepUps = 3
+/** Scopes of servers are longer than names; texts of thousands of characters are an attack. */
+const maxScopeLength = 2000
+/** RFC 6749, section 3.3. */
+const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/** The scopes of one resource. All times are on the clock for pauses. */
+export class ScopeLadder {
+  readonly #clock: () => number
+  /** What step-ups have brought so far. */
+  #granted: string | undefined
+  #attempts: readonly number[] = []
+  readonly #refused = new Map<string, number>()
+
+  constructor(clock: () => number) {
+    this.#clock = clock
+  }
+
+  /** The scopes for ordinary acquisitions; `undefined`: nobody has stepped up, so the provider decides. */
+  get scope(): string | undefined {
+    return this.#granted
+  }
+
+  /**
+   * Says what to ask for.
+   *
+   * @param held - The scopes of the present credential.
+   * @param named - The scopes that the server's challenge names.
+   * @returns The union, as MCP asks for; `undefined`: it was refused a short time ago, too much was asked
+   * for already, or the server's text is no scope.
+   */
+  plan(held: string | undefined, named: string): string | undefined {
+    if (named.length > maxScopeLength) return undefined
+    const tokens = named.split(' ').filter((token) => token !== '')
+    if (tokens.length === 0 || !tokens.every((token) => scopeToken.test(token))) return undefined
+    const union = scopeUnion(scopeUnion(this.#granted, held ?? ''), named)
+    if (union.length > 2 * maxScopeLength) return undefined
+    const now = this.#clock()
+    const isRecent = (time: number) => now - time < stepUpPauseMs
+    this.#attempts = this.#attempts.filter(isRecent)
+    const refusedAt = this.#refused.get(union)
+    if (refusedAt !== undefined && isRecent(refusedAt)) return undefined
+    return this.#attempts.length < maxStepUps ? union : undefined
+  }
+
+  /** A step-up begins. */
+  begin(): void {
+    this.#attempts = [...this.#attempts, this.#clock()]
+  }
+
+  /**
+   * A step-up brought a credential.
+   *
+   * @param asked - What was asked for.
+   * @param scope - What was granted; `undefined`: what was asked for (RFC 6749, section 5.1).
+   */
+  granted(asked: string, scope: string | undefined): void {
+    const granted = scope ?? asked
+    const all = scopeUnion(this.#granted, granted)
+    this.#granted = all.length > maxScopeLength ? granted : all
+    if (!scopeCovers(granted, asked)) this.refused(asked)
+  }
+
+  /** A step-up was refused. */
+  refused(asked: string): void {
+    if (this.#refused.size >= maxStepUps) this.#refused.clear()
+    this.#refused.set(asked, this.#clock())
+  }
+
+  /** A login makes up for refusals. */
+  forgive(): void {
+    this.#attempts = []
+    this.#refused.clear()
+  }
+
+  /** A logout ends everything. */
+  clear(): void {
+    this.forgive()
+    this.#granted = undefined
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Where credentials come from and where they end: the store and the provider.
+ *
+ * @module
+ */
+import type {
+  AcquireContext,
+  Credential,
+  CredentialProvider,
+  CredentialRecord,
+  CredentialStore,
+} from '../credential.ts'
+import { timeLimit } from '../waiting.ts'
+import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
+import type { ServerClock } from './clock.ts'
+import type { ResolvedOptions } from './options.ts'
+import { type Obtained, Persistence } from './persistence.ts'
+import type { Reporter } from './reporter.ts'
+
+/** How long the issuer may take to revoke a credential, in milliseconds. */
+const revocationLimitMs = 10_000
+
+/** Asks the provider, or first the store where there is one. */
+export class Source {
+  readonly #provider: CredentialProvider
+  readonly #options: ResolvedOptions
+  readonly #serverClock: ServerClock
+  readonly #records: AcquireContext['records']
+  readonly #persistence: Persistence | undefined
+
+  constructor(
+    provider: CredentialProvider,
+    options: ResolvedOptions,
+    tenant: string | undefined,
+    serverClock: ServerClock,
+    reporter: Reporter,
+  ) {
+    this.#provider = provider
+    this.#options = options
+    this.#serverClock = serverClock
+    const { store, account, resource, now } = options
+    this.#records = store ?? memoryRecords()
+    this.#persistence =
+      store === undefined || provider.restore === undefined
+        ? undefined
+        : new Persistence(store, { resource, account, tenant }, provider, now, (details) =>
+            reporter.emit(details),
+          )
+  }
+
+  /** Whether credentials are kept in a store. */
+  get stores(): boolean {
+    return this.#persistence !== undefined
+  }
+
+  /**
+   * Gets a credential.
+   *
+   * @param recover - Keeps what the issuer has already replaced, although the acquisition fails.
+   */
+  async obtain(
+    acquisition: Acquisition,
+    recover: (credential: Credential) => void,
+  ): Promise<Obtained> {
+    const { request, previous, signal } = acquisition
+    const contextOf = (
+      before: Credential | undefined,
+      commit: AcquireContext['commit'],
+      salvage: AcquireContext['salvage'],
+    ) => this.#context(request, before, signal, { commit, salvage })
+    if (this.#persistence === undefined) {
+      const context = contextOf(previous, async () => acquisition.commit(), recover)
+      return { credential: await this.#provider.acquire(context), source: 'network' }
+    }
+    const nothingSent = async () => {}
+    const wanted = {
+      reason: request.reason,
+      previous,
+      signal,
+      storeOnly: request.storeOnly === true,
+      context: contextOf(previous, nothingSent, recover),
+    }
+    return this.#persistence.obtain(wanted, (before, mark, salvage) => {
+      const commit = async () => {
+        // From here on nobody cancels, so that the mark is not left behind by an abort.
+        acquisition.commit()
+        await mark()
+      }
+      const keep = (rest: Credential) => {
+        recover(rest)
+        salvage(rest)
+      }
+      return this.#provider.acquire(contextOf(before, commit, keep))
+    })
+  }
+
+  /** Whether there is a login in the store, which may have to be renewed. */
+  async hasRecord(): Promise<boolean> {
+    return (await this.#persistence?.has()) ?? false
+  }
+
+  /** Tries again to write what could not be written. */
+  async flush(): Promise<void> {
+    await this.#persistence?.flush()
+  }
+
+  /**
+   * Revokes the credential, and removes its record where there is a store. There it is what is stored
+   * that is revoked, unless this process has something newer.
+   *
+   * @returns Whether the issuer revoked it.
+   * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
+   */
+  async giveUp(own: Credential | undefined): Promise<boolean> {
+    if (this.#persistence === undefined) return this.#revoke(own)
+    let revoked = false
+    const context = this.#idleContext(own)
+    await this.#persistence.remove(async (stored) => {
+      revoked = await this.#revoke(stored ?? own)
+    }, context)
+    return revoked
+  }
+
+  /** Revokes a credential that came after a logout. */
+  revokeInBackground(credential: Credential): void {
+    void this.#revoke(credential)
+  }
+
+  async #revoke(credential: Credential | undefined): Promise<boolean> {
+    const { revoke } = this.#provider
+    if (credential === undefined || revoke === undefined) return false
+    const controller = new AbortController()
+    const context = { ...this.#idleContext(credential), signal: controller.signal }
+    return new Promise((resolve) => {
+      const stop = timeLimit(revocationLimitMs, () => {
+        controller.abort(new DOMException('The revocation took too long.', 'TimeoutError'))
+        resolve(false)
+      })
+      const revoking = (async () =>
+        (await revoke.call(this.#provider, credential, context)) === true)()
+      void revoking.then(resolve, () => resolve(false)).finally(stop)
+    })
+  }
+
+  #idleContext(previous: Credential | undefined): AcquireContext {
+    const request = {
+      reason: 'forced',
+      background: true,
+      scope: undefined,
+      challenges: [],
+    } as const
+    const ignore = { commit: async () => {}, salvage: () => {} }
+    return this.#context(request, previous, new AbortController().signal, ignore)
+  }
+
+  #context(
+    { reason, background, scope, challenges }: AcquisitionRequest,
+    previous: Credential | undefined,
+    signal: AbortSignal,
+    { commit, salvage }: Pick<AcquireContext, 'commit' | 'salvage'>,
+  ): AcquireContext {
+    const { resource, fetch, now, random } = this.#options
+    return {
+      resource: new URL(resource),
+      reason,
+      scope,
+      challenges,
+      previous,
+      interactive: !background,
+      fetch,
+      signal,
+      commit,
+      salvage,
+      records: this.#records,
+      now,
+      serverNow: () => now() + this.#serverClock.offset,
+      random,
+    }
+  }
+}
+
+function memoryRecords(): Pick<CredentialStore, 'get' | 'set' | 'delete'> {
+  const records = new Map<string, CredentialRecord>()
+  return {
+    get: async (key) => records.get(key),
+    set: async (key, record) => void records.set(key, record),
+    delete: async (key) => records.delete(key),
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The manager as the layer that sends requests sees it.
+ *
+ * @module
+ */
+import type { Challenge, Credential, ResponseHead } from '../credential.ts'
+import type { CredentialEventDetails } from '../events.ts'
+import { scopeCovers } from '../scope.ts'
+import { abortable } from '../waiting.ts'
+import type { ClockReading } from './clock.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import type { ManagerParts } from './parts.ts'
+import type { Rejection, TransportPort } from './transport-port.ts'
+
+/** Translates what happened to requests into what it means for the credential. */
+export class TransportSide implements TransportPort {
+  readonly resource: URL
+  readonly provider: string
+  readonly alternatives: number
+  readonly maxResends: number
+  readonly interactive: boolean
+  readonly closing: AbortSignal
+  readonly #parts: ManagerParts
+  readonly #lifecycle: Lifecycle
+  /** The server has said what it wants. */
+  #challenged = false
+  #restoring: Promise<boolean> | undefined
+
+  constructor(parts: ManagerParts, lifecycle: Lifecycle) {
+    const { provider, options } = parts
+    this.resource = options.resource
+    this.provider = provider.name
+    this.alternatives = Math.max(1, provider.alternatives ?? 1)
+    this.maxResends = provider.maxResends ?? 1
+    this.interactive = provider.interactive === true
+    this.closing = lifecycle.closing
+    this.#parts = parts
+    this.#lifecycle = lifecycle
+  }
+
+  get session(): number {
+    return this.#parts.held.epoch
+  }
+
+  get clockOffset(): number {
+    return this.#parts.serverClock.offset
+  }
+
+  get wantsChallenge(): boolean {
+    const { provider, held, lane } = this.#parts
+    return (
+      provider.discovers === true &&
+      !this.#challenged &&
+      held.credential === undefined &&
+      lane.running === undefined
+    )
+  }
+
+  current(): Credential | undefined {
+    const { held, options } = this.#parts
+    return options.now() < held.freshUntil ? held.credential : undefined
+  }
+
+  credential(signal: AbortSignal | undefined): Promise<Credential> {
+    return this.#lifecycle.credential(signal)
+  }
+
+  restored(signal: AbortSignal | undefined): Promise<boolean> {
+    this.#restoring ??= this.#restore()
+    return abortable(this.#restoring, signal)
+  }
+
+  challenged(challenges: readonly Challenge[]): void {
+    this.#challenged = true
+    if (this.#parts.held.credential === undefined) this.#lifecycle.challenged(challenges)
+  }
+
+  refused(response: ResponseHead): boolean {
+    try {
+      return this.#parts.provider.refused?.(response) === true
+    } catch {
+      return false
+    }
+  }
+
+  accepted(credential: Credential): void {
+    const { held, refusals } = this.#parts
+    if (!refusals.accepted && credential === held.credential && !held.rejected) refusals.accept()
+  }
+
+  rejected(credential: Credential, { challenges = [], status = 401 }: Rejection): boolean {
+    const { held, refusals, reporter } = this.#parts
+    const { generation } = held
+    if (held.closed || held.credential === undefined) return false
+    if (credential !== held.credential) {
+      reporter.emit({ type: 'rejected', generation, status, late: true })
+      return true
+    }
+    if (held.rejected) return true
+    const ignoredFor = refusals.reject()
+    if (ignoredFor > 0) {
+      const retryIn = ignoredFor / 1000
+      reporter.emit({ type: 'reject_ignored', generation, status, retryIn })
+      return false
+    }
+    held.reject()
+    this.#lifecycle.challenged(challenges)
+    reporter.emit({ type: 'rejected', generation, status, late: false })
+    return true
+  }
+
+  async stepUp(
+    credential: Credential,
+    scope: string,
+    options: {
+      readonly challenges: readonly Challenge[]
+      readonly signal: AbortSignal | undefined
+    },
+  ): Promise<Credential | undefined> {
+    const { provider, held, lane, scopes } = this.#parts
+    const { challenges, signal } = options
+    if (provider.scoped !== true || scope === '') return undefined
+    for (;;) {
+      signal?.throwIfAborted()
+      this.closing.throwIfAborted()
+      const { credential: present } = held
+      if (present === undefined) return undefined
+      if (present !== credential && !held.rejected && scopeCovers(held.scope, scope)) return present
+      const { running } = lane
+      const wanted = scopes.plan(held.scope, scope)
+      if (running?.request.reason === 'insufficient_scope') {
+        if (scopeCovers(running.request.scope, scope)) return running.flight.wait(signal)
+      } else if (running === undefined) {
+        if (wanted === undefined) return undefined
+        scopes.begin()
+        return this.#lifecycle.stepUp(wanted, challenges, signal)
+      }
+      // What runs may bring what is wanted, and must not be raced.
+      await this.#lifecycle.settled(running, signal)
+    }
+  }
+
+  observeClock(reading: ClockReading, used: number): boolean {
+    return this.#parts.serverClock.observe(reading, used)
+  }
+
+  emit(details: CredentialEventDetails): void {
+    this.#parts.reporter.emit(details)
+  }
+
+  async #restore(): Promise<boolean> {
+    const { held, lane, source } = this.#parts
+    if (!source.stores) return false
+    if (lane.running !== undefined) await this.#lifecycle.settled(lane.running, undefined)
+    if (held.credential !== undefined) return true
+    return this.#lifecycle.readStore('missing').flight.result.then(
+      () => true,
+      () => source.hasRecord(),
+    )
+  }
+}

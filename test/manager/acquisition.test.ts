@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Credential } from '../../src/index.ts'
+import { Acquisition, type AcquisitionHost, type Outcome } from '../../src/manager/acquisition.ts'
+import type { Obtained } from '../../src/manager/persistence.ts'
+import { deferred, settle } from '../support/clock.ts'
+
+const credential: Credential = { apply: () => {} }
+
+function setUp(limitMs = 30_000, background = false) {
+  const answer = deferred<Obtained>()
+  const outcomes: Outcome[] = []
+  const discarded: Obtained[] = []
+  let released = 0
+  const host: AcquisitionHost = {
+    obtain: () => answer.promise,
+    release: () => {
+      released += 1
+    },
+    settle(_acquisition, outcome) {
+      outcomes.push(outcome)
+      if ('error' in outcome) throw outcome.error
+      return outcome.obtained.credential
+    },
+    discard: (_acquisition, obtained) => void discarded.push(obtained),
+    timeoutError: () => new Error('too slow'),
+  }
+  const request = { reason: 'missing', background, scope: undefined, challenges: [] } as const
+  const clock = () => performance.now()
+  const start = { epoch: 0, generation: 0, previous: undefined, startedAt: 0, limitMs, clock }
+  const acquisition = new Acquisition(request, start, host)
+  const grant = () => answer.resolve({ credential, source: 'network' })
+  return { acquisition, answer, grant, outcomes, discarded, released: () => released }
+}
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+describe('an acquisition', () => {
+  test('makes room before its outcome is applied, and leaves no timer', async () => {
+    const { acquisition, grant, outcomes, released } = setUp()
+    grant()
+    expect(await acquisition.flight.result).toBe(credential)
+    expect([outcomes.length, released()]).toEqual([1, 1])
+    await settle()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('that is cancelled cannot commit, and what comes later is discarded', async () => {
+    const { acquisition, grant, outcomes, discarded } = setUp()
+    await settle()
+    const reason = new Error('gone')
+    acquisition.cancel(reason)
+    await expect(acquisition.flight.result).rejects.toBe(reason)
+    expect(() => acquisition.commit()).toThrow(reason)
+    grant()
+    await settle()
+    expect([outcomes, discarded.length]).toEqual([[], 1])
+  })
+
+  test('that is cancelled at once asks nobody', async () => {
+    const { acquisition, outcomes, discarded } = setUp()
+    acquisition.cancel(new Error('gone'))
+    await settle()
+    expect([outcomes, discarded]).toEqual([[], []])
+  })
+
+  test('is aborted by its time limit', async () => {
+    const { acquisition, released } = setUp(5000)
+    const waiting = expect(acquisition.flight.result).rejects.toThrow('too slow')
+    await vi.advanceTimersByTimeAsync(5000)
+    await waiting
+    expect([acquisition.signal.aborted, released()]).toEqual([true, 1])
+  })
+
+  test('that has sent its grant goes on after the time limit, and keeps its place', async () => {
+    const { acquisition, grant, outcomes, released } = setUp(5000)
+    acquisition.commit()
+    const waiting = expect(acquisition.flight.result).rejects.toThrow('too slow')
+    await vi.advanceTimersByTimeAsync(5000)
+    await waiting
+    expect([acquisition.overdue, acquisition.signal.aborted, released()]).toEqual([true, false, 0])
+    grant()
+    await settle()
+    expect([acquisition.overdue, released()]).toEqual([false, 1])
+    expect(outcomes.at(-1)).toHaveProperty('obtained')
+  })
+
+  test('that has sent its grant is hopeless after twice its time, and can be abandoned', async () => {
+    const { acquisition, released } = setUp(5000)
+    acquisition.commit()
+    acquisition.flight.result.catch(() => {})
+    await vi.advanceTimersByTimeAsync(9999)
+    expect(acquisition.hopeless).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(acquisition.hopeless).toBe(true)
+    acquisition.abandon(new Error('abandoned'))
+    expect([acquisition.signal.aborted, released()]).toEqual([true, 1])
+  })
+
+  test('is not ended by a time limit of a month at once', async () => {
+    const { acquisition, grant } = setUp(30 * 86_400_000)
+    await vi.advanceTimersByTimeAsync(29 * 86_400_000)
+    expect(acquisition.signal.aborted).toBe(false)
+    grant()
+    expect(await acquisition.flight.result).toBe(credential)
+  })
+
+  test('takes an answer that arrived while the process was suspended', async () => {
+    const { acquisition, grant } = setUp(5000)
+    // The timer fires first after the process goes on; the sockets are read afterwards.
+    const suspended = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
+    await vi.advanceTimersByTimeAsync(5000)
+    suspended.mockRestore()
+    expect(acquisition.signal.aborted).toBe(false)
+    grant()
+    expect(await acquisition.flight.result).toBe(credential)
+  })
+})
