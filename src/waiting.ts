@@ -1,5 +1,5 @@
 /**
- * Waiting that a signal or a time limit ends.
+ * Waiting that a signal ends.
  *
  * @module
  */
@@ -8,75 +8,79 @@
 const longestTimerMs = 2 ** 31 - 1
 /** A timer that fires this much too late shows that the machine or the process was suspended. */
 const oversleptMs = 1000
-/** What sockets received meanwhile is read within this time. */
+/** What the sockets received meanwhile is read within this time. */
 const graceMs = 5000
 
-// One listener for each signal, however many callers wait on it: platforms warn of more than ten.
-const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>()
+interface Hub {
+  readonly callbacks: Set<() => void>
+  readonly listener: () => void
+}
+
+// Node warns of a leak at the eleventh listener of a signal, and a transport gives all its requests the
+// same one. So this library adds one listener to a signal, however many requests wait for it.
+const hubs = new WeakMap<AbortSignal, Hub>()
 
 /**
- * Calls back when a signal aborts.
+ * Calls back once when the signal aborts; at once when it has aborted already.
  *
- * @returns Ends the subscription.
+ * @returns Stops waiting for the abort.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  let callbacks = callbacksOf.get(signal)
-  if (callbacks === undefined) {
-    callbacks = new Set()
-    callbacksOf.set(signal, callbacks)
+  if (signal.aborted) {
+    callback()
+    return () => {}
   }
-  const subscribed = callbacks
-  // The same function may be subscribed twice.
+  const hub = hubs.get(signal) ?? addHub(signal)
+  // The same function may be registered twice, and each registration ends on its own.
   const entry = () => callback()
-  if (subscribed.size === 0) signal.addEventListener('abort', callAll)
-  subscribed.add(entry)
+  hub.callbacks.add(entry)
   return () => {
-    if (subscribed.delete(entry) && subscribed.size === 0) {
-      signal.removeEventListener('abort', callAll)
-    }
+    hub.callbacks.delete(entry)
+    if (hub.callbacks.size > 0 || hubs.get(signal) !== hub) return
+    hubs.delete(signal)
+    signal.removeEventListener('abort', hub.listener)
   }
 }
 
-function callAll(event: Event): void {
-  const callbacks = callbacksOf.get(event.target as AbortSignal) ?? new Set()
-  for (const callback of [...callbacks]) callback()
-  callbacks.clear()
+function addHub(signal: AbortSignal): Hub {
+  const callbacks = new Set<() => void>()
+  const listener = () => {
+    hubs.delete(signal)
+    for (const callback of [...callbacks]) callback()
+  }
+  const hub = { callbacks, listener }
+  signal.addEventListener('abort', listener, { once: true })
+  hubs.set(signal, hub)
+  return hub
 }
 
-/** Waits, unless the signal aborts first: then it rejects with the signal's reason. */
-export function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
-  if (signal?.aborted === true) return Promise.reject(signal.reason)
+/** Waits, unless a signal aborts first: then it rejects with the signal's reason. */
+export function pause(
+  milliseconds: number,
+  ...signals: readonly (AbortSignal | null | undefined)[]
+): Promise<void> {
+  const aborted = signals.find((signal) => signal?.aborted === true)
+  if (aborted !== undefined && aborted !== null) return Promise.reject(aborted.reason)
   if (milliseconds <= 0) return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    const unsubscribe =
-      signal === undefined || signal === null
-        ? undefined
-        : onAbort(signal, () => {
-            clearTimeout(timer)
-            reject(signal.reason)
-          })
-    const timer = setTimeout(
-      () => {
-        unsubscribe?.()
-        resolve()
-      },
-      Math.min(milliseconds, longestTimerMs),
-    )
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.min(milliseconds, longestTimerMs))
   })
+  return abortable(timeout, ...signals).finally(() => clearTimeout(timer))
 }
 
-/** Waits for a promise that does not heed the signal itself. */
+/** Waits for something that does not listen to the signals itself; rejects with the reason of the first abort. */
 export function abortable<T>(
   promise: Promise<T>,
-  signal: AbortSignal | null | undefined,
+  ...signals: readonly (AbortSignal | null | undefined)[]
 ): Promise<T> {
-  if (signal === undefined || signal === null) return promise
-  if (signal.aborted) {
-    promise.catch(() => {})
-    return Promise.reject(signal.reason)
-  }
+  const listening = signals.filter((signal) => signal !== undefined && signal !== null)
+  if (listening.length === 0) return promise
   return new Promise((resolve, reject) => {
-    const unsubscribe = onAbort(signal, () => reject(signal.reason))
+    const subscriptions = listening.map((signal) => onAbort(signal, () => reject(signal.reason)))
+    const unsubscribe = () => {
+      for (const stop of subscriptions) stop()
+    }
     promise.then(
       (value) => {
         unsubscribe()
@@ -117,4 +121,28 @@ export function timeLimit(milliseconds: number, onExpired: () => void): () => vo
   }
   arm()
   return () => clearTimeout(timer)
+}
+
+/**
+ * Runs a task with a signal that aborts when another one does, or after a time, as {@link timeLimit}
+ * measures it.
+ *
+ * @throws A `TimeoutError` after that time, where the task heeds its signal.
+ */
+export async function withTimeLimit<T>(
+  milliseconds: number,
+  signal: AbortSignal,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController()
+  const unsubscribe = onAbort(signal, () => controller.abort(signal.reason))
+  const stop = timeLimit(milliseconds, () =>
+    controller.abort(new DOMException('The operation timed out.', 'TimeoutError')),
+  )
+  try {
+    return await task(controller.signal)
+  } finally {
+    stop()
+    unsubscribe()
+  }
 }

@@ -47,7 +47,7 @@ export class Lifecycle {
 
   /** Gets a credential that is not fresh. */
   async credential(signal: AbortSignal | undefined): Promise<Credential> {
-    await this.#whenOpen(signal)
+    await this.whenOpen(signal)
     const { held, options } = this.#parts
     const state = held.state(options.now())
     if (state === 'gone') return this.#acquire(signal)
@@ -58,7 +58,7 @@ export class Lifecycle {
 
   /** Gets a new credential although the present one is good. */
   async renew(signal: AbortSignal | undefined): Promise<Credential> {
-    await this.#whenOpen(signal)
+    await this.whenOpen(signal)
     const cooling = this.#coolingError()
     if (cooling !== undefined) throw cooling
     return this.#join('forced', signal)
@@ -94,7 +94,7 @@ export class Lifecycle {
       const ignore = () => {}
       await abortable(running.flight.result.then(ignore, ignore), signal)
     }
-    await this.#whenOpen(signal)
+    await this.whenOpen(signal)
   }
 
   /** Takes note of what the server wants, for the next acquisition. */
@@ -140,6 +140,20 @@ export class Lifecycle {
     this.#outcomes.resume(gaveUp)
   }
 
+  /**
+   * Waits until a logout is over.
+   *
+   * @throws The signal's reason; the error `closed` when the manager is closed.
+   */
+  async whenOpen(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    this.closing.throwIfAborted()
+    while (this.#logout !== undefined) {
+      const ignore = () => {}
+      await abortable(this.#logout.then(ignore, ignore), this.closing, signal)
+    }
+  }
+
   /** Hands nothing out any more. */
   close(): CredentialError {
     const { held, provider, options } = this.#parts
@@ -154,17 +168,6 @@ export class Lifecycle {
     this.#outcomes.suspend()
     this.#closing.abort(error)
     return error
-  }
-
-  /** Waits until a logout is over; then the manager must not be closed. */
-  async #whenOpen(signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted()
-    this.closing.throwIfAborted()
-    while (this.#logout !== undefined) {
-      const ignore = () => {}
-      const over = this.#logout.then(ignore, ignore)
-      await abortable(abortable(over, this.closing), signal)
-    }
   }
 
   #renewInBackground(): void {
@@ -215,7 +218,7 @@ export class Lifecycle {
           return await running.flight.wait(signal)
         } catch (error) {
           if (signal?.aborted === true || !this.#mayAskNow(running)) throw error
-          await this.#whenOpen(signal)
+          await this.whenOpen(signal)
         }
       }
       const isUsable = held.usableFor(options.now()) > 0

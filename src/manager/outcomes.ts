@@ -41,9 +41,10 @@ export class Outcomes implements AcquisitionHost {
     this.#keepFresh = keepFresh ? new KeepFresh(now, onDue) : undefined
   }
 
-  /** Starts an acquisition; there must be none. */
+  /** Starts an acquisition. There must be none, and no logout under way. */
   start(request: AcquisitionRequest): Acquisition {
     const { held, options, lane, clock } = this.#parts
+    if (!held.open) throw new Error('acquisitions are suspended')
     const { epoch, previous, generation } = held
     const { now, acquireTimeoutMs: limitMs } = options
     const start = { epoch, generation, previous, limitMs, startedAt: now(), clock }
@@ -175,11 +176,12 @@ export class Outcomes implements AcquisitionHost {
   }
 
   #failed(acquisition: Acquisition, thrown: unknown): CredentialError {
-    const { request, committed, epoch } = acquisition
+    const { request, committed, epoch, generation } = acquisition
     const { provider, options, held, failures, scopes, reporter } = this.#parts
     const { name, interactive = false } = provider
     const error = toCredentialError(thrown, name, options.resource, committed)
-    if (request.storeOnly === true || epoch !== held.epoch) return error
+    const isOutdated = epoch !== held.epoch || generation !== held.generation
+    if (request.storeOnly === true || isOutdated) return error
     const usableFor = held.usableFor(options.now())
     const isLogin = error.code === 'login_required'
     const isStepUp = request.reason === 'insufficient_scope'

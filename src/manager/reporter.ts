@@ -49,9 +49,13 @@ export class Reporter {
     if (published) publish(event)
     try {
       const outcome: unknown = this.#listener?.(event)
-      if (outcome instanceof Promise) outcome.catch(() => {})
+      if (isThenable(outcome)) Promise.resolve(outcome).catch(() => {})
     } catch {
       // An observer must not change what happens.
     }
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | undefined | null)?.then === 'function'
 }

@@ -66,7 +66,10 @@ export class TransportSide implements TransportPort {
   }
 
   restored(signal: AbortSignal | undefined): Promise<boolean> {
-    this.#restoring ??= this.#restore()
+    this.#restoring ??= this.#restore().catch((error: unknown) => {
+      this.#restoring = undefined
+      throw error
+    })
     return abortable(this.#restoring, signal)
   }
 
@@ -119,12 +122,14 @@ export class TransportSide implements TransportPort {
   ): Promise<Credential | undefined> {
     const { provider, held, lane, scopes } = this.#parts
     const { challenges, signal } = options
+    const { epoch } = held
     if (provider.scoped !== true || scope === '') return undefined
     for (;;) {
       signal?.throwIfAborted()
       this.closing.throwIfAborted()
       const { credential: present } = held
-      if (present === undefined) return undefined
+      // After a logout the request has to start anew.
+      if (present === undefined || !held.open || epoch !== held.epoch) return undefined
       if (present !== credential && !held.rejected && scopeCovers(held.scope, scope)) return present
       const { running } = lane
       const wanted = scopes.plan(held.scope, scope)
@@ -151,6 +156,7 @@ export class TransportSide implements TransportPort {
   async #restore(): Promise<boolean> {
     const { held, lane, source } = this.#parts
     if (!source.stores) return false
+    await this.#lifecycle.whenOpen(undefined)
     if (lane.running !== undefined) await this.#lifecycle.settled(lane.running, undefined)
     if (held.credential !== undefined) return true
     return this.#lifecycle.readStore('missing').flight.result.then(

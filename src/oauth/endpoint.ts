@@ -10,7 +10,7 @@ import ipaddr from 'ipaddr.js'
 import type { FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
-import { heed } from '../waiting.ts'
+import { abortable, withTimeLimit } from '../waiting.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
 export interface EndpointRules {
@@ -98,10 +98,11 @@ export async function fetchEndpoint(
   bounds: Omit<Bounds, 'signal'>,
   context: EndpointContext,
 ): Promise<Response> {
-  const signal = limited(context.signal, bounds.seconds)
-  // Looking a name up cannot be cancelled, only left.
-  await heed(checkResolution(what, url, context), signal)
-  return boundedFetch(context.fetch, url, init, { ...bounds, signal })
+  return withTimeLimit(bounds.seconds * 1000, context.signal, async (signal) => {
+    // Looking a name up cannot be cancelled, only left.
+    await abortable(checkResolution(what, url, context), signal)
+    return boundedFetch(context.fetch, url, init, { ...bounds, signal })
+  })
 }
 
 async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
@@ -133,11 +134,18 @@ export async function boundedFetch(
   init: RequestInit,
   { seconds, bytes, signal }: Bounds,
 ): Promise<Response> {
-  const response = await send(url, {
-    ...init,
-    redirect: 'manual',
-    signal: limited(signal, seconds),
-  })
+  return withTimeLimit(seconds * 1000, signal, (limited) =>
+    readResponse(send, url, { ...init, signal: limited }, bytes),
+  )
+}
+
+async function readResponse(
+  send: FetchLike,
+  url: URL,
+  init: RequestInit,
+  bytes: number,
+): Promise<Response> {
+  const response = await send(url, { ...init, redirect: 'manual' })
   const { status, statusText, headers } = response
   if ((status >= 300 && status < 400) || response.type === 'opaqueredirect') {
     await response.body?.cancel()
@@ -153,10 +161,6 @@ export async function boundedFetch(
   plain.delete('content-length')
   const withoutBody = status === 204 || status === 205 || status === 304 || status < 200
   return new Response(withoutBody ? null : body, { status, statusText, headers: plain })
-}
-
-function limited(signal: AbortSignal, seconds: number): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)])
 }
 
 /** The JSON object in an answer; `undefined` when it holds something else. */
