@@ -107,9 +107,10 @@ export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
 export { memoryStore } from './stores/memory.ts'
 export {
   type AuthorizedFetch,
-  type AuthorizedFetchOptions,
   authorizedFetch,
+  type CredentialOwner,
 } from './transport/authorized-fetch.ts'
+export type { AuthorizedFetchOptions } from './transport/options.ts'
 export type { RetryPolicy } from './transport/retry.ts'
 export { type CredentialTransportOptions, withCredentials } from './transport/with-credentials.ts'
 export { parseChallenges } from './www-authenticate.ts'

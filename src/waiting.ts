@@ -4,31 +4,85 @@
  * @module
  */
 
-/** Waits, unless the signal aborts first: then it rejects with the signal's reason. */
-export function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
-  if (signal?.aborted === true) return Promise.reject(signal.reason)
-  if (milliseconds <= 0) return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    }, milliseconds)
-    signal?.addEventListener('abort', onAbort, { once: true })
-  })
+interface Hub {
+  readonly callbacks: Set<() => void>
+  readonly listener: () => void
 }
 
-/** Waits for something that does not listen to the signal itself. */
-export function heed<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
-  if (signal === undefined || signal === null) return promise
+// Node warns of a leak at the eleventh listener of a signal, and a transport gives all its requests the
+// same one. So this library adds one listener to a signal, however many requests wait for it.
+const hubs = new WeakMap<AbortSignal, Hub>()
+
+/**
+ * Calls back once when the signal aborts; at once when it has aborted already.
+ *
+ * @returns Stops waiting for the abort.
+ */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) {
+    callback()
+    return () => {}
+  }
+  const hub = hubs.get(signal) ?? addHub(signal)
+  // The same function may be registered twice, and each registration ends on its own.
+  const entry = () => callback()
+  hub.callbacks.add(entry)
+  return () => {
+    hub.callbacks.delete(entry)
+    if (hub.callbacks.size > 0 || hubs.get(signal) !== hub) return
+    hubs.delete(signal)
+    signal.removeEventListener('abort', hub.listener)
+  }
+}
+
+function addHub(signal: AbortSignal): Hub {
+  const callbacks = new Set<() => void>()
+  const listener = () => {
+    hubs.delete(signal)
+    for (const callback of [...callbacks]) callback()
+  }
+  const hub = { callbacks, listener }
+  signal.addEventListener('abort', listener, { once: true })
+  hubs.set(signal, hub)
+  return hub
+}
+
+/** Waits, unless a signal aborts first: then it rejects with the signal's reason. */
+export function pause(
+  milliseconds: number,
+  ...signals: readonly (AbortSignal | null | undefined)[]
+): Promise<void> {
+  const aborted = signals.find((signal) => signal?.aborted === true)
+  if (aborted !== undefined && aborted !== null) return Promise.reject(aborted.reason)
+  if (milliseconds <= 0) return Promise.resolve()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  return abortable(timeout, ...signals).finally(() => clearTimeout(timer))
+}
+
+/** Waits for something that does not listen to the signals itself; rejects with the reason of the first abort. */
+export function abortable<T>(
+  promise: Promise<T>,
+  ...signals: readonly (AbortSignal | null | undefined)[]
+): Promise<T> {
+  const listening = signals.filter((signal) => signal !== undefined && signal !== null)
+  if (listening.length === 0) return promise
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    const done = () => signal.removeEventListener('abort', onAbort)
-    promise.then(resolve, reject).then(done, done)
+    const subscriptions = listening.map((signal) => onAbort(signal, () => reject(signal.reason)))
+    const unsubscribe = () => {
+      for (const stop of subscriptions) stop()
+    }
+    promise.then(
+      (value) => {
+        unsubscribe()
+        resolve(value)
+      },
+      (error: unknown) => {
+        unsubscribe()
+        reject(error)
+      },
+    )
   })
 }

@@ -184,7 +184,11 @@ export class TokenManager {
    * @throws {@link ConfigurationError} when an option is out of range or the resource is no
    * http(s) URL, or has user information in it.
    */
-  constructor(provider: CredentialProvider, options: TokenManagerOptions) {
+  constructor(
+    provider: CredentialProvider,
+    options: TokenManagerOptions,
+    internal?: { readonly tenant: string },
+  ) {
     checkProvider(provider)
     this.resource = canonicalResource(options.resource)
     this.#provider = provider
@@ -223,7 +227,7 @@ export class TokenManager {
         ? undefined
         : new Persistence(
             store,
-            `${this.#label} | ${account ?? 'default'}`,
+            recordKeyOf(this.#label, account ?? 'default', internal?.tenant),
             provider,
             this.#now,
             (details) => this.#emit(details),
@@ -946,6 +950,12 @@ export class TokenManager {
       // An observer must not change what happens.
     }
   }
+}
+
+// An account has no `|` in it, and an encoded tenant neither, so no account reads the record of a tenant.
+function recordKeyOf(label: string, account: string, tenant: string | undefined): string {
+  const key = `${label} | ${account}`
+  return tenant === undefined ? key : `${key} | ${encodeURIComponent(tenant)}`
 }
 
 function memoryRecords(): Pick<CredentialStore, 'get' | 'set' | 'delete'> {

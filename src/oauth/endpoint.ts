@@ -10,7 +10,7 @@ import ipaddr from 'ipaddr.js'
 import type { FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
-import { heed } from '../waiting.ts'
+import { abortable } from '../waiting.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
 export interface EndpointRules {
@@ -100,7 +100,7 @@ export async function fetchEndpoint(
 ): Promise<Response> {
   const signal = limited(context.signal, bounds.seconds)
   // Looking a name up cannot be cancelled, only left.
-  await heed(checkResolution(what, url, context), signal)
+  await abortable(checkResolution(what, url, context), signal)
   return boundedFetch(context.fetch, url, init, { ...bounds, signal })
 }
 
