@@ -70,7 +70,8 @@ export async function sendAttempt(
   }
 }
 
-function isRefused({ port }: Channel, response: Response): boolean {
+/** Whether the provider takes a response that is no 401 for a refusal. */
+export function isRefused({ port }: Channel, response: Response): boolean {
   try {
     return port.refused(response)
   } catch {

@@ -12,7 +12,7 @@ import type { Call } from './call.ts'
 import { type Channel, observeResponse, whereOf } from './credential-calls.ts'
 import { discardAndThrow, drain } from './drain.ts'
 import { answerEventSource, isEventSourceRequest } from './event-source.ts'
-import { type Exchange, sendAttempt } from './hop.ts'
+import { type Exchange, isRefused, sendAttempt } from './hop.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { withLoginTimeout } from './login-timeout.ts'
 import { Content } from './outgoing.ts'
@@ -208,7 +208,10 @@ export class Sender {
     const { status, type } = response
     const isRedirect = (status >= 300 && status < 400) || type === 'opaqueredirect'
     const wantsCredential =
-      status === 401 || status === 403 || (isRedirect && init.redirect !== 'manual')
+      status === 401 ||
+      status === 403 ||
+      (isRedirect && init.redirect !== 'manual') ||
+      isRefused(this.#channel, response)
     if (!wantsCredential) return response
     port.challenged(parseChallenges(response.headers.get('WWW-Authenticate')))
     drain(response)
