@@ -28,6 +28,7 @@ export type CredentialErrorCode =
   | 'outcome_unknown'
   | 'private_address'
   | 'rate_limited'
+  | 'redirect_refused'
   | 'registration_failed'
   | 'secret_unavailable'
   | 'server_error'
@@ -49,6 +50,8 @@ export interface CredentialErrorOptions {
   readonly resource?: string | URL
   /** The provider's name. */
   readonly provider?: string
+  /** The key of the credential that a selector chose, such as a tenant. */
+  readonly tenant?: string | undefined
   /** How many attempts in a row have failed. */
   readonly attempt?: number
   /** What to do about it: one imperative sentence, which becomes part of the message. */
@@ -88,6 +91,8 @@ export class CredentialError extends Error {
   readonly resource: string | undefined
   /** The provider's name. */
   readonly provider: string | undefined
+  /** The key of the credential that a selector chose, such as a tenant. */
+  readonly tenant: string | undefined
   /** How many attempts in a row have failed. */
   readonly attempt: number | undefined
   /** What to do about it, in one sentence. */
@@ -103,6 +108,7 @@ export class CredentialError extends Error {
     this.retryAfter = options.retryAfter
     this.resource = options.resource === undefined ? undefined : resourceLabel(options.resource)
     this.provider = options.provider
+    this.tenant = options.tenant
     this.attempt = options.attempt
     this.remedy = options.remedy
     this.status = options.status

@@ -61,11 +61,8 @@ export type {
   StoreFailed,
 } from './events.ts'
 export type { ClockReading } from './manager/clock.ts'
-export {
-  type LogoutResult,
-  TokenManager,
-  type TokenManagerOptions,
-} from './manager/token-manager.ts'
+export type { TokenManagerOptions } from './manager/options.ts'
+export { type LogoutResult, TokenManager } from './manager/token-manager.ts'
 export { type ApiKeyOptions, apiKey } from './providers/api-key.ts'
 export { type BasicOptions, basic } from './providers/basic.ts'
 export { bearer } from './providers/bearer.ts'
@@ -107,9 +104,10 @@ export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
 export { memoryStore } from './stores/memory.ts'
 export {
   type AuthorizedFetch,
-  type AuthorizedFetchOptions,
   authorizedFetch,
+  type CredentialOwner,
 } from './transport/authorized-fetch.ts'
+export type { AuthorizedFetchOptions } from './transport/options.ts'
 export type { RetryPolicy } from './transport/retry.ts'
 export { type CredentialTransportOptions, withCredentials } from './transport/with-credentials.ts'
 export { parseChallenges } from './www-authenticate.ts'

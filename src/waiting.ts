@@ -77,9 +77,9 @@ export function abortable<T>(
   const listening = signals.filter((signal) => signal !== undefined && signal !== null)
   if (listening.length === 0) return promise
   return new Promise((resolve, reject) => {
-    const subscriptions = listening.map((signal) => onAbort(signal, () => reject(signal.reason)))
+    const subscriptions: (() => void)[] = []
     const unsubscribe = () => {
-      for (const stop of subscriptions) stop()
+      for (const stop of subscriptions.splice(0)) stop()
     }
     promise.then(
       (value) => {
@@ -91,6 +91,15 @@ export function abortable<T>(
         reject(error)
       },
     )
+    const aborted = listening.find((signal) => signal.aborted)
+    if (aborted !== undefined) return reject(aborted.reason)
+    for (const signal of listening) {
+      const leave = () => {
+        unsubscribe()
+        reject(signal.reason)
+      }
+      subscriptions.push(onAbort(signal, leave))
+    }
   })
 }
 

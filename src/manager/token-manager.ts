@@ -10,8 +10,6 @@ import { timeLimit } from '../waiting.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { resolveOptions, type TokenManagerOptions } from './options.ts'
 
-export { managerOptions, type TokenManagerOptions } from './options.ts'
-
 import { createParts, type ManagerParts } from './parts.ts'
 import type { TransportPort } from './transport-port.ts'
 import { TransportSide } from './transport-side.ts'

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Credential, CredentialProvider } from '../credential.ts'
-import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import type { TokenManagerOptions } from '../manager/options.ts'
+import { TokenManager } from '../manager/token-manager.ts'
+import { withLoginTimeout } from '../transport/login-timeout.ts'
 import { checkTransportSecurity } from '../transport/origin.ts'
-import { patiently } from '../transport/patience.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { bareToken } from './bare-token.ts'
 
@@ -74,7 +75,7 @@ export function toAuthProvider(
   options: TokenManagerOptions,
 ): SdkAuthProvider {
   const manager = managerOf(provider, options)
-  const credential = () => patiently(manager, undefined, () => manager.credential())
+  const credential = () => withLoginTimeout(manager, undefined, () => manager.credential())
   let used: Credential | undefined
   return {
     manager,
@@ -105,7 +106,7 @@ export function toOAuthClientProvider(
   options: TokenManagerOptions,
 ): SdkOAuthClientProvider {
   const manager = managerOf(provider, options)
-  const credential = () => patiently(manager, undefined, () => manager.credential())
+  const credential = () => withLoginTimeout(manager, undefined, () => manager.credential())
   const { origin, href } = manager.resource
   const unused = `${origin}/unused`
   let used: Credential | undefined

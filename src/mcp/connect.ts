@@ -5,11 +5,8 @@
  */
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, isCredentialError, type LoginRequiredError } from '../errors.ts'
-import {
-  type AuthorizedFetch,
-  type AuthorizedFetchOptions,
-  authorizedFetch,
-} from '../transport/authorized-fetch.ts'
+import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
+import type { AuthorizedFetchOptions } from '../transport/options.ts'
 
 /** A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x). */
 export interface ConnectableClient {

@@ -5,10 +5,11 @@
  */
 import type { CredentialProvider, FetchLike, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import type { TokenManagerOptions } from '../manager/options.ts'
+import { TokenManager } from '../manager/token-manager.ts'
 import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
-import { heed } from '../waiting.ts'
+import { abortable } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
 
 /** How {@link stdioEnvironment} works. */
@@ -75,7 +76,7 @@ export async function stdioEnvironment(
   }
   const read = entries.map(async ([name, value]): Promise<[string, string]> => {
     const reading = isProvider(value) ? token(value, options) : secret(name, value)
-    return [name, await heed(reading, options.signal)]
+    return [name, await abortable(reading, options.signal)]
   })
   return Object.fromEntries(await Promise.all(read))
 }

@@ -5,7 +5,8 @@
  */
 import type { Credential, CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { managerOptions, TokenManager, type TokenManagerOptions } from '../manager/token-manager.ts'
+import { managerOptions, type TokenManagerOptions } from '../manager/options.ts'
+import { TokenManager } from '../manager/token-manager.ts'
 import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
 import { checkTransportSecurity } from '../transport/origin.ts'

@@ -7,7 +7,7 @@ import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
 import { scopeUnion } from '../scope.ts'
-import { heed } from '../waiting.ts'
+import { abortable } from '../waiting.ts'
 import { unsupported } from './connection.ts'
 import { isClientRefused } from './error-mapping.ts'
 import type { LoopbackListener } from './loopback.ts'
@@ -286,7 +286,7 @@ async function askPerson(
   shown.catch(() => {})
   const arrivals = listener === undefined ? [shown] : [listener.callback, shown]
   try {
-    return await heed(Promise.race(arrivals), signal)
+    return await abortable(Promise.race(arrivals), signal)
   } catch (error) {
     if (!expired.aborted || context.signal.aborted) throw error
     throw new LoginRequiredError(

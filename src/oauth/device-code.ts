@@ -6,7 +6,7 @@
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, LoginRequiredError } from '../errors.ts'
-import { heed } from '../waiting.ts'
+import { abortable } from '../waiting.ts'
 import { unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { isPassing } from './error-mapping.ts'
@@ -114,7 +114,7 @@ export function deviceCode(options: DeviceCodeOptions): CredentialProvider {
           })
       try {
         // The library looks at the signal between two questions only.
-        return { response: await heed(poll(answer.interval ?? 5), signal), connection }
+        return { response: await abortable(poll(answer.interval ?? 5), signal), connection }
       } catch (error) {
         if (!expired.aborted || context.signal.aborted) throw error
         throw new LoginRequiredError(

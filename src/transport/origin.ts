@@ -32,23 +32,3 @@ export function checkTransportSecurity(url: URL, allowInsecure: boolean): void {
     },
   )
 }
-
-/**
- * Whether a request within the bound origin is one of the MCP server's, and not one to an
- * authorization server that happens to share the origin: its discovery documents, its form-encoded
- * endpoints (RFC 6749) and its JSON registration endpoint (RFC 7591) must not see the credential.
- */
-export function isServerRequest(url: URL, headers: Headers, body: unknown): boolean {
-  if (url.pathname.includes('/.well-known/')) return false
-  if (body === undefined || body === null) return true
-  if (body instanceof URLSearchParams) return false
-  const type = headers.get('Content-Type')?.toLowerCase()
-  if (type?.startsWith('application/x-www-form-urlencoded') === true) return false
-  const text =
-    body instanceof Uint8Array || body instanceof ArrayBuffer
-      ? new TextDecoder().decode(body)
-      : body
-  const isRegistration =
-    typeof text === 'string' && text.includes('"redirect_uris"') && !text.includes('"jsonrpc"')
-  return !isRegistration
-}

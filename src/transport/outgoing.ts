@@ -11,11 +11,12 @@ export class Outgoing implements OutgoingRequest {
   readonly headers: Headers
   readonly attempt: number
   readonly now: number
-  readonly signal: AbortSignal | undefined
   readonly #target: URL
   readonly #content: Content
+  readonly #abort: { readonly signal: AbortSignal | undefined } | undefined
   #url: URL | undefined
 
+  /** @param abort - Holds the signal, which is read only when somebody asks for it. */
   constructor(
     method: string,
     target: URL,
@@ -23,7 +24,7 @@ export class Outgoing implements OutgoingRequest {
     content: Content,
     attempt: number,
     now: number,
-    signal?: AbortSignal,
+    abort?: { readonly signal: AbortSignal | undefined },
   ) {
     this.method = method
     this.#target = target
@@ -31,7 +32,11 @@ export class Outgoing implements OutgoingRequest {
     this.#content = content
     this.attempt = attempt
     this.now = now
-    this.signal = signal
+    this.#abort = abort
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#abort?.signal
   }
 
   // A copy, because the URL that came in belongs to the caller.
@@ -50,6 +55,11 @@ export class Outgoing implements OutgoingRequest {
 
   get streamed(): boolean {
     return this.#content.opaque
+  }
+
+  /** The credential may have replaced the URL: it was read or set. */
+  get hasOwnUrl(): boolean {
+    return this.#url !== undefined
   }
 
   /** Where to send it: the caller's own URL object unless a credential asked for it. */

@@ -4,14 +4,18 @@
  * @module
  */
 import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 
-/** Which answers are worth another attempt. */
+/** Which responses are worth another attempt. */
 export interface RetryPolicy {
-  /** Retries of one request, at most. Default 1, or as many as `rotating` has further keys. */
+  /**
+   * Retries of one request, at most, from 0 to 10. Default 1, or as many as `rotating` has further keys. With
+   * 0 a 401 is returned as it is.
+   */
   readonly maxRetries?: number
   /**
-   * The statuses that are retried. 401 and 403 also renew the credential; others just repeat the
-   * request, so list only what the server means as «later». Default `[401]`.
+   * The statuses that are retried besides 401, which always is. 403 renews the credential, as 401 does;
+   * others only repeat the request, so list those by which the server means «later». Default: none.
    */
   readonly statusCodes?: readonly number[]
   /**
@@ -36,7 +40,7 @@ export interface ResolvedRetryPolicy {
   readonly explicit: boolean
 }
 
-const options = ['maxRetries', 'statusCodes', 'backoffFactor', 'maxRetryAfter']
+const knownOptions = ['maxRetries', 'statusCodes', 'backoffFactor', 'maxRetryAfter']
 
 /**
  * Checks a policy.
@@ -44,14 +48,8 @@ const options = ['maxRetries', 'statusCodes', 'backoffFactor', 'maxRetryAfter']
  * @throws {@link ConfigurationError} when a member is out of range.
  */
 export function resolveRetryPolicy(policy: RetryPolicy, alternatives: number): ResolvedRetryPolicy {
-  const { maxRetries, statusCodes = [401], backoffFactor = 0.5, maxRetryAfter = 60 } = policy
-  for (const key of Object.keys(policy)) {
-    if (!options.includes(key)) {
-      const known = options.join(', ')
-      const problem = `retry: there is no option \`${key}\`; the options are ${known}.`
-      throw new ConfigurationError(`retry.${key}`, problem)
-    }
-  }
+  const { maxRetries, statusCodes = [], backoffFactor = 0.5, maxRetryAfter = 60 } = policy
+  checkOptions('retry', policy, knownOptions)
   if (
     maxRetries !== undefined &&
     !(Number.isInteger(maxRetries) && maxRetries >= 0 && maxRetries <= 10)
@@ -83,7 +81,7 @@ export function resolveRetryPolicy(policy: RetryPolicy, alternatives: number): R
   }
   return {
     maxRetries: maxRetries ?? alternatives,
-    statusCodes: new Set(statusCodes),
+    statusCodes: new Set([401, ...statusCodes]),
     backoffFactor,
     maxRetryAfter,
     explicit: maxRetries !== undefined && maxRetries > 1,

@@ -1,18 +1,16 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Options for the constructors of the official SDKs' transports.
  *
  * @module
  */
-import type { CredentialProvider } from '../credential.ts'
-import {
-  type AuthorizedFetch,
-  type AuthorizedFetchOptions,
-  authorizedFetch,
-} from './authorized-fetch.ts'
+import type { CredentialProvider, CredentialSelector } from '../credential.ts'
+import { type AuthorizedFetch, bindingFetch, type CredentialOwner } from './authorized-fetch.ts'
+import { type AuthorizedFetchOptions, checkArguments } from './options.ts'
 
-/** What a transport's constructor takes; add the transport's own options by spreading. */
-export interface CredentialTransportOptions {
-  /** Authenticates every request of the transport, and holds its token manager. */
+/** What a transport's constructor takes, and the owner of the credentials; add the transport's own options by spreading. */
+export interface CredentialTransportOptions extends CredentialOwner {
+  /** Authenticates every request of the transport. */
   readonly fetch: AuthorizedFetch
 }
 
@@ -20,8 +18,11 @@ export interface CredentialTransportOptions {
  * Makes the options that authenticate a transport: `StreamableHTTPClientTransport` and
  * `SSEClientTransport` of `@modelcontextprotocol/sdk` and `@modelcontextprotocol/client`.
  *
- * Do not pass the SDK's `authProvider` beside it, since then two layers would renew and retry; and
- * keep secrets out of `requestInit.headers`, which the SDKs also send to authorization servers.
+ * Without the option `resource` the first request binds. Do not pass the SDK's `authProvider` beside it,
+ * since then two layers would renew and retry; and keep secrets out of `requestInit.headers`, which the SDKs
+ * also send to authorization servers.
+ *
+ * @param provider - What proves who you are, or a selector such as {@link perTenant}.
  *
  * @example
  * ```ts
@@ -29,17 +30,19 @@ export interface CredentialTransportOptions {
  * import { apiKey, env, withCredentials } from 'mcp-credentials'
  *
  * const url = new URL('https://mcp.example.com/mcp')
- * const transport = new StreamableHTTPClientTransport(
- *   url,
- *   withCredentials(apiKey({ value: env('MCP_API_KEY') })),
- * )
+ * const options = withCredentials(apiKey({ value: env('MCP_API_KEY') }))
+ * const transport = new StreamableHTTPClientTransport(url, options)
  * ```
  *
  * @throws {@link ConfigurationError} when an option is wrong.
  */
 export function withCredentials(
-  provider: CredentialProvider,
-  options: AuthorizedFetchOptions = {},
+  provider: CredentialProvider | CredentialSelector,
+  options: Omit<AuthorizedFetchOptions, 'resource'> &
+    Partial<Pick<AuthorizedFetchOptions, 'resource'>> = {},
 ): CredentialTransportOptions {
-  return { fetch: authorizedFetch(provider, options) }
+  checkArguments('withCredentials', provider, options)
+  const fetch = bindingFetch(provider, options)
+  const { login, logout, close } = fetch
+  return { fetch, login, logout, close, [Symbol.asyncDispose]: close }
 }

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import { apiKey, authorizedFetch, bearer, withCredentials } from 'mcp-credentials'
+import { apiKey, bearer, withCredentials } from 'mcp-credentials'
 import { type Candidate, type Figure, measure, print } from './rounds.ts'
 
 const url = new URL('http://127.0.0.1:1/mcp')
@@ -36,8 +36,8 @@ export async function benchRequests(): Promise<void> {
           for (let index = 0; index < times; index += 1) await plain()
         },
       },
-      candidate('bearer()', authorizedFetch(bearer(token), { fetch: stub })),
-      candidate('apiKey()', authorizedFetch(apiKey({ value: token }), { fetch: stub })),
+      candidate('bearer()', withCredentials(bearer(token), { fetch: stub }).fetch),
+      candidate('apiKey()', withCredentials(apiKey({ value: token }), { fetch: stub }).fetch),
     ],
     61,
     5000,

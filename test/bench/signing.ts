@@ -18,13 +18,13 @@ import * as jose from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
 import {
   type AcquireContext,
-  authorizedFetch,
   bearer,
   generateSigningKey,
   hmac,
   type JwtOptions,
   jwt,
   TokenManager,
+  withCredentials,
 } from 'mcp-credentials'
 import { sdkProvider } from './peers.ts'
 import { type Candidate, measure, print } from './rounds.ts'
@@ -190,7 +190,7 @@ export async function benchHmac(): Promise<void> {
 
 /** Whether anything is left in memory after many requests. */
 export async function benchHeap(): Promise<void> {
-  const fetch = authorizedFetch(bearer('token'), { fetch: async () => new Response(null) })
+  const fetch = withCredentials(bearer('token'), { fetch: async () => new Response(null) }).fetch
   const collect = (globalThis as { gc?: () => void }).gc ?? (() => {})
   const used = async () => {
     for (let request = 0; request < 100_000; request += 1) await fetch(resource)

@@ -9,12 +9,7 @@ import {
   startSigV4Server,
 } from '../../examples/servers/sig-v4-server.ts'
 import { awsSigV4 } from '../../src/aws/index.ts'
-import {
-  type AuthorizedFetchOptions,
-  authorizedFetch,
-  type CredentialProvider,
-  withCredentials,
-} from '../../src/index.ts'
+import { authorizedFetch, type CredentialProvider, withCredentials } from '../../src/index.ts'
 import { until } from '../support/tokens.ts'
 
 const text = 'Zoë pays 10 €, "quoted"\n\u2028𝄞'
@@ -35,7 +30,7 @@ const providerOf = (credentials: () => SessionCredentials): CredentialProvider =
 
 async function connected(
   server: SigV4Server,
-  options: AuthorizedFetchOptions = {},
+  options: Parameters<typeof withCredentials>[1] = {},
   provider = providerOf(() => server.issue('alice', 3600)),
 ): Promise<Client> {
   const client = new Client({ name: 'test', version: '1.0.0' })

@@ -7,12 +7,7 @@ import {
   startHmacServer,
 } from '../../examples/servers/hmac-server.ts'
 import type { RecordedRequest } from '../../examples/servers/mcp-server.ts'
-import {
-  type AuthorizedFetchOptions,
-  authorizedFetch,
-  type CredentialProvider,
-  withCredentials,
-} from '../../src/index.ts'
+import { authorizedFetch, type CredentialProvider, withCredentials } from '../../src/index.ts'
 import { hmac } from '../../src/providers/hmac.ts'
 import { until } from '../support/tokens.ts'
 
@@ -28,7 +23,7 @@ async function started(options: HmacServerOptions): Promise<HmacServer> {
 async function connected(
   server: HmacServer,
   provider: CredentialProvider,
-  options: AuthorizedFetchOptions = {},
+  options: Parameters<typeof withCredentials>[1] = {},
 ): Promise<Client> {
   const client = new Client({ name: 'test', version: '1.0.0' })
   onTestFinished(() => client.close())

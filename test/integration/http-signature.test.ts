@@ -9,14 +9,7 @@ import {
   type HttpSignatureServer,
   startHttpSignatureServer,
 } from '../../examples/servers/http-signature-server.ts'
-import {
-  type AuthorizedFetchOptions,
-  all,
-  type CredentialProvider,
-  file,
-  headers,
-  withCredentials,
-} from '../../src/index.ts'
+import { all, type CredentialProvider, file, headers, withCredentials } from '../../src/index.ts'
 import { httpSignature } from '../../src/providers/http-signature.ts'
 import { until } from '../support/tokens.ts'
 
@@ -44,7 +37,7 @@ async function started(): Promise<HttpSignatureServer> {
 async function connected(
   server: HttpSignatureServer,
   provider: CredentialProvider,
-  options?: AuthorizedFetchOptions,
+  options?: Parameters<typeof withCredentials>[1],
 ): Promise<Client> {
   const client = new Client({ name: 'test', version: '1.0.0' })
   onTestFinished(() => client.close())

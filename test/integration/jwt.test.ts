@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startJwtServer } from '../../examples/servers/jwt-server.ts'
-import { authorizedFetch, generateSigningKey, type JwtOptions, jwt } from '../../src/index.ts'
+import { generateSigningKey, type JwtOptions, jwt, withCredentials } from '../../src/index.ts'
 import { sdks } from '../support/sdk.ts'
 
 const issuer = 'https://agents.example.com'
@@ -26,7 +26,7 @@ describe.each(sdks)('through $name', (sdk) => {
   test('a token opens the tools that its roles allow', async () => {
     const { server, options } = await serve('ES256')
     const client = sdk.client()
-    const fetch = authorizedFetch(jwt(options(['reader'])))
+    const fetch = withCredentials(jwt(options(['reader']))).fetch
     await client.connect(sdk.streamable(server.url, { fetch }))
     expect(await client.callTool({ name: 'echo', arguments: { text: 'hi' } })).not.toMatchObject({
       isError: true,
@@ -39,7 +39,7 @@ describe.each(sdks)('through $name', (sdk) => {
 
 test('a clock that is ten minutes slow heals with one more request', async () => {
   const { server, options } = await serve('RS256')
-  const fetch = authorizedFetch(jwt(options([])), { now: () => Date.now() - 600_000 })
+  const fetch = withCredentials(jwt(options([])), { now: () => Date.now() - 600_000 }).fetch
   const post = () => fetch(server.url, { method: 'POST', body: '{}' })
   expect((await post()).status).not.toBe(401)
   expect((await post()).status).not.toBe(401)
@@ -50,7 +50,7 @@ test('a key that the server no longer knows ends in the server’s own 401 after
   const { server, options } = await serve('ES256')
   const other = await generateSigningKey('ES256')
   server.replaceKeys({ keys: [...other.jwks.keys] as never })
-  const response = await authorizedFetch(jwt(options([])))(server.url, {
+  const response = await withCredentials(jwt(options([]))).fetch(server.url, {
     method: 'POST',
     body: '{}',
   })

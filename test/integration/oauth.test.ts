@@ -12,7 +12,7 @@ import {
   startOAuthServer,
 } from '../../examples/servers/oauth-server.ts'
 import { startPlatform } from '../../examples/servers/platform.ts'
-import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
+import { authorizedFetch, type CredentialProvider, withCredentials } from '../../src/index.ts'
 import { mutualTls } from '../../src/node/index.ts'
 import {
   authorizationCode,
@@ -49,7 +49,7 @@ async function start(
   const server = await startOAuthServer({ issuer: as.issuer, ...mcp })
   onTestFinished(() => server.close())
   const post = (provider: CredentialProvider, options = {}) =>
-    authorizedFetch(provider, options)(server.url, {
+    withCredentials(provider, options).fetch(server.url, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -108,7 +108,7 @@ describe.each(sdks)('a login through $name', (sdk) => {
     }
     const client = sdk.client()
     const provider = authorizationCode({ ...login, onAuthorizationUrl })
-    const fetch = authorizedFetch(provider)
+    const fetch = withCredentials(provider).fetch
     await client.connect(sdk.streamable(server.url, { fetch }))
     await client.callTool({ name: 'echo', arguments: { text: 'hi' } })
     await client.close()
@@ -357,10 +357,10 @@ describe('proof of possession', () => {
       JSON.parse(JSON.stringify(record)),
       acquireContext(),
     )
-    const send = authorizedFetch({
+    const send = withCredentials({
       name: 'restored',
       acquire: async () => (await restored) ?? Promise.reject(),
-    })
+    }).fetch
     const response = await send(server.url, {
       method: 'POST',
       headers: {

@@ -30,7 +30,7 @@ describe('a redirect to another origin', () => {
         const server = await recordingOrigin((_request, response) => {
           response.writeHead(status, { Location: `${elsewhere.origin}/mcp` }).end()
         })
-        const fetch = authorizedFetch(provider)
+        const fetch = withCredentials(provider).fetch
 
         const post = await fetch(`${server.origin}/mcp`, { method: 'POST', body: '{}' })
         const get = await fetch(`${server.origin}/mcp`)
@@ -79,7 +79,10 @@ test.each([
       if (url !== '/mcp') return response.end('{}')
       return response.writeHead(307, { Location: shape.replace('elsewhere', `${host}/mcp`) }).end()
     })
-    await authorizedFetch(bearer(secret))(`${server.origin}/mcp`, { method: 'POST', body: '{}' })
+    await withCredentials(bearer(secret)).fetch(`${server.origin}/mcp`, {
+      method: 'POST',
+      body: '{}',
+    })
     expect(elsewhere.requests).toEqual([])
   },
 )
@@ -168,13 +171,13 @@ describe('a redirect within the origin', () => {
       if (url === '/end') return response.end('{}')
       return response.writeHead(308, { Location: '/end' }).end()
     })
-    const fetch = authorizedFetch(
+    const fetch = withCredentials(
       custom({
         acquire: () => ({
           apply: ({ headers, url }) => headers.set('X-Signed-Path', url.pathname),
         }),
       }),
-    )
+    ).fetch
 
     await fetch(`${server.origin}/start`, { method: 'POST', body: '{}' })
 
@@ -189,7 +192,7 @@ describe('a redirect within the origin', () => {
       response.writeHead(307, { Location: '/again' }).end()
     })
 
-    const response = await authorizedFetch(bearer(secret))(`${server.origin}/mcp`)
+    const response = await withCredentials(bearer(secret)).fetch(`${server.origin}/mcp`)
 
     expect(response.status).toBe(307)
     expect(server.requests).toHaveLength(6)
@@ -239,7 +242,7 @@ describe('authorizedFetch', () => {
     const server = await recordingOrigin()
     const other = await recordingOrigin()
     const events: CredentialEvent[] = []
-    const fetch = authorizedFetch(bearer(secret), { onEvent: (event) => events.push(event) })
+    const fetch = withCredentials(bearer(secret), { onEvent: (event) => events.push(event) }).fetch
 
     await fetch(`${server.origin}/mcp`)
     await fetch(`${other.origin}/mcp`)
@@ -261,7 +264,9 @@ describe('authorizedFetch', () => {
     it(`wins over the caller's own header, given as ${JSON.stringify(headers)}`, async () => {
       const server = await recordingOrigin()
       const events: CredentialEvent[] = []
-      const fetch = authorizedFetch(bearer(secret), { onEvent: (event) => events.push(event) })
+      const fetch = withCredentials(bearer(secret), {
+        onEvent: (event) => events.push(event),
+      }).fetch
 
       await fetch(`${server.origin}/mcp`, { headers })
 
@@ -275,10 +280,9 @@ describe('authorizedFetch', () => {
   it('says what is wrong with its arguments', () => {
     const swapped = withCredentials as (...args: unknown[]) => unknown
     expect(() => swapped('https://mcp.example.com/mcp')).toThrow('must be a provider')
-    expect(() => swapped(bearer(secret), 'https://mcp.example.com/mcp')).toThrow(
-      '{ resource: url }',
-    )
-    expect(() => swapped(bearer(secret), new URL('https://a.example'))).toThrow('{ resource: url }')
+    expect(() => swapped(bearer(secret), 'https://mcp.example.com/mcp')).toThrow('pass an object')
+    expect(() => swapped(bearer(secret), new URL('https://a.example'))).toThrow('pass an object')
+    expect(() => (authorizedFetch as typeof swapped)(bearer(secret))).toThrow('{ resource: url }')
     expect(() => withCredentials(bearer(secret), { resource: 'mcp.example.com/mcp' })).toThrow(
       'beginning with https://',
     )
@@ -290,7 +294,7 @@ describe('authorizedFetch', () => {
     const url = 'http://mcp.example.com/mcp'
 
     expect(() => authorizedFetch(bearer(secret), { resource: url })).toThrow(/allowInsecure/)
-    await expect(authorizedFetch(bearer(secret))(url)).rejects.toThrow(/allowInsecure/)
+    await expect(withCredentials(bearer(secret)).fetch(url)).rejects.toThrow(/allowInsecure/)
     expect(() =>
       authorizedFetch(bearer(secret), { resource: url, allowInsecure: true }),
     ).not.toThrow()
@@ -302,7 +306,7 @@ describe('authorizedFetch', () => {
       answers += 1
       response.writeHead(answers === 1 ? 401 : 200).end()
     })
-    const fetch = authorizedFetch(countingTokens())
+    const fetch = withCredentials(countingTokens()).fetch
 
     const response = await fetch(
       new Request(`${server.origin}/mcp`, { method: 'POST', body: 'é', headers: { 'X-A': '1' } }),
@@ -320,7 +324,7 @@ describe('authorizedFetch', () => {
     const body = new Blob(['{}']).stream()
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit
 
-    const response = await authorizedFetch(countingTokens())(`${server.origin}/mcp`, init)
+    const response = await withCredentials(countingTokens()).fetch(`${server.origin}/mcp`, init)
 
     expect(response.status).toBe(401)
     expect(server.requests.map((request) => request.body)).toEqual(['{}'])
@@ -329,7 +333,7 @@ describe('authorizedFetch', () => {
   it('leaves the body of the last 401 to the caller', async () => {
     const server = await recordingOrigin((_request, response) => response.writeHead(401).end('why'))
 
-    const response = await authorizedFetch(countingTokens())(`${server.origin}/mcp`)
+    const response = await withCredentials(countingTokens()).fetch(`${server.origin}/mcp`)
 
     expect(await response.text()).toBe('why')
     expect(server.requests).toHaveLength(2)
@@ -343,7 +347,7 @@ describe('authorizedFetch', () => {
     )
     const retry = { maxRetries: 2, statusCodes: [503], backoffFactor: 0 }
 
-    const response = await authorizedFetch(bearer(secret), { retry })(`${server.origin}/mcp`)
+    const response = await withCredentials(bearer(secret), { retry }).fetch(`${server.origin}/mcp`)
 
     expect(response.status).toBe(200)
     expect(server.requests).toHaveLength(2)
@@ -355,7 +359,7 @@ describe('authorizedFetch', () => {
     )
     const retry = { maxRetries: 2, statusCodes: [503] }
 
-    const response = await authorizedFetch(bearer(secret), { retry })(`${server.origin}/mcp`)
+    const response = await withCredentials(bearer(secret), { retry }).fetch(`${server.origin}/mcp`)
 
     expect(response.status).toBe(503)
     expect(server.requests).toHaveLength(1)
@@ -365,7 +369,9 @@ describe('authorizedFetch', () => {
     const server = await recordingOrigin((_request, response) => response.writeHead(401).end())
     const retry = { maxRetries: 3, backoffFactor: 0 }
 
-    const response = await authorizedFetch(countingTokens(), { retry })(`${server.origin}/mcp`)
+    const response = await withCredentials(countingTokens(), { retry }).fetch(
+      `${server.origin}/mcp`,
+    )
 
     expect(response.status).toBe(401)
     expect(server.requests).toHaveLength(4)
@@ -375,7 +381,7 @@ describe('authorizedFetch', () => {
     const server = await recordingOrigin()
     const controller = new AbortController()
     const reason = new Error('enough')
-    const fetch = authorizedFetch(custom({ acquire: () => new Promise(() => {}) }))
+    const fetch = withCredentials(custom({ acquire: () => new Promise(() => {}) })).fetch
 
     const pending = fetch(`${server.origin}/mcp`, { signal: controller.signal })
     controller.abort(reason)
@@ -386,11 +392,11 @@ describe('authorizedFetch', () => {
 
   it('keeps a secret out of an error that Headers.set would quote', async () => {
     const server = await recordingOrigin()
-    const fetch = authorizedFetch(
+    const fetch = withCredentials(
       custom({
         acquire: () => ({ apply: ({ headers }) => headers.set('X-Key', `${secret}\nx`) }),
       }),
-    )
+    ).fetch
 
     const error: Error = await fetch(`${server.origin}/mcp`).then(
       () => expect.unreachable(),

@@ -1,7 +1,7 @@
 import dns from 'node:dns'
 import net from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { authorizedFetch, bearer } from '../../src/index.ts'
+import { authorizedFetch, bearer, withCredentials } from '../../src/index.ts'
 import { publicFetch } from '../../src/node/index.ts'
 import { clientCredentials } from '../../src/oauth/index.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
@@ -95,7 +95,7 @@ describe('row 66: publicFetch', () => {
   test.each(sdks)('fails a connection with its own error ($name)', async (sdk) => {
     const inside = await recordingOrigin()
     const url = new URL(`${inside.origin}/mcp`)
-    const fetch = authorizedFetch(bearer('secret'), { fetch: publicFetch() })
+    const fetch = withCredentials(bearer('secret'), { fetch: publicFetch() }).fetch
     await expect(sdk.client().connect(sdk.streamable(url, { fetch }))).rejects.toMatchObject({
       code: 'private_address',
     })

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { authorizedFetch, type CredentialRecord } from 'mcp-credentials'
+import { type CredentialRecord, withCredentials } from 'mcp-credentials'
 import { redisStore } from 'mcp-credentials/redis'
 import { storeContract } from 'mcp-credentials/testing'
 import { createClient } from 'redis'
@@ -204,10 +204,10 @@ test.each([
 test('an API key needs no store, and touches none', async () => {
   const { apiKey } = await import('mcp-credentials')
   const store = redisStore({ url: `redis://127.0.0.1:${await freePort()}`, key })
-  const send = authorizedFetch(apiKey({ value: 'k' }), {
+  const send = withCredentials(apiKey({ value: 'k' }), {
     store,
     fetch: async () => new Response(null, { status: 200 }),
-  })
+  }).fetch
   expect((await send('https://mcp.example.com/mcp')).status).toBe(200)
 })
 

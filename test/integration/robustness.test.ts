@@ -18,6 +18,7 @@ import {
   memoryStore,
   perTenant,
   rotating,
+  withCredentials,
 } from '../../src/index.ts'
 import { stdioEnvironment, toAuthProvider, toOAuthClientProvider } from '../../src/mcp/index.ts'
 import { publicFetch } from '../../src/node/index.ts'
@@ -61,7 +62,9 @@ test('a Request that passes through keeps its headers', async () => {
   const { sent, fetch } = recorder()
   const send = authorizedFetch(bearer('t'), { resource, fetch })
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded', Authorization: 'Basic x' }
-  await send(new Request('https://mcp.example.com/token', { method: 'POST', body: 'a=b', headers }))
+  await send(
+    new Request('https://mcp.example.com/token', { method: 'POST', body: 'grant_type=x', headers }),
+  )
   await send(new Request('https://other.example.com/', { headers: { 'X-A': '1' } }))
   expect([...(sent[0]?.headers ?? [])]).toEqual([
     ['authorization', 'Basic x'],
@@ -139,7 +142,7 @@ test('a response is not left open when the renewal fails', async () => {
 
 test('a refused first request does not bind', async () => {
   const { sent, fetch } = recorder()
-  const send = authorizedFetch(bearer('t'), { fetch })
+  const send = withCredentials(bearer('t'), { fetch }).fetch
   await expect(send('http://mcp.example.com/mcp')).rejects.toMatchObject({ code: 'configuration' })
   await send(resource).catch((e) => console.log('second:', e.message))
   await send(resource)
@@ -182,7 +185,7 @@ test('tenants with one restoring provider in one store', async () => {
     },
     apply: ({ headers }: { headers: Headers }) => headers.set('Authorization', `Bearer ${t}`),
   })
-  for (const t of ['a', 'b']) await store.set(`${resource} | default / ${t}`, of(t).record)
+  for (const t of ['a', 'b']) await store.set(`${resource} | default | ${t}`, of(t).record)
   const make = (): CredentialProvider => ({
     name: 'saved',
     acquire: async () => {
@@ -645,7 +648,7 @@ test('savedLogin shared by tenants, one store', async () => {
     return new Response('ok')
   }) as typeof globalThis.fetch
   for (const t of ['a', 'b']) {
-    await store.set(`${resource} | default / ${t}`, {
+    await store.set(`${resource} | default | ${t}`, {
       version: 1,
       provider: 'authorizationCode',
       generation: 1,

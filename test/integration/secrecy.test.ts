@@ -11,6 +11,7 @@ import {
   basic,
   bearer,
   type CredentialProvider,
+  type CredentialSelector,
   custom,
   firstAvailable,
   fromCommand,
@@ -45,7 +46,7 @@ const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const keyLine = clientKey.split('\n')[1] ?? ''
 
 const client = { clientId: 'agent', issuer }
-const local: Record<string, () => CredentialProvider> = {
+const local: Record<string, () => CredentialProvider | CredentialSelector> = {
   apiKey: () => apiKey({ value: secret }),
   'apiKey in the query': () => apiKey({ value: secret, query: 'key' }),
   bearer: () => bearer(secret),
@@ -203,7 +204,12 @@ const cases = [
   ...Object.entries(remote).flatMap(([name, make]) =>
     Object.entries(answers).map(([what, answer]) => [name, what, make, answer]),
   ),
-] as [string, string, () => CredentialProvider, (request: Request) => Promise<Response>][]
+] as [
+  string,
+  string,
+  () => CredentialProvider | CredentialSelector,
+  (request: Request) => Promise<Response>,
+][]
 
 test.each(cases)(
   'advisories CVE-2026-41495 and CVE-2026-44653: %s shows no secret to a log, with %s',
@@ -222,10 +228,11 @@ test.each(cases)(
       const call = () => send(resource, { method: 'POST', body: '{}' }).then(note, note)
       await call()
       await call()
-      const { manager } = send
-      shown.push(provider, send, manager, manager.current(), `${String(manager.current())}`)
-      await manager.logout().then(note, note)
-      await manager.close()
+      const manager = 'select' in provider ? undefined : send.manager
+      shown.push(provider, send, manager, manager?.current(), `${String(manager?.current())}`)
+      await send.login().then(note, note)
+      await send.logout().then(note, note)
+      await send.close()
     } finally {
       unsubscribe('mcp-credentials', note)
     }

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startBearerServer } from '../../examples/servers/bearer-server.ts'
-import { authorizedFetch, CredentialError, type CredentialProvider } from '../../src/index.ts'
+import { CredentialError, type CredentialProvider, withCredentials } from '../../src/index.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 
 interface TestIssuer {
@@ -52,7 +52,7 @@ describe('over loopback and in real time', () => {
     const server = await recordingOrigin()
     // The clock jumps past the expiry of the first token.
     let skew = 0
-    const fetch = authorizedFetch(issuer.provider, { now: () => Date.now() + skew })
+    const fetch = withCredentials(issuer.provider, { now: () => Date.now() + skew }).fetch
     await fetch(`${server.origin}/mcp`, post)
     skew = 2 * 3_600_000
 
@@ -73,7 +73,7 @@ describe('over loopback and in real time', () => {
       response.statusCode = 401
       setTimeout(() => response.end(), (arrived * 300) / 200)
     })
-    const fetch = authorizedFetch(issuer.provider)
+    const fetch = withCredentials(issuer.provider).fetch
     const answers = Array.from({ length: 200 }, () => fetch(`${server.origin}/mcp`, post))
     const statuses = new Set((await Promise.all(answers)).map(({ status }) => status))
 
@@ -87,7 +87,7 @@ describe('over loopback and in real time', () => {
     const issuer = await startIssuer(3600)
     const server = await startBearerServer({ kind: 'stateless', tokens: {} })
     onTestFinished(() => server.close())
-    const fetch = authorizedFetch(issuer.provider)
+    const fetch = withCredentials(issuer.provider).fetch
     const end = Date.now() + 10_000
     let refused = 0
     while (Date.now() < end) {
@@ -110,7 +110,7 @@ describe('over loopback and in real time', () => {
       if (age >= 3000) late.push(age)
       response.end('{}')
     })
-    const fetch = authorizedFetch(issuer.provider)
+    const fetch = withCredentials(issuer.provider).fetch
     const end = Date.now() + 15_000
     const worker = async () => {
       while (Date.now() < end) {
@@ -130,7 +130,7 @@ describe('over loopback and in real time', () => {
     const issuer = await startIssuer(8)
     const server = await recordingOrigin()
     // Without jitter the back-off stays at its floor, so the renewal comes before the expiry.
-    const fetch = authorizedFetch(issuer.provider, { random: () => 0 })
+    const fetch = withCredentials(issuer.provider, { random: () => 0 }).fetch
     await fetch(`${server.origin}/mcp`, post)
     issuer.isDown = true
     const end = Date.now() + 6000
@@ -158,7 +158,7 @@ describe('over loopback and in real time', () => {
       },
     }
     const server = await recordingOrigin()
-    const fetch = authorizedFetch(provider)
+    const fetch = withCredentials(provider).fetch
     const leaving = new AbortController()
     const others = Array.from({ length: 5 }, () => fetch(`${server.origin}/mcp`, post))
     const left = fetch(`${server.origin}/mcp`, { ...post, signal: leaving.signal })

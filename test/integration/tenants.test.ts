@@ -8,6 +8,7 @@ import {
   type Challenge,
   type CredentialProvider,
   perTenant,
+  withCredentials,
 } from '../../src/index.ts'
 import { sdks } from '../support/sdk.ts'
 
@@ -19,12 +20,12 @@ describe('perTenant', () => {
     })
     onTestFinished(() => server.close())
     const tenant = new AsyncLocalStorage<string>()
-    const fetch = authorizedFetch(
+    const fetch = withCredentials(
       perTenant(
         () => tenant.getStore() ?? '',
         (name) => apiKey({ value: `key-${name}` }),
       ),
-    )
+    ).fetch
     const statusFor = (name: string) =>
       tenant.run(name, async () => {
         const response = await fetch(server.url, { method: 'POST', body: '{}' })
@@ -58,7 +59,7 @@ describe('perTenant', () => {
     )
     const [, sdk] = sdks
     const client = sdk?.client()
-    const transport = sdk?.sse(server.url, { fetch: authorizedFetch(provider) })
+    const transport = sdk?.sse(server.url, { fetch: withCredentials(provider).fetch })
     if (client === undefined || transport === undefined) throw new Error('no SDK')
 
     await expect(client.connect(transport)).rejects.toThrow('401')
@@ -82,7 +83,7 @@ describe('a provider that discovers', () => {
     }
     for (const sdk of sdks) {
       const client = sdk.client()
-      await client.connect(sdk.streamable(server.url, { fetch: authorizedFetch(provider) }))
+      await client.connect(sdk.streamable(server.url, { fetch: withCredentials(provider).fetch }))
       await client.callTool({ name: 'whoami' })
       await client.close()
     }

@@ -554,7 +554,7 @@ test('tenants share a store, but no record', async () => {
   await send(world.url, { method: 'POST', body: '{}' })
   const keys = (await store.list()).filter((key) => !key.startsWith('registration '))
   expect(keys.sort()).toEqual([
-    `${world.url} | default / acme%20%7C%20x`,
-    `${world.url} | default / globex`,
+    `${world.url} | default | acme%20%7C%20x`,
+    `${world.url} | default | globex`,
   ])
 })

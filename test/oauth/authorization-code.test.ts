@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { authorizedFetch, type CredentialError } from '../../src/index.ts'
+import { authorizedFetch, type CredentialError, withCredentials } from '../../src/index.ts'
 import {
   type AuthorizationCodeOptions,
   authorizationCode,
@@ -29,7 +29,7 @@ async function failedLogin(
 describe('a login', () => {
   test('rows 22, 38, 44: sends PKCE, a state and the resource, and exchanges the code once', async () => {
     const world = await oauthWorld()
-    const send = authorizedFetch(authorizationCode(browser))
+    const send = withCredentials(authorizationCode(browser)).fetch
     for (let call = 0; call < 3; call += 1) {
       expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
     }
@@ -54,7 +54,7 @@ describe('a login', () => {
 
   test('row 5: every later request carries the token, whatever its method', async () => {
     const world = await oauthWorld()
-    const send = authorizedFetch(authorizationCode(browser))
+    const send = withCredentials(authorizationCode(browser)).fetch
     for (const method of ['POST', 'GET', 'DELETE']) await send(world.url, { method })
     const calls = world.mcpServer.requests.filter(({ url }) => url === '/mcp').slice(1)
     expect(calls.map(({ method, headers }) => [method, headers.authorization])).toEqual([
@@ -204,7 +204,7 @@ describe('the way back', () => {
         target.searchParams.set('error', 'access_denied')
       },
     })
-    const send = authorizedFetch(authorizationCode(browser))
+    const send = withCredentials(authorizationCode(browser)).fetch
     const call = () => send(world.url, { method: 'POST', body: '{}' })
     await expect(call()).rejects.toMatchObject({
       code: 'login_required',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { authorizedFetch, isCredentialError } from '../../src/index.ts'
+import { isCredentialError, withCredentials } from '../../src/index.ts'
 import { coversResource } from '../../src/oauth/discovery.ts'
 import {
   authorizationCode,
@@ -219,12 +219,12 @@ describe('a server without any authorization server', () => {
       }),
     ],
   ])('is reported as such by %s', async (_what, provider) => {
-    const send = authorizedFetch(provider, {
+    const send = withCredentials(provider, {
       async fetch(input) {
         const { pathname } = new URL(input instanceof Request ? input.url : input)
         return new Response('<html>', { status: pathname === '/mcp' ? 401 : 404 })
       },
-    })
+    }).fetch
     await expect(
       send('http://127.0.0.1:9/mcp', { method: 'POST', body: '{}' }),
     ).rejects.toMatchObject({
@@ -249,7 +249,7 @@ describe('changes at run time', () => {
         return { status: 401 }
       },
     })
-    const send = authorizedFetch(authorizationCode(browser))
+    const send = withCredentials(authorizationCode(browser)).fetch
     expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
     refuse = true
     current = next.issuer
@@ -279,7 +279,7 @@ describe('changes at run time', () => {
       },
     })
     const clientMetadataUrl = 'https://app.example.com/client.json'
-    const send = authorizedFetch(authorizationCode({ ...browser, clientMetadataUrl }))
+    const send = withCredentials(authorizationCode({ ...browser, clientMetadataUrl })).fetch
     await send(world.url, { method: 'POST', body: '{}' })
     refuse = true
     current = next.issuer

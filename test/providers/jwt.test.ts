@@ -3,11 +3,11 @@ import { inspect } from 'node:util'
 import * as jose from 'jose'
 import { describe, expect, test, vi } from 'vitest'
 import {
-  authorizedFetch,
   generateSigningKey,
   type JwtOptions,
   jwt,
   TokenManager,
+  withCredentials,
 } from '../../src/index.ts'
 import { acquireContext, applied } from '../support/acquire.ts'
 import { testClock } from '../support/clock.ts'
@@ -130,12 +130,12 @@ describe('a minted token', () => {
 
   test('is another for every request where that is wanted', async () => {
     const seen = new Set<string | null>()
-    const fetch = authorizedFetch(jwt({ ...shared, perRequest: true }), {
+    const fetch = withCredentials(jwt({ ...shared, perRequest: true }), {
       fetch: async (_url, init) => {
         seen.add(new Headers(init?.headers).get('Authorization'))
         return new Response('{}')
       },
-    })
+    }).fetch
     for (let request = 0; request < 5; request += 1) await fetch('https://mcp.example.com/mcp')
     expect(seen.size).toBe(5)
   })

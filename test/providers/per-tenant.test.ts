@@ -1,76 +1,102 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import type { CredentialProvider } from '../../src/credential.ts'
+import type { CredentialProvider, SelectionRequest } from '../../src/credential.ts'
 import { ConfigurationError, CredentialError } from '../../src/errors.ts'
 import { TokenManager } from '../../src/manager/token-manager.ts'
 import { all } from '../../src/providers/combinators.ts'
 import { type PerTenantOptions, perTenant } from '../../src/providers/per-tenant.ts'
+import { authorizedFetch } from '../../src/transport/authorized-fetch.ts'
+import { wire } from '../support/wire.ts'
 
-const context = { resource: 'https://mcp.example.com/mcp' }
+const resource = 'https://mcp.example.com/mcp'
 
-/** A provider per tenant, and the tenants for which one was made. */
+/** A server with a provider for each tenant, and the tenants for which one was made. */
 function tenants(options?: PerTenantOptions) {
   const storage = new AsyncLocalStorage<string>()
   const made: string[] = []
-  const provider = perTenant(
+  const selector = perTenant(
     () => storage.getStore() ?? '',
     (key): CredentialProvider => {
       made.push(key)
-      return { name: key, acquire: async () => ({ apply: () => {} }) }
+      const apply = ({ headers }: { headers: Headers }) =>
+        headers.set('Authorization', encodeURIComponent(key))
+      return { name: 'tenant', acquire: async () => ({ apply }) }
     },
     options,
   )
-  return { made, provider, select: (key: string) => storage.run(key, () => provider.select()) }
+  const { fetch, authorizations } = wire()
+  const send = authorizedFetch(selector, { resource, fetch })
+  const request = (key: string) => storage.run(key, () => send(resource))
+  return { made, selector, send, request, authorizations }
+}
+
+/** What a request fails with, whose tenant and provider are these. */
+function failure(keyOf: (request: SelectionRequest) => string, providerFor = unused) {
+  const send = authorizedFetch(perTenant(keyOf, providerFor), { resource, fetch: wire().fetch })
+  return send(resource).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 }
 
 describe('perTenant()', () => {
-  it('selects the provider of the tenant that a request is made for', () => {
-    const { made, select } = tenants()
+  it('sends the credential of the tenant that a request is made for', async () => {
+    const { made, request, authorizations } = tenants()
 
-    const acme = select('acme')
-    const globex = select('globex')
+    await Promise.all([request('acme'), request('globex'), request('acme')])
 
-    expect([acme.key, acme.provider.name]).toEqual(['acme', 'acme'])
-    expect([globex.key, globex.provider.name]).toEqual(['globex', 'globex'])
-    expect(select('acme').provider).toBe(acme.provider)
+    expect(authorizations().sort()).toEqual(['acme', 'acme', 'globex'])
     expect(made).toEqual(['acme', 'globex'])
   })
 
-  it('forgets the tenant that was not used for the longest time', () => {
-    const { made, select } = tenants({ maxTenants: 2 })
+  it('names the tenant from the request', async () => {
+    const seen: SelectionRequest[] = []
+    await failure((request) => {
+      seen.push(request)
+      return 'acme'
+    })
 
-    for (const key of ['a', 'b', 'a', 'c', 'a', 'c', 'b']) select(key)
+    expect(seen).toMatchObject([{ method: 'GET', mcpMethod: undefined, toolName: undefined }])
+    expect(seen[0]?.url.href).toBe(resource)
+  })
+
+  it('forgets the tenant that was not used for the longest time', async () => {
+    const { made, request } = tenants({ maxTenants: 2 })
+
+    for (const key of ['a', 'b', 'a', 'c', 'a', 'c', 'b']) await request(key)
 
     expect(made).toEqual(['a', 'b', 'c', 'b'])
   })
 
-  it('keeps a thousand tenants', () => {
-    const { made, select } = tenants()
+  it('keeps a thousand tenants', async () => {
+    const { made, request } = tenants()
     const keys = Array.from({ length: 1000 }, (_, index) => `tenant-${index}`)
 
-    for (const key of [...keys, ...keys]) select(key)
+    for (const key of [...keys, ...keys]) await request(key)
     expect(made).toEqual(keys)
 
-    select('one too many')
-    select('tenant-0')
+    await request('one too many')
+    await request('tenant-0')
     expect(made.slice(1000)).toEqual(['one too many', 'tenant-0'])
   })
 
-  it("keeps tenants apart whose names are those of an object's members", () => {
-    const { select } = tenants()
+  it("keeps tenants apart whose names are those of an object's members", async () => {
+    const { request, authorizations } = tenants()
 
-    expect(select('__proto__').provider.name).toBe('__proto__')
-    expect(select('constructor').provider.name).toBe('constructor')
+    await request('__proto__')
+    await request('constructor')
+
+    expect(authorizations()).toEqual(['__proto__', 'constructor'])
   })
 
-  it('is of no use where the tenant is not known', () => {
-    const { provider, made } = tenants()
+  it('refuses a request whose tenant is not known', async () => {
+    const { send, made } = tenants()
 
-    expect(() => provider.select()).toThrow(CredentialError)
-    expect(() => provider.select()).toThrow(
-      expect.objectContaining({ code: 'no_tenant', retryable: false }) as unknown as Error,
-    )
+    const error = await send(resource).catch((reason: unknown) => reason)
+
+    expect(error).toBeInstanceOf(CredentialError)
+    expect(error).toMatchObject({ code: 'no_tenant', retryable: false })
     expect(made).toEqual([])
   })
 
@@ -78,57 +104,60 @@ describe('perTenant()', () => {
     ['throws', () => raise(new TypeError('top secret'))],
     ['returns a promise', () => Promise.resolve('acme')],
     ['returns nothing', () => undefined],
-  ])('refuses a function that %s', (_what, keyOf) => {
-    const provider = perTenant(keyOf as () => string, () => raise(new Error('not reached')))
+    ['returns half a character', () => 'acme\ud800'],
+  ])('refuses a function that %s', async (_what, keyOf) => {
+    const error = await failure(keyOf as () => string)
 
-    let caught: unknown
-    try {
-      provider.select()
-    } catch (error) {
-      caught = error
-    }
-    expect(caught).toMatchObject({ code: 'no_tenant' })
-    expect(inspect(caught)).not.toContain('top secret')
+    expect(error).toMatchObject({ code: 'no_tenant' })
+    expect(inspect(error, { showHidden: true })).not.toContain('top secret')
   })
 
-  it("leaves the function's own credential errors as they are", () => {
+  it("leaves the function's own credential errors as they are", async () => {
     const own = new CredentialError('login_required', 'Log in.')
 
-    expect(() => perTenant(() => raise(own), unused).select()).toThrow(own)
+    expect(await failure(() => raise(own))).toBe(own)
+    expect(
+      await failure(
+        () => 'acme',
+        () => raise(own),
+      ),
+    ).toBe(own)
   })
 
-  it('does not keep a tenant whose provider could not be made', () => {
+  it('does not keep a tenant whose provider could not be made, nor show what was thrown', async () => {
     let broken = true
-    const provider = perTenant(
+    const selector = perTenant(
       () => 'acme',
-      () => {
-        if (broken) throw new Error('no configuration')
-        return unused()
-      },
+      () => (broken ? raise(new Error('top secret')) : unused()),
     )
+    const send = authorizedFetch(selector, { resource, fetch: wire().fetch })
 
-    expect(() => provider.select()).toThrow('no configuration')
+    const error = await send(resource).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'configuration', tenant: 'acme' })
+    expect(inspect(error, { showHidden: true })).not.toContain('top secret')
+
     broken = false
-    expect(provider.select().key).toBe('acme')
+    expect((await send(resource)).status).toBe(200)
   })
 
-  it('wants a provider, and not the promise of one', () => {
-    const promised = perTenant(
-      () => 'acme',
-      () => Promise.resolve(unused()) as unknown as CredentialProvider,
-    )
-
-    expect(() => promised.select()).toThrow(ConfigurationError)
-  })
-
-  it('never hands one credential to all, whatever it is put into', async () => {
-    const { provider, made } = tenants()
-
-    for (const misused of [provider, all(provider)]) {
-      await expect(new TokenManager(misused, context).credential()).rejects.toThrow(
-        'perTenant has no credential of its own',
+  it('wants a provider, and neither the promise of one nor another selector', async () => {
+    const inner = perTenant(() => 'x', unused)
+    for (const wrong of [Promise.reject(new Error('late')), inner]) {
+      const error = await failure(
+        () => 'acme',
+        () => wrong as unknown as CredentialProvider,
       )
+      expect(error).toBeInstanceOf(ConfigurationError)
     }
+  })
+
+  it('never hands one credential to all, whatever it is put into', () => {
+    const { selector, made } = tenants()
+
+    // @ts-expect-error: a selector is no provider.
+    expect(() => new TokenManager(selector, { resource })).toThrow(ConfigurationError)
+    // @ts-expect-error: nor can it be combined.
+    expect(() => all(selector)).toThrow(ConfigurationError)
     expect(made).toEqual([])
   })
 

@@ -56,7 +56,7 @@ export interface World extends Bases {
   /** The parameters of all authorization requests. */
   logins(): Record<string, string>[]
   /** Sends a request to the MCP server with this provider. */
-  call(provider: CredentialProvider, options?: AuthorizedFetchOptions): Promise<Response>
+  call(provider: CredentialProvider, options?: Partial<AuthorizedFetchOptions>): Promise<Response>
 }
 
 /** An MCP server and its authorization server, each at an origin of its own, that do as the test says. */
@@ -139,7 +139,10 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
         Object.fromEntries(new URL(url, bases.issuer).searchParams),
       ),
     call: (provider, options = {}) =>
-      authorizedFetch(provider, options)(`${bases.mcp}${path}`, { method: 'POST', body: '{}' }),
+      authorizedFetch(provider, { resource: `${bases.mcp}${path}`, ...options })(
+        `${bases.mcp}${path}`,
+        { method: 'POST', body: '{}' },
+      ),
   }
 }
 

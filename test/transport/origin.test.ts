@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ConfigurationError } from '../../src/index.ts'
-import { checkTransportSecurity, isLoopback, isServerRequest } from '../../src/transport/origin.ts'
+import { checkTransportSecurity, isLoopback } from '../../src/transport/origin.ts'
 import { Content, Outgoing } from '../../src/transport/outgoing.ts'
 
 describe('this machine', () => {
@@ -19,23 +19,6 @@ describe('this machine', () => {
       expect(() => checkTransportSecurity(url, true)).not.toThrow()
     },
   )
-})
-
-describe('a request of the MCP server', () => {
-  const json = new Headers({ 'Content-Type': 'application/json' })
-  const form = new Headers({ 'Content-Type': 'application/x-www-form-urlencoded; charset=utf-8' })
-  test.each([
-    ['a call', '/mcp', json, '{"jsonrpc":"2.0"}', true],
-    ['a stream', '/mcp', new Headers(), undefined, true],
-    ['a call about redirects', '/mcp', json, '{"jsonrpc":"2.0","x":"redirect_uris"}', true],
-    ['metadata', '/.well-known/oauth-protected-resource/mcp', new Headers(), undefined, false],
-    ['metadata below a path', '/tenant/.well-known/openid-configuration', json, undefined, false],
-    ['a token request', '/token', form, 'grant_type=x', false],
-    ['a token request', '/token', new Headers(), new URLSearchParams('a=b'), false],
-    ['a registration', '/register', json, '{"redirect_uris":[]}', false],
-  ])('%s to %s', (_what, path, headers, body, expected) => {
-    expect(isServerRequest(new URL(path, 'https://mcp.example.com'), headers, body)).toBe(expected)
-  })
 })
 
 describe('the body of a request', () => {

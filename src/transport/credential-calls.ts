@@ -1,0 +1,119 @@
+/**
+ * Calls into a credential: limited in time, and without its text in the errors.
+ *
+ * @module
+ */
+import type { Credential, FetchLike } from '../credential.ts'
+import { CredentialError, type CredentialErrorOptions, isCredentialError } from '../errors.ts'
+import type { TransportPort } from '../manager/transport-port.ts'
+import { abortable } from '../waiting.ts'
+import type { Outgoing } from './outgoing.ts'
+
+/** What every request of one manager is sent with. */
+export interface Channel {
+  /** The manager. */
+  readonly port: TransportPort
+  /** The network. */
+  readonly send: FetchLike
+  /** The clock, in milliseconds since the epoch. */
+  readonly now: () => number
+  /** Somebody receives the events of this manager. */
+  readonly observed: boolean
+  /** The key by which a selector chose the manager. */
+  readonly tenant: string | undefined
+}
+
+const timeLimitMs = 30_000
+
+/** Where an error happened. */
+export function whereOf({ port, tenant }: Channel): CredentialErrorOptions {
+  return { resource: port.resource, provider: port.provider, tenant }
+}
+
+/**
+ * Puts a credential on a request.
+ *
+ * @returns `undefined` when that is done; a promise where it takes longer, at most 30 seconds.
+ * @throws `CredentialError` with the code `invalid_credential` when the credential throws.
+ */
+export function applyCredential(
+  channel: Channel,
+  credential: Credential,
+  request: Outgoing,
+  signal: AbortSignal | undefined,
+): Promise<void> | undefined {
+  const failed = (error: unknown): never => {
+    const remedy = 'Check that header names and values contain only characters that HTTP allows.'
+    throw foreignError(channel, 'could not be put on the request', error, signal, remedy)
+  }
+  let pending: void | Promise<void>
+  try {
+    pending = credential.apply(request)
+  } catch (error) {
+    return failed(error)
+  }
+  if (pending === undefined) return undefined
+  return limited(channel, pending, 'was not put on the request', signal).catch(failed)
+}
+
+/**
+ * Lets a credential learn from a response, for at most 30 seconds.
+ *
+ * @throws `CredentialError` with the code `invalid_credential` when the credential throws.
+ */
+export async function observeResponse(
+  channel: Channel,
+  credential: Credential,
+  response: Response,
+  request: Outgoing,
+  signal: AbortSignal | undefined,
+): Promise<'resend' | 'renew' | undefined> {
+  try {
+    const observing = credential.observe?.(response, request)
+    const isPending = typeof observing === 'object' && observing !== null
+    const result = isPending
+      ? await limited(channel, observing, 'did not finish with the response', signal)
+      : observing
+    return result === 'resend' || result === 'renew' ? result : undefined
+  } catch (error) {
+    throw foreignError(channel, 'could not read the response', error, signal)
+  }
+}
+
+async function limited<T>(
+  channel: Channel,
+  pending: Promise<T>,
+  what: string,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const message = `${channel.port.provider}: the credential ${what} within ${timeLimitMs / 1000} s.`
+      reject(new CredentialError('timeout', message, { ...whereOf(channel), retryable: true }))
+    }, timeLimitMs)
+  })
+  try {
+    return await abortable(Promise.race([pending, timeout]), signal, channel.port.closing)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The error of a credential. Its own text may quote the secret, as that of a failed `Headers.set` does. */
+function foreignError(
+  channel: Channel,
+  what: string,
+  error: unknown,
+  signal: AbortSignal | undefined,
+  remedy?: string,
+): unknown {
+  if (isCredentialError(error)) return error
+  if (signal?.aborted === true) return signal.reason
+  const kind = error instanceof TypeError ? 'TypeError' : 'Error'
+  return new CredentialError(
+    'invalid_credential',
+    `${channel.port.provider}: the credential ${what} (${kind}).`,
+    { ...whereOf(channel), ...(remedy === undefined ? {} : { remedy }) },
+  )
+}

@@ -1,0 +1,181 @@
+/**
+ * One attempt of a request: put the credential on it, send it, follow the server's redirects.
+ *
+ * @module
+ */
+import type { Credential } from '../credential.ts'
+import { CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
+import { isObserved } from '../manager/diagnostics.ts'
+import { isTransportHeader } from '../transport-headers.ts'
+import type { Call } from './call.ts'
+import { applyCredential, type Channel, whereOf } from './credential-calls.ts'
+import { discardAndThrow, drain } from './drain.ts'
+import type { LinkedSignal } from './linked-signal.ts'
+import { isOAuthRequest } from './oauth-endpoints.ts'
+import { type Content, Outgoing } from './outgoing.ts'
+
+/** What one attempt is made of. */
+export interface Attempt {
+  readonly call: Call
+  readonly content: Content
+  readonly credential: Credential
+  /** The session of the manager in which the credential was obtained. */
+  readonly session: number
+  /** From 1. */
+  readonly number: number
+  readonly abort: LinkedSignal
+}
+
+/** A request and its response. */
+export interface Exchange {
+  readonly request: Outgoing
+  readonly response: Response
+  /** The server refused the credential, by a 401 or as the provider defines it. */
+  readonly refused: boolean
+}
+
+const maxRedirects = 5
+
+/**
+ * Sends a request with a credential, and again to wherever the server moved it within its own origin.
+ *
+ * @returns `undefined` when the credential belongs to an earlier session of the manager, and was not sent.
+ * @throws The manager's error when it is closed; `CredentialError` when the credential cannot be put on the
+ * request.
+ */
+export async function sendAttempt(
+  channel: Channel,
+  attempt: Attempt,
+): Promise<Exchange | undefined> {
+  const { port } = channel
+  const { call, content, credential, abort } = attempt
+  let target = call.url
+  for (let hops = 0; ; hops += 1) {
+    const headers = new Headers(call.headers)
+    const now = channel.now() + port.clockOffset
+    const request = new Outgoing(call.method, target, headers, content, attempt.number, now, abort)
+    const applying = applyCredential(channel, credential, request, call.init.signal ?? undefined)
+    if (applying !== undefined) await applying
+    checkRequest(channel, call, request)
+    // Nothing may be awaited between these two checks and the sending.
+    if (port.closing.aborted) throw port.closing.reason
+    if (port.session !== attempt.session) return undefined
+    const response = await transmit(channel, call, request, target)
+    const refused = response.status === 401 || isRefused(channel, response)
+    if (refused) return { request, response, refused }
+    const next = nextTarget(channel, call, content, response, target, hops)
+    if (next === undefined) return { request, response, refused }
+    drain(response)
+    target = next
+  }
+}
+
+/** Whether the provider takes a response that is no 401 for a refusal. */
+export function isRefused({ port }: Channel, response: Response): boolean {
+  try {
+    return port.refused(response)
+  } catch {
+    // A provider that cannot tell must not make a response unusable.
+    return false
+  }
+}
+
+function checkRequest(channel: Channel, { headers: before }: Call, request: Outgoing): void {
+  const { headers } = request
+  for (const [name, value] of headers) {
+    if (isTransportHeader(name) && before.get(name) !== value) throw wrongHeader(channel, name)
+  }
+  for (const [name] of before) {
+    if (isTransportHeader(name) && !headers.has(name)) throw wrongHeader(channel, name)
+  }
+  const { origin } = channel.port.resource
+  if (request.hasOwnUrl && request.destination.origin !== origin) {
+    throw new CredentialError(
+      'wrong_origin',
+      `${channel.port.provider}: the credential tried to send the request to another origin than ${origin}.`,
+      whereOf(channel),
+    )
+  }
+  if (!channel.observed && !isObserved()) return
+  before.forEach((value, header) => {
+    if (headers.get(header) !== value) channel.port.emit({ type: 'header_replaced', header })
+  })
+}
+
+function wrongHeader(channel: Channel, header: string): CredentialError {
+  return new CredentialError(
+    'invalid_credential',
+    `${channel.port.provider}: the credential changed the header ${header}, which belongs to the transport.`,
+    whereOf(channel),
+  )
+}
+
+async function transmit(
+  channel: Channel,
+  { init, method }: Call,
+  request: Outgoing,
+  target: URL,
+): Promise<Response> {
+  const redirect = init.redirect === 'error' ? 'error' : 'manual'
+  const sent = { ...init, method, headers: request.headers, redirect } as const
+  if (!request.hasOwnUrl) return channel.send(target, sent)
+  try {
+    return await channel.send(request.destination, sent)
+  } catch (error) {
+    if (init.signal?.aborted === true) throw init.signal.reason
+    if (isCredentialError(error) || request.destination.href === target.href) throw error
+    // Runtimes quote the URL in their errors, and a credential has put its key there.
+    throw new TypeError('fetch failed', { cause: { code: errorCodeOf(error) } })
+  }
+}
+
+function errorCodeOf(error: unknown): string | undefined {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { code?: unknown } | null }
+  const text = [code, cause?.code].find((value) => typeof value === 'string')
+  return typeof text === 'string' && /^[A-Za-z][A-Za-z_]{0,40}$/.test(text) ? text : undefined
+}
+
+/** Where the request goes next; `undefined`: the response is the caller's. */
+function nextTarget(
+  channel: Channel,
+  call: Call,
+  content: Content,
+  response: Response,
+  from: URL,
+  hops: number,
+): URL | undefined {
+  const { status } = response
+  if (response.type === 'opaqueredirect') return refuseOpaque(channel, call, response, from)
+  // A caller that asked for manual redirects follows them itself, by calling again.
+  if (status < 300 || status > 399 || call.init.redirect === 'manual') return undefined
+  const location = response.headers.get('Location')
+  if (![301, 302, 303, 307, 308].includes(status) || location === null) return undefined
+  const target = URL.canParse(location, from) ? new URL(location, from) : undefined
+  const isGet = call.method === 'GET' || call.method === 'HEAD'
+  // 301, 302 and 303 would turn a POST into a GET without its body (RFC 9110 section 15.4).
+  const keepsRequest = isGet || ((status === 307 || status === 308) && content.replayable)
+  if (target?.origin === from.origin && keepsRequest && hops < maxRedirects) {
+    target.username = ''
+    target.password = ''
+    // An authorization server on the same origin must not see the credential.
+    return isOAuthRequest(call, target, channel.port.resource.pathname) ? undefined : target
+  }
+  const label = target === undefined ? '<invalid URL>' : resourceLabel(target)
+  channel.port.emit({ type: 'redirect_refused', status, target: label })
+  return undefined
+}
+
+/** Browsers do not say where a redirect leads, so it cannot be followed with a new signature. */
+function refuseOpaque(channel: Channel, call: Call, response: Response, from: URL): undefined {
+  const target = resourceLabel(from)
+  channel.port.emit({ type: 'redirect_refused', status: response.status, target })
+  if (call.init.redirect === 'manual') return undefined
+  return discardAndThrow(
+    response,
+    new CredentialError(
+      'redirect_refused',
+      `${channel.port.provider}: ${target} redirects, and this platform does not show where to.`,
+      { ...whereOf(channel), remedy: 'Use the final URL of the MCP server.' },
+    ),
+  )
+}

@@ -1,0 +1,49 @@
+/**
+ * The options of `authorizedFetch` and `withCredentials`.
+ *
+ * @module
+ */
+import type { CredentialProvider, CredentialSelector } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { managerOptions, type TokenManagerOptions } from '../manager/options.ts'
+import { checkOptions } from '../options.ts'
+import type { RetryPolicy } from './retry.ts'
+
+/** How {@link authorizedFetch} works; the rest is for its {@link TokenManager}. */
+export interface AuthorizedFetchOptions extends TokenManagerOptions {
+  /** The MCP server that the credential is bound to. It goes to this origin and to no other. */
+  readonly resource: string | URL
+  /** When and how often a request is sent again. Default: once, after a 401. */
+  readonly retry?: RetryPolicy
+  /**
+   * Allows plain `http:` to other machines. The credential can then be read on the network. Default
+   * `false`.
+   */
+  readonly allowInsecure?: boolean
+}
+
+/** The same where the first request may bind. */
+export type BindingOptions = Omit<AuthorizedFetchOptions, 'resource'> &
+  Partial<Pick<AuthorizedFetchOptions, 'resource'>>
+
+const knownOptions: readonly string[] = [...managerOptions, 'retry', 'allowInsecure']
+
+/**
+ * Checks the arguments that a function was called with.
+ *
+ * @throws {@link ConfigurationError} that says which one is wrong.
+ */
+export function checkArguments(
+  where: string,
+  source: CredentialProvider | CredentialSelector,
+  options: object,
+): void {
+  const { acquire, select } = (source ?? {}) as { acquire?: unknown; select?: unknown }
+  if (typeof acquire !== 'function' && typeof select !== 'function') {
+    throw new ConfigurationError(
+      'provider',
+      `${where}: the first argument must be a provider, such as apiKey({ value: env('MCP_API_KEY') }), or a selector, such as perTenant(…).`,
+    )
+  }
+  checkOptions(where, options, knownOptions)
+}

@@ -1,0 +1,278 @@
+/**
+ * Sends the requests of one manager, and sends them again where that helps.
+ *
+ * @module
+ */
+import type { Challenge, Credential } from '../credential.ts'
+import { CredentialError } from '../errors.ts'
+import { parseRetryAfter } from '../retry-after.ts'
+import { abortable, pause } from '../waiting.ts'
+import { parseChallenges } from '../www-authenticate.ts'
+import type { Call } from './call.ts'
+import { type Channel, observeResponse, whereOf } from './credential-calls.ts'
+import { discardAndThrow, drain } from './drain.ts'
+import { answerEventSource, isEventSourceRequest } from './event-source.ts'
+import { type Exchange, isRefused, sendAttempt } from './hop.ts'
+import { LinkedSignal } from './linked-signal.ts'
+import { withLoginTimeout } from './login-timeout.ts'
+import { Content } from './outgoing.ts'
+import { type ResolvedRetryPolicy, retryDelay } from './retry.ts'
+
+/** A server that names new scopes again and again must not keep a request going. */
+const maxStepUps = 2
+/** Nor must an application that logs out again and again. */
+const maxRestarts = 5
+
+/** A request on its way through its attempts. */
+interface Run {
+  readonly call: Call
+  readonly content: Content
+  readonly signal: AbortSignal | undefined
+  readonly abort: LinkedSignal
+  /** The number of the next attempt, from 1. */
+  attempt: number
+  retries: number
+  stepUps: number
+  resends: number
+  restarts: number
+}
+
+/** What a response means for the credential. */
+interface Verdict {
+  readonly refused: boolean
+  /** A renewed credential, or a corrected time, may do better. */
+  readonly worthwhile: boolean
+  readonly challenges: readonly Challenge[]
+}
+
+const noVerdict: Verdict = { refused: false, worthwhile: false, challenges: [] }
+
+/** Sends the requests of one manager. */
+export class Sender {
+  readonly #channel: Channel
+  readonly #policy: ResolvedRetryPolicy
+  #streamOpened = false
+
+  constructor(channel: Channel, policy: ResolvedRetryPolicy) {
+    this.#channel = channel
+    this.#policy = policy
+  }
+
+  /**
+   * Sends a request with the manager's credential.
+   *
+   * @throws `CredentialError` when there is no credential or the manager is closed; otherwise what the
+   * network throws.
+   */
+  request(call: Call): Promise<Response> {
+    return isEventSourceRequest(call) ? this.#openStream(call) : this.#run(call)
+  }
+
+  async #openStream(call: Call): Promise<Response> {
+    try {
+      const response = await this.#run(call)
+      if (response.ok) this.#streamOpened = true
+      return response
+    } catch (error) {
+      return answerEventSource(error, this.#streamOpened)
+    }
+  }
+
+  async #run(call: Call): Promise<Response> {
+    const { port } = this.#channel
+    const signal = call.init.signal ?? undefined
+    const abort = new LinkedSignal(signal, port.closing)
+    const content = new Content(call.init.body)
+    const counts = { attempt: 1, retries: 0, stepUps: 0, resends: 0, restarts: 0 }
+    const run: Run = { call, content, signal, abort, ...counts }
+    try {
+      if (port.wantsChallenge && content.replayable) {
+        const open = await this.#sendWithoutCredential(run)
+        if (open !== undefined) return open
+      }
+      for (;;) {
+        const response = await this.#attempt(run)
+        if (response !== undefined) return response
+      }
+    } finally {
+      abort.release()
+    }
+  }
+
+  /** Makes one attempt; `undefined`: another one follows. */
+  async #attempt(run: Run): Promise<Response | undefined> {
+    const channel = this.#channel
+    const { port } = channel
+    const { call, content, abort, signal } = run
+    const { session } = port
+    const credential = port.current() ?? (await this.#credential(signal))
+    const offset = port.clockOffset
+    const sentAt = channel.now()
+    const number = run.attempt
+    const exchange = await sendAttempt(channel, {
+      call,
+      content,
+      credential,
+      session,
+      number,
+      abort,
+    })
+    if (exchange === undefined) return this.#restart(run)
+    const { response, request } = exchange
+    if (credential.observe === undefined) {
+      return this.#settle(run, exchange, credential, offset, sentAt)
+    }
+    const asked = await observeResponse(channel, credential, response, request, signal).catch(
+      (error: unknown) => discardAndThrow(response, error),
+    )
+    if (asked === 'resend' && !content.replayable) return response
+    if (asked === 'resend' && run.resends < port.maxResends) {
+      run.resends += 1
+      run.attempt += 1
+      drain(response)
+      return undefined
+    }
+    const refused = exchange.refused || asked === 'renew'
+    return this.#settle(run, { request, response, refused }, credential, offset, sentAt)
+  }
+
+  /** Returns the response to the caller, or prepares another attempt. */
+  #settle(
+    run: Run,
+    exchange: Exchange,
+    credential: Credential,
+    offset: number,
+    sentAt: number,
+  ): Response | Promise<Response | undefined> {
+    const verdict = this.#judge(exchange, credential, offset, sentAt)
+    if (!verdict.refused && exchange.response.status < 400) return exchange.response
+    return this.#sendAgain(run, exchange, credential, verdict)
+  }
+
+  async #sendAgain(
+    run: Run,
+    { response, request }: Exchange,
+    credential: Credential,
+    verdict: Verdict,
+  ): Promise<Response | undefined> {
+    const { port } = this.#channel
+    const { content, signal } = run
+    const { status } = response
+    const discard = (error: unknown) => discardAndThrow(response, error)
+    const steppedUp =
+      status === 403 &&
+      content.replayable &&
+      run.stepUps < maxStepUps &&
+      (await this.#stepUp(verdict, credential, signal).catch(discard))
+    const wait = steppedUp ? 0 : this.#retryIn(response, run.retries, verdict)
+    if (wait === undefined || !content.replayable) {
+      if (verdict.refused) {
+        const { method } = request
+        port.emit({ type: 'request_rejected', status, method, attempts: run.attempt })
+      }
+      return response
+    }
+    if (steppedUp) run.stepUps += 1
+    else run.retries += 1
+    // The renewal comes first: when it fails, its error says more than the 401.
+    if (verdict.worthwhile) await this.#credential(signal).catch(discard)
+    drain(response)
+    run.attempt += 1
+    port.emit({ type: 'request_retry', status, attempt: run.attempt, delayMs: wait })
+    await pause(wait, signal, port.closing)
+    return undefined
+  }
+
+  /** The application logged out while the request was prepared. */
+  #restart(run: Run): undefined {
+    run.restarts += 1
+    if (run.restarts <= maxRestarts) return undefined
+    throw new CredentialError(
+      'acquire_failed',
+      `${this.#channel.port.provider}: every credential was logged out before the request could be sent.`,
+      { ...whereOf(this.#channel), retryable: true },
+    )
+  }
+
+  /**
+   * Sends a request as it is when the provider has yet to learn what the server wants (MCP 2026-07-28,
+   * Authorization Server Discovery); `undefined`: it wants a credential.
+   */
+  async #sendWithoutCredential({ call, signal }: Run): Promise<Response | undefined> {
+    const { port, send } = this.#channel
+    if (await abortable(port.restored(signal), signal, port.closing)) return undefined
+    if (port.closing.aborted) throw port.closing.reason
+    const { url, method, headers, init } = call
+    const redirect = init.redirect === 'error' ? 'error' : 'manual'
+    const response = await send(url, { ...init, method, headers, redirect })
+    const { status, type } = response
+    const isRedirect = (status >= 300 && status < 400) || type === 'opaqueredirect'
+    const wantsCredential =
+      status === 401 ||
+      status === 403 ||
+      (isRedirect && init.redirect !== 'manual') ||
+      isRefused(this.#channel, response)
+    if (!wantsCredential) return response
+    port.challenged(parseChallenges(response.headers.get('WWW-Authenticate')))
+    drain(response)
+    return undefined
+  }
+
+  /** Tells the manager what the server thinks of the credential. */
+  #judge(exchange: Exchange, credential: Credential, offset: number, sentAt: number): Verdict {
+    const { port, now } = this.#channel
+    const { status, headers } = exchange.response
+    const refused = exchange.refused || (status === 403 && this.#policy.statusCodes.has(403))
+    if (!refused) port.accepted(credential)
+    if (!refused && status !== 403) return noVerdict
+    const challenges = parseChallenges(headers.get('WWW-Authenticate'))
+    const reading = {
+      date: headers.get('Date'),
+      age: headers.get('Age'),
+      sentAt,
+      receivedAt: now(),
+    }
+    const corrected = port.observeClock(reading, offset)
+    const renewable = refused && port.rejected(credential, { challenges, status })
+    return { refused, worthwhile: renewable || (refused && corrected), challenges }
+  }
+
+  /** Asks for the scopes that a 403 names (RFC 6750 section 3.1; RFC 9449 for DPoP). */
+  async #stepUp(
+    { challenges }: Verdict,
+    credential: Credential,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const challenge = challenges.find(
+      ({ scheme, parameters }) =>
+        (scheme === 'bearer' || scheme === 'dpop') &&
+        parameters.get('error') === 'insufficient_scope',
+    )
+    const scope = challenge?.parameters.get('scope')
+    if (scope === undefined) return false
+    const { port } = this.#channel
+    const renewed = await withLoginTimeout(port, signal, (waiting) =>
+      port.stepUp(credential, scope, { challenges, signal: waiting }),
+    )
+    return renewed !== undefined
+  }
+
+  #credential(signal: AbortSignal | undefined): Promise<Credential> {
+    const { port } = this.#channel
+    return withLoginTimeout(port, signal, (waiting) => port.credential(waiting))
+  }
+
+  /** Milliseconds until the request is sent again; `undefined`: it is not. */
+  #retryIn(
+    { status, headers }: Response,
+    retries: number,
+    { refused, worthwhile }: Verdict,
+  ): number | undefined {
+    const policy = this.#policy
+    if (retries >= policy.maxRetries) return undefined
+    if (!refused && !policy.statusCodes.has(status)) return undefined
+    if (refused && !worthwhile && !policy.explicit) return undefined
+    const retryAfter = parseRetryAfter(headers.get('Retry-After'), this.#channel.now())
+    return retryDelay(policy, retries + 1, worthwhile, retryAfter)
+  }
+}

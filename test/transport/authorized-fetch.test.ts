@@ -1,0 +1,456 @@
+import { inspect } from 'node:util'
+import { describe, expect, it, vi } from 'vitest'
+import {
+  apiKey,
+  authorizedFetch,
+  bearer,
+  type CredentialEvent,
+  type CredentialProvider,
+  custom,
+  withCredentials,
+} from '../../src/index.ts'
+import { deferred, settle } from '../support/clock.ts'
+import { countingTokens } from '../support/tokens.ts'
+import { type Wire, wire } from '../support/wire.ts'
+
+const resource = 'https://mcp.example.com/mcp'
+const secret = 'canary-3f9a1c'
+
+function setUp(provider: CredentialProvider, network: Wire, options: object = {}) {
+  const events: CredentialEvent[] = []
+  const fetch = authorizedFetch(provider, {
+    resource,
+    fetch: network.fetch,
+    onEvent: (event) => events.push(event),
+    ...options,
+  })
+  return { fetch, events }
+}
+
+const failureOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
+describe('the first request', () => {
+  it('binds before anything is awaited, although its body is still to be read', async () => {
+    const network = wire()
+    const { fetch } = withCredentials(bearer(secret), { fetch: network.fetch })
+
+    const first = fetch(new Request(resource, { method: 'POST', body: '{"jsonrpc":"2.0"}' }))
+    await fetch('https://other.example.com/asset')
+    await first
+
+    const byUrl = Object.fromEntries(
+      network.sent.map(({ url, headers }) => [url, headers.get('Authorization')]),
+    )
+    expect(byUrl).toEqual({
+      [resource]: `Bearer ${secret}`,
+      'https://other.example.com/asset': null,
+    })
+  })
+
+  it('does not bind when it asks for the metadata of an authorization server', async () => {
+    const network = wire()
+    const events: CredentialEvent[] = []
+    const { fetch } = withCredentials(bearer(secret), {
+      fetch: network.fetch,
+      onEvent: (event) => events.push(event),
+    })
+
+    await fetch('https://login.example.com/.well-known/oauth-authorization-server')
+    await fetch(resource)
+
+    expect(network.authorizations()).toEqual([null, `Bearer ${secret}`])
+    expect(events.filter(({ type }) => type === 'passed_through')).toMatchObject([
+      { target: 'https://login.example.com/.well-known/oauth-authorization-server', resource },
+    ])
+  })
+})
+
+describe('the retry policy', () => {
+  it('renews after a 401 although its statuses do not name it', async () => {
+    const network = wire((_sent, count) => new Response(null, { status: count === 1 ? 401 : 200 }))
+    const provider = countingTokens()
+    const { fetch } = setUp(provider, network, { retry: { statusCodes: [503] } })
+
+    const response = await fetch(resource)
+
+    expect(response.status).toBe(200)
+    expect(provider.reasons).toEqual(['missing', 'rejected'])
+  })
+
+  it('turns the renewal off with maxRetries: 0', async () => {
+    const network = wire(() => new Response(null, { status: 401 }))
+    const { fetch } = setUp(countingTokens(), network, { retry: { maxRetries: 0 } })
+
+    expect((await fetch(resource)).status).toBe(401)
+    expect(network.sent).toHaveLength(1)
+  })
+})
+
+describe('a provider that discovers', () => {
+  it('learns from a 403 to the first request, too', async () => {
+    const challenge = 'Bearer resource_metadata="https://mcp.example.com/metadata"'
+    const network = wire((_sent, count) =>
+      count === 1
+        ? new Response(null, { status: 403, headers: { 'WWW-Authenticate': challenge } })
+        : new Response('ok'),
+    )
+    const seen: (string | undefined)[] = []
+    const { fetch } = setUp(
+      {
+        name: 'discovering',
+        discovers: true,
+        async acquire({ challenges }) {
+          seen.push(challenges[0]?.parameters.get('resource_metadata'))
+          return { apply: ({ headers }) => headers.set('Authorization', 'Bearer t') }
+        },
+      },
+      network,
+    )
+
+    expect((await fetch(resource)).status).toBe(200)
+    expect(seen).toEqual(['https://mcp.example.com/metadata'])
+    expect(network.authorizations()).toEqual([null, 'Bearer t'])
+  })
+
+  it('sends no bare request after close()', async () => {
+    const network = wire()
+    const { fetch } = setUp(
+      { name: 'discovering', discovers: true, acquire: async () => ({ apply() {} }) },
+      network,
+    )
+
+    await fetch.manager.close()
+
+    await expect(fetch(resource)).rejects.toMatchObject({ code: 'closed' })
+    expect(network.sent).toEqual([])
+  })
+})
+
+describe('a request to the bound origin', () => {
+  const form = { 'Content-Type': 'application/x-www-form-urlencoded' }
+  const passing: [string, string, RequestInit][] = [
+    ['resource metadata', '/.well-known/oauth-protected-resource/mcp', {}],
+    ['server metadata', '/.well-known/oauth-authorization-server/tenant', {}],
+    ['OpenID metadata', '/.well-known/openid-configuration', {}],
+    ['OpenID metadata below a path', '/tenant/.well-known/openid-configuration', {}],
+    [
+      'a token request',
+      '/token',
+      { method: 'POST', body: new URLSearchParams({ grant_type: 'x' }) },
+    ],
+    ['a revocation', '/revoke', { method: 'POST', body: 'token=abc&x=1', headers: form }],
+    ['a pushed request', '/par', { method: 'POST', body: 'client_id=abc', headers: form }],
+    ['a registration', '/register', { method: 'POST', body: '{"redirect_uris":["http://a/"]}' }],
+  ]
+  it.each(passing)('passes without the credential and with an event: %s', async (_, path, init) => {
+    const network = wire()
+    const { fetch, events } = setUp(bearer(secret), network)
+    const url = `https://mcp.example.com${path}`
+
+    await fetch(url, init)
+    await fetch(url, init)
+
+    expect(network.authorizations()).toEqual([null, null])
+    expect(events.filter(({ type }) => type === 'passed_through')).toMatchObject([{ target: url }])
+  })
+
+  const authorized: [string, string, RequestInit][] = [
+    ['a form', '/upload', { method: 'POST', body: 'a=b', headers: form }],
+    ['URLSearchParams', '/search', { method: 'POST', body: new URLSearchParams({ q: 'x' }) }],
+    [
+      'a form to the resource',
+      '/mcp',
+      { method: 'POST', body: 'grant_type=x&token=y', headers: form },
+    ],
+    [
+      'URLSearchParams to the resource',
+      '/mcp',
+      { method: 'POST', body: new URLSearchParams({ grant_type: 'x' }) },
+    ],
+    [
+      'JSON with redirect_uris to the resource',
+      '/mcp',
+      { method: 'POST', body: '{"redirect_uris":[]}' },
+    ],
+    ['redirect_uris that is no array', '/apps', { method: 'POST', body: '{"redirect_uris":"x"}' }],
+    ['redirect_uris deeper', '/apps', { method: 'POST', body: '{"a":{"redirect_uris":[]}}' }],
+    ['another well-known document', '/.well-known/mcp.json', {}],
+    ['a path that only looks alike', '/.well-known/oauth-protected-resources', {}],
+    ['a POST to a well-known path', '/.well-known/oauth-protected-resource', { method: 'POST' }],
+  ]
+  it.each(authorized)('carries the credential: %s', async (_what, path, init) => {
+    const network = wire()
+    const { fetch } = setUp(bearer(secret), network)
+
+    await fetch(`https://mcp.example.com${path}`, init)
+
+    expect(network.authorizations()).toEqual([`Bearer ${secret}`])
+  })
+
+  it('carries the credential to a resource that lies under /.well-known/', async () => {
+    const network = wire()
+    const here = 'https://mcp.example.com/.well-known/openid-configuration'
+    const { fetch } = setUp(bearer(secret), network, { resource: here })
+
+    await fetch(here)
+
+    expect(network.authorizations()).toEqual([`Bearer ${secret}`])
+  })
+})
+
+describe('what was asked for', () => {
+  it('keeps method, headers and body of a Request that is given as init', async () => {
+    const network = wire()
+    const { fetch } = setUp(bearer(secret), network)
+    const request = new Request('https://elsewhere.example.com/', {
+      method: 'PUT',
+      body: 'text',
+      headers: { 'X-A': '1' },
+    })
+
+    await fetch(resource, request)
+
+    const [sent] = network.sent
+    expect(sent?.init.method).toBe('PUT')
+    expect(sent?.headers.get('X-A')).toBe('1')
+    expect(new TextDecoder().decode(sent?.init.body as ArrayBuffer)).toBe('text')
+  })
+
+  it('resolves a relative URL where the platform has a base, and refuses it elsewhere', async () => {
+    const network = wire()
+    const { fetch } = setUp(bearer(secret), network)
+
+    await expect(fetch('/mcp')).rejects.toThrow(TypeError)
+    vi.stubGlobal('location', { href: 'https://mcp.example.com/app/index.html' })
+    await fetch('../mcp').finally(() => vi.unstubAllGlobals())
+
+    expect(network.sent.map(({ url }) => url)).toEqual([resource])
+  })
+
+  it('keeps the body of a Request that has no `body` property, and gives a GET none', async () => {
+    const network = wire()
+    const { fetch } = setUp(bearer(secret), network)
+    const withoutBody = (request: Request) =>
+      Object.defineProperty(request, 'body', { value: undefined })
+
+    await fetch(withoutBody(new Request(resource, { method: 'POST', body: 'text' })))
+    await fetch(withoutBody(new Request(resource)))
+
+    const [post, get] = network.sent
+    expect(new TextDecoder().decode(post?.init.body as ArrayBuffer)).toBe('text')
+    expect(get?.init.body).toBeUndefined()
+  })
+
+  it('prints no warning when twenty requests share a signal', async () => {
+    const warnings: unknown[] = []
+    const onWarning = (warning: Error) => warnings.push(warning.name)
+    process.on('warning', onWarning)
+    const open = deferred<void>()
+    const { fetch } = setUp(custom({ acquire: () => ({ apply: () => open.promise }) }), wire())
+    const { signal } = new AbortController()
+    await fetch.manager.credential()
+
+    const all = Promise.all(Array.from({ length: 20 }, () => fetch(resource, { signal })))
+    await settle()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    open.resolve()
+    await all
+    process.off('warning', onWarning)
+
+    expect(warnings).toEqual([])
+  })
+})
+
+describe('an opaque redirect, as browsers return it', () => {
+  const opaque = () => {
+    const response = new Response(null)
+    Object.defineProperty(response, 'type', { value: 'opaqueredirect' })
+    Object.defineProperty(response, 'status', { value: 0 })
+    return response
+  }
+
+  it('is an error that says to use the final URL', async () => {
+    const { fetch, events } = setUp(bearer(secret), wire(opaque))
+
+    const error = await failureOf(fetch(resource))
+
+    expect(error).toMatchObject({
+      code: 'redirect_refused',
+      message: expect.stringContaining('final URL'),
+      resource,
+    })
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'redirect_refused', target: resource }),
+    )
+  })
+
+  it('goes to a caller that asked for manual redirects', async () => {
+    const { fetch, events } = setUp(bearer(secret), wire(opaque))
+
+    expect((await fetch(resource, { redirect: 'manual' })).type).toBe('opaqueredirect')
+    expect(events).toContainEqual(expect.objectContaining({ type: 'redirect_refused' }))
+  })
+})
+
+describe('an error of the network', () => {
+  const inQuery = apiKey({ value: secret, query: 'api_key' })
+  const failing = (error: Error) => wire(() => Promise.reject(error))
+
+  it('does not show a key of the query, whatever the runtime writes into it', async () => {
+    const cause = Object.assign(new Error(`connect ${resource}?api_key=${secret}`), {
+      code: 'ECONNREFUSED',
+    })
+    const message = `Unable to connect to ${resource}?api_key=${secret}`
+    const { fetch } = setUp(inQuery, failing(Object.assign(new TypeError(message, { cause }))))
+
+    const error = await failureOf(fetch(resource))
+
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).toMatchObject({ message: 'fetch failed', cause: { code: 'ECONNREFUSED' } })
+    expect(inspect(error, { showHidden: true, depth: 9 })).not.toContain(secret)
+  })
+
+  it('is left alone where the credential is in a header', async () => {
+    const reason = new TypeError('fetch failed')
+    const { fetch } = setUp(bearer(secret), failing(reason))
+
+    expect(await failureOf(fetch(resource))).toBe(reason)
+  })
+
+  it('keeps the reason of an abort', async () => {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const network = wire(() => {
+      controller.abort(reason)
+      return Promise.reject(reason)
+    })
+    const { fetch } = setUp(inQuery, network)
+
+    expect(await failureOf(fetch(resource, { signal: controller.signal }))).toBe(reason)
+  })
+})
+
+describe('a credential', () => {
+  it('whose observe throws leaves no body unread and none of its text in the error', async () => {
+    let wasRead = false
+    const body = () =>
+      new ReadableStream(
+        {
+          pull(controller) {
+            wasRead = true
+            controller.close()
+          },
+        },
+        { highWaterMark: 0 },
+      )
+    const { fetch } = setUp(
+      custom({
+        acquire: () => ({
+          apply() {},
+          observe() {
+            throw new Error(`nonce ${secret}`)
+          },
+        }),
+      }),
+      wire(() => new Response(body())),
+    )
+
+    const error = await failureOf(fetch(resource))
+    await settle()
+
+    expect(error).toMatchObject({ code: 'invalid_credential' })
+    expect(inspect(error, { showHidden: true, depth: 9 })).not.toContain(secret)
+    expect(wasRead).toBe(true)
+  })
+
+  it.each(['mcp-session-id', 'accept', 'mcp-protocol-version'])(
+    'that deletes the header %s of the transport is refused',
+    async (header) => {
+      const network = wire()
+      const { fetch } = setUp(
+        custom({ acquire: () => ({ apply: ({ headers }) => headers.delete(header) }) }),
+        network,
+      )
+
+      const error = await failureOf(fetch(resource, { headers: { [header]: 'mine', 'X-A': '1' } }))
+
+      expect(error).toMatchObject({
+        code: 'invalid_credential',
+        message: expect.stringContaining(header),
+      })
+      expect(network.sent).toEqual([])
+    },
+  )
+
+  it('that is never put on the request is given up after 30 seconds', async () => {
+    vi.useFakeTimers()
+    const network = wire()
+    const { fetch } = setUp(
+      custom({ acquire: () => ({ apply: () => new Promise(() => {}) }) }),
+      network,
+    )
+
+    const failed = failureOf(fetch(resource))
+    await vi.advanceTimersByTimeAsync(30_000)
+    const error = await Promise.race([failed, settle().then(() => 'still waiting')])
+    vi.useRealTimers()
+
+    expect(error).toMatchObject({ code: 'timeout', retryable: true })
+    expect(network.sent).toEqual([])
+  })
+
+  it('that is put on the request slowly is not sent after close()', async () => {
+    const open = deferred<void>()
+    const network = wire()
+    const { fetch } = setUp(custom({ acquire: () => ({ apply: () => open.promise }) }), network)
+
+    const failed = failureOf(fetch(resource))
+    await settle()
+    await fetch.manager.close()
+    const error = await Promise.race([failed, settle().then(() => 'still waiting')])
+    open.resolve()
+    await settle()
+
+    expect(error).toMatchObject({ code: 'closed' })
+    expect(network.sent).toEqual([])
+  })
+
+  it('is not sent along a redirect after close()', async () => {
+    const network = wire(async (_sent, count) => {
+      if (count > 1) return new Response('ok')
+      await fetch.manager.close()
+      return new Response(null, { status: 307, headers: { Location: '/elsewhere' } })
+    })
+    const { fetch } = setUp(bearer(secret), network)
+
+    await expect(fetch(resource)).rejects.toMatchObject({ code: 'closed' })
+    expect(network.sent).toHaveLength(1)
+  })
+})
+
+describe('an event source', () => {
+  const failing = custom({
+    acquire: () => Promise.reject(new Error('down')),
+  })
+
+  it('is not what merely asks for no-store', async () => {
+    const { fetch } = setUp(failing, wire())
+
+    await expect(
+      fetch(new Request(resource, { cache: 'no-store', mode: 'cors' })),
+    ).rejects.toMatchObject({ code: 'acquire_failed' })
+  })
+
+  it('gets a 401 in place of an error, so that it does not reconnect for ever', async () => {
+    const { fetch } = setUp(failing, wire())
+    const headers = { Accept: 'text/event-stream' }
+
+    const response = await fetch(resource, { cache: 'no-store', mode: 'cors', headers })
+
+    expect(response.status).toBe(401)
+  })
+})

@@ -1,0 +1,314 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { describe, expect, it } from 'vitest'
+import {
+  authorizedFetch,
+  bearer,
+  type CredentialEvent,
+  type CredentialProvider,
+  type CredentialSelector,
+  memoryStore,
+  perTenant,
+  type SelectionRequest,
+  withCredentials,
+} from '../../src/index.ts'
+import { deferred, settle } from '../support/clock.ts'
+import { wire } from '../support/wire.ts'
+
+const resource = 'https://mcp.example.com/mcp'
+
+/** A provider that is named after its tenant, so that events tell the tenants apart. */
+function named(name: string, wait: Promise<unknown> = Promise.resolve()): CredentialProvider {
+  return {
+    name,
+    async acquire() {
+      await wait
+      return { apply: ({ headers }) => headers.set('Authorization', name) }
+    },
+  }
+}
+
+function setUp(selector: CredentialSelector | CredentialProvider, options: object = {}) {
+  const events: CredentialEvent[] = []
+  const network = wire()
+  const send = authorizedFetch(selector, {
+    resource,
+    fetch: network.fetch,
+    onEvent: (event) => events.push(event),
+    ...options,
+  })
+  const closed = () => events.filter(({ type }) => type === 'closed').map((e) => e.provider)
+  return { send, closed, events, ...network }
+}
+
+describe('the owner of one manager', () => {
+  it('needs a resource, and says so', () => {
+    const untyped = authorizedFetch as (provider: CredentialProvider) => unknown
+
+    expect(() => untyped(bearer('t'))).toThrow(
+      expect.objectContaining({ option: 'resource', code: 'configuration' }) as unknown as Error,
+    )
+    expect(() => untyped(bearer('t'))).toThrow('{ resource: url }')
+  })
+
+  it('logs in, logs out and closes', async () => {
+    const { send, events, closed } = setUp(named('one'))
+
+    expect(await send.login()).toBe(send.manager.current())
+    expect(await send.logout()).toEqual({ revoked: false })
+    expect(send.manager.current()).toBeUndefined()
+    await send.close()
+
+    expect(events.map(({ type }) => type)).toContain('logged_out')
+    expect(closed()).toEqual(['one'])
+    await expect(send(resource)).rejects.toMatchObject({ code: 'closed', resource })
+    await expect(send('https://other.example.com/')).rejects.toMatchObject({ code: 'closed' })
+    await expect(send.login()).rejects.toMatchObject({ code: 'closed' })
+    await expect(send.logout()).rejects.toMatchObject({ code: 'closed' })
+  })
+
+  it('is disposed of at the end of a block', async () => {
+    const { send, closed } = setUp(named('one'))
+
+    await send[Symbol.asyncDispose]()
+
+    expect(closed()).toEqual(['one'])
+  })
+
+  it('gives transport options that spread, with functions that need no `this`', async () => {
+    const network = wire()
+    const { fetch, login, logout, close, ...rest } = {
+      ...withCredentials(named('one'), { fetch: network.fetch }),
+    }
+
+    await expect(login()).rejects.toMatchObject({ code: 'configuration', option: 'resource' })
+    expect(() => fetch.manager).toThrow('resource: url')
+    await fetch(resource)
+    await login()
+    await logout()
+    await rest[Symbol.asyncDispose]()
+
+    await expect(fetch(resource)).rejects.toMatchObject({ code: 'closed' })
+    await close()
+  })
+
+  it('sends nothing after close() although the body of a Request was still being read', async () => {
+    const { send, sent } = setUp(named('one'))
+    const body = new ReadableStream({
+      async pull(controller) {
+        await send.close()
+        controller.enqueue(new TextEncoder().encode('{}'))
+        controller.close()
+      },
+    })
+    const request = new Request(resource, { method: 'POST', body, duplex: 'half' } as RequestInit)
+
+    await expect(send(request)).rejects.toMatchObject({ code: 'closed' })
+    expect(sent).toEqual([])
+  })
+})
+
+describe('the owner of many managers', () => {
+  const byTenant = (storage: AsyncLocalStorage<string>, maxTenants?: number, wait = settle()) =>
+    perTenant(
+      () => storage.getStore() ?? '',
+      (name) => named(name, wait),
+      maxTenants === undefined ? {} : { maxTenants },
+    )
+
+  it('logs in and out for the tenant of the moment', async () => {
+    const tenant = new AsyncLocalStorage<string>()
+    const { send, events } = setUp(byTenant(tenant))
+
+    await tenant.run('acme', () => send.login())
+    await tenant.run('globex', () => send.logout())
+
+    const by = (type: string) => events.filter((e) => e.type === type).map((e) => e.provider)
+    expect(by('acquire_success')).toEqual(['acme'])
+    expect(by('logged_out')).toEqual(['globex'])
+    await expect(send.login()).rejects.toMatchObject({ code: 'no_tenant' })
+    expect(() => send.manager).toThrow('login(), logout() and close()')
+  })
+
+  it('closes every tenant, and the one that was evicted before', async () => {
+    const tenant = new AsyncLocalStorage<string>()
+    const { send, closed } = setUp(byTenant(tenant, 2))
+
+    for (const name of ['a', 'b', 'c']) await tenant.run(name, () => send(resource))
+    await settle()
+    expect(closed()).toEqual(['a'])
+    await send.close()
+
+    expect(closed()).toEqual(['a', 'b', 'c'])
+    await expect(tenant.run('a', () => send(resource))).rejects.toMatchObject({ code: 'closed' })
+  })
+
+  it('does not evict a tenant whose request is under way', async () => {
+    const tenant = new AsyncLocalStorage<string>()
+    const open = deferred<void>()
+    const { send, closed, authorizations } = setUp(byTenant(tenant, 1, open.promise))
+
+    const requests = ['a', 'b', 'c'].map((name) => tenant.run(name, () => send(resource)))
+    await settle()
+    expect(closed()).toEqual([])
+    open.resolve()
+    await Promise.all(requests)
+    await settle()
+
+    expect(authorizations().sort()).toEqual(['a', 'b', 'c'])
+    expect(closed()).toHaveLength(2)
+  })
+
+  it('waits for the tenants that are being closed', async () => {
+    const tenant = new AsyncLocalStorage<string>()
+    const { send, closed } = setUp(byTenant(tenant, 1))
+
+    await tenant.run('a', () => send(resource))
+    await tenant.run('b', () => send(resource))
+    await send.close()
+
+    expect(closed().sort()).toEqual(['a', 'b'])
+  })
+
+  it('has a bound of its own where the selector names none', async () => {
+    const select = ({ url }: SelectionRequest) => ({
+      key: url.searchParams.get('key') ?? '',
+      provider: () => named('x'),
+    })
+    const { send, closed } = setUp({ name: 'byQuery', maxKept: 1, select })
+
+    await send(`${resource}?key=a`)
+    await send(`${resource}?key=b`)
+    await settle()
+
+    expect(closed()).toEqual(['x'])
+    expect(() => setUp({ name: 'byQuery', maxKept: 0, select })).toThrow('maxKept')
+  })
+})
+
+describe('the record of a tenant', () => {
+  const restoring = (name: string): CredentialProvider => ({
+    name: 'saved',
+    acquire: async () => ({
+      record: { version: 1, provider: 'saved', obtainedAt: Date.now(), data: { name } },
+      apply: ({ headers }) => headers.set('Authorization', name),
+    }),
+    restore: ({ data }) => ({
+      apply: ({ headers }) => headers.set('Authorization', String(data['name'])),
+    }),
+  })
+
+  it.each(['default / victim', 'default%20/%20victim', 'victim'])(
+    'is not read by the account %j',
+    async (account) => {
+      const store = memoryStore()
+      const tenants = perTenant(
+        () => 'victim',
+        () => restoring('of the victim'),
+      )
+      const victim = setUp(tenants, { store })
+      await victim.send(resource)
+      await victim.send.close()
+
+      const { send, authorizations } = setUp(restoring('own'), { store, account })
+      await send(resource)
+
+      expect(authorizations()).toEqual(['own'])
+      const keys = (await store.list()).filter((key) => key.startsWith(resource)).sort()
+      expect(keys).toContain(`${resource} | default | victim`)
+    },
+  )
+})
+
+describe('a selector', () => {
+  it('sees method, URL, and the method and the tool of an MCP message', async () => {
+    const seen: SelectionRequest[] = []
+    const { send } = setUp({
+      name: 'spy',
+      select(request) {
+        seen.push(request)
+        return { key: 'k', provider: named('x') }
+      },
+    })
+    const post = (body: BodyInit) => send(resource, { method: 'POST', body })
+    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'pay' } }
+
+    await post(JSON.stringify(call))
+    await post(
+      JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'prompts/get', params: call.params }),
+    )
+    await post(JSON.stringify([call]))
+    await post('{"jsonrpc":')
+    await post(new TextEncoder().encode(JSON.stringify(call)))
+    await send(`${resource}?x=1`)
+
+    expect(seen.map(({ mcpMethod, toolName }) => [mcpMethod, toolName])).toEqual([
+      ['tools/call', 'pay'],
+      ['prompts/get', undefined],
+      ...Array.from({ length: 4 }, () => [undefined, undefined]),
+    ])
+    expect(seen.map(({ method }) => method)).toEqual([...Array(5).fill('POST'), 'GET'])
+    expect(seen.at(-1)?.url.search).toBe('?x=1')
+  })
+
+  it('gives a tool a credential of its own', async () => {
+    const { send, authorizations } = setUp({
+      name: 'byTool',
+      select: ({ toolName }) =>
+        toolName === 'pay'
+          ? { key: 'pay', provider: () => named('payer') }
+          : { key: 'rest', provider: () => named('reader') },
+    })
+    const callTool = (name: string) =>
+      send(resource, {
+        method: 'POST',
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }),
+      })
+
+    await callTool('pay')
+    await callTool('look')
+
+    expect(authorizations()).toEqual(['payer', 'reader'])
+  })
+
+  it('is asked when the call is made, also where the body is still to be read', async () => {
+    let tenant = 'a'
+    const { send, authorizations } = setUp(perTenant(() => tenant, named))
+
+    const one = send(new Request(resource, { method: 'POST', body: '{}' }))
+    tenant = 'b'
+    await one
+
+    expect(authorizations()).toEqual(['a'])
+  })
+
+  it('is not asked for requests that pass without a credential', async () => {
+    const { send, events } = setUp(perTenant(() => '', named))
+
+    await send('https://other.example.com/')
+    await send('https://mcp.example.com/.well-known/oauth-protected-resource')
+
+    expect(events.map((event) => 'target' in event && event.target)).toEqual([
+      'https://other.example.com',
+      'https://mcp.example.com/.well-known/oauth-protected-resource',
+    ])
+  })
+
+  it('keeps the first provider of a key', async () => {
+    let made = 0
+    const { send, authorizations } = setUp({
+      name: 'fickle',
+      select: () => ({
+        key: 'k',
+        provider: () => {
+          made += 1
+          return named(`n${made}`)
+        },
+      }),
+    })
+
+    await send(resource)
+    await send(resource)
+
+    expect(authorizations()).toEqual(['n1', 'n1'])
+  })
+})
