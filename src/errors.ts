@@ -45,12 +45,12 @@ export interface CredentialErrorOptions {
   readonly retryable?: boolean
   /** Seconds after which another attempt makes sense. */
   readonly retryAfter?: number
-  /** The MCP server; only its origin and path are kept. */
+  /** The MCP server; only its origin and path are kept, and path segments like tokens are shortened. */
   readonly resource?: string | URL
   /** The provider's name. */
   readonly provider?: string
-  /** How many attempts in a row have failed. */
-  readonly attempt?: number
+  /** The key of the selection that it concerns, where a selector chose the provider. */
+  readonly tenant?: string
   /** What to do about it: one imperative sentence, which becomes part of the message. */
   readonly remedy?: string
   /** The HTTP status of the answer that caused it. */
@@ -84,12 +84,12 @@ export class CredentialError extends Error {
   readonly retryable: boolean
   /** Seconds after which another attempt makes sense. */
   readonly retryAfter: number | undefined
-  /** The MCP server: origin and path, without query or user information. */
+  /** The MCP server: origin and path, in which segments that look like tokens are shortened. */
   readonly resource: string | undefined
   /** The provider's name. */
   readonly provider: string | undefined
-  /** How many attempts in a row have failed. */
-  readonly attempt: number | undefined
+  /** The key of the selection that it concerns, where a selector chose the provider. */
+  readonly tenant: string | undefined
   /** What to do about it, in one sentence. */
   readonly remedy: string | undefined
   /** The HTTP status of the answer that caused it. */
@@ -103,7 +103,7 @@ export class CredentialError extends Error {
     this.retryAfter = options.retryAfter
     this.resource = options.resource === undefined ? undefined : resourceLabel(options.resource)
     this.provider = options.provider
-    this.attempt = options.attempt
+    this.tenant = options.tenant
     this.remedy = options.remedy
     this.status = options.status
     Object.defineProperty(this, brand, { value: true })
@@ -175,26 +175,92 @@ export class StoreError extends CredentialError {
 export type StoreOperation = 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
 
 /**
- * Says whether a value is a {@link CredentialError}, also one from another copy of this package.
+ * Says whether a value is a {@link CredentialError}, also one from another copy of this package. With a
+ * code whose errors have a class of their own, the value is known to be one of that class.
  *
- * @param code - Only errors with this code.
+ * @param code - Only errors with this code. Default: any.
  */
 export function isCredentialError(
   value: unknown,
+  code: 'login_required',
+): value is LoginRequiredError
+export function isCredentialError(
+  value: unknown,
+  code: 'configuration',
+): value is ConfigurationError
+export function isCredentialError(
+  value: unknown,
+  code: 'store' | 'lock_timeout',
+): value is StoreError
+export function isCredentialError(value: unknown, code: 'discovery'): value is DiscoveryError
+export function isCredentialError(
+  value: unknown,
   code?: CredentialErrorCode,
-): value is CredentialError {
+): value is CredentialError
+export function isCredentialError(value: unknown, code?: CredentialErrorCode): boolean {
   if (typeof value !== 'object' || value === null || !(brand in value)) return false
   return code === undefined || (value as { code?: unknown }).code === code
 }
 
-/** The origin and path of a URL: what may be shown of it. */
+/**
+ * What may be shown of a URL: its origin and path. Path segments that look like tokens are shortened,
+ * because whoever has a capability URL has the capability. Never a key: two URLs can have the same
+ * label, so use {@link canonicalText} there.
+ */
 export function resourceLabel(resource: string | URL): string {
   const url = typeof resource === 'string' ? safeUrl(resource) : resource
-  return url === undefined ? '<invalid URL>' : `${url.origin}${url.pathname}`
+  return url === undefined ? '<invalid URL>' : shortenPath(canonicalText(url))
+}
+
+/** The origin and path of a URL, for keys and comparisons. It can hold a secret, so never show it. */
+export function canonicalText(url: URL): string {
+  return `${url.origin}${url.pathname}`
+}
+
+/** What may be shown of the key of a record, which is a URL and names: tokens in it are shortened. */
+export function recordLabel(key: string): string {
+  return String(key).split(' | ').map(shortenPath).join(' | ')
 }
 
 function safeUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
+}
+
+/** Shortens the segments of a path, or of a URL without a query, that look like tokens. */
+export function shortenPath(path: string): string {
+  return path.split('/').map(shortenSegment).join('/')
+}
+
+function shortenSegment(segment: string): string {
+  const text = percentDecoded(segment)
+  if (!isTokenLike(text)) return segment
+  // Lone surrogates have no encoding.
+  const start = [...text]
+    .slice(0, 4)
+    .join('')
+    .replace(/\p{Cs}/gu, '\ufffd')
+  return `${text === segment ? start : encodeURIComponent(start)}…`
+}
+
+function percentDecoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+// Lower case throughout or a capital first; short ones may be numbered, as in `v2`.
+const word = /^(?:\p{Lu}?[\p{Ll}\p{Lo}\p{M}]{1,24}|\p{Lu}{1,3}|\p{Ll}{1,8}\d{1,3}|\d{1,8})$/u
+
+/** Long, and neither words nor numbers: nobody could remember it. */
+function isTokenLike(text: string): boolean {
+  if (text.length < 16) return false
+  if (uuid.test(text)) return true
+  const isSlug = text.split(/[^\p{L}\p{M}\p{N}]+/u).every((part) => part === '' || word.test(part))
+  if (isSlug) return false
+  return text.length >= 32 || (/\p{L}/u.test(text) && /\p{N}/u.test(text))
 }
 
 /**
@@ -206,7 +272,32 @@ export function cleanText(text: string): string {
   const redacted = plain
     .replace(/:\/\/[^\s/@]*@/g, '://')
     .replace(/([?&][^=\s&#]+)=[^\s&#'"]+/g, '$1=<redacted>')
+    .replace(/(?<=\/)[^\s/?#'"<>]+/g, shortenSegment)
     .replace(/[A-Za-z0-9_\-+/=.~]{32,}/g, '<redacted>')
     .trim()
   return redacted.length > 200 ? `${redacted.slice(0, 199)}…` : redacted
+}
+
+/**
+ * What may be shown of something that foreign code threw: its class and a system error code. Its
+ * message may quote a secret or a server's response.
+ *
+ * @returns Such as `TypeError` or `Error, ECONNRESET`.
+ */
+export function describeThrown(thrown: unknown): string {
+  const name = thrown instanceof Error ? thrown.name : typeof thrown
+  const shown = /^[A-Za-z_$][\w$]{0,63}$/.test(name) ? name : 'Error'
+  const code = systemErrorCode(thrown)
+  return code === undefined ? shown : `${shown}, ${code}`
+}
+
+/** The code of the system error beneath an error, such as `ECONNREFUSED`; `undefined`: none. */
+export function systemErrorCode(thrown: unknown): string | undefined {
+  for (let error = thrown, depth = 0; depth < 4; depth += 1) {
+    if (typeof error !== 'object' || error === null) return undefined
+    const { code, cause } = error as { code?: unknown; cause?: unknown }
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,63}$/.test(code)) return code
+    error = cause
+  }
+  return undefined
 }

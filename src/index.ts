@@ -37,29 +37,7 @@ export {
   LoginRequiredError,
   StoreError,
 } from './errors.ts'
-export type {
-  AcquireFailure,
-  AcquireStart,
-  AcquireSuccess,
-  ClockOffset,
-  Closed,
-  Cooldown,
-  CredentialEvent,
-  CredentialEventContext,
-  CredentialEventDetails,
-  CredentialEventListener,
-  HeaderReplaced,
-  LockWait,
-  LoggedOut,
-  LoginRequired,
-  PassedThrough,
-  RedirectRefused,
-  Rejected,
-  RejectIgnored,
-  RequestRejected,
-  RequestRetry,
-  StoreFailed,
-} from './events.ts'
+export type { CredentialEvent, CredentialEventListener } from './events.ts'
 export type { ClockReading } from './manager/clock.ts'
 export {
   type LogoutResult,
@@ -78,29 +56,11 @@ export {
   type TokenCredentialLike,
 } from './providers/external.ts'
 export { type FromCommandOptions, fromCommand } from './providers/from-command.ts'
+export { generateSigningKey } from './providers/generate-signing-key.ts'
 export { headers } from './providers/headers.ts'
-export {
-  type HmacEncoding,
-  type HmacHash,
-  type HmacOptions,
-  type HmacScheme,
-  hmac,
-} from './providers/hmac.ts'
-export type { HmacChunk, HmacMessage, HmacParts } from './providers/hmac-template.ts'
-export {
-  type HttpSignatureOptions,
-  type HttpSignatureSettings,
-  httpSignature,
-} from './providers/http-signature.ts'
-export {
-  type GeneratedSigningKey,
-  generateSigningKey,
-  type JwtClaims,
-  type JwtClaimsContext,
-  type JwtOptions,
-  jwt,
-  type SharedSecretAlgorithm,
-} from './providers/jwt.ts'
+export { type HmacOptions, hmac } from './providers/hmac.ts'
+export { type HttpSignatureOptions, httpSignature } from './providers/http-signature.ts'
+export { type JwtOptions, jwt } from './providers/jwt.ts'
 export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
 export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'

@@ -65,8 +65,8 @@ export function apiKey(options: ApiKeyOptions): CredentialProvider {
   checkSecret('apiKey.value', value)
   return {
     name: 'apiKey',
-    async acquire() {
-      const key = await readSecret('apiKey.value', value)
+    async acquire({ signal }) {
+      const key = await readSecret('apiKey.value', value, { signal })
       if (query === undefined) return { apply: ({ headers }) => headers.set(header, key) }
       return {
         apply(request) {

@@ -38,10 +38,10 @@ export function basic(options: BasicOptions): CredentialProvider {
   checkPart('basic.password', password, passwordProblem)
   return {
     name: 'basic',
-    async acquire() {
+    async acquire({ signal }) {
       const [user, secret] = await Promise.all([
-        readSecret('basic.username', username, usernameProblem),
-        readSecret('basic.password', password, passwordProblem),
+        readSecret('basic.username', username, { signal, problemOf: usernameProblem }),
+        readSecret('basic.password', password, { signal, problemOf: passwordProblem }),
       ])
       const value = `Basic ${toBase64(new TextEncoder().encode(`${user}:${secret}`))}`
       return { apply: ({ headers }) => headers.set('Authorization', value) }

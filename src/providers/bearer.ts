@@ -33,8 +33,8 @@ export function bearer(token: Secret): CredentialProvider {
   }
   return {
     name: 'bearer',
-    async acquire({ now }) {
-      const value = await readSecret('bearer.token', token)
+    async acquire({ now, signal }) {
+      const value = await readSecret('bearer.token', token, { signal })
       const expiresAt = typeof token === 'function' ? jwtExpiry(value, now()) : undefined
       return {
         ...(expiresAt === undefined ? {} : { expiresAt }),

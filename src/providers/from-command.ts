@@ -48,10 +48,13 @@ export function fromCommand(
   const source = command(argv, options)
   return {
     name: 'fromCommand',
-    async acquire({ now }) {
+    async acquire({ now, signal }) {
       // A life in seconds is counted from before the command ran, so never too long.
       const start = now()
-      const output = await readSecret('fromCommand', source, () => undefined)
+      const output = await readSecret('fromCommand', source, {
+        signal,
+        problemOf: () => undefined,
+      })
       const { token, expiresAt } = parse(output.trim(), start)
       return {
         // A token that is already over would be refused anyway; the server shall say so.

@@ -8,6 +8,7 @@ import { type FileHandle, open, readdir, readFile, rename, unlink } from 'node:f
 import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { ConfigurationError, isCredentialError, StoreError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { dataDirectory, privateDirectory } from './directory.ts'
 import { checkEncryption, type EncryptionOptions, type Envelope, makeEnvelope } from './envelope.ts'
 import { localLock } from './local-lock.ts'
@@ -148,14 +149,8 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
 }
 
 function checkFileOptions(options: EncryptedFileStoreOptions): void {
-  for (const key of Object.keys(options ?? {})) {
-    if (known.includes(key)) continue
-    throw new ConfigurationError(
-      `${name}.${key}`,
-      `${name}: there is no option \`${key}\`; the options are ${known.join(', ')}.`,
-    )
-  }
-  checkEncryption(name, options ?? {})
+  checkOptions(name, options, known)
+  checkEncryption(name, options)
   const { directory, lockTimeout } = options
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
     throw new ConfigurationError(`${name}.directory`, `${name}.directory must be a path.`)

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError, CredentialError, StoreError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { dataDirectory } from './directory.ts'
 import {
   hostedBackend,
@@ -284,11 +285,9 @@ export function keychainEntry(
 }
 
 function checkKeychainOptions(options: KeychainStoreOptions): void {
+  checkOptions(name, options, known)
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
-  }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) fail(key, `does not exist; the options are ${known.join(', ')}.`)
   }
   const { service, timeout, lockTimeout, maxLength, backend } = options
   if (service !== undefined && (typeof service !== 'string' || service === '')) {

@@ -13,6 +13,7 @@ import {
   StoreError,
   type StoreOperation,
 } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
 import { checkKey } from './record.ts'
 
@@ -293,10 +294,8 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }
-  for (const key of Object.keys(options ?? {})) {
-    if (!known.includes(key)) fail(key, `does not exist; the options are ${known.join(', ')}.`)
-  }
-  checkEncryption(name, options ?? {})
+  checkOptions(name, options, known)
+  checkEncryption(name, options)
   const { client, url, lease, lockTimeout, timeout } = options
   if ((client === undefined) === (url === undefined)) {
     fail('url', 'is missing or not alone; give either `url` or a `client`.')
