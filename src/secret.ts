@@ -133,9 +133,15 @@ export function command(
 /**
  * Checks a secret where it is written down, so that a mistake shows at construction.
  *
+ * @param problemOf - Says what is wrong with a value; `undefined`: nothing. Default:
+ * {@link headerValueProblem}.
  * @throws {@link ConfigurationError} that names the option, and not the value.
  */
-export function checkSecret(option: string, secret: Secret): void {
+export function checkSecret(
+  option: string,
+  secret: Secret,
+  problemOf: (value: string) => string | undefined = headerValueProblem,
+): void {
   if (typeof secret === 'function') return
   if (typeof (secret as { then?: unknown } | undefined)?.then === 'function') {
     throw new ConfigurationError(
@@ -149,7 +155,7 @@ export function checkSecret(option: string, secret: Secret): void {
       `${option} is missing; pass a string, or env('NAME') to read it when it is needed.`,
     )
   }
-  const problem = headerValueProblem(secret)
+  const problem = problemOf(secret)
   if (problem === undefined) return
   throw new ConfigurationError(
     option,

@@ -5,9 +5,8 @@
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { toBase64 } from '../encoding.ts'
-import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { readSecret } from '../secret.ts'
+import { checkSecret, readSecret } from '../secret.ts'
 
 /** What {@link basic} sends. */
 export interface BasicOptions {
@@ -34,8 +33,8 @@ export interface BasicOptions {
 export function basic(options: BasicOptions): CredentialProvider {
   checkOptions('basic', options, ['username', 'password'])
   const { username, password } = options
-  checkPart('basic.username', username, usernameProblem)
-  checkPart('basic.password', password, passwordProblem)
+  checkSecret('basic.username', username, usernameProblem)
+  checkSecret('basic.password', password, passwordProblem)
   return {
     name: 'basic',
     async acquire({ signal }) {
@@ -47,17 +46,6 @@ export function basic(options: BasicOptions): CredentialProvider {
       return { apply: ({ headers }) => headers.set('Authorization', value) }
     },
   }
-}
-
-function checkPart(
-  option: string,
-  part: Secret,
-  problemOf: (value: string) => string | undefined,
-): void {
-  if (typeof part === 'function') return
-  const problem = typeof part === 'string' ? problemOf(part) : 'is missing'
-  if (problem === undefined) return
-  throw new ConfigurationError(option, `${option} ${problem}; pass a string, or env('NAME').`)
 }
 
 function usernameProblem(value: string): string | undefined {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { CredentialProvider } from '../credential.ts'
+import type { Challenge, CredentialProvider } from '../credential.ts'
+import { fromBase64 } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { headerValueProblem } from '../secret.ts'
 
@@ -12,7 +13,14 @@ export interface TokenCredentialLike {
   /** Gets a token for the scopes; `null`: there is none. */
   getToken(
     scopes: string | string[],
-    options?: { abortSignal?: AbortSignal },
+    options?: {
+      /** Aborts when nobody waits for the token any more. */
+      abortSignal?: AbortSignal
+      /** What the server wants the token to say, as JSON. */
+      claims?: string
+      /** Whether the token may live long, because the server can ask for another at any time. */
+      enableCae?: boolean
+    },
   ): Promise<{
     /** The access token. */
     readonly token: string
@@ -25,7 +33,8 @@ export interface TokenCredentialLike {
 
 /**
  * Sends the token of an Azure `TokenCredential` as `Authorization: Bearer`, and asks for another
- * before it expires.
+ * before it expires. Continuous access evaluation is on: when the server asks for claims with its 401,
+ * the credential is asked for a token that has them.
  *
  * @param credential - A credential of `@azure/identity`, say. A 401 makes it be asked again, but it
  * may hand out the same token until that is about to expire.
@@ -33,6 +42,7 @@ export interface TokenCredentialLike {
  * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when the
  * credential has no token, and `invalid_response` when it hands out something else.
  * @throws {@link ConfigurationError} when the credential has no `getToken`, or no scope is given.
+ * @see https://learn.microsoft.com/entra/identity-platform/claims-challenge
  *
  * @example
  * ```ts
@@ -62,8 +72,13 @@ export function fromTokenCredential(
   }
   return {
     name: 'fromTokenCredential',
-    async acquire({ signal }) {
-      const found = await credential.getToken(scopes, { abortSignal: signal })
+    async acquire({ signal, challenges }) {
+      const claims = claimsOf(challenges)
+      const found = await credential.getToken(scopes, {
+        abortSignal: signal,
+        enableCae: true,
+        ...(claims === undefined ? {} : { claims }),
+      })
       if (found === null) {
         throw new CredentialError(
           'acquire_failed',
@@ -88,6 +103,24 @@ export function fromTokenCredential(
         apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
       }
     },
+  }
+}
+
+/** The claims that a server asks for, as JSON; `undefined`: none that can be read. */
+function claimsOf(challenges: readonly Challenge[]): string | undefined {
+  const encoded = challenges
+    .filter(({ scheme, parameters }) => {
+      return scheme === 'bearer' && parameters.get('error') === 'insufficient_claims'
+    })
+    .map(({ parameters }) => parameters.get('claims'))
+    .find((claims) => claims !== undefined)
+  const bytes = encoded === undefined ? undefined : fromBase64(encoded)
+  const text = new TextDecoder().decode(bytes)
+  try {
+    const claims: unknown = JSON.parse(text)
+    return typeof claims === 'object' && claims !== null ? text : undefined
+  } catch {
+    return undefined
   }
 }
 

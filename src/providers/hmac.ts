@@ -4,8 +4,7 @@
  *
  * @module
  */
-import type { CredentialProvider, Secret } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import type { CredentialProvider } from '../credential.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import type { HmacOptions } from './hmac-options.ts'
@@ -64,7 +63,7 @@ export function hmac(options: HmacOptions): CredentialProvider {
   checkOptions('hmac', options, known)
   const plan = makePlan(options)
   const { secret, keyId } = options
-  checkKey(secret, plan.secretProblem)
+  checkSecret('hmac.secret', secret, plan.secretProblem)
   if (keyId !== undefined) checkSecret('hmac.keyId', keyId)
   return {
     name: 'hmac',
@@ -76,14 +75,4 @@ export function hmac(options: HmacOptions): CredentialProvider {
       return signingCredential(plan, plan.decodeSecret(text), id)
     },
   }
-}
-
-function checkKey(secret: Secret, problemOf: (text: string) => string | undefined): void {
-  if (typeof secret === 'function') return
-  const problem = typeof secret === 'string' ? problemOf(secret) : 'is missing'
-  if (problem === undefined) return
-  throw new ConfigurationError(
-    'hmac.secret',
-    `hmac.secret ${problem}; pass the secret, or env('NAME') to read it when it is needed.`,
-  )
 }
