@@ -13,7 +13,7 @@ import {
 } from 'node:crypto'
 import type { CredentialRecord, Secret } from '../credential.ts'
 import { fromBase64, fromHex } from '../encoding.ts'
-import { ConfigurationError, StoreError } from '../errors.ts'
+import { ConfigurationError, recordLabel, StoreError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { parseRecord } from './record.ts'
 
@@ -200,7 +200,7 @@ function isDerivation(kdf: Derivation | undefined): boolean {
 }
 
 function undecipherable(key: string): StoreError {
-  return new StoreError('get', `The record of ${key} cannot be decrypted.`, {
+  return new StoreError('get', `The record of ${recordLabel(key)} cannot be decrypted.`, {
     remedy:
       'The key or passphrase is another than the one that wrote it, or the record was changed. Nothing was deleted.',
   })

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
-import { ConfigurationError, CredentialError, StoreError } from '../errors.ts'
+import { ConfigurationError, CredentialError, recordLabel, StoreError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { dataDirectory } from './directory.ts'
 import {
@@ -121,9 +121,13 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
         const text = index === undefined ? entry : await assemble(key, index)
         if (text !== undefined) return parseRecord(key, text)
       }
-      throw new StoreError('get', `The record of ${key} is incomplete in the keychain.`, {
-        remedy: 'Nothing was deleted. Remove its entries in the keychain app and log in again.',
-      })
+      throw new StoreError(
+        'get',
+        `The record of ${recordLabel(key)} is incomplete in the keychain.`,
+        {
+          remedy: 'Nothing was deleted. Remove its entries in the keychain app and log in again.',
+        },
+      )
     },
     async set(key, record) {
       checkKey(key)
