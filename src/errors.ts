@@ -124,26 +124,34 @@ export class ConfigurationError extends CredentialError {
   }
 }
 
-/** Why a person has to log in. */
-export type LoginRequiredReason =
-  | 'no_credential'
-  | 'grant_rejected'
-  | 'login_pending'
-  | 'rotation_lost'
-  | 'step_up'
-
 /** Only a person can help: nothing is stored, or what was stored is no longer accepted. */
 export class LoginRequiredError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'LoginRequiredError'
-  /** Why a person has to log in. */
-  readonly reason: LoginRequiredReason
+  /**
+   * Why a person has to log in: nothing is stored (`no_credential`), the grant was refused
+   * (`grant_rejected`), another login is under way (`login_pending`), the answer to a renewal was lost
+   * (`rotation_lost`), or further scopes are needed (`step_up`).
+   */
+  readonly reason:
+    | 'no_credential'
+    | 'grant_rejected'
+    | 'login_pending'
+    | 'rotation_lost'
+    | 'step_up'
 
-  constructor(reason: LoginRequiredReason, message: string, options: CredentialErrorOptions = {}) {
+  constructor(
+    reason: LoginRequiredError['reason'],
+    message: string,
+    options: CredentialErrorOptions = {},
+  ) {
     super('login_required', message, options)
     this.reason = reason
   }
 }
+
+/** Why a person has to log in. */
+export type LoginRequiredReason = LoginRequiredError['reason']
 
 /**
  * A server's description of itself cannot be used: it is missing, contradicts itself, or points to
@@ -163,16 +171,20 @@ export class StoreError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'StoreError'
   /** What was tried. */
-  readonly operation: StoreOperation
+  readonly operation: 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
 
-  constructor(operation: StoreOperation, message: string, options: CredentialErrorOptions = {}) {
+  constructor(
+    operation: StoreError['operation'],
+    message: string,
+    options: CredentialErrorOptions = {},
+  ) {
     super(operation === 'lock' ? 'lock_timeout' : 'store', message, options)
     this.operation = operation
   }
 }
 
 /** What can be done with a store. */
-export type StoreOperation = 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
+export type StoreOperation = StoreError['operation']
 
 /**
  * Says whether a value is a {@link CredentialError}, also one from another copy of this package. With a

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { AcquireReason } from './credential.ts'
-import type { CredentialErrorCode, LoginRequiredReason, StoreOperation } from './errors.ts'
+import type { AcquireContext } from './credential.ts'
+import type { CredentialErrorCode, LoginRequiredError, StoreError } from './errors.ts'
 
 /**
  * Everything that can be observed through `onEvent`: a union on `type`. One member of it is
@@ -26,7 +26,7 @@ export type CredentialEvent = {
       /** A provider is asked for a credential. */
       readonly type: 'acquire_start'
       /** Why. */
-      readonly reason: AcquireReason
+      readonly reason: AcquireContext['reason']
       /** Nobody waits for it: the present credential still serves. */
       readonly background: boolean
     }
@@ -90,7 +90,7 @@ export type CredentialEvent = {
       /** Only a person can help. Reported once. */
       readonly type: 'login_required'
       /** Why. */
-      readonly reason: LoginRequiredReason
+      readonly reason: LoginRequiredError['reason']
     }
   | {
       /** A request is sent again. */
@@ -156,7 +156,7 @@ export type CredentialEvent = {
        */
       readonly type: 'store_failed'
       /** What was tried. */
-      readonly operation: StoreOperation
+      readonly operation: StoreError['operation']
     }
   | {
       /** The credential was given up. */

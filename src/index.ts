@@ -7,7 +7,6 @@
  */
 export type {
   AcquireContext,
-  AcquireReason,
   Challenge,
   Credential,
   CredentialProvider,
@@ -15,10 +14,7 @@ export type {
   CredentialSelector,
   CredentialStore,
   FetchLike,
-  ObserveResult,
   OutgoingRequest,
-  PendingRenewal,
-  ProviderSelection,
   ResponseHead,
   Secret,
   SelectionRequest,
@@ -26,8 +22,6 @@ export type {
 export type {
   CredentialErrorCode,
   CredentialErrorOptions,
-  LoginRequiredReason,
-  StoreOperation,
 } from './errors.ts'
 export {
   ConfigurationError,
@@ -44,18 +38,13 @@ export {
   TokenManager,
   type TokenManagerOptions,
 } from './manager/token-manager.ts'
-export { type ApiKeyOptions, apiKey } from './providers/api-key.ts'
-export { type BasicOptions, basic } from './providers/basic.ts'
+export { apiKey } from './providers/api-key.ts'
+export { basic } from './providers/basic.ts'
 export { bearer } from './providers/bearer.ts'
 export { all, firstAvailable, rotating } from './providers/combinators.ts'
-export { type CustomOptions, custom } from './providers/custom.ts'
-export {
-  fromGoogleAuth,
-  fromTokenCredential,
-  type GoogleAuthLike,
-  type TokenCredentialLike,
-} from './providers/external.ts'
-export { type FromCommandOptions, fromCommand } from './providers/from-command.ts'
+export { custom } from './providers/custom.ts'
+export { fromGoogleAuth, fromTokenCredential } from './providers/external.ts'
+export { fromCommand } from './providers/from-command.ts'
 export { generateSigningKey } from './providers/generate-signing-key.ts'
 export { headers } from './providers/headers.ts'
 export { type HmacOptions, hmac } from './providers/hmac.ts'

@@ -8,14 +8,6 @@ import { toBase64 } from '../encoding.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 
-/** What {@link basic} sends. */
-export interface BasicOptions {
-  /** The user name; it cannot contain a colon. */
-  readonly username: Secret
-  /** The password. */
-  readonly password: Secret
-}
-
 /**
  * Sends user name and password as `Authorization: Basic`, encoded as UTF-8.
  *
@@ -30,7 +22,12 @@ export interface BasicOptions {
  * const provider = basic({ username: 'agent', password: env('MCP_PASSWORD') })
  * ```
  */
-export function basic(options: BasicOptions): CredentialProvider {
+export function basic(options: {
+  /** The user name; it cannot contain a colon. */
+  readonly username: Secret
+  /** The password. */
+  readonly password: Secret
+}): CredentialProvider {
   checkOptions('basic', options, ['username', 'password'])
   const { username, password } = options
   checkSecret('basic.username', username, usernameProblem)

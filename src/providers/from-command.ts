@@ -9,12 +9,6 @@ import { checkOptions } from '../options.ts'
 import { command, headerValueProblem, readSecret } from '../secret.ts'
 import { jwtExpiry } from './bearer.ts'
 
-/** How {@link fromCommand} runs its command. */
-export interface FromCommandOptions {
-  /** Seconds that it may take. Default 30. */
-  readonly timeout?: number
-}
-
 /**
  * Sends the token that a command prints as `Authorization: Bearer`, and runs the command again before
  * the token expires and after a 401. There is no shell, standard input is closed, and standard error
@@ -42,7 +36,10 @@ export interface FromCommandOptions {
  */
 export function fromCommand(
   argv: readonly string[],
-  options: FromCommandOptions = {},
+  options: {
+    /** Seconds that it may take. Default 30. */
+    readonly timeout?: number
+  } = {},
 ): CredentialProvider {
   checkOptions('fromCommand', options, ['timeout'])
   const source = command(argv, options)

@@ -6,16 +6,14 @@ import { describe, expect, it } from 'vitest'
 import type { Credential, CredentialProvider } from '../../src/credential.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { TokenManager } from '../../src/manager/token-manager.ts'
-import {
-  fromGoogleAuth,
-  fromTokenCredential,
-  type GoogleAuthLike,
-  type TokenCredentialLike,
-} from '../../src/providers/external.ts'
+import { fromGoogleAuth, fromTokenCredential } from '../../src/providers/external.ts'
 import { authorizedFetch } from '../../src/transport/authorized-fetch.ts'
 import { Content, Outgoing } from '../../src/transport/outgoing.ts'
 import { parseChallenges } from '../../src/www-authenticate.ts'
 import { acquireContext } from '../support/acquire.ts'
+
+type GoogleAuthLike = Parameters<typeof fromGoogleAuth>[0]
+type TokenCredentialLike = Parameters<typeof fromTokenCredential>[0]
 
 const resource = 'https://mcp.example.com/mcp'
 const now = Date.parse('2026-01-01T00:00:00Z')
