@@ -20,12 +20,8 @@ export type Secret =
  */
 export type FetchLike = (input: string | URL, init?: RequestInit) => Promise<Response>
 
-/**
- * Why a credential is being acquired: there is none yet (`missing`), it is about to expire
- * (`expiring`), the server refused it (`rejected`), it lacks scopes (`insufficient_scope`), or the
- * application asked for a new one (`forced`).
- */
-export type AcquireReason = 'missing' | 'expiring' | 'rejected' | 'insufficient_scope' | 'forced'
+/** Why a credential is being acquired. */
+export type AcquireReason = AcquireContext['reason']
 
 /**
  * One challenge of a `WWW-Authenticate` header. It was written by the server: never trust it, never
@@ -90,11 +86,14 @@ export interface Credential {
    * {@link CredentialProvider.maxResends} times. `renew`: the credential should be replaced, as after a
    * 401. Nothing: the response speaks for itself.
    */
-  observe?(response: ResponseHead, request: OutgoingRequest): ObserveResult | Promise<ObserveResult>
+  observe?(
+    response: ResponseHead,
+    request: OutgoingRequest,
+  ): 'resend' | 'renew' | undefined | void | Promise<'resend' | 'renew' | undefined | void>
 }
 
 /** What a {@link Credential} asks for after it has seen a response. */
-export type ObserveResult = 'resend' | 'renew' | undefined | void
+export type ObserveResult = Awaited<ReturnType<NonNullable<Credential['observe']>>>
 
 /** One way to prove who you are. Any object of this shape is a provider. */
 export interface CredentialProvider {
@@ -157,7 +156,12 @@ export interface CredentialSelector {
    */
   readonly maxKept?: number
   /** Says which provider serves a request. Called once for each request, not for its retries. */
-  select(request: SelectionRequest): ProviderSelection
+  select(request: SelectionRequest): {
+    /** Tells the credential from the others, such as the name of a tenant. */
+    readonly key: string
+    /** The provider, or a function that makes it. It is used when the key is first seen, and kept. */
+    readonly provider: CredentialProvider | (() => CredentialProvider)
+  }
 }
 
 /** What a {@link CredentialSelector} is told about a request. */
@@ -173,12 +177,7 @@ export interface SelectionRequest {
 }
 
 /** The provider that serves one request. */
-export interface ProviderSelection {
-  /** Tells the credential from the others, such as the name of a tenant. */
-  readonly key: string
-  /** The provider, or a function that makes it. It is used when the key is first seen, and kept. */
-  readonly provider: CredentialProvider | (() => CredentialProvider)
-}
+export type ProviderSelection = ReturnType<CredentialSelector['select']>
 
 /** What a provider is told when it is asked for a credential. */
 export interface AcquireContext {
@@ -188,8 +187,12 @@ export interface AcquireContext {
    * @see RFC 8707, section 2
    */
   readonly resource: URL
-  /** Why a credential is wanted. */
-  readonly reason: AcquireReason
+  /**
+   * Why a credential is wanted: there is none yet (`missing`), it is about to expire (`expiring`), the
+   * server refused it (`rejected`), it lacks scopes (`insufficient_scope`), or the application asked for
+   * a new one (`forced`).
+   */
+  readonly reason: 'missing' | 'expiring' | 'rejected' | 'insufficient_scope' | 'forced'
   /** The scopes wanted, separated by spaces; the union of all asked so far. */
   readonly scope: string | undefined
   /** What the server said when it refused. */
@@ -247,17 +250,14 @@ export interface CredentialRecord {
    * A single-use grant of this record was sent, and its answer has not been written yet. Found without a
    * holder of the lock, it means that a process died in between.
    */
-  readonly pending?: PendingRenewal
+  readonly pending?: {
+    /** When, in milliseconds since the epoch. */
+    readonly at: number
+    /** The number of the process. */
+    readonly by: string
+  }
   /** The issuer refused the grant of this record; only its access token still counts. */
   readonly refused?: true
-}
-
-/** A renewal that began. */
-export interface PendingRenewal {
-  /** When, in milliseconds since the epoch. */
-  readonly at: number
-  /** The number of the process. */
-  readonly by: string
 }
 
 /** Where records rest. */

@@ -22,6 +22,7 @@ export type CredentialErrorCode =
   | 'invalid_credential'
   | 'invalid_response'
   | 'lock_timeout'
+  | 'logged_out'
   | 'login_required'
   | 'network'
   | 'no_tenant'
@@ -46,14 +47,12 @@ export interface CredentialErrorOptions {
   readonly retryable?: boolean
   /** Seconds after which another attempt makes sense. */
   readonly retryAfter?: number
-  /** The MCP server; only its origin and path are kept. */
+  /** The MCP server; only its origin and path are kept, and path segments like tokens are shortened. */
   readonly resource?: string | URL
   /** The provider's name. */
   readonly provider?: string
-  /** The key of the credential that a selector chose, such as a tenant. */
+  /** The key of the selection that it concerns, where a selector chose the provider. */
   readonly tenant?: string | undefined
-  /** How many attempts in a row have failed. */
-  readonly attempt?: number
   /** What to do about it: one imperative sentence, which becomes part of the message. */
   readonly remedy?: string
   /** The HTTP status of the answer that caused it. */
@@ -87,14 +86,12 @@ export class CredentialError extends Error {
   readonly retryable: boolean
   /** Seconds after which another attempt makes sense. */
   readonly retryAfter: number | undefined
-  /** The MCP server: origin and path, without query or user information. */
+  /** The MCP server: origin and path, in which segments that look like tokens are shortened. */
   readonly resource: string | undefined
   /** The provider's name. */
   readonly provider: string | undefined
-  /** The key of the credential that a selector chose, such as a tenant. */
+  /** The key of the selection that it concerns, where a selector chose the provider. */
   readonly tenant: string | undefined
-  /** How many attempts in a row have failed. */
-  readonly attempt: number | undefined
   /** What to do about it, in one sentence. */
   readonly remedy: string | undefined
   /** The HTTP status of the answer that caused it. */
@@ -109,7 +106,6 @@ export class CredentialError extends Error {
     this.resource = options.resource === undefined ? undefined : resourceLabel(options.resource)
     this.provider = options.provider
     this.tenant = options.tenant
-    this.attempt = options.attempt
     this.remedy = options.remedy
     this.status = options.status
     Object.defineProperty(this, brand, { value: true })
@@ -130,26 +126,34 @@ export class ConfigurationError extends CredentialError {
   }
 }
 
-/** Why a person has to log in. */
-export type LoginRequiredReason =
-  | 'no_credential'
-  | 'grant_rejected'
-  | 'login_pending'
-  | 'rotation_lost'
-  | 'step_up'
-
 /** Only a person can help: nothing is stored, or what was stored is no longer accepted. */
 export class LoginRequiredError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'LoginRequiredError'
-  /** Why a person has to log in. */
-  readonly reason: LoginRequiredReason
+  /**
+   * Why a person has to log in: nothing is stored (`no_credential`), the grant was refused
+   * (`grant_rejected`), another login is under way (`login_pending`), the answer to a renewal was lost
+   * (`rotation_lost`), or further scopes are needed (`step_up`).
+   */
+  readonly reason:
+    | 'no_credential'
+    | 'grant_rejected'
+    | 'login_pending'
+    | 'rotation_lost'
+    | 'step_up'
 
-  constructor(reason: LoginRequiredReason, message: string, options: CredentialErrorOptions = {}) {
+  constructor(
+    reason: LoginRequiredError['reason'],
+    message: string,
+    options: CredentialErrorOptions = {},
+  ) {
     super('login_required', message, options)
     this.reason = reason
   }
 }
+
+/** Why a person has to log in. */
+export type LoginRequiredReason = LoginRequiredError['reason']
 
 /**
  * A server's description of itself cannot be used: it is missing, contradicts itself, or points to
@@ -169,38 +173,108 @@ export class StoreError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'StoreError'
   /** What was tried. */
-  readonly operation: StoreOperation
+  readonly operation: 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
 
-  constructor(operation: StoreOperation, message: string, options: CredentialErrorOptions = {}) {
+  constructor(
+    operation: StoreError['operation'],
+    message: string,
+    options: CredentialErrorOptions = {},
+  ) {
     super(operation === 'lock' ? 'lock_timeout' : 'store', message, options)
     this.operation = operation
   }
 }
 
 /** What can be done with a store. */
-export type StoreOperation = 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
+export type StoreOperation = StoreError['operation']
 
 /**
- * Says whether a value is a {@link CredentialError}, also one from another copy of this package.
+ * Says whether a value is a {@link CredentialError}, also one from another copy of this package. With a
+ * code whose errors have a class of their own, the value is known to be one of that class.
  *
- * @param code - Only errors with this code.
+ * @param code - Only errors with this code. Default: any.
  */
 export function isCredentialError(
   value: unknown,
+  code: 'login_required',
+): value is LoginRequiredError
+export function isCredentialError(
+  value: unknown,
+  code: 'configuration',
+): value is ConfigurationError
+export function isCredentialError(
+  value: unknown,
+  code: 'store' | 'lock_timeout',
+): value is StoreError
+export function isCredentialError(value: unknown, code: 'discovery'): value is DiscoveryError
+export function isCredentialError(
+  value: unknown,
   code?: CredentialErrorCode,
-): value is CredentialError {
+): value is CredentialError
+export function isCredentialError(value: unknown, code?: CredentialErrorCode): boolean {
   if (typeof value !== 'object' || value === null || !(brand in value)) return false
   return code === undefined || (value as { code?: unknown }).code === code
 }
 
-/** The origin and path of a URL: what may be shown of it. */
+/**
+ * What may be shown of a URL: its origin and path. Path segments that look like tokens are shortened,
+ * because whoever has a capability URL has the capability. Never a key: two URLs can have the same
+ * label, so use {@link canonicalText} there.
+ */
 export function resourceLabel(resource: string | URL): string {
   const url = typeof resource === 'string' ? safeUrl(resource) : resource
-  return url === undefined ? '<invalid URL>' : `${url.origin}${url.pathname}`
+  return url === undefined ? '<invalid URL>' : shortenPath(canonicalText(url))
+}
+
+/** The origin and path of a URL, for keys and comparisons. It can hold a secret, so never show it. */
+export function canonicalText(url: URL): string {
+  return `${url.origin}${url.pathname}`
+}
+
+/** What may be shown of the key of a record, which is a URL and names: tokens in it are shortened. */
+export function recordLabel(key: string): string {
+  return String(key).split(' | ').map(shortenPath).join(' | ')
 }
 
 function safeUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
+}
+
+/** Shortens the segments of a path, or of a URL without a query, that look like tokens. */
+export function shortenPath(path: string): string {
+  return path.split('/').map(shortenSegment).join('/')
+}
+
+function shortenSegment(segment: string): string {
+  const text = percentDecoded(segment)
+  if (!isTokenLike(text)) return segment
+  // Lone surrogates have no encoding.
+  const start = [...text]
+    .slice(0, 4)
+    .join('')
+    .replace(/\p{Cs}/gu, '\ufffd')
+  return `${text === segment ? start : encodeURIComponent(start)}…`
+}
+
+function percentDecoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+// Lower case throughout or a capital first; short ones may be numbered, as in `v2`.
+const word = /^(?:\p{Lu}?[\p{Ll}\p{Lo}\p{M}]{1,24}|\p{Lu}{1,3}|\p{Ll}{1,8}\d{1,3}|\d{1,8})$/u
+
+/** Long, and neither words nor numbers: nobody could remember it. */
+function isTokenLike(text: string): boolean {
+  if (text.length < 16) return false
+  if (uuid.test(text)) return true
+  const isSlug = text.split(/[^\p{L}\p{M}\p{N}]+/u).every((part) => part === '' || word.test(part))
+  if (isSlug) return false
+  return text.length >= 32 || (/\p{L}/u.test(text) && /\p{N}/u.test(text))
 }
 
 /**
@@ -212,7 +286,32 @@ export function cleanText(text: string): string {
   const redacted = plain
     .replace(/:\/\/[^\s/@]*@/g, '://')
     .replace(/([?&][^=\s&#]+)=[^\s&#'"]+/g, '$1=<redacted>')
+    .replace(/(?<=\/)[^\s/?#'"<>]+/g, shortenSegment)
     .replace(/[A-Za-z0-9_\-+/=.~]{32,}/g, '<redacted>')
     .trim()
   return redacted.length > 200 ? `${redacted.slice(0, 199)}…` : redacted
+}
+
+/**
+ * What may be shown of something that foreign code threw: its class and a system error code. Its
+ * message may quote a secret or a server's response.
+ *
+ * @returns Such as `TypeError` or `Error, ECONNRESET`.
+ */
+export function describeThrown(thrown: unknown): string {
+  const name = thrown instanceof Error ? thrown.name : typeof thrown
+  const shown = /^[A-Za-z_$][\w$]{0,63}$/.test(name) ? name : 'Error'
+  const code = systemErrorCode(thrown)
+  return code === undefined ? shown : `${shown}, ${code}`
+}
+
+/** The code of the system error beneath an error, such as `ECONNREFUSED`; `undefined`: none. */
+export function systemErrorCode(thrown: unknown): string | undefined {
+  for (let error = thrown, depth = 0; depth < 4; depth += 1) {
+    if (typeof error !== 'object' || error === null) return undefined
+    const { code, cause } = error as { code?: unknown; cause?: unknown }
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,63}$/.test(code)) return code
+    error = cause
+  }
+  return undefined
 }

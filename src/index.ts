@@ -7,7 +7,6 @@
  */
 export type {
   AcquireContext,
-  AcquireReason,
   Challenge,
   Credential,
   CredentialProvider,
@@ -15,10 +14,7 @@ export type {
   CredentialSelector,
   CredentialStore,
   FetchLike,
-  ObserveResult,
   OutgoingRequest,
-  PendingRenewal,
-  ProviderSelection,
   ResponseHead,
   Secret,
   SelectionRequest,
@@ -26,8 +22,6 @@ export type {
 export type {
   CredentialErrorCode,
   CredentialErrorOptions,
-  LoginRequiredReason,
-  StoreOperation,
 } from './errors.ts'
 export {
   ConfigurationError,
@@ -37,67 +31,22 @@ export {
   LoginRequiredError,
   StoreError,
 } from './errors.ts'
-export type {
-  AcquireFailure,
-  AcquireStart,
-  AcquireSuccess,
-  ClockOffset,
-  Closed,
-  Cooldown,
-  CredentialEvent,
-  CredentialEventContext,
-  CredentialEventDetails,
-  CredentialEventListener,
-  HeaderReplaced,
-  LockWait,
-  LoggedOut,
-  LoginRequired,
-  PassedThrough,
-  RedirectRefused,
-  Rejected,
-  RejectIgnored,
-  RequestRejected,
-  RequestRetry,
-  StoreFailed,
-} from './events.ts'
+export type { CredentialEvent, CredentialEventListener } from './events.ts'
 export type { ClockReading } from './manager/clock.ts'
 export type { TokenManagerOptions } from './manager/options.ts'
 export { type LogoutResult, TokenManager } from './manager/token-manager.ts'
-export { type ApiKeyOptions, apiKey } from './providers/api-key.ts'
-export { type BasicOptions, basic } from './providers/basic.ts'
+export { apiKey } from './providers/api-key.ts'
+export { basic } from './providers/basic.ts'
 export { bearer } from './providers/bearer.ts'
 export { all, firstAvailable, rotating } from './providers/combinators.ts'
-export { type CustomOptions, custom } from './providers/custom.ts'
-export {
-  fromGoogleAuth,
-  fromTokenCredential,
-  type GoogleAuthLike,
-  type TokenCredentialLike,
-} from './providers/external.ts'
-export { type FromCommandOptions, fromCommand } from './providers/from-command.ts'
+export { custom } from './providers/custom.ts'
+export { fromGoogleAuth, fromTokenCredential } from './providers/external.ts'
+export { fromCommand } from './providers/from-command.ts'
+export { generateSigningKey } from './providers/generate-signing-key.ts'
 export { headers } from './providers/headers.ts'
-export {
-  type HmacEncoding,
-  type HmacHash,
-  type HmacOptions,
-  type HmacScheme,
-  hmac,
-} from './providers/hmac.ts'
-export type { HmacChunk, HmacMessage, HmacParts } from './providers/hmac-template.ts'
-export {
-  type HttpSignatureOptions,
-  type HttpSignatureSettings,
-  httpSignature,
-} from './providers/http-signature.ts'
-export {
-  type GeneratedSigningKey,
-  generateSigningKey,
-  type JwtClaims,
-  type JwtClaimsContext,
-  type JwtOptions,
-  jwt,
-  type SharedSecretAlgorithm,
-} from './providers/jwt.ts'
+export { type HmacOptions, hmac } from './providers/hmac.ts'
+export { type HttpSignatureOptions, httpSignature } from './providers/http-signature.ts'
+export { type JwtOptions, jwt } from './providers/jwt.ts'
 export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
 export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'

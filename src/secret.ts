@@ -5,7 +5,15 @@
  */
 import type { Secret } from './credential.ts'
 import { nodeBuiltin } from './encoding.ts'
-import { ConfigurationError, CredentialError, cleanText, isCredentialError } from './errors.ts'
+import {
+  ConfigurationError,
+  CredentialError,
+  describeThrown,
+  isCredentialError,
+  systemErrorCode,
+} from './errors.ts'
+import { checkOptions } from './options.ts'
+import { runCommand } from './run-command.ts'
 
 // The core imports no Node built-in, so that it bundles for every platform; what it needs of Node it
 // asks for when a source is read. These are the few members it uses.
@@ -18,23 +26,6 @@ interface NodeFiles {
 interface NodeUtil {
   parseEnv(text: string): Record<string, string>
 }
-interface NodeProcesses {
-  spawn: Spawn
-}
-type Spawn = (
-  file: string,
-  args: readonly string[],
-  options: { stdio: ['ignore', 'pipe', 'ignore']; shell: false; windowsHide: true },
-) => ChildProcess
-interface ChildProcess {
-  readonly stdout: { on(event: 'data', listener: (chunk: Uint8Array) => void): void }
-  on(event: 'error', listener: (error: Error) => void): void
-  on(event: 'close', listener: (code: number | null) => void): void
-  kill(signal: 'SIGKILL'): void
-}
-
-const maxOutput = 1024 * 1024
-const longestTimer = 2 ** 31 - 1
 
 /**
  * Reads a secret from an environment variable each time it is needed.
@@ -60,6 +51,7 @@ export function env(
   if (typeof name !== 'string' || name === '' || name.includes('=') || name.includes('\0')) {
     throw new ConfigurationError('name', 'env: pass the name of a variable, such as MCP_API_KEY.')
   }
+  checkOptions('env', options, ['file'])
   return async () => {
     const own = nodeProcess()?.env?.[name]
     if (own !== undefined && own !== '') return own
@@ -94,12 +86,15 @@ export function file(path: string | URL): () => Promise<string> {
 
 /**
  * Runs a command each time the secret is needed and takes what it prints, without the line break at
- * its end. There is no shell, standard input is closed, and standard error is not shown.
+ * its end. There is no shell and no terminal, standard input is closed, and standard error is not shown.
+ * When it takes too long, or nobody waits for the secret any more, it is ended; on everything but Windows
+ * together with the programs that it started.
  *
  * @param argv - The program and its arguments.
  * @param options.timeout - Seconds that it may take. Default 30.
  * @returns A source that throws {@link CredentialError} with the code `secret_unavailable` when
- * the command cannot be started, fails, prints nothing or takes too long.
+ * the command cannot be started, fails, prints nothing or takes too long, and the reason of its signal
+ * when that aborts.
  * @throws {@link ConfigurationError} when the program is missing or the time limit is not positive.
  *
  * @example
@@ -112,7 +107,8 @@ export function file(path: string | URL): () => Promise<string> {
 export function command(
   argv: readonly string[],
   options: { readonly timeout?: number } = {},
-): () => Promise<string> {
+): (options?: { readonly signal?: AbortSignal | undefined }) => Promise<string> {
+  checkOptions('command', options, ['timeout'])
   const [program, ...args] = Array.isArray(argv) ? (argv as readonly string[]) : []
   if (program === undefined || program === '') {
     throw new ConfigurationError(
@@ -120,15 +116,15 @@ export function command(
       "command: pass the program and its arguments as a list: ['op', 'read', …].",
     )
   }
-  const limit = options.timeout ?? 30
-  if (!(limit > 0 && Number.isFinite(limit))) {
+  const { timeout = 30 } = options
+  if (!(timeout > 0 && Number.isFinite(timeout))) {
     throw new ConfigurationError(
       'timeout',
       'command: `timeout` must be a positive number of seconds.',
     )
   }
-  return async () => {
-    const output = withoutLineBreak(await run(program, args, limit))
+  return async ({ signal } = {}) => {
+    const output = withoutLineBreak(await runCommand(program, args, { timeout, signal }))
     if (output !== '') return output
     throw unavailable(`the command ${program} printed nothing.`, 'Run it by hand to see why.')
   }
@@ -137,9 +133,15 @@ export function command(
 /**
  * Checks a secret where it is written down, so that a mistake shows at construction.
  *
+ * @param problemOf - Says what is wrong with a value; `undefined`: nothing. Default:
+ * {@link headerValueProblem}.
  * @throws {@link ConfigurationError} that names the option, and not the value.
  */
-export function checkSecret(option: string, secret: Secret): void {
+export function checkSecret(
+  option: string,
+  secret: Secret,
+  problemOf: (value: string) => string | undefined = headerValueProblem,
+): void {
   if (typeof secret === 'function') return
   if (typeof (secret as { then?: unknown } | undefined)?.then === 'function') {
     throw new ConfigurationError(
@@ -153,7 +155,7 @@ export function checkSecret(option: string, secret: Secret): void {
       `${option} is missing; pass a string, or env('NAME') to read it when it is needed.`,
     )
   }
-  const problem = headerValueProblem(secret)
+  const problem = problemOf(secret)
   if (problem === undefined) return
   throw new ConfigurationError(
     option,
@@ -161,16 +163,23 @@ export function checkSecret(option: string, secret: Secret): void {
   )
 }
 
+/** How {@link readSecret} reads. */
+export interface ReadOptions {
+  /** Aborts when the secret is no longer needed; its source learns of it. */
+  readonly signal: AbortSignal | undefined
+  /** Says what is wrong with a value; `undefined`: nothing. Default: {@link headerValueProblem}. */
+  readonly problemOf?: (value: string) => string | undefined
+}
+
 /**
- * Reads a secret and checks that it can go into a header.
+ * Reads a secret and checks that it can go where it is needed.
  *
- * @throws {@link CredentialError} with the code `secret_unavailable`.
+ * @throws {@link CredentialError} with the code `secret_unavailable`, or the reason of the signal.
  */
 export async function readSecret(
   option: string,
   secret: Secret,
-  problemOf: (value: string) => string | undefined = headerValueProblem,
-  signal?: AbortSignal,
+  { signal, problemOf = headerValueProblem }: ReadOptions,
 ): Promise<string> {
   const value = await evaluate(option, secret, signal)
   const problem = typeof value === 'string' ? problemOf(value) : 'is not a string'
@@ -196,18 +205,24 @@ async function evaluate(
   try {
     return await secret({ signal })
   } catch (thrown) {
-    if (isCredentialError(thrown)) {
-      const text = thrown.message.startsWith(option)
-        ? thrown.message
-        : `${option}: ${thrown.message}`
-      throw new CredentialError(thrown.code, text, { retryable: thrown.retryable })
-    }
-    // Parsers quote what they cannot read.
-    const isParser = thrown instanceof SyntaxError || thrown instanceof TypeError
-    const text = thrown instanceof Error ? cleanText(thrown.message) : typeof thrown
-    const reason = isParser ? thrown.name : text
-    throw unavailable(`${option}: its source failed: ${reason}.`)
+    signal?.throwIfAborted()
+    if (isCredentialError(thrown, 'secret_unavailable')) throw named(option, thrown)
+    if (isCredentialError(thrown)) throw thrown
+    // What foreign code says may quote the secret or a response that holds it.
+    throw unavailable(
+      `${option}: its source failed (${describeThrown(thrown)}).`,
+      'Throw a CredentialError in it to say more.',
+    )
   }
+}
+
+function named(option: string, error: CredentialError): CredentialError {
+  if (error.message.startsWith(option)) return error
+  const { retryable, retryAfter } = error
+  return new CredentialError(error.code, `${option}: ${error.message}`, {
+    retryable,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  })
 }
 
 function unavailable(message: string, remedy?: string): CredentialError {
@@ -226,7 +241,7 @@ function nodeProcess(): NodeProcess | undefined {
 }
 
 function noNode(): CredentialError {
-  return unavailable('files and commands can only be read on Node 20.16 or later.')
+  return unavailable('files can only be read on Node 20.16 or later.')
 }
 
 async function readText(path: string | URL): Promise<string> {
@@ -235,9 +250,8 @@ async function readText(path: string | URL): Promise<string> {
   try {
     return await files.readFile(path, 'utf8')
   } catch (error) {
-    const code = (error as { code?: unknown }).code
     throw unavailable(
-      `the file ${String(path)} cannot be read (${typeof code === 'string' ? code : 'unknown error'}).`,
+      `the file ${String(path)} cannot be read (${systemErrorCode(error) ?? 'unknown error'}).`,
       'Check the path and who may read it.',
     )
   }
@@ -248,58 +262,4 @@ async function readEnvFile(path: string | URL): Promise<Record<string, string>> 
   const util = nodeBuiltin<NodeUtil>('node:util')
   if (util === undefined) throw noNode()
   return util.parseEnv(text)
-}
-
-function run(program: string, args: readonly string[], limit: number): Promise<string> {
-  const processes = nodeBuiltin<NodeProcesses>('node:child_process')
-  if (processes === undefined) return Promise.reject(noNode())
-  // Standard input is closed, because a program that inherits the pipe of an MCP server waits on it
-  // for ever; standard error is dropped, because programs print secrets there when they fail.
-  const child = processes.spawn(program, args, {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    shell: false,
-    windowsHide: true,
-  })
-  return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = []
-    let size = 0
-    const fail = (what: string) => {
-      clearTimeout(timer)
-      reject(unavailable(`the command ${program} ${what}.`, 'Run it by hand to see why.'))
-    }
-    const timer = setTimeout(
-      () => {
-        child.kill('SIGKILL')
-        fail(`took longer than ${limit} s`)
-      },
-      Math.min(limit * 1000, longestTimer),
-    )
-    child.on('error', (error) => {
-      fail(`cannot be started (${(error as { code?: string }).code ?? 'unknown error'})`)
-    })
-    // Where no process can be started, there is no output either.
-    child.stdout?.on('data', (chunk) => {
-      size += chunk.length
-      if (size <= maxOutput) chunks.push(chunk)
-      else {
-        child.kill('SIGKILL')
-        fail('printed more than 1 MB')
-      }
-    })
-    child.on('close', (code) => {
-      if (code !== 0) return fail(code === null ? 'was killed' : `failed with exit status ${code}`)
-      clearTimeout(timer)
-      resolve(concatenated(chunks, size))
-    })
-  })
-}
-
-function concatenated(chunks: readonly Uint8Array[], size: number): string {
-  const bytes = new Uint8Array(size)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.length
-  }
-  return new TextDecoder().decode(bytes)
 }

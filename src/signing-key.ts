@@ -112,8 +112,10 @@ export async function importPrivateKey(
   option: string,
   key: PrivateKey,
   algorithm: AsymmetricAlgorithm,
+  signal: AbortSignal | undefined,
 ): Promise<CryptoKey> {
-  const read = typeof key === 'function' ? await readSecret(option, key, () => undefined) : key
+  const unchecked = { signal, problemOf: () => undefined }
+  const read = typeof key === 'function' ? await readSecret(option, key, unchecked) : key
   const problem = problemOf(read, algorithm)
   if (problem !== undefined) throw unavailable(`${option} ${problem}`)
   if (isCryptoKey(read)) return read

@@ -1,6 +1,12 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { cleanText } from '../src/errors.ts'
+import {
+  canonicalText,
+  cleanText,
+  describeThrown,
+  recordLabel,
+  resourceLabel,
+} from '../src/errors.ts'
 import {
   ConfigurationError,
   CredentialError,
@@ -44,8 +50,76 @@ describe('errors', () => {
     }
   })
 
+  test('name the tenant that they concern', () => {
+    expect(new CredentialError('network', 'm', { tenant: 'acme' }).tenant).toBe('acme')
+    expect(new CredentialError('network', 'm').tenant).toBeUndefined()
+  })
+
+  test('shorten a capability in the path of the server', () => {
+    const resource = 'https://mcp.example.com/s/NmE0ZjY1Zjk4ZDc3/mcp'
+    const error = new CredentialError('network', 'm', { resource })
+    expect(error.resource).toBe('https://mcp.example.com/s/NmE0…/mcp')
+  })
+
   test('pass through the version negotiation of the SDK as they are', () => {
     expect(Symbol.for('mcp.authSeamEscape') in new CredentialError('x', 'y')).toBe(true)
+  })
+})
+
+describe('the label of a server', () => {
+  const label = (path: string) => resourceLabel(`https://mcp.example.com${path}`).slice(23)
+
+  test.each([
+    ['/s/NmE0ZjY1Zjk4ZDc3/mcp', '/s/NmE0…/mcp'],
+    ['/s/4f2a9c1e7b3d5f60', '/s/4f2a…'],
+    ['/s/sk-live-4f2a9c1e7b3d5f60/mcp', '/s/sk-l…/mcp'],
+    ['/6f1c1f0e-6b0a-4b6e-9a55-3d6f2c1b0a99/mcp', '/6f1c…/mcp'],
+    ['/qwertyuiopasdfghjklzxcvbnmqwertyu/mcp', '/qwer…/mcp'],
+    ['/s/%4E%6D%45%30ZjY1Zjk4ZDc3/mcp', '/s/NmE0…/mcp'],
+    ['/s/t%2FNmE0ZjY1Zjk4ZDc3', '/s/t%2FNm…'],
+    ['/s/%E0NmE0ZjY1Zjk4ZDc3', '/s/%E0N…'],
+  ])('shortens what looks like a token in %s', (path, expected) => {
+    expect(label(path)).toBe(expected)
+  })
+
+  test.each([
+    '/mcp',
+    '/v1/organizations/acme-corporation/servers/weather-forecast-2026/mcp',
+    '/release-2026-11-25/mcp-server-v2',
+    '/a-rather-long-name-of-a-documentation-page/sse',
+    '/modelcontextprotocolserver/mcp',
+    '/20261125/1234567890',
+  ])('leaves words and numbers in %s as they are', (path) => {
+    expect(label(path)).toBe(path)
+  })
+
+  test('is not the text that tells servers apart', () => {
+    const [one, other] = ['NmE0ZjY1Zjk4ZDc3', 'NmE0ZjY1Zjk4ZDc4'].map(
+      (token) => new URL(`https://user:pw@mcp.example.com/s/${token}/mcp?x=1#y`),
+    ) as [URL, URL]
+    expect(resourceLabel(one)).toBe(resourceLabel(other))
+    expect(canonicalText(one)).toBe('https://mcp.example.com/s/NmE0ZjY1Zjk4ZDc3/mcp')
+    expect(canonicalText(one)).not.toBe(canonicalText(other))
+  })
+
+  test('shortens the key of a record too, and keeps its names', () => {
+    expect(recordLabel('https://mcp.example.com/s/NmE0ZjY1Zjk4ZDc3 | default')).toBe(
+      'https://mcp.example.com/s/NmE0… | default',
+    )
+  })
+})
+
+describe('what foreign code threw', () => {
+  test.each([
+    [new TypeError('s3cret'), 'TypeError'],
+    [Object.assign(new Error('s3cret'), { code: 'ECONNRESET' }), 'Error, ECONNRESET'],
+    [new TypeError('s3cret', { cause: { code: 'ENOTFOUND' } }), 'TypeError, ENOTFOUND'],
+    [Object.assign(new Error('m'), { name: 's3cret in a name' }), 'Error'],
+    [Object.assign(new Error('m'), { code: 's3cret' }), 'Error'],
+    ['s3cret', 'string'],
+    [undefined, 'undefined'],
+  ])('is described without its text: %#', (thrown, expected) => {
+    expect(describeThrown(thrown)).toBe(expected)
   })
 })
 
@@ -58,6 +132,7 @@ describe('foreign text', () => {
     ],
     [`key ${'A'.repeat(40)} ends`, 'key <redacted> ends'],
     ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln', '<redacted>'],
+    ['GET https://h.example/s/NmE0ZjY1Zjk4ZDc3/mcp', 'GET https://h.example/s/NmE0…/mcp'],
   ])('%j becomes %j', (text, expected) => {
     expect(cleanText(text)).toBe(expected)
   })

@@ -1,8 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { ConfigurationError, command, env, file } from '../src/index.ts'
+import { inspect } from 'node:util'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import {
+  ConfigurationError,
+  CredentialError,
+  command,
+  env,
+  file,
+  LoginRequiredError,
+} from '../src/index.ts'
+import { readSecret } from '../src/secret.ts'
 
 const name = 'MCP_CREDENTIALS_TEST_VARIABLE'
 
@@ -146,5 +156,127 @@ describe('command', () => {
     )
     expect(() => command([])).toThrow(ConfigurationError)
     expect(() => command(['x'], { timeout: -1 })).toThrow(ConfigurationError)
+  })
+
+  test('refuses options that do not exist', () => {
+    expect(() => command(['x'], { timeOut: 1 } as never)).toThrow(/timeOut/)
+    expect(() => env('X', { files: '.env' } as never)).toThrow(/files/)
+  })
+
+  test('does not quote an argument that no program can be given', async () => {
+    const error: unknown = await command(['x', 'cAnArY\0'])().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject(unavailable('cannot be started', 'ERR_INVALID_ARG_VALUE'))
+    expect(inspect(error, { showHidden: true })).not.toContain('cAnArY')
+  })
+})
+
+describe.skipIf(process.platform === 'win32')(
+  'a command that starts others',
+  {
+    timeout: 20_000,
+  },
+  () => {
+    /** Starts a program that does nothing for a minute and notes its number; `then` is what the first one does. */
+    function family(then: string) {
+      const noted = join(folder(), 'grandchild')
+      const source = `
+      const { spawn } = require('node:child_process')
+      const child = spawn(process.execPath, ['--eval', 'setTimeout(() => {}, 60_000)'], { stdio: 'inherit' })
+      require('node:fs').writeFileSync(${JSON.stringify(noted)}, String(child.pid))
+      ${then}`
+      const isRunning = () => {
+        if (!existsSync(noted)) return false
+        const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', readFileSync(noted, 'utf8')])
+        // One that has ended may still be listed, until its parent has taken notice.
+        return !['', 'Z'].includes(String(stdout).trim().slice(0, 1))
+      }
+      onTestFinished(() => {
+        if (isRunning()) process.kill(Number(readFileSync(noted, 'utf8')), 'SIGKILL')
+      })
+      const started = () => vi.waitUntil(isRunning, 10_000)
+      return { argv: [process.execPath, '--eval', source], isRunning, started }
+    }
+
+    test('is ended with them when it takes too long', async () => {
+      const { argv, isRunning, started } = family('setTimeout(() => {}, 60_000)')
+      const reading = command(argv, { timeout: 2 })()
+      await Promise.all([started(), expect(reading).rejects.toMatchObject(unavailable('2 s'))])
+      await vi.waitUntil(() => !isRunning(), 10_000)
+    })
+
+    test('is ended with them when nobody waits any more', async () => {
+      const { argv, isRunning, started } = family('setTimeout(() => {}, 60_000)')
+      const controller = new AbortController()
+      const reading = command(argv)({ signal: controller.signal })
+      await started()
+      const reason = new Error('given up')
+      controller.abort(reason)
+      await expect(reading).rejects.toBe(reason)
+      await vi.waitUntil(() => !isRunning(), 10_000)
+    })
+
+    test('delivers what it printed although one of them holds on to its output', async () => {
+      const { argv, isRunning } = family('console.log("token"); process.exit()')
+      expect(await command(argv)()).toBe('token')
+      expect(isRunning()).toBe(true)
+    })
+
+    test('does not start at all when nobody waits', async () => {
+      const { argv, isRunning } = family('')
+      const signal = AbortSignal.abort(new Error('given up'))
+      await expect(command(argv)({ signal })).rejects.toThrow('given up')
+      expect(isRunning()).toBe(false)
+    })
+  },
+)
+
+describe('a function as a secret', () => {
+  const { signal } = new AbortController()
+
+  test('receives the signal of the acquisition', async () => {
+    const source = vi.fn(async () => 'value')
+    expect(await readSecret('x.value', source, { signal })).toBe('value')
+    expect(source).toHaveBeenCalledWith({ signal })
+  })
+
+  test.each([
+    ['an error', new Error('cAnArY'), 'Error'],
+    ['an error of a system', Object.assign(new Error('cAnArY'), { code: 'EACCES' }), 'EACCES'],
+    ['a TypeError', new TypeError('cAnArY'), 'TypeError'],
+    ['a text', 'cAnArY', 'string'],
+  ])('that throws %s is named with its class, and not quoted', async (_what, thrown, expected) => {
+    const failing = () => {
+      throw thrown
+    }
+    const error: unknown = await readSecret('apiKey.value', failing, { signal }).catch((e) => e)
+    expect(error).toMatchObject(unavailable('apiKey.value', expected, 'Throw a CredentialError'))
+    expect(inspect(error, { showHidden: true })).not.toContain('cAnArY')
+  })
+
+  test('says more with an error of ours, which names the option', async () => {
+    const failing = () => {
+      throw new CredentialError('secret_unavailable', 'the vault is sealed.', { retryAfter: 5 })
+    }
+    await expect(readSecret('apiKey.value', failing, { signal })).rejects.toMatchObject({
+      message: 'apiKey.value: the vault is sealed.',
+      retryAfter: 5,
+    })
+  })
+
+  test('may ask for a login', async () => {
+    const error = new LoginRequiredError('no_credential', 'Log in to the vault.')
+    const failing = () => Promise.reject(error)
+    await expect(readSecret('apiKey.value', failing, { signal })).rejects.toBe(error)
+  })
+
+  test('fails with the reason of the signal once that aborted', async () => {
+    const controller = new AbortController()
+    const reason = new Error('given up')
+    const failing = async () => {
+      controller.abort(reason)
+      throw new TypeError('terminated')
+    }
+    const reading = readSecret('x.value', failing, { signal: controller.signal })
+    await expect(reading).rejects.toBe(reason)
   })
 })

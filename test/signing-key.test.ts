@@ -48,7 +48,7 @@ describe.each(cases)('a key that is restricted to RSASSA-PSS, %s', (_title, key)
       message: expect.stringMatching(/^jwt\.key is restricted to RSASSA-PSS.*: openssl rsa /),
     })
     expect(inspect(error)).not.toContain(key.split('\n')[3])
-    await expect(importPrivateKey('jwt.key', () => key, 'PS512')).rejects.toMatchObject({
+    await expect(importPrivateKey('jwt.key', () => key, 'PS512', undefined)).rejects.toMatchObject({
       code: 'secret_unavailable',
       message: expect.stringContaining('openssl rsa'),
     })
@@ -63,7 +63,7 @@ describe.each(cases)('a key that is restricted to RSASSA-PSS, %s', (_title, key)
     execFileSync('sh', ['-c', script], { cwd: folder, stdio: 'pipe' })
 
     const plain = readFileSync(join(folder, 'plain.pem'), 'utf8')
-    const imported = await importPrivateKey('jwt.key', plain, 'PS512')
+    const imported = await importPrivateKey('jwt.key', plain, 'PS512', undefined)
     expect(imported.algorithm).toMatchObject({ name: 'RSA-PSS', modulusLength: 2048 })
   })
 })
@@ -72,5 +72,7 @@ test.each(platforms)('a plain RSA key signs with RSASSA-PSS on %s', async (platf
   runOn(platform)
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const key = privateKey.export(pem).toString()
-  expect((await importPrivateKey('jwt.key', key, 'PS256')).algorithm.name).toBe('RSA-PSS')
+  expect((await importPrivateKey('jwt.key', key, 'PS256', undefined)).algorithm.name).toBe(
+    'RSA-PSS',
+  )
 })

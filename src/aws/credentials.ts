@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AcquireReason, Secret } from '../credential.ts'
+import type { AcquireContext, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret, env, headerValueProblem, readSecret } from '../secret.ts'
@@ -68,10 +68,10 @@ export function checkCredentials(source: Source | undefined): void {
  */
 export async function readCredentials(
   source: Source | undefined,
-  reason: AcquireReason,
+  { reason, signal }: Pick<AcquireContext, 'reason' | 'signal'>,
 ): Promise<{ readonly keys: AwsKeys; readonly expiresAt?: number }> {
-  if (source === undefined) return { keys: await readEnvironment() }
-  if (typeof source !== 'function') return { keys: await readSecrets(source) }
+  if (source === undefined) return { keys: await readEnvironment(signal) }
+  if (typeof source !== 'function') return { keys: await readSecrets(source, signal) }
   const found = await source(reason === 'missing' ? {} : { forceRefresh: true })
   const keys = keysOf(found)
   const { expiration } = found
@@ -81,24 +81,27 @@ export async function readCredentials(
   return { keys, expiresAt }
 }
 
-async function readSecrets(source: AwsSecrets): Promise<AwsKeys> {
+async function readSecrets(source: AwsSecrets, signal: AbortSignal): Promise<AwsKeys> {
   const { sessionToken } = source
   const [accessKeyId, secretAccessKey, token] = await Promise.all([
-    readSecret(`${option}.accessKeyId`, source.accessKeyId, keyIdProblem),
-    readSecret(`${option}.secretAccessKey`, source.secretAccessKey),
-    sessionToken === undefined ? undefined : readSecret(`${option}.sessionToken`, sessionToken),
+    readSecret(`${option}.accessKeyId`, source.accessKeyId, { signal, problemOf: keyIdProblem }),
+    readSecret(`${option}.secretAccessKey`, source.secretAccessKey, { signal }),
+    sessionToken === undefined
+      ? undefined
+      : readSecret(`${option}.sessionToken`, sessionToken, { signal }),
   ])
   return { accessKeyId, secretAccessKey, ...(token === undefined ? {} : { sessionToken: token }) }
 }
 
-async function readEnvironment(): Promise<AwsKeys> {
+async function readEnvironment(signal: AbortSignal): Promise<AwsKeys> {
   const sessionToken = await env('AWS_SESSION_TOKEN')().catch(() => undefined)
   try {
-    return await readSecrets({
+    const source = {
       accessKeyId: env('AWS_ACCESS_KEY_ID'),
       secretAccessKey: env('AWS_SECRET_ACCESS_KEY'),
       ...(sessionToken === undefined ? {} : { sessionToken }),
-    })
+    }
+    return await readSecrets(source, signal)
   } catch (error) {
     if (!isCredentialError(error)) throw error
     throw new CredentialError(error.code, error.message, {

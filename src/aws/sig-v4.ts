@@ -85,7 +85,7 @@ export function awsSigV4(options: AwsSigV4Options = {}): CredentialProvider {
     async acquire(context) {
       const scope = scopeOf(options, context.resource)
       const signer = await loadSigner()
-      const { keys, expiresAt } = await readCredentials(options.credentials, context.reason)
+      const { keys, expiresAt } = await readCredentials(options.credentials, context)
       const clock = (context.previous && clocks.get(context.previous)) ?? new Clock(context)
       const credential = {
         ...(expiresAt === undefined ? {} : { expiresAt }),

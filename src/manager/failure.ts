@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CredentialError, cleanText, isCredentialError } from '../errors.ts'
+import { CredentialError, describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
 
 /** Codes of errors that prove that a request never left, so that it can be repeated freely. */
 const notSent: ReadonlySet<string> = new Set([
@@ -44,27 +44,31 @@ export function toCredentialError(
       { ...where, retryable: true, remedy: 'Check the network and the address.' },
     )
   }
-  const name = thrown instanceof Error ? thrown.name : typeof thrown
+  const what = describeThrown(thrown)
   if (committed) {
     return new CredentialError(
       'outcome_unknown',
-      `${provider}: the answer to a renewal was lost (${systemCode ?? name}).`,
+      `${provider}: the answer to a renewal was lost (${what}).`,
       { ...where, retryable: true },
     )
   }
-  if (name === 'TimeoutError') {
+  if (thrown instanceof Error && thrown.name === 'TimeoutError') {
     return new CredentialError('timeout', `${provider}: no credential came in time.`, {
       ...where,
       retryable: true,
     })
   }
-  // Parsers quote what they cannot read.
-  const isParser = thrown instanceof SyntaxError
-  const text = thrown instanceof Error && !isParser ? cleanText(thrown.message) : ''
   return new CredentialError(
     systemCode === undefined ? 'acquire_failed' : 'network',
-    `${provider}: no credential could be acquired (${systemCode ?? name})${text === '' ? '.' : `: ${text.replace(/\.?$/, '.')}`}`,
-    { ...where, retryable: true },
+    `${provider}: no credential could be acquired (${what}).`,
+    {
+      ...where,
+      retryable: true,
+      // Whatever else it says may quote a secret, as `Headers` does.
+      ...(systemCode === undefined
+        ? { remedy: 'A provider that throws a CredentialError can say more.' }
+        : {}),
+    },
   )
 }
 
@@ -86,14 +90,4 @@ export function coolingError(first: CredentialError, waitMs: number): Credential
     configurable: true,
   })
   return error
-}
-
-function systemErrorCode(thrown: unknown): string | undefined {
-  for (let error = thrown, depth = 0; depth < 4; depth += 1) {
-    if (typeof error !== 'object' || error === null) return undefined
-    const { code, cause } = error as { code?: unknown; cause?: unknown }
-    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,}$/.test(code)) return code
-    error = cause
-  }
-  return undefined
 }

@@ -75,7 +75,7 @@ export async function stdioEnvironment(
     if (isProvider(value) && options.resource === undefined) throw resourceMissing(name)
   }
   const read = entries.map(async ([name, value]): Promise<[string, string]> => {
-    const reading = isProvider(value) ? token(value, options) : secret(name, value)
+    const reading = isProvider(value) ? token(value, options) : secret(name, value, options)
     return [name, await abortable(reading, options.signal)]
   })
   return Object.fromEntries(await Promise.all(read))
@@ -95,8 +95,8 @@ async function token(
   }
 }
 
-function secret(name: string, value: Secret): Promise<string> {
-  return readSecret(name, value, problemOf)
+function secret(name: string, value: Secret, { signal }: StdioEnvironmentOptions): Promise<string> {
+  return readSecret(name, value, { signal, problemOf })
 }
 
 function checkName(name: string): void {

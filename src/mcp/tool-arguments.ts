@@ -237,7 +237,10 @@ class ToolCalls {
 
 async function read(name: string, source: Secret | TokenManager, uses: Use[]): Promise<string> {
   if (!(source instanceof TokenManager)) {
-    return readSecret(`arguments.${name}`, source, emptyProblem)
+    return readSecret(`arguments.${name}`, source, {
+      signal: undefined,
+      problemOf: emptyProblem,
+    })
   }
   const credential = await source.credential()
   uses.push({ manager: source, credential })

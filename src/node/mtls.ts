@@ -217,7 +217,7 @@ class Certificates {
     const passphrase =
       this.#passphrase === undefined
         ? undefined
-        : await readSecret('mutualTls.passphrase', this.#passphrase)
+        : await readSecret('mutualTls.passphrase', this.#passphrase, { signal: undefined })
     const connect = {
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),

@@ -37,7 +37,7 @@ export interface PrivateKeyJwtAuthentication {
   /** The method's registered name. */
   readonly method: 'private_key_jwt'
   /** Makes the library's own form of it. */
-  readonly prepare: () => Promise<client.ClientAuth>
+  readonly prepare: (signal: AbortSignal) => Promise<client.ClientAuth>
 }
 
 /** Options of {@link privateKeyJwt}. */
@@ -110,10 +110,10 @@ export function privateKeyJwt(options: PrivateKeyJwtOptions): PrivateKeyJwtAuthe
   const toTokenEndpoint = audience === 'token_endpoint'
   return {
     method: 'private_key_jwt',
-    async prepare() {
+    async prepare(signal) {
       if (sign !== undefined) return externallySigned(sign, algorithm, keyId, toTokenEndpoint)
       if (key === undefined) throw new Error('unreachable')
-      const imported = await importPrivateKey('privateKeyJwt.key', key, algorithm)
+      const imported = await importPrivateKey('privateKeyJwt.key', key, algorithm, signal)
       const named = keyId === undefined ? imported : { key: imported, kid: keyId }
       return (as, registered, body, headers) =>
         client.PrivateKeyJwt(named, {
@@ -162,12 +162,13 @@ export async function prepareClientAuth(
   auth: ClientAuthentication | undefined,
   secret: Secret | undefined,
   supported: readonly string[] | undefined,
+  signal: AbortSignal,
 ): Promise<client.ClientAuth> {
-  if (typeof auth === 'object') return auth.prepare()
+  if (typeof auth === 'object') return auth.prepare(signal)
   const method = auth ?? chooseMethod(secret !== undefined, supported)
   if (method === 'tls_client_auth') return client.TlsClientAuth()
   if (method === 'none' || secret === undefined) return client.None()
-  const value = await readSecret(`${provider}.clientSecret`, secret)
+  const value = await readSecret(`${provider}.clientSecret`, secret, { signal })
   if (method === 'client_secret_post') return client.ClientSecretPost(value)
   if (method === 'client_secret_jwt') return client.ClientSecretJwt(value)
   const encode = method === 'client_secret_basic' ? formEncoded : (text: string) => text

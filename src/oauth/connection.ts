@@ -46,6 +46,7 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
     method,
     options.clientSecret ?? registered.clientSecret,
     metadata.token_endpoint_auth_methods_supported,
+    parts.context.signal,
   )
   // Servers ask for certificates at addresses of their own (RFC 8705, section 5).
   const usesAliases = method === 'tls_client_auth'

@@ -5,7 +5,7 @@
  */
 import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
-import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
+import { DiscoveryError, isCredentialError, resourceLabel, shortenPath } from '../errors.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import {
   boundedFetch,
@@ -229,5 +229,7 @@ function strings(value: unknown): readonly string[] | undefined {
 /** A foreign value for a message: short, quoted, and without a query. */
 export function quoted(value: unknown): string {
   if (typeof value !== 'string') return 'no issuer or resource'
-  return JSON.stringify(URL.canParse(value) ? value.split(/[?#]/)[0]?.slice(0, 200) : '…')
+  return JSON.stringify(
+    URL.canParse(value) ? shortenPath(value.split(/[?#]/)[0] ?? '').slice(0, 200) : '…',
+  )
 }

@@ -151,7 +151,9 @@ async function requestGrant(
     audience: server.metadata.issuer,
     ...(target === undefined ? {} : { resource: target }),
     ...(scope === undefined ? {} : { scope }),
-    subject_token: await readSecret(`${name}.subjectToken`, options.subjectToken),
+    subject_token: await readSecret(`${name}.subjectToken`, options.subjectToken, {
+      signal: context.signal,
+    }),
     subject_token_type: tokenTypeUrn(options.subjectTokenType ?? 'id_token'),
   })
   if (response['issued_token_type'] === tokenTypeUrn('id-jag')) return response.access_token

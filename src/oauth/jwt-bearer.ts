@@ -60,7 +60,9 @@ export function jwtBearer(options: JwtBearerOptions): CredentialProvider {
     offline: false,
     async run(session) {
       const connection = await session.connect()
-      const assertion = await readSecret(`${name}.assertion`, secret)
+      const assertion = await readSecret(`${name}.assertion`, secret, {
+        signal: session.context.signal,
+      })
       const { configuration, proof } = connection
       const parameters = { ...session.parameters, assertion }
       const response = await client.genericGrantRequest(

@@ -6,6 +6,7 @@
 import type { ServerMetadata } from 'openid-client'
 import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkSecret } from '../secret.ts'
 import { type ClientAuthentication, checkClientAuthentication } from './client-auth.ts'
 import { type DpopOptions, resolveDpop } from './dpop.ts'
@@ -94,17 +95,7 @@ export function checkOAuthOptions(
   options: OAuthOptions,
   further: readonly string[],
 ): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new ConfigurationError(provider, `${provider}: pass an object with options.`)
-  }
-  const known = [...sharedOptions, ...further]
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue
-    throw new ConfigurationError(
-      `${provider}.${key}`,
-      `${provider}: there is no option \`${key}\`; the options are ${known.join(', ')}.`,
-    )
-  }
+  checkOptions(provider, options, [...sharedOptions, ...further])
   const { clientId, clientSecret, clientAuth, issuer, metadata, scope, resource, parameters } =
     options
   const fail = (option: string, problem: string): never => {

@@ -61,7 +61,7 @@ export function refreshToken(options: RefreshTokenOptions): CredentialProvider {
     offline: true,
     async run(session) {
       const { context } = session
-      const token = await readSecret(`${name}.refreshToken`, secret)
+      const token = await readSecret(`${name}.refreshToken`, secret, { signal: context.signal })
       if (token === spent) {
         throw new LoginRequiredError(
           'grant_rejected',

@@ -5,6 +5,7 @@
  */
 import type { AcquireContext, CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { boundedFetch, isLoopbackHost, tokenBounds } from './endpoint.ts'
 import { toResponseError } from './error-mapping.ts'
@@ -95,11 +96,9 @@ export function tokenEndpoint(options: TokenEndpointOptions): CredentialProvider
 }
 
 function check(options: TokenEndpointOptions): URL {
+  checkOptions(name, options, known)
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
-  }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) fail(key, `does not exist; the options are ${known.join(', ')}.`)
   }
   const url = URL.canParse(options.url) ? new URL(options.url) : fail('url', 'is not a URL.')
   const isLocal = url.protocol === 'http:' && isLoopbackHost(url.hostname)
@@ -126,13 +125,15 @@ async function request(
   url: URL,
   context: AcquireContext,
 ): Promise<unknown> {
-  const fields = await readAll('fields', options.fields)
+  const fields = await readAll('fields', options.fields, context.signal)
   const isForm = options.format === 'form'
   const headers = new Headers({
     Accept: 'application/json',
     'Content-Type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
   })
-  for (const [header, value] of Object.entries(await readAll('headers', options.headers ?? {}))) {
+  for (const [header, value] of Object.entries(
+    await readAll('headers', options.headers ?? {}, context.signal),
+  )) {
     headers.set(header, value)
   }
   const body = isForm ? new URLSearchParams(fields).toString() : JSON.stringify(fields)
@@ -154,9 +155,10 @@ async function request(
 async function readAll(
   group: string,
   secrets: Readonly<Record<string, Secret>>,
+  signal: AbortSignal,
 ): Promise<Record<string, string>> {
   const read = Object.entries(secrets).map(async ([member, secret]) => {
-    const value = await readSecret(`${name}.${group}.${member}`, secret)
+    const value = await readSecret(`${name}.${group}.${member}`, secret, { signal })
     if (group === 'fields' || /^[\x20-\x7e\x80-\xff]*$/.test(value)) return [member, value] as const
     throw new CredentialError(
       'secret_unavailable',

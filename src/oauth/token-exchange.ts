@@ -77,16 +77,17 @@ export function tokenExchange(options: TokenExchangeOptions): CredentialProvider
     interactive: false,
     offline: false,
     async run(session) {
+      const { signal } = session.context
       const connection = await session.connect()
       const parameters = {
         ...session.parameters,
-        subject_token: await readSecret(`${name}.subjectToken`, subjectToken),
+        subject_token: await readSecret(`${name}.subjectToken`, subjectToken, { signal }),
         subject_token_type: tokenTypeUrn(options.subjectTokenType ?? 'access_token'),
         ...(audience === undefined ? {} : { audience }),
         ...(actorToken === undefined
           ? {}
           : {
-              actor_token: await readSecret(`${name}.actorToken`, actorToken),
+              actor_token: await readSecret(`${name}.actorToken`, actorToken, { signal }),
               actor_token_type: tokenTypeUrn(options.actorTokenType ?? 'access_token'),
             }),
       }

@@ -9,28 +9,6 @@ import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { checkHeaderName } from './checks.ts'
 
-/** Where the key goes: into a header, or into the query for servers that accept nothing else. */
-export type ApiKeyOptions =
-  | {
-      /** The key. */
-      readonly value: Secret
-      /** The header that carries it. Default `X-API-Key`. */
-      readonly header?: string
-      /** Not together with `header`. */
-      readonly query?: never
-    }
-  | {
-      /** The key. */
-      readonly value: Secret
-      /**
-       * The query parameter that carries it. URLs are written to access logs, proxies and error
-       * messages: use this only when the server accepts no header.
-       */
-      readonly query: string
-      /** Not together with `query`. */
-      readonly header?: never
-    }
-
 /**
  * Proves who you are with a static API key.
  *
@@ -45,7 +23,28 @@ export type ApiKeyOptions =
  * @throws {@link ConfigurationError} when the key is empty or cannot be sent in a header, when
  * `header` is no header name, or when both `header` and `query` are given.
  */
-export function apiKey(options: ApiKeyOptions): CredentialProvider {
+export function apiKey(
+  options:
+    | {
+        /** The key. */
+        readonly value: Secret
+        /** The header that carries it. Default `X-API-Key`. */
+        readonly header?: string
+        /** Not together with `header`. */
+        readonly query?: never
+      }
+    | {
+        /** The key. */
+        readonly value: Secret
+        /**
+         * The query parameter that carries it. URLs are written to access logs, proxies and error
+         * messages: use this only when the server accepts no header.
+         */
+        readonly query: string
+        /** Not together with `query`. */
+        readonly header?: never
+      },
+): CredentialProvider {
   checkOptions('apiKey', options, ['value', 'header', 'query'])
   const { value, query } = options
   if (query !== undefined && options.header !== undefined) {
@@ -65,8 +64,8 @@ export function apiKey(options: ApiKeyOptions): CredentialProvider {
   checkSecret('apiKey.value', value)
   return {
     name: 'apiKey',
-    async acquire() {
-      const key = await readSecret('apiKey.value', value)
+    async acquire({ signal }) {
+      const key = await readSecret('apiKey.value', value, { signal })
       if (query === undefined) return { apply: ({ headers }) => headers.set(header, key) }
       return {
         apply(request) {

@@ -5,17 +5,8 @@
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { toBase64 } from '../encoding.ts'
-import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { readSecret } from '../secret.ts'
-
-/** What {@link basic} sends. */
-export interface BasicOptions {
-  /** The user name; it cannot contain a colon. */
-  readonly username: Secret
-  /** The password. */
-  readonly password: Secret
-}
+import { checkSecret, readSecret } from '../secret.ts'
 
 /**
  * Sends user name and password as `Authorization: Basic`, encoded as UTF-8.
@@ -31,33 +22,27 @@ export interface BasicOptions {
  * const provider = basic({ username: 'agent', password: env('MCP_PASSWORD') })
  * ```
  */
-export function basic(options: BasicOptions): CredentialProvider {
+export function basic(options: {
+  /** The user name; it cannot contain a colon. */
+  readonly username: Secret
+  /** The password. */
+  readonly password: Secret
+}): CredentialProvider {
   checkOptions('basic', options, ['username', 'password'])
   const { username, password } = options
-  checkPart('basic.username', username, usernameProblem)
-  checkPart('basic.password', password, passwordProblem)
+  checkSecret('basic.username', username, usernameProblem)
+  checkSecret('basic.password', password, passwordProblem)
   return {
     name: 'basic',
-    async acquire() {
+    async acquire({ signal }) {
       const [user, secret] = await Promise.all([
-        readSecret('basic.username', username, usernameProblem),
-        readSecret('basic.password', password, passwordProblem),
+        readSecret('basic.username', username, { signal, problemOf: usernameProblem }),
+        readSecret('basic.password', password, { signal, problemOf: passwordProblem }),
       ])
       const value = `Basic ${toBase64(new TextEncoder().encode(`${user}:${secret}`))}`
       return { apply: ({ headers }) => headers.set('Authorization', value) }
     },
   }
-}
-
-function checkPart(
-  option: string,
-  part: Secret,
-  problemOf: (value: string) => string | undefined,
-): void {
-  if (typeof part === 'function') return
-  const problem = typeof part === 'string' ? problemOf(part) : 'is missing'
-  if (problem === undefined) return
-  throw new ConfigurationError(option, `${option} ${problem}; pass a string, or env('NAME').`)
 }
 
 function usernameProblem(value: string): string | undefined {

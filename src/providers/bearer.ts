@@ -5,8 +5,7 @@
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { fromBase64 } from '../encoding.ts'
-import { ConfigurationError } from '../errors.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret, headerValueProblem, readSecret } from '../secret.ts'
 
 /**
  * Sends a token as `Authorization: Bearer`.
@@ -14,9 +13,10 @@ import { checkSecret, readSecret } from '../secret.ts'
  * A token that is read from a source and is a JWT is read again before its `exp`. The claim is used
  * for timing only; nothing is verified.
  *
- * @param token - The token, without the word `Bearer`.
+ * @param token - The token, without the word `Bearer`. For a server whose tokens have other characters
+ * than those of RFC 6750, use {@link headers}: `headers({ Authorization: 'Bearer 1|abc' })`.
  * @throws {@link ConfigurationError} when the token is empty or contains characters that RFC 6750
- * does not allow.
+ * does not allow; its source fails with the code `secret_unavailable` then.
  * @see RFC 6750, section 2.1
  *
  * @example
@@ -27,14 +27,11 @@ import { checkSecret, readSecret } from '../secret.ts'
  * ```
  */
 export function bearer(token: Secret): CredentialProvider {
-  checkSecret('bearer.token', token)
-  if (typeof token === 'string' && /^bearer\s/i.test(token)) {
-    throw new ConfigurationError('bearer.token', 'bearer.token: leave out the word Bearer.')
-  }
+  checkSecret('bearer.token', token, tokenProblem)
   return {
     name: 'bearer',
-    async acquire({ now }) {
-      const value = await readSecret('bearer.token', token)
+    async acquire({ now, signal }) {
+      const value = await readSecret('bearer.token', token, { signal, problemOf: tokenProblem })
       const expiresAt = typeof token === 'function' ? jwtExpiry(value, now()) : undefined
       return {
         ...(expiresAt === undefined ? {} : { expiresAt }),
@@ -42,6 +39,16 @@ export function bearer(token: Secret): CredentialProvider {
       }
     },
   }
+}
+
+/** What keeps a text from being a `b64token` (RFC 6750, section 2.1); `undefined`: nothing. */
+function tokenProblem(token: string): string | undefined {
+  const problem = headerValueProblem(token)
+  if (problem !== undefined) return problem
+  if (/^bearer\s/i.test(token)) return 'must leave out the word Bearer, which is added'
+  return /^[A-Za-z0-9\-._~+/]+=*$/.test(token)
+    ? undefined
+    : 'contains a character that no bearer token has (RFC 6750, section 2.1), so only `headers` can send it'
 }
 
 /**

@@ -7,14 +7,6 @@ import type { AcquireContext, Credential, CredentialProvider } from '../credenti
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 
-/** How a provider of your own gets its credential. */
-export interface CustomOptions {
-  /** Names it in events and errors. Default `custom`. */
-  readonly name?: string
-  /** Gets a credential; called again before it expires and after the server refused it. */
-  readonly acquire: (context: AcquireContext) => Credential | Promise<Credential>
-}
-
 /**
  * Makes a provider from one function.
  *
@@ -37,7 +29,12 @@ export interface CustomOptions {
  * })
  * ```
  */
-export function custom(options: CustomOptions): CredentialProvider {
+export function custom(options: {
+  /** Names it in events and errors. Default `custom`. */
+  readonly name?: string
+  /** Gets a credential; called again before it expires and after the server refused it. */
+  readonly acquire: (context: AcquireContext) => Credential | Promise<Credential>
+}): CredentialProvider {
   checkOptions('custom', options, ['name', 'acquire'])
   const { acquire } = options
   if (typeof acquire !== 'function') {

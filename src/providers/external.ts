@@ -3,29 +3,15 @@
  *
  * @module
  */
-import type { CredentialProvider } from '../credential.ts'
+import type { Challenge, CredentialProvider } from '../credential.ts'
+import { fromBase64 } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { headerValueProblem } from '../secret.ts'
 
-/** What is used of a `TokenCredential` of `@azure/core-auth`, such as `DefaultAzureCredential`. */
-export interface TokenCredentialLike {
-  /** Gets a token for the scopes; `null`: there is none. */
-  getToken(
-    scopes: string | string[],
-    options?: { abortSignal?: AbortSignal },
-  ): Promise<{
-    /** The access token. */
-    readonly token: string
-    /** When it expires, in milliseconds since the epoch. */
-    readonly expiresOnTimestamp: number
-    /** When it should be renewed, in milliseconds since the epoch. */
-    readonly refreshAfterTimestamp?: number | undefined
-  } | null>
-}
-
 /**
  * Sends the token of an Azure `TokenCredential` as `Authorization: Bearer`, and asks for another
- * before it expires.
+ * before it expires. Continuous access evaluation is on: when the server asks for claims with its 401,
+ * the credential is asked for a token that has them.
  *
  * @param credential - A credential of `@azure/identity`, say. A 401 makes it be asked again, but it
  * may hand out the same token until that is about to expire.
@@ -33,18 +19,39 @@ export interface TokenCredentialLike {
  * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when the
  * credential has no token, and `invalid_response` when it hands out something else.
  * @throws {@link ConfigurationError} when the credential has no `getToken`, or no scope is given.
+ * @see https://learn.microsoft.com/entra/identity-platform/claims-challenge
  *
  * @example
  * ```ts
- * import { fromTokenCredential, type TokenCredentialLike } from 'mcp-credentials'
+ * import { fromTokenCredential } from 'mcp-credentials'
  *
- * declare const credential: TokenCredentialLike // new DefaultAzureCredential(), say
+ * declare const credential: Parameters<typeof fromTokenCredential>[0] // new DefaultAzureCredential(), say
  *
  * const provider = fromTokenCredential(credential, 'api://mcp-server/.default')
  * ```
  */
 export function fromTokenCredential(
-  credential: TokenCredentialLike,
+  credential: {
+    /** Gets a token for the scopes; `null`: there is none. */
+    getToken(
+      scopes: string | string[],
+      options?: {
+        /** Aborts when nobody waits for the token any more. */
+        abortSignal?: AbortSignal
+        /** What the server wants the token to say, as JSON. */
+        claims?: string
+        /** Whether the token may live long, because the server can ask for another at any time. */
+        enableCae?: boolean
+      },
+    ): Promise<{
+      /** The access token. */
+      readonly token: string
+      /** When it expires, in milliseconds since the epoch. */
+      readonly expiresOnTimestamp: number
+      /** When it should be renewed, in milliseconds since the epoch. */
+      readonly refreshAfterTimestamp?: number | undefined
+    } | null>
+  },
   scope: string | readonly string[],
 ): CredentialProvider {
   if (typeof credential?.getToken !== 'function') {
@@ -62,8 +69,13 @@ export function fromTokenCredential(
   }
   return {
     name: 'fromTokenCredential',
-    async acquire({ signal }) {
-      const found = await credential.getToken(scopes, { abortSignal: signal })
+    async acquire({ signal, challenges }) {
+      const claims = claimsOf(challenges)
+      const found = await credential.getToken(scopes, {
+        abortSignal: signal,
+        enableCae: true,
+        ...(claims === undefined ? {} : { claims }),
+      })
       if (found === null) {
         throw new CredentialError(
           'acquire_failed',
@@ -91,25 +103,22 @@ export function fromTokenCredential(
   }
 }
 
-interface GoogleCredentials {
-  /** What a client holds at the moment. */
-  readonly credentials?: {
-    /** When the access token expires, in milliseconds since the epoch. */
-    readonly expiry_date?: number | null
+/** The claims that a server asks for, as JSON; `undefined`: none that can be read. */
+function claimsOf(challenges: readonly Challenge[]): string | undefined {
+  const encoded = challenges
+    .filter(({ scheme, parameters }) => {
+      return scheme === 'bearer' && parameters.get('error') === 'insufficient_claims'
+    })
+    .map(({ parameters }) => parameters.get('claims'))
+    .find((claims) => claims !== undefined)
+  const bytes = encoded === undefined ? undefined : fromBase64(encoded)
+  const text = new TextDecoder().decode(bytes)
+  try {
+    const claims: unknown = JSON.parse(text)
+    return typeof claims === 'object' && claims !== null ? text : undefined
+  } catch {
+    return undefined
   }
-}
-
-/**
- * What is used of an object of `google-auth-library`: a `GoogleAuth`, or any client, such as
- * `OAuth2Client`, `JWT`, `Impersonated` or an `IdTokenClient`.
- */
-export interface GoogleAuthLike extends GoogleCredentials {
-  /** Gets the headers for a request: a `Headers` since version 10, a plain object before. */
-  getRequestHeaders(
-    url?: string,
-  ): Promise<Iterable<readonly [string, string]> | Readonly<Record<string, string>>>
-  /** Gets the client behind a `GoogleAuth`. */
-  getClient?(): Promise<object>
 }
 
 /**
@@ -119,7 +128,8 @@ export interface GoogleAuthLike extends GoogleCredentials {
  * `await new GoogleAuth().getIdTokenClient(audience)`. An access token opens Google's own services:
  * never send one to anybody else's server.
  *
- * @param auth - A 401 makes it be asked again, but it may hand out the same token until that is about
+ * @param auth - A `GoogleAuth`, or any client, such as `OAuth2Client`, `JWT`, `Impersonated` or an
+ * `IdTokenClient`. A 401 makes it be asked again, but it may hand out the same token until that is about
  * to expire.
  * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when there
  * are no headers, and `invalid_response` when they cannot be sent.
@@ -127,14 +137,26 @@ export interface GoogleAuthLike extends GoogleCredentials {
  *
  * @example
  * ```ts
- * import { fromGoogleAuth, type GoogleAuthLike } from 'mcp-credentials'
+ * import { fromGoogleAuth } from 'mcp-credentials'
  *
- * declare const client: GoogleAuthLike // await new GoogleAuth().getIdTokenClient(audience), say
+ * declare const client: Parameters<typeof fromGoogleAuth>[0] // await new GoogleAuth().getIdTokenClient(audience), say
  *
  * const provider = fromGoogleAuth(client)
  * ```
  */
-export function fromGoogleAuth(auth: GoogleAuthLike): CredentialProvider {
+export function fromGoogleAuth(auth: {
+  /** What a client holds at the moment. */
+  readonly credentials?: {
+    /** When the access token expires, in milliseconds since the epoch. */
+    readonly expiry_date?: number | null
+  }
+  /** Gets the headers for a request: a `Headers` since version 10, a plain object before. */
+  getRequestHeaders(
+    url?: string,
+  ): Promise<Iterable<readonly [string, string]> | Readonly<Record<string, string>>>
+  /** Gets the client behind a `GoogleAuth`. */
+  getClient?(): Promise<object>
+}): CredentialProvider {
   if (typeof auth?.getRequestHeaders !== 'function') {
     throw new ConfigurationError(
       'fromGoogleAuth.auth',
@@ -147,7 +169,7 @@ export function fromGoogleAuth(auth: GoogleAuthLike): CredentialProvider {
       const found = await auth.getRequestHeaders(resource.href)
       const values = Symbol.iterator in found ? [...found] : Object.entries(found)
       checkValues(values)
-      const client: GoogleCredentials = (await auth.getClient?.()) ?? auth
+      const client: Pick<typeof auth, 'credentials'> = (await auth.getClient?.()) ?? auth
       const expiry = client.credentials?.expiry_date
       // A client that signs its own tokens keeps an `expiry_date` of 1, which means nothing.
       const isExpiry = typeof expiry === 'number' && expiry > now()

@@ -9,12 +9,6 @@ import { checkOptions } from '../options.ts'
 import { command, headerValueProblem, readSecret } from '../secret.ts'
 import { jwtExpiry } from './bearer.ts'
 
-/** How {@link fromCommand} runs its command. */
-export interface FromCommandOptions {
-  /** Seconds that it may take. Default 30. */
-  readonly timeout?: number
-}
-
 /**
  * Sends the token that a command prints as `Authorization: Bearer`, and runs the command again before
  * the token expires and after a 401. There is no shell, standard input is closed, and standard error
@@ -42,16 +36,22 @@ export interface FromCommandOptions {
  */
 export function fromCommand(
   argv: readonly string[],
-  options: FromCommandOptions = {},
+  options: {
+    /** Seconds that it may take. Default 30. */
+    readonly timeout?: number
+  } = {},
 ): CredentialProvider {
   checkOptions('fromCommand', options, ['timeout'])
   const source = command(argv, options)
   return {
     name: 'fromCommand',
-    async acquire({ now }) {
+    async acquire({ now, signal }) {
       // A life in seconds is counted from before the command ran, so never too long.
       const start = now()
-      const output = await readSecret('fromCommand', source, () => undefined)
+      const output = await readSecret('fromCommand', source, {
+        signal,
+        problemOf: () => undefined,
+      })
       const { token, expiresAt } = parse(output.trim(), start)
       return {
         // A token that is already over would be refused anyway; the server shall say so.

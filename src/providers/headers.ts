@@ -36,10 +36,11 @@ export function headers(values: Readonly<Record<string, Secret>>): CredentialPro
   }
   return {
     name: 'headers',
-    async acquire() {
+    async acquire({ signal }) {
       const read = await Promise.all(
         entries.map(
-          async ([name, value]) => [name, await readSecret(`headers['${name}']`, value)] as const,
+          async ([name, value]) =>
+            [name, await readSecret(`headers['${name}']`, value, { signal })] as const,
         ),
       )
       return {

@@ -3,35 +3,14 @@
  *
  * @module
  */
-import { ConfigurationError, CredentialError, cleanText, isCredentialError } from '../errors.ts'
-
-/** What a message to be signed can be made of. */
-export interface HmacParts {
-  /** The HTTP method, in upper case. */
-  readonly method: string
-  /** The host, with the port unless it is the default one. */
-  readonly host: string
-  /** The path as it is sent, percent-encoded. */
-  readonly path: string
-  /** The query as it is sent, without the question mark; empty when there is none. */
-  readonly query: string
-  /** Seconds since the epoch, in decimal, as in the timestamp header. */
-  readonly timestamp: string
-  /** What the nonce header carries: 32 hex digits; empty without `nonceHeader`. */
-  readonly nonce: string
-  /** The exact bytes of the body; none when there is no body. */
-  readonly body: Uint8Array
-  /** The SHA-256 of the body in lower-case hex, whatever the signature's own hash is. */
-  readonly bodySha256: string
-  /** A request header as it stands; empty when it is not sent. */
-  header(name: string): string
-}
-
-/** Makes the message to be signed; text is encoded as UTF-8, and the parts of an array are joined. */
-export type HmacMessage = (parts: HmacParts) => HmacChunk | readonly HmacChunk[]
-
-/** A piece of a message. */
-export type HmacChunk = string | Uint8Array
+import {
+  ConfigurationError,
+  CredentialError,
+  cleanText,
+  describeThrown,
+  isCredentialError,
+} from '../errors.ts'
+import type { HmacChunk, HmacMessage, HmacParts } from './hmac-options.ts'
 
 /** The headers that carry what the message is made of. */
 interface SignedHeaders {
@@ -140,7 +119,7 @@ function callMessage(message: HmacMessage, parts: HmacParts): unknown {
   } catch (thrown) {
     if (isCredentialError(thrown)) throw thrown
     // Its text may quote what is being signed, so the name has to do.
-    throw failedMessage(`threw ${thrown instanceof Error ? thrown.name : typeof thrown}`)
+    throw failedMessage(`threw ${describeThrown(thrown)}`)
   }
 }
 

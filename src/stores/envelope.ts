@@ -13,7 +13,7 @@ import {
 } from 'node:crypto'
 import type { CredentialRecord, Secret } from '../credential.ts'
 import { fromBase64, fromHex } from '../encoding.ts'
-import { ConfigurationError, StoreError } from '../errors.ts'
+import { ConfigurationError, recordLabel, StoreError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { parseRecord } from './record.ts'
 
@@ -97,7 +97,7 @@ export function makeEnvelope(store: string, options: EncryptionOptions): Envelop
     const { key, passphrase } = options
     if (key !== undefined) return readKey(store, key)
     if (passphrase === undefined || kdf === undefined) throw undecipherable(store)
-    const phrase = await readSecret(`${store}.passphrase`, passphrase)
+    const phrase = await readSecret(`${store}.passphrase`, passphrase, { signal: undefined })
     // Kept by what it was made of, so that a changed passphrase is noticed.
     const name = createHash('sha256')
       .update(JSON.stringify([phrase, kdf]))
@@ -156,7 +156,7 @@ function associated(key: string, kdf: Derivation | undefined): Buffer {
 const wrongLength = 'must be 32 bytes in base64 or hex; make one with: openssl rand -base64 32'
 
 async function readKey(store: string, key: Secret): Promise<Buffer> {
-  const bytes = keyBytes(await readSecret(`${store}.key`, key))
+  const bytes = keyBytes(await readSecret(`${store}.key`, key, { signal: undefined }))
   if (bytes !== undefined) return Buffer.from(bytes)
   throw new StoreError('open', `${store}.key ${wrongLength}.`)
 }
@@ -200,7 +200,7 @@ function isDerivation(kdf: Derivation | undefined): boolean {
 }
 
 function undecipherable(key: string): StoreError {
-  return new StoreError('get', `The record of ${key} cannot be decrypted.`, {
+  return new StoreError('get', `The record of ${recordLabel(key)} cannot be decrypted.`, {
     remedy:
       'The key or passphrase is another than the one that wrote it, or the record was changed. Nothing was deleted.',
   })

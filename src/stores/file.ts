@@ -7,7 +7,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
-import { ConfigurationError, isCredentialError, StoreError } from '../errors.ts'
+import { ConfigurationError, isCredentialError, recordLabel, StoreError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { dataDirectory, privateDirectory } from './directory.ts'
 import { checkEncryption, type EncryptionOptions, type Envelope, makeEnvelope } from './envelope.ts'
 import { localLock } from './local-lock.ts'
@@ -76,7 +77,7 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
   const read = async (key: string): Promise<CredentialRecord | undefined> => {
     const file = await readEntry(join(directory, fileName(key)))
     if (file === undefined) return undefined
-    if (file.key !== key) throw damaged(key)
+    if (file.key !== key) throw damaged(recordLabel(key))
     let failure: unknown
     for (const envelope of [current, ...former]) {
       try {
@@ -119,7 +120,7 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
         return true
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-        throw failed('delete', key, error)
+        throw failed('delete', recordLabel(key), error)
       }
     },
     async list() {
@@ -148,14 +149,8 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
 }
 
 function checkFileOptions(options: EncryptedFileStoreOptions): void {
-  for (const key of Object.keys(options ?? {})) {
-    if (known.includes(key)) continue
-    throw new ConfigurationError(
-      `${name}.${key}`,
-      `${name}: there is no option \`${key}\`; the options are ${known.join(', ')}.`,
-    )
-  }
-  checkEncryption(name, options ?? {})
+  checkOptions(name, options, known)
+  checkEncryption(name, options)
   const { directory, lockTimeout } = options
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
     throw new ConfigurationError(`${name}.directory`, `${name}.directory must be a path.`)
@@ -168,9 +163,9 @@ function checkFileOptions(options: EncryptedFileStoreOptions): void {
   }
 }
 
-/** A name that a person recognises, and that no two keys share. */
+/** A name that a person recognises, that holds no secret, and that no two keys share. */
 function fileName(key: string): string {
-  const readable = key
+  const readable = recordLabel(key)
     .replace(/^https?:\/\//, '')
     .replace(/[^A-Za-z0-9.-]+/g, '_')
     .slice(0, 80)

@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
-import { ConfigurationError, CredentialError, StoreError } from '../errors.ts'
+import { ConfigurationError, CredentialError, recordLabel, StoreError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { dataDirectory } from './directory.ts'
 import {
   hostedBackend,
@@ -120,9 +121,13 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
         const text = index === undefined ? entry : await assemble(key, index)
         if (text !== undefined) return parseRecord(key, text)
       }
-      throw new StoreError('get', `The record of ${key} is incomplete in the keychain.`, {
-        remedy: 'Nothing was deleted. Remove its entries in the keychain app and log in again.',
-      })
+      throw new StoreError(
+        'get',
+        `The record of ${recordLabel(key)} is incomplete in the keychain.`,
+        {
+          remedy: 'Nothing was deleted. Remove its entries in the keychain app and log in again.',
+        },
+      )
     },
     async set(key, record) {
       checkKey(key)
@@ -284,11 +289,9 @@ export function keychainEntry(
 }
 
 function checkKeychainOptions(options: KeychainStoreOptions): void {
+  checkOptions(name, options, known)
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
-  }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) fail(key, `does not exist; the options are ${known.join(', ')}.`)
   }
   const { service, timeout, lockTimeout, maxLength, backend } = options
   if (service !== undefined && (typeof service !== 'string' || service === '')) {

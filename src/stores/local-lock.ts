@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { StoreError } from '../errors.ts'
+import { recordLabel, StoreError } from '../errors.ts'
 
 /** Runs tasks while nobody else on this machine does so for the same key. */
 export interface LocalLock {
@@ -43,9 +43,13 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
       const path = join(directory, `${createHash('sha256').update(key).digest('hex')}.lock`)
       const mine = held.getStore() ?? new Set()
       if (mine.has(path)) {
-        throw new StoreError('lock', `The lock of ${key} is already held by this very task.`, {
-          remedy: 'Do not lock a key inside a task that holds it.',
-        })
+        throw new StoreError(
+          'lock',
+          `The lock of ${recordLabel(key)} is already held by this very task.`,
+          {
+            remedy: 'Do not lock a key inside a task that holds it.',
+          },
+        )
       }
       const native = await loadNative()
       await mkdir(directory, { recursive: true, mode: 0o700 }).catch(refuse(directory))
@@ -85,7 +89,7 @@ async function acquire(
       const holder = (await readFile(path, 'utf8').catch(() => '')).trim()
       throw new StoreError(
         'lock',
-        `Process ${/^\d+$/.test(holder) ? holder : 'unknown'} has held the lock of ${key} for ${timeout} s.`,
+        `Process ${/^\d+$/.test(holder) ? holder : 'unknown'} has held the lock of ${recordLabel(key)} for ${timeout} s.`,
         { retryable: true, remedy: 'It may be suspended, or wait for a person to log in.' },
       )
     }

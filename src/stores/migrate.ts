@@ -8,7 +8,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, canonicalText, resourceLabel } from '../errors.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
 
 /** An MCP server whose login is looked for. */
@@ -183,10 +183,12 @@ function foundLogin(
     problem,
     async copyTo(store, { account = 'default' } = {}) {
       if (problem !== undefined || issuer === undefined) {
-        throw new ConfigurationError('issuer', `The login for ${server} cannot be used. ${problem}`)
+        throw new ConfigurationError(
+          'issuer',
+          `The login for ${resourceLabel(server)} cannot be used. ${problem}`,
+        )
       }
-      const { origin, pathname } = new URL(server)
-      const key = `${origin}${pathname} | ${account}`
+      const key = `${canonicalText(new URL(server))} | ${account}`
       const scope = text(tokens['scope'])
       const record: CredentialRecord = {
         version: 1,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CredentialRecord } from '../credential.ts'
-import { StoreError } from '../errors.ts'
+import { recordLabel, StoreError } from '../errors.ts'
 
 /**
  * Reads a record that was written as JSON.
@@ -19,8 +19,8 @@ export function parseRecord(key: string, text: string): CredentialRecord {
   throw new StoreError(
     'get',
     isNewer
-      ? `The record of ${key} was written by a newer version of mcp-credentials.`
-      : `The record of ${key} is damaged.`,
+      ? `The record of ${recordLabel(key)} was written by a newer version of mcp-credentials.`
+      : `The record of ${recordLabel(key)} is damaged.`,
     {
       remedy: isNewer
         ? 'Update mcp-credentials, or use another `account`.'

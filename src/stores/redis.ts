@@ -10,9 +10,11 @@ import type { CredentialStore } from '../credential.ts'
 import {
   ConfigurationError,
   isCredentialError,
+  recordLabel,
   StoreError,
   type StoreOperation,
 } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
 import { checkKey } from './record.ts'
 
@@ -139,7 +141,7 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
       signal?.throwIfAborted()
       if ((await take()) === 1) return
       if (performance.now() >= deadline) {
-        const text = `Another process has held the lock of ${key} for ${lockTimeout} s.`
+        const text = `Another process has held the lock of ${recordLabel(key)} for ${lockTimeout} s.`
         throw new StoreError('lock', text, { retryable: true })
       }
       await pause(
@@ -185,9 +187,13 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
     },
     async lock(key, task, signal) {
       if (leaseOf(key) !== undefined) {
-        throw new StoreError('lock', `The lock of ${key} is already held by this very task.`, {
-          remedy: 'Do not lock a key inside a task that holds it.',
-        })
+        throw new StoreError(
+          'lock',
+          `The lock of ${recordLabel(key)} is already held by this very task.`,
+          {
+            remedy: 'Do not lock a key inside a task that holds it.',
+          },
+        )
       }
       const token = randomUUID()
       const release = () => run('lock', 'release', [lockKey(key)], [token]).catch(() => {})
@@ -293,10 +299,8 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }
-  for (const key of Object.keys(options ?? {})) {
-    if (!known.includes(key)) fail(key, `does not exist; the options are ${known.join(', ')}.`)
-  }
-  checkEncryption(name, options ?? {})
+  checkOptions(name, options, known)
+  checkEncryption(name, options)
   const { client, url, lease, lockTimeout, timeout } = options
   if ((client === undefined) === (url === undefined)) {
     fail('url', 'is missing or not alone; give either `url` or a `client`.')
@@ -336,7 +340,7 @@ function unreachable(operation: StoreOperation, { url }: RedisStoreOptions): Sto
 function lost(operation: StoreOperation, key: string): StoreError {
   return new StoreError(
     operation,
-    `The lock of ${key} was lost: this process was held up for too long.`,
+    `The lock of ${recordLabel(key)} was lost: this process was held up for too long.`,
     {
       retryable: true,
       remedy: 'Nothing was written. Another process may have gone on from here.',

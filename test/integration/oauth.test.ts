@@ -23,7 +23,7 @@ import {
   refreshToken,
   tokenExchange,
 } from '../../src/oauth/index.ts'
-import { generateSigningKey } from '../../src/providers/jwt.ts'
+import { generateSigningKey } from '../../src/providers/generate-signing-key.ts'
 import { acquireContext } from '../support/acquire.ts'
 import { sdks } from '../support/sdk.ts'
 

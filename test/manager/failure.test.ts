@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { CredentialError, LoginRequiredError } from '../../src/index.ts'
 import { coolingError, toCredentialError } from '../../src/manager/failure.ts'
@@ -9,6 +10,16 @@ const failed = (code: string, depth = 1) => {
   let cause: unknown = Object.assign(new Error('inner'), { code })
   for (let level = 1; level < depth; level += 1) cause = new Error('outer', { cause })
   return new TypeError('fetch failed', { cause })
+}
+
+/** What the platform says about a value that no header can carry: it quotes it. */
+function headersError(): Error {
+  try {
+    new Headers({ Authorization: 'Bearer s3cret\nnext' })
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('it was accepted')
 }
 
 describe('what a provider throws', () => {
@@ -53,6 +64,21 @@ describe('what a provider throws', () => {
 
   test.each([[undefined], [null], ['text'], [42], [{}]])('%j is an error too', (thrown) => {
     expect(classify(thrown)).toMatchObject({ code: 'acquire_failed', retryable: true })
+  })
+
+  test.each([
+    ['of Headers', headersError()],
+    ['of a provider', new Error('the token s3cret is not valid')],
+    ['with a secret in its name', Object.assign(new Error('m'), { name: 's3cret in it' })],
+    ['with a code', Object.assign(new Error('s3cret'), { code: 'ECONNRESET' })],
+  ])('an error %s is described by its class and what to do, not by its text', (_what, thrown) => {
+    for (const committed of [false, true]) {
+      const error = classify(thrown, committed)
+      expect(inspect(error, { showHidden: true })).not.toContain('s3cret')
+      expect(error.message).toMatch(/\((TypeError|Error)(, ECONNRESET)?\)/)
+    }
+    if ('code' in thrown) return
+    expect(classify(thrown).message).toContain('throws a CredentialError')
   })
 
   test('a foreign error is not kept, since it may hold a token', () => {

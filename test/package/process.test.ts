@@ -50,6 +50,21 @@ describe('a process', () => {
     })
   })
 
+  it('does not wait for what a command leaves behind in the background', async () => {
+    const started = performance.now()
+    const { stdout } = await run(
+      `import { command } from 'mcp-credentials'
+       const lasting = ['-e', 'setTimeout(() => {}, 15_000)']
+       const options = { stdio: ['ignore', 'inherit', 'ignore'], detached: true }
+       const source = "require('node:child_process').spawn(process.execPath, " + JSON.stringify(lasting) +
+         ", " + JSON.stringify(options) + ").unref(); console.log('token')"
+       console.log(await command([process.execPath, '-e', source])())`,
+    )
+
+    expect(stdout.trim()).toBe('token')
+    expect(performance.now() - started).toBeLessThan(10_000)
+  })
+
   it('loads no dependency and no Node built-in with the core', async () => {
     const { stdout } = await run(
       `import { register } from 'node:module'

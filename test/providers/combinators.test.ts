@@ -56,6 +56,57 @@ describe('all', () => {
     expect(await keen.observe?.(response, outgoing())).toBe('resend')
   })
 
+  const response = { status: 401, headers: new Headers(), url: 'https://mcp.example.com/mcp' }
+  const observing = (observe: Credential['observe'] & {}) =>
+    custom({ acquire: () => ({ apply: () => {}, observe }) })
+
+  test('waits for parts that take their time to look at the response', async () => {
+    const slow = observing(async () => 'renew' as const)
+    const { credential } = await applied(all(part('learns'), slow))
+    expect(await credential.observe?.(response, outgoing())).toBe('renew')
+  })
+
+  test.each([
+    [
+      'at once',
+      () => {
+        throw new Error('confused')
+      },
+    ],
+    [
+      'later',
+      async () => {
+        throw new Error('confused')
+      },
+    ],
+  ])('lets the other parts see the response when one throws %s', async (_when, confused) => {
+    const { credential } = await applied(all(observing(confused), part('learns')))
+    expect(await credential.observe?.(response, outgoing())).toBe('resend')
+    const alone = (await applied(all(observing(confused), part('a')))).credential
+    await expect((async () => alone.observe?.(response, outgoing()))()).rejects.toThrow('confused')
+  })
+
+  test('applies and observes without a detour over promises where its parts do', async () => {
+    const { credential } = await applied(all(part('a'), part('learns')))
+    const request = outgoing()
+    expect(credential.apply(request)).toBeUndefined()
+    expect(request.headers.get('X-Order')).toBe('a, learns')
+    expect(credential.observe?.(response, request)).toBe('resend')
+  })
+
+  test('applies a part after one that takes its time', async () => {
+    const slow = custom({
+      acquire: () => ({
+        async apply({ headers }) {
+          await Promise.resolve()
+          headers.append('X-Order', 'slow')
+        },
+      }),
+    })
+    const { request } = await applied(all(part('a'), slow, part('b'), slow))
+    expect(request.headers.get('X-Order')).toBe('a, slow, b, slow')
+  })
+
   test('renews only the parts that are due, and all of them after a refusal', async () => {
     const { now } = acquireContext()
     const forever = part('forever')
@@ -111,6 +162,38 @@ describe('rotating', () => {
   test('throws the first failure when no key can be read', async () => {
     await expect(applied(rotating([failing('one'), failing('two')]))).rejects.toThrow('one')
   })
+})
+
+describe.each([
+  ['all', all],
+  ['firstAvailable', firstAvailable],
+  ['rotating', (...providers: CredentialProvider[]) => rotating(providers)],
+])('what %s is made of', (_name, combine) => {
+  test('decides how often a request may be sent again', () => {
+    const handshake = { ...key('a'), maxResends: 3 }
+    expect(combine(key('b'), handshake).maxResends).toBe(3)
+    expect(combine(key('b'), key('c')).maxResends).toBe(1)
+  })
+
+  test('decides what a refusal is', () => {
+    const session = { ...key('a'), refused: ({ status }: { status: number }) => status === 302 }
+    const provider = combine(key('b'), session)
+    const answer = (status: number) => ({ status, headers: new Headers(), url: '' })
+    expect(provider.refused?.(answer(302))).toBe(true)
+    expect(provider.refused?.(answer(200))).toBe(false)
+    expect(combine(key('b'), key('c')).refused).toBeUndefined()
+  })
+
+  test('is no selector', () => {
+    const selector = { name: 's', select: () => ({ key: 'k', provider: key('a') }) }
+    expect(() => combine(key('b'), selector as never)).toThrow(/takes no selector/)
+  })
+})
+
+test('firstAvailable does not quote what foreign code throws', async () => {
+  const foreign = custom({ acquire: () => Promise.reject(new TypeError('cAnArY')) })
+  const acquiring = applied(firstAvailable(foreign, foreign))
+  await expect(acquiring).rejects.toThrow('custom: failed (TypeError).')
 })
 
 test.each([

@@ -6,13 +6,14 @@ import { describe, expect, it } from 'vitest'
 import type { Credential, CredentialProvider } from '../../src/credential.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { TokenManager } from '../../src/manager/token-manager.ts'
-import {
-  fromGoogleAuth,
-  fromTokenCredential,
-  type GoogleAuthLike,
-  type TokenCredentialLike,
-} from '../../src/providers/external.ts'
+import { fromGoogleAuth, fromTokenCredential } from '../../src/providers/external.ts'
+import { authorizedFetch } from '../../src/transport/authorized-fetch.ts'
 import { Content, Outgoing } from '../../src/transport/outgoing.ts'
+import { parseChallenges } from '../../src/www-authenticate.ts'
+import { acquireContext } from '../support/acquire.ts'
+
+type GoogleAuthLike = Parameters<typeof fromGoogleAuth>[0]
+type TokenCredentialLike = Parameters<typeof fromTokenCredential>[0]
 
 const resource = 'https://mcp.example.com/mcp'
 const now = Date.parse('2026-01-01T00:00:00Z')
@@ -105,6 +106,64 @@ describe('fromTokenCredential()', () => {
 
     await expect(waiting).rejects.toThrow('enough')
     expect(signal?.aborted).toBe(true)
+  })
+
+  describe('when a server asks for claims', () => {
+    const claims = '{"access_token":{"nbf":{"essential":true,"value":"1767225600"}}}'
+    const asked = async (header: string) => {
+      const azure = new Recorded(() => ({ token: 't', expiresOnTimestamp: now + 3_600_000 }))
+      const challenges = parseChallenges(header)
+      const context = acquireContext({ reason: 'rejected', challenges })
+      await fromTokenCredential(azure, scope).acquire(context)
+      return azure.calls[0]?.options
+    }
+
+    it.each([
+      ['in base64', btoa(claims)],
+      ['in base64 for URLs', btoa(claims).replaceAll('+', '-').replace(/=+$/, '')],
+    ])('passes them on that are %s', async (_what, encoded) => {
+      const options = await asked(
+        `Bearer realm="", authorization_uri="https://login.example.com", error="insufficient_claims", claims="${encoded}"`,
+      )
+      expect(options).toEqual({ abortSignal: expect.any(AbortSignal), enableCae: true, claims })
+    })
+
+    it.each([
+      ['another error', `Bearer error="invalid_token", claims="${btoa(claims)}"`],
+      ['another scheme', `Basic error="insufficient_claims", claims="${btoa(claims)}"`],
+      ['claims that are none', 'Bearer error="insufficient_claims", claims="%%%"'],
+      ['claims that are no JSON', `Bearer error="insufficient_claims", claims="${btoa('x')}"`],
+      ['no claims', 'Bearer error="insufficient_claims"'],
+    ])('passes nothing on for %s', async (_what, header) => {
+      expect(await asked(header)).toEqual({
+        abortSignal: expect.any(AbortSignal),
+        enableCae: true,
+      })
+    })
+
+    it('sends the token with the claims after the 401 that asked for them', async () => {
+      const azure: TokenCredential = {
+        getToken: async (_scopes, options) => ({
+          token: options?.claims === undefined ? 'plain' : 'with-claims',
+          expiresOnTimestamp: Date.now() + 3_600_000,
+        }),
+      }
+      const challenge = `Bearer error="insufficient_claims", claims="${btoa(claims)}"`
+      const sent: (string | null)[] = []
+      const send = authorizedFetch(fromTokenCredential(azure, scope), {
+        resource,
+        fetch: async (_input: string | URL | Request, init?: RequestInit) => {
+          const token = new Headers(init?.headers).get('Authorization')
+          sent.push(token)
+          return token === 'Bearer with-claims'
+            ? new Response('ok')
+            : new Response('', { status: 401, headers: { 'WWW-Authenticate': challenge } })
+        },
+      })
+      const response = await send(resource, { method: 'POST', body: '{}' })
+      expect(response.status).toBe(200)
+      expect(sent).toEqual(['Bearer plain', 'Bearer with-claims'])
+    })
   })
 
   it('says that there is no token', async () => {

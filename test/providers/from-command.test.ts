@@ -183,6 +183,15 @@ describe('a command', () => {
     await expect(applied(endless)).rejects.toMatchObject({ code: 'secret_unavailable' })
   })
 
+  test('is ended when the acquisition is given up', async () => {
+    const controller = new AbortController()
+    const endless = fromCommand(evaluate('setInterval(() => {}, 1000)'))
+    const acquiring = applied(endless, { signal: controller.signal })
+    const reason = new Error('closed')
+    controller.abort(reason)
+    await expect(acquiring).rejects.toBe(reason)
+  })
+
   test('is checked at once', () => {
     expect(() => fromCommand([])).toThrow(ConfigurationError)
     expect(() => fromCommand(['x'], { timeout: 0 })).toThrow(ConfigurationError)

@@ -6,7 +6,7 @@ import type { Credential, CredentialProvider } from '../../src/credential.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { TokenManager } from '../../src/manager/token-manager.ts'
 import { type HmacOptions, hmac } from '../../src/providers/hmac.ts'
-import type { HmacParts } from '../../src/providers/hmac-template.ts'
+import type { HmacParts } from '../../src/providers/hmac-options.ts'
 import { Content, Outgoing } from '../../src/transport/outgoing.ts'
 
 const now = Date.parse('2026-01-01T00:00:00.999Z')

@@ -128,8 +128,28 @@ describe('bearer', () => {
   const now = Date.UTC(2026, 0, 1)
   const exp = now / 1000 + 600
 
-  test('is given without the word Bearer', () => {
+  test('is given without the word Bearer', async () => {
     expect(() => bearer('Bearer abc')).toThrow('leave out the word Bearer')
+    await expect(applied(bearer(() => 'bearer abc'))).rejects.toThrow('leave out the word Bearer')
+  })
+
+  test.each(['two words', 'a,b', 'a"b', '1|abc', 'a=b', 'caf\u00e9'])(
+    'refuses %j, which no bearer token can be',
+    async (token) => {
+      expect(thrownBy(() => bearer(token))).toMatchObject({
+        option: 'bearer.token',
+        message: expect.stringMatching(/RFC 6750.*headers/),
+      })
+      await expect(applied(bearer(() => token))).rejects.toMatchObject({
+        code: 'secret_unavailable',
+        message: expect.stringContaining('RFC 6750'),
+      })
+    },
+  )
+
+  test.each(['abc', 'aZ09-._~+/', 'YWJj==', 'e30.e30.c2ln'])('sends %j', async (token) => {
+    const { request } = await applied(bearer(token))
+    expect(request.headers.get('Authorization')).toBe(`Bearer ${token}`)
   })
 
   test('row 4: sends the token', async () => {
@@ -146,8 +166,8 @@ describe('bearer', () => {
     ['opaque'],
     ['a.b.c'],
     ['a..c'],
-    [`e30.${btoa('[]')}.s`],
-    [`e30.${btoa('null')}.s`],
+    ['e30.W10.s'],
+    ['e30.bnVsbA.s'],
     [jwt({ exp: 'soon' })],
     [jwt({ exp: now / 1000 - 1 })],
   ])('takes %s as a token without an expiry', async (token) => {

@@ -1,0 +1,174 @@
+/**
+ * Runs a program for what it prints.
+ *
+ * @module
+ */
+import { nodeBuiltin } from './encoding.ts'
+import { CredentialError, systemErrorCode } from './errors.ts'
+
+// The core imports no Node built-in, so that it bundles for every platform; these are the few members
+// it uses of them at run time.
+interface NodeProcesses {
+  spawn(
+    file: string,
+    args: readonly string[],
+    options: {
+      stdio: ['ignore', 'pipe', 'ignore']
+      shell: false
+      windowsHide: true
+      detached: boolean
+    },
+  ): ChildProcess
+}
+interface ChildProcess {
+  readonly pid?: number
+  /** Absent when the program could not be started. */
+  readonly stdout?: {
+    on(event: 'data', listener: (chunk: Uint8Array) => void): void
+    destroy(): void
+  } | null
+  on(event: 'error', listener: (error: Error) => void): void
+  on(event: 'exit' | 'close', listener: (code: number | null) => void): void
+  kill(signal: 'SIGKILL'): void
+  unref(): void
+}
+interface NodeProcess {
+  readonly platform: string
+  kill(pid: number, signal: 'SIGKILL'): void
+}
+
+/** How {@link runCommand} runs a program. */
+export interface RunOptions {
+  /** Seconds that it may take. */
+  readonly timeout: number
+  /** Ends the program. */
+  readonly signal: AbortSignal | undefined
+}
+
+const maxOutput = 1024 * 1024
+const longestTimer = 2 ** 31 - 1
+/** Milliseconds for output that is still in the pipe when the program has ended. */
+const drainTime = 100
+
+/**
+ * Runs a program without a shell and takes what it prints on standard output. When it takes too long,
+ * prints too much or is aborted, it is ended together with the programs that it started.
+ *
+ * Programs that it leaves behind in the background do not keep this process waiting.
+ *
+ * @throws {@link CredentialError} with the code `secret_unavailable`, or the reason of the signal.
+ */
+export function runCommand(
+  program: string,
+  args: readonly string[],
+  { timeout, signal }: RunOptions,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted()
+    const child = start(program, args)
+    const output: Uint8Array[] = []
+    let size = 0
+    const settle = (conclude: () => void) => {
+      clearTimeout(limit)
+      clearTimeout(drained)
+      signal?.removeEventListener('abort', onAbort)
+      // A program in the background may hold the other end of the pipe for ever.
+      child.stdout?.destroy()
+      conclude()
+    }
+    const fail = (what: string) => settle(() => reject(failure(program, what)))
+    const onAbort = () => {
+      endGroup(child)
+      settle(() => reject(signal?.reason))
+    }
+    const stop = (what: string) => {
+      endGroup(child)
+      fail(what)
+    }
+    const finish = (code: number | null) => {
+      if (code === 0) settle(() => resolve(textOf(output, size)))
+      else fail(code === null ? 'was killed' : `failed with exit status ${code}`)
+    }
+    let drained: ReturnType<typeof setTimeout> | undefined
+    const limit = setTimeout(
+      () => stop(`took longer than ${timeout} s`),
+      Math.min(timeout * 1000, longestTimer),
+    )
+    signal?.addEventListener('abort', onAbort, { once: true })
+    child.on('error', (error) => fail(`cannot be started (${codeOf(error)})`))
+    child.stdout?.on('data', (chunk) => {
+      size += chunk.length
+      if (size <= maxOutput) output.push(chunk)
+      else stop('printed more than 1 MB')
+    })
+    child.on('exit', (code) => {
+      drained = setTimeout(finish, drainTime, code)
+    })
+    child.on('close', finish)
+  })
+}
+
+function start(program: string, args: readonly string[]): ChildProcess {
+  const processes = nodeBuiltin<NodeProcesses>('node:child_process')
+  if (processes === undefined) {
+    throw new CredentialError(
+      'secret_unavailable',
+      'commands can only be run on Node 20.16 or later.',
+      { retryable: true },
+    )
+  }
+  try {
+    // Standard input is closed, because a program that inherits the pipe of an MCP server waits on it
+    // for ever; standard error is dropped, because programs print secrets there when they fail.
+    return processes.spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      shell: false,
+      windowsHide: true,
+      // A process group of its own, so that it can be ended with all that it started.
+      detached: hasGroups(),
+    })
+  } catch (error) {
+    // The error quotes the arguments.
+    throw failure(program, `cannot be started (${codeOf(error)})`)
+  }
+}
+
+/** Ends the program and what it started; on Windows, which has no process groups, the program alone. */
+function endGroup(child: ChildProcess): void {
+  try {
+    if (hasGroups() && child.pid !== undefined) nodeProcess()?.kill(-child.pid, 'SIGKILL')
+    else child.kill('SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+  child.unref()
+}
+
+function hasGroups(): boolean {
+  return nodeProcess()?.platform !== 'win32'
+}
+
+function nodeProcess(): NodeProcess | undefined {
+  return (globalThis as { process?: NodeProcess }).process
+}
+
+function codeOf(error: unknown): string {
+  return systemErrorCode(error) ?? 'unknown error'
+}
+
+function failure(program: string, what: string): CredentialError {
+  return new CredentialError('secret_unavailable', `the command ${program} ${what}.`, {
+    retryable: true,
+    remedy: 'Run it by hand to see why.',
+  })
+}
+
+function textOf(chunks: readonly Uint8Array[], size: number): string {
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return new TextDecoder().decode(bytes)
+}
