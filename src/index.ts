@@ -104,7 +104,6 @@ export {
 export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
 export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
-export { memoryStore } from './stores/memory.ts'
 export {
   type AuthorizedFetch,
   type AuthorizedFetchOptions,

@@ -8,10 +8,10 @@ import {
   type CredentialStore,
   firstAvailable,
   headers,
-  memoryStore,
   TokenManager,
 } from '../../src/index.ts'
 import { authorizationCode, refreshToken, savedLogin } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { testClock } from '../support/clock.ts'
 import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
 

@@ -29,7 +29,6 @@ describe('the public surface', () => {
         "httpSignature",
         "isCredentialError",
         "jwt",
-        "memoryStore",
         "parseChallenges",
         "perTenant",
         "rotating",
