@@ -5,5 +5,9 @@
  * @module mcp-credentials/testing
  */
 export { memoryStore } from '../stores/memory.ts'
+export { type TestAuthorizationServer, testAuthorizationServer } from './authorization-server.ts'
 export type { ContractCase } from './contract-case.ts'
+export type { TestRequest } from './http.ts'
+export { type TestMcpServer, testMcpServer } from './mcp-server.ts'
+export { testServers } from './servers.ts'
 export { type StoreContractOptions, storeContract } from './store-contract.ts'
