@@ -22,7 +22,10 @@ export interface TestAuthorizationServer {
    * `onAuthorizationUrl` of `authorizationCode` as it is.
    */
   readonly visit: (url: URL) => Promise<void>
-  /** Refuses the grants of the next `count` token requests with `invalid_grant`, as an ended login. */
+  /**
+   * Refuses the grants of the next `count` token requests with `invalid_grant`, as when a login has ended;
+   * `Infinity` for all.
+   */
   refuse(count: number): void
   /** Answers the next token request with this HTTP status and nothing else, such as 503. */
   failNext(status: number): void
@@ -78,7 +81,12 @@ export async function testAuthorizationServer(
   }
   const now = options.now ?? Date.now
   const grants = new Grants({ tokenLifetime, expiresIn, rotate, scope, now })
-  const orders: Answer[] = []
+  const orders: { readonly answer: Answer; left: number }[] = []
+  const nextOrder = () => {
+    const order = orders.find(({ left }) => left > 0)
+    if (order !== undefined) order.left -= 1
+    return order?.answer
+  }
   const { origin, requests, close } = await listen((request) => {
     const { url, body } = request
     switch (url.pathname) {
@@ -89,7 +97,7 @@ export async function testAuthorizationServer(
       case '/authorize':
         return authorize(grants, url)
       case '/token':
-        return orders.shift() ?? answerToken(grants, request)
+        return nextOrder() ?? answerToken(grants, request)
       case '/revoke':
         grants.revoke(new URLSearchParams(body).get('token') ?? '')
         return {}
@@ -107,9 +115,9 @@ export async function testAuthorizationServer(
     visit,
     refuse(count) {
       checkCount('refuse', count)
-      for (let index = 0; index < count; index += 1) orders.push(refusal('invalid_grant'))
+      orders.push({ answer: refusal('invalid_grant'), left: count })
     },
-    failNext: (status) => void orders.push({ status }),
+    failNext: (status) => void orders.push({ answer: { status }, left: 1 }),
     expireTokens: () => grants.expire(),
     inspect: (token) => grants.inspect(token),
     close,

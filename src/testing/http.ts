@@ -72,9 +72,9 @@ export async function listen(
   }
 }
 
-/** Throws unless a number of requests is a whole number from 0. */
+/** Throws unless a number of requests is a whole number from 0, or `Infinity`. */
 export function checkCount(where: string, count: number): void {
-  if (Number.isSafeInteger(count) && count >= 0) return
+  if (count === Infinity || (Number.isSafeInteger(count) && count >= 0)) return
   throw new RangeError(`${where}: pass the number of requests, such as 1.`)
 }
 

@@ -19,7 +19,7 @@ export interface TestMcpServer {
   /**
    * Refuses the next requests to the MCP endpoint, whatever credential they carry.
    *
-   * @param count - How many.
+   * @param count - How many; `Infinity` for all.
    * @param status - The HTTP status. Default 401.
    */
   refuse(count: number, status?: number): void
@@ -73,7 +73,7 @@ export async function testMcpServer(
   const accept = acceptanceOf(options)
   const accepted = new Set<string>()
   const expired = new Set<string>()
-  const refusals: number[] = []
+  const refusals: { readonly status: number; left: number }[] = []
   let scope = ''
   const metadataPath = '/.well-known/oauth-protected-resource'
   let url = new URL('http://127.0.0.1/mcp')
@@ -91,8 +91,11 @@ export async function testMcpServer(
     body: { error: 'refused' },
   })
   const guard = (headers: Headers): Answer | undefined => {
-    const ordered = refusals.shift()
-    if (ordered !== undefined) return refuse(ordered, ordered === 401 ? challenge() : undefined)
+    const ordered = refusals.find(({ left }) => left > 0)
+    if (ordered !== undefined) {
+      ordered.left -= 1
+      return refuse(ordered.status, ordered.status === 401 ? challenge() : undefined)
+    }
     const credential = credentialOf(headers)
     const verdict = !expired.has(credential) && accept(headers)
     if (verdict === false) return refuse(401, challenge())
@@ -118,7 +121,7 @@ export async function testMcpServer(
     requests,
     refuse(count, status = 401) {
       checkCount('refuse', count)
-      for (let index = 0; index < count; index += 1) refusals.push(status)
+      refusals.push({ status, left: count })
     },
     requireScope(wanted) {
       scope = wanted
