@@ -31,11 +31,15 @@ export interface TestAuthorizationServer {
   failNext(status: number): void
   /** Makes every access token void at once; refresh tokens go on. */
   expireTokens(): void
-  /**
-   * What an access token is for: its scopes, separated by spaces, and the `resource` parameter, which is
-   * empty when there was none. `undefined`: the token is void.
-   */
-  inspect(token: string): { readonly scope: string; readonly resource: string } | undefined
+  /** What an access token is for; `undefined`: the token is void. */
+  inspect(token: string):
+    | {
+        /** The scopes, separated by spaces. */
+        readonly scope: string
+        /** The `resource` parameter (RFC 8707); empty when there was none. */
+        readonly resource: string
+      }
+    | undefined
   /** Ends all connections. */
   close(): Promise<void>
 }

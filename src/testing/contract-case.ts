@@ -12,6 +12,11 @@ export interface ContractCase {
   run(): Promise<void>
 }
 
+/** Throws an error with this message unless something holds. */
+export function check(holds: boolean, message: string): void {
+  if (!holds) throw new Error(message)
+}
+
 /** Throws unless two JSON values are the same. */
 export function equal(actual: unknown, expected: unknown): void {
   if (same(actual, expected)) return

