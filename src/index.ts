@@ -50,7 +50,6 @@ export { type JwtOptions, jwt } from './providers/jwt.ts'
 export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
 export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
-export { memoryStore } from './stores/memory.ts'
 export {
   type AuthorizedFetch,
   authorizedFetch,

@@ -47,7 +47,8 @@ export class Lifecycle {
 
   /** Gets a credential that is not fresh. */
   async credential(signal: AbortSignal | undefined): Promise<Credential> {
-    await this.whenOpen(signal)
+    const pending = this.whenOpen(signal)
+    if (pending !== undefined) await pending
     const { held, options } = this.#parts
     const state = held.state(options.now())
     if (state === 'gone') return this.#acquire(signal)
@@ -58,7 +59,8 @@ export class Lifecycle {
 
   /** Gets a new credential although the present one is good. */
   async renew(signal: AbortSignal | undefined): Promise<Credential> {
-    await this.whenOpen(signal)
+    const pending = this.whenOpen(signal)
+    if (pending !== undefined) await pending
     const cooling = this.#coolingError()
     if (cooling !== undefined) throw cooling
     return this.#join('forced', signal)
@@ -141,13 +143,17 @@ export class Lifecycle {
   }
 
   /**
-   * Waits until a logout is over.
+   * Waits until a logout is over; `undefined`: there is none.
    *
    * @throws The signal's reason; the error `closed` when the manager is closed.
    */
-  async whenOpen(signal: AbortSignal | undefined): Promise<void> {
+  whenOpen(signal: AbortSignal | undefined): Promise<void> | undefined {
     signal?.throwIfAborted()
     this.closing.throwIfAborted()
+    return this.#logout === undefined ? undefined : this.#untilOpen(signal)
+  }
+
+  async #untilOpen(signal: AbortSignal | undefined): Promise<void> {
     while (this.#logout !== undefined) {
       const ignore = () => {}
       await abortable(this.#logout.then(ignore, ignore), this.closing, signal)

@@ -130,7 +130,10 @@ export class TransportSide implements TransportPort {
       const { credential: present } = held
       // After a logout the request has to start anew.
       if (present === undefined || !held.open || epoch !== held.epoch) return undefined
-      if (present !== credential && !held.rejected && scopeCovers(held.scope, scope)) return present
+      if (!held.rejected && scopeCovers(held.scope, scope)) {
+        // A server that asks for what was granted is not content with anything.
+        return present === credential ? undefined : present
+      }
       const { running } = lane
       const wanted = scopes.plan(held.scope, scope)
       if (running?.request.reason === 'insufficient_scope') {

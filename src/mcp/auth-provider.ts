@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Credential, CredentialProvider } from '../credential.ts'
+import type { CredentialProvider } from '../credential.ts'
 import type { TokenManagerOptions } from '../manager/options.ts'
-import { TokenManager } from '../manager/token-manager.ts'
-import { withLoginTimeout } from '../transport/login-timeout.ts'
-import { checkTransportSecurity } from '../transport/origin.ts'
+import type { TokenManager } from '../manager/token-manager.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { bareToken } from './bare-token.ts'
+import { CredentialUses } from './credential-uses.ts'
+import { credentialForRequest, manage } from './managed.ts'
 
 /** What SDK 2.x calls an `AuthProvider`. */
 export interface SdkAuthProvider {
@@ -74,21 +74,20 @@ export function toAuthProvider(
   provider: CredentialProvider,
   options: TokenManagerOptions,
 ): SdkAuthProvider {
-  const manager = managerOf(provider, options)
-  const credential = () => withLoginTimeout(manager, undefined, () => manager.credential())
-  let used: Credential | undefined
+  const managed = manage(provider, options, false)
+  const { manager, port } = managed
+  const uses = new CredentialUses(port, options.now ?? Date.now)
   return {
     manager,
     async token() {
-      if (manager.wantsChallenge) return undefined
-      used = await credential()
-      return bareToken(used, manager)
+      const credential = port.wantsChallenge ? undefined : await credentialForRequest(managed)
+      uses.begin(credential)
+      return credential === undefined ? undefined : bareToken(credential, port)
     },
     async onUnauthorized({ response: { status, headers } }) {
-      const challenges = parseChallenges(headers.get('WWW-Authenticate'))
-      if (used === undefined) manager.challenged(challenges)
-      else manager.invalidate(used, { challenges, status })
-      await credential()
+      uses.refused({ challenges: parseChallenges(headers.get('WWW-Authenticate')), status })
+      await credentialForRequest(managed)
+      uses.expectRepetition()
     },
   }
 }
@@ -105,11 +104,13 @@ export function toOAuthClientProvider(
   provider: CredentialProvider,
   options: TokenManagerOptions,
 ): SdkOAuthClientProvider {
-  const manager = managerOf(provider, options)
-  const credential = () => withLoginTimeout(manager, undefined, () => manager.credential())
+  const managed = manage(provider, options, false)
+  const { manager, port } = managed
+  const uses = new CredentialUses(port, options.now ?? Date.now)
   const { origin, href } = manager.resource
   const unused = `${origin}/unused`
-  let used: Credential | undefined
+  // After a refusal the SDK asks for the client and then for the token, to see whether it can be refreshed.
+  let refusals = 0
   return {
     manager,
     redirectUrl: unused,
@@ -125,23 +126,23 @@ export function toOAuthClientProvider(
         code_challenge_methods_supported: ['S256'],
       },
     }),
-    clientInformation: () => ({ client_id: 'unused' }),
+    clientInformation() {
+      refusals += 1
+      return { client_id: 'unused' }
+    },
     async tokens() {
-      used = await credential()
-      return { access_token: await bareToken(used, manager), token_type: 'Bearer' }
+      const isForRequest = refusals === 0
+      if (!isForRequest) refusals -= 1
+      const credential = await credentialForRequest(managed)
+      if (isForRequest) uses.begin(credential)
+      return { access_token: await bareToken(credential, port), token_type: 'Bearer' }
     },
     saveTokens() {},
     async redirectToAuthorization() {
-      if (used !== undefined) manager.invalidate(used)
-      await credential()
+      uses.refused({})
+      await credentialForRequest(managed)
     },
     saveCodeVerifier() {},
     codeVerifier: () => '',
   }
-}
-
-function managerOf(provider: CredentialProvider, options: TokenManagerOptions): TokenManager {
-  const manager = new TokenManager(provider, options)
-  checkTransportSecurity(manager.resource, false)
-  return manager
 }

@@ -5,7 +5,7 @@
  */
 import type { Credential, CredentialProvider, OutgoingRequest, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
-import type { TokenManager } from '../manager/token-manager.ts'
+import type { TransportPort } from '../manager/transport-port.ts'
 
 /** Whether a value is a provider, and not a secret. */
 export function isProvider(value: Secret | CredentialProvider): value is CredentialProvider {
@@ -37,30 +37,30 @@ export function checkValue(
  *
  * @throws {@link CredentialError} with the code `invalid_credential` when it sends anything else.
  */
-export async function bareToken(credential: Credential, manager: TokenManager): Promise<string> {
+export async function bareToken(credential: Credential, port: TransportPort): Promise<string> {
   const scratch: OutgoingRequest = {
     method: 'POST',
-    url: new URL(manager.resource),
+    url: new URL(port.resource),
     headers: new Headers(),
     body: undefined,
     streamed: false,
     attempt: 1,
     signal: undefined,
-    now: Date.now() + manager.clockOffset,
+    now: Date.now() + port.clockOffset,
   }
   try {
     await credential.apply(scratch)
   } catch (error) {
     if (isCredentialError(error)) throw error
     // The message of a failed Headers.set quotes the value, so it goes no further.
-    throw unusable(manager, 'could not be read')
+    throw unusable(port, 'could not be read')
   }
   const token = /^bearer +(.+)$/i.exec(scratch.headers.get('Authorization') ?? '')?.[1]
-  if (token === undefined) throw unusable(manager, 'is no bearer token')
+  if (token === undefined) throw unusable(port, 'is no bearer token')
   return token
 }
 
-function unusable({ provider, resource }: TokenManager, problem: string): CredentialError {
+function unusable({ provider, resource }: TransportPort, problem: string): CredentialError {
   return new CredentialError('invalid_credential', `${provider}: the credential ${problem}.`, {
     provider,
     resource,

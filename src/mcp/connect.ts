@@ -1,12 +1,14 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Connects a client of either official SDK, whichever transport the server speaks.
  *
  * @module
  */
-import type { CredentialProvider } from '../credential.ts'
+import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError, isCredentialError, type LoginRequiredError } from '../errors.ts'
 import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
+import { abortable } from '../waiting.ts'
 
 /** A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x). */
 export interface ConnectableClient {
@@ -21,9 +23,11 @@ export interface ConnectableClient {
 export interface ConnectOptions extends Omit<AuthorizedFetchOptions, 'resource'> {
   /** Options for the transport's constructor, such as `reconnectionOptions`. `fetch` is ours. */
   readonly transport?: Readonly<Record<string, unknown>>
+  /** Gives up, with the signal's reason, and closes the client and the credentials. */
+  readonly signal?: AbortSignal | undefined
 }
 
-/** The transport that was connected. */
+/** A connection, and what ends it. */
 export interface ConnectedTransport {
   /** The transport: `streamable-http`, or `sse` for a server of the older protocol. */
   readonly kind: 'streamable-http' | 'sse'
@@ -31,6 +35,10 @@ export interface ConnectedTransport {
   readonly transport: object
   /** The authenticating `fetch`, with its token manager. */
   readonly fetch: AuthorizedFetch
+  /** Closes the client with its transport, and the credentials. */
+  close(): Promise<void>
+  /** The same as {@link ConnectedTransport.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 interface Transports {
@@ -44,11 +52,13 @@ const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
 
 /**
  * Connects a client with credentials: Streamable HTTP first, and the older HTTP+SSE transport when the
- * server answers the first POST with 400, 404 or 405.
+ * server answers the first POST with 400, 404 or 405. When it fails, it closes the client and the
+ * credentials.
  *
  * @param client - A `Client` of either SDK.
  * @param url - The MCP server.
- * @throws `CredentialError` when there is no credential; {@link ConfigurationError} when the SDK is
+ * @param provider - A provider, or a selector such as `perTenant`.
+ * @throws The reason of `signal` when it aborts; `CredentialError` when there is no credential; {@link ConfigurationError} when the SDK is
  * not installed; otherwise what the SDK throws. When both transports fail, the first one's error is
  * thrown, unless the second got further.
  *
@@ -65,51 +75,90 @@ const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
 export async function connect(
   client: ConnectableClient,
   url: string | URL,
-  provider: CredentialProvider,
+  provider: CredentialProvider | CredentialSelector,
   options: ConnectOptions = {},
 ): Promise<ConnectedTransport> {
-  const { transport: transportOptions = {}, ...rest } = options
+  const { transport = {}, signal, ...rest } = options
+  signal?.throwIfAborted()
   const target = targetOf(url)
   const fetch = authorizedFetch(provider, { ...rest, resource: target })
-  const { StreamableHTTPClientTransport, SSEClientTransport } = await loadTransports(client)
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= closeAll(client, fetch)
+    return closing
+  }
+  try {
+    const opened = await abortable(
+      open({ client, target, provider, fetch, options: transport, signal }),
+      signal,
+    )
+    return { ...opened, fetch, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    const closed = close().catch(() => {})
+    // Whoever aborts does not wait; a grant that was sent may take a few seconds to end.
+    if (signal?.aborted !== true) await closed
+    throw error
+  }
+}
 
+interface Attempt {
+  readonly client: ConnectableClient
+  readonly target: URL
+  readonly provider: CredentialProvider | CredentialSelector
+  readonly fetch: AuthorizedFetch
+  readonly options: Readonly<Record<string, unknown>>
+  readonly signal: AbortSignal | undefined
+}
+
+/** Tries one transport, and then the other. */
+async function open(attempt: Attempt): Promise<Pick<ConnectedTransport, 'kind' | 'transport'>> {
+  const { client, target, provider, fetch, options, signal } = attempt
+  const { StreamableHTTPClientTransport, SSEClientTransport } = await loadTransports(client)
+  const connectOver = async (transport: object) => {
+    signal?.throwIfAborted()
+    await client.connect(transport, signal === undefined ? undefined : { signal })
+    return transport
+  }
   let status: number | undefined
   const noting = async (input: string | URL, init?: RequestInit) => {
     const response = await fetch(input, init)
     if (init?.method === 'POST') status = response.status
     return response
   }
-  const connectStreamable = async (): Promise<ConnectedTransport> => {
-    const options = { ...transportOptions, fetch: noting }
-    const transport = new StreamableHTTPClientTransport(target, options)
-    await client.connect(transport)
-    return { kind: 'streamable-http', transport, fetch }
-  }
+  const connectStreamable = () =>
+    connectOver(new StreamableHTTPClientTransport(target, { ...options, fetch: noting }))
   let first: unknown
   try {
-    return await connectStreamable().catch(async (error: unknown) => {
+    const transport = await connectStreamable().catch(async (error: unknown) => {
       if (!isPending(error)) throw error
       // The SDK cannot wait for a person as long as we can.
       await client.close()
-      await fetch.manager.credential()
+      await fetch.login({ signal })
       return connectStreamable()
     })
+    return { kind: 'streamable-http', transport }
   } catch (error) {
     if (status === undefined || !olderTransport.has(status)) throw error
     first = error
     await client.close()
   }
-
-  const sse = new SSEClientTransport(target, { ...transportOptions, fetch })
   try {
-    await client.connect(sse)
-    return { kind: 'sse', transport: sse, fetch }
+    const transport = await connectOver(new SSEClientTransport(target, { ...options, fetch }))
+    return { kind: 'sse', transport }
   } catch (error) {
-    await client.close()
     const { code } = error as { code?: unknown }
     // Neither is there, so the address is wrong rather than the transport.
     if (typeof code === 'number' && olderTransport.has(code)) throw first
-    throw await credentialFailure(fetch, error)
+    throw 'select' in provider ? error : await credentialFailure(fetch, error)
+  }
+}
+
+/** Closes both, also when one of them fails. */
+async function closeAll(client: ConnectableClient, fetch: AuthorizedFetch): Promise<void> {
+  try {
+    await client.close()
+  } finally {
+    await fetch.close()
   }
 }
 

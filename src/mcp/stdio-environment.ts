@@ -5,12 +5,11 @@
  */
 import type { CredentialProvider, FetchLike, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { TokenManagerOptions } from '../manager/options.ts'
-import { TokenManager } from '../manager/token-manager.ts'
 import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
 import { abortable } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
+import { manage } from './managed.ts'
 
 /** How {@link stdioEnvironment} works. */
 export interface StdioEnvironmentOptions {
@@ -74,29 +73,42 @@ export async function stdioEnvironment(
     checkValue(name, value, problemOf)
     if (isProvider(value) && options.resource === undefined) throw resourceMissing(name)
   }
-  const read = entries.map(async ([name, value]): Promise<[string, string]> => {
-    const reading = isProvider(value) ? token(value, options) : secret(name, value, options)
-    return [name, await abortable(reading, options.signal)]
-  })
-  return Object.fromEntries(await Promise.all(read))
-}
-
-async function token(
-  provider: CredentialProvider,
-  { resource = '', signal, ...rest }: StdioEnvironmentOptions,
-): Promise<string> {
-  const managing: TokenManagerOptions = { ...rest, resource }
-  const manager = new TokenManager(provider, managing)
+  const { signal } = options
+  signal?.throwIfAborted()
+  const ending = new AbortController()
   try {
-    return await bareToken(await manager.credential({ signal }), manager)
+    const readings = entries.map(async ([name, value]): Promise<[string, string]> => {
+      return [name, await readValue(name, value, options, ending.signal)]
+    })
+    return Object.fromEntries(await abortable(Promise.all(readings), signal))
   } finally {
-    // Nobody waits for an acquisition that was given up.
-    void manager.close()
+    // When one fails, nobody needs the others any more.
+    ending.abort(signal?.reason)
   }
 }
 
-function secret(name: string, value: Secret, { signal }: StdioEnvironmentOptions): Promise<string> {
+function readValue(
+  name: string,
+  value: Secret | CredentialProvider,
+  options: StdioEnvironmentOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  if (isProvider(value)) return readToken(value, options, signal)
   return readSecret(name, value, { signal, problemOf })
+}
+
+async function readToken(
+  provider: CredentialProvider,
+  { resource = '', signal: _, ...rest }: StdioEnvironmentOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  // Nothing is sent from here, so the resource may be any URL.
+  const { manager, port } = manage(provider, { ...rest, resource }, true)
+  try {
+    return await bareToken(await port.credential(signal), port)
+  } finally {
+    void manager.close()
+  }
 }
 
 function checkName(name: string): void {

@@ -4,13 +4,14 @@
  * @module
  */
 import type { Credential, CredentialProvider, Secret } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import { managerOptions, type TokenManagerOptions } from '../manager/options.ts'
-import { TokenManager } from '../manager/token-manager.ts'
+import type { TransportPort } from '../manager/transport-port.ts'
 import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
-import { checkTransportSecurity } from '../transport/origin.ts'
+import { abortable } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
+import { type Managed, manage } from './managed.ts'
 
 /** A client transport of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x). */
 export interface ToolTransport {
@@ -67,7 +68,8 @@ const maxUnanswered = 1000
  * message is left as it is. Arguments are part of the message, so a server may log them, and so may
  * any layer beneath; prefer headers where the server offers the choice.
  *
- * A call whose credential cannot be had is rejected with the `CredentialError` and not sent.
+ * A call whose credential cannot be had is rejected with the `CredentialError` and not sent. One that is
+ * cancelled while its credential is acquired is not sent either.
  *
  * @param transport - A transport that has not been started.
  * @throws `ConfigurationError` when an option is wrong.
@@ -124,22 +126,25 @@ export function withToolArguments<T extends ToolTransport>(
 }
 
 interface Use {
-  readonly manager: TokenManager
+  readonly port: TransportPort
   readonly credential: Credential
 }
 
+type Source = Managed | { readonly secret: Secret }
+
 class ToolCalls {
-  readonly #sources: readonly (readonly [string, Secret | TokenManager])[]
+  readonly #sources: readonly (readonly [string, Source])[]
   readonly #concerns: (tool: string) => boolean
   readonly #isRejected: ToolArgumentsOptions['isRejected']
-  /** Requests that wait for a credential: a cancelled one must not be sent afterwards. */
-  readonly #waiting = new Set<Id>()
+  /** Requests that wait for a credential; aborted when the caller cancels, or closes the transport. */
+  readonly #waiting = new Map<Id, AbortController>()
   /** What the calls that were not answered yet were made with. */
   readonly #unanswered = new Map<Id, readonly Use[]>()
 
   constructor(options: ToolArgumentsOptions) {
     checkOptions('withToolArguments', options, known)
     const { arguments: values, tools, isRejected, allowInsecure, ...rest } = options
+    const insecure = allowInsecure ?? false
     const entries = Object.entries(values ?? {})
     if (entries.length === 0) {
       throw new ConfigurationError(
@@ -149,11 +154,11 @@ class ToolCalls {
     }
     this.#sources = entries.map(([name, value]) => {
       checkValue(`arguments.${name}`, value, emptyProblem)
-      return [name, isProvider(value) ? new TokenManager(value, rest) : value] as const
+      const source = isProvider(value) ? manage(value, rest, insecure) : { secret: value }
+      return [name, source] as const
     })
     // A manager checks its options, and so they are checked for secrets too.
-    const { resource } = new TokenManager({ name: 'withToolArguments', acquire: nothing }, rest)
-    checkTransportSecurity(resource, allowInsecure ?? false)
+    manage({ name: 'withToolArguments', acquire: nothing }, rest, insecure)
     this.#concerns = typeof tools === 'function' ? tools : (tool) => tools?.includes(tool) ?? true
     this.#isRejected = isRejected
   }
@@ -166,9 +171,10 @@ class ToolCalls {
     const messages: readonly Message[] = Array.isArray(message) ? message : [message as Message]
     for (const one of messages) this.#noteCancellation(one)
     if (!messages.some((one) => this.#isConcerned(one))) return wire.send(message, options)
-    const filled = await Promise.all(messages.map((one) => this.#fill(one)))
+    const signal = options?.requestSignal
+    const filled = await Promise.all(messages.map((one) => this.#fill(one, signal)))
     const wanted = filled.filter((one) => one !== undefined)
-    if (wanted.length === 0 || options?.requestSignal?.aborted === true) return
+    if (wanted.length === 0 || signal?.aborted === true) return
     const [only] = wanted
     await wire.send(Array.isArray(message) || only === undefined ? wanted : only, options)
   }
@@ -179,17 +185,17 @@ class ToolCalls {
     if (id === undefined || uses === undefined || answer === undefined) return
     this.#unanswered.delete(id)
     const rejected = this.#isRejected?.(answer) === true
-    for (const { manager, credential } of uses) {
-      if (rejected) manager.invalidate(credential)
-      else manager.accepted(credential)
+    for (const { port, credential } of uses) {
+      if (rejected) port.rejected(credential, {})
+      else port.accepted(credential)
     }
   }
 
   async close(): Promise<void> {
-    this.#waiting.clear()
+    for (const waiting of this.#waiting.values()) waiting.abort(closedError())
     this.#unanswered.clear()
     await Promise.all(
-      this.#sources.map(([, source]) => source instanceof TokenManager && source.close()),
+      this.#sources.map(([, source]) => 'manager' in source && source.manager.close()),
     )
   }
 
@@ -199,28 +205,38 @@ class ToolCalls {
   }
 
   #noteCancellation({ method, params }: Message): void {
-    if (method === 'notifications/cancelled') this.#waiting.delete(params?.['requestId'] as Id)
+    if (method === 'notifications/cancelled')
+      this.#waiting.get(params?.['requestId'] as Id)?.abort()
   }
 
   /** The message with its credentials; `undefined`: nobody waits for its answer any more. */
-  async #fill(message: Message): Promise<Message | undefined> {
+  async #fill(message: Message, signal: AbortSignal | undefined): Promise<Message | undefined> {
     const { id, params } = message
     if (id === undefined || !this.#isConcerned(message)) return message
-    this.#waiting.add(id)
+    if (signal?.aborted === true) return undefined
+    const waiting = new AbortController()
+    const leave = () => waiting.abort()
+    signal?.addEventListener('abort', leave, { once: true })
+    this.#waiting.set(id, waiting)
     const uses: Use[] = []
     try {
       const values = await Promise.all(
-        this.#sources.map(
-          async ([name, source]) => [name, await read(name, source, uses)] as const,
-        ),
+        this.#sources.map(async ([name, source]) => {
+          return [name, await read(name, source, uses, waiting.signal)] as const
+        }),
       )
-      if (!this.#waiting.has(id)) return undefined
+      waiting.signal.throwIfAborted()
       this.#remember(id, uses)
       const given = params?.['arguments'] as Readonly<Record<string, unknown>> | undefined
       const filled = { ...given, ...Object.fromEntries(values) }
       return { ...message, params: { ...params, arguments: filled } }
+    } catch (error) {
+      const isCancelled = waiting.signal.aborted && !isCredentialError(waiting.signal.reason)
+      if (isCancelled) return undefined
+      throw error
     } finally {
-      this.#waiting.delete(id)
+      signal?.removeEventListener('abort', leave)
+      if (this.#waiting.get(id) === waiting) this.#waiting.delete(id)
     }
   }
 
@@ -235,16 +251,26 @@ class ToolCalls {
   }
 }
 
-async function read(name: string, source: Secret | TokenManager, uses: Use[]): Promise<string> {
-  if (!(source instanceof TokenManager)) {
-    return readSecret(`arguments.${name}`, source, {
-      signal: undefined,
-      problemOf: emptyProblem,
-    })
+async function read(
+  name: string,
+  source: Source,
+  uses: Use[],
+  signal: AbortSignal,
+): Promise<string> {
+  if ('secret' in source) {
+    return abortable(
+      readSecret(`arguments.${name}`, source.secret, { signal, problemOf: emptyProblem }),
+      signal,
+    )
   }
-  const credential = await source.credential()
-  uses.push({ manager: source, credential })
-  return bareToken(credential, source)
+  const { port } = source
+  const credential = await port.credential(signal)
+  uses.push({ port, credential })
+  return abortable(bareToken(credential, port), signal)
+}
+
+function closedError(): CredentialError {
+  return new CredentialError('closed', 'withToolArguments: the transport was closed.')
 }
 
 function emptyProblem(text: string): string | undefined {

@@ -8,11 +8,13 @@ import { StoreError } from '../errors.ts'
 import { checkKey } from './record.ts'
 
 /**
- * Keeps records in memory: for tests, and for several managers of one process that share one login.
+ * Keeps records in memory, for tests: of several managers that share one login, and of what a later start
+ * finds in its store.
  *
  * @example
  * ```ts
- * import { authorizedFetch, memoryStore, type CredentialProvider } from 'mcp-credentials'
+ * import { authorizedFetch, type CredentialProvider } from 'mcp-credentials'
+ * import { memoryStore } from 'mcp-credentials/testing'
  *
  * declare const provider: CredentialProvider
  * const store = memoryStore()
@@ -47,12 +49,16 @@ export function memoryStore(): CredentialStore {
       })
       const tail = before.then(() => own)
       tails.set(key, tail)
+      // Not when this call ends: one that gave up leaves those before it behind, and a new one must queue
+      // up after them.
+      void tail.then(() => {
+        if (tails.get(key) === tail) tails.delete(key)
+      })
       try {
         await turn(before, signal)
         return await task(new AbortController().signal)
       } finally {
         release()
-        if (tails.get(key) === tail) tails.delete(key)
       }
     },
   }

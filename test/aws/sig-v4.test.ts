@@ -6,7 +6,7 @@ import { type AwsCredentials, type AwsSigV4Options, awsSigV4 } from '../../src/a
 import { authorize, loadSigner } from '../../src/aws/signer.ts'
 import type { Credential } from '../../src/credential.ts'
 import { ConfigurationError, CredentialError } from '../../src/errors.ts'
-import { TokenManager } from '../../src/manager/token-manager.ts'
+import { TokenManager, transportPortOf } from '../../src/manager/token-manager.ts'
 import { Content, Outgoing } from '../../src/transport/outgoing.ts'
 
 // The example keys and the date of AWS's own test suite for signatures (aws-sig-v4-test-suite).
@@ -411,7 +411,7 @@ describe('the credentials', () => {
     const first = await manager.credential()
     vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId)
     vi.stubEnv('AWS_SESSION_TOKEN', sessionToken)
-    manager.invalidate(first)
+    transportPortOf(manager).rejected(first, {})
 
     const requests = [outgoing({}), outgoing({})] as const
     await first.apply(requests[0])
@@ -602,7 +602,7 @@ describe('the time', () => {
     const request = outgoing({})
     await first.apply(request)
     await first.observe?.(answer(403, now + hour), request)
-    manager.invalidate(first)
+    transportPortOf(manager).rejected(first, {})
 
     const next = outgoing({})
     await (await manager.credential()).apply(next)

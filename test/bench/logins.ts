@@ -10,8 +10,9 @@ import {
 import { ClientCredentialsProvider as CredentialsV1 } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import { type CredentialStore, memoryStore, withCredentials } from 'mcp-credentials'
+import { type CredentialStore, withCredentials } from 'mcp-credentials'
 import { clientCredentials, savedLogin } from 'mcp-credentials/oauth'
+import { memoryStore } from 'mcp-credentials/testing'
 import { type LoginServer, startLoginServer } from './login-server.ts'
 import { benchProcesses } from './proxies.ts'
 

@@ -17,7 +17,6 @@ import { OAuth2Client } from 'google-auth-library'
 import * as jose from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
 import {
-  type AcquireContext,
   bearer,
   generateSigningKey,
   hmac,
@@ -26,6 +25,7 @@ import {
   TokenManager,
   withCredentials,
 } from 'mcp-credentials'
+import { acquireContext } from 'mcp-credentials/testing'
 import { sdkProvider } from './peers.ts'
 import { type Candidate, measure, print } from './rounds.ts'
 
@@ -103,7 +103,7 @@ export async function benchJwt(): Promise<void> {
   for (const algorithm of ['HS256', 'RS256', 'ES256', 'EdDSA'] as const) {
     const { options, key } = await signer(algorithm)
     const claims = { roles: ['reader'], tenant: 'acme', permissions: ['notes:read'] }
-    const context = acquireContext()
+    const context = acquireContext({ resource: new URL(resource) })
     const credential = await jwt({ ...options, claims, perRequest: true }).acquire(context)
     const request = {
       method: 'POST',
@@ -158,7 +158,7 @@ function others(algorithm: Algorithm, options: JwtOptions, claims: object): Cand
 export async function benchHmac(): Promise<void> {
   const secret = randomBytes(32).toString('hex')
   const key = createSecretKey(Buffer.from(secret))
-  const credential = await hmac({ secret }).acquire(acquireContext())
+  const credential = await hmac({ secret }).acquire(acquireContext({ resource: new URL(resource) }))
   for (const size of [1024, 65_536, 1_048_576]) {
     const body = new Uint8Array(randomBytes(size))
     const now = Date.now()
@@ -214,23 +214,4 @@ async function signer(algorithm: Algorithm) {
   const { privateKey } = await generateSigningKey(algorithm)
   const options: JwtOptions = { algorithm, key: privateKey }
   return { options, key: await jose.importPKCS8(privateKey, algorithm) }
-}
-
-function acquireContext(): AcquireContext {
-  return {
-    resource: new URL(resource),
-    reason: 'missing',
-    scope: undefined,
-    challenges: [],
-    previous: undefined,
-    interactive: false,
-    fetch,
-    signal: new AbortController().signal,
-    commit: async () => {},
-    salvage: () => {},
-    records: { get: async () => undefined, set: async () => {}, delete: async () => false },
-    now: Date.now,
-    serverNow: Date.now,
-    random: Math.random,
-  }
 }

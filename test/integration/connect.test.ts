@@ -2,8 +2,16 @@ import { Client as Client2 } from '@modelcontextprotocol/client'
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { startApiKeyServer } from '../../examples/servers/api-key-server.ts'
-import { apiKey, type CredentialProvider, custom, LoginRequiredError } from '../../src/index.ts'
+import {
+  apiKey,
+  type CredentialEvent,
+  type CredentialProvider,
+  custom,
+  LoginRequiredError,
+  perTenant,
+} from '../../src/index.ts'
 import { connect } from '../../src/mcp/index.ts'
+import { testMcpServer } from '../../src/testing/index.ts'
 
 const info = { name: 'test', version: '1.0.0' }
 const clients = [
@@ -92,6 +100,121 @@ for (const { version, make } of clients) {
       const provider = custom({ acquire: () => Promise.reject(failure) })
 
       await expect(connect(make(), server.url, provider)).rejects.toBe(failure)
+    })
+
+    it('closes the credentials and the client when it fails', async () => {
+      const server = await testMcpServer({ apiKey: 'key-1' })
+      onTestFinished(() => server.close())
+      const events: CredentialEvent['type'][] = []
+      const client = make()
+      const close = vi.spyOn(client, 'close')
+      const provider = apiKey({ value: 'wrong' })
+
+      const connecting = connect(client, server.url, provider, {
+        onEvent: ({ type }) => void events.push(type),
+      })
+
+      await expect(connecting).rejects.toThrow()
+      expect(events.at(-1)).toBe('closed')
+      expect(close).toHaveBeenCalled()
+    })
+
+    it('gives up when its signal aborts while a credential is acquired', async () => {
+      const server = await testMcpServer()
+      onTestFinished(() => server.close())
+      const controller = new AbortController()
+      const reason = new Error('the user left')
+      let given: AbortSignal | undefined
+      const provider: CredentialProvider = {
+        name: 'slow',
+        acquire(context) {
+          given = context.signal
+          controller.abort(reason)
+          return new Promise(() => {})
+        },
+      }
+      const events: CredentialEvent['type'][] = []
+
+      const connecting = connect(make(), server.url, provider, {
+        signal: controller.signal,
+        onEvent: ({ type }) => void events.push(type),
+      })
+
+      await expect(connecting).rejects.toBe(reason)
+      await vi.waitFor(() => expect(events.at(-1)).toBe('closed'))
+      expect(given?.aborted).toBe(true)
+      expect(server.requests).toEqual([])
+    })
+
+    it('gives up when its signal aborts while the server does not answer', async () => {
+      const controller = new AbortController()
+      const reason = new Error('the user left')
+      let sent: AbortSignal | null | undefined
+      const fetch = (_url: string | URL, init?: RequestInit) => {
+        sent = init?.signal
+        controller.abort(reason)
+        return new Promise<Response>((_resolve, reject) => {
+          sent?.addEventListener('abort', () => reject(sent?.reason))
+        })
+      }
+      const events: CredentialEvent['type'][] = []
+
+      const connecting = connect(make(), 'https://mcp.example.com/', apiKey({ value: 'key-1' }), {
+        signal: controller.signal,
+        fetch,
+        onEvent: ({ type }) => void events.push(type),
+      })
+
+      await expect(connecting).rejects.toBe(reason)
+      await vi.waitFor(() => expect(events.at(-1)).toBe('closed'))
+      expect(sent?.aborted).toBe(true)
+    })
+
+    it('asks for nothing when its signal has aborted before', async () => {
+      const reason = new Error('the user left')
+      const acquire = vi.fn(() => new Promise<never>(() => {}))
+      const signal = AbortSignal.abort(reason)
+      const provider = { name: 'unused', acquire }
+
+      const connecting = connect(make(), 'https://mcp.example.com/', provider, { signal })
+
+      await expect(connecting).rejects.toBe(reason)
+      expect(acquire).not.toHaveBeenCalled()
+    })
+
+    it('hands out what closes the transport and the credentials', async () => {
+      const server = await testMcpServer({ apiKey: 'key-1' })
+      onTestFinished(() => server.close())
+      const events: CredentialEvent['type'][] = []
+      const client = make()
+      let isClosed = false
+      client.onclose = () => {
+        isClosed = true
+      }
+      const connection = await connect(client, server.url, apiKey({ value: 'key-1' }), {
+        onEvent: ({ type }) => void events.push(type),
+      })
+
+      await Promise.all([connection.close(), connection[Symbol.asyncDispose]()])
+
+      expect(isClosed).toBe(true)
+      expect(events.filter((type) => type === 'closed')).toHaveLength(1)
+      await expect(client.callTool({ name: 'echo' })).rejects.toThrow()
+      await expect(connection.fetch(server.url)).rejects.toMatchObject({ code: 'closed' })
+    })
+
+    it('takes a selector in place of a provider', async () => {
+      const server = await testMcpServer({ apiKey: 'key-of-acme' })
+      onTestFinished(() => server.close())
+      const selector = perTenant(
+        () => 'acme',
+        (tenant) => apiKey({ value: `key-of-${tenant}` }),
+      )
+
+      const connection = await connect(make(), server.url, selector)
+      await connection.close()
+
+      expect(server.requests.map(({ status }) => status)).not.toContain(401)
     })
   })
 }

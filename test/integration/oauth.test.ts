@@ -24,7 +24,7 @@ import {
   tokenExchange,
 } from '../../src/oauth/index.ts'
 import { generateSigningKey } from '../../src/providers/generate-signing-key.ts'
-import { acquireContext } from '../support/acquire.ts'
+import { acquireContext } from '../../src/testing/acquire-context.ts'
 import { sdks } from '../support/sdk.ts'
 
 const machine = {

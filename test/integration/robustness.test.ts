@@ -15,7 +15,6 @@ import {
   custom,
   fromGoogleAuth,
   httpSignature,
-  memoryStore,
   perTenant,
   rotating,
   withCredentials,
@@ -25,6 +24,7 @@ import { publicFetch } from '../../src/node/index.ts'
 import { savedLogin } from '../../src/oauth/index.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
 import { keychainStore } from '../../src/stores/keychain.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { findMcpRemoteLogins } from '../../src/stores/migrate.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'

@@ -21,7 +21,6 @@ import {
   hmac,
   httpSignature,
   jwt,
-  memoryStore,
   perTenant,
   rotating,
 } from '../../src/index.ts'
@@ -35,6 +34,7 @@ import {
   tokenEndpoint,
   tokenExchange,
 } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 const issuer = 'https://auth.example.com'

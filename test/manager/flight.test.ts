@@ -51,7 +51,7 @@ describe('a flight', () => {
     ['that a caller without a signal waits for', false],
   ])('%s is not deserted by those who join and leave', async (_which, detached) => {
     const { running, deserted } = flight(detached)
-    if (!detached) running.wait(undefined)
+    if (!detached) void running.wait(undefined)
     const controller = new AbortController()
     const waiting = running.wait(controller.signal)
     controller.abort()

@@ -8,10 +8,11 @@ import {
   type CredentialStore,
   firstAvailable,
   headers,
-  memoryStore,
   TokenManager,
 } from '../../src/index.ts'
+import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { authorizationCode, refreshToken, savedLogin } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { testClock } from '../support/clock.ts'
 import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
 
@@ -108,7 +109,7 @@ describe('processes that share a store', () => {
     await one.call()
     await two.call()
     // The first renews because it is told to; the second only hears of it by a 401.
-    one.manager.invalidate(await one.manager.credential())
+    transportPortOf(one.manager).rejected(await one.manager.credential(), {})
     await one.call()
     expect((await two.call()).status).toBe(200)
     expect(state.uses).toEqual(['refresh-1'])
@@ -443,7 +444,7 @@ describe('a store that fails', () => {
       if (name === key && record.pending === undefined) throw new Error('disk full')
       await set(name, record)
     }
-    one.manager.invalidate(await one.manager.credential())
+    transportPortOf(one.manager).rejected(await one.manager.credential(), {})
     await one.manager.credential()
     store.set = set
     const stored = await get(key)

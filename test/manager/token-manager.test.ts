@@ -276,7 +276,7 @@ describe('without a usable credential', () => {
 })
 
 describe('when only a person can help', () => {
-  test('the issuer is not asked again until reset()', async () => {
+  test('the issuer is not asked again until login()', async () => {
     const { clock, issuer, manager, types } = setUp()
     const first = manager.credential()
     await settle()
@@ -287,8 +287,7 @@ describe('when only a person can help', () => {
     expect(issuer.contexts).toHaveLength(1)
     expect(types().filter((type) => type === 'login_required')).toHaveLength(1)
 
-    manager.login()
-    const second = manager.credential()
+    const second = manager.login()
     await settle()
     issuer.grant(60)
     await second
@@ -558,7 +557,7 @@ describe('the clock', () => {
 
   test('of the server is learnt from a refusal, and told to the provider', async () => {
     const setting = setUp()
-    const { manager, issuer, clock, port } = setting
+    const { issuer, clock, port } = setting
     expect(port.observeClock(reading(setting, 600_000), 0)).toBe(true)
     // A request that was made with the corrected time gains nothing from another attempt.
     expect(port.observeClock(reading(setting, 600_000), port.clockOffset)).toBe(false)
@@ -569,7 +568,7 @@ describe('the clock', () => {
 
   test('is not corrected for small differences, cached answers and broken clocks', () => {
     const setting = setUp()
-    const { manager, types, port } = setting
+    const { types, port } = setting
     expect(port.observeClock(reading(setting, 20_000), 0)).toBe(false)
     expect(port.observeClock({ ...reading(setting, 600_000), age: '5' }, 0)).toBe(false)
     expect(port.observeClock({ ...reading(setting, 600_000), date: 'soon' }, 0)).toBe(false)

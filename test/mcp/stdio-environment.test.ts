@@ -91,6 +91,46 @@ describe('stdioEnvironment', () => {
   })
 
   test.each([
+    ['a secret', () => Promise.reject(new CredentialError('secret_unavailable', 'No key today.'))],
+    ['a provider', custom({ acquire: () => Promise.reject(new Error('No token today.')) })],
+  ])('ends the other acquisitions when %s fails', async (_what, failing) => {
+    const signals: AbortSignal[] = []
+    const slow: CredentialProvider = {
+      name: 'slow',
+      acquire({ signal }) {
+        signals.push(signal)
+        return new Promise(() => {})
+      },
+    }
+    const source = (options: { readonly signal?: AbortSignal | undefined }) => {
+      if (options.signal !== undefined) signals.push(options.signal)
+      return new Promise<string>(() => {})
+    }
+    const values = { FAILING: failing, ACCESS_TOKEN: slow, MCP_API_KEY: source }
+
+    await expect(stdioEnvironment(values, { resource })).rejects.toThrow()
+
+    expect(signals).toHaveLength(2)
+    expect(signals.every(({ aborted }) => aborted)).toBe(true)
+  })
+
+  test('gives each secret the signal, and stops waiting for it', async () => {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    let given: AbortSignal | undefined
+    const source = ({ signal }: { readonly signal?: AbortSignal | undefined }) => {
+      given = signal
+      return new Promise<string>(() => {})
+    }
+
+    const reading = stdioEnvironment({ MCP_API_KEY: source }, { signal: controller.signal })
+    controller.abort(reason)
+
+    await expect(reading).rejects.toBe(reason)
+    expect(given?.aborted).toBe(true)
+  })
+
+  test.each([
     'PATH',
     'Path',
     'NODE_OPTIONS',

@@ -287,6 +287,107 @@ describe('what goes wrong', () => {
   })
 })
 
+describe('a caller that gives up', () => {
+  /** A provider that never answers, and the signal that it was given. */
+  function endless() {
+    const started = withResolvers<AbortSignal>()
+    const provider: CredentialProvider = {
+      name: 'endless',
+      acquire({ signal }) {
+        started.resolve(signal)
+        return new Promise(() => {})
+      },
+    }
+    return { provider, started: started.promise }
+  }
+
+  test('by its signal does not wait for the credential, and ends its acquisition', async () => {
+    const { provider, started } = endless()
+    const wire = await linked({ arguments: { auth_token: provider } })
+    const controller = new AbortController()
+
+    const sending = wire.transport.send(call(1), { requestSignal: controller.signal } as never)
+    const signal = await started
+    controller.abort()
+    await sending
+
+    expect(signal.aborted).toBe(true)
+    expect(wire.received).toEqual([])
+  })
+
+  test('by a notification does not wait for the credential, and ends its acquisition', async () => {
+    const { provider, started } = endless()
+    const wire = await linked({ arguments: { auth_token: provider } })
+    const params = { requestId: 1 }
+
+    const sending = wire.transport.send(call(1))
+    const signal = await started
+    await wire.transport.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
+    await sending
+
+    expect(signal.aborted).toBe(true)
+  })
+
+  test('does not end the acquisition that another call waits for', async () => {
+    const token = withResolvers<string>()
+    const provider: CredentialProvider = {
+      name: 'slow',
+      async acquire() {
+        const value = await token.promise
+        return { apply: ({ headers }) => headers.set('Authorization', `Bearer ${value}`) }
+      },
+    }
+    const wire = await linked({ arguments: { auth_token: provider } })
+    const controller = new AbortController()
+
+    const first = wire.transport.send(call(1), { requestSignal: controller.signal } as never)
+    const second = wire.transport.send(call(2))
+    controller.abort()
+    await first
+    token.resolve('token-1')
+    await second
+
+    expect(wire.received).toEqual([call(2, { auth_token: 'token-1' })])
+  })
+
+  test('gives its signal to the source of a secret', async () => {
+    let given: AbortSignal | undefined
+    const source = ({ signal }: { readonly signal?: AbortSignal | undefined }) => {
+      given = signal
+      return new Promise<string>(() => {})
+    }
+    const wire = await linked({ arguments: { auth_token: source } })
+    const controller = new AbortController()
+
+    const sending = wire.transport.send(call(1), { requestSignal: controller.signal } as never)
+    controller.abort()
+    await sending
+
+    expect(given?.aborted).toBe(true)
+  })
+
+  test('before its call is sent has nothing acquired', async () => {
+    const provider = numbered()
+    const wire = await linked({ arguments: { auth_token: provider } })
+
+    await wire.transport.send(call(1), { requestSignal: AbortSignal.abort() } as never)
+
+    expect(provider.count).toBe(0)
+    expect(wire.received).toEqual([])
+  })
+
+  test('closing the transport ends the wait for a secret', async () => {
+    const wire = await linked({ arguments: { auth_token: () => new Promise<string>(() => {}) } })
+
+    const sending = wire.transport.send(call(1))
+    const rejection = expect(sending).rejects.toMatchObject({ code: 'closed' })
+    await wire.transport.close()
+
+    await rejection
+    expect(wire.received).toEqual([])
+  })
+})
+
 describe('isRejected', () => {
   const refused = { isError: true, content: [{ type: 'text', text: 'invalid token' }] }
   const isRejected = ({ isError }: Arguments) => isError === true

@@ -212,8 +212,7 @@ describe('the way back', () => {
     })
     await expect(call()).rejects.toMatchObject({ code: 'login_required' })
     expect(world.logins()).toHaveLength(1)
-    send.manager.reset()
-    await expect(call()).rejects.toMatchObject({ code: 'login_required' })
+    await expect(send.login()).rejects.toMatchObject({ code: 'login_required' })
     expect(world.logins()).toHaveLength(2)
   })
 

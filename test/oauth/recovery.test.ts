@@ -9,7 +9,6 @@ import {
   type CredentialStore,
   firstAvailable,
   headers,
-  memoryStore,
 } from '../../src/index.ts'
 import {
   authorizationCode,
@@ -18,6 +17,7 @@ import {
   refreshToken,
   savedLogin,
 } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { deferred, settle, testClock } from '../support/clock.ts'
 import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
 

@@ -4,15 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import {
-  authorizedFetch,
-  type CredentialEvent,
-  headers,
-  httpSignature,
-  memoryStore,
-} from '../../src/index.ts'
+import { authorizedFetch, type CredentialEvent, headers, httpSignature } from '../../src/index.ts'
 import { stdioEnvironment } from '../../src/mcp/index.ts'
 import { authorizationCode, clientCredentials, refreshToken } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { applied } from '../support/acquire.ts'
 import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 

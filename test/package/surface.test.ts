@@ -29,7 +29,6 @@ describe('the public surface', () => {
         "httpSignature",
         "isCredentialError",
         "jwt",
-        "memoryStore",
         "parseChallenges",
         "perTenant",
         "rotating",
@@ -77,7 +76,15 @@ describe('the public surface', () => {
     expect(await surface('keychain')).toEqual(['keychainEntry', 'keychainStore', 'napiKeyring'])
     expect(await surface('redis')).toEqual(['redisStore'])
     expect(await surface('migrate')).toEqual(['findKeychainLogins', 'findMcpRemoteLogins'])
-    expect(await surface('testing')).toEqual(['storeContract'])
+    expect(await surface('testing')).toEqual([
+      'acquireContext',
+      'memoryStore',
+      'providerContract',
+      'storeContract',
+      'testAuthorizationServer',
+      'testMcpServer',
+      'testServers',
+    ])
   })
 
   it('of mcp-credentials/aws is this', async () => {

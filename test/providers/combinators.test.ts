@@ -9,7 +9,8 @@ import {
   firstAvailable,
   rotating,
 } from '../../src/index.ts'
-import { acquireContext, applied, outgoing } from '../support/acquire.ts'
+import { acquireContext } from '../../src/testing/acquire-context.ts'
+import { applied, outgoing } from '../support/acquire.ts'
 
 const key = (value: string) => apiKey({ value })
 const failing = (message: string, retryable = false): CredentialProvider =>

@@ -7,10 +7,10 @@ import type { Credential, CredentialProvider } from '../../src/credential.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { TokenManager } from '../../src/manager/token-manager.ts'
 import { fromGoogleAuth, fromTokenCredential } from '../../src/providers/external.ts'
+import { acquireContext } from '../../src/testing/acquire-context.ts'
 import { authorizedFetch } from '../../src/transport/authorized-fetch.ts'
 import { Content, Outgoing } from '../../src/transport/outgoing.ts'
 import { parseChallenges } from '../../src/www-authenticate.ts'
-import { acquireContext } from '../support/acquire.ts'
 
 type GoogleAuthLike = Parameters<typeof fromGoogleAuth>[0]
 type TokenCredentialLike = Parameters<typeof fromTokenCredential>[0]

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ConfigurationError, fromCommand, TokenManager } from '../../src/index.ts'
+import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { applied } from '../support/acquire.ts'
 import { testClock } from '../support/clock.ts'
 
@@ -160,7 +161,7 @@ describe('a command', () => {
     const { clock, manager } = managed(argv)
     const first = await manager.credential()
     clock.advance(60_000)
-    manager.invalidate(first)
+    transportPortOf(manager).rejected(first, {})
     expect(await manager.credential()).not.toBe(first)
     expect(runs()).toBe(2)
   })

@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Credential, CredentialProvider } from '../../src/credential.ts'
 import { ConfigurationError } from '../../src/errors.ts'
-import { TokenManager } from '../../src/manager/token-manager.ts'
+import { TokenManager, transportPortOf } from '../../src/manager/token-manager.ts'
 import { type HmacOptions, hmac } from '../../src/providers/hmac.ts'
 import type { HmacParts } from '../../src/providers/hmac-options.ts'
 import { Content, Outgoing } from '../../src/transport/outgoing.ts'
@@ -286,7 +286,7 @@ describe('each attempt', () => {
     const manager = new TokenManager(provider, { resource: 'https://mcp.example.com/mcp' })
     const first = await manager.credential()
     round = 1
-    manager.invalidate(first)
+    transportPortOf(manager).rejected(first, {})
     const request = outgoing({ body: 'x' })
 
     await (await manager.credential()).apply(request)

@@ -9,12 +9,12 @@ import {
   TokenManager,
   withCredentials,
 } from '../../src/index.ts'
-import { acquireContext, applied } from '../support/acquire.ts'
+import { applied, testTime } from '../support/acquire.ts'
 import { testClock } from '../support/clock.ts'
 
 const secret = 'cAnArY-'.padEnd(64, 's')
 const shared: JwtOptions = { algorithm: 'HS256', secret }
-const now = acquireContext().now()
+const now = testTime
 
 async function tokenOf(options: JwtOptions, context = {}): Promise<string> {
   const { request } = await applied(jwt(options), context)

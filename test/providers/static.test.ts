@@ -10,7 +10,8 @@ import {
   headers,
   type Secret,
 } from '../../src/index.ts'
-import { acquireContext, applied } from '../support/acquire.ts'
+import { acquireContext } from '../../src/testing/acquire-context.ts'
+import { applied } from '../support/acquire.ts'
 
 const canary = 'cAnArY-secret'
 const make: Readonly<Record<string, (value: Secret) => CredentialProvider>> = {

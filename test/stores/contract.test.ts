@@ -3,9 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, test } from 'vitest'
-import { memoryStore } from '../../src/index.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
-import { storeContract } from '../../src/testing/index.ts'
+import { memoryStore, storeContract } from '../../src/testing/index.ts'
 
 describe('memoryStore', () => {
   const cases = storeContract({ open: async () => memoryStore() })

@@ -4,30 +4,10 @@ import type {
   CredentialProvider,
   OutgoingRequest,
 } from '../../src/index.ts'
+import { acquireContext } from '../../src/testing/acquire-context.ts'
 
-/** The context of a first acquisition, for a provider that is tested alone. */
-export function acquireContext(overrides: Partial<AcquireContext> = {}): AcquireContext {
-  const time = Date.UTC(2026, 0, 1)
-  return {
-    resource: new URL('https://mcp.example.com/mcp'),
-    reason: 'missing',
-    scope: undefined,
-    challenges: [],
-    previous: undefined,
-    interactive: true,
-    fetch: async () => {
-      throw new Error('this provider has nothing to fetch')
-    },
-    signal: new AbortController().signal,
-    commit: async () => {},
-    salvage: () => {},
-    records: { get: async () => undefined, set: async () => {}, delete: async () => false },
-    now: () => time,
-    serverNow: () => time,
-    random: () => 0.5,
-    ...overrides,
-  }
-}
+/** The time at which {@link applied} acquires, in milliseconds since the epoch. */
+export const testTime = Date.UTC(2026, 0, 1)
 
 /** A request as it reaches a credential. */
 export function outgoing(overrides: Partial<OutgoingRequest> = {}): OutgoingRequest {
@@ -38,7 +18,7 @@ export function outgoing(overrides: Partial<OutgoingRequest> = {}): OutgoingRequ
     body: new TextEncoder().encode('{}'),
     streamed: false,
     attempt: 1,
-    now: Date.UTC(2026, 0, 1),
+    now: testTime,
     signal: undefined,
     ...overrides,
   }
@@ -49,7 +29,9 @@ export async function applied(
   provider: CredentialProvider,
   context: Partial<AcquireContext> = {},
 ): Promise<{ request: OutgoingRequest; credential: Credential }> {
-  const credential = await provider.acquire(acquireContext(context))
+  const credential = await provider.acquire(
+    acquireContext({ now: () => testTime, random: () => 0.5, ...context }),
+  )
   const request = outgoing()
   await credential.apply(request)
   return { request, credential }

@@ -6,11 +6,11 @@ import {
   type CredentialEvent,
   type CredentialProvider,
   type CredentialSelector,
-  memoryStore,
   perTenant,
   type SelectionRequest,
   withCredentials,
 } from '../../src/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { deferred, settle } from '../support/clock.ts'
 import { wire } from '../support/wire.ts'
 

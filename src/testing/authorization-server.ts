@@ -1,0 +1,197 @@
+/**
+ * An authorization server in this process, for tests.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
+import { Grants, refusal } from './grants.ts'
+import { type Answer, checkCount, listen, type TestRequest } from './http.ts'
+
+/** An authorization server that listens on this machine, and does as a test says. */
+export interface TestAuthorizationServer {
+  /** The issuer identifier, which is the server's address. */
+  readonly issuer: string
+  /** Every request that was received, on any path, in the order of arrival. */
+  readonly requests: readonly TestRequest[]
+  /** The parameters of the requests to the token endpoint, in the order of arrival. */
+  tokenRequests(): readonly Readonly<Record<string, string>>[]
+  /**
+   * Plays the person: agrees to everything, and follows the way back to the client. It fits the option
+   * `onAuthorizationUrl` of `authorizationCode` as it is.
+   */
+  readonly visit: (url: URL) => Promise<void>
+  /**
+   * Refuses the grants of the next `count` token requests with `invalid_grant`, as when a login has ended;
+   * `Infinity` for all.
+   */
+  refuse(count: number): void
+  /** Answers the next token request with this HTTP status and nothing else, such as 503. */
+  failNext(status: number): void
+  /** Makes every access token void at once; refresh tokens go on. */
+  expireTokens(): void
+  /** What an access token is for; `undefined`: the token is void. */
+  inspect(token: string):
+    | {
+        /** The scopes, separated by spaces. */
+        readonly scope: string
+        /** The `resource` parameter (RFC 8707); empty when there was none. */
+        readonly resource: string
+      }
+    | undefined
+  /** Ends all connections. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts an OAuth authorization server on a free port of this machine: metadata (RFC 8414), registration
+ * (RFC 7591), the grants `authorization_code` with PKCE, `refresh_token` and `client_credentials`, and
+ * revocation (RFC 7009). Nobody has to log in or agree, and every client is accepted, whatever its secret.
+ * A refresh token that is used a second time revokes all tokens of its login.
+ *
+ * @param options.tokenLifetime - Seconds that access tokens live. Default 3600.
+ * @param options.expiresIn - Whether token responses say how long the token lives. Default `true`.
+ * @param options.rotate - Whether each refresh replaces the refresh token. Default `true`.
+ * @param options.scope - What is granted to who asks for no scope, separated by spaces. Default `mcp`.
+ * @param options.now - The clock, in milliseconds since the epoch. Default: `Date.now`.
+ * @throws `ConfigurationError` when an option is unknown, or `tokenLifetime` is not a positive number.
+ *
+ * @example
+ * ```ts
+ * import { testAuthorizationServer } from 'mcp-credentials/testing'
+ *
+ * const server = await testAuthorizationServer({ tokenLifetime: 60 })
+ * server.failNext(503)
+ * await server.close()
+ * ```
+ */
+export async function testAuthorizationServer(
+  options: {
+    readonly tokenLifetime?: number
+    readonly expiresIn?: boolean
+    readonly rotate?: boolean
+    readonly scope?: string
+    readonly now?: () => number
+  } = {},
+): Promise<TestAuthorizationServer> {
+  checkOptions('testAuthorizationServer', options, knownOptions)
+  const { tokenLifetime = 3600, expiresIn = true, rotate = true, scope = 'mcp' } = options
+  if (!(tokenLifetime > 0 && Number.isFinite(tokenLifetime))) {
+    throw new ConfigurationError(
+      'testAuthorizationServer.tokenLifetime',
+      'testAuthorizationServer: `tokenLifetime` must be a positive number of seconds.',
+    )
+  }
+  const now = options.now ?? Date.now
+  const grants = new Grants({ tokenLifetime, expiresIn, rotate, scope, now })
+  const orders: { readonly answer: Answer; left: number }[] = []
+  const nextOrder = () => {
+    const order = orders.find(({ left }) => left > 0)
+    if (order !== undefined) order.left -= 1
+    return order?.answer
+  }
+  const { origin, requests, close } = await listen((request) => {
+    const { url, body } = request
+    switch (url.pathname) {
+      case '/.well-known/oauth-authorization-server':
+        return { body: metadataOf(url.origin) }
+      case '/register':
+        return register(body)
+      case '/authorize':
+        return authorize(grants, url)
+      case '/token':
+        return nextOrder() ?? answerToken(grants, request)
+      case '/revoke':
+        grants.revoke(new URLSearchParams(body).get('token') ?? '')
+        return {}
+      default:
+        return { status: 404 }
+    }
+  })
+  return {
+    issuer: origin,
+    requests,
+    tokenRequests: () =>
+      requests
+        .filter(({ url }) => url.pathname === '/token')
+        .map(({ body }) => Object.fromEntries(new URLSearchParams(body))),
+    visit,
+    refuse(count) {
+      checkCount('refuse', count)
+      orders.push({ answer: refusal('invalid_grant'), left: count })
+    },
+    failNext: (status) => void orders.push({ answer: { status }, left: 1 }),
+    expireTokens: () => grants.expire(),
+    inspect: (token) => grants.inspect(token),
+    close,
+  }
+}
+
+/** The names of the options, which {@link testAuthorizationServer} shares with `testServers`. */
+export const knownOptions: readonly string[] = [
+  'tokenLifetime',
+  'expiresIn',
+  'rotate',
+  'scope',
+  'now',
+]
+
+function metadataOf(issuer: string): object {
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    registration_endpoint: `${issuer}/register`,
+    revocation_endpoint: `${issuer}/revoke`,
+    response_types_supported: ['code'],
+    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+    code_challenge_methods_supported: ['S256'],
+    token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    authorization_response_iss_parameter_supported: true,
+  }
+}
+
+function register(body: string): Answer {
+  const client_id = `client-${randomUUID()}`
+  return { status: 201, body: { ...(JSON.parse(body) as object), client_id } }
+}
+
+/** Agrees at once, and sends the browser back (RFC 6749, section 4.1.2; RFC 9207). */
+function authorize(grants: Grants, { searchParams, origin }: URL): Answer {
+  const redirectUri = searchParams.get('redirect_uri') ?? ''
+  const isAcceptable =
+    URL.canParse(redirectUri) &&
+    searchParams.get('response_type') === 'code' &&
+    searchParams.get('code_challenge_method') === 'S256'
+  if (!isAcceptable) return refusal('invalid_request')
+  const target = new URL(redirectUri)
+  target.searchParams.set('code', grants.authorize(searchParams))
+  target.searchParams.set('state', searchParams.get('state') ?? '')
+  target.searchParams.set('iss', origin)
+  return { status: 302, headers: { location: target.href } }
+}
+
+function answerToken(grants: Grants, { headers, body }: TestRequest): Answer {
+  const parameters = new URLSearchParams(body)
+  const clientId = parameters.get('client_id') ?? basicUser(headers.get('Authorization') ?? '')
+  return clientId === undefined ? refusal('invalid_client') : grants.redeem(parameters, clientId)
+}
+
+/** The user name of Basic authentication, which is form-encoded here (RFC 6749, section 2.3.1). */
+function basicUser(header: string): string | undefined {
+  const encoded = /^basic +(.+)$/i.exec(header)?.[1]
+  if (encoded === undefined) return undefined
+  const [user = ''] = Buffer.from(encoded, 'base64').toString('utf8').split(':')
+  return new URLSearchParams(`user=${user}`).get('user') ?? undefined
+}
+
+/** Follows redirects to the end, as a browser does. */
+async function visit(url: URL): Promise<void> {
+  const response = await fetch(url)
+  await response.body?.cancel()
+  if (response.ok) return
+  throw new Error(
+    `The login ended with status ${response.status} at ${new URL(response.url).host}.`,
+  )
+}

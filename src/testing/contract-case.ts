@@ -1,0 +1,40 @@
+/**
+ * The form of a contract's cases, and how they compare values without a test runner.
+ *
+ * @module
+ */
+
+/** One thing that a store or a provider must do. */
+export interface ContractCase {
+  /** A sentence about it. */
+  readonly name: string
+  /** Rejects with an `Error` that says what went wrong. */
+  run(): Promise<void>
+}
+
+/** Throws an error with this message unless something holds. */
+export function check(holds: boolean, message: string): void {
+  if (!holds) throw new Error(message)
+}
+
+/** Throws unless two JSON values are the same. */
+export function equal(actual: unknown, expected: unknown): void {
+  if (same(actual, expected)) return
+  throw new Error(`Expected ${brief(expected)}, but there was ${brief(actual)}.`)
+}
+
+function same(left: unknown, right: unknown): boolean {
+  if (Object.is(left, right)) return true
+  if (typeof left !== 'object' || typeof right !== 'object') return false
+  if (left === null || right === null) return false
+  const keys = Object.keys(left)
+  return (
+    Array.isArray(left) === Array.isArray(right) &&
+    keys.length === Object.keys(right).length &&
+    keys.every((name) => same(left[name as never], right[name as never]))
+  )
+}
+
+function brief(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 200)
+}

@@ -1,0 +1,61 @@
+/**
+ * An MCP server and its authorization server, for tests of a whole login.
+ *
+ * @module
+ */
+import { type TestAuthorizationServer, testAuthorizationServer } from './authorization-server.ts'
+import { type TestMcpServer, testMcpServer } from './mcp-server.ts'
+
+/**
+ * Starts an MCP server that takes the tokens of an authorization server of its own, and says so in its
+ * metadata (RFC 9728), so that a client finds it by itself. See {@link testMcpServer} and
+ * {@link testAuthorizationServer} for what each of them can be told to do.
+ *
+ * @param options - As for {@link testAuthorizationServer}.
+ * @throws As {@link testAuthorizationServer}.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch } from 'mcp-credentials'
+ * import { authorizationCode } from 'mcp-credentials/oauth'
+ * import { testServers } from 'mcp-credentials/testing'
+ *
+ * const { resource, authorizationServer, mcp, close } = await testServers({ tokenLifetime: 60 })
+ * const provider = authorizationCode({ onAuthorizationUrl: authorizationServer.visit })
+ * const fetch = authorizedFetch(provider, { resource })
+ * mcp.expireTokens()
+ * authorizationServer.refuse(1) // The login has ended: what does the application tell its user?
+ * await fetch(resource, { method: 'POST', body: '{}' })
+ * await close()
+ * ```
+ */
+export async function testServers(
+  options: Parameters<typeof testAuthorizationServer>[0] = {},
+): Promise<{
+  /** The URL of the MCP server. */
+  readonly resource: URL
+  /** The authorization server. */
+  readonly authorizationServer: TestAuthorizationServer
+  /** The MCP server. */
+  readonly mcp: TestMcpServer
+  /** Ends the connections of both servers. */
+  readonly close: () => Promise<void>
+}> {
+  const authorizationServer = await testAuthorizationServer(options)
+  let resource = ''
+  const mcp = await testMcpServer({
+    authorizationServers: [authorizationServer.issuer],
+    accept(headers) {
+      const token = /^Bearer (.+)$/.exec(headers.get('Authorization') ?? '')?.[1] ?? ''
+      const grant = authorizationServer.inspect(token)
+      // A token for another server is as good as none (RFC 8707, section 2).
+      const isForUs = grant?.resource === '' || grant?.resource === resource
+      return grant !== undefined && isForUs ? { scope: grant.scope } : false
+    },
+  })
+  resource = mcp.url.href
+  const close = async () => {
+    await Promise.all([mcp.close(), authorizationServer.close()])
+  }
+  return { resource: mcp.url, authorizationServer, mcp, close }
+}
