@@ -84,7 +84,7 @@ const settings: fc.Arbitrary<Config> = fc
     deaf: fc.boolean(),
     ownClock: fc.boolean(),
     life: often<number | undefined>(3600, undefined, 60, 300, 900),
-    random: fc.constantFrom(0, 0.5, 0.99),
+    random: fc.constantFrom(0.3, 0.5, 0.99),
     listener,
   })
   .map((chosen) => ({ ...chosen, acquireTimeout: chosen.interactive ? 20 : undefined }))

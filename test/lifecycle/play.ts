@@ -17,9 +17,10 @@ import {
 } from './types.ts'
 
 export function makeWorld(config: Config): World {
-  return {
+  const onHot = (count: number) => violate(world, `${count} timers go off in one second`)
+  const world: World = {
     config,
-    time: virtualTime(),
+    time: virtualTime(onHot),
     members: [],
     calls: [],
     tokens: new Map(),
@@ -41,6 +42,7 @@ export function makeWorld(config: Config): World {
     orders: 0,
     frozenAnswers: false,
   }
+  return world
 }
 
 interface Cast {

@@ -40,13 +40,22 @@ export interface VirtualTime {
   restore(): void
 }
 
-/** Takes over the clocks and timers of the process. */
-export function virtualTime(): VirtualTime {
+/** More timers in one second than any library has use for. */
+const tooMany = 100
+
+/**
+ * Takes over the clocks and timers of the process.
+ *
+ * @param onHot - Hears of timers that go off all the time.
+ */
+export function virtualTime(onHot: (count: number) => void): VirtualTime {
   const timers = new Map<number, Timer>()
   let elapsed = 0
   let skew = 0
   let forward = 0
   let serial = 0
+  let second = 0
+  let inSecond = 0
 
   const add = (delay: number, run: () => void, isWorlds: boolean, label: string): number => {
     serial += 1
@@ -59,6 +68,13 @@ export function virtualTime(): VirtualTime {
       if (entry[1].due <= until && (best === undefined || entry[1].due < best[1].due)) best = entry
     }
     return best
+  }
+  const fire = ({ run, isWorlds }: Timer) => {
+    const now = Math.floor(elapsed / 1000)
+    inSecond = now === second ? inSecond + (isWorlds ? 0 : 1) : 0
+    second = now
+    if (inSecond === tooMany) onHot(inSecond)
+    run()
   }
   const settle = () => new Promise<void>((resolve) => void turn(resolve))
   const drainMicrotasks = async () => {
@@ -95,7 +111,7 @@ export function virtualTime(): VirtualTime {
       for (let next = nextDue(end); next !== undefined && !isOver(); next = nextDue(end)) {
         timers.delete(next[0])
         elapsed = Math.max(elapsed, next[1].due)
-        next[1].run()
+        fire(next[1])
         await settle()
       }
       elapsed = Math.max(elapsed, end)
@@ -110,7 +126,7 @@ export function virtualTime(): VirtualTime {
           .sort(([, a], [, b]) => a.due - b.due)
         for (const [id, timer] of due) {
           if (!timers.delete(id)) continue
-          timer.run()
+          fire(timer)
           await drainMicrotasks()
         }
       }
