@@ -161,11 +161,12 @@ describe('a logout', () => {
     const made = outcome(earlier.login({}))
     await scene.time.advance(20_000)
     expect(made.state).toBe('fulfilled')
+    const out = outcome(scene.subject.logout())
+    await scene.time.advance(1000)
     const caller = new AbortController()
     outcome(scene.request(caller.signal))
     await scene.time.advance(500)
     caller.abort()
-    const out = outcome(scene.subject.logout())
     await scene.time.advance(60_000)
     expect(out.state).toBe('fulfilled')
     scene.sent.length = 0
@@ -233,6 +234,7 @@ describe('a logout', () => {
     })
     await scene.request()
     outcome(scene.subject.logout())
+    await scene.time.advance(10)
     const waiting = outcome(scene.request())
     const idle: string[] = []
     const watch = async () => {
@@ -304,7 +306,7 @@ describe('a provider that returns nonsense is asked at most six times a second',
     const scene = enterScene({
       keepFresh,
       acquire: async (context, number) => {
-        const life = what.includes('obtainedAt') ? 3600 : undefined
+        const life = what.includes('obtainedAt') ? 3600 : 'none'
         const made = token(context, `token-${number}`, life, times(context))
         const { obtainedAt: _obtainedAt, ...rest } = made
         return what.includes('obtainedAt') ? made : rest
@@ -322,6 +324,7 @@ describe('a provider that returns nonsense is asked at most six times a second',
 function stepUpDuringRenewal(): Scene & { run(): Promise<void> } {
   const scene: Scene = enterScene({
     traits: { scoped: true },
+    random: 0,
     async acquire(context, number) {
       const grant = grantOf(context)
       const scope = context.scope ?? 'read'
@@ -376,36 +379,26 @@ describe('a step-up', () => {
     expect((await scene.request()).status).toBe(200)
   })
 
-  test.each([true, false])(
-    'answers the late 403 of an older credential too (scope stated: %s)',
-    async (stated) => {
-      const late: Scene = enterScene({
-        traits: { scoped: true },
-        async acquire({ scope = 'read', ...context }, number) {
-          const name = `token-${number} ${scope}`
-          return token(context, name, 3600, stated ? { scope } : {})
-        },
-        async server(sent, number) {
-          if (sent.includes('write')) return new Response('fine')
-          await late.time.sleep(number === 1 ? 1000 : 5000)
-          return insufficient('read write')
-        },
-      })
-      const requests = [outcome(late.request()), outcome(late.request())]
-      await late.time.advance(10_000)
-      expect(requests.map(({ value }) => (value as Response).status)).toEqual([200, 200])
-      expect(late.contexts.filter(({ reason }) => reason === 'insufficient_scope')).toHaveLength(1)
-    },
-  )
+  test('answers the late 403 of an older credential too, when the issuer states no scope', async () => {
+    const scene: Scene = enterScene({
+      traits: { scoped: true },
+      acquire: async ({ scope = 'read', ...context }, number) =>
+        token(context, `token-${number} ${scope}`),
+      async server(sent, number) {
+        if (sent.includes('write')) return new Response('fine')
+        await scene.time.sleep(number === 1 ? 1000 : 5000)
+        return insufficient('read write')
+      },
+    })
+    const requests = [outcome(scene.request()), outcome(scene.request())]
+    await scene.time.advance(10_000)
+    expect(requests.map(({ value }) => (value as Response).status)).toEqual([200, 200])
+    expect(scene.contexts.filter(({ reason }) => reason === 'insufficient_scope')).toHaveLength(1)
+  })
 
   test.each([
     ['a new scope each time', (number: number) => `scope-${number}`],
     ['scopes of 10 000 characters', (number: number) => `s${number} ${'x'.repeat(10_000)}`],
-    [
-      'very many scopes',
-      (number: number) =>
-        Array.from({ length: 3000 }, (_, index) => `s${number}-${index}`).join(' '),
-    ],
   ])(
     'is made at most three times in ten minutes for a server that names %s',
     async (_what, name) => {

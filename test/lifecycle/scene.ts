@@ -104,12 +104,12 @@ export function enterScene(options: SceneOptions): Scene {
 export function token(
   { now }: Pick<AcquireContext, 'now'>,
   name: string,
-  life: number | undefined = 3600,
+  life: number | 'none' = 3600,
   extra: Partial<Credential> = {},
 ): Credential {
   const times = {
     obtainedAt: now(),
-    ...(life === undefined ? {} : { expiresAt: now() + life * 1000 }),
+    ...(life === 'none' ? {} : { expiresAt: now() + life * 1000 }),
   }
   return {
     ...times,
