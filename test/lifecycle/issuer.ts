@@ -82,7 +82,11 @@ async function acquire(
   try {
     const credential = await answer(world, acquisition, context)
     settle(acquisition.token === undefined || acquisition.token.isDoubtful ? 'failed' : 'delivered')
-    if (acquisition.token !== undefined) seatOf(member, tenant).delivered = acquisition.token
+    const made = acquisition.token
+    if (made !== undefined) {
+      seatOf(member, tenant).delivered = made
+      made.isLate = typeof made.expiresAt === 'number' && made.expiresAt <= time.wall()
+    }
     note(world, `${member.name}: gets ${acquisition.token?.name ?? 'nonsense'}`)
     return credential
   } catch (error) {
@@ -171,6 +175,7 @@ function issue(
     order: tick(world),
     expiresAt: expiryOf(oddity, now, life),
     isDoubtful: oddity !== undefined,
+    isLate: false,
     diesAt: world.time.truth() + (oddity === undefined ? (life ?? Infinity) : 60) * 1000,
     revoked: false,
     storedOrder: Infinity,

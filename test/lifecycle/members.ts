@@ -34,6 +34,7 @@ export function join(world: World, name: string): Member {
         const seat = seatOf(self, tenant)
         seat.entitlements.push(time.counted())
         seat.lastPerson = tick(world)
+        seat.current = undefined
       }
       return issuerFor(world, member, tenant)
     },

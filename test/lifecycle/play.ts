@@ -28,6 +28,7 @@ export function makeWorld(config: Config): World {
     story: [`settings: ${JSON.stringify(config)}`],
     records: memoryStore(),
     holders: new Map(),
+    keys: new Map(),
     openBodies: new Set(),
     shared: new AbortController(),
     issuer: { kind: 'prompt' },
@@ -237,8 +238,7 @@ async function change(world: World, { main }: Cast, operation: Change): Promise<
 
 /** Another program logs in, or deletes what is stored, as its lock allows. */
 async function meddle(world: World, main: Member, what: string, tenant: string): Promise<void> {
-  const keys = await world.records.list()
-  const key = keys.find((name) => name.includes(tenant))
+  const key = world.keys.get(tenant)
   if (key === undefined || (world.holders.get(key) ?? 0) > 0) return
   if (what === 'somebody deletes') {
     await world.records.delete(key)
@@ -256,6 +256,7 @@ async function meddle(world: World, main: Member, what: string, tenant: string):
     order: tick(world),
     expiresAt: world.time.wall() + life * 1000,
     isDoubtful: false,
+    isLate: false,
     diesAt: world.time.truth() + life * 1000,
     revoked: false,
     storedOrder: tick(world),

@@ -149,6 +149,7 @@ export function storeFor(world: World, member: () => Member): CredentialStore {
         `${member().name}: writes ${token?.name}${record.pending === undefined ? '' : ', pending'}`,
       )
       checkWritten(world, member(), token)
+      if (token !== undefined) world.keys.set(token.tenant, key)
       if (token !== undefined) token.storedOrder = Math.min(token.storedOrder, tick(world))
       return records.set(key, record)
     },

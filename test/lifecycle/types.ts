@@ -92,8 +92,10 @@ export interface Token {
   readonly order: number
   /** What the client was told; anything at all. */
   readonly expiresAt: unknown
-  /** It was all but over when it arrived, or nobody can say when it ends. */
+  /** Nobody can say when it ends. */
   readonly isDoubtful: boolean
+  /** It was all but over when it arrived, so it serves those who waited for it. */
+  isLate: boolean
   /** When the server stops to accept it, in milliseconds of the true time. */
   readonly diesAt: number
   revoked: boolean
@@ -165,6 +167,8 @@ export interface World {
   readonly story: string[]
   readonly records: CredentialStore
   readonly holders: Map<string, number>
+  /** Under which key the record of a tenant rests. */
+  readonly keys: Map<string, string>
   readonly openBodies: Set<() => void>
   readonly shared: AbortController
   issuer: IssuerMode
