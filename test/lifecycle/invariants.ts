@@ -1,0 +1,228 @@
+/** What must always hold, whatever happens in whatever order. */
+import type { AcquireContext, CredentialEvent } from '../../src/index.ts'
+import {
+  type Acquisition,
+  type Call,
+  type Grant,
+  limitOf,
+  type Member,
+  type Seat,
+  seatOf,
+  type Token,
+  violate,
+  type World,
+} from './types.ts'
+
+const perSecond = 6
+const perRequest = 4
+const stepUpsPerTenMinutes = 3
+const longestScope = 4000
+const graceMs = 5000
+
+/** An acquisition begins. */
+export function checkStart(world: World, started: Acquisition, context: AcquireContext): void {
+  const { member, tenant, scope = '' } = started
+  const seat = seatOf(member, tenant)
+  if (member.closedAt > 0) violate(world, `${member.name}: acquire is called after close()`)
+  if (context.signal.aborted) violate(world, 'acquire is called although nobody waits any more')
+  const callers = [...member.open].filter((call) => isOf(call, tenant))
+  if (started.interactive && callers.length === 0) {
+    violate(world, 'acquire is called on behalf of a caller, and there is none')
+  }
+  if (scope.length > longestScope)
+    violate(world, `a scope of ${scope.length} characters is asked for`)
+  const isUnasked = !started.interactive && callers.length === 0
+  if (isUnasked && seat.loggedOutAt > seat.lastCall) {
+    violate(world, 'a manager goes on renewing after logout()')
+  }
+  if (isUnasked && seat.evicted) violate(world, `the evicted tenant ${tenant} goes on renewing`)
+  checkRate(world, seat, started)
+  checkStepUps(world, seat, started)
+}
+
+function checkRate(world: World, seat: Seat, started: Acquisition): void {
+  const since = started.counted - 1000
+  const recent = seat.acquisitions.filter(({ counted }) => counted > since).length + 1
+  const entitled = seat.entitlements.filter((counted) => counted > since).length
+  if (recent > perSecond + entitled) {
+    violate(world, `${recent} acquisitions in a second (${entitled} of them asked for)`)
+  }
+}
+
+function checkStepUps(world: World, seat: Seat, started: Acquisition): void {
+  if (started.reason !== 'insufficient_scope') return
+  const counts = seat.acquisitions.filter(
+    ({ reason, order, counted, state, retryable }) =>
+      reason === 'insufficient_scope' &&
+      order > seat.lastPerson &&
+      counted > started.counted - 600_000 &&
+      !(state === 'failed' && retryable),
+  )
+  if (counts.length >= stepUpsPerTenMinutes) {
+    violate(world, `${counts.length + 1} step-ups in ten minutes`)
+  }
+}
+
+/** A single-use grant is sent. */
+export function checkRedemption(
+  world: World,
+  now: Acquisition,
+  grant: Grant,
+  signal: AbortSignal,
+): void {
+  const { member } = now
+  const elapsed = world.time.elapsed()
+  const limit = limitOf(world)
+  for (const earlier of grant.redeemedBy) {
+    const isAbandoned =
+      (earlier.settledAt === Infinity ? elapsed : earlier.settledAt) - earlier.at >= limit
+    const isEnded = elapsed - earlier.member.closedElapsed >= graceMs
+    const isFollower = earlier.member !== member || world.config.form === 'tenants'
+    const isExcused =
+      earlier.state === 'failed' ||
+      isAbandoned ||
+      (earlier.state === 'open' && isEnded) ||
+      (isFollower && world.storeFailed)
+    if (isExcused) continue
+    violate(world, `the single-use ${grant.name} is redeemed twice`)
+  }
+  for (const token of member.loggedOut) {
+    if (token.grant === grant) violate(world, `${grant.name} is redeemed after its logout`)
+  }
+  const onAbort = () => {
+    if (now.state === 'open' && member.closedAt === 0) {
+      violate(world, `the signal of an acquisition that sent ${grant.name} is aborted`)
+    }
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+}
+
+/** A credential is put on a request: the moment at which it was chosen. */
+export function checkApplied(world: World, member: Member, token: Token, headers: Headers): void {
+  const { expiresAt, isDoubtful, isLate, name } = token
+  const wall = world.time.wall()
+  if (typeof expiresAt === 'number' && !isDoubtful && !isLate && wall >= expiresAt) {
+    violate(world, `${name} is used ${wall - expiresAt} ms after it expired`)
+  }
+  if (member.rejected.has(token)) violate(world, `${name} is used although it was rejected`)
+  if (member.loggedOut.has(token)) violate(world, `${name} is used after its logout`)
+  const tenant = headers.get('x-tenant') ?? ''
+  if (tenant !== token.tenant) violate(world, `${name} of ${token.tenant} is used for ${tenant}`)
+}
+
+/** A request reaches the server. */
+export function checkSent(
+  world: World,
+  member: Member,
+  token: Token | undefined,
+  call: Call | undefined,
+): void {
+  if (member.closedAt > 0) violate(world, `${member.name}: a request is sent after close()`)
+  if (token !== undefined && member.loggedOut.has(token)) {
+    violate(world, `${token.name} is sent after its logout`)
+  }
+  if (call?.aborted === true) violate(world, `#${call.id} is sent although it was aborted`)
+}
+
+/** A record is written. */
+export function checkWritten(world: World, member: Member, token: Token | undefined): void {
+  if (token !== undefined && member.loggedOut.has(token)) {
+    violate(world, `the record of ${token.name} is written after its logout`)
+  }
+}
+
+/** Somebody enters (1) or leaves (-1) a lock. */
+export function checkLock(world: World, key: string, change: 1 | -1): void {
+  const inside = (world.holders.get(key) ?? 0) + change
+  world.holders.set(key, inside)
+  if (inside > 1) violate(world, 'two are inside the lock of one record')
+}
+
+/** A logout has resolved. */
+export function noteLogout(world: World, call: Call): void {
+  const { member, tenant, order } = call
+  const seat = seatOf(member, tenant)
+  const isMine = (token: Token) =>
+    token.acquisition?.member === member
+      ? token.acquisition.order < order
+      : token.storedOrder < call.settledOrder
+  for (const token of world.tokens.values()) {
+    // What the store lost or kept against its word may come back, and nobody can tell.
+    if (token.tenant === tenant && isMine(token) && !world.storeFailed) member.loggedOut.add(token)
+  }
+  seat.loggedOutAt = call.settledOrder
+  seat.current = undefined
+}
+
+/** A call has settled. */
+export function checkSettled(world: World, call: Call): void {
+  const { member, tenant, what, order } = call
+  const seat = seatOf(member, tenant)
+  const mine = seat.acquisitions.filter((each) => each.order > order)
+  if (call.alone && !world.config.keepFresh && what === 'request' && mine.length > perRequest) {
+    violate(world, `${mine.length} acquisitions for one request`)
+  }
+  const code = (call.error as { code?: unknown } | undefined)?.code
+  if (what === 'login' && code === 'login_required') {
+    const wasAsked = seat.acquisitions.some(
+      ({ interactive, settledOrder }) =>
+        interactive && settledOrder > order && settledOrder < Infinity,
+    )
+    if (!wasAsked) violate(world, 'login() says that a login is required, and nobody was asked')
+  }
+  if (world.frozenAnswers && (code === 'timeout' || code === 'outcome_unknown')) {
+    violate(world, `an answer that had come while the process was stopped is lost (${code})`)
+  }
+  if (
+    what === 'request' &&
+    call.status === 403 &&
+    call.lastStatus === 403 &&
+    call.wants !== undefined
+  ) {
+    checkWider(world, call, seat)
+  }
+}
+
+/** A 403 for scopes that are there, in a credential which came meanwhile, is not the end. */
+function checkWider(world: World, call: Call, { current }: Seat): void {
+  if (world.config.scoped !== true || call.sends > 1 || current === call.lastToken) return
+  const has = current?.scope?.split(' ') ?? []
+  const isAlive = typeof current?.expiresAt !== 'number' || world.time.wall() < current.expiresAt
+  const isWide = call.wants?.split(' ').every((scope) => has.includes(scope)) === true
+  if (!isWide || !isAlive || current === undefined || call.member.rejected.has(current)) return
+  violate(world, `#${call.id} ends with 403 although ${current.name} has the scope`)
+}
+
+/** The library reports something. */
+export function checkEvent(world: World, member: Member, seat: Seat, event: CredentialEvent): void {
+  if (event.type === 'acquire_success') {
+    if (world.config.form !== 'tenants' && member.sawClosed) {
+      violate(world, 'acquire_success comes after closed')
+    }
+    if (member.closeResolved) violate(world, 'acquire_success comes after close() resolved')
+  }
+  if (event.type !== 'acquire_failure' || !event.retryable) return
+  const last = seat.acquisitions.at(-1)
+  if (last?.retryAfter !== undefined || last?.reason === 'insufficient_scope') return
+  const { retryIn, stillValidFor } = event
+  if (stillValidFor > 0 && retryIn > Math.max(1, stillValidFor / 2)) {
+    violate(world, `a pause of ${retryIn} s while the credential lasts ${stillValidFor} s`)
+  }
+}
+
+/** A renewal must not take away what a step-up has got. */
+export function checkNarrowing(world: World, member: Member, seat: Seat, next: Token): void {
+  const held = seat.current
+  const asked = next.acquisition?.scope?.split(' ') ?? []
+  if (held?.acquisition?.reason !== 'insufficient_scope' || held.acquisition.member !== member)
+    return
+  if (next.acquisition?.member !== member || next.isDoubtful || held === next) return
+  const isOver = typeof held.expiresAt === 'number' && world.time.wall() >= held.expiresAt
+  if (isOver || member.rejected.has(held) || member.loggedOut.has(held)) return
+  const lost = held.scope?.split(' ').filter((scope) => !asked.includes(scope)) ?? []
+  if (lost.length > 0) violate(world, `a renewal loses the scope ${lost.join(' ').slice(0, 60)}`)
+}
+
+function isOf(call: Call, tenant: string): boolean {
+  return call.what !== 'close' && call.tenant === tenant
+}

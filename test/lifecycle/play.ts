@@ -1,0 +1,268 @@
+/** Plays a story against the library. */
+import { credentialOf } from './issuer.ts'
+import { abort, begin, type CallOptions, join } from './members.ts'
+import type { Operation, Story } from './operations.ts'
+import { recover } from './recovery.ts'
+import { memoryStore } from './subject.ts'
+import { virtualTime } from './time.ts'
+import {
+  type Call,
+  type Config,
+  type Member,
+  note,
+  type Token,
+  tick,
+  violate,
+  type World,
+} from './types.ts'
+
+export function makeWorld(config: Config): World {
+  const onHot = (count: number) => violate(world, `${count} timers go off in one second`)
+  const world: World = {
+    config,
+    time: virtualTime(onHot),
+    members: [],
+    calls: [],
+    tokens: new Map(),
+    violations: [],
+    story: [`settings: ${JSON.stringify(config)}`],
+    records: memoryStore(),
+    holders: new Map(),
+    keys: new Map(),
+    openBodies: new Set(),
+    shared: new AbortController(),
+    issuer: { kind: 'prompt' },
+    grants: 'asked',
+    revoke: 'ok',
+    server: { kind: 'ok' },
+    store: 'ok',
+    dateOff: 0,
+    storeFailed: false,
+    healthy: false,
+    turn: config.form === 'tenants' ? 'a' : '',
+    orders: 0,
+    frozenAnswers: false,
+  }
+  return world
+}
+
+interface Cast {
+  main: Member
+  peer: Member
+  restarts: number
+}
+
+/** The world whose story is being played: what the process reports is its doing. */
+export let playing: World | undefined
+
+export async function play({ config, operations }: Story): Promise<void> {
+  const world = makeWorld(config)
+  playing = world
+  try {
+    const cast: Cast = { main: join(world, 'main'), peer: join(world, 'peer'), restarts: 0 }
+    for (const operation of operations) {
+      if (world.violations.length > 0) break
+      const { do: what, ...details } = operation
+      note(world, `-- ${what} ${JSON.stringify(details)}`)
+      await perform(world, cast, operation)
+      await world.time.settle()
+      checkAborts(world)
+    }
+    if (world.violations.length === 0) await recover(world)
+  } finally {
+    world.time.restore()
+    playing = undefined
+  }
+  if (world.violations.length === 0) return
+  throw new Error(`${world.violations.join('\n')}\n\nThe story:\n${world.story.join('\n')}\n`)
+}
+
+function checkAborts(world: World): void {
+  for (const member of world.members) {
+    for (const call of member.open) {
+      if (call.aborted) violate(world, `#${call.id} ${call.what} was aborted and goes on`)
+    }
+  }
+}
+
+async function perform(world: World, cast: Cast, operation: Operation): Promise<void> {
+  const { time } = world
+  const isOver = () => world.violations.length > 0
+  switch (operation.do) {
+    case 'request':
+    case 'volley':
+      return send(world, cast, operation)
+    case 'login':
+    case 'renew':
+    case 'credential': {
+      const controller = operation.abortable ? new AbortController() : undefined
+      const { tenant } = operation
+      begin(
+        world,
+        operation.peer ? cast.peer : cast.main,
+        operation.do,
+        options(world, tenant, { controller }),
+      )
+      return
+    }
+    case 'logout':
+      begin(
+        world,
+        operation.peer ? cast.peer : cast.main,
+        'logout',
+        options(world, operation.tenant),
+      )
+      return
+    case 'peer request':
+      begin(world, cast.peer, 'request', options(world, operation.tenant))
+      return
+    case 'close':
+      begin(world, cast.main, 'close', options(world, world.turn))
+      return
+    case 'restart':
+      if (cast.main.closedAt === 0) begin(world, cast.main, 'close', options(world, world.turn))
+      cast.restarts += 1
+      cast.main = join(world, `main-${cast.restarts + 1}`)
+      return
+    case 'abort':
+    case 'abort shared':
+      return abortSome(world, operation.do === 'abort shared')
+    case 'server revokes':
+      for (const token of world.tokens.values()) token.revoked = true
+      return
+    case 'advance':
+      return time.advance(operation.seconds * 1000, isOver)
+    case 'jump':
+      return time.jump(operation.seconds * 1000)
+    case 'freeze':
+      return freeze(world, operation.seconds)
+    default:
+      return change(world, cast, operation)
+  }
+}
+
+function options(world: World, tenant: string, rest: Partial<CallOptions> = {}): CallOptions {
+  return { tenant: world.config.form === 'tenants' ? tenant : '', ...rest }
+}
+
+type Sending = Extract<Operation, { readonly do: 'request' | 'volley' }>
+
+async function send(world: World, { main }: Cast, operation: Sending): Promise<void> {
+  const { tenant, wants } = operation
+  const controllerOf = () => (operation.shared ? world.shared : undefined)
+  if (operation.do === 'request') {
+    const { abort: when, streamed } = operation
+    const controller = when === 'never' ? controllerOf() : new AbortController()
+    if (when === 'before') controller?.abort(new DOMException('enough', 'AbortError'))
+    const call = begin(
+      world,
+      main,
+      'request',
+      options(world, tenant, { controller, wants, streamed }),
+    )
+    if (when === 'before') call.aborted = true
+    return
+  }
+  for (let count = 0; count < operation.count; count += 1) {
+    begin(world, main, 'request', options(world, tenant, { controller: controllerOf(), wants }))
+    if (!operation.together) await world.time.settle()
+  }
+}
+
+function abortSome(world: World, shared: boolean): void {
+  const open = world.members.flatMap(({ open: calls }) => [...calls])
+  const isShared = ({ controller }: Call) => controller === world.shared
+  const chosen = shared
+    ? open.filter(isShared)
+    : open.filter((call) => call.controller !== undefined && !isShared(call)).slice(0, 1)
+  for (const call of chosen) call.aborted = true
+  for (const call of chosen) abort(world, call)
+}
+
+async function freeze(world: World, seconds: number): Promise<void> {
+  world.frozenAnswers = isAnswerComing(world, seconds)
+  await world.time.freeze(seconds * 1000)
+  // What the library gives the socket after it has overslept.
+  await world.time.advance(50)
+  world.frozenAnswers = false
+}
+
+/** An answer that an issuer gives in time, though the process is stopped when it comes. */
+function isAnswerComing(world: World, seconds: number): boolean {
+  const mode = world.issuer
+  if (mode.kind !== 'slow') return false
+  const now = world.time.elapsed()
+  const open = world.members.flatMap(({ seats }) =>
+    [...seats.values()].flatMap(({ acquisitions }) => acquisitions),
+  )
+  const waiting = open.filter(({ state }) => state === 'open')
+  const comes = ({ at }: { at: number }) => at + mode.seconds * 1000
+  return (
+    waiting.length > 0 &&
+    waiting.every((each) => comes(each) > now && comes(each) <= now + seconds * 1000)
+  )
+}
+
+type Change = Exclude<
+  Operation,
+  Sending | { readonly do: 'login' | 'renew' | 'credential' | 'logout' | 'peer request' }
+>
+
+async function change(world: World, { main }: Cast, operation: Change): Promise<void> {
+  switch (operation.do) {
+    case 'issuer':
+      world.issuer = operation.mode
+      return
+    case 'server':
+      world.server = operation.mode
+      return
+    case 'store':
+      world.store = operation.mode
+      return
+    case 'grants':
+      world.grants = operation.mode
+      return
+    case 'revocation':
+      world.revoke = operation.mode
+      return
+    case 'date':
+      world.dateOff = operation.seconds * 1000
+      return
+    case 'somebody writes':
+    case 'somebody deletes':
+      return meddle(world, main, operation.do, options(world, operation.tenant).tenant)
+    default:
+      return
+  }
+}
+
+/** Another program logs in, or deletes what is stored, as its lock allows. */
+async function meddle(world: World, main: Member, what: string, tenant: string): Promise<void> {
+  const key = world.keys.get(tenant)
+  if (key === undefined || (world.holders.get(key) ?? 0) > 0) return
+  if (what === 'somebody deletes') {
+    await world.records.delete(key)
+    return
+  }
+  const before = await world.records.get(key)
+  const number = world.tokens.size + 1
+  const life = world.config.life ?? 3600
+  const token: Token = {
+    name: `token-${number}`,
+    tenant,
+    scope: 'read',
+    grant: { name: `grant-${number}`, redeemedBy: [], refused: false },
+    acquisition: undefined,
+    order: tick(world),
+    expiresAt: world.time.wall() + life * 1000,
+    isDoubtful: false,
+    isLate: false,
+    diesAt: world.time.truth() + life * 1000,
+    revoked: false,
+    storedOrder: tick(world),
+  }
+  world.tokens.set(token.name, token)
+  const { record } = credentialOf(world, main, token)
+  if (record === undefined) return
+  await world.records.set(key, { ...record, generation: (before?.generation ?? 0) + 1 })
+}

@@ -1,0 +1,100 @@
+/** The end of every story: the world becomes healthy, and nothing may be left. */
+import { getEventListeners } from 'node:events'
+import { begin, type CallOptions } from './members.ts'
+import { ownListeners } from './server.ts'
+import { type Call, type Member, note, type Seat, violate, type World } from './types.ts'
+
+const patienceMs = 61_000
+
+/** Makes the world healthy, and checks that the requests are so too, and that everything ends. */
+export async function recover(world: World): Promise<void> {
+  note(world, '-- the world is healthy again')
+  world.issuer = { kind: 'prompt' }
+  world.server = { kind: 'ok' }
+  world.store = 'ok'
+  world.grants = 'asked'
+  world.revoke = 'ok'
+  world.dateOff = 0
+  world.healthy = true
+  for (const end of [...world.openBodies]) end()
+  await world.time.settle()
+  for (const member of world.members) {
+    if (member.closedAt > 0) continue
+    for (const tenant of world.config.form === 'tenants' ? ['a', 'b'] : ['']) {
+      await heals(world, member, { tenant })
+      const seat = member.seats.get(tenant)
+      if (seat !== undefined && mayStepUp(world, seat)) {
+        await heals(world, member, { tenant, wants: 'read write' })
+      }
+    }
+  }
+  await world.time.advance(400_000, () => world.violations.length > 0)
+  checkOpen(world)
+  await end(world)
+}
+
+/** The requests of a member succeed soon; a person helps where one is needed. */
+async function heals(world: World, member: Member, options: CallOptions): Promise<void> {
+  const start = world.time.elapsed()
+  const passed = () => world.time.elapsed() - start
+  const isOver = () => world.violations.length > 0
+  const settled = async (call: Call) => {
+    await world.time.settle()
+    while (!call.settled && passed() <= patienceFor(member, options, start) && !isOver()) {
+      await world.time.advance(500, isOver)
+    }
+    return call.settled
+  }
+  while (!isOver() && passed() <= patienceFor(member, options, start)) {
+    const call = begin(world, member, 'request', options)
+    if (!(await settled(call))) break
+    if (call.ok && call.status === 200) return
+    const code = (call.error as { code?: unknown } | undefined)?.code
+    if (code === 'login_required') await settled(begin(world, member, 'login', options))
+    await world.time.advance(2000, isOver)
+  }
+  if (isOver()) return
+  const what = options.wants === undefined ? '' : ` for ${options.wants}`
+  violate(world, `the requests${what} of ${member.name} ${options.tenant} do not heal`)
+}
+
+/** After a server that refused one new token after the other, renewals are rare for minutes. */
+function patienceFor(member: Member, { tenant }: CallOptions, start: number): number {
+  const until = member.seats.get(tenant)?.pausedUntil ?? 0
+  return Math.max(patienceMs, Math.min(until - start + 2000, 305_000))
+}
+
+/** No step-up was refused lately, and there were fewer than are allowed. */
+function mayStepUp(world: World, { acquisitions, lastPerson }: Seat): boolean {
+  if (!world.config.scoped || world.config.form === 'manager') return false
+  const since = world.time.counted() - 600_000
+  const lately = acquisitions.filter(
+    ({ reason, counted, order }) =>
+      reason === 'insufficient_scope' && counted > since && order > lastPerson,
+  )
+  const wasGranted = lately.every(({ state, scope, token }) => {
+    return state === 'delivered' && token?.scope === scope
+  })
+  return wasGranted && lately.length < 3
+}
+
+function checkOpen(world: World): void {
+  for (const { open, name } of world.members) {
+    for (const { id, what } of open) violate(world, `${name}: #${id} ${what} never settles`)
+  }
+}
+
+/** Closes everybody; then nothing runs, waits or listens any more. */
+async function end(world: World): Promise<void> {
+  if (world.violations.length > 0) return
+  note(world, '-- everything is closed')
+  for (const member of world.members) begin(world, member, 'close', { tenant: world.turn })
+  await world.time.advance(10_000)
+  checkOpen(world)
+  const pending = world.time.pending()
+  if (pending.length > 0) violate(world, `timers are left: ${pending.join(', ')}`)
+  const { signal } = world.shared
+  const left = getEventListeners(signal, 'abort').length - ownListeners(signal)
+  if (left > 0) violate(world, `${left} listeners are left on a signal`)
+  await world.time.advance(6 * 3_600_000, () => world.violations.length > 0)
+}

@@ -1,0 +1,230 @@
+/** What a story is made of: its settings, its people, and everything that is remembered of it. */
+import type {
+  AcquireReason,
+  Credential,
+  CredentialEvent,
+  CredentialStore,
+} from '../../src/index.ts'
+import type { Form, Subject } from './subject.ts'
+import type { VirtualTime } from './time.ts'
+
+export type IssuerMode =
+  | { readonly kind: 'prompt' | 'final' | 'login required' | 'no apply' | 'lost' | 'salvage' }
+  | { readonly kind: 'slow' | 'slow start'; readonly seconds: number }
+  | { readonly kind: 'fails'; readonly retryAfter: number | undefined }
+  | { readonly kind: 'throws'; readonly what: 'text' | 'nothing' | 'type error' }
+  | { readonly kind: 'odd'; readonly what: Oddity }
+  | { readonly kind: 'never' | 'too late'; readonly committed: boolean }
+
+export type Oddity =
+  | 'expiresAt NaN'
+  | 'expiresAt in seconds'
+  | 'expiresAt text'
+  | 'refreshAt in the past'
+  | 'refreshAt NaN'
+  | 'obtainedAt ahead'
+  | 'expired'
+
+export type ServerMode =
+  | { readonly kind: 'ok' | 'always 401' | 'network error' | 'hangs' | 'event stream' }
+  | { readonly kind: 'moved' | 'login page' }
+  | { readonly kind: 'slow'; readonly seconds: number }
+  | { readonly kind: 'unwilling'; readonly status: 429 | 503; readonly retryAfter: number }
+  | { readonly kind: 'insufficient scope'; readonly names: 'honest' | 'random' | 'huge' }
+
+export type StoreMode = 'ok' | 'slow' | 'fails' | 'set fails' | 'delete fails'
+export type RevokeMode = 'ok' | 'false' | 'throws' | 'rejects' | 'never'
+export type ScopeMode = 'asked' | 'less' | 'nothing'
+
+export interface Config {
+  readonly form: Form
+  readonly stored: boolean
+  readonly keepFresh: boolean
+  /** Only a person can begin a login. */
+  readonly interactive: boolean
+  readonly scoped: boolean
+  /** The provider does not listen to its signal. */
+  readonly deaf: boolean
+  /** The clock is passed as an option, and not that of the process. */
+  readonly ownClock: boolean
+  /** Seconds; `undefined`: tokens do not expire. */
+  readonly life: number | undefined
+  readonly acquireTimeout: number | undefined
+  readonly random: number
+  readonly listener: Listener
+}
+
+export interface Listener {
+  readonly on: CredentialEvent['type'] | 'any' | 'never'
+  readonly does: 'throw' | 'reject' | 'login' | 'logout' | 'renew' | 'close' | 'credential'
+}
+
+/** One call of `acquire`. */
+export interface Acquisition {
+  readonly member: Member
+  readonly tenant: string
+  readonly order: number
+  readonly at: number
+  readonly counted: number
+  readonly reason: AcquireReason
+  readonly scope: string | undefined
+  readonly interactive: boolean
+  readonly retryAfter: number | undefined
+  state: 'open' | 'delivered' | 'failed'
+  retryable: boolean
+  settledOrder: number
+  settledAt: number
+  token: Token | undefined
+}
+
+export interface Grant {
+  readonly name: string
+  readonly redeemedBy: Acquisition[]
+  refused: boolean
+}
+
+export interface Token {
+  readonly name: string
+  readonly tenant: string
+  readonly scope: string | undefined
+  readonly grant: Grant
+  readonly acquisition: Acquisition | undefined
+  readonly order: number
+  /** What the client was told; anything at all. */
+  readonly expiresAt: unknown
+  /** Nobody can say when it ends. */
+  readonly isDoubtful: boolean
+  /** It was all but over when it arrived, so it serves those who waited for it. */
+  isLate: boolean
+  /** When the server stops to accept it, in milliseconds of the true time. */
+  readonly diesAt: number
+  revoked: boolean
+  storedOrder: number
+}
+
+/** Something that somebody called, and has to settle. */
+export interface Call {
+  readonly id: number
+  readonly member: Member
+  readonly what: 'request' | 'credential' | 'login' | 'renew' | 'logout' | 'close'
+  readonly tenant: string
+  readonly order: number
+  readonly controller: AbortController | undefined
+  readonly wants: string | undefined
+  sends: number
+  lastToken: Token | undefined
+  lastStatus: number
+  alone: boolean
+  aborted: boolean
+  settled: boolean
+  ok: boolean
+  error: unknown
+  status: number
+  settledOrder: number
+}
+
+/** What is known of one tenant of one member; without tenants there is one. */
+export interface Seat {
+  current: Token | undefined
+  delivered: Token | undefined
+  restored: Token | undefined
+  readonly acquisitions: Acquisition[]
+  /** When, in counted time, somebody did what entitles to another acquisition. */
+  readonly entitlements: number[]
+  lastCall: number
+  lastPerson: number
+  loggedOutAt: number
+  /** Until when, in elapsed time, rejections lead to no renewal. */
+  pausedUntil: number
+  evicted: boolean
+}
+
+/** A process, or a part of one, that uses the library. */
+export interface Member {
+  readonly name: string
+  readonly subject: Subject
+  readonly seats: Map<string, Seat>
+  readonly open: Set<Call>
+  readonly rejected: Set<Token>
+  readonly loggedOut: Set<Token>
+  /** Tenants, the one used last at the end. */
+  readonly recent: Set<string>
+  readonly closings: number[]
+  closedAt: number
+  closedElapsed: number
+  closeResolved: boolean
+  sawClosed: boolean
+  acts: number
+}
+
+export interface World {
+  readonly config: Config
+  readonly time: VirtualTime
+  readonly members: Member[]
+  readonly calls: Call[]
+  readonly tokens: Map<string, Token>
+  readonly violations: string[]
+  readonly story: string[]
+  readonly records: CredentialStore
+  readonly holders: Map<string, number>
+  /** Under which key the record of a tenant rests. */
+  readonly keys: Map<string, string>
+  readonly openBodies: Set<() => void>
+  readonly shared: AbortController
+  issuer: IssuerMode
+  grants: ScopeMode
+  revoke: RevokeMode
+  server: ServerMode
+  store: StoreMode
+  dateOff: number
+  /** The store lost something, so what it was to prevent may happen. */
+  storeFailed: boolean
+  healthy: boolean
+  turn: string
+  orders: number
+  frozenAnswers: boolean
+}
+
+export type MadeCredential = Credential & { readonly token: Token }
+
+export const resource = 'https://mcp.example.com/mcp'
+export const limitOf = ({ config }: World): number =>
+  (config.acquireTimeout ?? (config.interactive ? 300 : 30)) * 1000
+
+export function tick(world: World): number {
+  world.orders += 1
+  return world.orders
+}
+
+export function note(world: World, text: string): void {
+  world.story.push(`${(world.time.elapsed() / 1000).toFixed(3)} s  ${text}`)
+}
+
+/** A search for what else is wrong: violations that match are passed over. */
+const ignored = new RegExp(process.env['LIFE_IGNORE'] ?? '(?!)')
+
+export function violate(world: World, text: string): void {
+  if (ignored.test(text)) return
+  if (world.violations.length > 5) return
+  world.violations.push(text)
+  note(world, `VIOLATION: ${text}`)
+}
+
+export function seatOf(member: Member, tenant: string): Seat {
+  const known = member.seats.get(tenant)
+  if (known !== undefined) return known
+  const seat: Seat = {
+    current: undefined,
+    delivered: undefined,
+    restored: undefined,
+    acquisitions: [],
+    entitlements: [],
+    lastCall: 0,
+    lastPerson: 0,
+    loggedOutAt: 0,
+    pausedUntil: 0,
+    evicted: false,
+  }
+  member.seats.set(tenant, seat)
+  return seat
+}
