@@ -20,6 +20,8 @@ export interface Behaviour {
   issuerDelay: number
   /** The issuer's HTTP status. */
   issuerStatus: number
+  /** Milliseconds that the MCP server takes. */
+  serverDelay: number
   /** Tokens that the MCP server refuses. */
   readonly refused: Set<string>
 }
@@ -76,7 +78,13 @@ async function startWorld() {
   const behaviour = (scenario: string): Behaviour => {
     const known = behaviours.get(scenario)
     if (known !== undefined) return known
-    const fresh = { asked: 0, issuerDelay: 0, issuerStatus: 200, refused: new Set<string>() }
+    const fresh = {
+      asked: 0,
+      issuerDelay: 0,
+      issuerStatus: 200,
+      serverDelay: 0,
+      refused: new Set<string>(),
+    }
     behaviours.set(scenario, fresh)
     return fresh
   }
@@ -84,8 +92,8 @@ async function startWorld() {
     const [, scenario = '', endpoint] = (request.url ?? '').split('/')
     const now = behaviour(scenario)
     request.resume()
-    if (endpoint === 'token') {
-      now.asked += 1
+    if (endpoint !== 'mcp') {
+      if (endpoint === 'token') now.asked += 1
       const token = `token-${now.asked}`
       if (now.issuerDelay === Number.POSITIVE_INFINITY) return
       await delay(now.issuerDelay)
@@ -93,6 +101,7 @@ async function startWorld() {
       return void response.end(token)
     }
     const token = request.headers.authorization?.replace('Bearer ', '') ?? 'none'
+    await delay(now.serverDelay)
     response.statusCode = now.refused.has(token) ? 401 : 200
     response.end(token)
   })
@@ -129,7 +138,7 @@ const config :Workerd.Config = (
     (name = "main", worker = .worker),
     (name = "net", network = (allow = ["private"]))
   ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = (name = "main", entrypoint = "worker"))]
 );
 const worker :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed "worker.js")],

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { authorizedFetch, CredentialError, type CredentialProvider } from 'mcp-credentials'
+import {
+  authorizedFetch,
+  CredentialError,
+  type CredentialProvider,
+  TokenManager,
+  withCredentials,
+} from 'mcp-credentials'
 
 /** Where the MCP server and the issuer are; put in when the Worker is bundled. */
 declare const ORIGIN: string
@@ -13,6 +19,8 @@ declare const ORIGIN: string
 export interface WorkerCall {
   /** Which of the shared functions sends it. */
   readonly scenario: string
+  /** Instead of a request: what is done with a token manager. */
+  readonly manager?: 'credential' | 'logout' | 'close'
   /** Milliseconds after which the Worker answers without waiting for the call any longer. */
   readonly leaveAfter?: number
   /** Milliseconds that the Worker's request goes on after the call. */
@@ -53,6 +61,9 @@ function issued(scenario: string): CredentialProvider {
         apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
       }
     },
+    async revoke(_credential, { fetch, signal }) {
+      return (await fetch(`${ORIGIN}/${scenario}/revoke`, { method: 'POST', signal })).ok
+    },
   }
 }
 
@@ -62,10 +73,16 @@ function shared(scenario: string, acquireTimeout: number): [string, typeof fetch
   return [scenario, authorizedFetch(issued(scenario), { resource, acquireTimeout, now })]
 }
 
+function managed(scenario: string): [string, TokenManager] {
+  const resource = `${ORIGIN}/${scenario}/mcp`
+  return [scenario, new TokenManager(issued(scenario), { resource, acquireTimeout: 2 })]
+}
+
 // At module scope, where a Worker may neither set timers nor draw random numbers.
-const fetches = new Map([
-  shared('sequence', 2),
+const fetches = new Map<string, typeof fetch>([
+  ['unbound', withCredentials(issued('unbound')).fetch],
   shared('crowd', 2),
+  shared('long-answer', 2),
   shared('starter-leaves', 2),
   shared('starter-aborts', 2),
   shared('one-aborts', 2),
@@ -77,42 +94,52 @@ const fetches = new Map([
   shared('time-limit', 0.5),
   shared('issuer-down', 2),
 ])
+const managers = new Map([managed('closed'), managed('logged-out'), managed('logout-left')])
+
+async function send({ scenario }: WorkerCall, signal: AbortSignal): Promise<WorkerAnswer> {
+  const shared = fetches.get(scenario)
+  if (shared === undefined) throw new Error(`There is no scenario ${scenario}.`)
+  const init = { method: 'POST', body: '{}', signal }
+  const response = await shared(`${ORIGIN}/${scenario}/mcp`, init)
+  return { status: response.status, token: await response.text() }
+}
+
+async function manage(call: WorkerCall, signal: AbortSignal): Promise<WorkerAnswer> {
+  const manager = managers.get(call.scenario)
+  if (call.manager === 'close') await manager?.close()
+  if (call.manager === 'logout') await manager?.logout()
+  if (call.manager === 'credential') {
+    const credential = await manager?.credential({ signal })
+    return credential === undefined ? { error: 'There is no such manager.' } : { status: 200 }
+  }
+  return {}
+}
 
 async function answer(call: WorkerCall): Promise<WorkerAnswer> {
   const { scenario, leaveAfter, abortAfter } = call
   forward.set(scenario, (forward.get(scenario) ?? 0) + (call.forward ?? 0))
-  const send = fetches.get(scenario)
-  if (send === undefined) return { error: `There is no scenario ${scenario}.` }
   const controller = new AbortController()
   if (abortAfter !== undefined) {
     setTimeout(() => controller.abort(new Error('The caller has gone.')), abortAfter)
   }
-  const sent = send(`${ORIGIN}/${scenario}/mcp`, {
-    method: 'POST',
-    body: '{}',
-    signal: controller.signal,
-  }).then(
-    async (response): Promise<WorkerAnswer> => ({
-      status: response.status,
-      token: await response.text(),
-    }),
+  const make = call.manager === undefined ? send : manage
+  const outcome = make(call, controller.signal).catch(
     (error: Error & { code?: string }): WorkerAnswer => ({
       error: `${error.name} ${error.code ?? ''}: ${error.message}`,
     }),
   )
-  if (leaveAfter === undefined) {
-    const outcome = await sent
-    await new Promise((resolve) => setTimeout(resolve, call.stayFor ?? 0))
-    return outcome
-  }
-  const left = new Promise<WorkerAnswer>((resolve) => {
-    setTimeout(() => resolve({ left: true }), leaveAfter)
-  })
-  return Promise.race([sent, left])
+  const passed = (milliseconds: number) =>
+    new Promise<WorkerAnswer>((resolve) => {
+      setTimeout(() => resolve({ left: true }), milliseconds)
+    })
+  if (leaveAfter !== undefined) return Promise.race([outcome, passed(leaveAfter)])
+  await outcome
+  await passed(call.stayFor ?? 0)
+  return outcome
 }
 
-// The default export is how a Worker is made.
-export default {
+/** The entry point, which workerd finds by its name. */
+export const worker = {
   async fetch(request: Request): Promise<Response> {
     return Response.json(await answer((await request.json()) as WorkerCall))
   },
