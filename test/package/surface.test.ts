@@ -1,100 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { packageEntries, readSurfaces } from './api-surface.ts'
 
-describe('the public surface', () => {
-  it('of mcp-credentials is this', async () => {
-    expect(Object.keys(await import('mcp-credentials')).sort()).toMatchInlineSnapshot(`
-      [
-        "ConfigurationError",
-        "CredentialError",
-        "DiscoveryError",
-        "LoginRequiredError",
-        "StoreError",
-        "TokenManager",
-        "all",
-        "apiKey",
-        "authorizedFetch",
-        "basic",
-        "bearer",
-        "command",
-        "custom",
-        "env",
-        "file",
-        "firstAvailable",
-        "fromCommand",
-        "fromGoogleAuth",
-        "fromTokenCredential",
-        "generateSigningKey",
-        "headers",
-        "hmac",
-        "httpSignature",
-        "isCredentialError",
-        "jwt",
-        "parseChallenges",
-        "perTenant",
-        "rotating",
-        "withCredentials",
-      ]
-    `)
-  })
+const entries = await packageEntries(fileURLToPath(new URL('../..', import.meta.url)))
 
-  it('of mcp-credentials/mcp is this', async () => {
-    expect(Object.keys(await import('mcp-credentials/mcp')).sort()).toMatchInlineSnapshot(`
-      [
-        "connect",
-        "stdioEnvironment",
-        "toAuthProvider",
-        "toOAuthClientProvider",
-        "withToolArguments",
-      ]
-    `)
-  })
+const surfaces = readSurfaces(entries).map(({ name, values }) => [name, values] as const)
 
-  it('of mcp-credentials/oauth is this', async () => {
-    expect(Object.keys(await import('mcp-credentials/oauth')).sort()).toMatchInlineSnapshot(`
-      [
-        "authorizationCode",
-        "clientCredentials",
-        "clientMetadataDocument",
-        "deviceCode",
-        "discover",
-        "enterpriseManaged",
-        "jwtBearer",
-        "oauthExtensions",
-        "privateKeyJwt",
-        "refreshToken",
-        "savedLogin",
-        "tokenEndpoint",
-        "tokenExchange",
-      ]
-    `)
-  })
-
-  it('of the stores is this', async () => {
-    const surface = async (name: string) =>
-      Object.keys(await import(`mcp-credentials/${name}`)).sort()
-    expect(await surface('file')).toEqual(['encryptedFileStore'])
-    expect(await surface('keychain')).toEqual(['keychainEntry', 'keychainStore', 'napiKeyring'])
-    expect(await surface('redis')).toEqual(['redisStore'])
-    expect(await surface('migrate')).toEqual(['findKeychainLogins', 'findMcpRemoteLogins'])
-    expect(await surface('testing')).toEqual([
-      'acquireContext',
-      'memoryStore',
-      'providerContract',
-      'storeContract',
-      'testAuthorizationServer',
-      'testMcpServer',
-      'testServers',
-    ])
-  })
-
-  it('of mcp-credentials/aws is this', async () => {
-    expect(Object.keys(await import('mcp-credentials/aws')).sort()).toEqual(['awsSigV4'])
-  })
-
-  it('of mcp-credentials/node is this', async () => {
-    expect(Object.keys(await import('mcp-credentials/node')).sort()).toEqual([
-      'mutualTls',
-      'publicFetch',
-    ])
-  })
+test.each(surfaces)('%s exports the values that it declares', async (name, values) => {
+  const module = (await import(name)) as object
+  expect(Object.keys(module).sort()).toEqual([...values].sort())
 })

@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { executableOf } from './binary.ts'
+import type { WorkerAnswer, WorkerCall } from './worker.ts'
+
+/** An MCP server and its issuer of one scenario, as the test wants them. */
+export interface Behaviour {
+  /** How many tokens were asked for. */
+  asked: number
+  /** Milliseconds that the issuer takes; `Infinity`: it never answers. */
+  issuerDelay: number
+  /** The issuer's HTTP status. */
+  issuerStatus: number
+  /** Milliseconds that the MCP server takes. */
+  serverDelay: number
+  /** Tokens that the MCP server refuses. */
+  readonly refused: Set<string>
+}
+
+/** A Worker in workerd, and the servers that it calls. */
+export interface WorkerHost {
+  /** The servers of one scenario. */
+  behaviour(scenario: string): Behaviour
+  /** Makes one request to the Worker. */
+  call(call: WorkerCall): Promise<WorkerAnswer>
+  /** What workerd wrote. */
+  output(): string
+  stop(): Promise<void>
+}
+
+/** Starts workerd with the Worker of `worker.ts`, under the rules of a compatibility date. */
+export async function startWorkerHost(compatibilityDate: string): Promise<WorkerHost> {
+  const world = await startWorld()
+  const folder = await mkdtemp(join(tmpdir(), 'workerd-'))
+  await writeFile(join(folder, 'worker.js'), await bundle(world.origin))
+  await writeFile(join(folder, 'config.capnp'), configuration(compatibilityDate))
+  const child = spawn(executableOf('workerd'), ['serve', 'config.capnp', '--control-fd=3'], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+  }
+  const port = await listeningPort(child, () => output)
+  return {
+    behaviour: world.behaviour,
+    output: () => output,
+    async call(call) {
+      const init = { method: 'POST', body: JSON.stringify(call), signal: AbortSignal.timeout(9000) }
+      const response = await fetch(`http://127.0.0.1:${port}/`, init)
+      const text = await response.text()
+      if (!response.ok) return { error: `The Worker failed: ${response.status} ${text}` }
+      return JSON.parse(text) as WorkerAnswer
+    },
+    async stop() {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      await world.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startWorld() {
+  const behaviours = new Map<string, Behaviour>()
+  const behaviour = (scenario: string): Behaviour => {
+    const known = behaviours.get(scenario)
+    if (known !== undefined) return known
+    const fresh = {
+      asked: 0,
+      issuerDelay: 0,
+      issuerStatus: 200,
+      serverDelay: 0,
+      refused: new Set<string>(),
+    }
+    behaviours.set(scenario, fresh)
+    return fresh
+  }
+  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+    const [, scenario = '', endpoint] = (request.url ?? '').split('/')
+    const now = behaviour(scenario)
+    request.resume()
+    if (endpoint !== 'mcp') {
+      if (endpoint === 'token') now.asked += 1
+      const token = `token-${now.asked}`
+      if (now.issuerDelay === Number.POSITIVE_INFINITY) return
+      await delay(now.issuerDelay)
+      response.statusCode = now.issuerStatus
+      return void response.end(token)
+    }
+    const token = request.headers.authorization?.replace('Bearer ', '') ?? 'none'
+    await delay(now.serverDelay)
+    response.statusCode = now.refused.has(token) ? 401 : 200
+    response.end(token)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const close = async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+  return { behaviour, origin: `http://127.0.0.1:${port}`, close }
+}
+
+/** The Worker as one file, with the built package in it. */
+async function bundle(origin: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('worker.ts', import.meta.url))],
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['workerd', 'worker'],
+    external: ['jose', 'node:*'],
+    define: { ORIGIN: JSON.stringify(origin) },
+    write: false,
+  })
+  return outputFiles[0]?.text ?? ''
+}
+
+function configuration(compatibilityDate: string): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "net", network = (allow = ["private"]))
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = (name = "main", entrypoint = "worker"))]
+);
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  compatibilityDate = "${compatibilityDate}",
+  globalOutbound = "net"
+);
+`
+}
+
+/** workerd picks a free port and tells which on its control channel. */
+async function listeningPort(child: ChildProcess, output: () => string): Promise<number> {
+  const control = child.stdio[3] as Readable
+  const failed = once(child, 'exit').then(() => {
+    throw new Error(`workerd ended before it listened: ${output()}`)
+  })
+  failed.catch(() => {})
+  let text = ''
+  const found = (async () => {
+    for await (const chunk of control) {
+      text += String(chunk)
+      const line = text.split('\n').find((entry) => entry.includes('"listen"'))
+      if (line !== undefined) return (JSON.parse(line) as { port: number }).port
+    }
+    throw new Error('workerd closed its control channel.')
+  })()
+  return Promise.race([found, failed])
+}
