@@ -47,7 +47,8 @@ export interface AcquisitionHost {
  * | `overdue` | the time limit passes after a single-use grant was sent: the waiters receive an error, the answer is still wanted | `ended` |
  * | `ended` | the outcome is there, or it was cancelled or abandoned | |
  *
- * An acquisition that has sent a single-use grant is never cancelled: its result would be lost.
+ * An acquisition that has sent a single-use grant is never cancelled: its result would be lost. It can be
+ * abandoned, after a logout or a long time; its result then comes as one that is discarded.
  */
 export class Acquisition {
   readonly request: AcquisitionRequest
@@ -64,6 +65,7 @@ export class Acquisition {
   /** Settles when it occupies nothing any more. */
   readonly ended: Promise<void>
   readonly #controller = new AbortController()
+  readonly #unwanted = new AbortController()
   readonly #host: AcquisitionHost
   readonly #clock: () => number
   readonly #hopelessAt: number
@@ -98,9 +100,14 @@ export class Acquisition {
     void this.#run(start.limitMs)
   }
 
-  /** Aborts when the acquisition is cancelled or abandoned. */
+  /** Aborts when the acquisition is cancelled or aborted. */
   get signal(): AbortSignal {
     return this.#controller.signal
+  }
+
+  /** Aborts when nobody wants the result any more; what was sent may still be answered. */
+  get unwanted(): AbortSignal {
+    return this.#unwanted.signal
   }
 
   /** A single-use grant has been sent. */
@@ -130,13 +137,19 @@ export class Acquisition {
 
   /** Ends the acquisition, unless a single-use grant is under way. */
   cancel(reason: unknown): void {
-    if (!this.#committed) this.abandon(reason)
+    if (!this.#committed) this.abort(reason)
   }
 
   /** Ends the acquisition in any case. */
+  abort(reason: unknown): void {
+    this.abandon(reason)
+    this.#controller.abort(reason)
+  }
+
+  /** Makes room for the next one. A single-use grant that was sent is not aborted. */
   abandon(reason: unknown): void {
     if (!this.#finish()) return
-    this.#controller.abort(reason)
+    this.#unwanted.abort(reason)
     this.flight.reject(reason)
   }
 
@@ -159,6 +172,7 @@ export class Acquisition {
     const error = this.#host.timeoutError(this)
     if (!this.#committed) {
       if (this.#finish()) {
+        this.#unwanted.abort(error)
         this.#controller.abort(error)
         this.#settle({ error, timedOut: true })
       }

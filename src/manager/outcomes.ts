@@ -223,8 +223,10 @@ export class Outcomes implements AcquisitionHost {
   }
 
   #arm(): void {
-    const { held, options, failures } = this.#parts
+    const { held, lane, options, failures } = this.#parts
     if (this.#keepFresh === undefined || !held.open || held.credential === undefined) return
+    // The end of what runs sets the timer.
+    if (lane.running !== undefined) return
     this.#keepFresh.arm(Math.max(held.deadlines.refreshAt, options.now() + failures.pauseMs))
   }
 }

@@ -156,8 +156,6 @@ export class Persistence {
 
   async #renew(request: StoredRequest, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
     const { previous, context, signal } = request
-    // The caller may have left while the lock was awaited.
-    signal.throwIfAborted()
     const record = await this.#read()
     const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
@@ -168,6 +166,8 @@ export class Persistence {
     const wasPending = record?.pending !== undefined
     let committed = false
     let salvaged: Credential | undefined
+    // The caller may have left while the lock and the store were awaited.
+    signal.throwIfAborted()
     try {
       const acquiring = acquire(
         record?.refused === true ? undefined : before,

@@ -76,7 +76,7 @@ export class Source {
     const wanted = {
       reason: request.reason,
       previous,
-      signal,
+      signal: acquisition.unwanted,
       storeOnly: request.storeOnly === true,
       context: contextOf(previous, nothingSent, recover),
     }

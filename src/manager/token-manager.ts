@@ -169,7 +169,9 @@ export class TokenManager {
     // The lifecycle is suspended first.
     await Promise.resolve()
     try {
-      await this.#endAcquisition(lifecycle.loggedOutError())
+      const reason = lifecycle.loggedOutError()
+      await this.#endAcquisition(reason)
+      this.#parts.lane.running?.abandon(reason)
       const revoked = await withinLimit(source.giveUp(lifecycle.latest))
       lifecycle.resume(true)
       reporter.emit({ type: 'logged_out', revoked })
@@ -185,7 +187,7 @@ export class TokenManager {
     const reason = this.#lifecycle.close()
     const ending = Promise.allSettled([this.#endAcquisition(reason), this.#loggingOut])
     await within(graceMs, ending)
-    lane.running?.abandon(reason)
+    lane.running?.abort(reason)
     await within(graceMs, source.flush())
     reporter.emit({ type: 'closed' })
   }

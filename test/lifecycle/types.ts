@@ -1,10 +1,5 @@
 /** What a story is made of: its settings, its people, and everything that is remembered of it. */
-import type {
-  AcquireReason,
-  Credential,
-  CredentialEvent,
-  CredentialStore,
-} from '../../src/index.ts'
+import type { AcquireContext, Credential, CredentialEvent, CredentialStore } from '../../src/index.ts'
 import type { Form, Subject } from './subject.ts'
 import type { VirtualTime } from './time.ts'
 
@@ -66,7 +61,7 @@ export interface Acquisition {
   readonly order: number
   readonly at: number
   readonly counted: number
-  readonly reason: AcquireReason
+  readonly reason: AcquireContext['reason']
   readonly scope: string | undefined
   readonly interactive: boolean
   readonly retryAfter: number | undefined

@@ -94,7 +94,7 @@ describe('an acquisition', () => {
     await vi.advanceTimersByTimeAsync(1)
     expect(acquisition.hopeless).toBe(true)
     acquisition.abandon(new Error('abandoned'))
-    expect([acquisition.signal.aborted, released()]).toEqual([true, 1])
+    expect([acquisition.signal.aborted, released()]).toEqual([false, 1])
   })
 
   test('is not ended by a time limit of a month at once', async () => {
