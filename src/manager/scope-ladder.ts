@@ -20,7 +20,8 @@ export class ScopeLadder {
   /** What step-ups have brought so far. */
   #granted: string | undefined
   #attempts: readonly number[] = []
-  readonly #refused = new Map<string, number>()
+  /** What became of the last step-ups, by what was asked for. */
+  readonly #results = new Map<string, { readonly at: number; readonly refused: boolean }>()
 
   constructor(clock: () => number) {
     this.#clock = clock
@@ -48,8 +49,10 @@ export class ScopeLadder {
     const now = this.#clock()
     const isRecent = (time: number) => now - time < stepUpPauseMs
     this.#attempts = this.#attempts.filter(isRecent)
-    const refusedAt = this.#refused.get(union)
-    if (refusedAt !== undefined && isRecent(refusedAt)) return undefined
+    const result = this.#results.get(union)
+    // A server that asks for what it has granted a short time ago is not content with anything.
+    const isPointless = result?.refused === true || scopeCovers(held, union)
+    if (result !== undefined && isRecent(result.at) && isPointless) return undefined
     return this.#attempts.length < maxStepUps ? union : undefined
   }
 
@@ -68,24 +71,28 @@ export class ScopeLadder {
     const granted = scope ?? asked
     const all = scopeUnion(this.#granted, granted)
     this.#granted = all.length > maxScopeLength ? granted : all
-    if (!scopeCovers(granted, asked)) this.refused(asked)
+    this.#record(asked, !scopeCovers(granted, asked))
   }
 
   /** A step-up was refused. */
   refused(asked: string): void {
-    if (this.#refused.size >= maxStepUps) this.#refused.clear()
-    this.#refused.set(asked, this.#clock())
+    this.#record(asked, true)
   }
 
   /** A login makes up for refusals. */
   forgive(): void {
     this.#attempts = []
-    this.#refused.clear()
+    this.#results.clear()
   }
 
   /** A logout ends everything. */
   clear(): void {
     this.forgive()
     this.#granted = undefined
+  }
+
+  #record(asked: string, refused: boolean): void {
+    if (this.#results.size >= maxStepUps) this.#results.clear()
+    this.#results.set(asked, { at: this.#clock(), refused })
   }
 }

@@ -130,10 +130,7 @@ export class TransportSide implements TransportPort {
       const { credential: present } = held
       // After a logout the request has to start anew.
       if (present === undefined || !held.open || epoch !== held.epoch) return undefined
-      if (!held.rejected && scopeCovers(held.scope, scope)) {
-        // A server that asks for what was granted is not content with anything.
-        return present === credential ? undefined : present
-      }
+      if (present !== credential && !held.rejected && scopeCovers(held.scope, scope)) return present
       const { running } = lane
       const wanted = scopes.plan(held.scope, scope)
       if (running?.request.reason === 'insufficient_scope') {

@@ -136,7 +136,9 @@ function remember(world: World, member: Member, { what, tenant, order }: Call): 
     seat.entitlements.push(world.time.counted())
     seat.lastPerson = order
   }
-  if (world.config.form !== 'tenants' || what === 'close') return
+  const isAbsent =
+    (what === 'renew' || what === 'credential') && member.subject[what] === undefined
+  if (world.config.form !== 'tenants' || what === 'close' || isAbsent) return
   member.recent.delete(tenant)
   member.recent.add(tenant)
   // One more than are kept, since nobody can tell whether the tenant comes or the other goes first.

@@ -1,5 +1,10 @@
 /** What a story is made of: its settings, its people, and everything that is remembered of it. */
-import type { AcquireContext, Credential, CredentialEvent, CredentialStore } from '../../src/index.ts'
+import type {
+  AcquireContext,
+  Credential,
+  CredentialEvent,
+  CredentialStore,
+} from '../../src/index.ts'
 import type { Form, Subject } from './subject.ts'
 import type { VirtualTime } from './time.ts'
 

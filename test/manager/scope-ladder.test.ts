@@ -54,6 +54,15 @@ describe('step-ups', () => {
     expect(scopes.plan('read', 'write')).toBe('read write')
   })
 
+  test('do not ask again for what was granted and is held, before ten minutes are over', () => {
+    const { clock, scopes } = setUp()
+    scopes.begin()
+    scopes.granted('read write', undefined)
+    expect(scopes.plan('read write', 'write')).toBeUndefined()
+    clock.advance(600_000)
+    expect(scopes.plan('read write', 'write')).toBe('read write')
+  })
+
   test.each([
     ['nothing', ' '],
     ['thousands of characters', 'x'.repeat(2001)],
