@@ -82,7 +82,7 @@ export function checkRedemption(
       earlier.state === 'failed' ||
       isAbandoned ||
       (earlier.state === 'open' && isEnded) ||
-      (isFollower && world.storeFailed)
+      (isFollower && (world.storeFailed || world.recordsDeleted))
     if (isExcused) continue
     violate(world, `the single-use ${grant.name} is redeemed twice`)
   }
