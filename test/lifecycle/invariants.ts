@@ -31,6 +31,8 @@ export function checkStart(world: World, started: Acquisition, context: AcquireC
   }
   if (scope.length > longestScope)
     violate(world, `a scope of ${scope.length} characters is asked for`)
+  // Whoever waited through a logout has a new login.
+  if (callers.length > 0) seat.lastCall = started.order
   const isUnasked = !started.interactive && callers.length === 0
   if (isUnasked && seat.loggedOutAt > seat.lastCall) {
     violate(world, 'a manager goes on renewing after logout()')

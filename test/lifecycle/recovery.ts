@@ -67,7 +67,8 @@ function patienceFor(
   start: number,
 ): number {
   const until = member.seats.get(tenant)?.pausedUntil ?? 0
-  const usual = patienceMs + (config.interactive ? personSeconds * 1000 : 0)
+  // One person may have begun before, for an answer that is worth nothing, and one helps after it.
+  const usual = patienceMs + (config.interactive ? (2 * personSeconds + 5) * 1000 : 0)
   return Math.max(usual, Math.min(until - start + 2000, 305_000))
 }
 
