@@ -149,7 +149,7 @@ export function noteLogout(world: World, call: Call): void {
   const isMine = (token: Token) =>
     token.acquisition?.member === member
       ? token.acquisition.order < order
-      : token.storedOrder < call.settledOrder
+      : token.storedOrder < order
   for (const token of world.tokens.values()) {
     // What the store lost or kept against its word may come back, and nobody can tell.
     if (token.tenant === tenant && isMine(token) && !world.storeFailed) member.loggedOut.add(token)
