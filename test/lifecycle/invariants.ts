@@ -31,6 +31,8 @@ export function checkStart(world: World, started: Acquisition, context: AcquireC
   }
   if (scope.length > longestScope)
     violate(world, `a scope of ${scope.length} characters is asked for`)
+  // Whoever waited through a logout has a new login.
+  if (callers.length > 0) seat.lastCall = started.order
   const isUnasked = !started.interactive && callers.length === 0
   if (isUnasked && seat.loggedOutAt > seat.lastCall) {
     violate(world, 'a manager goes on renewing after logout()')
@@ -82,7 +84,7 @@ export function checkRedemption(
       earlier.state === 'failed' ||
       isAbandoned ||
       (earlier.state === 'open' && isEnded) ||
-      (isFollower && world.storeFailed)
+      (isFollower && (world.storeFailed || world.recordsDeleted))
     if (isExcused) continue
     violate(world, `the single-use ${grant.name} is redeemed twice`)
   }
@@ -90,7 +92,9 @@ export function checkRedemption(
     if (token.grant === grant) violate(world, `${grant.name} is redeemed after its logout`)
   }
   const onAbort = () => {
-    if (now.state === 'open' && member.closedAt === 0) {
+    // Nobody hopes for an answer after twice the time that it may take.
+    const isHopeless = world.time.elapsed() - now.at >= 2 * limit
+    if (now.state === 'open' && member.closedAt === 0 && !isHopeless) {
       violate(world, `the signal of an acquisition that sent ${grant.name} is aborted`)
     }
   }
@@ -145,7 +149,7 @@ export function noteLogout(world: World, call: Call): void {
   const isMine = (token: Token) =>
     token.acquisition?.member === member
       ? token.acquisition.order < order
-      : token.storedOrder < call.settledOrder
+      : token.storedOrder < order
   for (const token of world.tokens.values()) {
     // What the store lost or kept against its word may come back, and nobody can tell.
     if (token.tenant === tenant && isMine(token) && !world.storeFailed) member.loggedOut.add(token)

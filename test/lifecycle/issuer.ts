@@ -21,7 +21,8 @@ import {
   type World,
 } from './types.ts'
 
-const personSeconds = 8
+/** How long a person takes to log in. */
+export const personSeconds = 8
 
 export function issuerFor(world: World, member: () => Member, tenant: string): CredentialProvider {
   const { interactive, scoped, stored } = world.config

@@ -144,7 +144,8 @@ function remember(world: World, member: Member, { what, tenant, order }: Call): 
   // One more than are kept, since nobody can tell whether the tenant comes or the other goes first.
   const kept = [...member.recent].slice(-maxTenants)
   for (const [name, other] of member.seats) {
-    const isBusy = [...member.open].some((call) => call.tenant === name)
+    const isRenewing = other.acquisitions.some(({ state }) => state === 'open')
+    const isBusy = isRenewing || [...member.open].some((call) => call.tenant === name)
     const wasSeen = member.recent.has(name)
     if (wasSeen && !isBusy && !kept.includes(name)) other.evicted = true
   }
@@ -266,6 +267,7 @@ function hear(world: World, member: Member, event: CredentialEvent): unknown {
   if (event.type === 'acquire_success') {
     const token = event.source === 'network' ? seat.delivered : seat.restored
     if (token !== undefined) {
+      token.isLate ||= (event.expiresIn ?? 1) <= 0
       if (event.source === 'network') checkNarrowing(world, member, seat, token)
       member.rejected.delete(token)
     }

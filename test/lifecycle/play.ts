@@ -17,7 +17,8 @@ import {
 } from './types.ts'
 
 export function makeWorld(config: Config): World {
-  const onHot = (count: number) => violate(world, `${count} timers go off in one second`)
+  const onHot = (count: number, delay: string) =>
+    violate(world, `${count} timers go off in one second, the last after ${delay}`)
   const world: World = {
     config,
     time: virtualTime(onHot),
@@ -38,6 +39,7 @@ export function makeWorld(config: Config): World {
     store: 'ok',
     dateOff: 0,
     storeFailed: false,
+    recordsDeleted: false,
     healthy: false,
     turn: config.form === 'tenants' ? 'a' : '',
     orders: 0,
@@ -241,6 +243,7 @@ async function meddle(world: World, main: Member, what: string, tenant: string):
   const key = world.keys.get(tenant)
   if (key === undefined || (world.holders.get(key) ?? 0) > 0) return
   if (what === 'somebody deletes') {
+    world.recordsDeleted = true
     await world.records.delete(key)
     return
   }

@@ -1,5 +1,6 @@
 /** The end of every story: the world becomes healthy, and nothing may be left. */
 import { getEventListeners } from 'node:events'
+import { personSeconds } from './issuer.ts'
 import { begin, type CallOptions } from './members.ts'
 import { ownListeners } from './server.ts'
 import { type Call, type Member, note, type Seat, violate, type World } from './types.ts'
@@ -40,12 +41,12 @@ async function heals(world: World, member: Member, options: CallOptions): Promis
   const isOver = () => world.violations.length > 0
   const settled = async (call: Call) => {
     await world.time.settle()
-    while (!call.settled && passed() <= patienceFor(member, options, start) && !isOver()) {
+    while (!call.settled && passed() <= patienceFor(world, member, options, start) && !isOver()) {
       await world.time.advance(500, isOver)
     }
     return call.settled
   }
-  while (!isOver() && passed() <= patienceFor(member, options, start)) {
+  while (!isOver() && passed() <= patienceFor(world, member, options, start)) {
     const call = begin(world, member, 'request', options)
     if (!(await settled(call))) break
     if (call.ok && call.status === 200) return
@@ -59,9 +60,16 @@ async function heals(world: World, member: Member, options: CallOptions): Promis
 }
 
 /** After a server that refused one new token after the other, renewals are rare for minutes. */
-function patienceFor(member: Member, { tenant }: CallOptions, start: number): number {
+function patienceFor(
+  { config }: World,
+  member: Member,
+  { tenant }: CallOptions,
+  start: number,
+): number {
   const until = member.seats.get(tenant)?.pausedUntil ?? 0
-  return Math.max(patienceMs, Math.min(until - start + 2000, 305_000))
+  // One person may have begun before, for an answer that is worth nothing, and one helps after it.
+  const usual = patienceMs + (config.interactive ? (2 * personSeconds + 5) * 1000 : 0)
+  return Math.max(usual, Math.min(until - start + 2000, 305_000))
 }
 
 /** No step-up was refused lately, and there were fewer than are allowed. */

@@ -156,6 +156,7 @@ export function storeFor(world: World, member: () => Member): CredentialStore {
     async delete(key) {
       await pass('delete')
       note(world, `${member().name}: deletes the record`)
+      world.recordsDeleted = true
       return records.delete(key)
     },
     list: () => records.list(),

@@ -48,7 +48,7 @@ const tooMany = 100
  *
  * @param onHot - Hears of timers that go off all the time.
  */
-export function virtualTime(onHot: (count: number) => void): VirtualTime {
+export function virtualTime(onHot: (count: number, delay: string) => void): VirtualTime {
   const timers = new Map<number, Timer>()
   let elapsed = 0
   let skew = 0
@@ -69,11 +69,11 @@ export function virtualTime(onHot: (count: number) => void): VirtualTime {
     }
     return best
   }
-  const fire = ({ run, isWorlds }: Timer) => {
+  const fire = ({ run, isWorlds, label }: Timer) => {
     const now = Math.floor(elapsed / 1000)
     inSecond = now === second ? inSecond + (isWorlds ? 0 : 1) : 0
     second = now
-    if (inSecond === tooMany) onHot(inSecond)
+    if (inSecond === tooMany) onHot(inSecond, label)
     run()
   }
   const settle = () => new Promise<void>((resolve) => void turn(resolve))

@@ -179,6 +179,8 @@ export interface World {
   dateOff: number
   /** The store lost something, so what it was to prevent may happen. */
   storeFailed: boolean
+  /** What somebody has in memory may have been renewed by another, and nobody can tell any more. */
+  recordsDeleted: boolean
   healthy: boolean
   turn: string
   orders: number
