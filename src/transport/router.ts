@@ -60,15 +60,16 @@ export class Router {
 
   /** Sends a request. No `await` may precede the binding, or a later request could bind first. */
   fetch(input: string | URL | Request, init: RequestInit | undefined): Promise<Response> {
+    let call: Call | undefined
     try {
+      call = snapshotCall(input, init)
       if (this.#pool.closed) throw this.#closedError()
-      const call = snapshotCall(input, init)
       if (this.#binding === undefined && isOAuthRequest(call, call.url, undefined)) {
         return this.#passThrough(call, resourceLabel(call.url))
       }
       return this.#route(this.#binding ?? this.#bind(call.url), call)
     } catch (error) {
-      return Promise.reject(error)
+      return failed(call, error)
     }
   }
 
@@ -125,8 +126,7 @@ export class Router {
     try {
       member = this.#lease(binding, selectionRequestOf(call))
     } catch (error) {
-      if (isEventSourceRequest(call)) return answerEventSource(error, false)
-      throw error
+      return failed(call, error)
     }
     try {
       const complete = await completeCall(call)
@@ -219,6 +219,12 @@ export class Router {
       remedy: 'Make a new one, or a new transport.',
     })
   }
+}
+
+/** The outcome of a request that was not sent. */
+async function failed(call: Call | undefined, error: unknown): Promise<Response> {
+  if (call !== undefined && isEventSourceRequest(call)) return answerEventSource(error, false)
+  throw error
 }
 
 function memberOf({ member }: Binding): Member {
