@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { CredentialEvent } from '../events.ts'
 import type { TokenManager } from '../manager/token-manager.ts'
 import type { Sender } from './sender.ts'
 
@@ -77,3 +78,33 @@ export class ManagerPool {
     if (failed !== undefined) throw failed.reason
   }
 }
+
+/**
+ * Follows the background renewals of a manager by its events, so that they count as uses.
+ *
+ * @param begin - A renewal began.
+ * @param end - It ended. Called later than the event, whose sender must not be closed meanwhile.
+ */
+export function followRenewals(
+  begin: () => void,
+  end: () => void,
+): (event: CredentialEvent) => void {
+  let isRenewing = false
+  return (event) => {
+    if (event.type === 'acquire_start') {
+      if (isRenewing || !event.background) return
+      isRenewing = true
+      begin()
+    } else if (isRenewing && endsRenewal.has(event.type)) {
+      isRenewing = false
+      queueMicrotask(end)
+    }
+  }
+}
+
+const endsRenewal: ReadonlySet<CredentialEvent['type']> = new Set([
+  'acquire_success',
+  'acquire_failure',
+  'logged_out',
+  'closed',
+])

@@ -10,11 +10,12 @@ import type {
   SelectionRequest,
 } from '../credential.ts'
 import { ConfigurationError, CredentialError, resourceLabel } from '../errors.ts'
+import type { CredentialEventListener } from '../events.ts'
 import { TokenManager, transportPortOf } from '../manager/token-manager.ts'
 import type { TransportPort } from '../manager/transport-port.ts'
 import { type Call, completeCall, snapshotCall } from './call.ts'
 import { answerEventSource, isEventSourceRequest } from './event-source.ts'
-import { ManagerPool, type Member } from './manager-pool.ts'
+import { followRenewals, ManagerPool, type Member } from './manager-pool.ts'
 import { isOAuthRequest } from './oauth-endpoints.ts'
 import type { BindingOptions } from './options.ts'
 import { checkTransportSecurity } from './origin.ts'
@@ -185,27 +186,42 @@ export class Router {
     resource: string | URL,
     tenant: string | undefined,
   ): Member {
-    const manager = this.#createManager(provider, resource, tenant)
-    const port = transportPortOf(manager)
     const { now = Date.now, onEvent, retry = {} } = this.#options
-    const observed = onEvent !== undefined
-    const channel = { port, send: this.#send, now, observed, tenant }
+    // Only where managers are evicted, since otherwise nobody needs to know.
+    const follow =
+      tenant === undefined
+        ? undefined
+        : followRenewals(
+            () => {
+              member.uses += 1
+            },
+            () => this.#pool.release(member),
+          )
+    const manager = this.#createManager(provider, resource, tenant, follow)
+    const port = transportPortOf(manager)
+    const channel = { port, send: this.#send, now, observed: onEvent !== undefined, tenant }
     const policy = resolveRetryPolicy(retry, port.alternatives)
-    return { manager, sender: new Sender(channel, policy), uses: 0 }
+    const member: Member = { manager, sender: new Sender(channel, policy), uses: 0 }
+    return member
   }
 
   #createManager(
     provider: CredentialProvider,
     resource: string | URL,
     tenant?: string,
+    follow?: CredentialEventListener,
   ): TokenManager {
     const { retry: _, allowInsecure = false, ...rest } = this.#options
+    const { onEvent } = rest
+    const listener: CredentialEventListener = (event) => {
+      follow?.(event)
+      return onEvent?.(event)
+    }
     const options = { ...rest, resource, fetch: this.#send }
-    const manager = new TokenManager(
-      provider,
-      options,
-      tenant === undefined ? undefined : { tenant },
-    )
+    const manager =
+      tenant === undefined
+        ? new TokenManager(provider, options)
+        : new TokenManager(provider, { ...options, onEvent: listener }, { tenant })
     checkTransportSecurity(manager.resource, allowInsecure)
     return manager
   }
