@@ -50,11 +50,7 @@ export { type JwtOptions, jwt } from './providers/jwt.ts'
 export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
 export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
-export {
-  type AuthorizedFetch,
-  authorizedFetch,
-  type CredentialOwner,
-} from './transport/authorized-fetch.ts'
+export { type AuthorizedFetch, authorizedFetch } from './transport/authorized-fetch.ts'
 export type { AuthorizedFetchOptions } from './transport/options.ts'
 export type { RetryPolicy } from './transport/retry.ts'
 export { type CredentialTransportOptions, withCredentials } from './transport/with-credentials.ts'

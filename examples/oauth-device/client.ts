@@ -28,7 +28,7 @@ const provider = deviceCode({
   },
 })
 const options = withCredentials(provider, { resource: server.url })
-await options.fetch.manager.credential()
+await options.login()
 
 const client = new Client({ name: 'device-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))
@@ -37,5 +37,6 @@ console.log('whoami answered:', JSON.stringify(content))
 assert.match(JSON.stringify(content), /alice/)
 
 await client.close()
+await options.close()
 await server.close()
 await authorizationServer.close()

@@ -14,7 +14,7 @@ const server = await startOAuthServer({
 
 const provider = authorizationCode({ dpop: true, onAuthorizationUrl: authorizationServer.approve })
 const options = withCredentials(provider, { resource: server.url })
-await options.fetch.manager.login()
+await options.login()
 const client = new Client({ name: 'dpop-example', version: '2.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))
 const { content } = await client.callTool({ name: 'whoami' })
@@ -32,5 +32,6 @@ console.log(`${accepted.length} requests were accepted, with ${proofs.size} diff
 assert.equal(proofs.size, accepted.length)
 
 await client.close()
+await options.close()
 await server.close()
 await authorizationServer.close()

@@ -20,7 +20,7 @@ const provider = authorizationCode({
   },
 })
 const options = withCredentials(provider, { resource: server.url })
-await options.fetch.manager.login()
+await options.login()
 
 const client = new Client({ name: 'login-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))
@@ -29,9 +29,10 @@ console.log('whoami answered:', JSON.stringify(content))
 assert.match(JSON.stringify(content), /alice/)
 await client.close()
 
-const { revoked } = await options.fetch.manager.logout()
+const { revoked } = await options.logout()
 console.log(`logged out; the tokens are void: ${revoked}`)
 assert.equal(revoked, true)
 
+await options.close()
 await server.close()
 await authorizationServer.close()

@@ -36,6 +36,8 @@ export interface TransportPort {
   readonly clockOffset: number
   /** Whether the next request should go without a credential, so that the server says what it wants. */
   readonly wantsChallenge: boolean
+  /** Settles when the acquisition that is under way has ended; `undefined`: there is none. */
+  readonly acquiring: Promise<void> | undefined
   /** Aborts when the manager is closed, with the error that callers receive. */
   readonly closing: AbortSignal
 

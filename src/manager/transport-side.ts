@@ -42,6 +42,10 @@ export class TransportSide implements TransportPort {
     return this.#parts.held.epoch
   }
 
+  get acquiring(): Promise<void> | undefined {
+    return this.#parts.lane.running?.ended
+  }
+
   get clockOffset(): number {
     return this.#parts.serverClock.offset
   }

@@ -76,7 +76,7 @@ const name = 'authorizationCode'
  * const fetch = authorizedFetch(authorizationCode({ clientName: 'Notes agent' }), {
  *   resource: 'https://mcp.example.com/mcp',
  * })
- * await fetch.manager.login()
+ * await fetch.login()
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws

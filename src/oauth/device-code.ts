@@ -50,7 +50,7 @@ export interface DeviceCodeOptions extends OAuthOptions {
  *   }),
  *   { resource: 'https://mcp.example.com/mcp' },
  * )
- * await fetch.manager.login()
+ * await fetch.login()
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws

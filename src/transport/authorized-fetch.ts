@@ -10,8 +10,16 @@ import type { LogoutResult, TokenManager } from '../manager/token-manager.ts'
 import { type AuthorizedFetchOptions, type BindingOptions, checkArguments } from './options.ts'
 import { Router } from './router.ts'
 
-/** Ends and begins the logins behind an {@link AuthorizedFetch}. Its functions need no `this`. */
-export interface CredentialOwner {
+/**
+ * A `fetch` that authenticates, and the owner of the credentials that it sends. Its functions need no `this`.
+ */
+export interface AuthorizedFetch {
+  (input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /**
+   * The token manager. Reading it throws a {@link ConfigurationError} where a selector chooses among several,
+   * and before the first request when there is no option `resource`.
+   */
+  readonly manager: TokenManager
   /**
    * Gets a credential before it is needed, also where a user has declined before or failures forbid to try.
    * Await it before `connect()`: the SDKs give a request up after a minute, and a login may take longer.
@@ -37,18 +45,8 @@ export interface CredentialOwner {
    * requests reject with the code `closed`.
    */
   close(): Promise<void>
-  /** The same as {@link CredentialOwner.close}, for `await using`. */
+  /** The same as {@link AuthorizedFetch.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
-}
-
-/** A `fetch` that authenticates, and the owner of the credentials that it sends. */
-export interface AuthorizedFetch extends CredentialOwner {
-  (input: string | URL | Request, init?: RequestInit): Promise<Response>
-  /**
-   * The token manager. Reading it throws a {@link ConfigurationError} where a selector chooses among several,
-   * and before the first request when there is no option `resource`.
-   */
-  readonly manager: TokenManager
 }
 
 /**
@@ -99,7 +97,7 @@ export function bindingFetch(
   const router = new Router(provider, options)
   const authorized = (input: string | URL | Request, init?: RequestInit) =>
     router.fetch(input, init)
-  const owner: CredentialOwner = {
+  const owner: Omit<AuthorizedFetch, 'manager'> = {
     login: (login) => router.withManager((manager) => manager.login(login)),
     logout: () => router.withManager((manager) => manager.logout()),
     close: () => router.close(),

@@ -42,18 +42,30 @@ export function applyCredential(
   request: Outgoing,
   signal: AbortSignal | undefined,
 ): Promise<void> | undefined {
-  const failed = (error: unknown): never => {
-    const remedy = 'Check that header names and values contain only characters that HTTP allows.'
-    throw foreignError(channel, 'could not be put on the request', error, signal, remedy)
-  }
   let pending: void | Promise<void>
   try {
     pending = credential.apply(request)
   } catch (error) {
-    return failed(error)
+    throw notApplied(channel, error, signal)
   }
-  if (pending === undefined) return undefined
-  return limited(channel, pending, 'was not put on the request', signal).catch(failed)
+  return pending === undefined ? undefined : applied(channel, pending, signal)
+}
+
+async function applied(
+  channel: Channel,
+  pending: Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await limited(channel, pending, 'was not put on the request', signal)
+  } catch (error) {
+    throw notApplied(channel, error, signal)
+  }
+}
+
+function notApplied(channel: Channel, error: unknown, signal: AbortSignal | undefined): unknown {
+  const remedy = 'Check that header names and values contain only characters that HTTP allows.'
+  return foreignError(channel, 'could not be put on the request', error, signal, remedy)
 }
 
 /**

@@ -154,11 +154,12 @@ function nextTarget(
   const isGet = call.method === 'GET' || call.method === 'HEAD'
   // 301, 302 and 303 would turn a POST into a GET without its body (RFC 9110 section 15.4).
   const keepsRequest = isGet || ((status === 307 || status === 308) && content.replayable)
-  if (target?.origin === from.origin && keepsRequest && hops < maxRedirects) {
+  const isWithin = target?.origin === from.origin && keepsRequest && hops < maxRedirects
+  // An authorization server on the same origin must not see the credential.
+  if (isWithin && !isOAuthRequest(call, target, channel.port.resource.pathname)) {
     target.username = ''
     target.password = ''
-    // An authorization server on the same origin must not see the credential.
-    return isOAuthRequest(call, target, channel.port.resource.pathname) ? undefined : target
+    return target
   }
   const label = target === undefined ? '<invalid URL>' : resourceLabel(target)
   channel.port.emit({ type: 'redirect_refused', status, target: label })

@@ -22,8 +22,8 @@ export class LinkedSignal {
 
   /** Aborts when the caller gives up, and when the manager is closed. */
   get signal(): AbortSignal {
-    if (this.#caller === undefined) return this.#closing
-    this.#controller ??= this.#link([this.#caller, this.#closing])
+    // Its own even without a caller's: what a credential adds to the manager's would stay there.
+    this.#controller ??= this.#link()
     return this.#controller.signal
   }
 
@@ -33,9 +33,10 @@ export class LinkedSignal {
     this.#unsubscribe = []
   }
 
-  #link(sources: readonly AbortSignal[]): AbortController {
+  #link(): AbortController {
     const controller = new AbortController()
-    this.#unsubscribe = sources.map((source) =>
+    const sources = this.#caller === undefined ? [] : [this.#caller]
+    this.#unsubscribe = [...sources, this.#closing].map((source) =>
       onAbort(source, () => controller.abort(source.reason)),
     )
     return controller

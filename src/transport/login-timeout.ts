@@ -15,12 +15,14 @@ const loginTimeoutMs = 50_000
  * login continues without the request, so that a later request finds it complete.
  *
  * @param wait - Waits for the credential; its signal aborts when the caller gives up meanwhile.
+ * @param tenant - The key by which a selector chose the manager.
  * @throws `LoginRequiredError` with the reason `login_pending` when the login takes longer.
  */
 export async function withLoginTimeout<T>(
   manager: Pick<TransportPort, 'interactive' | 'provider' | 'resource'>,
   signal: AbortSignal | undefined,
   wait: (signal: AbortSignal | undefined) => Promise<T>,
+  tenant?: string,
 ): Promise<T> {
   const { interactive, provider, resource } = manager
   if (!interactive) return wait(signal)
@@ -34,7 +36,7 @@ export async function withLoginTimeout<T>(
       const problem = `${provider}: there is still no credential after ${loginTimeoutMs / 1000} s.`
       const remedy =
         'If a user is logging in, await `login()` of withCredentials() or authorizedFetch() before `connect()`.'
-      const where = { provider, resource, retryable: true, remedy }
+      const where = { provider, resource, tenant, retryable: true, remedy }
       reject(new LoginRequiredError('login_pending', problem, where))
     }, loginTimeoutMs)
   })

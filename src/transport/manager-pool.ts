@@ -4,11 +4,13 @@
  * @module
  */
 import type { TokenManager } from '../manager/token-manager.ts'
+import type { TransportPort } from '../manager/transport-port.ts'
 import type { Sender } from './sender.ts'
 
 /** A manager, and what sends its requests. */
 export interface Member {
   readonly manager: TokenManager
+  readonly port: Pick<TransportPort, 'acquiring'>
   readonly sender: Sender
   /** How many requests, logins and logouts are under way. */
   uses: number
@@ -60,7 +62,10 @@ export class ManagerPool {
     if (this.#members.size <= this.#maxKept || this.closed) return
     for (const [key, member] of this.#members) {
       if (this.#members.size <= this.#maxKept) return
-      if (member.uses > 0) continue
+      const { acquiring } = member.port
+      // Its renewal may have cost a refresh token already.
+      if (acquiring !== undefined) void acquiring.then(() => this.#evict())
+      if (member.uses > 0 || acquiring !== undefined) continue
       this.#members.delete(key)
       const eviction: Promise<void> = member.manager
         .close()

@@ -60,15 +60,16 @@ export class Router {
 
   /** Sends a request. No `await` may precede the binding, or a later request could bind first. */
   fetch(input: string | URL | Request, init: RequestInit | undefined): Promise<Response> {
+    let call: Call | undefined
     try {
+      call = snapshotCall(input, init)
       if (this.#pool.closed) throw this.#closedError()
-      const call = snapshotCall(input, init)
       if (this.#binding === undefined && isOAuthRequest(call, call.url, undefined)) {
         return this.#passThrough(call, resourceLabel(call.url))
       }
       return this.#route(this.#binding ?? this.#bind(call.url), call)
     } catch (error) {
-      return Promise.reject(error)
+      return failed(call, error)
     }
   }
 
@@ -125,8 +126,7 @@ export class Router {
     try {
       member = this.#lease(binding, selectionRequestOf(call))
     } catch (error) {
-      if (isEventSourceRequest(call)) return answerEventSource(error, false)
-      throw error
+      return failed(call, error)
     }
     try {
       const complete = await completeCall(call)
@@ -185,13 +185,12 @@ export class Router {
     resource: string | URL,
     tenant: string | undefined,
   ): Member {
+    const { now = Date.now, onEvent, retry = {} } = this.#options
     const manager = this.#createManager(provider, resource, tenant)
     const port = transportPortOf(manager)
-    const { now = Date.now, onEvent, retry = {} } = this.#options
-    const observed = onEvent !== undefined
-    const channel = { port, send: this.#send, now, observed, tenant }
+    const channel = { port, send: this.#send, now, observed: onEvent !== undefined, tenant }
     const policy = resolveRetryPolicy(retry, port.alternatives)
-    return { manager, sender: new Sender(channel, policy), uses: 0 }
+    return { manager, port, sender: new Sender(channel, policy), uses: 0 }
   }
 
   #createManager(
@@ -215,6 +214,12 @@ export class Router {
       remedy: 'Make a new one, or a new transport.',
     })
   }
+}
+
+/** The outcome of a request that was not sent. */
+async function failed(call: Call | undefined, error: unknown): Promise<Response> {
+  if (call !== undefined && isEventSourceRequest(call)) return answerEventSource(error, false)
+  throw error
 }
 
 function memberOf({ member }: Binding): Member {

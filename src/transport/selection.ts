@@ -53,7 +53,7 @@ export function selectProvider(
   const key: unknown = selection?.key
   if (typeof key !== 'string' || key === '')
     throw noTenant(selector, 'the function returned no text')
-  if (!isWellFormed(key)) throw noTenant(selector, 'the text has half a character in it')
+  if (!isWellFormed(key)) throw noTenant(selector, 'the text contains a lone surrogate')
   return selection
 }
 
@@ -96,7 +96,7 @@ function kindOf(error: unknown): string {
   return error instanceof TypeError ? 'TypeError' : error instanceof Error ? 'Error' : typeof error
 }
 
-/** No surrogate stands alone; two such texts would share one record. */
+/** Whether a text has no lone surrogate; such a text cannot be part of a record's key. */
 function isWellFormed(text: string): boolean {
   try {
     encodeURIComponent(text)

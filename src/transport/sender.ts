@@ -250,16 +250,15 @@ export class Sender {
     )
     const scope = challenge?.parameters.get('scope')
     if (scope === undefined) return false
-    const { port } = this.#channel
-    const renewed = await withLoginTimeout(port, signal, (waiting) =>
-      port.stepUp(credential, scope, { challenges, signal: waiting }),
-    )
-    return renewed !== undefined
+    const { port, tenant } = this.#channel
+    const stepUp = (waiting: AbortSignal | undefined) =>
+      port.stepUp(credential, scope, { challenges, signal: waiting })
+    return (await withLoginTimeout(port, signal, stepUp, tenant)) !== undefined
   }
 
   #credential(signal: AbortSignal | undefined): Promise<Credential> {
-    const { port } = this.#channel
-    return withLoginTimeout(port, signal, (waiting) => port.credential(waiting))
+    const { port, tenant } = this.#channel
+    return withLoginTimeout(port, signal, (waiting) => port.credential(waiting), tenant)
   }
 
   /** Milliseconds until the request is sent again; `undefined`: it is not. */

@@ -5,11 +5,12 @@
  * @module
  */
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
-import { type AuthorizedFetch, bindingFetch, type CredentialOwner } from './authorized-fetch.ts'
+import { type AuthorizedFetch, bindingFetch } from './authorized-fetch.ts'
 import { type AuthorizedFetchOptions, checkArguments } from './options.ts'
 
 /** What a transport's constructor takes, and the owner of the credentials; add the transport's own options by spreading. */
-export interface CredentialTransportOptions extends CredentialOwner {
+export interface CredentialTransportOptions
+  extends Pick<AuthorizedFetch, 'login' | 'logout' | 'close' | typeof Symbol.asyncDispose> {
   /** Authenticates every request of the transport. */
   readonly fetch: AuthorizedFetch
 }

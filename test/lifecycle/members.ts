@@ -136,8 +136,7 @@ function remember(world: World, member: Member, { what, tenant, order }: Call): 
     seat.entitlements.push(world.time.counted())
     seat.lastPerson = order
   }
-  const isAbsent =
-    (what === 'renew' || what === 'credential') && member.subject[what] === undefined
+  const isAbsent = (what === 'renew' || what === 'credential') && member.subject[what] === undefined
   if (world.config.form !== 'tenants' || what === 'close' || isAbsent) return
   member.recent.delete(tenant)
   member.recent.add(tenant)

@@ -104,7 +104,7 @@ describe('perTenant()', () => {
     ['throws', () => raise(new TypeError('top secret'))],
     ['returns a promise', () => Promise.resolve('acme')],
     ['returns nothing', () => undefined],
-    ['returns half a character', () => 'acme\ud800'],
+    ['returns a lone surrogate', () => 'acme\ud800'],
   ])('refuses a function that %s', async (_what, keyOf) => {
     const error = await failure(keyOf as () => string)
 

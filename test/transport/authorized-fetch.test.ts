@@ -453,4 +453,18 @@ describe('an event source', () => {
 
     expect(response.status).toBe(401)
   })
+
+  it('gets one also after close(), and where its very first request is refused', async () => {
+    const init = {
+      cache: 'no-store',
+      mode: 'cors',
+      headers: { Accept: 'text/event-stream' },
+    } as const
+    const { fetch } = setUp(bearer(secret), wire())
+    const unbound = withCredentials(bearer(secret), { fetch: wire().fetch })
+    await fetch.close()
+
+    expect((await fetch(resource, init)).status).toBe(401)
+    expect((await unbound.fetch('http://mcp.example.com/mcp', init)).status).toBe(401)
+  })
 })

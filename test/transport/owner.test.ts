@@ -11,7 +11,7 @@ import {
   withCredentials,
 } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { deferred, settle } from '../support/clock.ts'
+import { deferred, settle, testClock } from '../support/clock.ts'
 import { wire } from '../support/wire.ts'
 
 const resource = 'https://mcp.example.com/mcp'
@@ -156,6 +156,42 @@ describe('the owner of many managers', () => {
 
     expect(authorizations().sort()).toEqual(['a', 'b', 'c'])
     expect(closed()).toHaveLength(2)
+  })
+
+  it('does not evict a tenant whose credential is being renewed in the background', async () => {
+    const renewal = deferred<void>()
+    const acquired: string[] = []
+    const clock = testClock()
+    let tenant = 'a'
+    const selector = perTenant(
+      () => tenant,
+      (name) => ({
+        name,
+        async acquire() {
+          acquired.push(name)
+          if (acquired.join() === 'a,a') await renewal.promise
+          return { expiresAt: clock.now() + 60_000, apply() {} }
+        },
+      }),
+      { maxTenants: 1 },
+    )
+    const { send, closed, events } = setUp(selector, { now: clock.now })
+
+    await send(resource)
+    clock.advance(48_000)
+    await send(resource)
+    tenant = 'b'
+    await send(resource)
+    await settle()
+    expect(acquired).toEqual(['a', 'a', 'b'])
+    expect(closed()).toEqual(['b'])
+
+    renewal.resolve()
+    await settle()
+    const acquisitions = events.filter(({ type }) => type === 'acquire_success')
+    expect(acquisitions.map(({ provider }) => provider)).toEqual(['a', 'b', 'a'])
+    await send.close()
+    expect(closed()).toEqual(['b', 'a'])
   })
 
   it('waits for the tenants that are being closed', async () => {
