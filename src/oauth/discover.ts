@@ -12,6 +12,7 @@ import {
   isCredentialError,
   resourceLabel,
 } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { locateServer } from './server.ts'
 
@@ -53,6 +54,7 @@ export async function discover(
   /** The scopes that the MCP server lists. */
   readonly scopes: readonly string[] | undefined
 }> {
+  checkOptions('discover', options, ['fetch', 'selectIssuer', 'allowPrivateNetwork', 'signal'])
   if (!URL.canParse(server)) {
     throw new ConfigurationError('server', 'discover: pass the URL of the MCP server.')
   }

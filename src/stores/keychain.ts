@@ -263,6 +263,7 @@ export function keychainEntry(
     readonly timeout?: number
   } = {},
 ): () => Promise<string> {
+  checkOptions('keychainEntry', options, ['backend', 'timeout'])
   for (const [option, value] of Object.entries({ service, account })) {
     if (typeof value === 'string' && value !== '') continue
     throw new ConfigurationError(option, `keychainEntry: pass the name of the ${option}.`)

@@ -9,6 +9,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { ConfigurationError, canonicalText, resourceLabel } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
 
 /** A login that was found. Nothing is written before {@link FoundLogin.copyTo} is called. */
@@ -65,6 +66,7 @@ export async function findMcpRemoteLogins(options: {
   /** The folder. Default: `MCP_REMOTE_CONFIG_DIR`, else `.mcp-auth` in the home folder. */
   readonly directory?: string
 }): Promise<readonly FoundLogin[]> {
+  checkOptions('findMcpRemoteLogins', options, ['servers', 'directory'])
   const {
     servers,
     directory = process.env['MCP_REMOTE_CONFIG_DIR'] ?? join(homedir(), '.mcp-auth'),
@@ -132,6 +134,7 @@ export async function findKeychainLogins(options: {
       }
     | undefined
 }): Promise<readonly FoundLogin[]> {
+  checkOptions('findKeychainLogins', options, ['backend', 'service', 'describe'])
   const { backend, service, describe } = options
   const entries = await backend.findCredentials(service)
   return entries.flatMap(({ account, password }) => {
