@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +12,7 @@ import {
   LoginRequiredError,
 } from '../src/index.ts'
 import { readSecret } from '../src/secret.ts'
+import { isRunning } from './support/processes.ts'
 
 const name = 'MCP_CREDENTIALS_TEST_VARIABLE'
 
@@ -184,48 +184,43 @@ describe.skipIf(process.platform === 'win32')(
       const child = spawn(process.execPath, ['--eval', 'setTimeout(() => {}, 60_000)'], { stdio: 'inherit' })
       require('node:fs').writeFileSync(${JSON.stringify(noted)}, String(child.pid))
       ${then}`
-      const isRunning = () => {
-        if (!existsSync(noted)) return false
-        const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', readFileSync(noted, 'utf8')])
-        // One that has ended may still be listed, until its parent has taken notice.
-        return !['', 'Z'].includes(String(stdout).trim().slice(0, 1))
-      }
+      const isAtWork = () => existsSync(noted) && isRunning(readFileSync(noted, 'utf8'))
       onTestFinished(() => {
-        if (isRunning()) process.kill(Number(readFileSync(noted, 'utf8')), 'SIGKILL')
+        if (isAtWork()) process.kill(Number(readFileSync(noted, 'utf8')), 'SIGKILL')
       })
-      const started = () => vi.waitUntil(isRunning, 10_000)
-      return { argv: [process.execPath, '--eval', source], isRunning, started }
+      const started = () => vi.waitUntil(isAtWork, 10_000)
+      return { argv: [process.execPath, '--eval', source], isAtWork, started }
     }
 
     test('is ended with them when it takes too long', async () => {
-      const { argv, isRunning, started } = family('setTimeout(() => {}, 60_000)')
+      const { argv, isAtWork, started } = family('setTimeout(() => {}, 60_000)')
       const reading = command(argv, { timeout: 2 })()
       await Promise.all([started(), expect(reading).rejects.toMatchObject(unavailable('2 s'))])
-      await vi.waitUntil(() => !isRunning(), 10_000)
+      await vi.waitUntil(() => !isAtWork(), 10_000)
     })
 
     test('is ended with them when nobody waits any more', async () => {
-      const { argv, isRunning, started } = family('setTimeout(() => {}, 60_000)')
+      const { argv, isAtWork, started } = family('setTimeout(() => {}, 60_000)')
       const controller = new AbortController()
       const reading = command(argv)({ signal: controller.signal })
       await started()
       const reason = new Error('given up')
       controller.abort(reason)
       await expect(reading).rejects.toBe(reason)
-      await vi.waitUntil(() => !isRunning(), 10_000)
+      await vi.waitUntil(() => !isAtWork(), 10_000)
     })
 
     test('delivers what it printed although one of them holds on to its output', async () => {
-      const { argv, isRunning } = family('console.log("token"); process.exit()')
+      const { argv, isAtWork } = family('console.log("token"); process.exit()')
       expect(await command(argv)()).toBe('token')
-      expect(isRunning()).toBe(true)
+      expect(isAtWork()).toBe(true)
     })
 
     test('does not start at all when nobody waits', async () => {
-      const { argv, isRunning } = family('')
+      const { argv, isAtWork } = family('')
       const signal = AbortSignal.abort(new Error('given up'))
       await expect(command(argv)({ signal })).rejects.toThrow('given up')
-      expect(isRunning()).toBe(false)
+      expect(isAtWork()).toBe(false)
     })
   },
 )

@@ -8,33 +8,26 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
 import { checkOptions } from '../options.ts'
 import { checkSecret, env, headerValueProblem, readSecret } from '../secret.ts'
 
-/** Long-lived AWS keys, or temporary ones that something else replaces. */
-export interface AwsSecrets {
-  /** The access key id. It is no secret by itself. */
-  readonly accessKeyId: Secret
-  /** The secret access key; it is never sent. */
-  readonly secretAccessKey: Secret
-  /** The session token of temporary credentials. */
-  readonly sessionToken?: Secret
-}
-
-/** Credentials as the AWS SDK for JavaScript hands them out (`AwsCredentialIdentity`). */
-export interface AwsCredentials {
-  /** The access key id. */
-  readonly accessKeyId: string
-  /** The secret access key; it is never sent. */
-  readonly secretAccessKey: string
-  /** The session token of temporary credentials. */
-  readonly sessionToken?: string | undefined
-  /** When they expire. They are renewed before. */
-  readonly expiration?: Date | undefined
-}
-
 /** What signs. */
 export interface AwsKeys {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly sessionToken?: string
+}
+
+/** Long-lived AWS keys, or temporary ones that something else replaces. */
+interface AwsSecrets {
+  readonly accessKeyId: Secret
+  readonly secretAccessKey: Secret
+  readonly sessionToken?: Secret
+}
+
+/** Credentials as the AWS SDK for JavaScript hands them out (`AwsCredentialIdentity`). */
+interface AwsCredentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string | undefined
+  readonly expiration?: Date | undefined
 }
 
 type Source =

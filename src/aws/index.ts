@@ -3,5 +3,4 @@
  *
  * @module mcp-credentials/aws
  */
-export type { AwsCredentials, AwsSecrets } from './credentials.ts'
 export { type AwsSigV4Options, awsSigV4 } from './sig-v4.ts'

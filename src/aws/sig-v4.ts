@@ -8,17 +8,12 @@ import type {
   Credential,
   CredentialProvider,
   OutgoingRequest,
+  Secret,
 } from '../credential.ts'
 import { toHex } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import {
-  type AwsCredentials,
-  type AwsKeys,
-  type AwsSecrets,
-  checkCredentials,
-  readCredentials,
-} from './credentials.ts'
+import { type AwsKeys, checkCredentials, readCredentials } from './credentials.ts'
 import { checkScope, type SigningScope, scopeOf } from './scope.ts'
 import { authorize, loadSigner, type Signer, timestampOf } from './signer.ts'
 
@@ -40,8 +35,38 @@ export interface AwsSigV4Options {
    * set, `AWS_SESSION_TOKEN`, read each time a credential is acquired.
    */
   readonly credentials?:
-    | AwsSecrets
-    | ((options?: { forceRefresh?: boolean }) => AwsCredentials | Promise<AwsCredentials>)
+    | {
+        /** The access key id. It is no secret by itself. */
+        readonly accessKeyId: Secret
+        /** The secret access key; it is never sent. */
+        readonly secretAccessKey: Secret
+        /** The session token of temporary credentials. */
+        readonly sessionToken?: Secret
+      }
+    | ((options?: {
+        /** Not those that were handed out before. */
+        forceRefresh?: boolean
+      }) =>
+        | {
+            /** The access key id. */
+            readonly accessKeyId: string
+            /** The secret access key; it is never sent. */
+            readonly secretAccessKey: string
+            /** The session token of temporary credentials. */
+            readonly sessionToken?: string | undefined
+            /** When they expire. They are renewed before. */
+            readonly expiration?: Date | undefined
+          }
+        | Promise<{
+            /** The access key id. */
+            readonly accessKeyId: string
+            /** The secret access key; it is never sent. */
+            readonly secretAccessKey: string
+            /** The session token of temporary credentials. */
+            readonly sessionToken?: string | undefined
+            /** When they expire. They are renewed before. */
+            readonly expiration?: Date | undefined
+          }>)
 }
 
 /**

@@ -6,6 +6,7 @@
 import * as client from 'openid-client'
 import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { readSecret } from '../secret.ts'
 import {
   type AsymmetricAlgorithm,
@@ -15,50 +16,29 @@ import {
   type PrivateKey,
 } from '../signing-key.ts'
 
-/** The methods that need a shared secret or nothing (RFC 6749 section 2.3, RFC 8705). */
-export type SecretMethod =
+/**
+ * A method of client authentication: by name (RFC 6749 section 2.3, RFC 8705), or what
+ * {@link privateKeyJwt} returns.
+ *
+ * `client_secret_basic_unencoded` is for servers that do not decode the form encoding which RFC 6749,
+ * section 2.3.1, asks for. `tls_client_auth` needs a `fetch` with a client certificate.
+ */
+export type ClientAuthentication =
   | 'none'
   | 'client_secret_basic'
   | 'client_secret_basic_unencoded'
   | 'client_secret_post'
   | 'client_secret_jwt'
   | 'tls_client_auth'
+  | {
+      /** The method's registered name. */
+      readonly method: 'private_key_jwt'
+      /** Makes the library's own form of it. */
+      readonly prepare: (signal: AbortSignal) => Promise<client.ClientAuth>
+    }
 
-/**
- * A method of client authentication: by name, or what {@link privateKeyJwt} returns.
- *
- * `client_secret_basic_unencoded` is for servers that do not decode the form encoding which RFC 6749,
- * section 2.3.1, asks for. `tls_client_auth` needs a `fetch` with a client certificate.
- */
-export type ClientAuthentication = SecretMethod | PrivateKeyJwtAuthentication
-
-/** Authentication by a signed assertion; made by {@link privateKeyJwt}. */
-export interface PrivateKeyJwtAuthentication {
-  /** The method's registered name. */
-  readonly method: 'private_key_jwt'
-  /** Makes the library's own form of it. */
-  readonly prepare: (signal: AbortSignal) => Promise<client.ClientAuth>
-}
-
-/** Options of {@link privateKeyJwt}. */
-export interface PrivateKeyJwtOptions {
-  /** The private key: PEM, JWK, `CryptoKey`, or a source that is read when needed. */
-  readonly key?: PrivateKey
-  /**
-   * Signs bytes with a key that cannot be read, in an HSM or a cloud's key service. Resolves to the
-   * raw signature; for ES256 and its siblings that is r and s one after the other, not DER.
-   */
-  readonly sign?: (data: Uint8Array) => Promise<Uint8Array>
-  /** The signature algorithm, as registered with the server. Default `ES256`. */
-  readonly algorithm?: AsymmetricAlgorithm
-  /** The `kid` header, by which the server finds the public key. */
-  readonly keyId?: string
-  /**
-   * The `aud` claim. Default: the issuer, which is the only audience that cannot be replayed elsewhere;
-   * set `token_endpoint` for a server that predates that rule.
-   */
-  readonly audience?: 'issuer' | 'token_endpoint'
-}
+/** The methods that need a shared secret or nothing. */
+export type SecretMethod = Extract<ClientAuthentication, string>
 
 const methods: readonly string[] = [
   'none',
@@ -92,7 +72,36 @@ export function isSecretMethod(value: unknown): value is SecretMethod {
  * })
  * ```
  */
-export function privateKeyJwt(options: PrivateKeyJwtOptions): PrivateKeyJwtAuthentication {
+export function privateKeyJwt(
+  options: {
+    /** The signature algorithm, as registered with the server. Default `ES256`. */
+    readonly algorithm?: AsymmetricAlgorithm
+    /** The `kid` header, by which the server finds the public key. */
+    readonly keyId?: string
+    /**
+     * The `aud` claim. Default: the issuer, which is the only audience that cannot be replayed elsewhere;
+     * set `token_endpoint` for a server that predates that rule.
+     */
+    readonly audience?: 'issuer' | 'token_endpoint'
+  } & (
+    | {
+        /** The private key: PEM, JWK, `CryptoKey`, or a source that is read when needed. */
+        readonly key: PrivateKey
+        /** Not together with `key`. */
+        readonly sign?: never
+      }
+    | {
+        /**
+         * Signs bytes with a key that cannot be read, in an HSM or a cloud's key service. Resolves to the
+         * raw signature; for ES256 and its siblings that is r and s one after the other, not DER.
+         */
+        readonly sign: (data: Uint8Array) => Promise<Uint8Array>
+        /** Not together with `sign`. */
+        readonly key?: never
+      }
+  ),
+): Exclude<ClientAuthentication, string> {
+  checkOptions('privateKeyJwt', options, ['key', 'sign', 'algorithm', 'keyId', 'audience'])
   const { key, sign, algorithm = 'ES256', keyId, audience = 'issuer' } = options
   if ((key === undefined) === (sign === undefined)) {
     throw new ConfigurationError(

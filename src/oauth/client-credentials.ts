@@ -8,12 +8,6 @@ import type { CredentialProvider } from '../credential.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
-/** Options of {@link clientCredentials}. */
-export interface ClientCredentialsOptions extends OAuthOptions {
-  /** The client identifier that the authorization server knows. */
-  readonly clientId: string
-}
-
 /**
  * Gets tokens for the client itself, with its secret or its key. Nobody logs in.
  *
@@ -34,7 +28,12 @@ export interface ClientCredentialsOptions extends OAuthOptions {
  * @throws `ConfigurationError` when an option is wrong, or a secret is given without `issuer`.
  * @see RFC 6749, section 4.4; MCP extension io.modelcontextprotocol/oauth-client-credentials
  */
-export function clientCredentials(options: ClientCredentialsOptions): CredentialProvider {
+export function clientCredentials(
+  options: OAuthOptions & {
+    /** The client identifier that the authorization server knows. */
+    readonly clientId: string
+  },
+): CredentialProvider {
   const name = 'clientCredentials'
   checkOAuthOptions(name, options, [])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')

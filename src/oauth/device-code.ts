@@ -13,26 +13,6 @@ import { isPassing } from './error-mapping.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
-/** What the person needs to know. */
-export interface DeviceLogin {
-  /** The code to type in. */
-  readonly userCode: string
-  /** Where to type it in. */
-  readonly verificationUri: URL
-  /** The same with the code in it, for a link or a QR code; where the server offers it. */
-  readonly verificationUriComplete: URL | undefined
-  /** Seconds until the code is void. */
-  readonly expiresIn: number
-}
-
-/** Options of {@link deviceCode}. */
-export interface DeviceCodeOptions extends OAuthOptions {
-  /** The client identifier that the authorization server knows. */
-  readonly clientId: string
-  /** Shows the code and the address to the person. */
-  readonly onUserCode: (login: DeviceLogin) => void | Promise<void>
-}
-
 /**
  * Logs a person in on a device of theirs, for hosts without a browser. Later renewals use the refresh
  * token, without a person.
@@ -57,7 +37,23 @@ export interface DeviceCodeOptions extends OAuthOptions {
  * `LoginRequiredError` when the person refuses or the code runs out.
  * @see RFC 8628
  */
-export function deviceCode(options: DeviceCodeOptions): CredentialProvider {
+export function deviceCode(
+  options: OAuthOptions & {
+    /** The client identifier that the authorization server knows. */
+    readonly clientId: string
+    /** Shows the code and the address to the person. */
+    readonly onUserCode: (login: {
+      /** The code to type in. */
+      readonly userCode: string
+      /** Where to type it in. */
+      readonly verificationUri: URL
+      /** The same with the code in it, for a link or a QR code; where the server offers it. */
+      readonly verificationUriComplete: URL | undefined
+      /** Seconds until the code is void. */
+      readonly expiresIn: number
+    }) => void | Promise<void>
+  },
+): CredentialProvider {
   const name = 'deviceCode'
   checkOAuthOptions(name, options, ['onUserCode'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')

@@ -12,32 +12,9 @@ import {
   isCredentialError,
   resourceLabel,
 } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { locateServer } from './server.ts'
-
-/** What {@link discover} found. */
-export interface Discovery {
-  /** The issuer, exactly as it writes itself: the value for the option `issuer`. */
-  readonly issuer: string
-  /** What the authorization server publishes (RFC 8414). */
-  readonly metadata: ServerMetadata
-  /** The identifier of the MCP server (RFC 8707). */
-  readonly resource: string
-  /** The scopes that the MCP server lists. */
-  readonly scopes: readonly string[] | undefined
-}
-
-/** Options of {@link discover}. */
-export interface DiscoverOptions {
-  /** The `fetch` to use. Default: the platform's. */
-  readonly fetch?: FetchLike
-  /** Chooses among several authorization servers. Default: the first. */
-  readonly selectIssuer?: (issuers: readonly string[]) => string
-  /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
-  readonly allowPrivateNetwork?: boolean
-  /** Ends the discovery. */
-  readonly signal?: AbortSignal
-}
 
 /**
  * Asks an MCP server for its authorization server, as a client would before its first login. Nothing
@@ -57,8 +34,27 @@ export interface DiscoverOptions {
  */
 export async function discover(
   server: string | URL,
-  options: DiscoverOptions = {},
-): Promise<Discovery> {
+  options: {
+    /** The `fetch` to use. Default: the platform's. */
+    readonly fetch?: FetchLike
+    /** Chooses among several authorization servers. Default: the first. */
+    readonly selectIssuer?: (issuers: readonly string[]) => string
+    /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
+    readonly allowPrivateNetwork?: boolean
+    /** Ends the discovery. */
+    readonly signal?: AbortSignal
+  } = {},
+): Promise<{
+  /** The issuer, exactly as it writes itself: the value for the option `issuer`. */
+  readonly issuer: string
+  /** What the authorization server publishes (RFC 8414). */
+  readonly metadata: ServerMetadata
+  /** The identifier of the MCP server (RFC 8707). */
+  readonly resource: string
+  /** The scopes that the MCP server lists. */
+  readonly scopes: readonly string[] | undefined
+}> {
+  checkOptions('discover', options, ['fetch', 'selectIssuer', 'allowPrivateNetwork', 'signal'])
   if (!URL.canParse(server)) {
     throw new ConfigurationError('server', 'discover: pass the URL of the MCP server.')
   }

@@ -11,14 +11,9 @@ import { ConfigurationError } from '../errors.ts'
 /** The JOSE name of the algorithm that proofs are signed with. */
 export type DpopAlgorithm = 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
 
-/** How tokens are bound to a key (RFC 9449). */
-export interface DpopOptions {
-  /** The algorithm of the key. Default `ES256`. */
+/** The option `dpop`, as its object. */
+interface DpopOptions {
   readonly algorithm?: DpopAlgorithm
-  /**
-   * Whether a server that answers with a plain bearer token is refused. Default `true`; with `false`
-   * such a token is used as it is, and whoever reads it can use it too.
-   */
   readonly required?: boolean
 }
 

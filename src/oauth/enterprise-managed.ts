@@ -13,33 +13,9 @@ import { jwtBearerGrant } from './jwt-bearer.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { type GrantSession, oauthProvider } from './provider.ts'
 import { locateIssuer } from './server.ts'
-import { type TokenType, tokenExchangeGrant, tokenTypeUrn } from './token-exchange.ts'
+import { tokenExchangeGrant, tokenTypeUrn } from './token-exchange.ts'
 
-/** The enterprise's identity provider. */
-export interface IdentityProvider {
-  /** Its issuer, exactly as it writes itself. Its metadata is discovered unless `tokenEndpoint` is given. */
-  readonly issuer: string
-  /** Its token endpoint, where it publishes no metadata. */
-  readonly tokenEndpoint?: string
-  /** The client as the identity provider knows it. */
-  readonly clientId: string
-  /** The client's secret there. */
-  readonly clientSecret?: Secret
-  /** How the client authenticates there. Default: by the secret if there is one. */
-  readonly clientAuth?: ClientAuthentication
-}
-
-/** Options of {@link enterpriseManaged}. */
-export interface EnterpriseManagedOptions extends OAuthOptions {
-  /** The client as the MCP server's own authorization server knows it. */
-  readonly clientId: string
-  /** The enterprise's identity provider. */
-  readonly identityProvider: IdentityProvider
-  /** Proof of the person's sign-in at the identity provider. Read anew for each exchange. */
-  readonly subjectToken: Secret
-  /** What kind of token that is. Default `id_token`. */
-  readonly subjectTokenType?: TokenType
-}
+type EnterpriseManagedOptions = Parameters<typeof enterpriseManaged>[0]
 
 const grantProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 const name = 'enterpriseManaged'
@@ -68,7 +44,35 @@ const name = 'enterpriseManaged'
  * @throws `ConfigurationError` when an option is wrong or missing.
  * @see MCP extension io.modelcontextprotocol/enterprise-managed-authorization
  */
-export function enterpriseManaged(options: EnterpriseManagedOptions): CredentialProvider {
+export function enterpriseManaged(
+  options: OAuthOptions & {
+    /** The client as the MCP server's own authorization server knows it. */
+    readonly clientId: string
+    /** The enterprise's identity provider. */
+    readonly identityProvider: {
+      /** Its issuer, exactly as it writes itself. Its metadata is discovered unless `tokenEndpoint` is given. */
+      readonly issuer: string
+      /** Its token endpoint, where it publishes no metadata. */
+      readonly tokenEndpoint?: string
+      /** The client as the identity provider knows it. */
+      readonly clientId: string
+      /** The client's secret there. */
+      readonly clientSecret?: Secret
+      /** How the client authenticates there. Default: by the secret if there is one. */
+      readonly clientAuth?: ClientAuthentication
+    }
+    /** Proof of the person's sign-in at the identity provider. Read anew for each exchange. */
+    readonly subjectToken: Secret
+    /** What kind of token that is. Default `id_token`. */
+    readonly subjectTokenType?:
+      | 'access_token'
+      | 'refresh_token'
+      | 'id_token'
+      | 'jwt'
+      | 'saml2'
+      | (string & {})
+  },
+): CredentialProvider {
   checkOAuthOptions(name, options, ['identityProvider', 'subjectToken', 'subjectTokenType'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
   const { identityProvider, subjectToken } = options
@@ -103,7 +107,7 @@ export function enterpriseManaged(options: EnterpriseManagedOptions): Credential
   })
 }
 
-function identityProviderOptions(idp: IdentityProvider): OAuthOptions {
+function identityProviderOptions(idp: EnterpriseManagedOptions['identityProvider']): OAuthOptions {
   const { tokenEndpoint, issuer, ...rest } = idp
   if (tokenEndpoint === undefined) return { ...rest, issuer }
   return { ...rest, metadata: { issuer, token_endpoint: tokenEndpoint } }

@@ -12,19 +12,6 @@ import { oauthProvider } from './provider.ts'
 /** The grant type of an assertion (RFC 7523, section 2.1). */
 export const jwtBearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
-/** Options of {@link jwtBearer}. */
-export interface JwtBearerOptions extends OAuthOptions {
-  /** The client identifier that the authorization server knows. */
-  readonly clientId: string
-  /** The authorization server; the assertion is sent to no other. */
-  readonly issuer: string
-  /**
-   * The assertion: `file('/var/run/secrets/tokens/mcp')` for Kubernetes' projected token, `env(…)`, or a
-   * function. Read anew for each token request, so a replaced file is picked up.
-   */
-  readonly assertion: Secret
-}
-
 /**
  * Gets tokens for a JWT that the platform issued to this workload, with no secret of its own.
  *
@@ -46,7 +33,19 @@ export interface JwtBearerOptions extends OAuthOptions {
  * tried again by itself, nor is another grant.
  * @see RFC 7523, section 2.1
  */
-export function jwtBearer(options: JwtBearerOptions): CredentialProvider {
+export function jwtBearer(
+  options: OAuthOptions & {
+    /** The client identifier that the authorization server knows. */
+    readonly clientId: string
+    /** The authorization server; the assertion is sent to no other. */
+    readonly issuer: string
+    /**
+     * The assertion: `file('/var/run/secrets/tokens/mcp')` for Kubernetes' projected token, `env(…)`, or a
+     * function. Read anew for each token request, so a replaced file is picked up.
+     */
+    readonly assertion: Secret
+  },
+): CredentialProvider {
   const name = 'jwtBearer'
   checkOAuthOptions(name, options, ['assertion'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')

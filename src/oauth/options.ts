@@ -9,7 +9,7 @@ import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret } from '../secret.ts'
 import { type ClientAuthentication, checkClientAuthentication } from './client-auth.ts'
-import { type DpopOptions, resolveDpop } from './dpop.ts'
+import { resolveDpop } from './dpop.ts'
 import { isLoopbackHost } from './endpoint.ts'
 
 /** What every grant takes. */
@@ -45,7 +45,17 @@ export interface OAuthOptions {
    */
   readonly resource?: string | false
   /** Bind tokens to a key (RFC 9449). Default `false`. */
-  readonly dpop?: boolean | DpopOptions
+  readonly dpop?:
+    | boolean
+    | {
+        /** The algorithm of the key. Default `ES256`. */
+        readonly algorithm?: 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
+        /**
+         * Whether a server that answers with a plain bearer token is refused. Default `true`; with `false`
+         * such a token is used as it is, and whoever reads it can use it too.
+         */
+        readonly required?: boolean
+      }
   /** Further parameters of token requests, such as `audience`. */
   readonly parameters?: Readonly<Record<string, string>>
   /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */

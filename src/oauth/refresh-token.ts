@@ -10,19 +10,6 @@ import { checkSecret, readSecret } from '../secret.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
-/** Options of {@link refreshToken}. */
-export interface RefreshTokenOptions extends OAuthOptions {
-  /** The client identifier that the refresh token was issued to. */
-  readonly clientId: string
-  /** The authorization server that issued it; it is never sent to another. */
-  readonly issuer: string
-  /**
-   * The refresh token. Where the server rotates, it is only the first of many: keep the later ones in a
-   * store, or the next start presents one that was used before.
-   */
-  readonly refreshToken: Secret
-}
-
 /**
  * Renews access tokens with a refresh token from a login elsewhere.
  *
@@ -44,7 +31,19 @@ export interface RefreshTokenOptions extends OAuthOptions {
  * `LoginRequiredError` when the server no longer takes the token.
  * @see RFC 6749, section 6
  */
-export function refreshToken(options: RefreshTokenOptions): CredentialProvider {
+export function refreshToken(
+  options: OAuthOptions & {
+    /** The client identifier that the refresh token was issued to. */
+    readonly clientId: string
+    /** The authorization server that issued it; it is never sent to another. */
+    readonly issuer: string
+    /**
+     * The refresh token. Where the server rotates, it is only the first of many: keep the later ones in a
+     * store, or the next start presents one that was used before.
+     */
+    readonly refreshToken: Secret
+  },
+): CredentialProvider {
   const name = 'refreshToken'
   const { refreshToken: secret, ...shared } = options
   checkOAuthOptions(name, shared, ['refreshToken'])

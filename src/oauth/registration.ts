@@ -61,7 +61,12 @@ export function checkClientMetadataUrl(option: string, text: string): void {
 /** The client ID metadata document that belongs at `url`; publish it there as JSON. */
 export function clientMetadataDocument(
   url: string,
-  description: Pick<ClientDescription, 'clientName' | 'redirectUris'>,
+  description: {
+    /** The name that a person sees when they are asked for consent. */
+    readonly clientName: string
+    /** Where the authorization server sends the person back to. */
+    readonly redirectUris: readonly string[]
+  },
 ): Readonly<Record<string, unknown>> {
   checkClientMetadataUrl('url', url)
   for (const uri of description.redirectUris) checkRedirectUri('redirectUris', uri)

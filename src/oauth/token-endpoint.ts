@@ -11,24 +11,7 @@ import { boundedFetch, isLoopbackHost, tokenBounds } from './endpoint.ts'
 import { toResponseError } from './error-mapping.ts'
 import { OAuthCredential, tokenSetFrom, tokenSetOf } from './token.ts'
 
-/** Options of {@link tokenEndpoint}. */
-export interface TokenEndpointOptions {
-  /** The endpoint; https, or http on this machine. */
-  readonly url: string | URL
-  /** The members of the request: names as the endpoint wants them, values as secrets. */
-  readonly fields: Readonly<Record<string, Secret>>
-  /** How the members are written. Default `json`. */
-  readonly format?: 'json' | 'form'
-  /** Further request headers, such as an API key. */
-  readonly headers?: Readonly<Record<string, Secret>>
-  /** Where the token is in the answer; dots lead into objects. Default `access_token`. */
-  readonly tokenField?: string
-  /**
-   * Where the life in seconds is. Default `expires_in`; where it is missing, the times of a JWT count, and
-   * without them the token is used until it is refused.
-   */
-  readonly expiresInField?: string
-}
+type TokenEndpointOptions = Parameters<typeof tokenEndpoint>[0]
 
 const name = 'tokenEndpoint'
 const known: readonly string[] = [
@@ -60,7 +43,23 @@ const known: readonly string[] = [
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws
  * `CredentialError` with the code `invalid_client` when the endpoint refuses the fields.
  */
-export function tokenEndpoint(options: TokenEndpointOptions): CredentialProvider {
+export function tokenEndpoint(options: {
+  /** The endpoint; https, or http on this machine. */
+  readonly url: string | URL
+  /** The members of the request: names as the endpoint wants them, values as secrets. */
+  readonly fields: Readonly<Record<string, Secret>>
+  /** How the members are written. Default `json`. */
+  readonly format?: 'json' | 'form'
+  /** Further request headers, such as an API key. */
+  readonly headers?: Readonly<Record<string, Secret>>
+  /** Where the token is in the answer; dots lead into objects. Default `access_token`. */
+  readonly tokenField?: string
+  /**
+   * Where the life in seconds is. Default `expires_in`; where it is missing, the times of a JWT count, and
+   * without them the token is used until it is refused.
+   */
+  readonly expiresInField?: string
+}): CredentialProvider {
   const url = check(options)
   return {
     name,

@@ -12,33 +12,6 @@ import { oauthProvider } from './provider.ts'
 /** The grant type of an exchange (RFC 8693, section 2.1). */
 export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-/** Short names of token types (RFC 8693, section 3). */
-export type TokenType =
-  | 'access_token'
-  | 'refresh_token'
-  | 'id_token'
-  | 'jwt'
-  | 'saml2'
-  | (string & {})
-
-/** Options of {@link tokenExchange}. */
-export interface TokenExchangeOptions extends OAuthOptions {
-  /** The client identifier that the authorization server knows. */
-  readonly clientId: string
-  /** The authorization server; the subject's token is sent to no other. */
-  readonly issuer: string
-  /** The token of the party that is acted for. Read anew for each exchange. */
-  readonly subjectToken: Secret
-  /** What kind of token it is: a short name, or a full URN. Default `access_token`. */
-  readonly subjectTokenType?: TokenType
-  /** The token of the party that acts. */
-  readonly actorToken?: Secret
-  /** What kind of token that is. Default `access_token`. */
-  readonly actorTokenType?: TokenType
-  /** The name of the service that the new token is for, where it has no URL. */
-  readonly audience?: string
-}
-
 /**
  * Exchanges a token that the application already has, such as that of the user whom a service acts for,
  * for one that the MCP server accepts.
@@ -62,7 +35,36 @@ export interface TokenExchangeOptions extends OAuthOptions {
  * @throws `ConfigurationError` when an option is wrong or missing.
  * @see RFC 8693, section 2
  */
-export function tokenExchange(options: TokenExchangeOptions): CredentialProvider {
+export function tokenExchange(
+  options: OAuthOptions & {
+    /** The client identifier that the authorization server knows. */
+    readonly clientId: string
+    /** The authorization server; the subject's token is sent to no other. */
+    readonly issuer: string
+    /** The token of the party that is acted for. Read anew for each exchange. */
+    readonly subjectToken: Secret
+    /** What kind of token it is: a short name, or a full URN. Default `access_token`. */
+    readonly subjectTokenType?:
+      | 'access_token'
+      | 'refresh_token'
+      | 'id_token'
+      | 'jwt'
+      | 'saml2'
+      | (string & {})
+    /** The token of the party that acts. */
+    readonly actorToken?: Secret
+    /** What kind of token that is. Default `access_token`. */
+    readonly actorTokenType?:
+      | 'access_token'
+      | 'refresh_token'
+      | 'id_token'
+      | 'jwt'
+      | 'saml2'
+      | (string & {})
+    /** The name of the service that the new token is for, where it has no URL. */
+    readonly audience?: string
+  },
+): CredentialProvider {
   const name = 'tokenExchange'
   const own = ['subjectToken', 'subjectTokenType', 'actorToken', 'actorTokenType', 'audience']
   checkOAuthOptions(name, options, own)
@@ -104,6 +106,6 @@ export function tokenExchange(options: TokenExchangeOptions): CredentialProvider
 }
 
 /** The registered URN of a short name; anything with a colon is taken as it is. */
-export function tokenTypeUrn(type: TokenType): string {
+export function tokenTypeUrn(type: string): string {
   return type.includes(':') ? type : `urn:ietf:params:oauth:token-type:${type}`
 }

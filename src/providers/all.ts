@@ -7,6 +7,7 @@ import type {
   AcquireContext,
   Credential,
   CredentialProvider,
+  ObserveResult,
   OutgoingRequest,
   ResponseHead,
 } from '../credential.ts'
@@ -14,7 +15,6 @@ import { checkProviders, traitsOf } from './combined.ts'
 
 /** One credential for each provider; none where it has not been got. */
 type Parts = readonly (Credential | undefined)[]
-type Observed = Awaited<ReturnType<NonNullable<Credential['observe']>>>
 
 /**
  * Puts several credentials on each request: a token and a tenant header, say. They are applied in the
@@ -153,7 +153,7 @@ function observeAll(
   parts: readonly Credential[],
   response: ResponseHead,
   request: OutgoingRequest,
-): Observed | Promise<Observed> {
+): ObserveResult | Promise<ObserveResult> {
   const failures: unknown[] = []
   const fail = (error: unknown) => void failures.push(error)
   const results = parts.map((part) => {
@@ -164,7 +164,7 @@ function observeAll(
       return fail(error)
     }
   })
-  const conclude = (observed: readonly Observed[]): Observed => {
+  const conclude = (observed: readonly ObserveResult[]): ObserveResult => {
     if (observed.includes('renew')) return 'renew'
     if (observed.includes('resend')) return 'resend'
     if (failures.length > 0) throw failures[0]
@@ -172,7 +172,7 @@ function observeAll(
   }
   return results.some(isPromise)
     ? Promise.all(results).then(conclude)
-    : conclude(results as readonly Observed[])
+    : conclude(results as readonly ObserveResult[])
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

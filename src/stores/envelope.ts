@@ -17,16 +17,23 @@ import { ConfigurationError, recordLabel, StoreError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { parseRecord } from './record.ts'
 
-/** How the records of a store are encrypted: exactly one of the two. */
-export interface EncryptionOptions {
-  /**
-   * 32 random bytes in base64 or hex, such as `openssl rand -base64 32` prints: from an environment
-   * variable, a file, or an entry of the keychain.
-   */
-  readonly key?: Secret
-  /** A passphrase from which the key is derived with scrypt (RFC 7914). */
-  readonly passphrase?: Secret
-}
+/** How the records of a store are encrypted: with a key, or with a passphrase. */
+export type EncryptionOptions =
+  | {
+      /**
+       * 32 random bytes in base64 or hex, such as `openssl rand -base64 32` prints: from an environment
+       * variable, a file, or an entry of the keychain.
+       */
+      readonly key: Secret
+      /** Not together with `key`. */
+      readonly passphrase?: never
+    }
+  | {
+      /** A passphrase from which the key is derived with scrypt (RFC 7914). */
+      readonly passphrase: Secret
+      /** Not together with `passphrase`. */
+      readonly key?: never
+    }
 
 /** Seals and opens records. */
 export interface Envelope {

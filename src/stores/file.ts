@@ -17,7 +17,7 @@ import { checkKey } from './record.ts'
 export type { EncryptionOptions } from './envelope.ts'
 
 /** Options of {@link encryptedFileStore}. */
-export interface EncryptedFileStoreOptions extends EncryptionOptions {
+export type EncryptedFileStoreOptions = EncryptionOptions & {
   /** The folder. Default: `mcp-credentials` in the platform's folder for application data. */
   readonly directory?: string
   /** Seconds to wait for the lock of a record, at most. Default 15. */

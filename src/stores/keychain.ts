@@ -192,30 +192,6 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
   }
 }
 
-/** What is used of an entry of `@napi-rs/keyring`. */
-export interface NapiKeyringEntry {
-  /** Reads the password; nothing when there is none. */
-  getPassword(): Promise<string | null | undefined>
-  /** Writes the password. */
-  setPassword(password: string): Promise<void>
-  /** Deletes the entry; `false` when there was none. */
-  deletePassword(): Promise<boolean>
-}
-
-/** Makes entries of `@napi-rs/keyring`. */
-export interface NapiKeyringEntryClass {
-  /** The last argument chooses the store on Linux. */
-  new (service: string, username: string, options: never): NapiKeyringEntry
-}
-
-/** What is used of `@napi-rs/keyring`. */
-export interface NapiKeyringModule {
-  /** The class of entries; its last argument chooses the store on Linux. */
-  readonly AsyncEntry: NapiKeyringEntryClass
-  /** All entries of a service. */
-  readonly findCredentialsAsync: (service: string) => Promise<readonly KeychainEntry[]>
-}
-
 /**
  * The package `@napi-rs/keyring` as a backend of {@link keychainStore}. On Linux it is bound to the Secret
  * Service: by itself it would fall back to the kernel's keyring, which forgets everything at a restart.
@@ -229,7 +205,26 @@ export interface NapiKeyringModule {
  * const store = keychainStore({ backend: napiKeyring(keyring) })
  * ```
  */
-export function napiKeyring(module: NapiKeyringModule): KeychainBackend {
+export function napiKeyring(module: {
+  /** The class of entries; its last argument chooses the store on Linux. */
+  readonly AsyncEntry: {
+    /** The last argument chooses the store on Linux. */
+    new (
+      service: string,
+      username: string,
+      options: never,
+    ): {
+      /** Reads the password; nothing when there is none. */
+      getPassword(): Promise<string | null | undefined>
+      /** Writes the password. */
+      setPassword(password: string): Promise<void>
+      /** Deletes the entry; `false` when there was none. */
+      deletePassword(): Promise<boolean>
+    }
+  }
+  /** All entries of a service. */
+  readonly findCredentialsAsync: (service: string) => Promise<readonly KeychainEntry[]>
+}): KeychainBackend {
   const entry = (service: string, account: string) =>
     new module.AsyncEntry(service, account, { linux: { store: 'secret-service' } } as never)
   return {
@@ -239,14 +234,6 @@ export function napiKeyring(module: NapiKeyringModule): KeychainBackend {
     deletePassword: async (service, account) => entry(service, account).deletePassword(),
     findCredentials: async (service) => module.findCredentialsAsync(service),
   }
-}
-
-/** Options of {@link keychainEntry}. */
-export interface KeychainEntryOptions {
-  /** Another keychain, in the shape of `keytar`. */
-  readonly backend?: KeychainBackend
-  /** Seconds that reading it may take, including somebody who unlocks the keychain. Default 20. */
-  readonly timeout?: number
 }
 
 /**
@@ -269,8 +256,14 @@ export interface KeychainEntryOptions {
 export function keychainEntry(
   service: string,
   account: string,
-  options: KeychainEntryOptions = {},
+  options: {
+    /** Another keychain, in the shape of `keytar`. */
+    readonly backend?: KeychainBackend
+    /** Seconds that reading it may take, including somebody who unlocks the keychain. Default 20. */
+    readonly timeout?: number
+  } = {},
 ): () => Promise<string> {
+  checkOptions('keychainEntry', options, ['backend', 'timeout'])
   for (const [option, value] of Object.entries({ service, account })) {
     if (typeof value === 'string' && value !== '') continue
     throw new ConfigurationError(option, `keychainEntry: pass the name of the ${option}.`)

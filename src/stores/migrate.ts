@@ -9,15 +9,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { ConfigurationError, canonicalText, resourceLabel } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
-
-/** An MCP server whose login is looked for. */
-export interface KnownServer {
-  /** Its URL, exactly as the other program was given it. */
-  readonly url: string
-  /** Its authorization server, where the other program did not write it down; see `discover()`. */
-  readonly issuer?: string
-}
 
 /** A login that was found. Nothing is written before {@link FoundLogin.copyTo} is called. */
 export interface FoundLogin {
@@ -38,37 +31,13 @@ export interface FoundLogin {
    * @returns Whether it was written.
    * @throws `ConfigurationError` when something is missing; see {@link FoundLogin.problem}.
    */
-  copyTo(store: CredentialStore, options?: CopyOptions): Promise<boolean>
-}
-
-/** How a login is written. */
-export interface CopyOptions {
-  /** Tells several logins at one server apart. Default `default`. */
-  readonly account?: string
-}
-
-/** Where `mcp-remote` is looked for. */
-export interface McpRemoteOptions {
-  /** The servers; the files name them by a hash only. */
-  readonly servers: readonly KnownServer[]
-  /** The folder. Default: `MCP_REMOTE_CONFIG_DIR`, else `.mcp-auth` in the home folder. */
-  readonly directory?: string
-}
-
-/** An MCP server, and the client whose login it is. */
-export interface KnownClient extends KnownServer {
-  /** The client identifier that the authorization server knows. */
-  readonly clientId: string
-}
-
-/** Which entries of a keychain are read. */
-export interface KeychainLoginsOptions {
-  /** `keytar`, or another backend. */
-  readonly backend: KeychainBackend
-  /** The service under which the other program keeps its entries. */
-  readonly service: string
-  /** Says which server an entry is for, and which client it belongs to; `undefined` skips the entry. */
-  readonly describe: (account: string) => KnownClient | undefined
+  copyTo(
+    store: CredentialStore,
+    options?: {
+      /** Tells several logins at one server apart. Default `default`. */
+      readonly account?: string
+    },
+  ): Promise<boolean>
 }
 
 /**
@@ -86,9 +55,18 @@ export interface KeychainLoginsOptions {
  *
  * @throws `ConfigurationError` when a server is no URL.
  */
-export async function findMcpRemoteLogins(
-  options: McpRemoteOptions,
-): Promise<readonly FoundLogin[]> {
+export async function findMcpRemoteLogins(options: {
+  /** The servers; the files name them by a hash only. */
+  readonly servers: readonly {
+    /** Its URL, exactly as the other program was given it. */
+    readonly url: string
+    /** Its authorization server, where the other program did not write it down; see `discover()`. */
+    readonly issuer?: string
+  }[]
+  /** The folder. Default: `MCP_REMOTE_CONFIG_DIR`, else `.mcp-auth` in the home folder. */
+  readonly directory?: string
+}): Promise<readonly FoundLogin[]> {
+  checkOptions('findMcpRemoteLogins', options, ['servers', 'directory'])
   const {
     servers,
     directory = process.env['MCP_REMOTE_CONFIG_DIR'] ?? join(homedir(), '.mcp-auth'),
@@ -139,9 +117,24 @@ export async function findMcpRemoteLogins(
  * })
  * ```
  */
-export async function findKeychainLogins(
-  options: KeychainLoginsOptions,
-): Promise<readonly FoundLogin[]> {
+export async function findKeychainLogins(options: {
+  /** `keytar`, or another backend. */
+  readonly backend: KeychainBackend
+  /** The service under which the other program keeps its entries. */
+  readonly service: string
+  /** Says which server an entry is for, and which client it belongs to; `undefined` skips the entry. */
+  readonly describe: (account: string) =>
+    | {
+        /** Its URL, exactly as the other program was given it. */
+        readonly url: string
+        /** Its authorization server, where the other program did not write it down; see `discover()`. */
+        readonly issuer?: string
+        /** The client identifier that the authorization server knows. */
+        readonly clientId: string
+      }
+    | undefined
+}): Promise<readonly FoundLogin[]> {
+  checkOptions('findKeychainLogins', options, ['backend', 'service', 'describe'])
   const { backend, service, describe } = options
   const entries = await backend.findCredentials(service)
   return entries.flatMap(({ account, password }) => {

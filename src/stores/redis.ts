@@ -20,22 +20,8 @@ import { checkKey } from './record.ts'
 
 export type { EncryptionOptions } from './envelope.ts'
 
-/** The part of a client of the package `redis` that is used. */
-export interface RedisClient {
-  /** Whether it is connected, or about to be. */
-  readonly isOpen: boolean
-  /** Connects. */
-  connect(): Promise<unknown>
-  /** Sends one command. */
-  sendCommand(args: readonly string[]): Promise<unknown>
-}
-
 /** Options of {@link redisStore}. */
-export interface RedisStoreOptions extends EncryptionOptions {
-  /** A client of the package `redis`, version 5 or later. Give it an `error` listener. */
-  readonly client?: RedisClient
-  /** Where Redis is, such as `rediss://redis.internal:6379`. The package `redis` is loaded then. */
-  readonly url?: string
+export type RedisStoreOptions = EncryptionOptions & {
   /** What all keys begin with. Default `mcp-credentials:`. */
   readonly prefix?: string
   /**
@@ -47,7 +33,29 @@ export interface RedisStoreOptions extends EncryptionOptions {
   readonly lockTimeout?: number
   /** Seconds during which a command is tried again while Redis cannot be reached. Default 5. */
   readonly timeout?: number
-}
+} & (
+    | {
+        /** A client of the package `redis`, version 5 or later. Give it an `error` listener. */
+        readonly client: {
+          /** Whether it is connected, or about to be. */
+          readonly isOpen: boolean
+          /** Connects. */
+          connect(): Promise<unknown>
+          /** Sends one command. */
+          sendCommand(args: readonly string[]): Promise<unknown>
+        }
+        /** Not together with `client`. */
+        readonly url?: never
+      }
+    | {
+        /** Where Redis is, such as `rediss://redis.internal:6379`. The package `redis` is loaded then. */
+        readonly url: string
+        /** Not together with `url`. */
+        readonly client?: never
+      }
+  )
+
+type RedisClient = NonNullable<RedisStoreOptions['client']>
 
 const name = 'redisStore'
 const known: readonly string[] = [

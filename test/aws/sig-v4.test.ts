@@ -2,7 +2,7 @@ import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import { inspect } from 'node:util'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type AwsCredentials, type AwsSigV4Options, awsSigV4 } from '../../src/aws/index.ts'
+import { type AwsSigV4Options, awsSigV4 } from '../../src/aws/index.ts'
 import { authorize, loadSigner } from '../../src/aws/signer.ts'
 import type { Credential } from '../../src/credential.ts'
 import { ConfigurationError, CredentialError } from '../../src/errors.ts'
@@ -488,7 +488,7 @@ describe('the credentials', () => {
   ]
   for (const [what, value] of unusable) {
     it(`of a function are refused when it returns ${what}`, async () => {
-      const acquired = acquire({ region, service, credentials: () => value as AwsCredentials })
+      const acquired = acquire({ region, service, credentials: () => value as never })
 
       await expect(acquired).rejects.toMatchObject({
         code: 'invalid_response',

@@ -140,7 +140,7 @@ describe('keys', () => {
     [{ key, folder: '/x' }, 'folder'],
     [{ key, lockTimeout: 0 }, 'lockTimeout'],
   ])('%j is refused at construction', (options, option) => {
-    expect(() => encryptedFileStore(options)).toThrow(
+    expect(() => encryptedFileStore(options as never)).toThrow(
       expect.objectContaining({
         name: 'ConfigurationError',
         option: `encryptedFileStore.${option}`,

@@ -9,7 +9,6 @@ import { authorizedFetch, type CredentialEvent, file, generateSigningKey } from 
 import {
   type ClientAuthentication,
   clientCredentials,
-  type DeviceLogin,
   deviceCode,
   enterpriseManaged,
   jwtBearer,
@@ -20,6 +19,8 @@ import {
 } from '../../src/oauth/index.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
+
+type DeviceLogin = Parameters<Parameters<typeof deviceCode>[0]['onUserCode']>[0]
 
 const agent = { clientId: 'agent', clientSecret: 's3cret:&+ %é' }
 

@@ -1,12 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ConfigurationError, fromCommand, TokenManager } from '../../src/index.ts'
 import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { applied } from '../support/acquire.ts'
 import { testClock } from '../support/clock.ts'
+import { isRunning } from '../support/processes.ts'
 
 const now = testClock().now()
 const expiry = now + 3_600_000
@@ -192,6 +193,31 @@ describe('a command', () => {
     controller.abort(reason)
     await expect(acquiring).rejects.toBe(reason)
   })
+
+  test.skipIf(process.platform === 'win32')(
+    'is ended when the manager is closed',
+    { timeout: 20_000 },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'from-command-test-'))
+      onTestFinished(() => rmSync(folder, { recursive: true }))
+      const path = join(folder, 'pid')
+      const { manager } = managed(
+        evaluate(
+          `require('node:fs').writeFileSync(process.argv[1], String(process.pid))
+           setTimeout(() => {}, 60_000)`,
+          path,
+        ),
+      )
+      const acquiring = manager.credential()
+      const isAtWork = () => existsSync(path) && isRunning(readFileSync(path, 'utf8'))
+      await vi.waitUntil(isAtWork, 10_000)
+      await Promise.all([
+        manager.close(),
+        expect(acquiring).rejects.toMatchObject({ code: 'closed' }),
+      ])
+      await vi.waitUntil(() => !isAtWork(), 10_000)
+    },
+  )
 
   test('is checked at once', () => {
     expect(() => fromCommand([])).toThrow(ConfigurationError)

@@ -7,7 +7,9 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { CredentialRecord, CredentialStore } from '../../src/credential.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
 import { keychainStore } from '../../src/stores/keychain.ts'
-import { type RedisClient, redisStore } from '../../src/stores/redis.ts'
+import { redisStore } from '../../src/stores/redis.ts'
+
+type RedisClient = NonNullable<Parameters<typeof redisStore>[0]['client']>
 
 const capability = 'NmE0ZjY1Zjk4ZDc3'
 const key = `https://mcp.example.com/s/${capability}/mcp | default`

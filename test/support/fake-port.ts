@@ -29,6 +29,7 @@ export function fakePort(
     session: 0,
     clockOffset: 0,
     wantsChallenge: false,
+    acquiring: undefined,
     closing: closed.signal,
     reported,
     close: () => closed.abort(new CredentialError('closed', 'The manager is closed.')),
