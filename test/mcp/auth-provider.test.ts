@@ -51,14 +51,15 @@ test('SDK 1.x: a provider serves as its authProvider, and the call after a 401 s
 
 test('SDK 2.x: a refusal that arrives after the renewal does not cost the new token', async () => {
   const provider = countingTokens()
-  const { token, onUnauthorized } = toAuthProvider(provider, {
-    resource: 'https://mcp.example.com',
-  })
+  const clock = testClock()
+  const options = { resource: 'https://mcp.example.com', now: clock.now }
+  const { token, onUnauthorized } = toAuthProvider(provider, options)
   const response = new Response(null, { status: 401 })
   const requests = [await token(), await token()]
 
   await onUnauthorized({ response })
   const repetition = await token()
+  clock.advance(2000)
   await onUnauthorized({ response })
 
   expect([...requests, repetition, await token()]).toEqual([
