@@ -18,7 +18,7 @@ const provider = apiKey({ value: env('MCP_API_KEY') })
 for (const { server, expected } of servers) {
   console.log(`Connecting to ${server.url.pathname}, without saying which transport it speaks:`)
   const client = new Client({ name: 'connect-example', version: '1.0.0' })
-  const { kind } = await connect(client, server.url, provider)
+  const { kind, close } = await connect(client, server.url, provider)
   console.log(`Connected over ${kind}`)
   assert.equal(kind, expected)
 
@@ -31,6 +31,6 @@ for (const { server, expected } of servers) {
   console.log('whoami answered:', JSON.stringify(identity.content))
   assert.match(JSON.stringify(identity.content), /alice/)
 
-  await client.close()
+  await close()
   await server.close()
 }

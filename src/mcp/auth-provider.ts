@@ -55,6 +55,11 @@ export interface SdkOAuthClientProvider {
  * A provider of bearer tokens as the `authProvider` of SDK 2.x. Prefer `withCredentials`, which can also
  * sign requests, prove possession and step up.
  *
+ * The SDK reports only the first refusal of a request, so a token counts as accepted when another request
+ * with it follows. Where tokens end without notice before that, as between rare requests, the server looks
+ * like one that refuses every token, which is asked for new ones ever more rarely; `withCredentials` sees
+ * the answers.
+ *
  * @example
  * ```ts
  * import { toAuthProvider } from 'mcp-credentials/mcp'

@@ -10,15 +10,6 @@ import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-f
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import { abortable } from '../waiting.ts'
 
-/** A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x). */
-export interface ConnectableClient {
-  /** Connects the client over a transport. */
-  // biome-ignore lint/suspicious/noExplicitAny: each SDK version has a Transport type of its own.
-  connect(transport: any, options?: any): Promise<void>
-  /** Closes the client and its transport. */
-  close(): Promise<void>
-}
-
 /** How {@link connect} works; the rest is for {@link authorizedFetch}. */
 export interface ConnectOptions extends Omit<AuthorizedFetchOptions, 'resource'> {
   /** Options for the transport's constructor, such as `reconnectionOptions`. `fetch` is ours. */
@@ -55,7 +46,7 @@ const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
  * server answers the first POST with 400, 404 or 405. When it fails, it closes the client and the
  * credentials.
  *
- * @param client - A `Client` of either SDK.
+ * @param client - A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x).
  * @param url - The MCP server.
  * @param provider - A provider, or a selector such as `perTenant`.
  * @throws The reason of `signal` when it aborts; `CredentialError` when there is no credential; {@link ConfigurationError} when the SDK is
@@ -73,7 +64,11 @@ const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
  * ```
  */
 export async function connect(
-  client: ConnectableClient,
+  client: {
+    // biome-ignore lint/suspicious/noExplicitAny: each SDK version has a Transport type of its own.
+    connect(transport: any, options?: any): Promise<void>
+    close(): Promise<void>
+  },
   url: string | URL,
   provider: CredentialProvider | CredentialSelector,
   options: ConnectOptions = {},
@@ -101,8 +96,10 @@ export async function connect(
   }
 }
 
+type Client = Parameters<typeof connect>[0]
+
 interface Attempt {
-  readonly client: ConnectableClient
+  readonly client: Client
   readonly target: URL
   readonly provider: CredentialProvider | CredentialSelector
   readonly fetch: AuthorizedFetch
@@ -154,7 +151,7 @@ async function open(attempt: Attempt): Promise<Pick<ConnectedTransport, 'kind' |
 }
 
 /** Closes both, also when one of them fails. */
-async function closeAll(client: ConnectableClient, fetch: AuthorizedFetch): Promise<void> {
+async function closeAll(client: Client, fetch: AuthorizedFetch): Promise<void> {
   try {
     await client.close()
   } finally {
@@ -191,7 +188,7 @@ async function credentialFailure(fetch: AuthorizedFetch, error: unknown): Promis
   }
 }
 
-async function loadTransports(client: ConnectableClient): Promise<Transports> {
+async function loadTransports(client: Client): Promise<Transports> {
   const version2 = await load(() => import('@modelcontextprotocol/client'))
   if (version2 !== undefined && client instanceof version2.Client) {
     return version2 as unknown as Transports

@@ -10,14 +10,12 @@ export {
   toOAuthClientProvider,
 } from './auth-provider.ts'
 export {
-  type ConnectableClient,
   type ConnectedTransport,
   type ConnectOptions,
   connect,
 } from './connect.ts'
-export { type StdioEnvironmentOptions, stdioEnvironment } from './stdio-environment.ts'
+export { stdioEnvironment } from './stdio-environment.ts'
 export {
   type ToolArgumentsOptions,
-  type ToolTransport,
   withToolArguments,
 } from './tool-arguments.ts'

@@ -11,18 +11,6 @@ import { abortable } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
 import { manage } from './managed.ts'
 
-/** How {@link stdioEnvironment} works. */
-export interface StdioEnvironmentOptions {
-  /** What the token of a provider is for, as a URL. Only providers need it. */
-  readonly resource?: string | URL
-  /** Seconds that one acquisition may take. Default 30, or 300 when a person takes part. */
-  readonly acquireTimeout?: number
-  /** The `fetch` for the provider's own requests. Default: the platform's. */
-  readonly fetch?: FetchLike
-  /** Gives up waiting, with the signal's reason. */
-  readonly signal?: AbortSignal
-}
-
 // They change which program runs or what it loads, whatever was meant by setting them. Windows takes
 // their names in either case.
 const dangerous =
@@ -41,6 +29,11 @@ const dangerous =
  *
  * @param values - The value of each variable: a {@link Secret}, or a provider, whose bearer token is
  * used.
+ * @param options.resource - What the token of a provider is for, as a URL. Only providers need it.
+ * @param options.acquireTimeout - Seconds that one acquisition may take. Default 30, or 300 when a person
+ * takes part.
+ * @param options.fetch - The `fetch` for the provider's own requests. Default: the platform's.
+ * @param options.signal - Gives up waiting, with the signal's reason.
  * @throws `ConfigurationError` when a name is no variable's, or decides what the process loads
  * (`PATH`, `NODE_OPTIONS`, `LD_PRELOAD`), when a value is empty or holds a NUL character, or when a
  * provider has no `resource`; `CredentialError` when a credential cannot be had.
@@ -64,7 +57,12 @@ const dangerous =
  */
 export async function stdioEnvironment(
   values: Readonly<Record<string, Secret | CredentialProvider>>,
-  options: StdioEnvironmentOptions = {},
+  options: {
+    readonly resource?: string | URL
+    readonly acquireTimeout?: number
+    readonly fetch?: FetchLike
+    readonly signal?: AbortSignal | undefined
+  } = {},
 ): Promise<Record<string, string>> {
   checkOptions('stdioEnvironment', options, ['resource', 'acquireTimeout', 'fetch', 'signal'])
   const entries = Object.entries(values)
@@ -87,10 +85,12 @@ export async function stdioEnvironment(
   }
 }
 
+type Options = NonNullable<Parameters<typeof stdioEnvironment>[1]>
+
 function readValue(
   name: string,
   value: Secret | CredentialProvider,
-  options: StdioEnvironmentOptions,
+  options: Options,
   signal: AbortSignal,
 ): Promise<string> {
   if (isProvider(value)) return readToken(value, options, signal)
@@ -99,7 +99,7 @@ function readValue(
 
 async function readToken(
   provider: CredentialProvider,
-  { resource = '', signal: _, ...rest }: StdioEnvironmentOptions,
+  { resource = '', signal: _, ...rest }: Options,
   signal: AbortSignal,
 ): Promise<string> {
   // Nothing is sent from here, so the resource may be any URL.

@@ -13,14 +13,6 @@ import { abortable } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
 import { type Managed, manage } from './managed.ts'
 
-/** A client transport of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x). */
-export interface ToolTransport {
-  /** Sends a JSON-RPC message. */
-  send(message: never, options?: never): Promise<void>
-  /** Closes the connection. */
-  close(): Promise<void>
-}
-
 /** How {@link withToolArguments} works; the rest is for the token managers of its providers. */
 export interface ToolArgumentsOptions extends TokenManagerOptions {
   /**
@@ -71,7 +63,7 @@ const maxUnanswered = 1000
  * A call whose credential cannot be had is rejected with the `CredentialError` and not sent. One that is
  * cancelled while its credential is acquired is not sent either.
  *
- * @param transport - A transport that has not been started.
+ * @param transport - A client transport of either SDK that has not been started.
  * @throws `ConfigurationError` when an option is wrong.
  *
  * @example
@@ -87,10 +79,14 @@ const maxUnanswered = 1000
  * })
  * ```
  */
-export function withToolArguments<T extends ToolTransport>(
-  transport: T,
-  options: ToolArgumentsOptions,
-): T {
+export function withToolArguments<
+  T extends {
+    /** Sends a JSON-RPC message. */
+    send(message: never, options?: never): Promise<void>
+    /** Closes the connection. */
+    close(): Promise<void>
+  },
+>(transport: T, options: ToolArgumentsOptions): T {
   const calls = new ToolCalls(options)
   const wire = transport as unknown as Wire
   const replaced = new Map<PropertyKey, unknown>([

@@ -9,6 +9,8 @@ import { checkOptions } from '../options.ts'
 import { Grants, refusal } from './grants.ts'
 import { type Answer, checkCount, listen, type TestRequest } from './http.ts'
 
+const knownOptions = ['tokenLifetime', 'expiresIn', 'rotate', 'scope', 'now']
+
 /** An authorization server that listens on this machine, and does as a test says. */
 export interface TestAuthorizationServer {
   /** The issuer identifier, which is the server's address. */
@@ -127,15 +129,6 @@ export async function testAuthorizationServer(
     close,
   }
 }
-
-/** The names of the options, which {@link testAuthorizationServer} shares with `testServers`. */
-export const knownOptions: readonly string[] = [
-  'tokenLifetime',
-  'expiresIn',
-  'rotate',
-  'scope',
-  'now',
-]
 
 function metadataOf(issuer: string): object {
   return {

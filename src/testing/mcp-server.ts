@@ -196,7 +196,7 @@ function resultOf(method: string, params: Message): unknown {
   switch (method) {
     case 'initialize':
       return {
-        protocolVersion: params['protocolVersion'],
+        protocolVersion: params['protocolVersion'] ?? '2025-11-25',
         capabilities: { tools: {} },
         serverInfo: { name: 'test', version: '1.0.0' },
       }

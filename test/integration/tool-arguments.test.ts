@@ -4,11 +4,7 @@ import {
   type ToolArgumentsServerOptions,
 } from '../../examples/servers/tool-arguments-server.ts'
 import { bearer } from '../../src/index.ts'
-import {
-  type ToolArgumentsOptions,
-  type ToolTransport,
-  withToolArguments,
-} from '../../src/mcp/tool-arguments.ts'
+import { type ToolArgumentsOptions, withToolArguments } from '../../src/mcp/tool-arguments.ts'
 import { sdks, type TestTransport } from '../support/sdk.ts'
 
 const isRejected = (answer: unknown) => JSON.stringify(answer).includes('auth_token is not valid')
@@ -22,10 +18,13 @@ describe.each(sdks)('tools that take a token as an argument, with $name', (sdk) 
     onTestFinished(() => server.close())
     const original =
       kind === 'sse' ? sdk.sse(server.url, { fetch }) : sdk.streamable(server.url, { fetch })
-    const transport = withToolArguments(original as TestTransport & ToolTransport, {
-      resource: server.url,
-      ...options,
-    })
+    const transport = withToolArguments(
+      original as TestTransport & Parameters<typeof withToolArguments>[0],
+      {
+        resource: server.url,
+        ...options,
+      },
+    )
     const client = sdk.client()
     onTestFinished(() => client.close())
     await client.connect(transport)

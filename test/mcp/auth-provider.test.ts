@@ -3,53 +3,72 @@ import type { OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startAuthorizationServer } from '../../examples/servers/authorization-server.ts'
-import { mcpRequests, startOAuthServer } from '../../examples/servers/oauth-server.ts'
 import { authorizedFetch, basic, type TokenManagerOptions } from '../../src/index.ts'
 import { toAuthProvider, toOAuthClientProvider } from '../../src/mcp/index.ts'
 import { authorizationCode, clientCredentials } from '../../src/oauth/index.ts'
 import { testServers } from '../../src/testing/index.ts'
 import { type TestClock, testClock } from '../support/clock.ts'
+import { countingTokens } from '../support/tokens.ts'
 
 async function start() {
-  const as = await startAuthorizationServer()
-  onTestFinished(() => as.close())
-  const server = await startOAuthServer({ issuer: as.issuer })
-  onTestFinished(() => server.close())
-  const provider = authorizationCode({ onAuthorizationUrl: as.approve })
-  const grants = () => as.tokenRequests.map(({ grantType }) => grantType)
-  return { as, server, provider, grants }
+  const servers = await testServers()
+  onTestFinished(() => servers.close())
+  const { authorizationServer } = servers
+  const provider = authorizationCode({ onAuthorizationUrl: authorizationServer.visit })
+  const grants = () => authorizationServer.tokenRequests().map(({ grant_type }) => grant_type)
+  return { ...servers, provider, grants }
 }
 
-test('SDK 2.x: a provider serves as its authProvider, and heals a 401', async () => {
-  const { server, provider, grants } = await start()
-  const authProvider = toAuthProvider(provider, { resource: server.url })
+test('SDK 2.x: a provider serves as its authProvider, which renews the credential after a 401', async () => {
+  const { resource, mcp, provider, grants } = await start()
+  const authProvider = toAuthProvider(provider, { resource })
   const client = new Client({ name: 'test', version: '1.0.0' })
-  await client.connect(new StreamableHTTPClientTransport(server.url, { authProvider }))
-  expect(mcpRequests(server)[0]?.authenticated).toBe(false)
-  server.revokeAll()
+  await client.connect(new StreamableHTTPClientTransport(resource, { authProvider }))
+  expect(mcp.requests[0]?.headers.has('Authorization')).toBe(false)
+  mcp.expireTokens()
   await client.listTools()
   await client.close()
   expect(grants()).toEqual(['authorization_code', 'refresh_token'])
 })
 
 test('SDK 1.x: a provider serves as its authProvider, and the call after a 401 succeeds', async () => {
-  const { as, server, provider, grants } = await start()
+  const { authorizationServer, resource, mcp, provider, grants } = await start()
   // The SDK's own type, so that users need no cast.
-  const authProvider: OAuthClientProvider = toOAuthClientProvider(provider, {
-    resource: server.url,
-  })
+  const authProvider: OAuthClientProvider = toOAuthClientProvider(provider, { resource })
   const client = new ClientV1({ name: 'test', version: '1.0.0' })
-  const transport = new TransportV1(server.url, { authProvider: authProvider as never })
+  const transport = new TransportV1(resource, { authProvider: authProvider as never })
   await client.connect(transport)
-  server.revokeAll()
+  mcp.expireTokens()
   await expect(client.listTools()).rejects.toThrow('Unauthorized')
   await client.listTools()
   await client.close()
   expect(grants()).toEqual(['authorization_code', 'refresh_token'])
   // Nothing but our own login was sent to the authorization server.
-  expect(as.paths.filter((path) => path === '/reg')).toHaveLength(1)
-  expect(server.requests.map(({ path }) => path)).not.toContain('/unused')
+  const paths = authorizationServer.requests.map(({ url }) => url.pathname)
+  expect(paths.filter((path) => path === '/register')).toHaveLength(1)
+  expect(mcp.requests.map(({ url }) => url.pathname)).not.toContain('/unused')
+})
+
+test('SDK 2.x: a refusal that arrives after the renewal does not cost the new token', async () => {
+  const provider = countingTokens()
+  const clock = testClock()
+  const options = { resource: 'https://mcp.example.com', now: clock.now }
+  const { token, onUnauthorized } = toAuthProvider(provider, options)
+  const response = new Response(null, { status: 401 })
+  const requests = [await token(), await token()]
+
+  await onUnauthorized({ response })
+  const repetition = await token()
+  clock.advance(2000)
+  await onUnauthorized({ response })
+
+  expect([...requests, repetition, await token()]).toEqual([
+    'token-1',
+    'token-1',
+    'token-2',
+    'token-2',
+  ])
+  expect(provider.reasons).toEqual(['missing', 'rejected'])
 })
 
 test('a credential that is no bearer token is refused, without its value', async () => {

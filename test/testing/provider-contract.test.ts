@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, test, vi } from 'vitest'
+import { awsSigV4 } from '../../src/aws/index.ts'
 import {
   all,
   apiKey,
@@ -7,7 +8,9 @@ import {
   bearer,
   type Credential,
   type CredentialProvider,
+  custom,
   firstAvailable,
+  fromTokenCredential,
   headers,
   hmac,
   httpSignature,
@@ -20,6 +23,8 @@ import { acquireContext, providerContract, testServers } from '../../src/testing
 const secret = 'cAnArY-'.padEnd(64, 's')
 const { privateKey } = generateKeyPairSync('ed25519')
 const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+
+const keys = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: secret }
 
 const providers: readonly [string, () => CredentialProvider][] = [
   ['apiKey', () => apiKey({ value: secret })],
@@ -39,6 +44,15 @@ const providers: readonly [string, () => CredentialProvider][] = [
         apiKey({ value: secret }),
       ),
   ],
+  ['custom', () => custom({ acquire: async () => bearer(secret).acquire(acquireContext()) })],
+  [
+    'fromTokenCredential',
+    () => {
+      const getToken = async () => ({ token: secret, expiresOnTimestamp: Date.now() + 3_600_000 })
+      return fromTokenCredential({ getToken }, 'api://mcp/.default')
+    },
+  ],
+  ['awsSigV4', () => awsSigV4({ region: 'eu-west-1', service: 'execute-api', credentials: keys })],
   ['rotating', () => rotating([bearer('other'), bearer(secret)])],
 ]
 
