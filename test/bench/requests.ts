@@ -8,8 +8,8 @@ const url = new URL('http://127.0.0.1:1/mcp')
 const body = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}'
 const token = 't'.repeat(300)
 
-/** What the library adds to one request: first to a stubbed network, then over loopback. */
-export async function benchRequests(): Promise<void> {
+/** What the library adds to one request, without a network. */
+export async function benchStubbed(): Promise<void> {
   const stub = async () => new Response(null, { status: 200 })
   const given = () =>
     new Headers({
@@ -43,7 +43,10 @@ export async function benchRequests(): Promise<void> {
     5000,
   )
   print('One request, network stubbed', 'µs', figures.map(scaled(1000)))
+}
 
+/** What the library adds to one call of a tool over loopback. */
+export async function benchLoopback(): Promise<void> {
   const server = await startServer()
   const calls = await Promise.all([
     connected('hand-set header', server.url, {

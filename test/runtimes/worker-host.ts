@@ -1,30 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { executableOf } from './binary.ts'
 import type { WorkerAnswer, WorkerCall } from './worker.ts'
-
-/** An MCP server and its issuer of one scenario, as the test wants them. */
-export interface Behaviour {
-  /** How many tokens were asked for. */
-  asked: number
-  /** Milliseconds that the issuer takes; `Infinity`: it never answers. */
-  issuerDelay: number
-  /** The issuer's HTTP status. */
-  issuerStatus: number
-  /** Milliseconds that the MCP server takes. */
-  serverDelay: number
-  /** Tokens that the MCP server refuses. */
-  readonly refused: Set<string>
-}
+import { type Behaviour, startWorld } from './worker-world.ts'
 
 /** A Worker in workerd, and the servers that it calls. */
 export interface WorkerHost {
@@ -73,49 +57,6 @@ export async function startWorkerHost(compatibilityDate: string): Promise<Worker
   }
 }
 
-async function startWorld() {
-  const behaviours = new Map<string, Behaviour>()
-  const behaviour = (scenario: string): Behaviour => {
-    const known = behaviours.get(scenario)
-    if (known !== undefined) return known
-    const fresh = {
-      asked: 0,
-      issuerDelay: 0,
-      issuerStatus: 200,
-      serverDelay: 0,
-      refused: new Set<string>(),
-    }
-    behaviours.set(scenario, fresh)
-    return fresh
-  }
-  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
-    const [, scenario = '', endpoint] = (request.url ?? '').split('/')
-    const now = behaviour(scenario)
-    request.resume()
-    if (endpoint !== 'mcp') {
-      if (endpoint === 'token') now.asked += 1
-      const token = `token-${now.asked}`
-      if (now.issuerDelay === Number.POSITIVE_INFINITY) return
-      await delay(now.issuerDelay)
-      response.statusCode = now.issuerStatus
-      return void response.end(token)
-    }
-    const token = request.headers.authorization?.replace('Bearer ', '') ?? 'none'
-    await delay(now.serverDelay)
-    response.statusCode = now.refused.has(token) ? 401 : 200
-    response.end(token)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const close = async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  }
-  return { behaviour, origin: `http://127.0.0.1:${port}`, close }
-}
-
 /** The Worker as one file, with the built package in it. */
 async function bundle(origin: string): Promise<string> {
   const { outputFiles } = await build({
@@ -124,7 +65,7 @@ async function bundle(origin: string): Promise<string> {
     format: 'esm',
     target: 'es2022',
     conditions: ['workerd', 'worker'],
-    external: ['jose', 'node:*'],
+    external: ['node:*'],
     define: { ORIGIN: JSON.stringify(origin) },
     write: false,
   })

@@ -11,6 +11,7 @@ import {
   TokenManager,
   withCredentials,
 } from 'mcp-credentials'
+import { clientCredentials } from 'mcp-credentials/oauth'
 
 /** Where the MCP server and the issuer are; put in when the Worker is bundled. */
 declare const ORIGIN: string
@@ -46,11 +47,12 @@ export interface WorkerAnswer {
 const forward = new Map<string, number>()
 const clock = (scenario: string) => () => Date.now() + 1000 * (forward.get(scenario) ?? 0)
 
-/** Gets a token of an hour from the issuer, which numbers them. */
-function issued(scenario: string): CredentialProvider {
+/** Gets a token of an hour from the issuer, which numbers them; for a grant that is good for one use. */
+function issued(scenario: string, isSingleUse = false): CredentialProvider {
   return {
     name: 'issued',
-    async acquire({ fetch, signal, now }) {
+    async acquire({ fetch, signal, now, commit }) {
+      if (isSingleUse) await commit()
       const response = await fetch(`${ORIGIN}/${scenario}/token`, { method: 'POST', signal })
       const token = await response.text()
       if (!response.ok) {
@@ -67,10 +69,14 @@ function issued(scenario: string): CredentialProvider {
   }
 }
 
-function shared(scenario: string, acquireTimeout: number): [string, typeof fetch] {
+function shared(
+  scenario: string,
+  acquireTimeout: number,
+  provider = issued(scenario),
+): [string, typeof fetch] {
   const resource = `${ORIGIN}/${scenario}/mcp`
   const now = clock(scenario)
-  return [scenario, authorizedFetch(issued(scenario), { resource, acquireTimeout, now })]
+  return [scenario, authorizedFetch(provider, { resource, acquireTimeout, now })]
 }
 
 function managed(scenario: string): [string, TokenManager] {
@@ -93,6 +99,8 @@ const fetches = new Map<string, typeof fetch>([
   shared('refused-and-left', 2),
   shared('time-limit', 0.5),
   shared('issuer-down', 2),
+  shared('single-use', 2, issued('single-use', true)),
+  shared('oauth', 2, clientCredentials({ clientId: 'worker', clientSecret: 's', issuer: ORIGIN })),
 ])
 const managers = new Map([managed('closed'), managed('logged-out'), managed('logout-left')])
 

@@ -195,6 +195,28 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       expect(answer.error ?? answer.status).toBe(200)
     })
 
+    it('get a credential although a single-use grant was sent by one that has been answered', async () => {
+      const scenario = 'single-use'
+      const behaviour = host.behaviour(scenario)
+      behaviour.issuerDelay = 600
+      const starter = host.call({ scenario, leaveAfter: 250 })
+      await delay(100)
+      const others = [1, 2].map(() => host.call({ scenario }))
+
+      expect(await starter).toEqual({ left: true })
+      const answers = await Promise.all(others)
+      expect(answers.map(({ status, error }) => error ?? status)).toEqual([200, 200])
+      // Where a request's work goes on after its answer, the grant is not spent a second time.
+      const mayEnd = date < '2026-01-01'
+      expect(behaviour.asked).toBe(mayEnd ? 2 : 1)
+    })
+
+    it('log in with OAuth, once for all', async () => {
+      const answers = await Promise.all([1, 2, 3].map(() => host.call({ scenario: 'oauth' })))
+      expect(answers).toEqual(answers.map(() => ({ status: 200, token: 'token-1' })))
+      expect(host.behaviour('oauth').asked).toBe(1)
+    })
+
     it.runIf(isCrossing)('are rejected when one of them closes the manager', async () => {
       const scenario = 'closed'
       host.behaviour(scenario).issuerDelay = Number.POSITIVE_INFINITY
