@@ -93,7 +93,7 @@ export function checkRedemption(
   }
   const onAbort = () => {
     // Nobody hopes for an answer after twice the time that it may take.
-    const isHopeless = world.time.elapsed() - now.at >= 2 * limit
+    const isHopeless = world.time.counted() - now.counted >= 2 * limit
     if (now.state === 'open' && member.closedAt === 0 && !isHopeless) {
       violate(world, `the signal of an acquisition that sent ${grant.name} is aborted`)
     }
@@ -189,7 +189,8 @@ export function checkSettled(world: World, call: Call): void {
 
 /** A 403 for scopes that are there, in a credential which came meanwhile, is not the end. */
 function checkWider(world: World, call: Call, { current }: Seat): void {
-  if (world.config.scoped !== true || call.sends > 1 || current === call.lastToken) return
+  if (world.config.scoped !== true || call.streamed || call.sends > 1 || current === call.lastToken)
+    return
   const has = current?.scope?.split(' ') ?? []
   const isAlive = typeof current?.expiresAt !== 'number' || world.time.wall() < current.expiresAt
   const isWide = call.wants?.split(' ').every((scope) => has.includes(scope)) === true

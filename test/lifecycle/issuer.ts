@@ -170,7 +170,7 @@ function issue(
   const token: Token & { oddity: Oddity | undefined; obtainedAt: number } = {
     name: `token-${number}`,
     tenant: acquisition.tenant,
-    scope: world.grants === 'nothing' ? undefined : asked,
+    scope: world.grants === 'nothing' ? 'none' : asked,
     grant: { name: `grant-${number}`, redeemedBy: [], refused: false },
     acquisition,
     order: tick(world),

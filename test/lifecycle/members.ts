@@ -90,6 +90,7 @@ export function begin(
     order: tick(world),
     controller,
     wants,
+    streamed: options.streamed === true,
     sends: 0,
     lastToken: undefined,
     lastStatus: 0,

@@ -111,6 +111,8 @@ export interface Call {
   readonly order: number
   readonly controller: AbortController | undefined
   readonly wants: string | undefined
+  /** Its body can be sent once only. */
+  readonly streamed: boolean
   sends: number
   lastToken: Token | undefined
   lastStatus: number
