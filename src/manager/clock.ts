@@ -85,10 +85,14 @@ export function monotonicClock(now: () => number, injected: boolean): () => numb
   let lastWall = now()
   let lastSteady = steady()
   let elapsed = 0
+  // The wall clock is set by small steps all the time, and counts whole milliseconds only.
+  const tolerated = 1000
   return () => {
     const wall = now()
     const ticks = steady()
-    elapsed += Math.max(0, wall - lastWall, ticks - lastSteady)
+    const passed = ticks - lastSteady
+    const slept = wall - lastWall > passed + tolerated
+    elapsed += injected || slept ? Math.max(0, wall - lastWall) : passed
     lastWall = wall
     lastSteady = ticks
     return elapsed
