@@ -127,9 +127,11 @@ export class Persistence {
     try {
       await this.#store.lock(this.#key, async () => {
         const stored = await this.#store.get(this.#key)
+        // A logout may have come first.
+        if (this.#unsaved !== record) return
         if (isWorthMore(record, stored)) await this.#store.set(this.#key, record)
+        this.#unsaved = undefined
       })
-      this.#unsaved = undefined
     } catch {
       this.#emit({ type: 'store_failed', operation: 'set' })
     }
@@ -181,7 +183,7 @@ export class Persistence {
           salvaged = rest
         },
       )
-      const credential = await this.#whileWanted(acquiring, signal)
+      const credential = await this.#whileWanted(acquiring, signal, () => committed)
       await this.#keep(credential.record, base, committed)
       return { credential, source: 'network' }
     } catch (error) {
@@ -195,16 +197,20 @@ export class Persistence {
   }
 
   /** A provider that does not heed the signal must not hold the lock once nobody wants its credential. */
-  async #whileWanted(acquiring: Promise<Credential>, signal: AbortSignal): Promise<Credential> {
+  async #whileWanted(
+    acquiring: Promise<Credential>,
+    signal: AbortSignal,
+    isCommitted: () => boolean,
+  ): Promise<Credential> {
     const removals = this.#removals
     const base = this.#generation
     try {
       return await abortable(acquiring, signal)
     } catch (error) {
       if (!signal.aborted) throw error
-      // What comes all the same may have cost a refresh token.
+      // What comes all the same has cost a refresh token.
       const keepLate = async ({ record }: Credential) => {
-        if (record === undefined || this.#removals !== removals) return
+        if (record === undefined || !isCommitted() || this.#removals !== removals) return
         this.#unsaved = { ...record, generation: base + 1 }
         await this.flush()
       }
