@@ -191,6 +191,27 @@ describe('a request to the bound origin', () => {
     expect(network.authorizations()).toEqual([`Bearer ${secret}`])
   })
 
+  it('passes without the credential where only the body of a Request shows it', async () => {
+    const network = wire()
+    const { fetch } = setUp(bearer(secret), network)
+    const body = () => new URLSearchParams({ grant_type: 'x' })
+
+    await fetch(new Request('https://mcp.example.com/token', { method: 'POST', body: body() }))
+    await fetch(new Request(resource, { method: 'POST', body: body() }))
+
+    expect(network.authorizations()).toEqual([null, `Bearer ${secret}`])
+  })
+
+  it('is not sent on to the metadata of an authorization server, and an event says so', async () => {
+    const target = 'https://mcp.example.com/.well-known/oauth-authorization-server'
+    const network = wire(() => new Response(null, { status: 307, headers: { Location: target } }))
+    const { fetch, events } = setUp(bearer(secret), network)
+
+    expect((await fetch(resource)).status).toBe(307)
+    expect(network.sent).toHaveLength(1)
+    expect(events).toContainEqual(expect.objectContaining({ type: 'redirect_refused', target }))
+  })
+
   it('carries the credential to a resource that lies under /.well-known/', async () => {
     const network = wire()
     const here = 'https://mcp.example.com/.well-known/openid-configuration'

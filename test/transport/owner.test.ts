@@ -11,6 +11,7 @@ import {
   withCredentials,
 } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { ManagerPool } from '../../src/transport/manager-pool.ts'
 import { deferred, settle, testClock } from '../support/clock.ts'
 import { wire } from '../support/wire.ts'
 
@@ -218,6 +219,35 @@ describe('the owner of many managers', () => {
 
     expect(closed()).toEqual(['x'])
     expect(() => setUp({ name: 'byQuery', maxKept: 0, select })).toThrow('maxKept')
+  })
+})
+
+describe('a pool of managers', () => {
+  it('waits at its end for those that are being closed already', async () => {
+    const flushed = deferred<void>()
+    const member = (close: () => Promise<void>) => () => ({ manager: { close }, uses: 0 }) as never
+    const pool = new ManagerPool(1)
+    let isClosed = false
+
+    pool.release(
+      pool.lease(
+        'a',
+        member(() => flushed.promise),
+      ),
+    )
+    pool.lease(
+      'b',
+      member(async () => {}),
+    )
+    const closing = pool.close().then(() => {
+      isClosed = true
+    })
+    await settle()
+    expect(isClosed).toBe(false)
+    flushed.resolve()
+    await closing
+
+    expect(isClosed).toBe(true)
   })
 })
 

@@ -118,6 +118,31 @@ describe('a closed manager', () => {
     expect(network.sent).toEqual([])
   })
 
+  it.each([true, false])(
+    'sends nothing whenever it is closed, with a bare first request: %s',
+    async (wantsChallenge) => {
+      const sentAfterwards: boolean[] = []
+      for (let turns = 0; turns < 40; turns += 1) {
+        const port = fakePort(() => named('x', { observe: async () => undefined }), {
+          wantsChallenge,
+        })
+        const network = wire((_sent, count) => {
+          sentAfterwards.push(port.closing.aborted)
+          if (count === 1) return new Response(null, { status: 401 })
+          return count === 2 ? redirect() : new Response('ok')
+        })
+
+        const result = send(port, network).catch((error: unknown) => error)
+        for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+        port.close()
+        await result
+      }
+
+      expect(sentAfterwards.length).toBeGreaterThan(40)
+      expect(sentAfterwards).not.toContain(true)
+    },
+  )
+
   it('ends the wait before a retry', async () => {
     const network = wire(
       () => new Response(null, { status: 503, headers: { 'Retry-After': '30' } }),
