@@ -152,9 +152,6 @@ export class LoginRequiredError extends CredentialError {
   }
 }
 
-/** Why a person has to log in. */
-export type LoginRequiredReason = LoginRequiredError['reason']
-
 /**
  * A server's description of itself cannot be used: it is missing, contradicts itself, or points to
  * where no credential may go.

@@ -66,46 +66,66 @@ export function runCommand(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
     const child = start(program, args)
-    const output: Uint8Array[] = []
-    let size = 0
+    const output = outputOf(child, () => stop('printed more than 1 MB'))
+    const ended = new AbortController()
     const settle = (conclude: () => void) => {
+      if (ended.signal.aborted) return
+      ended.abort()
       clearTimeout(limit)
-      clearTimeout(drained)
-      signal?.removeEventListener('abort', onAbort)
       // A program in the background may hold the other end of the pipe for ever.
       child.stdout?.destroy()
       conclude()
     }
     const fail = (what: string) => settle(() => reject(failure(program, what)))
-    const onAbort = () => {
-      endGroup(child)
-      settle(() => reject(signal?.reason))
-    }
     const stop = (what: string) => {
       endGroup(child)
       fail(what)
     }
     const finish = (code: number | null) => {
-      if (code === 0) settle(() => resolve(textOf(output, size)))
+      if (code === 0) settle(() => resolve(output.text()))
       else fail(code === null ? 'was killed' : `failed with exit status ${code}`)
     }
-    let drained: ReturnType<typeof setTimeout> | undefined
+    const giveUp = () => {
+      endGroup(child)
+      settle(() => reject(signal?.reason))
+    }
+    signal?.addEventListener('abort', giveUp, { once: true, signal: ended.signal })
     const limit = setTimeout(
       () => stop(`took longer than ${timeout} s`),
       Math.min(timeout * 1000, longestTimer),
     )
-    signal?.addEventListener('abort', onAbort, { once: true })
     child.on('error', (error) => fail(`cannot be started (${codeOf(error)})`))
-    child.stdout?.on('data', (chunk) => {
-      size += chunk.length
-      if (size <= maxOutput) output.push(chunk)
-      else stop('printed more than 1 MB')
-    })
-    child.on('exit', (code) => {
-      drained = setTimeout(finish, drainTime, code)
-    })
     child.on('close', finish)
+    child.on('exit', (code) => whenDrained(output, ended.signal, () => finish(code)))
   })
+}
+
+/** What a program has printed so far. */
+interface Output {
+  size: number
+  text(): string
+}
+
+function outputOf(child: ChildProcess, onOverflow: () => void): Output {
+  const chunks: Uint8Array[] = []
+  const output: Output = { size: 0, text: () => textOf(chunks, output.size) }
+  child.stdout?.on('data', (chunk) => {
+    output.size += chunk.length
+    if (output.size <= maxOutput) chunks.push(chunk)
+    else onOverflow()
+  })
+  return output
+}
+
+/** Waits until nothing more comes out of the pipe, which a program in the background may keep open. */
+function whenDrained(output: Output, ended: AbortSignal, then: () => void): void {
+  if (ended.aborted) return
+  const { size } = output
+  const timer = setTimeout(() => {
+    // The second timer lets the pipe be read where this process was too busy for longer than the first.
+    setTimeout(() => (output.size === size ? then() : whenDrained(output, ended, then)), 0)
+  }, drainTime)
+  ended.addEventListener('abort', () => clearTimeout(timer), { once: true })
 }
 
 function start(program: string, args: readonly string[]): ChildProcess {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -224,6 +225,28 @@ describe.skipIf(process.platform === 'win32')(
     })
   },
 )
+
+test('a command’s last words are waited for, where this process was too busy to read them', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const child = Object.assign(new EventEmitter(), {
+    stdout: Object.assign(new EventEmitter(), { destroy: vi.fn() }),
+  })
+  const spawning = vi
+    .spyOn(process, 'getBuiltinModule')
+    .mockReturnValue({ spawn: () => child } as never)
+  onTestFinished(() => spawning.mockRestore())
+
+  const reading = command(['x'])()
+  child.stdout.emit('data', Buffer.from('to'))
+  child.emit('exit', 0)
+  vi.advanceTimersByTime(100)
+  child.stdout.emit('data', Buffer.from('ken'))
+  await vi.advanceTimersByTimeAsync(1000)
+
+  expect(await reading).toBe('token')
+  expect(child.stdout.destroy).toHaveBeenCalled()
+})
 
 describe('a function as a secret', () => {
   const { signal } = new AbortController()
