@@ -64,14 +64,19 @@ export class Acquisition {
   readonly flight: Flight<Credential>
   /** Settles when it occupies nothing any more. */
   readonly ended: Promise<void>
+  /** Settles when the store and the provider are done with it, which may be never. */
+  readonly completed: Promise<void>
   readonly #controller = new AbortController()
   readonly #unwanted = new AbortController()
   readonly #host: AcquisitionHost
   readonly #clock: () => number
+  readonly #limitMs: number
   readonly #hopelessAt: number
   #phase: 'running' | 'overdue' | 'ended' = 'running'
   #committed = false
+  #stopLimit: () => void = () => {}
   #end: () => void = () => {}
+  #complete: () => void = () => {}
 
   constructor(
     request: AcquisitionRequest,
@@ -92,12 +97,16 @@ export class Acquisition {
     this.startedAt = start.startedAt
     this.#host = host
     this.#clock = start.clock
+    this.#limitMs = start.limitMs
     this.#hopelessAt = start.clock() + 2 * start.limitMs
     this.flight = new Flight(request.background, (reason) => this.cancel(reason))
     this.ended = new Promise((resolve) => {
       this.#end = resolve
     })
-    void this.#run(start.limitMs)
+    this.completed = new Promise((resolve) => {
+      this.#complete = resolve
+    })
+    void this.#run()
   }
 
   /** Aborts when the acquisition is cancelled or aborted. */
@@ -146,16 +155,25 @@ export class Acquisition {
     this.#controller.abort(reason)
   }
 
-  /** Makes room for the next one. A single-use grant that was sent is not aborted. */
+  /** Gives the result up, and the lock of the record. A single-use grant that was sent is not aborted. */
   abandon(reason: unknown): void {
-    if (!this.#finish()) return
+    this.#stopLimit()
+    if (this.#finish()) this.flight.reject(reason)
     this.#unwanted.abort(reason)
-    this.flight.reject(reason)
   }
 
-  async #run(limitMs: number): Promise<void> {
-    const stop = timeLimit(limitMs, () => this.#expire())
-    void this.ended.then(stop)
+  /**
+   * Makes room for the next one; what comes is discarded. The lock of the record is held until then, or
+   * until the time limit has passed once more.
+   */
+  detach(reason: unknown): void {
+    if (!this.#finish()) return
+    this.flight.reject(reason)
+    this.#stopLimit = timeLimit(this.#limitMs, () => this.abandon(reason))
+  }
+
+  async #run(): Promise<void> {
+    this.#stopLimit = timeLimit(this.#limitMs, () => this.#expire())
     try {
       // The provider runs in a later microtask, so that the acquisition is in its place when it settles.
       await Promise.resolve()
@@ -165,6 +183,9 @@ export class Acquisition {
       else this.#host.discard(this, obtained)
     } catch (error) {
       if (this.#finish()) this.#settle({ error })
+    } finally {
+      this.#stopLimit()
+      this.#complete()
     }
   }
 
@@ -186,6 +207,7 @@ export class Acquisition {
   #finish(): boolean {
     if (this.#phase === 'ended') return false
     this.#phase = 'ended'
+    this.#stopLimit()
     this.#end()
     this.#host.release(this)
     return true

@@ -35,6 +35,8 @@ export class Held {
   #recovered: Credential | undefined
   #generation = 0
   #epoch = 0
+  /** The epoch in which the credential was given up last. */
+  #gaveUpIn = 0
   #phase: 'open' | 'suspended' | 'closed' = 'open'
 
   /** The credential; it may be expired or refused. */
@@ -148,8 +150,14 @@ export class Held {
     this.#freshUntil = -Infinity
   }
 
-  /** Forgets the credential. */
+  /** Whether the credential was given up since an epoch, so that what was acquired then is void. */
+  gaveUpSince(epoch: number): boolean {
+    return epoch < this.#gaveUpIn
+  }
+
+  /** Gives the credential up. */
   clear(): void {
+    this.#gaveUpIn = this.#epoch
     this.#credential = undefined
     this.#ready = undefined
     this.#deadlines = noDeadlines

@@ -9,6 +9,8 @@ import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 /** Holds the acquisition that runs. */
 export class Lane {
   #running: Acquisition | undefined
+  /** What a logout did not wait for any longer. */
+  readonly #detached = new Set<Acquisition>()
 
   /** The acquisition that runs, or is overdue. */
   get running(): Acquisition | undefined {
@@ -21,6 +23,21 @@ export class Lane {
     const acquisition = make()
     this.#running = acquisition
     return acquisition
+  }
+
+  /** Makes room for the next one, while this one goes on. */
+  detach(reason: unknown): void {
+    const running = this.#running
+    if (running === undefined) return
+    running.detach(reason)
+    this.#detached.add(running)
+    void running.completed.then(() => this.#detached.delete(running))
+  }
+
+  /** Ends all acquisitions. */
+  abort(reason: unknown): void {
+    for (const acquisition of [...this.#detached]) acquisition.abort(reason)
+    this.#running?.abort(reason)
   }
 
   /** Makes room for the next one. */

@@ -97,22 +97,21 @@ export class Outcomes implements AcquisitionHost {
     const { held } = this.#parts
     if ('error' in outcome) throw this.#failed(acquisition, outcome.error)
     const { obtained } = outcome
-    if (acquisition.epoch === held.epoch) return this.#adopt(acquisition, obtained)
     // After close() its waiters still receive it; after logout() nobody does.
     if (held.closed) return obtained.credential
-    if (held.open) this.discard(acquisition, obtained)
-    else this.#late = { acquisition, obtained }
+    if (acquisition.epoch === held.epoch) return this.#adopt(acquisition, obtained)
+    this.discard(acquisition, obtained)
     throw this.loggedOutError()
   }
 
   discard(acquisition: Acquisition, obtained: Obtained): void {
     const { held, source } = this.#parts
+    const { epoch, generation, committed } = acquisition
     if (held.closed || obtained.source !== 'network') return
-    if (acquisition.epoch !== held.epoch) source.revokeInBackground(obtained.credential)
+    if (held.gaveUpSince(epoch)) source.revokeInBackground(obtained.credential)
+    else if (!held.open) this.#late = { acquisition, obtained }
     // The grant was spent, so that nothing else can bring this login back.
-    else if (acquisition.committed && acquisition.generation === held.generation) {
-      this.#adopt(acquisition, obtained)
-    }
+    else if (committed && generation === held.generation) this.#adopt(acquisition, obtained)
   }
 
   timeoutError({ committed }: Acquisition): CredentialError {

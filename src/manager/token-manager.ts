@@ -171,7 +171,7 @@ export class TokenManager {
     try {
       const reason = lifecycle.loggedOutError()
       await this.#endAcquisition(reason)
-      this.#parts.lane.running?.abandon(reason)
+      this.#parts.lane.detach(reason)
       const revoked = await withinLimit(source.giveUp(lifecycle.latest))
       lifecycle.resume(true)
       reporter.emit({ type: 'logged_out', revoked })
@@ -187,7 +187,7 @@ export class TokenManager {
     const reason = this.#lifecycle.close()
     const ending = Promise.allSettled([this.#endAcquisition(reason), this.#loggingOut])
     await within(graceMs, ending)
-    lane.running?.abort(reason)
+    lane.abort(reason)
     await within(graceMs, source.flush())
     reporter.emit({ type: 'closed' })
   }

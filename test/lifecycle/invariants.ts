@@ -6,9 +6,11 @@ import {
   type Grant,
   limitOf,
   type Member,
+  maxTenants,
   type Seat,
   seatOf,
   type Token,
+  tick,
   violate,
   type World,
 } from './types.ts'
@@ -37,7 +39,7 @@ export function checkStart(world: World, started: Acquisition, context: AcquireC
   if (isUnasked && seat.loggedOutAt > seat.lastCall) {
     violate(world, 'a manager goes on renewing after logout()')
   }
-  if (isUnasked && seat.evicted) violate(world, `the evicted tenant ${tenant} goes on renewing`)
+  if (isUnasked) checkKept(world, member, seat)
   checkRate(world, seat, started)
   checkStepUps(world, seat, started)
 }
@@ -230,4 +232,12 @@ export function checkNarrowing(world: World, member: Member, seat: Seat, next: T
 
 function isOf(call: Call, tenant: string): boolean {
   return call.what !== 'close' && call.tenant === tenant
+}
+
+/** Tenants that renew although nobody asks are kept, and no more are kept than allowed. */
+function checkKept(world: World, { seats }: Member, seat: Seat): void {
+  seat.lastUnasked = tick(world)
+  const lastCall = Math.max(...[...seats.values()].map((each) => each.lastCall))
+  const kept = [...seats.values()].filter(({ lastUnasked }) => lastUnasked > lastCall)
+  if (kept.length > maxTenants) violate(world, `${kept.length} tenants go on renewing`)
 }

@@ -8,6 +8,7 @@ import {
   type Call,
   type Listener,
   type Member,
+  maxTenants,
   note,
   resource,
   seatOf,
@@ -15,8 +16,6 @@ import {
   violate,
   type World,
 } from './types.ts'
-
-export const maxTenants = 2
 
 /** Adds somebody who uses the library: the first, a process beside it, or one after a restart. */
 export function join(world: World, name: string): Member {
@@ -55,7 +54,6 @@ export function join(world: World, name: string): Member {
     open: new Set(),
     rejected: new Set(),
     loggedOut: new Set(),
-    recent: new Set(),
     closings: [],
     closedAt: 0,
     closedElapsed: Infinity,
@@ -129,25 +127,12 @@ export function begin(
 function remember(world: World, member: Member, { what, tenant, order }: Call): void {
   const seat = seatOf(member, tenant)
   seat.lastCall = order
-  seat.evicted = false
   if (what === 'close') {
     member.closedAt ||= order
     if (member.closedElapsed === Infinity) member.closedElapsed = world.time.elapsed()
   } else if (what !== 'request' && what !== 'credential') {
     seat.entitlements.push(world.time.counted())
     seat.lastPerson = order
-  }
-  const isAbsent = (what === 'renew' || what === 'credential') && member.subject[what] === undefined
-  if (world.config.form !== 'tenants' || what === 'close' || isAbsent) return
-  member.recent.delete(tenant)
-  member.recent.add(tenant)
-  // One more than are kept, since nobody can tell whether the tenant comes or the other goes first.
-  const kept = [...member.recent].slice(-maxTenants)
-  for (const [name, other] of member.seats) {
-    const isRenewing = other.acquisitions.some(({ state }) => state === 'open')
-    const isBusy = isRenewing || [...member.open].some((call) => call.tenant === name)
-    const wasSeen = member.recent.has(name)
-    if (wasSeen && !isBusy && !kept.includes(name)) other.evicted = true
   }
 }
 

@@ -138,7 +138,8 @@ export interface Seat {
   loggedOutAt: number
   /** Until when, in elapsed time, rejections lead to no renewal. */
   pausedUntil: number
-  evicted: boolean
+  /** The order of the last acquisition that nobody asked for. */
+  lastUnasked: number
 }
 
 /** A process, or a part of one, that uses the library. */
@@ -149,8 +150,6 @@ export interface Member {
   readonly open: Set<Call>
   readonly rejected: Set<Token>
   readonly loggedOut: Set<Token>
-  /** Tenants, the one used last at the end. */
-  readonly recent: Set<string>
   readonly closings: number[]
   closedAt: number
   closedElapsed: number
@@ -195,6 +194,9 @@ export const resource = 'https://mcp.example.com/mcp'
 export const limitOf = ({ config }: World): number =>
   (config.acquireTimeout ?? (config.interactive ? 300 : 30)) * 1000
 
+/** How many tenants are kept, at most. */
+export const maxTenants = 2
+
 export function tick(world: World): number {
   world.orders += 1
   return world.orders
@@ -227,7 +229,7 @@ export function seatOf(member: Member, tenant: string): Seat {
     lastPerson: 0,
     loggedOutAt: 0,
     pausedUntil: 0,
-    evicted: false,
+    lastUnasked: 0,
   }
   member.seats.set(tenant, seat)
   return seat
