@@ -44,7 +44,7 @@ export interface AcquisitionHost {
  * | phase | entered when | what may follow |
  * |---|---|---|
  * | `running` | it starts | `ended`, `overdue` |
- * | `overdue` | the time limit passes after a single-use grant was sent: the waiters receive an error, the answer is still wanted | `ended` |
+ * | `overdue` | the time limit passes after a single-use grant was sent: the waiters receive an error, the answer is still wanted for as long again | `ended` |
  * | `ended` | the outcome is there, or it was cancelled or abandoned | |
  *
  * An acquisition that has sent a single-use grant is never cancelled: its result would be lost. It can be
@@ -69,9 +69,7 @@ export class Acquisition {
   readonly #controller = new AbortController()
   readonly #unwanted = new AbortController()
   readonly #host: AcquisitionHost
-  readonly #clock: () => number
   readonly #limitMs: number
-  readonly #hopelessAt: number
   #phase: 'running' | 'overdue' | 'ended' = 'running'
   #committed = false
   #stopLimit: () => void = () => {}
@@ -86,7 +84,6 @@ export class Acquisition {
       readonly previous: Credential | undefined
       readonly startedAt: number
       readonly limitMs: number
-      readonly clock: () => number
     },
     host: AcquisitionHost,
   ) {
@@ -96,9 +93,7 @@ export class Acquisition {
     this.previous = start.previous
     this.startedAt = start.startedAt
     this.#host = host
-    this.#clock = start.clock
     this.#limitMs = start.limitMs
-    this.#hopelessAt = start.clock() + 2 * start.limitMs
     this.flight = new Flight(request.background, (reason) => this.cancel(reason))
     this.ended = new Promise((resolve) => {
       this.#end = resolve
@@ -127,11 +122,6 @@ export class Acquisition {
   /** It took too long, but its answer is still wanted. */
   get overdue(): boolean {
     return this.#phase === 'overdue'
-  }
-
-  /** It has been overdue for as long as it was allowed to take. */
-  get hopeless(): boolean {
-    return this.overdue && this.#clock() >= this.#hopelessAt
   }
 
   /**
@@ -199,6 +189,7 @@ export class Acquisition {
       }
     } else if (this.#phase === 'running') {
       this.#phase = 'overdue'
+      this.#stopLimit = timeLimit(this.#limitMs, () => this.abandon(error))
       this.#settle({ error, timedOut: true })
     }
   }

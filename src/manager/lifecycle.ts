@@ -89,13 +89,10 @@ export class Lifecycle {
    */
   async settled(running: Acquisition, signal: AbortSignal | undefined): Promise<void> {
     if (running.overdue) {
-      const error = coolingError(this.#outcomes.timeoutError(running), 1000)
-      if (!running.hopeless) throw error
-      running.abandon(error)
-    } else {
-      const ignore = () => {}
-      await abortable(running.flight.result.then(ignore, ignore), signal)
+      throw coolingError(this.#outcomes.timeoutError(running), 1000)
     }
+    const ignore = () => {}
+    await abortable(running.flight.result.then(ignore, ignore), signal)
     await this.whenOpen(signal)
   }
 

@@ -43,11 +43,11 @@ export class Outcomes implements AcquisitionHost {
 
   /** Starts an acquisition. There must be none, and no logout under way. */
   start(request: AcquisitionRequest): Acquisition {
-    const { held, options, lane, clock } = this.#parts
+    const { held, options, lane } = this.#parts
     if (!held.open) throw new Error('acquisitions are suspended')
     const { epoch, previous, generation } = held
     const { now, acquireTimeoutMs: limitMs } = options
-    const start = { epoch, generation, previous, limitMs, startedAt: now(), clock }
+    const start = { epoch, generation, previous, limitMs, startedAt: now() }
     return lane.start(() => new Acquisition(request, start, this))
   }
 
@@ -185,7 +185,7 @@ export class Outcomes implements AcquisitionHost {
     const isLogin = error.code === 'login_required'
     const isStepUp = request.reason === 'insufficient_scope'
     let attempt = 1
-    let waitMs = stepUpPauseMs
+    let waitMs = error.retryable ? 0 : stepUpPauseMs
     // A step-up that fails says nothing about the credential that is in use.
     if (!isStepUp) {
       const unattended = isLogin && request.background && interactive

@@ -28,7 +28,11 @@ export function checkStart(world: World, started: Acquisition, context: AcquireC
   if (member.closedAt > 0) violate(world, `${member.name}: acquire is called after close()`)
   if (context.signal.aborted) violate(world, 'acquire is called although nobody waits any more')
   const callers = [...member.open].filter((call) => isOf(call, tenant))
-  if (started.interactive && callers.length === 0) {
+  // A login goes on without the request that gave it up.
+  const isPending = [...world.calls].some(
+    ({ member: own, error }) => own === member && isLoginPending(error),
+  )
+  if (started.interactive && callers.length === 0 && !isPending) {
     violate(world, 'acquire is called on behalf of a caller, and there is none')
   }
   if (scope.length > longestScope)
@@ -157,6 +161,11 @@ export function noteLogout(world: World, call: Call): void {
     if (token.tenant === tenant && isMine(token) && !world.storeFailed) member.loggedOut.add(token)
   }
   seat.loggedOutAt = call.settledOrder
+  // Whoever waited for the end of the logout asks then.
+  const isWaiting = [...call.member.open].some(
+    (other) => other !== call && other.what !== 'logout' && isOf(other, call.tenant),
+  )
+  if (isWaiting) seat.lastCall = tick(world)
   seat.current = undefined
 }
 
@@ -195,7 +204,7 @@ function checkWider(world: World, call: Call, { current }: Seat): void {
     return
   const has = current?.scope?.split(' ') ?? []
   const isAlive = typeof current?.expiresAt !== 'number' || world.time.wall() < current.expiresAt
-  const isWide = call.wants?.split(' ').every((scope) => has.includes(scope)) === true
+  const isWide = call.named?.split(' ').every((scope) => has.includes(scope)) === true
   if (!isWide || !isAlive || current === undefined || call.member.rejected.has(current)) return
   violate(world, `#${call.id} ends with 403 although ${current.name} has the scope`)
 }
@@ -225,7 +234,7 @@ export function checkNarrowing(world: World, member: Member, seat: Seat, next: T
     return
   if (next.acquisition?.member !== member || next.isDoubtful || held === next) return
   const isOver = typeof held.expiresAt === 'number' && world.time.wall() >= held.expiresAt
-  if (isOver || member.rejected.has(held) || member.loggedOut.has(held)) return
+  if (seat.isStored || isOver || member.rejected.has(held) || member.loggedOut.has(held)) return
   const lost = held.scope?.split(' ').filter((scope) => !asked.includes(scope)) ?? []
   if (lost.length > 0) violate(world, `a renewal loses the scope ${lost.join(' ').slice(0, 60)}`)
 }
@@ -240,4 +249,8 @@ function checkKept(world: World, { seats }: Member, seat: Seat): void {
   const lastCall = Math.max(...[...seats.values()].map((each) => each.lastCall))
   const kept = [...seats.values()].filter(({ lastUnasked }) => lastUnasked > lastCall)
   if (kept.length > maxTenants) violate(world, `${kept.length} tenants go on renewing`)
+}
+
+function isLoginPending(error: unknown): boolean {
+  return (error as { reason?: unknown } | undefined)?.reason === 'login_pending'
 }

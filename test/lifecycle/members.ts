@@ -92,6 +92,7 @@ export function begin(
     sends: 0,
     lastToken: undefined,
     lastStatus: 0,
+    named: undefined,
     alone: member.open.size === 0,
     aborted: false,
     settled: false,
@@ -132,7 +133,7 @@ function remember(world: World, member: Member, { what, tenant, order }: Call): 
     if (member.closedElapsed === Infinity) member.closedElapsed = world.time.elapsed()
   } else if (what !== 'request' && what !== 'credential') {
     seat.entitlements.push(world.time.counted())
-    seat.lastPerson = order
+    if (what !== 'renew') seat.lastPerson = order
   }
 }
 
@@ -257,6 +258,7 @@ function hear(world: World, member: Member, event: CredentialEvent): unknown {
       member.rejected.delete(token)
     }
     seat.current = token
+    seat.isStored = event.source !== 'network'
   }
   return react(world, member, tenant, event)
 }

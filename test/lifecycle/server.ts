@@ -64,6 +64,7 @@ async function respond(
   const wanted = scopeWanted(world, headers)
   const has = new Set((token.scope ?? '').split(' '))
   if (wanted?.split(' ').some((scope) => !has.has(scope)) === true) {
+    if (call !== undefined) call.named = wanted
     const challenge = `Bearer error="insufficient_scope", scope="${wanted}"`
     return answer(403, { 'WWW-Authenticate': challenge })
   }

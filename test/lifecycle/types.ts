@@ -116,6 +116,8 @@ export interface Call {
   sends: number
   lastToken: Token | undefined
   lastStatus: number
+  /** The scopes that the server named last. */
+  named: string | undefined
   alone: boolean
   aborted: boolean
   settled: boolean
@@ -128,6 +130,8 @@ export interface Call {
 /** What is known of one tenant of one member; without tenants there is one. */
 export interface Seat {
   current: Token | undefined
+  /** It was read from the store, by a manager that knows nothing of its history. */
+  isStored: boolean
   delivered: Token | undefined
   restored: Token | undefined
   readonly acquisitions: Acquisition[]
@@ -221,6 +225,7 @@ export function seatOf(member: Member, tenant: string): Seat {
   if (known !== undefined) return known
   const seat: Seat = {
     current: undefined,
+    isStored: false,
     delivered: undefined,
     restored: undefined,
     acquisitions: [],

@@ -25,8 +25,7 @@ function setUp(limitMs = 30_000, background = false) {
     timeoutError: () => new Error('too slow'),
   }
   const request = { reason: 'missing', background, scope: undefined, challenges: [] } as const
-  const clock = () => performance.now()
-  const start = { epoch: 0, generation: 0, previous: undefined, startedAt: 0, limitMs, clock }
+  const start = { epoch: 0, generation: 0, previous: undefined, startedAt: 0, limitMs }
   const acquisition = new Acquisition(request, start, host)
   const grant = () => answer.resolve({ credential, source: 'network' })
   return { acquisition, answer, grant, outcomes, discarded, released: () => released }
@@ -85,16 +84,29 @@ describe('an acquisition', () => {
     expect(outcomes.at(-1)).toHaveProperty('obtained')
   })
 
-  test('that has sent its grant is hopeless after twice its time, and can be abandoned', async () => {
+  test('that has sent its grant is given up after twice its time, without being aborted', async () => {
     const { acquisition, released } = setUp(5000)
     acquisition.commit()
-    acquisition.flight.result.catch(() => {})
     await vi.advanceTimersByTimeAsync(9999)
-    expect(acquisition.hopeless).toBe(false)
+    expect(acquisition.unwanted.aborted).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
-    expect(acquisition.hopeless).toBe(true)
-    acquisition.abandon(new Error('abandoned'))
-    expect([acquisition.signal.aborted, released()]).toEqual([false, 1])
+    expect([acquisition.unwanted.aborted, acquisition.signal.aborted, released()]).toEqual([
+      true,
+      false,
+      1,
+    ])
+  })
+
+  test('that is detached makes room at once, and is given up after its time', async () => {
+    const { acquisition, released } = setUp(5000)
+    acquisition.commit()
+    const reason = new Error('logged out')
+    acquisition.detach(reason)
+    await expect(acquisition.flight.result).rejects.toBe(reason)
+    expect([acquisition.unwanted.aborted, released()]).toEqual([false, 1])
+    await vi.advanceTimersByTimeAsync(5000)
+    expect([acquisition.unwanted.aborted, acquisition.signal.aborted]).toEqual([true, false])
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   test('is not ended by a time limit of a month at once', async () => {
