@@ -7,6 +7,7 @@ import {
   limitOf,
   type Member,
   maxTenants,
+  perSecond,
   type Seat,
   seatOf,
   type Token,
@@ -15,7 +16,6 @@ import {
   type World,
 } from './types.ts'
 
-const perSecond = 6
 const perRequest = 4
 const stepUpsPerTenMinutes = 3
 const longestScope = 4000

@@ -10,6 +10,7 @@ import {
   type Member,
   maxTenants,
   note,
+  perSecond,
   resource,
   seatOf,
   tick,
@@ -243,7 +244,12 @@ function hear(world: World, member: Member, event: CredentialEvent): unknown {
   const { time: _time, resource: _resource, provider: _provider, ...details } = event
   note(world, `${member.name}: event ${JSON.stringify(details)}`)
   checkEvent(world, member, seat, event)
-  if (event.type === 'closed') member.sawClosed = true
+  if (event.type === 'closed') {
+    member.sawClosed = true
+    // The manager of a tenant that was evicted starts anew.
+    seat.lastPerson = tick(world)
+    seat.entitlements.push(...Array.from({ length: perSecond }, () => world.time.counted()))
+  }
   if (event.type === 'rejected' && !event.late && seat.current !== undefined) {
     member.rejected.add(seat.current)
   }

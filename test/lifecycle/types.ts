@@ -198,6 +198,9 @@ export const resource = 'https://mcp.example.com/mcp'
 export const limitOf = ({ config }: World): number =>
   (config.acquireTimeout ?? (config.interactive ? 300 : 30)) * 1000
 
+/** Acquisitions of one manager within a second that nobody asked for by name. */
+export const perSecond = 6
+
 /** How many tenants are kept, at most. */
 export const maxTenants = 2
 
