@@ -72,6 +72,7 @@ export class Acquisition {
   readonly #limitMs: number
   #phase: 'running' | 'overdue' | 'ended' = 'running'
   #committed = false
+  #asked = false
   #stopLimit: () => void = () => {}
   #end: () => void = () => {}
   #complete: () => void = () => {}
@@ -119,9 +120,24 @@ export class Acquisition {
     return this.#committed
   }
 
+  /** The provider was asked, and not the store alone. */
+  get asked(): boolean {
+    return this.#asked
+  }
+
   /** It took too long, but its answer is still wanted. */
   get overdue(): boolean {
     return this.#phase === 'overdue'
+  }
+
+  /**
+   * Announces that the provider is about to be asked.
+   *
+   * @throws The reason of the signal when the acquisition was cancelled.
+   */
+  ask(): void {
+    this.#controller.signal.throwIfAborted()
+    this.#asked = true
   }
 
   /**

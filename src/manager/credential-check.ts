@@ -6,6 +6,11 @@
 import type { Credential } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 
+/** Whether the times of a credential that was read from a store can be used. */
+export function hasValidTimes({ expiresAt }: Credential): boolean {
+  return expiresAt === undefined || (typeof expiresAt === 'number' && !Number.isNaN(expiresAt))
+}
+
 /**
  * Checks a credential before it is used.
  *

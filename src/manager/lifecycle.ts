@@ -45,13 +45,17 @@ export class Lifecycle {
     return this.#closing.signal
   }
 
-  /** Gets a credential that is not fresh. */
-  async credential(signal: AbortSignal | undefined): Promise<Credential> {
+  /**
+   * Gets a credential that is not fresh.
+   *
+   * @param isLogin - The failure of an acquisition in the background is not the last word.
+   */
+  async credential(signal: AbortSignal | undefined, isLogin = false): Promise<Credential> {
     const pending = this.whenOpen(signal)
     if (pending !== undefined) await pending
     const { held, options } = this.#parts
     const state = held.state(options.now())
-    if (state === 'gone') return this.#acquire(signal)
+    if (state === 'gone') return this.#acquire(signal, isLogin)
     if (state === 'late') return this.#renewOrServe(signal)
     if (state === 'early') this.#renewInBackground()
     return held.credential as Credential
@@ -200,17 +204,21 @@ export class Lifecycle {
     }
   }
 
-  #acquire(signal: AbortSignal | undefined): Promise<Credential> {
+  #acquire(signal: AbortSignal | undefined, isLogin: boolean): Promise<Credential> {
     const cooling = this.#coolingError()
-    if (cooling === undefined) return this.#join(this.#reason(), signal)
+    if (cooling === undefined) return this.#join(this.#reason(), signal, isLogin)
     const isReading = this.#parts.lane.running?.request.storeOnly === true
     if (isReading || this.#mayReadStore()) return this.#adoptStored(cooling, signal)
     return Promise.reject(cooling)
   }
 
   /** Joins the acquisition that runs where its result will do; otherwise starts one after it. */
-  async #join(wanted: AcquireReason, signal: AbortSignal | undefined): Promise<Credential> {
-    const { held, lane, options } = this.#parts
+  async #join(
+    wanted: AcquireReason,
+    signal: AbortSignal | undefined,
+    isLogin = false,
+  ): Promise<Credential> {
+    const { held, lane, failures, options } = this.#parts
     for (;;) {
       const request = this.#request(wanted === 'forced' ? wanted : this.#reason())
       const { running } = lane
@@ -220,7 +228,10 @@ export class Lifecycle {
         try {
           return await running.flight.wait(signal)
         } catch (error) {
-          if (signal?.aborted === true || !this.#mayAskNow(running)) throw error
+          // In the background nobody must be asked.
+          const mayAsk = running.request.background && (isLogin || failures.unattended)
+          if (signal?.aborted === true || !mayAsk) throw error
+          if (isLogin) failures.forgive()
           await this.whenOpen(signal)
         }
       }
@@ -229,11 +240,6 @@ export class Lifecycle {
       const cooling = this.#coolingError()
       if (cooling !== undefined) throw cooling
     }
-  }
-
-  /** An acquisition in the background failed only because it must not ask a person. */
-  #mayAskNow({ request }: Acquisition): boolean {
-    return request.background && this.#parts.failures.unattended
   }
 
   #request(reason: AcquireReason): AcquisitionRequest {

@@ -11,7 +11,6 @@ import {
   type AcquisitionRequest,
   type Outcome,
 } from './acquisition.ts'
-import { checkCredential } from './credential-check.ts'
 import { toCredentialError } from './failure.ts'
 import { KeepFresh } from './keep-fresh.ts'
 import type { ManagerParts } from './parts.ts'
@@ -74,18 +73,16 @@ export class Outcomes implements AcquisitionHost {
 
   async obtain(acquisition: Acquisition): Promise<Obtained> {
     const { request, epoch } = acquisition
-    const { provider, options, source, held, reporter } = this.#parts
+    const { source, held, reporter } = this.#parts
     if (request.storeOnly !== true) {
       const { reason, background } = request
       reporter.emit({ type: 'acquire_start', reason, background })
       // A listener may have closed the manager, or logged out.
       acquisition.signal.throwIfAborted()
     }
-    const obtained = await source.obtain(acquisition, (rest) => {
+    return source.obtain(acquisition, (rest) => {
       if (epoch === held.epoch) held.recover(rest)
     })
-    checkCredential(obtained.credential, provider.name, options.now())
-    return obtained
   }
 
   release(acquisition: Acquisition): void {
@@ -191,7 +188,8 @@ export class Outcomes implements AcquisitionHost {
       const unattended = isLogin && request.background && interactive
       ;({ attempt, waitMs } = failures.record(error, { usableFor, unattended }))
       this.#arm()
-    } else if (!error.retryable) scopes.refused(request.scope ?? '')
+    } else if (!acquisition.asked) scopes.undo()
+    else if (!error.retryable) scopes.refused(request.scope ?? '')
     const reportLogin = isLogin && !isStepUp && !this.#loginReported
     if (reportLogin) this.#loginReported = true
     const { code, retryable } = error

@@ -22,6 +22,7 @@ import {
 import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
+import { hasValidTimes } from './credential-check.ts'
 
 /** Where a credential came from: its issuer, the store, or another process that was faster. */
 export type CredentialSource = 'network' | 'store' | 'peer'
@@ -318,7 +319,7 @@ export class Persistence {
     const { scope } = context
     const isNarrow = scope !== undefined && !scopeCovers(credential?.scope, scope)
     if (reason === 'insufficient_scope' && isNarrow) return undefined
-    if (credential === undefined) return undefined
+    if (credential === undefined || !hasValidTimes(credential)) return undefined
     this.#generation = generation
     this.#obtainedAt = obtainedAt
     return credential

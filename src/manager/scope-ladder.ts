@@ -61,6 +61,11 @@ export class ScopeLadder {
     this.#attempts = [...this.#attempts, this.#clock()]
   }
 
+  /** The step-up ended before the provider was asked. */
+  undo(): void {
+    this.#attempts = this.#attempts.slice(0, -1)
+  }
+
   /**
    * A step-up brought a credential.
    *

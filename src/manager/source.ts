@@ -13,6 +13,7 @@ import type {
 import { timeLimit } from '../waiting.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 import type { ServerClock } from './clock.ts'
+import { checkCredential } from './credential-check.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Obtained, Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
@@ -70,7 +71,7 @@ export class Source {
     ) => this.#context(request, before, signal, { commit, salvage })
     if (this.#persistence === undefined) {
       const context = contextOf(previous, async () => acquisition.commit(), recover)
-      return { credential: await this.#provider.acquire(context), source: 'network' }
+      return { credential: await this.#acquire(acquisition, context), source: 'network' }
     }
     const nothingSent = async () => {}
     const wanted = {
@@ -90,8 +91,15 @@ export class Source {
         recover(rest)
         salvage(rest)
       }
-      return this.#provider.acquire(contextOf(before, commit, keep))
+      return this.#acquire(acquisition, contextOf(before, commit, keep))
     })
+  }
+
+  async #acquire(acquisition: Acquisition, context: AcquireContext): Promise<Credential> {
+    acquisition.ask()
+    const credential = await this.#provider.acquire(context)
+    checkCredential(credential, this.#provider.name, this.#options.now())
+    return credential
   }
 
   /** Whether there is a login in the store, which may have to be renewed. */

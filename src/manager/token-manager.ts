@@ -113,7 +113,9 @@ export class TokenManager {
    */
   login(options?: { readonly signal?: AbortSignal | undefined }): Promise<Credential> {
     this.#lifecycle.forgive()
-    return this.credential(options)
+    return this.current() === undefined
+      ? this.#lifecycle.credential(options?.signal, true)
+      : this.credential(options)
   }
 
   /**
