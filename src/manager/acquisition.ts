@@ -64,7 +64,7 @@ export class Acquisition {
   readonly flight: Flight<Credential>
   /** Settles when it occupies nothing any more. */
   readonly ended: Promise<void>
-  /** Settles when the store and the provider are done with it, which may be never. */
+  /** Settles when the store and the provider are done with it, or it was given up. */
   readonly completed: Promise<void>
   readonly #controller = new AbortController()
   readonly #unwanted = new AbortController()
@@ -166,6 +166,7 @@ export class Acquisition {
     this.#stopLimit()
     if (this.#finish()) this.flight.reject(reason)
     this.#unwanted.abort(reason)
+    this.#complete()
   }
 
   /**

@@ -17,6 +17,12 @@ export class Lane {
     return this.#running
   }
 
+  /** Settles when what runs, detached or not, has ended; `undefined`: nothing runs. */
+  get busy(): Promise<void> | undefined {
+    const [detached] = this.#detached
+    return this.#running?.ended ?? detached?.completed
+  }
+
   /** Starts an acquisition. There must be none. */
   start(make: () => Acquisition): Acquisition {
     if (this.#running !== undefined) throw new Error('an acquisition is already running')

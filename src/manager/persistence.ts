@@ -149,8 +149,10 @@ export class Persistence {
   ): Promise<void> {
     await this.#store.lock(this.#key, async () => {
       const record = await this.#read()
-      await revoke(this.#isBehind(record) ? undefined : await this.#restore(record, context))
+      const stored = this.#isBehind(record) ? undefined : await this.#restore(record, context)
+      // First, because nothing must be revoked when the record cannot be removed.
       await this.#store.delete(this.#key)
+      await revoke(stored)
     })
     this.#removals += 1
     this.#unsaved = undefined

@@ -43,7 +43,7 @@ export class TransportSide implements TransportPort {
   }
 
   get acquiring(): Promise<void> | undefined {
-    return this.#parts.lane.running?.ended
+    return this.#parts.lane.busy
   }
 
   get clockOffset(): number {

@@ -161,6 +161,7 @@ export function noteLogout(world: World, call: Call): void {
     if (token.tenant === tenant && isMine(token) && !world.storeFailed) member.loggedOut.add(token)
   }
   seat.loggedOutAt = call.settledOrder
+  seat.lastPerson = call.settledOrder
   // Whoever waited for the end of the logout asks then.
   const isWaiting = [...call.member.open].some(
     (other) => other !== call && other.what !== 'logout' && isOf(other, call.tenant),

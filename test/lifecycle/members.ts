@@ -134,7 +134,7 @@ function remember(world: World, member: Member, { what, tenant, order }: Call): 
     if (member.closedElapsed === Infinity) member.closedElapsed = world.time.elapsed()
   } else if (what !== 'request' && what !== 'credential') {
     seat.entitlements.push(world.time.counted())
-    if (what !== 'renew') seat.lastPerson = order
+    if (what === 'login') seat.lastPerson = order
   }
 }
 
