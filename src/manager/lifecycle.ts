@@ -181,7 +181,7 @@ export class Lifecycle {
     const { held, lane, failures, scopes } = this.#parts
     if (!held.open || lane.running !== undefined || failures.pauseMs > 0) return
     this.#outcomes.start({
-      reason: 'expiring',
+      reason: this.#reason(),
       background: true,
       scope: scopes.scope,
       challenges: this.#challenges,

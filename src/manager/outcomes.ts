@@ -86,7 +86,10 @@ export class Outcomes implements AcquisitionHost {
   }
 
   release(acquisition: Acquisition): void {
-    this.#parts.lane.release(acquisition)
+    const { lane, scopes } = this.#parts
+    lane.release(acquisition)
+    // A step-up that asked nobody does not count.
+    if (acquisition.request.reason === 'insufficient_scope' && !acquisition.asked) scopes.undo()
     this.#arm()
   }
 
@@ -188,8 +191,7 @@ export class Outcomes implements AcquisitionHost {
       const unattended = isLogin && request.background && interactive
       ;({ attempt, waitMs } = failures.record(error, { usableFor, unattended }))
       this.#arm()
-    } else if (!acquisition.asked) scopes.undo()
-    else if (!error.retryable) scopes.refused(request.scope ?? '')
+    } else if (!error.retryable) scopes.refused(request.scope ?? '')
     const reportLogin = isLogin && !isStepUp && !this.#loginReported
     if (reportLogin) this.#loginReported = true
     const { code, retryable } = error

@@ -177,6 +177,7 @@ function issue(
     expiresAt: expiryOf(oddity, now, life),
     isDoubtful: oddity !== undefined,
     isLate: false,
+    rejectedAt: Infinity,
     diesAt: world.time.truth() + (oddity === undefined ? (life ?? Infinity) : 60) * 1000,
     revoked: false,
     storedOrder: Infinity,

@@ -133,7 +133,9 @@ function remember(world: World, member: Member, { what, tenant, order }: Call): 
     member.closedAt ||= order
     if (member.closedElapsed === Infinity) member.closedElapsed = world.time.elapsed()
   } else if (what !== 'request' && what !== 'credential') {
-    seat.entitlements.push(world.time.counted())
+    // A login allows step-ups anew.
+    const allowed = what === 'login' ? 4 : 1
+    seat.entitlements.push(...Array.from({ length: allowed }, () => world.time.counted()))
     if (what === 'login') seat.lastPerson = order
   }
 }
@@ -252,6 +254,7 @@ function hear(world: World, member: Member, event: CredentialEvent): unknown {
   }
   if (event.type === 'rejected' && !event.late && seat.current !== undefined) {
     member.rejected.add(seat.current)
+    seat.current.rejectedAt = world.time.elapsed()
   }
   if (event.type === 'reject_ignored') {
     seat.pausedUntil = world.time.elapsed() + event.retryIn * 1000

@@ -260,6 +260,7 @@ async function meddle(world: World, main: Member, what: string, tenant: string):
     expiresAt: world.time.wall() + life * 1000,
     isDoubtful: false,
     isLate: false,
+    rejectedAt: Infinity,
     diesAt: world.time.truth() + life * 1000,
     revoked: false,
     storedOrder: tick(world),

@@ -55,7 +55,10 @@ async function heals(world: World, member: Member, options: CallOptions): Promis
     if (code === 'login_required') await settled(begin(world, member, 'login', options))
     await world.time.advance(2000, isOver)
   }
-  if (isOver()) return
+  const seat = member.seats.get(options.tenant)
+  // A late answer may have refused the scopes only now.
+  const isRefused = seat !== undefined && options.wants !== undefined && !mayStepUp(world, seat)
+  if (isOver() || isRefused) return
   const what = options.wants === undefined ? '' : ` for ${options.wants}`
   violate(world, `the requests${what} of ${member.name} ${options.tenant} do not heal`)
 }

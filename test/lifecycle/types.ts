@@ -96,6 +96,8 @@ export interface Token {
   readonly isDoubtful: boolean
   /** It was all but over when it arrived, so it serves those who waited for it. */
   isLate: boolean
+  /** When the server's refusal was reported, in elapsed time. */
+  rejectedAt: number
   /** When the server stops to accept it, in milliseconds of the true time. */
   readonly diesAt: number
   revoked: boolean

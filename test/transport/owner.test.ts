@@ -225,7 +225,8 @@ describe('the owner of many managers', () => {
 describe('a pool of managers', () => {
   it('waits at its end for those that are being closed already', async () => {
     const flushed = deferred<void>()
-    const member = (close: () => Promise<void>) => () => ({ manager: { close }, uses: 0 }) as never
+    const member = (close: () => Promise<void>) => () =>
+      ({ manager: { close }, port: {}, uses: 0 }) as never
     const pool = new ManagerPool(1)
     let isClosed = false
 
