@@ -39,7 +39,7 @@ export interface TokenManagerOptions {
   readonly now?: () => number
   /** A source of numbers in [0, 1), for jitter. Default: `Math.random`. */
   readonly random?: () => number
-  /** Receives what happens; see {@link CredentialEvent}. */
+  /** Receives what happens, as a `CredentialEvent` of `mcp-credentials`. */
   readonly onEvent?: CredentialEventListener
 }
 

@@ -16,13 +16,14 @@ import {
   type CredentialError,
   isCredentialError,
   LoginRequiredError,
-  resourceLabel,
+  recordLabel,
   StoreError,
 } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 import { hasValidTimes } from './credential-check.ts'
+import { isRefusal, isWorthMore, type RecordOwner, recordKey } from './stored-record.ts'
 
 /** Where a credential came from: its issuer, the store, or another process that was faster. */
 export type CredentialSource = 'network' | 'store' | 'peer'
@@ -54,13 +55,6 @@ export interface StoredRequest {
 /** Pauses before another attempt to write what must not be lost, in milliseconds. */
 const writePauses: readonly number[] = [50, 200, 800]
 
-/** Whose record it is. */
-export interface RecordOwner {
-  readonly resource: URL
-  readonly account: string
-  readonly tenant: string | undefined
-}
-
 /** One record of a store. */
 export class Persistence {
   readonly #store: CredentialStore
@@ -87,7 +81,7 @@ export class Persistence {
   ) {
     this.#store = store
     this.#key = recordKey(owner)
-    this.#label = `${resourceLabel(owner.resource)} (account ${owner.account})`
+    this.#label = recordLabel(this.#key)
     this.#provider = provider
     this.#now = now
     this.#emit = emit
@@ -186,7 +180,9 @@ export class Persistence {
           salvaged = rest
         },
       )
-      const credential = await this.#whileWanted(acquiring, signal, () => committed)
+      const credential = await this.#whileWanted(acquiring, signal, () =>
+        committed ? base : undefined,
+      )
       await this.#keep(credential.record, base, committed)
       return { credential, source: 'network' }
     } catch (error) {
@@ -203,17 +199,17 @@ export class Persistence {
   async #whileWanted(
     acquiring: Promise<Credential>,
     signal: AbortSignal,
-    isCommitted: () => boolean,
+    committedTo: () => number | undefined,
   ): Promise<Credential> {
     const removals = this.#removals
-    const base = this.#generation
     try {
       return await abortable(acquiring, signal)
     } catch (error) {
       if (!signal.aborted) throw error
       // What comes all the same has cost a refresh token.
       const keepLate = async ({ record }: Credential) => {
-        if (record === undefined || !isCommitted() || this.#removals !== removals) return
+        const base = committedTo()
+        if (record === undefined || base === undefined || this.#removals !== removals) return
         this.#unsaved = { ...record, generation: base + 1 }
         await this.flush()
       }
@@ -342,28 +338,4 @@ export class Persistence {
       },
     )
   }
-}
-
-/** Accounts and encoded tenants hold no separator, so that no account reads the record of a tenant. */
-function recordKey({ resource, account, tenant }: RecordOwner): string {
-  const parts = [`${resource.origin}${resource.pathname}`, account]
-  if (tenant !== undefined) parts.push(encodeURIComponent(tenant))
-  return parts.join(' | ')
-}
-
-/** Whether what could not be written yet is newer than what is stored. */
-function isWorthMore(record: CredentialRecord, stored: CredentialRecord | undefined): boolean {
-  const { generation = 0, obtainedAt = 0 } = record
-  // It was there before, so somebody has logged out.
-  if (stored === undefined) return generation <= 1
-  if ((stored.obtainedAt ?? 0) > obtainedAt) return false
-  return (stored.generation ?? 0) < generation
-}
-
-function isRefusal(error: unknown): boolean {
-  return (
-    isCredentialError(error, 'invalid_grant') ||
-    (isCredentialError(error, 'login_required') &&
-      (error as LoginRequiredError).reason === 'grant_rejected')
-  )
 }

@@ -1,0 +1,40 @@
+/**
+ * What a record of a store is called, and when it counts.
+ *
+ * @module
+ */
+import type { CredentialRecord } from '../credential.ts'
+import { canonicalText, isCredentialError } from '../errors.ts'
+
+/** Whose record it is. */
+export interface RecordOwner {
+  readonly resource: URL
+  readonly account: string
+  readonly tenant: string | undefined
+}
+
+/** Accounts and encoded tenants hold no separator, so that no account reads the record of a tenant. */
+export function recordKey({ resource, account, tenant }: RecordOwner): string {
+  const parts = [canonicalText(resource), account]
+  if (tenant !== undefined) parts.push(encodeURIComponent(tenant))
+  return parts.join(' | ')
+}
+
+/** Whether what could not be written yet is newer than what is stored. */
+export function isWorthMore(
+  record: CredentialRecord,
+  stored: CredentialRecord | undefined,
+): boolean {
+  const { generation = 0, obtainedAt = 0 } = record
+  // It was there before, so somebody has logged out.
+  if (stored === undefined) return generation <= 1
+  if ((stored.obtainedAt ?? 0) > obtainedAt) return false
+  return (stored.generation ?? 0) < generation
+}
+
+export function isRefusal(error: unknown): boolean {
+  return (
+    isCredentialError(error, 'invalid_grant') ||
+    (isCredentialError(error, 'login_required') && error.reason === 'grant_rejected')
+  )
+}
