@@ -75,8 +75,7 @@ export function toCredentialError(
 /** The same error for a later caller, who learns how long no attempt is made. */
 export function coolingError(first: CredentialError, waitMs: number): CredentialError {
   const retryAfter = Math.ceil(waitMs / 1000)
-  const error: CredentialError = Object.create(Object.getPrototypeOf(first) as object, {
-    ...Object.getOwnPropertyDescriptors(first),
+  return copyError(first, {
     message: {
       value: `${first.message} The next attempt is made in ${retryAfter} s.`,
       configurable: true,
@@ -84,6 +83,19 @@ export function coolingError(first: CredentialError, waitMs: number): Credential
     },
     retryAfter: { value: retryAfter, enumerable: true },
     cause: { value: first, configurable: true },
+  })
+}
+
+/** The same error with the key of the selector; a provider may throw one error for several keys. */
+export function withTenant(error: CredentialError, tenant: string | undefined): CredentialError {
+  if (tenant === undefined || error.tenant !== undefined) return error
+  return copyError(error, { tenant: { value: tenant, enumerable: true } })
+}
+
+function copyError(first: CredentialError, changes: PropertyDescriptorMap): CredentialError {
+  const error: CredentialError = Object.create(Object.getPrototypeOf(first) as object, {
+    ...Object.getOwnPropertyDescriptors(first),
+    ...changes,
   }) as CredentialError
   Object.defineProperty(error, 'stack', {
     value: new Error(error.message).stack?.replace(/^Error/, first.name),

@@ -163,12 +163,13 @@ export class Lifecycle {
 
   /** Hands nothing out any more. */
   close(): CredentialError {
-    const { held, provider, options } = this.#parts
+    const { held, provider, options, tenant } = this.#parts
     const { resource } = options
     const label = resourceLabel(resource)
     const error = new CredentialError('closed', `The credential manager for ${label} is closed.`, {
       resource,
       provider: provider.name,
+      tenant,
       remedy: 'Make a new one, or a new transport.',
     })
     held.close()

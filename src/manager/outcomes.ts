@@ -11,7 +11,7 @@ import {
   type AcquisitionRequest,
   type Outcome,
 } from './acquisition.ts'
-import { toCredentialError } from './failure.ts'
+import { toCredentialError, withTenant } from './failure.ts'
 import { KeepFresh } from './keep-fresh.ts'
 import type { ManagerParts } from './parts.ts'
 import type { Obtained } from './persistence.ts'
@@ -176,9 +176,10 @@ export class Outcomes implements AcquisitionHost {
 
   #failed(acquisition: Acquisition, thrown: unknown): CredentialError {
     const { request, committed, epoch, generation } = acquisition
-    const { provider, options, held, failures, scopes, reporter } = this.#parts
+    const { provider, options, tenant, held, failures, scopes, reporter } = this.#parts
     const { name, interactive = false } = provider
-    const error = toCredentialError(thrown, name, options.resource, committed)
+    const known = toCredentialError(thrown, name, options.resource, committed)
+    const error = withTenant(known, tenant)
     const isOutdated = epoch !== held.epoch || generation !== held.generation
     if (request.storeOnly === true || isOutdated) return error
     const usableFor = held.usableFor(options.now())
@@ -212,9 +213,10 @@ export class Outcomes implements AcquisitionHost {
   }
 
   #error(code: string, problem: string, remedy?: string): CredentialError {
-    const { provider, options } = this.#parts
+    const { provider, options, tenant } = this.#parts
     return new CredentialError(code, `${provider.name}: ${problem}`, {
       retryable: true,
+      tenant,
       resource: options.resource,
       provider: provider.name,
       ...(remedy === undefined ? {} : { remedy }),

@@ -19,6 +19,8 @@ import { Source } from './source.ts'
 export interface ManagerParts {
   readonly provider: CredentialProvider
   readonly options: ResolvedOptions
+  /** The key of the selector that chose the provider, where there is one. */
+  readonly tenant: string | undefined
   /** The clock for pauses, in milliseconds. */
   readonly clock: () => number
   readonly serverClock: ServerClock
@@ -47,6 +49,7 @@ export function createParts(
   return {
     provider,
     options,
+    tenant,
     clock,
     serverClock,
     reporter,

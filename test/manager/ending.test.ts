@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { all, type CredentialProvider, TokenManager } from '../../src/index.ts'
 import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { deferred, settle, testClock } from '../support/clock.ts'
@@ -84,4 +84,28 @@ test('all(): a part that throws at once leaves no rejection of another unhandled
   process.off('unhandledRejection', note)
   for (const l of before) process.on('unhandledRejection', l)
   expect(seen).toEqual([])
+})
+
+test('a revocation that never settles is given up after ten seconds', async () => {
+  vi.useFakeTimers()
+  try {
+    const signals: AbortSignal[] = []
+    const issuer = testIssuer({
+      revoke(_credential, { signal }) {
+        signals.push(signal)
+        return new Promise(() => {})
+      },
+    })
+    const manager = new TokenManager(issuer.provider, { resource: 'https://a.example/mcp' })
+    const first = manager.credential()
+    await settle()
+    issuer.grant(3600)
+    await first
+    const out = manager.logout()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await out).toEqual({ revoked: false })
+    expect([signals[0]?.aborted, vi.getTimerCount()]).toEqual([true, 0])
+  } finally {
+    vi.useRealTimers()
+  }
 })

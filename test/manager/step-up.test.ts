@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest'
+import { type CredentialProvider, type CredentialRecord, TokenManager } from '../../src/index.ts'
+import { transportPortOf } from '../../src/manager/token-manager.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { settle, testClock } from '../support/clock.ts'
+import { testIssuer } from '../support/issuer.ts'
+
+const resource = 'https://mcp.example.com/mcp'
+const noOptions = { challenges: [], signal: undefined }
+
+/** A provider whose tokens are kept in a store, and that grants what it is told. */
+function storedProvider(granted: () => string, now: () => number) {
+  const asked: (string | undefined)[] = []
+  const credentialOf = (record: CredentialRecord) => ({
+    expiresAt: record.expiresAt ?? 0,
+    scope: String(record.data['scope']),
+    record,
+    apply: () => {},
+  })
+  const provider: CredentialProvider = {
+    name: 'stored',
+    scoped: true,
+    async acquire({ scope }) {
+      asked.push(scope)
+      const times = { obtainedAt: now(), expiresAt: now() + 3_600_000 }
+      return credentialOf({
+        version: 1,
+        provider: 'stored',
+        data: { scope: granted() },
+        ...times,
+      })
+    },
+    restore: credentialOf,
+  }
+  return { provider, asked }
+}
+
+describe('a step-up', () => {
+  test('is made again at once after another process has stored a narrower credential', async () => {
+    const clock = testClock()
+    const store = memoryStore()
+    let granted = 'read'
+    const { provider, asked } = storedProvider(() => granted, clock.now)
+    const options = { resource, store, now: clock.now }
+    const [one, peer] = [new TokenManager(provider, options), new TokenManager(provider, options)]
+    const port = transportPortOf(one)
+    granted = 'read write'
+    const wide = await port.stepUp(await one.credential(), 'write', noOptions)
+    expect(wide?.scope).toBe('read write')
+    granted = 'read'
+    clock.advance(1000)
+    await peer.renew()
+    clock.advance(3_600_000)
+    await peer.credential()
+    const narrow = await one.credential()
+    expect(narrow.scope).toBe('read')
+
+    granted = 'read write'
+    expect((await port.stepUp(narrow, 'write', noOptions))?.scope).toBe('read write')
+    expect(asked.at(-1)).toBe('read write')
+  })
+
+  test('that waits for a renewal starts none when the renewal brought what is wanted', async () => {
+    const clock = testClock()
+    const issuer = testIssuer({ scoped: true })
+    const manager = new TokenManager(issuer.provider, { resource, now: clock.now })
+    const port = transportPortOf(manager)
+    const first = manager.credential()
+    await settle()
+    issuer.grant(3600, { scope: 'read' })
+    const narrow = await first
+    clock.advance(3_400_000)
+    await manager.credential()
+    await settle()
+    const wanted = port.stepUp(narrow, 'write', noOptions)
+    await settle()
+    expect(issuer.waiting).toBe(1)
+    const wide = issuer.grant(3600, { scope: 'read write' })
+    expect(await wanted).toBe(wide)
+    expect(issuer.contexts).toHaveLength(2)
+  })
+
+  test('answers a late 403 with the wider credential that is there', async () => {
+    const clock = testClock()
+    const issuer = testIssuer({ scoped: true })
+    const manager = new TokenManager(issuer.provider, { resource, now: clock.now })
+    const port = transportPortOf(manager)
+    const first = manager.credential()
+    await settle()
+    issuer.grant(3600, { scope: 'read' })
+    const narrow = await first
+    const wanted = port.stepUp(narrow, 'write', noOptions)
+    await settle()
+    // The issuer says nothing of the scope, so it is the one that was asked for.
+    const wide = issuer.grant(3600)
+    await wanted
+    expect(await port.stepUp(narrow, 'write', noOptions)).toBe(wide)
+    expect(issuer.contexts).toHaveLength(2)
+  })
+})
