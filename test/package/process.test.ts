@@ -17,7 +17,7 @@ describe('a process', () => {
 
     const { stdout } = await run(
       `import { apiKey, authorizedFetch, env } from 'mcp-credentials'
-       const fetch = authorizedFetch(apiKey({ value: env('KEY') }), { resource: process.env.URL, keepFresh: true })
+       const fetch = authorizedFetch(apiKey({ value: env('KEY') }), { resource: process.env.URL, renewal: { keepFresh: true } })
        const response = await fetch(process.env.URL, { method: 'POST', body: '{}' })
        await response.text()
        console.log(response.status !== 401)`,
