@@ -24,13 +24,18 @@ const noDeadlines: RenewalDeadlines = {
   expiresAt: -Infinity,
 }
 
+interface HeldCredential {
+  readonly credential: Credential
+  /** The credential as a promise, the same for every caller. */
+  readonly ready: Promise<Credential>
+  readonly deadlines: RenewalDeadlines
+  readonly scope: string | undefined
+}
+
 /** One credential, its deadlines and its place in the series of credentials. */
 export class Held {
-  #credential: Credential | undefined
-  #ready: Promise<Credential> | undefined
-  #deadlines = noDeadlines
+  #present: HeldCredential | undefined
   #freshUntil = -Infinity
-  #scope: string | undefined
   #rejected = false
   #recovered: Credential | undefined
   #generation = 0
@@ -41,12 +46,12 @@ export class Held {
 
   /** The credential; it may be expired or refused. */
   get credential(): Credential | undefined {
-    return this.#credential
+    return this.#present?.credential
   }
 
   /** The credential as a promise, the same for every caller. */
   get ready(): Promise<Credential> | undefined {
-    return this.#ready
+    return this.#present?.ready
   }
 
   /** Until when it is handed out without further checks; the one comparison of the hot path. */
@@ -55,12 +60,12 @@ export class Held {
   }
 
   get deadlines(): RenewalDeadlines {
-    return this.#deadlines
+    return this.#present?.deadlines ?? noDeadlines
   }
 
   /** The scopes that it was granted, as far as they are known. */
   get scope(): string | undefined {
-    return this.#scope
+    return this.#present?.scope
   }
 
   /** Whether the server has refused it. */
@@ -90,12 +95,12 @@ export class Held {
 
   /** What an acquisition replaces: the credential, or what was kept of a response that was invalid. */
   get previous(): Credential | undefined {
-    return this.#recovered ?? this.#credential
+    return this.#recovered ?? this.credential
   }
 
   state(now: number): HeldState {
-    if (this.#credential === undefined || this.#rejected) return 'gone'
-    const { refreshAt, hardAt, expiresAt } = this.#deadlines
+    if (this.#present === undefined || this.#rejected) return 'gone'
+    const { refreshAt, hardAt, expiresAt } = this.deadlines
     if (now < refreshAt) return 'fresh'
     if (now < hardAt) return 'early'
     return now < expiresAt ? 'late' : 'gone'
@@ -103,16 +108,18 @@ export class Held {
 
   /** Milliseconds for which the credential can still be sent; 0 when it cannot. */
   usableFor(now: number): number {
-    return this.state(now) === 'gone' ? 0 : this.#deadlines.expiresAt - now
+    return this.state(now) === 'gone' ? 0 : this.deadlines.expiresAt - now
   }
 
   /** Replaces the credential. */
   adopt(credential: Credential, deadlines: RenewalDeadlines, scope: string | undefined): void {
-    this.#credential = credential
-    this.#ready = Promise.resolve(credential)
-    this.#deadlines = deadlines
+    this.#present = {
+      credential,
+      ready: Promise.resolve(credential),
+      deadlines,
+      scope: credential.scope ?? scope,
+    }
     this.#freshUntil = this.#phase === 'open' ? deadlines.refreshAt : -Infinity
-    this.#scope = credential.scope ?? scope
     this.#rejected = false
     this.#recovered = undefined
     this.#generation += 1
@@ -140,7 +147,7 @@ export class Held {
   resume(): void {
     if (this.#phase !== 'suspended') return
     this.#phase = 'open'
-    if (!this.#rejected) this.#freshUntil = this.#deadlines.refreshAt
+    if (!this.#rejected) this.#freshUntil = this.deadlines.refreshAt
   }
 
   /** Hands nothing out any more, and disregards acquisitions that are under way. */
@@ -158,11 +165,8 @@ export class Held {
   /** Gives the credential up. */
   clear(): void {
     this.#gaveUpIn = this.#epoch
-    this.#credential = undefined
-    this.#ready = undefined
-    this.#deadlines = noDeadlines
+    this.#present = undefined
     this.#freshUntil = -Infinity
-    this.#scope = undefined
     this.#rejected = false
     this.#recovered = undefined
   }
