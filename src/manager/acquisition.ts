@@ -6,6 +6,7 @@
 import type { AcquireReason, Challenge, Credential } from '../credential.ts'
 import { timeLimit } from '../waiting.ts'
 import { Flight } from './flight.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { Obtained } from './persistence.ts'
 
 /** What an acquisition is for. */
@@ -95,13 +96,15 @@ export class Acquisition {
     this.startedAt = start.startedAt
     this.#host = host
     this.#limitMs = start.limitMs
-    this.flight = new Flight(request.background, (reason) => this.cancel(reason))
+    const desert = (reason: unknown) => this.cancel(reason)
+    this.flight = new Flight(request.background, desert, start.limitMs)
     this.ended = new Promise((resolve) => {
       this.#end = resolve
     })
     this.completed = new Promise((resolve) => {
       this.#complete = resolve
     })
+    keepAlive(this.completed)
     void this.#run()
   }
 
@@ -128,6 +131,15 @@ export class Acquisition {
   /** It took too long, but its answer is still wanted. */
   get overdue(): boolean {
     return this.#phase === 'overdue'
+  }
+
+  /**
+   * The request that it belonged to has ended, and its code with it. Where tasks do not end with requests, it
+   * is never lost.
+   */
+  get lost(): boolean {
+    const { lost, dueAt } = this.flight
+    return lost || (this.overdue && performance.now() >= dueAt + this.#limitMs)
   }
 
   /**
@@ -158,15 +170,23 @@ export class Acquisition {
   /** Ends the acquisition in any case. */
   abort(reason: unknown): void {
     this.abandon(reason)
-    this.#controller.abort(reason)
+    abortForeign(this.#controller, reason)
   }
 
   /** Gives the result up, and the lock of the record. A single-use grant that was sent is not aborted. */
   abandon(reason: unknown): void {
     this.#stopLimit()
     if (this.#finish()) this.flight.reject(reason)
-    this.#unwanted.abort(reason)
+    abortForeign(this.#unwanted, reason)
     this.#complete()
+  }
+
+  /**
+   * Gives a lost acquisition up. Its promises stay as they are: settling those of another request could run
+   * that request's code in this one.
+   */
+  lose(): void {
+    this.#phase = 'ended'
   }
 
   /**
@@ -227,5 +247,14 @@ export class Acquisition {
     } catch (error) {
       this.flight.reject(error)
     }
+  }
+}
+
+/** Aborts what another request may have started, which a Worker's runtime can forbid. */
+function abortForeign(controller: AbortController, reason: unknown): void {
+  try {
+    controller.abort(reason)
+  } catch {
+    // It ends with its own request.
   }
 }

@@ -12,8 +12,12 @@ export class Lane {
   /** What a logout did not wait for any longer. */
   readonly #detached = new Set<Acquisition>()
 
-  /** The acquisition that runs, or is overdue. */
+  /** The acquisition that runs, or is overdue. One that was lost has made room. */
   get running(): Acquisition | undefined {
+    if (this.#running?.lost === true) {
+      this.#running.lose()
+      this.#running = undefined
+    }
     return this.#running
   }
 
@@ -25,7 +29,7 @@ export class Lane {
 
   /** Starts an acquisition. There must be none. */
   start(make: () => Acquisition): Acquisition {
-    if (this.#running !== undefined) throw new Error('an acquisition is already running')
+    if (this.running !== undefined) throw new Error('an acquisition is already running')
     const acquisition = make()
     this.#running = acquisition
     return acquisition
@@ -33,11 +37,12 @@ export class Lane {
 
   /** Makes room for the next one, while this one goes on. */
   detach(reason: unknown): void {
-    const running = this.#running
+    const { running } = this
     if (running === undefined) return
     running.detach(reason)
     this.#detached.add(running)
-    void running.completed.then(() => this.#detached.delete(running))
+    const completed = () => this.#detached.delete(running)
+    running.completed.then(completed, completed)
   }
 
   /** Ends all acquisitions. */

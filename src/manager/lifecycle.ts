@@ -5,9 +5,9 @@
  */
 import type { AcquireReason, Challenge, Credential } from '../credential.ts'
 import { CredentialError, resourceLabel } from '../errors.ts'
-import { abortable } from '../waiting.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 import { coolingError } from './failure.ts'
+import type { Flight } from './flight.ts'
 import { serves } from './lane.ts'
 import { Outcomes } from './outcomes.ts'
 import type { ManagerParts } from './parts.ts'
@@ -33,7 +33,7 @@ export class Lifecycle {
   readonly #closing = new AbortController()
   #challenges: readonly Challenge[] = []
   #lastStoreRead = -Infinity
-  #logout: Promise<unknown> | undefined
+  #logout: Pick<Flight<unknown>, 'lost' | 'over'> | undefined
 
   constructor(parts: ManagerParts) {
     this.#parts = parts
@@ -95,8 +95,7 @@ export class Lifecycle {
     if (running.overdue) {
       throw coolingError(this.#outcomes.timeoutError(running), 1000)
     }
-    const ignore = () => {}
-    await abortable(running.flight.result.then(ignore, ignore), signal)
+    await running.flight.over(signal)
     await this.whenOpen(signal)
   }
 
@@ -114,7 +113,7 @@ export class Lifecycle {
   }
 
   /** Hands nothing out until a logout is over. */
-  suspend(logout: Promise<unknown>): void {
+  suspend(logout: Pick<Flight<unknown>, 'lost' | 'over'>): void {
     this.#parts.held.suspend()
     this.#outcomes.suspend()
     this.#logout = logout
@@ -132,6 +131,7 @@ export class Lifecycle {
   /** Ends a logout. */
   resume(gaveUp: boolean): void {
     const { held, failures, refusals, scopes } = this.#parts
+    if (this.#logout === undefined) return
     this.#logout = undefined
     if (gaveUp) {
       held.clear()
@@ -156,8 +156,10 @@ export class Lifecycle {
 
   async #untilOpen(signal: AbortSignal | undefined): Promise<void> {
     while (this.#logout !== undefined) {
-      const ignore = () => {}
-      await abortable(this.#logout.then(ignore, ignore), this.closing, signal)
+      const logout = this.#logout
+      if (!logout.lost) await logout.over(this.closing, signal)
+      // What its request has left undone must not bring the credential back.
+      if (logout.lost && logout === this.#logout) this.resume(true)
     }
   }
 
@@ -220,6 +222,9 @@ export class Lifecycle {
     isLogin = false,
   ): Promise<Credential> {
     const { held, lane, failures, options } = this.#parts
+    // Each further round takes another request that ended, so there is no end to count to.
+    const again = () =>
+      wanted === 'forced' ? this.renew(signal) : this.credential(signal, isLogin)
     for (;;) {
       const request = this.#request(wanted === 'forced' ? wanted : this.#reason())
       const { running } = lane
@@ -227,7 +232,7 @@ export class Lifecycle {
       if (running.overdue || !serves(running.request, request)) await this.settled(running, signal)
       else {
         try {
-          return await running.flight.wait(signal)
+          return await running.flight.wait(signal, again)
         } catch (error) {
           // In the background nobody must be asked.
           const mayAsk = running.request.background && (isLogin || failures.unattended)

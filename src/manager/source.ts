@@ -14,6 +14,7 @@ import { timeLimit } from '../waiting.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 import type { ServerClock } from './clock.ts'
 import { checkCredential } from './credential-check.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Obtained, Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
@@ -131,7 +132,7 @@ export class Source {
 
   /** Revokes a credential that came after a logout. */
   revokeInBackground(credential: Credential): void {
-    void this.#revoke(credential)
+    keepAlive(this.#revoke(credential))
   }
 
   async #revoke(credential: Credential | undefined): Promise<boolean> {

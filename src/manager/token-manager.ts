@@ -7,6 +7,7 @@
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { type CredentialError, StoreError } from '../errors.ts'
 import { timeLimit } from '../waiting.ts'
+import { type Flight, startFlight } from './flight.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { resolveOptions, type TokenManagerOptions } from './options.ts'
 
@@ -55,8 +56,8 @@ export class TokenManager {
   readonly #parts: ManagerParts
   readonly #lifecycle: Lifecycle
   readonly #transport: TransportPort
-  #loggingOut: Promise<LogoutResult> | undefined
-  #closing: Promise<void> | undefined
+  #loggingOut: Flight<LogoutResult> | undefined
+  #closing: Flight<void> | undefined
 
   static {
     transportPortOf = (manager) => manager.#transport
@@ -139,16 +140,16 @@ export class TokenManager {
    */
   logout(): Promise<LogoutResult> {
     if (this.#closing !== undefined) return Promise.reject(this.#lifecycle.closing.reason)
-    if (this.#loggingOut === undefined) {
-      const loggingOut = this.#logOut()
+    if (this.#loggingOut === undefined || this.#loggingOut.lost) {
+      const loggingOut = startFlight(graceMs + logoutLimitMs, () => this.#logOut())
       this.#loggingOut = loggingOut
       this.#lifecycle.suspend(loggingOut)
       const finished = () => {
-        this.#loggingOut = undefined
+        if (this.#loggingOut === loggingOut) this.#loggingOut = undefined
       }
-      loggingOut.then(finished, finished)
+      loggingOut.result.then(finished, finished)
     }
-    return this.#loggingOut
+    return this.#loggingOut.wait(undefined, () => this.logout())
   }
 
   /**
@@ -156,8 +157,10 @@ export class TokenManager {
    * to finish. Later calls reject with the code `closed`.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#shutDown()
-    return this.#closing
+    if (this.#closing === undefined || this.#closing.lost) {
+      this.#closing = startFlight(2 * graceMs, () => this.#shutDown())
+    }
+    return this.#closing.wait(undefined, () => this.close())
   }
 
   /** The same as {@link TokenManager.close}, for `await using`. */
@@ -187,7 +190,7 @@ export class TokenManager {
   async #shutDown(): Promise<void> {
     const { lane, source, reporter } = this.#parts
     const reason = this.#lifecycle.close()
-    const ending = Promise.allSettled([this.#endAcquisition(reason), this.#loggingOut])
+    const ending = Promise.allSettled([this.#endAcquisition(reason), this.#loggingOut?.over()])
     await within(graceMs, ending)
     lane.abort(reason)
     await within(graceMs, source.flush())

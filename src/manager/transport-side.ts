@@ -6,8 +6,8 @@
 import type { Challenge, Credential, ResponseHead } from '../credential.ts'
 import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
-import { abortable } from '../waiting.ts'
 import type { ClockReading } from './clock.ts'
+import { type Flight, startFlight } from './flight.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { ManagerParts } from './parts.ts'
 import type { Rejection, TransportPort } from './transport-port.ts'
@@ -24,7 +24,7 @@ export class TransportSide implements TransportPort {
   readonly #lifecycle: Lifecycle
   /** The server has said what it wants. */
   #challenged = false
-  #restoring: Promise<boolean> | undefined
+  #restoring: Flight<boolean> | undefined
 
   constructor(parts: ManagerParts, lifecycle: Lifecycle) {
     const { provider, options } = parts
@@ -70,11 +70,16 @@ export class TransportSide implements TransportPort {
   }
 
   restored(signal: AbortSignal | undefined): Promise<boolean> {
-    this.#restoring ??= this.#restore().catch((error: unknown) => {
-      this.#restoring = undefined
-      throw error
-    })
-    return abortable(this.#restoring, signal)
+    if (this.#restoring === undefined || this.#restoring.lost) {
+      // It may wait for an acquisition before it reads the store.
+      const limitMs = 2 * this.#parts.options.acquireTimeoutMs
+      const restoring = startFlight(limitMs, () => this.#restore())
+      this.#restoring = restoring
+      restoring.result.catch(() => {
+        if (this.#restoring === restoring) this.#restoring = undefined
+      })
+    }
+    return this.#restoring.wait(signal, () => this.restored(signal))
   }
 
   challenged(challenges: readonly Challenge[]): void {
@@ -138,7 +143,8 @@ export class TransportSide implements TransportPort {
       const { running } = lane
       const wanted = scopes.plan(held.scope, scope)
       if (running?.request.reason === 'insufficient_scope') {
-        if (scopeCovers(running.request.scope, scope)) return running.flight.wait(signal)
+        const again = () => this.stepUp(credential, scope, options)
+        if (scopeCovers(running.request.scope, scope)) return running.flight.wait(signal, again)
       } else if (running === undefined) {
         if (wanted === undefined) return undefined
         scopes.begin()
@@ -163,9 +169,7 @@ export class TransportSide implements TransportPort {
     await this.#lifecycle.whenOpen(undefined)
     if (lane.running !== undefined) await this.#lifecycle.settled(lane.running, undefined)
     if (held.credential !== undefined) return true
-    return this.#lifecycle.readStore('missing').flight.result.then(
-      () => true,
-      () => source.hasRecord(),
-    )
+    await this.#lifecycle.readStore('missing').flight.over(undefined)
+    return held.credential !== undefined || source.hasRecord()
   }
 }

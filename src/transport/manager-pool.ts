@@ -64,7 +64,8 @@ export class ManagerPool {
       if (this.#members.size <= this.#maxKept) return
       const { acquiring } = member.port
       // Its renewal may have cost a refresh token already.
-      if (acquiring !== undefined) void acquiring.then(() => this.#evict())
+      const evict = () => this.#evict()
+      acquiring?.then(evict, evict)
       if (member.uses > 0 || acquiring !== undefined) continue
       this.#members.delete(key)
       const eviction: Promise<void> = member.manager

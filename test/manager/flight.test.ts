@@ -3,7 +3,7 @@ import { Flight } from '../../src/manager/flight.ts'
 
 function flight(detached = false) {
   const deserted: unknown[] = []
-  const running = new Flight<string>(detached, (reason) => deserted.push(reason))
+  const running = new Flight<string>(detached, (reason) => deserted.push(reason), 5000)
   return { running, deserted }
 }
 
