@@ -128,3 +128,44 @@ describe('an acquisition', () => {
     expect(await acquisition.flight.result).toBe(credential)
   })
 })
+
+describe('an acquisition in a Worker', () => {
+  beforeEach(() => void vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' }))
+  afterEach(() => void vi.unstubAllGlobals())
+
+  test('is lost when its own time limit never came, and what comes later is discarded', async () => {
+    const { acquisition, grant, outcomes, discarded } = setUp(5000)
+    await settle()
+    // Its timer is gone with its request.
+    vi.clearAllTimers()
+    vi.advanceTimersByTime(5300)
+    expect(acquisition.lost).toBe(true)
+    acquisition.lose()
+    grant()
+    await settle()
+    expect([outcomes.length, discarded.length]).toEqual([0, 1])
+  })
+
+  test('that is overdue is lost when nothing has come of it for as long again', async () => {
+    const { acquisition } = setUp(5000)
+    acquisition.commit()
+    acquisition.flight.result.catch(() => {})
+    await vi.advanceTimersByTimeAsync(5000)
+    expect([acquisition.overdue, acquisition.lost]).toEqual([true, false])
+    vi.clearAllTimers()
+    vi.advanceTimersByTime(5300)
+    expect(acquisition.lost).toBe(true)
+  })
+
+  test('that is aborted in time is not lost, and the runtime may forbid to abort what it uses', async () => {
+    const { acquisition } = setUp(5000)
+    vi.spyOn(AbortController.prototype, 'abort').mockImplementation(() => {
+      throw new Error('another request')
+    })
+    const reason = new Error('gone')
+    acquisition.cancel(reason)
+    await expect(acquisition.flight.result).rejects.toBe(reason)
+    expect(acquisition.lost).toBe(false)
+    vi.restoreAllMocks()
+  })
+})

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
-import { Flight } from '../../src/manager/flight.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Flight, startFlight } from '../../src/manager/flight.ts'
+import { settle } from '../support/clock.ts'
 
 function flight(detached = false) {
   const deserted: unknown[] = []
@@ -82,4 +83,106 @@ describe('a flight', () => {
     process.off('warning', note)
     expect(warnings).toEqual([])
   })
+})
+
+describe('a flight in a Worker', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+    vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.unstubAllGlobals()
+    vi.restoreAllMocks()
+  })
+
+  test('is lost when nothing has come of it after its time limit, and waiters get another result', async () => {
+    const { running } = flight()
+    const other = async () => 'another'
+    const waiters = [
+      running.wait(undefined, other),
+      running.wait(new AbortController().signal, other),
+    ]
+    const over = running.over(undefined)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(running.lost).toBe(false)
+    await vi.advanceTimersByTimeAsync(300)
+    expect(running.lost).toBe(true)
+    expect(await Promise.all(waiters)).toEqual(['another', 'another'])
+    await over
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is lost to those who come after its time limit, although nobody has waited', async () => {
+    const { running } = flight()
+    vi.advanceTimersByTime(5300)
+    expect(running.lost).toBe(true)
+    const waiting = running.wait(undefined, async () => 'another')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(await waiting).toBe('another')
+  })
+
+  test.each([
+    ['with a result', (running: Flight<string>) => running.resolve('token')],
+    ['with an error', (running: Flight<string>) => running.reject(new Error('refused'))],
+  ])('that ends in time %s is not lost, and leaves no timer', async (_how, end) => {
+    const { running } = flight()
+    const controller = new AbortController()
+    const other = vi.fn(async () => 'another')
+    const waiting = Promise.allSettled([
+      running.wait(undefined, other),
+      running.wait(controller.signal, other),
+      running.over(controller.signal),
+    ])
+    end(running)
+    await waiting
+    vi.advanceTimersByTime(60_000)
+    expect([running.lost, vi.getTimerCount(), other.mock.calls.length]).toEqual([false, 0, 0])
+  })
+
+  test('gets nothing else for a waiter that has left, and leaves it no timer', async () => {
+    const { running } = flight(true)
+    const controller = new AbortController()
+    const other = vi.fn(async () => 'another')
+    const leaving = [running.wait(controller.signal, other), running.over(controller.signal)]
+    controller.abort(new Error('gone'))
+    for (const waiting of leaving) await expect(waiting).rejects.toThrow('gone')
+    expect(vi.getTimerCount()).toBe(0)
+    vi.advanceTimersByTime(60_000)
+    expect(other).not.toHaveBeenCalled()
+  })
+
+  test('keeps the request alive that has started it, until it ends', async () => {
+    const kept: Promise<unknown>[] = []
+    const module = { waitUntil: (promise: Promise<unknown>) => void kept.push(promise) }
+    const ask = vi.fn(() => module)
+    vi.stubGlobal('process', { getBuiltinModule: ask })
+    const running = startFlight(5000, () => Promise.reject(new Error('refused')))
+    expect(ask).toHaveBeenCalledWith('cloudflare:workers')
+    expect(kept).toHaveLength(1)
+    await expect(kept[0]).resolves.toBeUndefined()
+    await expect(running.result).rejects.toThrow('refused')
+  })
+
+  test('ends with its request where no request can be kept', async () => {
+    const refuse = () => {
+      throw new Error('there is no request')
+    }
+    vi.stubGlobal('process', { getBuiltinModule: () => ({ waitUntil: refuse }) })
+    expect(await startFlight(5000, async () => 'token').result).toBe('token')
+  })
+})
+
+test('a flight elsewhere is never lost, and sets no timer', async () => {
+  vi.useFakeTimers()
+  const { running } = flight()
+  const waiting = running.wait(new AbortController().signal)
+  const over = running.over(new AbortController().signal)
+  expect(vi.getTimerCount()).toBe(0)
+  vi.advanceTimersByTime(3_600_000)
+  await settle()
+  expect(running.lost).toBe(false)
+  running.resolve('token')
+  await Promise.all([waiting, over])
+  vi.useRealTimers()
 })
