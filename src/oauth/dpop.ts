@@ -58,24 +58,20 @@ export function startDpop(
   const nonces = new Map<string, string>()
   // Requests that are under way at once are each told of the nonce that they lacked.
   const used = new WeakMap<Headers, string>()
-  let pair: Promise<CryptoKeyPair> | undefined
-  const keyPair = () => {
-    pair ??=
-      kept === undefined
-        ? // Extractable, because a refresh token bound to a lost key is lost too (RFC 9449 section 5).
-          generateKeyPair(algorithm)
-        : importKeyPair(kept)
-    return pair
-  }
-  let signer: Promise<ProofSigner> | undefined
+  const keyPair = shared(() =>
+    kept === undefined
+      ? // Extractable, because a refresh token bound to a lost key is lost too (RFC 9449 section 5).
+        generateKeyPair(algorithm)
+      : importKeyPair(kept),
+  )
+  const signer = shared(async () => signerOf(await keyPair()))
   return {
     keyPair,
     required,
     async apply(request, accessToken) {
       const { url, headers } = request
       const nonce = nonces.get(url.origin)
-      signer ??= keyPair().then(signerOf)
-      const proof = await prove(await signer, request, accessToken, nonce)
+      const proof = await prove(await signer(), request, accessToken, nonce)
       headers.set('Authorization', `DPoP ${accessToken}`)
       headers.set('DPoP', proof)
       if (nonce !== undefined) used.set(headers, nonce)
@@ -87,6 +83,27 @@ export function startDpop(
       const challenge = headers.get('WWW-Authenticate') ?? ''
       return status === 401 && used.get(sent) !== nonce && /use_dpop_nonce/.test(challenge)
     },
+  }
+}
+
+/**
+ * Makes something once, for all who ask. When that fails, those who waited try themselves: in a Worker it
+ * fails for them when the request that began it has ended.
+ */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return async () => {
+    for (;;) {
+      const isOwn = made === undefined
+      made ??= make()
+      const current = made
+      try {
+        return await current
+      } catch (error) {
+        if (made === current) made = undefined
+        if (isOwn) throw error
+      }
+    }
   }
 }
 
