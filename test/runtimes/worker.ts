@@ -8,10 +8,12 @@ import {
   authorizedFetch,
   CredentialError,
   type CredentialProvider,
+  type CredentialStore,
   TokenManager,
   withCredentials,
 } from 'mcp-credentials'
 import { clientCredentials } from 'mcp-credentials/oauth'
+import { memoryStore } from 'mcp-credentials/testing'
 
 /** Where the MCP server and the issuer are; put in when the Worker is bundled. */
 declare const ORIGIN: string
@@ -69,14 +71,31 @@ function issued(scenario: string, isSingleUse = false): CredentialProvider {
   }
 }
 
+/** The same, kept in a store, whose lock is held while the issuer is asked. */
+function stored(scenario: string): CredentialProvider {
+  const provider = issued(scenario)
+  return {
+    ...provider,
+    async acquire(context) {
+      const credential = await provider.acquire(context)
+      const { expiresAt } = credential
+      const record = { version: 1, provider: 'issued', data: { kept: true } } as const
+      return { ...credential, record: { ...record, ...(expiresAt ? { expiresAt } : {}) } }
+    },
+    restore: async () => undefined,
+  }
+}
+
 function shared(
   scenario: string,
   acquireTimeout: number,
   provider = issued(scenario),
+  store?: CredentialStore,
 ): [string, typeof fetch] {
   const resource = `${ORIGIN}/${scenario}/mcp`
-  const now = clock(scenario)
-  return [scenario, authorizedFetch(provider, { resource, acquireTimeout, now })]
+  const options = { resource, acquireTimeout, now: clock(scenario) }
+  const send = authorizedFetch(provider, store === undefined ? options : { ...options, store })
+  return [scenario, send]
 }
 
 function managed(scenario: string): [string, TokenManager] {
@@ -100,6 +119,8 @@ const fetches = new Map<string, typeof fetch>([
   shared('time-limit', 0.5),
   shared('issuer-down', 2),
   shared('single-use', 2, issued('single-use', true)),
+  shared('overdue', 0.5, issued('overdue', true)),
+  shared('stored', 5, stored('stored'), memoryStore()),
   shared('oauth', 2, clientCredentials({ clientId: 'worker', clientSecret: 's', issuer: ORIGIN })),
 ])
 const managers = new Map([managed('closed'), managed('logged-out'), managed('logout-left')])

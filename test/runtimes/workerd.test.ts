@@ -211,6 +211,36 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       expect(behaviour.asked).toBe(mayEnd ? 2 : 1)
     })
 
+    it('are served again when the answer to a single-use grant never came', async () => {
+      const scenario = 'overdue'
+      const behaviour = host.behaviour(scenario)
+      behaviour.issuerDelay = Number.POSITIVE_INFINITY
+      const { error } = await host.call({ scenario })
+      expect(error).toMatch(/^CredentialError outcome_unknown/)
+      behaviour.issuerDelay = 0
+      await delay(1800)
+
+      const answer = await host.call({ scenario })
+      expect(answer.error ?? answer.status).toBe(200)
+    })
+
+    it.runIf(isCrossing)(
+      'take over the lock of a record from one that ended while it held it',
+      async () => {
+        const scenario = 'stored'
+        const behaviour = host.behaviour(scenario)
+        behaviour.issuerDelay = 600
+        const starter = host.call({ scenario, leaveAfter: 250 })
+        await delay(100)
+        const others = [1, 2, 3].map(() => host.call({ scenario }))
+
+        expect(await starter).toEqual({ left: true })
+        const answers = await Promise.all(others)
+        expect(answers.map(({ status, error }) => error ?? status)).toEqual([200, 200, 200])
+        expect(behaviour.asked).toBeLessThanOrEqual(2)
+      },
+    )
+
     it('log in with OAuth, once for all', async () => {
       const answers = await Promise.all([1, 2, 3].map(() => host.call({ scenario: 'oauth' })))
       expect(answers).toEqual(answers.map(() => ({ status: 200, token: 'token-1' })))
