@@ -47,7 +47,9 @@ export function memoryStore(): CredentialStore {
       const own = new Promise<void>((resolve) => {
         release = resolve
       })
-      const tail = before.then(() => own)
+      // In a Worker a promise rejects when the request that made it ends; its lock ends with it.
+      const next = () => own
+      const tail = before.then(next, next)
       tails.set(key, tail)
       // Not when this call ends: one that gave up leaves those before it behind, and a new one must queue
       // up after them.

@@ -24,6 +24,8 @@ export interface WorkerCall {
   readonly scenario: string
   /** Instead of a request: what is done with a token manager. */
   readonly manager?: 'credential' | 'logout' | 'close'
+  /** Instead of a request: milliseconds for which one lock of the shared store is held. */
+  readonly lockFor?: number
   /** Milliseconds after which the Worker answers without waiting for the call any longer. */
   readonly leaveAfter?: number
   /** Milliseconds that the Worker's request goes on after the call. */
@@ -38,6 +40,8 @@ export interface WorkerCall {
 export interface WorkerAnswer {
   /** Of the MCP server; absent when the call failed or was left. */
   readonly status?: number
+  /** How many held the lock at once. */
+  readonly holders?: number
   /** The credential with which the server was called last. */
   readonly token?: string
   /** Name, code and message of what was thrown. */
@@ -103,6 +107,19 @@ function managed(scenario: string): [string, TokenManager] {
   return [scenario, new TokenManager(issued(scenario), { resource, acquireTimeout: 2 })]
 }
 
+const store = memoryStore()
+let holders = 0
+
+async function holdLock(milliseconds: number): Promise<WorkerAnswer> {
+  return store.lock('one', async () => {
+    holders += 1
+    const answer = { holders }
+    await new Promise((resolve) => setTimeout(resolve, milliseconds))
+    holders -= 1
+    return answer
+  })
+}
+
 // At module scope, where a Worker may neither set timers nor draw random numbers.
 const fetches = new Map<string, typeof fetch>([
   ['unbound', withCredentials(issued('unbound')).fetch],
@@ -120,12 +137,13 @@ const fetches = new Map<string, typeof fetch>([
   shared('issuer-down', 2),
   shared('single-use', 2, issued('single-use', true)),
   shared('overdue', 0.5, issued('overdue', true)),
-  shared('stored', 5, stored('stored'), memoryStore()),
+  shared('stored', 5, stored('stored'), store),
   shared('oauth', 2, clientCredentials({ clientId: 'worker', clientSecret: 's', issuer: ORIGIN })),
 ])
 const managers = new Map([managed('closed'), managed('logged-out'), managed('logout-left')])
 
-async function send({ scenario }: WorkerCall, signal: AbortSignal): Promise<WorkerAnswer> {
+async function send({ scenario, lockFor }: WorkerCall, signal: AbortSignal): Promise<WorkerAnswer> {
+  if (lockFor !== undefined) return holdLock(lockFor)
   const shared = fetches.get(scenario)
   if (shared === undefined) throw new Error(`There is no scenario ${scenario}.`)
   const init = { method: 'POST', body: '{}', signal }

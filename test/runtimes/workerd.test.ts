@@ -241,6 +241,16 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       },
     )
 
+    it.runIf(isCrossing)('hold a lock one after another although the first has left', async () => {
+      const first = host.call({ scenario: 'lock', lockFor: 600, leaveAfter: 200 })
+      await delay(50)
+      const others = [1, 2, 3].map(() => host.call({ scenario: 'lock', lockFor: 100 }))
+
+      expect(await first).toEqual({ left: true })
+      // The first still counts, because nothing of it runs again.
+      for (const answer of await Promise.all(others)) expect(answer).toEqual({ holders: 2 })
+    })
+
     it('log in with OAuth, once for all', async () => {
       const answers = await Promise.all([1, 2, 3].map(() => host.call({ scenario: 'oauth' })))
       expect(answers).toEqual(answers.map(() => ({ status: 200, token: 'token-1' })))
