@@ -139,7 +139,7 @@ export class Acquisition {
    */
   get lost(): boolean {
     const { lost, dueAt } = this.flight
-    return lost || (this.overdue && performance.now() >= dueAt + this.#limitMs)
+    return lost || (this.#phase !== 'running' && performance.now() >= dueAt + this.#limitMs)
   }
 
   /**

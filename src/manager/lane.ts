@@ -23,8 +23,8 @@ export class Lane {
 
   /** Settles when what runs, detached or not, has ended; `undefined`: nothing runs. */
   get busy(): Promise<void> | undefined {
-    const [detached] = this.#detached
-    return this.#running?.ended ?? detached?.completed
+    const detached = [...this.#detached].find((each) => !each.lost)
+    return this.running?.ended ?? detached?.completed
   }
 
   /** Starts an acquisition. There must be none. */

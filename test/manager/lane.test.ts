@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { AcquisitionRequest } from '../../src/manager/acquisition.ts'
-import { serves } from '../../src/manager/lane.ts'
+import type { Acquisition, AcquisitionRequest } from '../../src/manager/acquisition.ts'
+import { Lane, serves } from '../../src/manager/lane.ts'
 
 const request = (more: Partial<AcquisitionRequest>): AcquisitionRequest => ({
   reason: 'missing',
@@ -40,5 +40,45 @@ describe('a caller', () => {
     ['that needs another scope waits', stepUp('read'), stepUp('admin'), false],
   ])('%s', (_what, running, wanted, expected) => {
     expect(serves(running, wanted)).toBe(expected)
+  })
+})
+
+/** An acquisition that does nothing. */
+function idle() {
+  const state = { lost: false, given: [] as string[] }
+  const never = new Promise<void>(() => {})
+  const acquisition = {
+    ended: never,
+    completed: never,
+    get lost() {
+      return state.lost
+    },
+    lose: () => void state.given.push('lost'),
+    detach: () => void state.given.push('detached'),
+  }
+  return { state, acquisition: acquisition as unknown as Acquisition }
+}
+
+describe('an acquisition that was lost', () => {
+  test('makes room for the next one', () => {
+    const lane = new Lane()
+    const { state, acquisition } = idle()
+    lane.start(() => acquisition)
+    expect(() => lane.start(() => acquisition)).toThrow('already running')
+    state.lost = true
+    expect([lane.running, lane.busy, state.given]).toEqual([undefined, undefined, ['lost']])
+    const next = idle().acquisition
+    expect(lane.start(() => next)).toBe(next)
+  })
+
+  test('does not count as busy although a logout had detached it', () => {
+    const lane = new Lane()
+    const { state, acquisition } = idle()
+    lane.start(() => acquisition)
+    lane.detach(new Error('logged out'))
+    lane.release(acquisition)
+    expect(lane.busy).toBe(acquisition.completed)
+    state.lost = true
+    expect(lane.busy).toBeUndefined()
   })
 })
