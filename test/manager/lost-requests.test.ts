@@ -1,0 +1,133 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type CredentialProvider, type CredentialStore, TokenManager } from '../../src/index.ts'
+import { transportPortOf } from '../../src/manager/token-manager.ts'
+import { memoryStore } from '../../src/testing/index.ts'
+import { settle } from '../support/clock.ts'
+import { testIssuer } from '../support/issuer.ts'
+
+const resource = 'https://a.example/mcp'
+const never = () => new Promise<never>(() => {})
+
+const timers: ReturnType<typeof setTimeout>[] = []
+
+/** The request ends, and its timers with it. */
+function endRequest(): void {
+  for (const timer of timers.splice(0)) clearTimeout(timer)
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  const start = setTimeout
+  vi.stubGlobal('setTimeout', (callback: () => void, milliseconds: number) => {
+    const timer = start(callback, milliseconds)
+    timers.push(timer)
+    return timer
+  })
+  vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' })
+})
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.useRealTimers()
+})
+
+describe('when the request of a Worker has ended', () => {
+  test('its renewal in the background is tried again after the time limit', async () => {
+    const issuer = testIssuer()
+    const manager = new TokenManager(issuer.provider, { resource, random: () => 0 })
+    const first = manager.credential()
+    await settle()
+    issuer.grant(3600)
+    await first
+    await vi.advanceTimersByTimeAsync(3_400_000)
+    await manager.credential()
+    await settle()
+    expect(issuer.waiting).toBe(1)
+
+    endRequest()
+    vi.advanceTimersByTime(29_000)
+    expect(await manager.credential()).toBe(await first)
+    await settle()
+    expect(issuer.waiting).toBe(1)
+    vi.advanceTimersByTime(2000)
+    expect(await manager.credential()).toBe(await first)
+    await settle()
+    expect(issuer.waiting).toBe(2)
+  })
+
+  test('its logout holds nobody up for longer than a logout may take, and brings nothing back', async () => {
+    const issuer = testIssuer({ revoke: never })
+    const manager = new TokenManager(issuer.provider, { resource, random: () => 0 })
+    const first = manager.credential()
+    await settle()
+    issuer.grant(3600)
+    await first
+    void manager.logout()
+    await settle()
+    endRequest()
+
+    const waiting = manager.credential()
+    await vi.advanceTimersByTimeAsync(51_000)
+    expect(issuer.waiting).toBe(1)
+    issuer.grant(3600)
+    expect(await waiting).not.toBe(await first)
+  })
+
+  test('its logout does not stand in for another one', async () => {
+    let revocations = 0
+    const revoke: CredentialProvider['revoke'] = () => {
+      revocations += 1
+      return revocations === 1 ? never() : Promise.resolve(true)
+    }
+    const issuer = testIssuer({ revoke })
+    const manager = new TokenManager(issuer.provider, { resource, random: () => 0 })
+    const first = manager.credential()
+    await settle()
+    issuer.grant(3600)
+    await first
+    void manager.logout()
+    await settle()
+    endRequest()
+
+    const second = manager.logout()
+    await vi.advanceTimersByTimeAsync(51_000)
+    expect(await second).toEqual({ revoked: true })
+  })
+
+  test('its reading of the store is begun anew', async () => {
+    const store = memoryStore()
+    let reads = 0
+    const slow: CredentialStore = {
+      ...store,
+      get: (key) => {
+        reads += 1
+        return reads === 1 ? never() : store.get(key)
+      },
+    }
+    const issuer = testIssuer({ restore: async () => undefined })
+    const options = { resource, store: slow, acquireTimeout: 5 }
+    const port = transportPortOf(new TokenManager(issuer.provider, options))
+    void port.restored(undefined)
+    await settle()
+    endRequest()
+
+    const restored = port.restored(undefined)
+    await vi.advanceTimersByTimeAsync(11_000)
+    expect(await restored).toBe(false)
+  })
+
+  test('its end of the manager is completed by the next one', async () => {
+    const issuer = testIssuer()
+    const manager = new TokenManager(issuer.provider, { resource })
+    const waiting = manager.credential().catch((error: unknown) => error)
+    await settle()
+    await issuer.contexts[0]?.commit()
+    void manager.close()
+    await settle()
+    endRequest()
+
+    const closed = manager.close()
+    await vi.advanceTimersByTimeAsync(25_000)
+    await closed
+    expect(await waiting).toMatchObject({ code: 'closed' })
+  })
+})
