@@ -23,7 +23,7 @@ import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 import { hasValidTimes } from './credential-check.ts'
-import { isRefusal, isWorthMore, type RecordOwner, recordKey } from './stored-record.ts'
+import { isRefusal, isSameMark, isWorthMore, type RecordOwner, recordKey } from './stored-record.ts'
 
 /** Where a credential came from: its issuer, the store, or another process that was faster. */
 export type CredentialSource = 'network' | 'store' | 'peer'
@@ -69,6 +69,8 @@ export class Persistence {
   #obtainedAt = 0
   /** Counts logouts. */
   #removals = 0
+  /** The last mark that this process has made. */
+  #mark: CredentialRecord['pending']
   /** What could not be written yet. */
   #unsaved: CredentialRecord | undefined
 
@@ -124,7 +126,8 @@ export class Persistence {
         const stored = await this.#store.get(this.#key)
         // A logout may have come first.
         if (this.#unsaved !== record) return
-        if (isWorthMore(record, stored)) await this.#store.set(this.#key, record)
+        const isUnchanged = stored?.pending !== undefined && isSameMark(stored.pending, this.#mark)
+        if (isUnchanged || isWorthMore(record, stored)) await this.#store.set(this.#key, record)
         this.#unsaved = undefined
       })
     } catch {
@@ -174,7 +177,7 @@ export class Persistence {
           signal.throwIfAborted()
           if (lease.aborted) throw lease.reason
           committed = true
-          await this.#mark(record, base)
+          await this.#markPending(record, base)
         },
         (rest) => {
           salvaged = rest
@@ -219,11 +222,12 @@ export class Persistence {
   }
 
   /** Notes that a single-use grant is about to be sent; this also proves that the store can be written. */
-  async #mark(record: CredentialRecord | undefined, generation: number): Promise<void> {
+  async #markPending(record: CredentialRecord | undefined, generation: number): Promise<void> {
     const { process } = globalThis as { process?: { pid?: number } }
     const empty = { version: 1, provider: this.#provider.name, generation, data: {} } as const
     const base = this.#unsaved ?? record ?? empty
     const pending = { at: this.#now(), by: String(process?.pid ?? 'unknown') }
+    this.#mark = pending
     await this.#store.set(this.#key, { ...base, pending })
   }
 

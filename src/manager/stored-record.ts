@@ -20,6 +20,13 @@ export function recordKey({ resource, account, tenant }: RecordOwner): string {
   return parts.join(' | ')
 }
 
+type Mark = CredentialRecord['pending']
+
+/** Whether nobody has written the record since it was marked, whatever the clocks say. */
+export function isSameMark(left: Mark, right: Mark): boolean {
+  return left !== undefined && left.at === right?.at && left.by === right.by
+}
+
 /** Whether what could not be written yet is newer than what is stored. */
 export function isWorthMore(
   record: CredentialRecord,

@@ -51,6 +51,7 @@ export async function sendAttempt(
   const { call, content, credential, abort } = attempt
   let target = call.url
   for (let hops = 0; ; hops += 1) {
+    if (port.closing.aborted) throw port.closing.reason
     const headers = new Headers(call.headers)
     const now = channel.now() + port.clockOffset
     const request = new Outgoing(call.method, target, headers, content, attempt.number, now, abort)
