@@ -155,10 +155,12 @@ export class Acquisition {
   /**
    * Announces that a single-use grant is about to be sent.
    *
-   * @throws The reason of the signal when the acquisition was cancelled; the grant must not be sent.
+   * @throws The reason of the signal when the acquisition was cancelled, or an error when it has ended; the
+   * grant must not be sent.
    */
   commit(): void {
     this.#controller.signal.throwIfAborted()
+    if (this.#phase === 'ended') throw new Error('The acquisition has ended.')
     this.#committed = true
   }
 

@@ -56,6 +56,14 @@ describe('an acquisition', () => {
     expect([outcomes, discarded.length]).toEqual([[], 1])
   })
 
+  test('that has ended cannot commit', async () => {
+    const { acquisition, grant } = setUp()
+    grant()
+    await acquisition.flight.result
+    expect(() => acquisition.commit()).toThrow('has ended')
+    expect(acquisition.committed).toBe(false)
+  })
+
   test('that is cancelled at once asks nobody', async () => {
     const { acquisition, outcomes, discarded } = setUp()
     acquisition.cancel(new Error('gone'))
