@@ -1,26 +1,25 @@
 /**
- * A person logs in with a browser.
+ * The user logs in with a browser.
  *
  * @module
  */
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
-import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
-import { scopeUnion } from '../scope.ts'
-import { abortable } from '../waiting.ts'
-import { unsupported } from './connection.ts'
+import { ConfigurationError } from '../errors.ts'
+import { checkIssuer, checkState, waitForCallback } from './browser-login.ts'
+import { identifyClient } from './client-identity.ts'
+import { type Connection, unsupported } from './connection.ts'
 import { isClientRefused } from './error-mapping.ts'
+import type { GrantResult, GrantSession } from './grant.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
-import { type GrantResult, type GrantSession, oauthProvider } from './provider.ts'
+import { oauthProvider } from './provider.ts'
 import {
   checkClientMetadataUrl,
   checkRedirectUri,
   forgetRegistration,
   type RegisteredClient,
-  register,
   registeredRedirectUri,
-  storedRegistration,
 } from './registration.ts'
 
 /** Options of {@link authorizationCode}. */
@@ -30,7 +29,7 @@ export interface AuthorizationCodeOptions extends OAuthOptions {
    * it (Client ID Metadata Documents). Publish what {@link clientMetadataDocument} returns there.
    */
   readonly clientMetadataUrl?: string
-  /** The name that a person sees when they are asked for consent. Default `MCP client`. */
+  /** The name that the user sees when they are asked for consent. Default `MCP client`. */
   readonly clientName?: string
   /**
    * Where the browser returns to. Default `http://127.0.0.1/callback` on a free port, where this process
@@ -39,11 +38,11 @@ export interface AuthorizationCodeOptions extends OAuthOptions {
    */
   readonly redirectUri?: string
   /**
-   * Shows the URL to the person instead of opening a browser here. It may resolve to the URL that the
-   * browser was sent back to (pasted by the person, say); otherwise this process waits for the browser.
+   * Shows the URL to the user instead of opening a browser here. It may resolve to the URL that the
+   * browser was sent back to (pasted by the user, say); otherwise this process waits for the browser.
    */
   readonly onAuthorizationUrl?: (url: URL, options: { readonly signal: AbortSignal }) => unknown
-  /** Seconds that the person has. Default 240. */
+  /** Seconds that the user has. Default 240. */
   readonly loginTimeout?: number
   /** Further parameters of the authorization request, such as `prompt` or `login_hint`. */
   readonly authorizationParameters?: Readonly<Record<string, string>>
@@ -58,10 +57,12 @@ const own: readonly string[] = [
   'authorizationParameters',
 ]
 const name = 'authorizationCode'
+/** Seconds that the user has. */
+const defaultTimeout = 240
 
 /**
- * Logs a person in with their browser: authorization code grant with PKCE, `state` and the issuer check
- * of RFC 9207. Later renewals use the refresh token, without a person.
+ * Logs a user in with their browser: authorization code grant with PKCE, `state` and the issuer check
+ * of RFC 9207. Later renewals use the refresh token, without the user.
  *
  * The client is the one of `clientId`, else its metadata document where the server supports that, else
  * it registers itself. A renewal in the background never opens a browser.
@@ -80,13 +81,24 @@ const name = 'authorizationCode'
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws
- * `LoginRequiredError` when nobody completes the login, `DiscoveryError` when the server
+ * `LoginRequiredError` when the user does not complete the login, `DiscoveryError` when the server
  * cannot be used safely.
  * @see RFC 6749, section 4.1; RFC 7636; RFC 8252; RFC 9207; MCP 2026-07-28, Authorization
  */
 export function authorizationCode(options: AuthorizationCodeOptions = {}): CredentialProvider {
+  checkAuthorizationCodeOptions(options)
+  return oauthProvider({
+    name,
+    options,
+    interactive: true,
+    offline: true,
+    run: (session) => logIn(session, options),
+  })
+}
+
+function checkAuthorizationCodeOptions(options: AuthorizationCodeOptions): void {
   checkOAuthOptions(name, options, own)
-  const { clientMetadataUrl, redirectUri, onAuthorizationUrl, loginTimeout = 240 } = options
+  const { clientMetadataUrl, redirectUri, onAuthorizationUrl, loginTimeout } = options
   if (clientMetadataUrl !== undefined) {
     checkClientMetadataUrl(`${name}.clientMetadataUrl`, clientMetadataUrl)
   }
@@ -101,23 +113,16 @@ export function authorizationCode(options: AuthorizationCodeOptions = {}): Crede
     if (redirectUri.startsWith('https:') && onAuthorizationUrl === undefined) {
       throw new ConfigurationError(
         `${name}.onAuthorizationUrl`,
-        `${name}.onAuthorizationUrl is missing: nobody else sees what arrives at ${new URL(redirectUri).host}.`,
+        `${name}.onAuthorizationUrl is missing: this process cannot see what arrives at ${new URL(redirectUri).host}.`,
       )
     }
   }
-  if (!(loginTimeout > 0 && loginTimeout <= 290)) {
+  if (loginTimeout !== undefined && !(loginTimeout > 0 && loginTimeout <= 290)) {
     throw new ConfigurationError(
       `${name}.loginTimeout`,
       `${name}.loginTimeout must be a number of seconds from 1 to 290.`,
     )
   }
-  return oauthProvider({
-    name,
-    options,
-    interactive: true,
-    offline: true,
-    run: (session) => logIn(session, options),
-  })
 }
 
 async function logIn(
@@ -134,7 +139,7 @@ async function logIn(
   const listener = isLocal ? await listen(configured, preferredPort, state) : undefined
   try {
     const redirectUri = listener?.redirectUri ?? configured.href
-    const registered = await identify(session, options, redirectUri)
+    const registered = await identifyClient(session, options, redirectUri)
     return await authorize(session, options, { state, redirectUri, listener, registered })
   } finally {
     listener?.close()
@@ -164,42 +169,6 @@ function checkSupport({ name: provider, server, context }: GrantSession): void {
   throw unsupported(provider, server, context, 'does not say that it supports PKCE (S256)', remedy)
 }
 
-/** Which client logs in: pre-registered, by its metadata document, or registered here and now. */
-async function identify(
-  session: GrantSession,
-  options: AuthorizationCodeOptions,
-  redirectUri: string,
-): Promise<RegisteredClient> {
-  const { context, server } = session
-  const { metadata } = server
-  const { clientId, clientMetadataUrl, clientName = 'MCP client' } = options
-  const public_ = { clientSecret: undefined, method: undefined }
-  if (clientId !== undefined) return { clientId, ...public_ }
-  const takesDocuments = metadata['client_id_metadata_document_supported'] === true
-  if (clientMetadataUrl !== undefined && takesDocuments) {
-    return { clientId: clientMetadataUrl, ...public_ }
-  }
-  const stored = await storedRegistration(context, metadata.issuer, redirectUri)
-  if (stored !== undefined) return stored
-  if (metadata.registration_endpoint === undefined) {
-    const remedy = 'Register a client there by hand, and pass its `clientId` with `issuer`.'
-    throw unsupported(name, server, context, 'does not let clients register themselves', remedy)
-  }
-  const { allowPrivateNetwork = false } = options
-  return register({ ...context, allowPrivateNetwork }, name, metadata, {
-    clientName,
-    redirectUris: [redirectUri],
-    grantTypes: ['authorization_code', 'refresh_token'],
-    scope: registeredScope(session),
-  })
-}
-
-/** All that may be asked for one day: a client that registered for less could never step up. */
-function registeredScope({ scope, server }: GrantSession): string | undefined {
-  if (server.scopes === undefined) return undefined
-  return scopeUnion(server.scopes.join(' '), scope ?? '')
-}
-
 interface Login {
   readonly state: string
   readonly redirectUri: string
@@ -212,142 +181,64 @@ async function authorize(
   options: AuthorizationCodeOptions,
   { state, redirectUri, listener, registered }: Login,
 ): Promise<GrantResult> {
-  const { context, server } = session
   const connection = await session.connect(registered)
-  const { configuration, proof } = connection
   const verifier = client.randomPKCECodeVerifier()
-  const request = {
+  const url = await authorizationUrl(session, connection, {
     ...session.parameters,
-    ...server.authorizationParameters,
+    ...session.server.authorizationParameters,
     ...options.authorizationParameters,
     redirect_uri: redirectUri,
     state,
     code_challenge: await client.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
-  }
-  context.signal.throwIfAborted()
-  const pushed = server.metadata.require_pushed_authorization_requests === true
-  const url = pushed
-    ? await client.buildAuthorizationUrlWithPAR(configuration, request, proof)
-    : client.buildAuthorizationUrl(configuration, request)
-  const callback = await askPerson(session, options, url, listener)
+  })
+  const { onAuthorizationUrl, loginTimeout: timeout = defaultTimeout } = options
+  const callback = await waitForCallback(session, { url, listener, onAuthorizationUrl, timeout })
   checkState(session, callback, state)
   checkIssuer(session, callback)
-  const { scope: _onlyOnce, ...tokenParameters } = session.parameters
+  return redeemCode(session, connection, callback, {
+    pkceCodeVerifier: verifier,
+    expectedState: state,
+  })
+}
+
+/** The URL that the user opens; the request itself is pushed where the server wants that (RFC 9126). */
+async function authorizationUrl(
+  { context, server }: GrantSession,
+  { configuration, proof }: Connection,
+  request: Record<string, string>,
+): Promise<URL> {
+  context.signal.throwIfAborted()
+  return server.metadata.require_pushed_authorization_requests === true
+    ? client.buildAuthorizationUrlWithPAR(configuration, request, proof)
+    : client.buildAuthorizationUrl(configuration, request)
+}
+
+async function redeemCode(
+  { context, server, parameters }: GrantSession,
+  connection: Connection,
+  callback: URL,
+  checks: client.AuthorizationCodeGrantChecks,
+): Promise<GrantResult> {
+  const { configuration, proof } = connection
+  const { scope: _asAuthorized, ...rest } = parameters
   try {
-    // Whether the code was used is unknown from here on, and it cannot be used twice.
+    // A code cannot be used twice, so from here on a repetition needs a new login.
     if (!callback.searchParams.has('error')) await context.commit()
-    const checks = { pkceCodeVerifier: verifier, expectedState: state }
     const response = await client.authorizationCodeGrant(
       configuration,
       callback,
       checks,
-      tokenParameters,
+      rest,
       proof,
     )
     return { response, connection }
   } catch (error) {
     if (isClientRefused(error)) {
-      await forgetRegistration(context, server.metadata.issuer, registered.clientId)
+      await forgetRegistration(context, server.metadata.issuer, connection.client.clientId)
     }
     throw error
   }
-}
-
-/** Shows the URL, and waits for the browser to come back; the listener is asked first. */
-async function askPerson(
-  { context }: GrantSession,
-  { onAuthorizationUrl, loginTimeout = 240 }: AuthorizationCodeOptions,
-  url: URL,
-  listener: LoopbackListener | undefined,
-): Promise<URL> {
-  const ended = new AbortController()
-  const expired = AbortSignal.timeout(loginTimeout * 1000)
-  const signal = AbortSignal.any([context.signal, expired, ended.signal])
-  signal.throwIfAborted()
-  const shown = (async () => {
-    const returned =
-      onAuthorizationUrl === undefined
-        ? await openBrowser(url)
-        : await onAuthorizationUrl(url, { signal })
-    if (typeof returned === 'string' || returned instanceof URL) {
-      if (URL.canParse(returned)) return new URL(returned)
-      throw new ConfigurationError(
-        `${name}.onAuthorizationUrl`,
-        `${name}.onAuthorizationUrl resolved to something that is not the URL that the browser returned to.`,
-      )
-    }
-    if (listener !== undefined) return listener.callback
-    throw new ConfigurationError(
-      `${name}.onAuthorizationUrl`,
-      `${name}.onAuthorizationUrl must resolve to the URL that the browser returned to, because redirectUri is not on this machine.`,
-    )
-  })()
-  shown.catch(() => {})
-  const arrivals = listener === undefined ? [shown] : [listener.callback, shown]
-  try {
-    return await abortable(Promise.race(arrivals), signal)
-  } catch (error) {
-    if (!expired.aborted || context.signal.aborted) throw error
-    throw new LoginRequiredError(
-      'no_credential',
-      `${name}: nobody completed the login within ${loginTimeout} s.`,
-      {
-        resource: context.resource,
-        provider: name,
-        remedy: 'Call `manager.reset()` and try again.',
-      },
-    )
-  } finally {
-    ended.abort()
-  }
-}
-
-/** The listener has compared the state; a URL that a person pasted has not been. */
-function checkState({ context }: GrantSession, callback: URL, state: string): void {
-  if (callback.searchParams.get('state') === state) return
-  throw new CredentialError(
-    'invalid_response',
-    `${name}: the URL that was returned does not belong to this login.`,
-    {
-      resource: context.resource,
-      provider: name,
-      remedy: 'Copy the whole URL from the address bar after the login that was just started.',
-    },
-  )
-}
-
-/** openid-client checks this too, but cannot say what it means (RFC 9207, section 2.4). */
-function checkIssuer({ context, server }: GrantSession, callback: URL): void {
-  const { issuer, authorization_response_iss_parameter_supported: promised } = server.metadata
-  const sender = callback.searchParams.get('iss')
-  if (sender === null ? promised !== true : sender === issuer) return
-  const { host } = new URL(issuer)
-  throw new CredentialError(
-    'invalid_response',
-    `${name}: the answer to the login ${sender === null ? 'does not say that it comes' : 'does not come'} from ${host}, where the login began.`,
-    {
-      resource: context.resource,
-      provider: name,
-      remedy: 'Nothing of it was used. If it happens again, somebody may be tampering with logins.',
-    },
-  )
-}
-
-/** Opens the browser, and resolves when the program that does so has ended well. */
-async function openBrowser(url: URL): Promise<void> {
-  const { default: open } = await import('open')
-  try {
-    const opener = await open(url.href)
-    const status = await new Promise((resolve) => opener.once('exit', resolve))
-    if (status === 0) return
-  } catch {
-    // Reported below.
-  }
-  throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
-    provider: name,
-    remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
-  })
 }
 
 function portOf(redirectUri: string | undefined): number | undefined {

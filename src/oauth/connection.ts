@@ -22,8 +22,8 @@ export interface Connection {
   readonly proof: client.DPoPOptions
   /** When the last token request was sent, in milliseconds since the epoch; `undefined`: not yet. */
   readonly sentAt: () => number | undefined
-  /** The refresh token of an answer, even of one that turns out to be unusable. */
-  readonly rescued: () => string | undefined
+  /** The refresh token of the last token response, also when the rest of the response is invalid. */
+  readonly refreshTokenOfInvalidResponse: () => string | undefined
 }
 
 /** What a connection is made of. */
@@ -38,7 +38,7 @@ export interface ConnectionParts {
 
 /** Opens a connection; nothing is sent yet, but secrets are read. */
 export async function connect(parts: ConnectionParts): Promise<Connection> {
-  const { provider, options, server, registered, dpop } = parts
+  const { provider, options, context, server, registered, dpop } = parts
   const { metadata } = server
   const method = options.clientAuth ?? registered.method
   const auth = await prepareClientAuth(
@@ -46,7 +46,7 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
     method,
     options.clientSecret ?? registered.clientSecret,
     metadata.token_endpoint_auth_methods_supported,
-    parts.context.signal,
+    context.signal,
   )
   // Servers ask for certificates at addresses of their own (RFC 8705, section 5).
   const usesAliases = method === 'tls_client_auth'
@@ -59,42 +59,69 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   const tokenEndpoint =
     (usesAliases ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined) ??
     metadata.token_endpoint
-  const isTokenEndpoint = (url: URL) =>
-    tokenEndpoint !== undefined && url.href === new URL(tokenEndpoint).href
+  const requests = new EndpointRequests(context, options, tokenEndpoint)
   // Every endpoint was checked before: what is not https is on this machine.
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
-  let rescued: string | undefined
-  let sentAt: number | undefined
-  configuration[client.customFetch] = async (target, init) => {
-    const url = new URL(target)
-    const { allowPrivateNetwork = false } = options
-    const { fetch, resource, signal } = parts.context
-    const context = { fetch, resource, signal, allowPrivateNetwork }
-    const sent = init as RequestInit
-    if (isTokenEndpoint(url)) sentAt = parts.context.now()
-    const response = await fetchEndpoint('its endpoint', url, sent, tokenBounds, context)
-    if (!response.ok) return withoutEcho(response, sent)
-    if (!isTokenEndpoint(url)) return response
-    const body = repairTokenResponse(await response.text())
-    rescued = body.refreshToken ?? rescued
-    const { status, headers } = response
-    return new Response(body.text, { status, headers })
-  }
+  configuration[client.customFetch] = (url, init) =>
+    requests.send(new URL(url), init as RequestInit)
   const proof =
     dpop === undefined ? {} : { DPoP: client.getDPoPHandle(configuration, await dpop.keyPair()) }
   return {
     configuration,
     client: registered,
     proof,
-    sentAt: () => sentAt,
-    rescued: () => rescued,
+    sentAt: () => requests.sentAt,
+    refreshTokenOfInvalidResponse: () => requests.refreshToken,
+  }
+}
+
+/** The requests of one connection, and what is recorded of those to the token endpoint. */
+class EndpointRequests {
+  readonly #context: ConnectionParts['context']
+  readonly #allowPrivateNetwork: boolean
+  readonly #tokenEndpoint: string | undefined
+  #sentAt: number | undefined
+  #refreshToken: string | undefined
+
+  constructor(
+    context: ConnectionParts['context'],
+    { allowPrivateNetwork = false }: OAuthOptions,
+    tokenEndpoint: string | undefined,
+  ) {
+    this.#context = context
+    this.#allowPrivateNetwork = allowPrivateNetwork
+    this.#tokenEndpoint = tokenEndpoint === undefined ? undefined : new URL(tokenEndpoint).href
+  }
+
+  /** When the last token request was sent, in milliseconds since the epoch. */
+  get sentAt(): number | undefined {
+    return this.#sentAt
+  }
+
+  /** The refresh token of the last token response that had one. */
+  get refreshToken(): string | undefined {
+    return this.#refreshToken
+  }
+
+  async send(url: URL, init: RequestInit): Promise<Response> {
+    const { fetch, resource, signal, now } = this.#context
+    const context = { fetch, resource, signal, allowPrivateNetwork: this.#allowPrivateNetwork }
+    const isTokenRequest = url.href === this.#tokenEndpoint
+    if (isTokenRequest) this.#sentAt = now()
+    const response = await fetchEndpoint('its endpoint', url, init, tokenBounds, context)
+    if (!response.ok) return withoutEcho(response, init)
+    if (!isTokenRequest) return response
+    const body = repairTokenResponse(await response.text())
+    this.#refreshToken = body.refreshToken ?? this.#refreshToken
+    const { status, headers } = response
+    return new Response(body.text, { status, headers })
   }
 }
 
 /**
- * Makes the members of a token response well-formed that nobody should lose a login for, and picks the
- * refresh token out of it: by then the server has replaced the old one, whatever else is wrong.
+ * Repairs malformed members of a token response, so that they do not end a login, and extracts the
+ * refresh token: the server has replaced the old one, whatever else is wrong with the response.
  */
 export function repairTokenResponse(text: string): {
   readonly text: string
@@ -114,8 +141,8 @@ export function repairTokenResponse(text: string): {
   return { text: JSON.stringify(repaired), refreshToken: isToken ? refresh_token : undefined }
 }
 
-/** Parameters that are no secret, and may be repeated in an error. */
-const harmless: ReadonlySet<string> = new Set([
+/** Parameters that are not secret, and may appear in an error. */
+const publicParameters: ReadonlySet<string> = new Set([
   'grant_type',
   'client_id',
   'resource',
@@ -132,10 +159,10 @@ const harmless: ReadonlySet<string> = new Set([
 /** Takes what was sent out of an error that repeats it: descriptions end up in messages. */
 async function withoutEcho(response: Response, { body, headers }: RequestInit): Promise<Response> {
   const form = new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
-  const secrets = [...form].flatMap(([name, value]) => (harmless.has(name) ? [] : [value]))
+  const secrets = [...form].flatMap(([name, value]) => (publicParameters.has(name) ? [] : [value]))
   const basic = /^Basic (\S+)$/.exec(new Headers(headers).get('authorization') ?? '')?.[1]
   if (basic !== undefined) secrets.push(basic, ...atob(basic).split(':').slice(1).map(decoded))
-  // Written anew, for there are several ways to escape a character in JSON.
+  // Serialized again, because JSON has several ways to escape a character.
   const original = await response.text()
   const parsed = parseObject(original)
   let text = parsed === undefined ? original : JSON.stringify(parsed)
@@ -157,7 +184,7 @@ function base64(text: string): string {
   return toBase64(new TextEncoder().encode(text)).replace(/=+$/, '')
 }
 
-/** Seconds of life; some servers send them as text, and a negative number means that it is over. */
+/** The lifetime in seconds; some servers send it as text, and a negative number means expired. */
 function lifetime(value: unknown): number | undefined {
   const isNumeric = typeof value === 'string' && /^-?\d{1,15}(?:\.\d+)?$/.test(value)
   const seconds = isNumeric ? Number(value) : value

@@ -1,5 +1,5 @@
 /**
- * A person logs in on another device.
+ * The user logs in on another device.
  *
  * @module
  */
@@ -7,15 +7,20 @@ import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, LoginRequiredError } from '../errors.ts'
 import { abortable } from '../waiting.ts'
-import { unsupported } from './connection.ts'
+import { type Connection, unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { isPassing } from './error-mapping.ts'
+import type { GrantResult, GrantSession } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
+type DeviceCodeOptions = Parameters<typeof deviceCode>[0]
+
+const name = 'deviceCode'
+
 /**
- * Logs a person in on a device of theirs, for hosts without a browser. Later renewals use the refresh
- * token, without a person.
+ * Logs a user in on another device, for hosts without a browser. Later renewals use the refresh
+ * token, without the user.
  *
  * @example
  * ```ts
@@ -34,14 +39,14 @@ import { oauthProvider } from './provider.ts'
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws
- * `LoginRequiredError` when the person refuses or the code runs out.
+ * `LoginRequiredError` when the user refuses or the code expires.
  * @see RFC 8628
  */
 export function deviceCode(
   options: OAuthOptions & {
     /** The client identifier that the authorization server knows. */
     readonly clientId: string
-    /** Shows the code and the address to the person. */
+    /** Shows the code and the address to the user. */
     readonly onUserCode: (login: {
       /** The code to type in. */
       readonly userCode: string
@@ -49,19 +54,17 @@ export function deviceCode(
       readonly verificationUri: URL
       /** The same with the code in it, for a link or a QR code; where the server offers it. */
       readonly verificationUriComplete: URL | undefined
-      /** Seconds until the code is void. */
+      /** Seconds until the code expires. */
       readonly expiresIn: number
     }) => void | Promise<void>
   },
 ): CredentialProvider {
-  const name = 'deviceCode'
   checkOAuthOptions(name, options, ['onUserCode'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
-  const { onUserCode } = options
-  if (typeof onUserCode !== 'function') {
+  if (typeof options.onUserCode !== 'function') {
     throw new ConfigurationError(
       `${name}.onUserCode`,
-      `${name}.onUserCode must be a function that shows the code to the person.`,
+      `${name}.onUserCode must be a function that shows the code to the user.`,
     )
   }
   return oauthProvider({
@@ -69,60 +72,78 @@ export function deviceCode(
     options,
     interactive: true,
     offline: true,
-    async run(session) {
-      const { context, server } = session
-      if (server.metadata.device_authorization_endpoint === undefined) {
-        const remedy = 'Use authorizationCode(), where somebody has a browser.'
-        throw unsupported(name, server, context, 'offers no login on another device', remedy)
-      }
-      const connection = await session.connect()
-      const { configuration, proof } = connection
-      const answer = await client.initiateDeviceAuthorization(configuration, {
-        ...session.parameters,
-      })
-      const rules = {
-        resource: context.resource,
-        allowPrivateNetwork: options.allowPrivateNetwork ?? false,
-      }
-      const { verification_uri, verification_uri_complete, user_code, expires_in } = answer
-      await onUserCode({
-        userCode: user_code,
-        verificationUri: checkEndpoint('verification_uri', verification_uri, rules),
-        verificationUriComplete:
-          verification_uri_complete === undefined
-            ? undefined
-            : checkEndpoint('verification_uri_complete', verification_uri_complete, rules),
-        expiresIn: expires_in,
-      })
-      const { scope: _onlyOnce, ...parameters } = session.parameters
-      const expired = AbortSignal.timeout(expires_in * 1000)
-      const signal = AbortSignal.any([context.signal, expired])
-      const poll = (interval: number): Promise<client.TokenEndpointResponse> =>
-        client
-          .pollDeviceAuthorizationGrant(configuration, { ...answer, interval }, parameters, {
-            ...proof,
-            signal,
-          })
-          .catch((error: unknown) => {
-            // The person may be typing: a failure in passing slows the questions down (section 3.5).
-            if (isPassing(error) && !signal.aborted) return poll(interval * 2)
-            throw error
-          })
-      try {
-        // The library looks at the signal between two questions only.
-        return { response: await abortable(poll(answer.interval ?? 5), signal), connection }
-      } catch (error) {
-        if (!expired.aborted || context.signal.aborted) throw error
-        throw new LoginRequiredError(
-          'no_credential',
-          `${name}: nobody entered the code within ${expires_in} s.`,
-          {
-            resource: context.resource,
-            provider: name,
-            remedy: 'Call `manager.login()` for a new one.',
-          },
-        )
-      }
-    },
+    run: (session) => logIn(session, options),
   })
+}
+
+async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise<GrantResult> {
+  const { context, server } = session
+  if (server.metadata.device_authorization_endpoint === undefined) {
+    const remedy = 'Use authorizationCode(), where the user has a browser.'
+    throw unsupported(name, server, context, 'offers no login on another device', remedy)
+  }
+  const connection = await session.connect()
+  const authorization = await client.initiateDeviceAuthorization(connection.configuration, {
+    ...session.parameters,
+  })
+  await showCode(session, options, authorization)
+  const seconds = authorization.expires_in
+  const expired = AbortSignal.timeout(seconds * 1000)
+  const signal = AbortSignal.any([context.signal, expired])
+  try {
+    // openid-client checks the signal only between two requests.
+    const response = await abortable(poll(session, connection, authorization, signal), signal)
+    return { response, connection }
+  } catch (error) {
+    if (!expired.aborted || context.signal.aborted) throw error
+    throw new LoginRequiredError(
+      'no_credential',
+      `${name}: the user did not enter the code within ${seconds} s.`,
+      {
+        resource: context.resource,
+        provider: name,
+        remedy: 'Call `manager.login()` for a new one.',
+      },
+    )
+  }
+}
+
+async function showCode(
+  { context: { resource } }: GrantSession,
+  { onUserCode, allowPrivateNetwork = false }: DeviceCodeOptions,
+  authorization: client.DeviceAuthorizationResponse,
+): Promise<void> {
+  const { verification_uri, verification_uri_complete, user_code, expires_in } = authorization
+  const rules = { resource, allowPrivateNetwork }
+  await onUserCode({
+    userCode: user_code,
+    verificationUri: checkEndpoint('verification_uri', verification_uri, rules),
+    verificationUriComplete:
+      verification_uri_complete === undefined
+        ? undefined
+        : checkEndpoint('verification_uri_complete', verification_uri_complete, rules),
+    expiresIn: expires_in,
+  })
+}
+
+/** Polls the token endpoint until the user has decided, half as often after each passing failure. */
+async function poll(
+  { parameters: { scope: _asAuthorized, ...parameters } }: GrantSession,
+  { configuration, proof }: Connection,
+  authorization: client.DeviceAuthorizationResponse,
+  signal: AbortSignal,
+): Promise<client.TokenEndpointResponse> {
+  for (let interval = authorization.interval ?? 5; ; interval *= 2) {
+    try {
+      return await client.pollDeviceAuthorizationGrant(
+        configuration,
+        { ...authorization, interval },
+        parameters,
+        { ...proof, signal },
+      )
+    } catch (error) {
+      // The user may be entering the code: a passing failure must not end the login (section 3.5).
+      if (!isPassing(error) || signal.aborted) throw error
+    }
+  }
 }

@@ -70,10 +70,10 @@ export async function discover(
     { resource, challenges: [], fetch: send, signal },
   ).catch((error: unknown) => unreachable(resource, error))
   const { metadata, scopes } = found
-  if (found.isGuessed) {
+  if (found.fromFallback) {
     throw new DiscoveryError(`${resourceLabel(resource)} names no authorization server.`, {
       resource,
-      remedy: 'It may want an API key or a bearer token; ask whoever runs it.',
+      remedy: "It may want an API key or a bearer token. Contact the server's operator.",
     })
   }
   return { issuer: metadata.issuer, metadata, resource: found.resource ?? resource.href, scopes }

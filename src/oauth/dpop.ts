@@ -50,8 +50,44 @@ export function resolveDpop(
   return { algorithm, required }
 }
 
+/** The DPoP sessions of one provider: one key for each MCP server, to which its tokens are bound. */
+export class DpopSessions {
+  readonly #provider: string
+  readonly #options: Required<DpopOptions> | undefined
+  readonly #sessions = new Map<string, DpopSession>()
+
+  /** @throws `ConfigurationError` when the option is wrong. */
+  constructor(provider: string, option: boolean | DpopOptions | undefined) {
+    this.#provider = provider
+    this.#options = resolveDpop(provider, option)
+  }
+
+  /**
+   * Returns the session for an MCP server; `undefined`: tokens are not bound to a key.
+   *
+   * @param held - The session of the tokens that are renewed.
+   */
+  of(resource: URL, held: DpopSession | undefined): DpopSession | undefined {
+    const existing = held ?? this.#sessions.get(resource.href)
+    if (this.#options === undefined) return existing
+    const session = existing ?? startDpop(this.#options, undefined)
+    this.#sessions.set(resource.href, session)
+    return session
+  }
+
+  /** Continues the session of stored tokens. Those bound to a key stay so, also without `dpop: true`. */
+  restore(tokens: {
+    readonly tokenType: 'bearer' | 'dpop'
+    readonly dpopKey: JsonWebKey | undefined
+  }): DpopSession | undefined {
+    const isBound = tokens.tokenType === 'dpop'
+    const options = this.#options ?? resolveDpop(this.#provider, isBound)
+    return options === undefined ? undefined : startDpop(options, tokens.dpopKey)
+  }
+}
+
 /** Starts a session with a new key, or with one that was kept. */
-export function startDpop(
+function startDpop(
   { algorithm, required }: Required<DpopOptions>,
   kept: JsonWebKey | undefined,
 ): DpopSession {

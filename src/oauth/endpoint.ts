@@ -235,7 +235,7 @@ function refused(
   what: string,
   problem: string,
   { resource }: EndpointRules,
-  remedy = 'Nothing was sent to it; ask whoever runs the server.',
+  remedy = "Nothing was sent to it. Contact the server's operator.",
 ): DiscoveryError {
   return new DiscoveryError(`${resourceLabel(resource)}: ${what} ${problem}.`, {
     resource,

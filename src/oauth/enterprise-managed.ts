@@ -9,9 +9,10 @@ import { CredentialError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import type { ClientAuthentication } from './client-auth.ts'
 import { connect, unsupported } from './connection.ts'
+import type { GrantResult, GrantSession } from './grant.ts'
 import { jwtBearerGrant } from './jwt-bearer.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
-import { type GrantSession, oauthProvider } from './provider.ts'
+import { oauthProvider } from './provider.ts'
 import { locateIssuer } from './server.ts'
 import { tokenExchangeGrant, tokenTypeUrn } from './token-exchange.ts'
 
@@ -21,7 +22,7 @@ const grantProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 const name = 'enterpriseManaged'
 
 /**
- * Gets tokens by the sign-in that a person already has at their enterprise: the identity provider issues
+ * Gets tokens by the sign-in that a user already has at their enterprise: the identity provider issues
  * a grant for one authorization server (ID-JAG), which exchanges it for an access token.
  *
  * @example
@@ -61,7 +62,7 @@ export function enterpriseManaged(
       /** How the client authenticates there. Default: by the secret if there is one. */
       readonly clientAuth?: ClientAuthentication
     }
-    /** Proof of the person's sign-in at the identity provider. Read anew for each exchange. */
+    /** Proof of the user's sign-in at the identity provider. Read again for each exchange. */
     readonly subjectToken: Secret
     /** What kind of token that is. Default `id_token`. */
     readonly subjectTokenType?:
@@ -73,6 +74,22 @@ export function enterpriseManaged(
       | (string & {})
   },
 ): CredentialProvider {
+  const idp = checkEnterpriseManagedOptions(options)
+  return oauthProvider({
+    name,
+    options,
+    interactive: false,
+    offline: false,
+    async run(session) {
+      checkProfile(session)
+      const assertion = await requestGrant(session, options, idp)
+      return redeemGrant(session, assertion)
+    },
+  })
+}
+
+/** Checks the options, and returns those of the client at the identity provider. */
+function checkEnterpriseManagedOptions(options: EnterpriseManagedOptions): OAuthOptions {
   checkOAuthOptions(name, options, ['identityProvider', 'subjectToken', 'subjectTokenType'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
   const { identityProvider, subjectToken } = options
@@ -83,28 +100,7 @@ export function enterpriseManaged(
   required(`${name}.identityProvider`, 'clientId', clientId, 'pass the client that it knows')
   const idp = identityProviderOptions(identityProvider)
   checkOAuthOptions(`${name}.identityProvider`, idp, [])
-  return oauthProvider({
-    name,
-    options,
-    interactive: false,
-    offline: false,
-    async run(session) {
-      checkProfile(session)
-      const assertion = await requestGrant(session, options, idp)
-      const connection = await session.connect()
-      const { configuration, proof } = connection
-      const parameters = { ...session.parameters, assertion }
-      // The grant may be taken once only (MCP enterprise-managed authorization, section 5).
-      await session.context.commit()
-      const response = await client.genericGrantRequest(
-        configuration,
-        jwtBearerGrant,
-        parameters,
-        proof,
-      )
-      return { response, connection }
-    },
-  })
+  return idp
 }
 
 function identityProviderOptions(idp: EnterpriseManagedOptions['identityProvider']): OAuthOptions {
@@ -113,15 +109,30 @@ function identityProviderOptions(idp: EnterpriseManagedOptions['identityProvider
   return { ...rest, metadata: { issuer, token_endpoint: tokenEndpoint } }
 }
 
-/** A server that lists its profiles, and not this one, will refuse the grant anyway. */
+/** Checks that a server which lists its grant profiles lists this one. */
 function checkProfile({ server, context }: GrantSession): void {
   const profiles = server.metadata['authorization_grant_profiles_supported']
   if (!Array.isArray(profiles) || profiles.includes(grantProfile)) return
-  const remedy = 'Use authorizationCode(), or ask its operator.'
+  const remedy = "Use authorizationCode(), or contact the server's operator."
   throw unsupported(name, server, context, 'takes no grants of identity providers', remedy)
 }
 
-/** The grant for one authorization server; it goes nowhere else, least of all to the MCP server. */
+/** Exchanges the identity provider's grant for an access token. */
+async function redeemGrant(session: GrantSession, assertion: string): Promise<GrantResult> {
+  const connection = await session.connect()
+  const { configuration, proof } = connection
+  // The grant may be redeemed only once (MCP enterprise-managed authorization, section 5).
+  await session.context.commit()
+  const response = await client.genericGrantRequest(
+    configuration,
+    jwtBearerGrant,
+    { ...session.parameters, assertion },
+    proof,
+  )
+  return { response, connection }
+}
+
+/** Requests the grant for one authorization server, the only one that it may be sent to. */
 async function requestGrant(
   session: GrantSession,
   options: EnterpriseManagedOptions,
@@ -163,7 +174,7 @@ async function requestGrant(
   if (response['issued_token_type'] === tokenTypeUrn('id-jag')) return response.access_token
   throw new CredentialError(
     'invalid_response',
-    `${name}: ${resource.host} issued something else than a grant for ${new URL(server.metadata.issuer).host}.`,
+    `${name}: ${resource.host} did not issue a grant for ${new URL(server.metadata.issuer).host}.`,
     { resource: context.resource, provider: name },
   )
 }

@@ -57,7 +57,7 @@ export function isGrantRefused(error: unknown): boolean {
   return error instanceof ResponseBodyError && refusedGrant(error.error, error.status)
 }
 
-/** Whether nobody knows if the server acted on the request: its answer was lost on the way. */
+/** Whether it is not known if the server acted on the request: its response was lost. */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (error instanceof ResponseBodyError || error instanceof WWWAuthenticateChallengeError) {
     return false
@@ -127,8 +127,8 @@ export function toOAuthError(thrown: unknown, context: ErrorContext, now: number
   if (code === undefined && cause instanceof Error) return cause
   return new CredentialError(
     'invalid_response',
-    `${provider}: ${server} answered with something unusable (${code ?? 'unknown'}).`,
-    { ...where, retryable: true, remedy: 'Ask whoever runs it; nothing of the answer was kept.' },
+    `${provider}: the response of ${server} was not valid OAuth (${code ?? 'unknown'}).`,
+    { ...where, retryable: true, remedy: "Contact the server's operator." },
   )
 }
 
@@ -153,7 +153,7 @@ function unreachableError(
       where,
     )
   }
-  // Later on, nobody knows what became of a request that was not answered.
+  // After discovery, it is not known what became of a request that was not answered.
   if (issuer !== undefined || (thrown as { name?: unknown } | null)?.name !== 'TimeoutError') {
     return undefined
   }

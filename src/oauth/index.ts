@@ -4,7 +4,7 @@
  * @module mcp-credentials/oauth
  */
 export { type AuthorizationCodeOptions, authorizationCode } from './authorization-code.ts'
-export { type ClientAuthentication, privateKeyJwt } from './client-auth.ts'
+export type { ClientAuthentication } from './client-auth.ts'
 export { clientCredentials } from './client-credentials.ts'
 export { deviceCode } from './device-code.ts'
 export { discover } from './discover.ts'
@@ -12,6 +12,7 @@ export { enterpriseManaged } from './enterprise-managed.ts'
 export { oauthExtensions } from './extensions.ts'
 export { jwtBearer } from './jwt-bearer.ts'
 export type { OAuthOptions } from './options.ts'
+export { privateKeyJwt } from './private-key-jwt.ts'
 export { refreshToken } from './refresh-token.ts'
 export { clientMetadataDocument } from './registration.ts'
 export { savedLogin } from './saved-login.ts'

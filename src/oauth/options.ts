@@ -52,7 +52,7 @@ export interface OAuthOptions {
         readonly algorithm?: 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
         /**
          * Whether a server that answers with a plain bearer token is refused. Default `true`; with `false`
-         * such a token is used as it is, and whoever reads it can use it too.
+         * such a token is used as it is, and anyone who reads it can use it too.
          */
         readonly required?: boolean
       }
@@ -95,6 +95,9 @@ const reserved: readonly string[] = [
   'state',
 ]
 
+// RFC 6749, section 3.3.
+const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
+
 /**
  * Checks the options that all grants share.
  *
@@ -106,56 +109,75 @@ export function checkOAuthOptions(
   further: readonly string[],
 ): void {
   checkOptions(provider, options, [...sharedOptions, ...further])
-  const { clientId, clientSecret, clientAuth, issuer, metadata, scope, resource, parameters } =
-    options
-  const fail = (option: string, problem: string): never => {
-    throw new ConfigurationError(`${provider}.${option}`, `${provider}.${option} ${problem}`)
-  }
+  checkClient(provider, options)
+  checkServer(provider, options)
+  checkTokenRequest(provider, options)
+  resolveDpop(provider, options.dpop)
+}
+
+function fail(provider: string, option: string, problem: string): never {
+  throw new ConfigurationError(`${provider}.${option}`, `${provider}.${option} ${problem}`)
+}
+
+/** Checks who the client is, and how it proves that. */
+function checkClient(provider: string, options: OAuthOptions): void {
+  const { clientId, clientSecret, clientAuth, issuer, metadata } = options
   if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
-    fail('clientId', 'is empty; pass the identifier that the server knows.')
+    fail(provider, 'clientId', 'is empty; pass the identifier that the server knows.')
   }
   if ('clientSecret' in options && clientSecret === undefined) {
-    fail('clientSecret', "is undefined; set the variable that it comes from, or use env('NAME').")
+    const problem = "is undefined; set the variable that it comes from, or use env('NAME')."
+    fail(provider, 'clientSecret', problem)
   }
   if (clientSecret !== undefined) {
     checkSecret(`${provider}.clientSecret`, clientSecret)
-    if (clientId === undefined) fail('clientId', 'is missing, and the secret belongs to it.')
+    if (clientId === undefined) {
+      fail(provider, 'clientId', 'is missing, and the secret belongs to it.')
+    }
     if (issuer === undefined && metadata === undefined) {
       fail(
+        provider,
         'issuer',
         'is missing. A secret is only ever sent to the authorization server that it belongs to; write its issuer.',
       )
     }
   }
   checkClientAuthentication(provider, clientAuth, clientSecret)
+}
+
+/** Checks which authorization server is used. */
+function checkServer(provider: string, { issuer, metadata }: OAuthOptions): void {
   if (issuer !== undefined) checkIssuer(provider, 'issuer', issuer)
-  if (metadata !== undefined) {
-    checkIssuer(provider, 'metadata.issuer', metadata.issuer)
-    if (issuer !== undefined && issuer !== metadata.issuer) {
-      fail('issuer', 'differs from metadata.issuer; give one of them.')
-    }
+  if (metadata === undefined) return
+  checkIssuer(provider, 'metadata.issuer', metadata.issuer)
+  if (issuer !== undefined && issuer !== metadata.issuer) {
+    fail(provider, 'issuer', 'differs from metadata.issuer; give one of them.')
   }
-  if (
-    scope !== undefined &&
-    !/^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(scope)
-  ) {
-    fail('scope', 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).')
+}
+
+/** Checks what a token request says besides the grant. */
+function checkTokenRequest(
+  provider: string,
+  { scope, resource, parameters = {} }: OAuthOptions,
+): void {
+  if (scope !== undefined && !scopePattern.test(scope)) {
+    const problem = 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).'
+    fail(provider, 'scope', problem)
   }
   if (resource !== undefined && resource !== false) {
     if (!URL.canParse(resource) || resource.includes('#')) {
-      fail('resource', 'must be an absolute URI without a fragment, or false.')
+      fail(provider, 'resource', 'must be an absolute URI without a fragment, or false.')
     }
   }
-  for (const name of Object.keys(parameters ?? {})) {
+  for (const name of Object.keys(parameters)) {
     if (reserved.includes(name)) {
-      fail(`parameters.${name}`, 'is set by the library; use the option of that name.')
+      fail(provider, `parameters.${name}`, 'is set by the library; use the option of that name.')
     }
   }
-  resolveDpop(provider, options.dpop)
 }
 
 /**
- * Insists on an option that a grant cannot do without.
+ * Checks that a required option is there.
  *
  * @throws `ConfigurationError` when it is missing.
  */

@@ -1,14 +1,16 @@
 /**
- * Goes on from a refresh token that was obtained elsewhere.
+ * Renewal with a refresh token that was obtained elsewhere.
  *
  * @module
  */
 import * as client from 'openid-client'
-import type { CredentialProvider, Secret } from '../credential.ts'
+import type { AcquireContext, CredentialProvider, Secret } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
+
+const name = 'refreshToken'
 
 /**
  * Renews access tokens with a refresh token from a login elsewhere.
@@ -28,7 +30,7 @@ import { oauthProvider } from './provider.ts'
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong or missing. An acquisition throws
- * `LoginRequiredError` when the server no longer takes the token.
+ * `LoginRequiredError` when the server no longer accepts the token.
  * @see RFC 6749, section 6
  */
 export function refreshToken(
@@ -44,7 +46,6 @@ export function refreshToken(
     readonly refreshToken: Secret
   },
 ): CredentialProvider {
-  const name = 'refreshToken'
   const { refreshToken: secret, ...shared } = options
   checkOAuthOptions(name, shared, ['refreshToken'])
   required(name, 'clientId', options.clientId, 'pass the client that the token was issued to')
@@ -61,13 +62,7 @@ export function refreshToken(
     async run(session) {
       const { context } = session
       const token = await readSecret(`${name}.refreshToken`, secret, { signal: context.signal })
-      if (token === spent) {
-        throw new LoginRequiredError(
-          'grant_rejected',
-          `${name}: the refresh token was used before, and no newer one is known.`,
-          { resource: context.resource, provider: name, remedy: 'Log in again and supply it.' },
-        )
-      }
+      if (token === spent) throw alreadyUsed(context)
       const connection = await session.connect()
       const { scope: _asGranted, ...parameters } = session.parameters
       await context.commit()
@@ -81,4 +76,12 @@ export function refreshToken(
       return { response, connection, refreshToken: token }
     },
   })
+}
+
+function alreadyUsed({ resource }: AcquireContext): LoginRequiredError {
+  return new LoginRequiredError(
+    'grant_rejected',
+    `${name}: the refresh token was used before, and no newer one is known.`,
+    { resource, provider: name, remedy: 'Log in again and supply the new refresh token.' },
+  )
 }

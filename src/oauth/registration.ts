@@ -12,11 +12,11 @@ import { parseRetryAfter } from '../retry-after.ts'
 import { chooseMethod, isSecretMethod, type SecretMethod } from './client-auth.ts'
 import { type EndpointContext, fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
 
-/** What a client that nobody registered says about itself. */
+/** What a client that is not registered yet says about itself. */
 export interface ClientDescription {
-  /** The name that a person sees when they are asked for consent. */
+  /** The name that the user sees when they are asked for consent. */
   readonly clientName: string
-  /** Where the authorization server sends the person back to. */
+  /** Where the authorization server sends the user back to. */
   readonly redirectUris: readonly string[]
   /** The grants that the client will use. */
   readonly grantTypes: readonly string[]
@@ -62,9 +62,9 @@ export function checkClientMetadataUrl(option: string, text: string): void {
 export function clientMetadataDocument(
   url: string,
   description: {
-    /** The name that a person sees when they are asked for consent. */
+    /** The name that the user sees when they are asked for consent. */
     readonly clientName: string
-    /** Where the authorization server sends the person back to. */
+    /** Where the authorization server sends the user back to. */
     readonly redirectUris: readonly string[]
   },
 ): Readonly<Record<string, unknown>> {
@@ -110,7 +110,7 @@ export async function storedRegistration(
   return fromRecord(clientId, record)
 }
 
-/** A client whose identifier is known, with what is kept of it. */
+/** Returns a client by its identifier, with what is stored of its registration. */
 export async function registrationOf(
   { records }: AcquireContext,
   issuer: string,
@@ -139,7 +139,7 @@ export async function registeredRedirectUri(
   return typeof uri === 'string' ? uri : undefined
 }
 
-/** Forgets a registration that the server no longer knows, unless a newer one has taken its place. */
+/** Deletes a registration that the server no longer knows, unless a newer one has replaced it. */
 export async function forgetRegistration(
   { records }: AcquireContext,
   issuer: string,
@@ -150,7 +150,7 @@ export async function forgetRegistration(
 }
 
 /**
- * Registers the client dynamically, and keeps the registration under the issuer that made it.
+ * Registers the client dynamically, and stores the registration under its issuer.
  *
  * @throws `CredentialError` with the server's own code, such as `invalid_redirect_uri`.
  * @see RFC 7591, section 3
@@ -161,84 +161,104 @@ export async function register(
   as: ServerMetadata,
   description: ClientDescription,
 ): Promise<RegisteredClient> {
-  const { redirectUris, clientName, grantTypes, scope } = description
-  const [redirectUri = ''] = redirectUris
-  const supported = as.token_endpoint_auth_methods_supported
-  const wanted =
-    supported === undefined || supported.includes('none') ? 'none' : chooseMethod(true, supported)
-  const metadata: Partial<oauth.Client> = {
-    client_name: clientName,
-    redirect_uris: [...redirectUris],
-    grant_types: [...grantTypes],
-    response_types: ['code'],
-    token_endpoint_auth_method: wanted,
-    application_type: isLoopback(redirectUri) ? 'native' : 'web',
-    ...(scope === undefined ? {} : { scope }),
-  }
-  const response = await oauth.dynamicClientRegistrationRequest(as, metadata, {
-    [oauth.allowInsecureRequests]: true,
-    [oauth.customFetch]: (url, init) =>
-      fetchEndpoint(
-        'registration_endpoint',
-        new URL(url),
-        init as RequestInit,
-        tokenBounds,
-        context,
-      ),
-  })
-  const answer = await readRegistration(context, provider, as, response)
-  const { client_id, client_secret, client_secret_expires_at, token_endpoint_auth_method } = answer
-  const secret = typeof client_secret === 'string' ? client_secret : undefined
-  const method = isSecretMethod(token_endpoint_auth_method)
-    ? token_endpoint_auth_method
-    : chooseMethod(secret !== undefined, supported)
-  const expiry = Number(client_secret_expires_at)
+  const response = await oauth.dynamicClientRegistrationRequest(
+    as,
+    clientMetadata(as, description),
+    {
+      [oauth.allowInsecureRequests]: true,
+      [oauth.customFetch]: (url, init) =>
+        fetchEndpoint(
+          'registration_endpoint',
+          new URL(url),
+          init as RequestInit,
+          tokenBounds,
+          context,
+        ),
+    },
+  )
+  const registered = await readRegistration(context, provider, as, response)
+  const { clientId, clientSecret, method, secretExpiresAt } = registered
+  const [redirectUri = ''] = description.redirectUris
   const record: CredentialRecord = {
     version: 1,
     provider: 'registration',
     issuer: as.issuer,
     obtainedAt: context.now(),
-    ...(expiry > 0 ? { expiresAt: expiry * 1000 } : {}),
+    ...(secretExpiresAt === undefined ? {} : { expiresAt: secretExpiresAt }),
     data: {
-      clientId: client_id,
+      clientId,
       redirectUri,
       method,
-      ...(secret === undefined ? {} : { clientSecret: secret }),
+      ...(clientSecret === undefined ? {} : { clientSecret }),
     },
   }
   await context.records.set(recordKey(as.issuer), record)
-  const secretExpiresAt = expiry > 0 ? expiry * 1000 : undefined
-  return { clientId: client_id, clientSecret: secret, method, secretExpiresAt }
+  return registered
 }
 
+/** What a client asks to be registered as (RFC 7591, section 2). */
+function clientMetadata(
+  { token_endpoint_auth_methods_supported: supported }: ServerMetadata,
+  { redirectUris, clientName, grantTypes, scope }: ClientDescription,
+): Partial<oauth.Client> {
+  const isPublic = supported === undefined || supported.includes('none')
+  return {
+    client_name: clientName,
+    redirect_uris: [...redirectUris],
+    grant_types: [...grantTypes],
+    response_types: ['code'],
+    token_endpoint_auth_method: isPublic ? 'none' : chooseMethod(true, supported),
+    application_type: isLoopback(redirectUris[0]) ? 'native' : 'web',
+    ...(scope === undefined ? {} : { scope }),
+  }
+}
+
+/** Reads the response to a registration (RFC 7591, section 3.2). */
 async function readRegistration(
   context: AcquireContext,
   provider: string,
   as: ServerMetadata,
   response: Response,
-): Promise<Record<string, unknown> & { client_id: string }> {
+): Promise<RegisteredClient> {
   const { status } = response
   const body = parseObject(await response.text()) ?? {}
-  const { client_id } = body
-  if ((status === 201 || status === 200) && typeof client_id === 'string' && client_id !== '') {
-    return { ...body, client_id }
+  const { client_id: clientId, client_secret, client_secret_expires_at } = body
+  const isRegistered = (status === 201 || status === 200) && typeof clientId === 'string'
+  if (!isRegistered || clientId === '') {
+    throw registrationFailed(context, provider, as, response, body['error'])
   }
-  const { error } = body
+  const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
+  const { token_endpoint_auth_method: method } = body
+  const expiry = Number(client_secret_expires_at)
+  return {
+    clientId,
+    clientSecret,
+    method: isSecretMethod(method)
+      ? method
+      : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
+    secretExpiresAt: expiry > 0 ? expiry * 1000 : undefined,
+  }
+}
+
+function registrationFailed(
+  { resource, now }: AcquireContext,
+  provider: string,
+  { issuer }: ServerMetadata,
+  { status, headers }: Response,
+  error: unknown,
+): CredentialError {
   const isBusy = status === 429 || status >= 500
-  const code = isBusy
-    ? status === 429
-      ? 'rate_limited'
-      : 'server_error'
-    : typeof error === 'string' && /^[a-z_]{1,40}$/.test(error)
-      ? error
-      : 'registration_failed'
-  const retryAfter = parseRetryAfter(response.headers.get('Retry-After'), context.now())
-  throw new CredentialError(
+  const serverCode =
+    typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'registration_failed'
+  const busyCode = status === 429 ? 'rate_limited' : 'server_error'
+  const code = isBusy ? busyCode : serverCode
+  const retryAfter = parseRetryAfter(headers.get('Retry-After'), now())
+  return new CredentialError(
     code,
-    `${provider}: ${new URL(as.issuer).host} did not register the client (${status} ${code}).`,
+    `${provider}: ${new URL(issuer).host} did not register the client (${status} ${code}).`,
     {
       provider,
-      resource: context.resource,
+      resource,
       status,
       retryable: isBusy,
       ...(retryAfter === undefined ? {} : { retryAfter }),
@@ -251,6 +271,7 @@ function recordKey(issuer: string): string {
   return `registration ${issuer}`
 }
 
-function isLoopback(redirectUri: string): boolean {
-  return redirectUri.startsWith('http://')
+/** Only a redirect URI on this machine may be http; see {@link checkRedirectUri}. */
+function isLoopback(redirectUri: string | undefined): boolean {
+  return redirectUri?.startsWith('http://') === true
 }

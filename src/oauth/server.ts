@@ -29,7 +29,7 @@ export interface LocatedServer {
   /** Whether logins with PKCE (S256) are known to work. */
   readonly hasPkce: boolean
   /** Nothing was published; these are the places where servers of 2025-03-26 have their endpoints. */
-  readonly isGuessed: boolean
+  readonly fromFallback: boolean
   /** What its logins need besides. */
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** The scopes that the MCP server lists. */
@@ -118,7 +118,7 @@ export async function locateServer(
   const metadata = found ?? (isLegacy ? defaultMetadata(resource) : undefined)
   if (metadata === undefined) throw withoutMetadata(resource, issuer)
   const server = described(options, metadata, published, context)
-  return { ...server, challenges, metadataPlace, isGuessed: found === undefined }
+  return { ...server, challenges, metadataPlace, fromFallback: found === undefined }
 }
 
 /** Finds an authorization server whose issuer is known, whatever the MCP server says. */
@@ -173,7 +173,7 @@ function described(
     hasPkce:
       profile.hasPkce === true ||
       metadata.code_challenge_methods_supported?.includes('S256') === true,
-    isGuessed: false,
+    fromFallback: false,
     authorizationParameters: profile.authorizationParameters ?? {},
     scopes: published?.scopesSupported,
     challenges,

@@ -6,8 +6,13 @@
 import * as client from 'openid-client'
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { checkSecret, readSecret } from '../secret.ts'
+import type { GrantResult, GrantSession } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
+
+type TokenExchangeOptions = Parameters<typeof tokenExchange>[0]
+
+const name = 'tokenExchange'
 
 /** The grant type of an exchange (RFC 8693, section 2.1). */
 export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -41,7 +46,7 @@ export function tokenExchange(
     readonly clientId: string
     /** The authorization server; the subject's token is sent to no other. */
     readonly issuer: string
-    /** The token of the party that is acted for. Read anew for each exchange. */
+    /** The token of the party that is acted for. Read again for each exchange. */
     readonly subjectToken: Secret
     /** What kind of token it is: a short name, or a full URN. Default `access_token`. */
     readonly subjectTokenType?:
@@ -65,12 +70,11 @@ export function tokenExchange(
     readonly audience?: string
   },
 ): CredentialProvider {
-  const name = 'tokenExchange'
   const own = ['subjectToken', 'subjectTokenType', 'actorToken', 'actorTokenType', 'audience']
   checkOAuthOptions(name, options, own)
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
   required(name, 'issuer', options.issuer, 'pass the server that the subject token may be sent to')
-  const { subjectToken, actorToken, audience } = options
+  const { subjectToken, actorToken } = options
   checkSecret(`${name}.subjectToken`, subjectToken)
   if (actorToken !== undefined) checkSecret(`${name}.actorToken`, actorToken)
   return oauthProvider({
@@ -78,34 +82,40 @@ export function tokenExchange(
     options,
     interactive: false,
     offline: false,
-    async run(session) {
-      const { signal } = session.context
-      const connection = await session.connect()
-      const parameters = {
-        ...session.parameters,
-        subject_token: await readSecret(`${name}.subjectToken`, subjectToken, { signal }),
-        subject_token_type: tokenTypeUrn(options.subjectTokenType ?? 'access_token'),
-        ...(audience === undefined ? {} : { audience }),
-        ...(actorToken === undefined
-          ? {}
-          : {
-              actor_token: await readSecret(`${name}.actorToken`, actorToken, { signal }),
-              actor_token_type: tokenTypeUrn(options.actorTokenType ?? 'access_token'),
-            }),
-      }
-      const { configuration, proof } = connection
-      const response = await client.genericGrantRequest(
-        configuration,
-        tokenExchangeGrant,
-        parameters,
-        proof,
-      )
-      return { response, connection }
-    },
+    run: (session) => exchange(session, options),
   })
 }
 
-/** The registered URN of a short name; anything with a colon is taken as it is. */
+async function exchange(
+  session: GrantSession,
+  options: TokenExchangeOptions,
+): Promise<GrantResult> {
+  const { signal } = session.context
+  const { subjectToken, subjectTokenType, actorToken, actorTokenType, audience } = options
+  const connection = await session.connect()
+  const parameters = {
+    ...session.parameters,
+    subject_token: await readSecret(`${name}.subjectToken`, subjectToken, { signal }),
+    subject_token_type: tokenTypeUrn(subjectTokenType ?? 'access_token'),
+    ...(audience === undefined ? {} : { audience }),
+    ...(actorToken === undefined
+      ? {}
+      : {
+          actor_token: await readSecret(`${name}.actorToken`, actorToken, { signal }),
+          actor_token_type: tokenTypeUrn(actorTokenType ?? 'access_token'),
+        }),
+  }
+  const { configuration, proof } = connection
+  const response = await client.genericGrantRequest(
+    configuration,
+    tokenExchangeGrant,
+    parameters,
+    proof,
+  )
+  return { response, connection }
+}
+
+/** The registered URN of a short name; a text with a colon is a URN already. */
 export function tokenTypeUrn(type: string): string {
   return type.includes(':') ? type : `urn:ietf:params:oauth:token-type:${type}`
 }

@@ -9,6 +9,8 @@ import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { checkHeaderName } from './checks.ts'
 
+const defaultHeader = 'X-API-Key'
+
 /**
  * Proves who you are with a static API key.
  *
@@ -45,23 +47,8 @@ export function apiKey(
         readonly header?: never
       },
 ): CredentialProvider {
-  checkOptions('apiKey', options, ['value', 'header', 'query'])
-  const { value, query } = options
-  if (query !== undefined && options.header !== undefined) {
-    throw new ConfigurationError(
-      'apiKey.query',
-      'apiKey: give either `header` or `query`, not both.',
-    )
-  }
-  if (query !== undefined && (typeof query !== 'string' || query === '')) {
-    throw new ConfigurationError(
-      'apiKey.query',
-      'apiKey.query is empty; write the name of the parameter.',
-    )
-  }
-  const header = options.header ?? 'X-API-Key'
-  checkHeaderName('apiKey.header', header)
-  checkSecret('apiKey.value', value)
+  checkApiKeyOptions(options)
+  const { value, query, header = defaultHeader } = options
   return {
     name: 'apiKey',
     async acquire({ signal }) {
@@ -76,4 +63,23 @@ export function apiKey(
       }
     },
   }
+}
+
+function checkApiKeyOptions(options: Parameters<typeof apiKey>[0]): void {
+  checkOptions('apiKey', options, ['value', 'header', 'query'])
+  const { value, query, header = defaultHeader } = options
+  if (query !== undefined && options.header !== undefined) {
+    throw new ConfigurationError(
+      'apiKey.query',
+      'apiKey: give either `header` or `query`, not both.',
+    )
+  }
+  if (query !== undefined && (typeof query !== 'string' || query === '')) {
+    throw new ConfigurationError(
+      'apiKey.query',
+      'apiKey.query is empty; write the name of the parameter.',
+    )
+  }
+  checkHeaderName('apiKey.header', header)
+  checkSecret('apiKey.value', value)
 }

@@ -13,11 +13,11 @@ import { headerValueProblem } from '../secret.ts'
  * before it expires. Continuous access evaluation is on: when the server asks for claims with its 401,
  * the credential is asked for a token that has them.
  *
- * @param credential - A credential of `@azure/identity`, say. A 401 makes it be asked again, but it
- * may hand out the same token until that is about to expire.
+ * @param credential - A credential of `@azure/identity`, say. After a 401 it is asked again, but it
+ * may return the same token until that is about to expire.
  * @param scope - What the token is for, such as `api://<client id of the server>/.default`.
  * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when the
- * credential has no token, and `invalid_response` when it hands out something else.
+ * credential has no token, and `invalid_response` when it returns something else.
  * @throws {@link ConfigurationError} when the credential has no `getToken`, or no scope is given.
  * @see https://learn.microsoft.com/entra/identity-platform/claims-challenge
  *
@@ -36,7 +36,7 @@ export function fromTokenCredential(
     getToken(
       scopes: string | string[],
       options?: {
-        /** Aborts when nobody waits for the token any more. */
+        /** Aborts when the acquisition has ended. */
         abortSignal?: AbortSignal
         /** What the server wants the token to say, as JSON. */
         claims?: string
@@ -54,6 +54,35 @@ export function fromTokenCredential(
   },
   scope: string | readonly string[],
 ): CredentialProvider {
+  const scopes = checkTokenCredential(credential, scope)
+  return {
+    name: 'fromTokenCredential',
+    async acquire({ signal, challenges }) {
+      const claims = claimsOf(challenges)
+      const found = await credential.getToken(scopes, {
+        abortSignal: signal,
+        enableCae: true,
+        ...(claims === undefined ? {} : { claims }),
+      })
+      checkToken(found)
+      const { token, expiresOnTimestamp, refreshAfterTimestamp } = found
+      return {
+        expiresAt: expiresOnTimestamp,
+        ...(refreshAfterTimestamp === undefined ? {} : { refreshAt: refreshAfterTimestamp }),
+        apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
+      }
+    },
+  }
+}
+
+type TokenCredential = Parameters<typeof fromTokenCredential>[0]
+type AzureToken = Awaited<ReturnType<TokenCredential['getToken']>>
+
+/** Checks the arguments, and returns the scopes in the form that `getToken` takes. */
+function checkTokenCredential(
+  credential: TokenCredential,
+  scope: string | readonly string[],
+): string | string[] {
   if (typeof credential?.getToken !== 'function') {
     throw new ConfigurationError(
       'fromTokenCredential.credential',
@@ -67,43 +96,29 @@ export function fromTokenCredential(
       'fromTokenCredential: pass the scope of the token, such as api://mcp-server/.default.',
     )
   }
-  return {
-    name: 'fromTokenCredential',
-    async acquire({ signal, challenges }) {
-      const claims = claimsOf(challenges)
-      const found = await credential.getToken(scopes, {
-        abortSignal: signal,
-        enableCae: true,
-        ...(claims === undefined ? {} : { claims }),
-      })
-      if (found === null) {
-        throw new CredentialError(
-          'acquire_failed',
-          'fromTokenCredential: the credential has no token.',
-          { provider: 'fromTokenCredential', remedy: 'Check how it is set up, or log in.' },
-        )
-      }
-      const { token, expiresOnTimestamp, refreshAfterTimestamp } = found
-      if (!isHeaderValue(token) || !Number.isFinite(expiresOnTimestamp)) {
-        throw new CredentialError(
-          'invalid_response',
-          'fromTokenCredential: the credential returned no token that can be sent, or no time of expiry.',
-          {
-            provider: 'fromTokenCredential',
-            remedy: 'Resolve `getToken` to { token, expiresOnTimestamp }.',
-          },
-        )
-      }
-      return {
-        expiresAt: expiresOnTimestamp,
-        ...(refreshAfterTimestamp === undefined ? {} : { refreshAt: refreshAfterTimestamp }),
-        apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
-      }
-    },
-  }
+  return scopes
 }
 
-/** The claims that a server asks for, as JSON; `undefined`: none that can be read. */
+function checkToken(found: AzureToken): asserts found is NonNullable<AzureToken> {
+  if (found === null) {
+    throw new CredentialError(
+      'acquire_failed',
+      'fromTokenCredential: the credential has no token.',
+      { provider: 'fromTokenCredential', remedy: 'Check its configuration, or log in.' },
+    )
+  }
+  if (isHeaderValue(found.token) && Number.isFinite(found.expiresOnTimestamp)) return
+  throw new CredentialError(
+    'invalid_response',
+    'fromTokenCredential: the credential returned no token that can be sent, or no time of expiry.',
+    {
+      provider: 'fromTokenCredential',
+      remedy: 'Resolve `getToken` to { token, expiresOnTimestamp }.',
+    },
+  )
+}
+
+/** The claims that a server asks for, as JSON; `undefined`: none, or malformed. */
 function claimsOf(challenges: readonly Challenge[]): string | undefined {
   const encoded = challenges
     .filter(({ scheme, parameters }) => {
@@ -126,10 +141,10 @@ function claimsOf(challenges: readonly Challenge[]): string | undefined {
  *
  * A server on Cloud Run or behind Identity-Aware Proxy wants an ID token for its own address: pass
  * `await new GoogleAuth().getIdTokenClient(audience)`. An access token opens Google's own services:
- * never send one to anybody else's server.
+ * never send one to another operator's server.
  *
  * @param auth - A `GoogleAuth`, or any client, such as `OAuth2Client`, `JWT`, `Impersonated` or an
- * `IdTokenClient`. A 401 makes it be asked again, but it may hand out the same token until that is about
+ * `IdTokenClient`. After a 401 it is asked again, but it may return the same token until that is about
  * to expire.
  * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when there
  * are no headers, and `invalid_response` when they cannot be sent.

@@ -4,7 +4,8 @@
  * @module
  */
 import { type ChildProcess, fork } from 'node:child_process'
-import { cleanText, StoreError, type StoreOperation } from '../errors.ts'
+import { StoreError, type StoreOperation } from '../errors.ts'
+import { crashed, type KeychainFailure, keychainError, tooLong } from './keychain-errors.ts'
 
 /** An entry of the keychain. */
 export interface KeychainEntry {
@@ -34,12 +35,9 @@ export interface HostRequest {
 }
 
 /** What it answers. */
-export interface HostReply {
+export interface HostReply extends KeychainFailure {
   readonly id: number
   readonly value?: unknown
-  readonly failure?: string
-  /** The native module could not be loaded. */
-  readonly isMissing?: boolean
 }
 
 const operations: Readonly<Record<keyof KeychainBackend, StoreOperation>> = {
@@ -49,15 +47,75 @@ const operations: Readonly<Record<keyof KeychainBackend, StoreOperation>> = {
   findCredentials: 'list',
 }
 
-interface Host {
-  readonly child: ChildProcess
-  readonly waiting: Map<number, Waiting>
-}
-
-interface Waiting {
+interface PendingCall {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
   readonly operation: StoreOperation
+}
+
+/** A process that runs keychain calls, and the calls that wait for its replies. */
+class KeychainHost {
+  readonly #child: ChildProcess
+  readonly #pending = new Map<number, PendingCall>()
+  #count = 0
+
+  /** @param onEnd - Called when the process has ended. */
+  constructor(onEnd: (host: KeychainHost) => void) {
+    this.#child = fork(new URL('./keychain-host.js', import.meta.url), {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+    })
+    this.#child.on('message', (reply: HostReply) => this.#settle(reply))
+    const end = () => {
+      onEnd(this)
+      for (const { reject, operation } of this.#pending.values()) reject(crashed(operation))
+      this.#pending.clear()
+    }
+    this.#child.on('exit', end)
+    this.#child.on('error', end)
+  }
+
+  /** @param onTimeout - Called before a call that takes too long is rejected. */
+  call(
+    method: keyof KeychainBackend,
+    args: readonly string[],
+    seconds: number,
+    onTimeout: () => void,
+  ): Promise<unknown> {
+    this.#count += 1
+    const id = this.#count
+    const operation = operations[method]
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const reply = new Promise((resolve, reject) => {
+      timer = setTimeout(() => {
+        onTimeout()
+        this.#pending.delete(id)
+        // A native call cannot be cancelled in any other way.
+        this.#child.kill('SIGKILL')
+        reject(tooLong(operation, seconds))
+      }, seconds * 1000)
+      this.#pending.set(id, { resolve, reject, operation })
+    })
+    this.#child.ref()
+    this.#child.channel?.ref()
+    // Where sending fails, the process has ended, and its end rejects the call.
+    this.#child.send({ id, method, args }, () => {})
+    return reply.finally(() => clearTimeout(timer))
+  }
+
+  #settle(reply: HostReply): void {
+    const call = this.#pending.get(reply.id)
+    this.#pending.delete(reply.id)
+    if (this.#pending.size === 0) this.#unref()
+    if (reply.failure === undefined) call?.resolve(reply.value)
+    else call?.reject(keychainError(call.operation, reply))
+  }
+
+  /** An idle host keeps no process alive. */
+  #unref(): void {
+    this.#child.unref()
+    this.#child.channel?.unref()
+  }
 }
 
 /**
@@ -65,61 +123,14 @@ interface Waiting {
  * process with it; the next call starts another.
  */
 export function hostedBackend(seconds: number): KeychainBackend {
-  let host: Host | undefined
-  let count = 0
-
-  const start = (): Host => {
-    const child = fork(new URL('./keychain-host.js', import.meta.url), {
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: [],
-    })
-    const waiting = new Map<number, Waiting>()
-    child.on('message', (reply: HostReply) => {
-      const call = waiting.get(reply.id)
-      waiting.delete(reply.id)
-      if (waiting.size === 0) rest(child)
-      if (reply.failure === undefined) call?.resolve(reply.value)
-      else call?.reject(keychainError(call.operation, reply))
-    })
-    const own = { child, waiting }
-    const end = () => {
-      if (host === own) host = undefined
-      for (const { reject, operation } of waiting.values()) {
-        reject(crashed(operation))
-      }
-      waiting.clear()
-    }
-    child.on('exit', end)
-    child.on('error', end)
-    return own
+  let host: KeychainHost | undefined
+  const discard = (ended: KeychainHost) => {
+    if (host === ended) host = undefined
   }
   const call = (method: keyof KeychainBackend, args: readonly string[]): Promise<unknown> => {
-    host ??= start()
-    const own = host
-    const { child, waiting } = own
-    count += 1
-    const id = count
-    const operation = operations[method]
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        if (host === own) host = undefined
-        waiting.delete(id)
-        // A native call cannot be ended in any other way.
-        child.kill('SIGKILL')
-        reject(tooLong(operation, seconds))
-      }, seconds * 1000)
-      const settle =
-        <T>(how: (value: T) => void) =>
-        (value: T) => {
-          clearTimeout(timer)
-          how(value)
-        }
-      waiting.set(id, { resolve: settle(resolve), reject: settle(reject), operation })
-      child.ref()
-      child.channel?.ref()
-      // Should it fail, the host has ended, and its end answers for it.
-      child.send({ id, method, args }, () => {})
-    })
+    host ??= new KeychainHost(discard)
+    const current = host
+    return current.call(method, args, seconds, () => discard(current))
   }
   return {
     getPassword: async (...args) => (await call('getPassword', args)) as string | null,
@@ -132,7 +143,7 @@ export function hostedBackend(seconds: number): KeychainBackend {
   }
 }
 
-/** A backend of the caller's, with the same time limit and errors of ours. */
+/** A backend of the caller's, with the same time limit and the same errors. */
 export function limitedBackend(backend: KeychainBackend, seconds: number): KeychainBackend {
   const limited = async <T>(operation: StoreOperation, call: () => Promise<T>): Promise<T> => {
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -144,7 +155,7 @@ export function limitedBackend(backend: KeychainBackend, seconds: number): Keych
     } catch (error) {
       if (error instanceof StoreError) throw error
       const failure = error instanceof Error ? error.message : 'unknown'
-      throw keychainError(operation, { id: 0, failure })
+      throw keychainError(operation, { failure })
     } finally {
       clearTimeout(timer)
     }
@@ -155,67 +166,4 @@ export function limitedBackend(backend: KeychainBackend, seconds: number): Keych
     deletePassword: (...args) => limited('delete', async () => backend.deletePassword(...args)),
     findCredentials: (...args) => limited('list', async () => backend.findCredentials(...args)),
   }
-}
-
-/** An idle host keeps no process alive. */
-function rest(child: ChildProcess): void {
-  child.unref()
-  child.channel?.unref()
-}
-
-function tooLong(operation: StoreOperation, seconds: number): StoreError {
-  return new StoreError(operation, `The keychain did not answer within ${seconds} s.`, {
-    retryable: true,
-    remedy:
-      'It may be locked and waiting for somebody to unlock it, or its service may have stopped. Where nobody sits at the screen, use encryptedFileStore().',
-  })
-}
-
-/** The native code ends its process when it finds an entry that it may not read. */
-function crashed(operation: StoreOperation): StoreError {
-  return new StoreError(operation, 'The keychain is locked, or its module has crashed.', {
-    retryable: true,
-    remedy: 'Unlock the keychain and try again.',
-  })
-}
-
-const causes: readonly (readonly [RegExp, string, string])[] = [
-  [
-    /locked|dismissed|denied|cancel|-128|-25293|-25308/i,
-    'The keychain is locked, or somebody refused to unlock it.',
-    'Unlock it and try again.',
-  ],
-  [
-    /autolaunch|DBUS|D-Bus|dbus|ServiceUnknown|not provided by any|No such file|Connection refused/,
-    'There is no keychain service on this machine: D-Bus or the Secret Service does not answer.',
-    'Start the session with a keyring (gnome-keyring or KWallet), or use encryptedFileStore().',
-  ],
-  [
-    /Object does not exist|no such (?:object|collection)/i,
-    'The keychain has no default collection yet.',
-    'Unlock or create the login keyring once, for example by logging in to the desktop.',
-  ],
-]
-
-function keychainError(
-  operation: StoreOperation,
-  { failure = '', isMissing }: HostReply,
-): StoreError {
-  if (isMissing === true) {
-    const isLinux = process.platform === 'linux'
-    return new StoreError('open', 'The keychain module could not be loaded.', {
-      remedy: isLinux
-        ? 'Install the library it needs: apt-get install libsecret-1-0 (Debian, Ubuntu) or dnf install libsecret (Fedora); and the optional dependency keytar, if npm left it out. Or use encryptedFileStore().'
-        : 'Install the optional dependency keytar, or pass `backend`.',
-    })
-  }
-  const known = causes.find(([pattern]) => pattern.test(failure))
-  if (known !== undefined) {
-    const [, message, remedy] = known
-    return new StoreError(operation, message, { remedy, retryable: true })
-  }
-  return new StoreError(operation, `The keychain failed: ${cleanText(failure)}.`, {
-    retryable: true,
-    remedy: 'What was stored before is untouched.',
-  })
 }

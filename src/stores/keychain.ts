@@ -3,10 +3,9 @@
  *
  * @module mcp-credentials/keychain
  */
-import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
-import { ConfigurationError, CredentialError, recordLabel, StoreError } from '../errors.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { dataDirectory } from './directory.ts'
 import {
@@ -15,16 +14,16 @@ import {
   type KeychainEntry,
   limitedBackend,
 } from './keychain-backend.ts'
+import { KeychainRecords } from './keychain-records.ts'
 import { localLock } from './local-lock.ts'
-import { checkKey, parseRecord } from './record.ts'
 
 export type { KeychainBackend, KeychainEntry } from './keychain-backend.ts'
 
 /** Options of {@link keychainStore}. */
 export interface KeychainStoreOptions {
-  /** The name under which the entries stand in the keychain app. Default `mcp-credentials`. */
+  /** The service name of the entries, as the keychain app shows it. Default `mcp-credentials`. */
   readonly service?: string
-  /** Seconds that one call may take, including somebody who unlocks the keychain. Default 20. */
+  /** Seconds that one call may take, including the time in which the user unlocks the keychain. Default 20. */
   readonly timeout?: number
   /** Seconds to wait for the lock of a record, at most. Default 15. */
   readonly lockTimeout?: number
@@ -48,18 +47,10 @@ const known: readonly string[] = [
   'backend',
   'directory',
 ]
-/** Marks the accounts of the parts of a long record. No key contains it, for keys have no `·`. */
-const partMark = ' · part '
-
-/** The entry of a record that is split. Writing it is the moment at which the new record counts. */
-interface Index {
-  readonly parts: number
-  readonly id: string
-}
 
 /**
  * Keeps records in the keychain: Keychain on macOS, Credential Manager on Windows, the Secret Service
- * (GNOME Keyring, KWallet) on Linux. A person finds them there under `mcp-credentials`, each with the
+ * (GNOME Keyring, KWallet) on Linux. The keychain app shows them under `mcp-credentials`, each with the
  * server's URL. Processes on one machine share it through a lock of the kernel.
  *
  * On Linux it needs `libsecret-1-0`.
@@ -90,112 +81,28 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
   const directory = options.directory ?? join(dataDirectory(), 'locks')
   const locks = localLock({ directory, timeout: lockTimeout })
 
-  const partsOf = (key: string, { parts, id }: Index): string[] =>
-    Array.from({ length: parts }, (_value, part) => `${key}${partMark}${id} ${part + 1}`)
-  const removeParts = async (key: string, index: Index | undefined): Promise<void> => {
-    if (index === undefined) return
-    for (const account of partsOf(key, index)) await keychain.deletePassword(service, account)
-  }
-  /** The whole text; `undefined` when a part is missing because somebody is replacing the record. */
-  const assemble = async (key: string, index: Index): Promise<string | undefined> => {
-    let text = ''
-    for (const account of partsOf(key, index)) {
-      const part = await keychain.getPassword(service, account)
-      if (part === null) return undefined
-      text += part
-    }
-    return text
-  }
-
+  const records = new KeychainRecords(keychain, service, limit)
   return {
-    async get(key) {
-      for (let attempt = 0; attempt < 3; attempt += 1) {
-        const entry = await keychain.getPassword(service, key)
-        if (entry === null) {
-          // Somebody may have written it just now.
-          if (attempt < 2 && (await isListed(key))) continue
-          await assertAbsent(key)
-          return undefined
-        }
-        const index = indexOf(entry)
-        const text = index === undefined ? entry : await assemble(key, index)
-        if (text !== undefined) return parseRecord(key, text)
-      }
-      throw new StoreError(
-        'get',
-        `The record of ${recordLabel(key)} is incomplete in the keychain.`,
-        {
-          remedy: 'Nothing was deleted. Remove its entries in the keychain app and log in again.',
+    get: (key) => records.get(key),
+    set: (key, record) => records.set(key, record),
+    delete: (key) => records.delete(key),
+    list: () => records.list(),
+    lock: (key, task, signal) =>
+      locks.run(
+        key,
+        async (lease) => {
+          await records.removeOrphans(key)
+          return task(lease)
         },
-      )
-    },
-    async set(key, record) {
-      checkKey(key)
-      if (key.includes(partMark))
-        throw new StoreError('set', 'The key of a record must not name a part.')
-      const before = indexOf((await keychain.getPassword(service, key)) ?? '')
-      const text = asciiOnly(JSON.stringify(record))
-      if (text.length <= limit) {
-        await keychain.setPassword(service, key, text)
-      } else {
-        const index = { parts: Math.ceil(text.length / limit), id: randomUUID() }
-        for (const [part, account] of partsOf(key, index).entries()) {
-          await keychain.setPassword(service, account, text.slice(part * limit, (part + 1) * limit))
-        }
-        await keychain.setPassword(service, key, JSON.stringify(index))
-      }
-      // The record is written; parts that stay behind are swept with the next lock.
-      await removeParts(key, before).catch(() => {})
-    },
-    async delete(key) {
-      const before = indexOf((await keychain.getPassword(service, key)) ?? '')
-      const existed = await keychain.deletePassword(service, key)
-      await removeParts(key, before)
-      return existed
-    },
-    async list() {
-      const entries = await keychain.findCredentials(service)
-      return entries.map(({ account }) => account).filter((account) => !account.includes(partMark))
-    },
-    lock(key, task, signal) {
-      const sweepAndRun = async (lease: AbortSignal) => {
-        // Where records are split, a writer that died may have left parts that nobody names.
-        if (limit !== Infinity) await sweep(key)
-        return task(lease)
-      }
-      return locks.run(key, sweepAndRun, signal)
-    },
-  }
-
-  /** The Secret Service says that there is nothing also when the collection is locked. */
-  async function assertAbsent(key: string): Promise<void> {
-    if (!(await isListed(key))) return
-    throw new StoreError('get', 'The keychain is locked, or somebody refused to unlock it.', {
-      retryable: true,
-      remedy: 'Unlock it and try again.',
-    })
-  }
-
-  async function isListed(key: string): Promise<boolean> {
-    const entries = await keychain.findCredentials(service)
-    return entries.some(({ account }) => account === key)
-  }
-
-  async function sweep(key: string): Promise<void> {
-    const entries = await keychain.findCredentials(service)
-    const current = indexOf(entries.find(({ account }) => account === key)?.password ?? '')
-    const named = new Set(current === undefined ? [] : partsOf(key, current))
-    for (const { account } of entries) {
-      if (!account.startsWith(`${key}${partMark}`) || named.has(account)) continue
-      await keychain.deletePassword(service, account)
-    }
+        signal,
+      ),
   }
 }
 
 /**
  * The package `@napi-rs/keyring` as a backend of {@link keychainStore}. On Linux it is bound to the Secret
- * Service: by itself it would fall back to the kernel's keyring, which forgets everything at a restart.
- * There it names its entries in another way than `keytar`, so neither sees what the other has written.
+ * Service: by itself it would fall back to the kernel's keyring, which is empty after a restart.
+ * There it names its entries in another way than `keytar`, so neither reads the entries of the other.
  *
  * @example
  * ```ts
@@ -259,7 +166,7 @@ export function keychainEntry(
   options: {
     /** Another keychain, in the shape of `keytar`. */
     readonly backend?: KeychainBackend
-    /** Seconds that reading it may take, including somebody who unlocks the keychain. Default 20. */
+    /** Seconds that reading may take, including the time to unlock the keychain. Default 20. */
     readonly timeout?: number
   } = {},
 ): () => Promise<string> {
@@ -301,23 +208,4 @@ function checkKeychainOptions(options: KeychainStoreOptions): void {
   if (backend !== undefined && missing !== undefined) {
     fail('backend', `has no function \`${missing}\`; pass an object in the shape of keytar.`)
   }
-}
-
-function indexOf(entry: string): Index | undefined {
-  if (!entry.startsWith('{"parts":')) return undefined
-  try {
-    const { parts, id } = JSON.parse(entry) as Partial<Index>
-    const isIndex = Number.isSafeInteger(parts) && typeof id === 'string' && Number(parts) < 10_000
-    return isIndex ? { parts: Number(parts), id } : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** JSON without characters beyond ASCII, so that a limit in bytes is one in characters. */
-function asciiOnly(json: string): string {
-  return json.replace(
-    /[^\x20-\x7e]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

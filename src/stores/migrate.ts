@@ -1,5 +1,5 @@
 /**
- * Takes over logins that other programs have stored, when it is asked to.
+ * Copies logins that other programs have stored.
  *
  * @module mcp-credentials/migrate
  */
@@ -18,15 +18,15 @@ export interface FoundLogin {
   readonly server: string
   /** Where it was found: a file, or an entry of the keychain. */
   readonly source: string
-  /** Whether it can be renewed without a person. */
+  /** Whether it can be renewed without the user. */
   readonly renewable: boolean
   /** When its access token expires, in milliseconds since the epoch, where that was written down. */
   readonly expiresAt: number | undefined
-  /** What is missing for it to be of use; `undefined`: nothing. */
+  /** What is missing before it can be used; `undefined`: nothing. */
   readonly problem: string | undefined
   /**
    * Writes it into a store, unless there is a login for that server and account already. What was found
-   * stays where it is; stop the other program, because both would spend the same refresh token.
+   * stays where it is; stop the other program, because both would use the same refresh token.
    *
    * @returns Whether it was written.
    * @throws `ConfigurationError` when something is missing; see {@link FoundLogin.problem}.
@@ -146,6 +146,7 @@ export async function findKeychainLogins(options: {
   })
 }
 
+/** Who issued tokens, and to whom; both are needed to renew them. */
 interface Owner {
   readonly issuer: string | undefined
   readonly clientId: string | undefined
@@ -155,50 +156,24 @@ function foundLogin(
   server: string,
   source: string,
   tokens: Readonly<Record<string, unknown>>,
-  { issuer, clientId }: Owner,
+  owner: Owner,
 ): FoundLogin {
-  const accessToken = text(tokens['access_token'])
-  const refreshToken = text(tokens['refresh_token'])
-  const expiresAt = typeof tokens['expires_at'] === 'number' ? tokens['expires_at'] : undefined
-  const problem =
-    accessToken === undefined
-      ? 'There is no access token in it.'
-      : issuer === undefined
-        ? 'Its authorization server was not written down; pass `issuer` with the server.'
-        : clientId === undefined
-          ? 'Its client was not written down.'
-          : undefined
+  const problem = problemOf(tokens, owner)
   return {
     server,
     source,
-    renewable: refreshToken !== undefined,
-    expiresAt,
+    renewable: text(tokens['refresh_token']) !== undefined,
+    expiresAt: expiryOf(tokens),
     problem,
     async copyTo(store, { account = 'default' } = {}) {
-      if (problem !== undefined || issuer === undefined) {
+      if (problem !== undefined) {
         throw new ConfigurationError(
           'issuer',
           `The login for ${resourceLabel(server)} cannot be used. ${problem}`,
         )
       }
       const key = `${canonicalText(new URL(server))} | ${account}`
-      const scope = text(tokens['scope'])
-      const record: CredentialRecord = {
-        version: 1,
-        provider: 'authorizationCode',
-        generation: 1,
-        issuer,
-        obtainedAt: Date.now(),
-        // Without a time it is taken as over, so that it is renewed before it is used.
-        expiresAt: expiresAt ?? Date.now(),
-        data: {
-          accessToken,
-          clientId,
-          tokenType: 'bearer',
-          ...(refreshToken === undefined ? {} : { refreshToken }),
-          ...(scope === undefined ? {} : { scope }),
-        },
-      }
+      const record = recordOf(tokens, owner)
       return store.lock(key, async () => {
         if ((await store.get(key)) !== undefined) return false
         await store.set(key, record)
@@ -206,6 +181,47 @@ function foundLogin(
       })
     },
   }
+}
+
+function problemOf(
+  tokens: Readonly<Record<string, unknown>>,
+  { issuer, clientId }: Owner,
+): string | undefined {
+  if (text(tokens['access_token']) === undefined) return 'There is no access token in it.'
+  if (issuer === undefined) {
+    return 'Its authorization server was not written down; pass `issuer` with the server.'
+  }
+  return clientId === undefined ? 'Its client was not written down.' : undefined
+}
+
+function recordOf(
+  tokens: Readonly<Record<string, unknown>>,
+  { issuer, clientId }: Owner,
+): CredentialRecord {
+  const refreshToken = text(tokens['refresh_token'])
+  const scope = text(tokens['scope'])
+  const now = Date.now()
+  return {
+    version: 1,
+    provider: 'authorizationCode',
+    generation: 1,
+    ...(issuer === undefined ? {} : { issuer }),
+    obtainedAt: now,
+    // Without a known expiry it counts as expired, so that it is renewed before it is used.
+    expiresAt: expiryOf(tokens) ?? now,
+    data: {
+      accessToken: text(tokens['access_token']),
+      clientId,
+      tokenType: 'bearer',
+      ...(refreshToken === undefined ? {} : { refreshToken }),
+      ...(scope === undefined ? {} : { scope }),
+    },
+  }
+}
+
+/** Milliseconds since the epoch. */
+function expiryOf({ expires_at }: Readonly<Record<string, unknown>>): number | undefined {
+  return typeof expires_at === 'number' ? expires_at : undefined
 }
 
 async function readJson(path: string): Promise<Record<string, unknown> | undefined> {

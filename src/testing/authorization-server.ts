@@ -6,12 +6,13 @@
 import { randomUUID } from 'node:crypto'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { Grants, refusal } from './grants.ts'
+import { Grants, type IssueOptions, refusal } from './grants.ts'
 import { type Answer, checkCount, listen, type TestRequest } from './http.ts'
+import { ScriptedAnswers } from './scripted-answers.ts'
 
 const knownOptions = ['tokenLifetime', 'expiresIn', 'rotate', 'scope', 'now']
 
-/** An authorization server that listens on this machine, and does as a test says. */
+/** An authorization server on this machine that a test controls. */
 export interface TestAuthorizationServer {
   /** The issuer identifier, which is the server's address. */
   readonly issuer: string
@@ -20,8 +21,8 @@ export interface TestAuthorizationServer {
   /** The parameters of the requests to the token endpoint, in the order of arrival. */
   tokenRequests(): readonly Readonly<Record<string, string>>[]
   /**
-   * Plays the person: agrees to everything, and follows the way back to the client. It fits the option
-   * `onAuthorizationUrl` of `authorizationCode` as it is.
+   * Acts as the user: consents, and follows the redirect back to the client. Pass it as the option
+   * `onAuthorizationUrl` of `authorizationCode`.
    */
   readonly visit: (url: URL) => Promise<void>
   /**
@@ -31,9 +32,9 @@ export interface TestAuthorizationServer {
   refuse(count: number): void
   /** Answers the next token request with this HTTP status and nothing else, such as 503. */
   failNext(status: number): void
-  /** Makes every access token void at once; refresh tokens go on. */
+  /** Expires every access token at once; refresh tokens stay valid. */
   expireTokens(): void
-  /** What an access token is for; `undefined`: the token is void. */
+  /** What an access token is for; `undefined`: the token is invalid. */
   inspect(token: string):
     | {
         /** The scopes, separated by spaces. */
@@ -49,13 +50,13 @@ export interface TestAuthorizationServer {
 /**
  * Starts an OAuth authorization server on a free port of this machine: metadata (RFC 8414), registration
  * (RFC 7591), the grants `authorization_code` with PKCE, `refresh_token` and `client_credentials`, and
- * revocation (RFC 7009). Nobody has to log in or agree, and every client is accepted, whatever its secret.
+ * revocation (RFC 7009). No login or consent is needed, and every client is accepted, whatever its secret.
  * A refresh token that is used a second time revokes all tokens of its login.
  *
  * @param options.tokenLifetime - Seconds that access tokens live. Default 3600.
  * @param options.expiresIn - Whether token responses say how long the token lives. Default `true`.
  * @param options.rotate - Whether each refresh replaces the refresh token. Default `true`.
- * @param options.scope - What is granted to who asks for no scope, separated by spaces. Default `mcp`.
+ * @param options.scope - The scopes of a request that names none, separated by spaces. Default `mcp`.
  * @param options.now - The clock, in milliseconds since the epoch. Default: `Date.now`.
  * @throws `ConfigurationError` when an option is unknown, or `tokenLifetime` is not a positive number.
  *
@@ -77,39 +78,11 @@ export async function testAuthorizationServer(
     readonly now?: () => number
   } = {},
 ): Promise<TestAuthorizationServer> {
-  checkOptions('testAuthorizationServer', options, knownOptions)
-  const { tokenLifetime = 3600, expiresIn = true, rotate = true, scope = 'mcp' } = options
-  if (!(tokenLifetime > 0 && Number.isFinite(tokenLifetime))) {
-    throw new ConfigurationError(
-      'testAuthorizationServer.tokenLifetime',
-      'testAuthorizationServer: `tokenLifetime` must be a positive number of seconds.',
-    )
-  }
-  const now = options.now ?? Date.now
-  const grants = new Grants({ tokenLifetime, expiresIn, rotate, scope, now })
-  const orders: { readonly answer: Answer; left: number }[] = []
-  const nextOrder = () => {
-    const order = orders.find(({ left }) => left > 0)
-    if (order !== undefined) order.left -= 1
-    return order?.answer
-  }
+  const grants = new Grants(issueOptionsOf(options))
+  const scripted = new ScriptedAnswers<Answer>()
   const { origin, requests, close } = await listen((request) => {
-    const { url, body } = request
-    switch (url.pathname) {
-      case '/.well-known/oauth-authorization-server':
-        return { body: metadataOf(url.origin) }
-      case '/register':
-        return register(body)
-      case '/authorize':
-        return authorize(grants, url)
-      case '/token':
-        return nextOrder() ?? answerToken(grants, request)
-      case '/revoke':
-        grants.revoke(new URLSearchParams(body).get('token') ?? '')
-        return {}
-      default:
-        return { status: 404 }
-    }
+    const next = request.url.pathname === '/token' ? scripted.next() : undefined
+    return next ?? answer(grants, request)
   })
   return {
     issuer: origin,
@@ -121,12 +94,44 @@ export async function testAuthorizationServer(
     visit,
     refuse(count) {
       checkCount('refuse', count)
-      orders.push({ answer: refusal('invalid_grant'), left: count })
+      scripted.add(refusal('invalid_grant'), count)
     },
-    failNext: (status) => void orders.push({ answer: { status }, left: 1 }),
+    failNext: (status) => scripted.add({ status }, 1),
     expireTokens: () => grants.expire(),
     inspect: (token) => grants.inspect(token),
     close,
+  }
+}
+
+/** Checks the options, and fills in the defaults. */
+function issueOptionsOf(options: Partial<IssueOptions>): IssueOptions {
+  checkOptions('testAuthorizationServer', options, knownOptions)
+  const { tokenLifetime = 3600, expiresIn = true, rotate = true, scope = 'mcp' } = options
+  if (!(tokenLifetime > 0 && Number.isFinite(tokenLifetime))) {
+    throw new ConfigurationError(
+      'testAuthorizationServer.tokenLifetime',
+      'testAuthorizationServer: `tokenLifetime` must be a positive number of seconds.',
+    )
+  }
+  return { tokenLifetime, expiresIn, rotate, scope, now: options.now ?? Date.now }
+}
+
+function answer(grants: Grants, request: TestRequest): Answer {
+  const { url, body } = request
+  switch (url.pathname) {
+    case '/.well-known/oauth-authorization-server':
+      return { body: metadataOf(url.origin) }
+    case '/register':
+      return register(body)
+    case '/authorize':
+      return authorize(grants, url)
+    case '/token':
+      return answerToken(grants, request)
+    case '/revoke':
+      grants.revoke(new URLSearchParams(body).get('token') ?? '')
+      return {}
+    default:
+      return { status: 404 }
   }
 }
 
@@ -150,7 +155,7 @@ function register(body: string): Answer {
   return { status: 201, body: { ...(JSON.parse(body) as object), client_id } }
 }
 
-/** Agrees at once, and sends the browser back (RFC 6749, section 4.1.2; RFC 9207). */
+/** Consents at once, and redirects the browser (RFC 6749, section 4.1.2; RFC 9207). */
 function authorize(grants: Grants, { searchParams, origin }: URL): Answer {
   const redirectUri = searchParams.get('redirect_uri') ?? ''
   const isAcceptable =

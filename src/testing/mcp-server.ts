@@ -6,11 +6,15 @@
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { type Answer, checkCount, listen, type TestRequest } from './http.ts'
+import { ScriptedAnswers } from './scripted-answers.ts'
+
+const endpointPath = '/mcp'
+const metadataPath = '/.well-known/oauth-protected-resource'
 
 /** Whether a request is let in, and with which scopes, separated by spaces. */
 type Acceptance = boolean | { readonly scope: string }
 
-/** An MCP server that listens on this machine, and does as a test says. */
+/** An MCP server on this machine that a test controls. */
 export interface TestMcpServer {
   /** The MCP endpoint. */
   readonly url: URL
@@ -70,66 +74,87 @@ export async function testMcpServer(
   } = {},
 ): Promise<TestMcpServer> {
   checkOptions('testMcpServer', options, ['bearer', 'apiKey', 'accept', 'authorizationServers'])
-  const accept = acceptanceOf(options)
-  const accepted = new Set<string>()
-  const expired = new Set<string>()
-  const refusals: { readonly status: number; left: number }[] = []
-  let scope = ''
-  const metadataPath = '/.well-known/oauth-protected-resource'
-  let url = new URL('http://127.0.0.1/mcp')
-
-  const challenge = (parameters: Readonly<Record<string, string>> = {}): string => {
-    const own = options.authorizationServers && {
-      resource_metadata: `${url.origin}${metadataPath}${url.pathname}`,
-    }
-    const all = Object.entries({ ...parameters, ...own })
-    return `Bearer ${all.map(([name, value]) => `${name}="${value}"`).join(', ')}`.trimEnd()
-  }
-  const refuse = (status: number, header?: string): Answer => ({
-    status,
-    headers: header === undefined ? {} : { 'www-authenticate': header },
-    body: { error: 'refused' },
-  })
-  const guard = (headers: Headers): Answer | undefined => {
-    const ordered = refusals.find(({ left }) => left > 0)
-    if (ordered !== undefined) {
-      ordered.left -= 1
-      return refuse(ordered.status, ordered.status === 401 ? challenge() : undefined)
-    }
-    const credential = credentialOf(headers)
-    const verdict = !expired.has(credential) && accept(headers)
-    if (verdict === false) return refuse(401, challenge())
-    const granted = typeof verdict === 'object' ? verdict.scope.split(' ') : []
-    if (scope !== '' && !scope.split(' ').every((one) => granted.includes(one))) {
-      return refuse(403, challenge({ error: 'insufficient_scope', scope }))
-    }
-    accepted.add(credential)
-    return undefined
-  }
+  const { authorizationServers } = options
+  const access = new AccessControl(acceptanceOf(options), authorizationServers !== undefined)
   const { origin, requests, close } = await listen((request) => {
-    const { pathname } = request.url
-    const { authorizationServers } = options
+    const { pathname, origin } = request.url
     if (authorizationServers !== undefined && pathname.startsWith(metadataPath)) {
-      return { body: { resource: url.href, authorization_servers: authorizationServers } }
+      const resource = new URL(endpointPath, origin).href
+      return { body: { resource, authorization_servers: authorizationServers } }
     }
-    if (pathname !== url.pathname) return { status: 404 }
-    return guard(request.headers) ?? answerMcp(request)
+    if (pathname !== endpointPath) return { status: 404 }
+    return access.check(request) ?? answerMcp(request)
   })
-  url = new URL('/mcp', origin)
   return {
-    url,
+    url: new URL(endpointPath, origin),
     requests,
     refuse(count, status = 401) {
       checkCount('refuse', count)
-      refusals.push({ status, left: count })
+      access.refuse(count, status)
     },
-    requireScope(wanted) {
-      scope = wanted
-    },
-    expireTokens() {
-      for (const credential of accepted) expired.add(credential)
-    },
+    requireScope: (scope) => access.requireScope(scope),
+    expireTokens: () => access.expire(),
     close,
+  }
+}
+
+/** Which requests to the MCP endpoint are let in. */
+class AccessControl {
+  readonly #accept: (headers: Headers) => Acceptance
+  readonly #hasMetadata: boolean
+  readonly #accepted = new Set<string>()
+  readonly #expired = new Set<string>()
+  readonly #refusals = new ScriptedAnswers<number>()
+  #requiredScope = ''
+
+  constructor(accept: (headers: Headers) => Acceptance, hasMetadata: boolean) {
+    this.#accept = accept
+    this.#hasMetadata = hasMetadata
+  }
+
+  refuse(count: number, status: number): void {
+    this.#refusals.add(status, count)
+  }
+
+  requireScope(scope: string): void {
+    this.#requiredScope = scope
+  }
+
+  /** Refuses all credentials that were accepted so far. */
+  expire(): void {
+    for (const credential of this.#accepted) this.#expired.add(credential)
+  }
+
+  /** The answer to a request that is refused; `undefined`: it is let in. */
+  check({ headers, url }: TestRequest): Answer | undefined {
+    const status = this.#refusals.next()
+    if (status !== undefined) {
+      return refusal(status, status === 401 ? this.#challenge(url) : undefined)
+    }
+    const credential = credentialOf(headers)
+    const verdict = !this.#expired.has(credential) && this.#accept(headers)
+    if (verdict === false) return refusal(401, this.#challenge(url))
+    const granted = typeof verdict === 'object' ? verdict.scope.split(' ') : []
+    const scope = this.#requiredScope
+    if (scope !== '' && !scope.split(' ').every((one) => granted.includes(one))) {
+      return refusal(403, this.#challenge(url, { error: 'insufficient_scope', scope }))
+    }
+    this.#accepted.add(credential)
+    return undefined
+  }
+
+  #challenge({ origin }: URL, parameters: Readonly<Record<string, string>> = {}): string {
+    const metadata = { resource_metadata: `${origin}${metadataPath}${endpointPath}` }
+    const all = Object.entries({ ...parameters, ...(this.#hasMetadata ? metadata : {}) })
+    return `Bearer ${all.map(([name, value]) => `${name}="${value}"`).join(', ')}`.trimEnd()
+  }
+}
+
+function refusal(status: number, challenge?: string): Answer {
+  return {
+    status,
+    headers: challenge === undefined ? {} : { 'www-authenticate': challenge },
+    body: { error: 'refused' },
   }
 }
 
@@ -166,7 +191,7 @@ function answerMcp({ method, body }: TestRequest): Answer {
   if (method !== 'POST') return { status: 405, headers: { allow: 'POST' } }
   const messages = parse(body)
   if (messages === undefined) {
-    const error = { code: -32700, message: 'The body is no JSON-RPC message.' }
+    const error = { code: -32700, message: 'The body is not a JSON-RPC message.' }
     return { status: 400, body: { jsonrpc: '2.0', id: null, error } }
   }
   const answers = messages.filter(({ id }) => id !== undefined).map(answerOne)

@@ -171,7 +171,7 @@ describe('an answer that is lost', () => {
     ])
   })
 
-  test('without a grace period, the error says that the token was lost on the way', async () => {
+  test('without a grace period, the error says that the response with the new token was lost', async () => {
     const { world, clock, call, failure } = await client({ token: cutting(false) }, (made) =>
       authorizationCode({ ...browser, issuer: made.issuer }),
     )
@@ -179,7 +179,7 @@ describe('an answer that is lost', () => {
     clock.advance(3_700_000)
     const error = await failure()
     expect(error).toMatchObject({ code: 'login_required', reason: 'rotation_lost' })
-    expect(error.message).toContain('lost on the way')
+    expect(error.message).toContain('was lost')
     expect(world.tokenRequests()).toHaveLength(3)
   })
 })

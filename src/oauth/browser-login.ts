@@ -1,0 +1,130 @@
+/**
+ * The part of a login that happens in the user's browser.
+ *
+ * @module
+ */
+import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
+import { abortable } from '../waiting.ts'
+import type { GrantSession } from './grant.ts'
+import type { LoopbackListener } from './loopback.ts'
+
+/** How the user reaches the authorization server, and comes back. */
+export interface BrowserLogin {
+  /** The authorization request. */
+  readonly url: URL
+  /** Receives the callback; `undefined` when the redirect URI is not on this machine. */
+  readonly listener: LoopbackListener | undefined
+  /** Shows the URL to the user; `undefined`: a browser is opened. May resolve to the callback URL. */
+  readonly onAuthorizationUrl:
+    | ((url: URL, options: { readonly signal: AbortSignal }) => unknown)
+    | undefined
+  /** Seconds that the user has. */
+  readonly timeout: number
+}
+
+/**
+ * Shows the URL to the user, and waits for the browser to come back.
+ *
+ * @returns The callback URL, which is not checked yet. The listener's wins over one that is returned.
+ * @throws `LoginRequiredError` when the user does not complete the login in time, or no browser can be
+ * opened; `ConfigurationError` when `onAuthorizationUrl` resolves to something else than the callback URL.
+ */
+export async function waitForCallback(
+  { name, context }: GrantSession,
+  login: BrowserLogin,
+): Promise<URL> {
+  const { listener, timeout } = login
+  const ended = new AbortController()
+  const expired = AbortSignal.timeout(timeout * 1000)
+  const signal = AbortSignal.any([context.signal, expired, ended.signal])
+  signal.throwIfAborted()
+  const shown = showUrl(name, login, signal)
+  shown.catch(() => {})
+  const arrivals = listener === undefined ? [shown] : [listener.callback, shown]
+  try {
+    return await abortable(Promise.race(arrivals), signal)
+  } catch (error) {
+    if (!expired.aborted || context.signal.aborted) throw error
+    throw new LoginRequiredError(
+      'no_credential',
+      `${name}: the user did not complete the login within ${timeout} s.`,
+      {
+        resource: context.resource,
+        provider: name,
+        remedy: 'Call `manager.login()` to try again.',
+      },
+    )
+  } finally {
+    ended.abort()
+  }
+}
+
+async function showUrl(
+  name: string,
+  { url, listener, onAuthorizationUrl }: BrowserLogin,
+  signal: AbortSignal,
+): Promise<URL> {
+  const returned =
+    onAuthorizationUrl === undefined
+      ? await openBrowser(name, url)
+      : await onAuthorizationUrl(url, { signal })
+  if (typeof returned === 'string' || returned instanceof URL) {
+    if (URL.canParse(returned)) return new URL(returned)
+    throw new ConfigurationError(
+      `${name}.onAuthorizationUrl`,
+      `${name}.onAuthorizationUrl resolved to something that is not the URL that the browser returned to.`,
+    )
+  }
+  if (listener !== undefined) return listener.callback
+  throw new ConfigurationError(
+    `${name}.onAuthorizationUrl`,
+    `${name}.onAuthorizationUrl must resolve to the URL that the browser returned to, because redirectUri is not on this machine.`,
+  )
+}
+
+/** Opens the browser, and resolves when the program that opens it has succeeded. */
+async function openBrowser(name: string, url: URL): Promise<void> {
+  const { default: open } = await import('open')
+  try {
+    const opener = await open(url.href)
+    const status = await new Promise((resolve) => opener.once('exit', resolve))
+    if (status === 0) return
+  } catch {
+    // Reported below.
+  }
+  throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
+    provider: name,
+    remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
+  })
+}
+
+/** Checks that a callback belongs to this login; only the listener has checked it already. */
+export function checkState({ name, context }: GrantSession, callback: URL, state: string): void {
+  if (callback.searchParams.get('state') === state) return
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: the URL that was returned does not belong to this login.`,
+    {
+      resource: context.resource,
+      provider: name,
+      remedy: 'Copy the whole URL from the address bar after the login that was just started.',
+    },
+  )
+}
+
+/** Checks the `iss` parameter (RFC 9207, section 2.4). openid-client does too, but its error does not name it. */
+export function checkIssuer({ name, context, server }: GrantSession, callback: URL): void {
+  const { issuer, authorization_response_iss_parameter_supported: promised } = server.metadata
+  const sender = callback.searchParams.get('iss')
+  if (sender === null ? promised !== true : sender === issuer) return
+  const { host } = new URL(issuer)
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: the response to the login ${sender === null ? 'does not say that it comes' : 'does not come'} from ${host}, where the login began.`,
+    {
+      resource: context.resource,
+      provider: name,
+      remedy: 'Nothing of it was used. If it happens again, somebody may be tampering with logins.',
+    },
+  )
+}

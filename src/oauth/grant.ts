@@ -1,0 +1,165 @@
+/**
+ * What a grant is, and the session in which one is run at an authorization server.
+ *
+ * @module
+ */
+import type { TokenEndpointResponse } from 'openid-client'
+import type { AcquireContext } from '../credential.ts'
+import { LoginRequiredError } from '../errors.ts'
+import { type Connection, connect } from './connection.ts'
+import type { DpopSession } from './dpop.ts'
+import type { OAuthOptions } from './options.ts'
+import { type RegisteredClient, registrationOf } from './registration.ts'
+import { chooseScope } from './scopes.ts'
+import type { LocatedServer } from './server.ts'
+import { OAuthCredential, type TokenSet, tokenSetOf } from './token.ts'
+
+/** One grant, as the rest of this folder writes it. */
+export interface Grant {
+  /** The provider's name. */
+  readonly name: string
+  readonly options: OAuthOptions
+  /** The user takes part, or took part once: when the grant is refused, the user must log in again. */
+  readonly interactive: boolean
+  /** It runs without the user as long as it is not refused. Default: the opposite of `interactive`. */
+  readonly unattended?: boolean
+  /** Whether the grant can replace a refresh token that was refused. Default `true`. */
+  readonly replaces?: boolean
+  /** Whether it can request further scopes. Default `true`. */
+  readonly widens?: boolean
+  /** Whether a refresh token is requested (`offline_access`). */
+  readonly offline: boolean
+  /** Obtains tokens with this grant. */
+  run(session: GrantSession): Promise<GrantResult>
+}
+
+/** The token response of a grant, and the connection that it came through. */
+export interface GrantResult {
+  readonly response: TokenEndpointResponse
+  readonly connection: Connection
+  /** The refresh token that was used; kept unless the server returns a new one. */
+  readonly refreshToken?: string
+}
+
+/** One use of a grant: for one acquisition, at one authorization server. */
+export interface GrantSession {
+  readonly name: string
+  readonly context: AcquireContext
+  readonly server: LocatedServer
+  /** `resource`, `scope` and the application's own parameters, for the token request. */
+  readonly parameters: Readonly<Record<string, string>>
+  readonly scope: string | undefined
+  readonly dpop: DpopSession | undefined
+  /** Connects as a client; by default as the one of the options. */
+  connect(registered?: RegisteredClient): Promise<Connection>
+}
+
+/** Starts a session; nothing is sent yet. */
+export function openSession(
+  { name, options, offline }: Grant,
+  context: AcquireContext,
+  server: LocatedServer,
+  dpop: DpopSession | undefined,
+): GrantSession {
+  const scope = chooseScope({
+    wanted: context.scope,
+    chosen: options.scope,
+    challenges: context.challenges,
+    before: OAuthCredential.tokensOf(context.previous)?.scope,
+    located: server.challenges,
+    resourceScopes: server.scopes,
+    issuerScopes: server.metadata.scopes_supported,
+    offline,
+  })
+  return {
+    name,
+    context,
+    server,
+    scope,
+    dpop,
+    parameters: {
+      ...(server.resource === undefined ? {} : { [server.resourceAs]: server.resource }),
+      ...options.parameters,
+      ...(scope === undefined ? {} : { scope }),
+    },
+    connect(registered = preRegistered(options)) {
+      return connect({ provider: name, options, context, server, registered, dpop })
+    },
+  }
+}
+
+function preRegistered({ clientId = '' }: OAuthOptions): RegisteredClient {
+  return { clientId, clientSecret: undefined, method: undefined }
+}
+
+/** Returns the client that tokens were issued to, with the secret of its registration. */
+export async function clientOf(
+  { client, issuer }: TokenSet,
+  context: AcquireContext,
+): Promise<RegisteredClient> {
+  if (client.clientSecret !== undefined) return client
+  return registrationOf(context, issuer, client.clientId)
+}
+
+/**
+ * Makes a credential of what a grant returned.
+ *
+ * @param scope - The scope that was requested.
+ * @param previous - The tokens that the new ones replace.
+ * @throws `CredentialError` with the code `invalid_response` when the tokens cannot be used.
+ */
+export async function credentialOf(
+  session: GrantSession,
+  { response, connection, refreshToken }: GrantResult,
+  scope: string | undefined,
+  previous: TokenSet | undefined,
+): Promise<OAuthCredential> {
+  const { name, context, server, dpop } = session
+  const origin = {
+    provider: name,
+    context,
+    issuer: server.metadata.issuer,
+    client: connection.client,
+    dpop,
+    scope,
+    refreshToken,
+    // The login before the token request may have taken minutes.
+    sentAt: connection.sentAt() ?? context.now(),
+  }
+  try {
+    return new OAuthCredential(name, await tokenSetOf(response, origin), dpop)
+  } catch (error) {
+    recoverRefreshToken(session, connection, previous)
+    throw error
+  }
+}
+
+/** Keeps the refresh token of a response that is invalid otherwise: the server has replaced the old one. */
+export function recoverRefreshToken(
+  { name, context, dpop }: GrantSession,
+  connection: Connection,
+  previous: TokenSet | undefined,
+): void {
+  const refreshToken = connection.refreshTokenOfInvalidResponse()
+  if (previous === undefined || refreshToken === undefined) return
+  if (refreshToken === previous.refreshToken) return
+  context.salvage(new OAuthCredential(name, { ...previous, refreshToken }, dpop))
+}
+
+/** The error of an acquisition that requires user interaction where there is no user. */
+export function loginRequired(
+  { name, context }: GrantSession,
+  previous: TokenSet | undefined,
+): LoginRequiredError {
+  const where = {
+    resource: context.resource,
+    provider: name,
+    remedy: 'Call `manager.login()` where the user can log in.',
+  }
+  if (context.reason === 'insufficient_scope') {
+    const message = `${name}: the server asks for further scopes, which takes a login.`
+    return new LoginRequiredError('step_up', message, where)
+  }
+  const reason = previous === undefined ? 'no_credential' : 'grant_rejected'
+  return new LoginRequiredError(reason, `${name}: the renewal requires user interaction.`, where)
+}

@@ -1,0 +1,73 @@
+/**
+ * Errors of the keychain, by what its native code says.
+ *
+ * @module
+ */
+import { cleanText, StoreError, type StoreOperation } from '../errors.ts'
+
+/** Why a call failed. */
+export interface KeychainFailure {
+  /** The message of the native code. */
+  readonly failure?: string
+  /** The native module could not be loaded. */
+  readonly isMissing?: boolean
+}
+
+/** The error of a call that takes too long. */
+export function tooLong(operation: StoreOperation, seconds: number): StoreError {
+  return new StoreError(operation, `The keychain did not answer within ${seconds} s.`, {
+    retryable: true,
+    remedy:
+      'It may be locked and waiting for the user to unlock it, or its service may have stopped. On a machine without a user, use encryptedFileStore().',
+  })
+}
+
+/** The error of a process that ended: the native code crashes at an entry that it may not read. */
+export function crashed(operation: StoreOperation): StoreError {
+  return new StoreError(operation, 'The keychain is locked, or its module has crashed.', {
+    retryable: true,
+    remedy: 'Unlock the keychain and try again.',
+  })
+}
+
+const causes: readonly (readonly [RegExp, string, string])[] = [
+  [
+    /locked|dismissed|denied|cancel|-128|-25293|-25308/i,
+    'The keychain is locked, or the user refused to unlock it.',
+    'Unlock it and try again.',
+  ],
+  [
+    /autolaunch|DBUS|D-Bus|dbus|ServiceUnknown|not provided by any|No such file|Connection refused/,
+    'There is no keychain service on this machine: D-Bus or the Secret Service does not answer.',
+    'Start the session with a keyring (gnome-keyring or KWallet), or use encryptedFileStore().',
+  ],
+  [
+    /Object does not exist|no such (?:object|collection)/i,
+    'The keychain has no default collection yet.',
+    'Unlock or create the login keyring once, for example by logging in to the desktop.',
+  ],
+]
+
+/** Maps the message of the native code. */
+export function keychainError(
+  operation: StoreOperation,
+  { failure = '', isMissing }: KeychainFailure,
+): StoreError {
+  if (isMissing === true) {
+    const isLinux = process.platform === 'linux'
+    return new StoreError('open', 'The keychain module could not be loaded.', {
+      remedy: isLinux
+        ? 'Install the library it needs: apt-get install libsecret-1-0 (Debian, Ubuntu) or dnf install libsecret (Fedora); and the optional dependency keytar, if npm left it out. Or use encryptedFileStore().'
+        : 'Install the optional dependency keytar, or pass `backend`.',
+    })
+  }
+  const cause = causes.find(([pattern]) => pattern.test(failure))
+  if (cause !== undefined) {
+    const [, message, remedy] = cause
+    return new StoreError(operation, message, { remedy, retryable: true })
+  }
+  return new StoreError(operation, `The keychain failed: ${cleanText(failure)}.`, {
+    retryable: true,
+    remedy: 'Stored records are untouched.',
+  })
+}
