@@ -84,7 +84,7 @@ export interface Credential {
    *
    * @returns `resend`: the same request should be sent again with what was learnt, at most
    * {@link CredentialProvider.maxResends} times. `renew`: the credential should be replaced, as after a
-   * 401. Nothing: the response speaks for itself.
+   * 401. Nothing: the response speaks for itself. Anything else is ignored.
    */
   observe?(
     response: ResponseHead,

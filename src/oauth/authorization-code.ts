@@ -295,7 +295,7 @@ async function askPerson(
       {
         resource: context.resource,
         provider: name,
-        remedy: 'Call `manager.reset()` and try again.',
+        remedy: 'Call `login()` to try again.',
       },
     )
   } finally {

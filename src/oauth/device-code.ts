@@ -119,7 +119,7 @@ export function deviceCode(
           {
             resource: context.resource,
             provider: name,
-            remedy: 'Call `manager.login()` for a new one.',
+            remedy: 'Call `login()` for a new one.',
           },
         )
       }

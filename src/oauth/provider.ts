@@ -348,7 +348,7 @@ function needsPerson(
   return new LoginRequiredError(reason, `${name}: ${problem}.`, {
     resource: context.resource,
     provider: name,
-    remedy: 'Call `manager.login()` where somebody can log in.',
+    remedy: 'Call `login()` where somebody can log in.',
   })
 }
 

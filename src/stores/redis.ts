@@ -150,7 +150,10 @@ export function redisStore(options: RedisStoreOptions): CredentialStore {
       if ((await take()) === 1) return
       if (performance.now() >= deadline) {
         const text = `Another process has held the lock of ${recordLabel(key)} for ${lockTimeout} s.`
-        throw new StoreError('lock', text, { retryable: true })
+        throw new StoreError('lock', text, {
+          retryable: true,
+          remedy: 'Try again, or end that process: it may wait for a person to log in.',
+        })
       }
       await pause(
         wait + Math.random() * wait,

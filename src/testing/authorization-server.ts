@@ -26,7 +26,9 @@ export interface TestAuthorizationServer {
   readonly visit: (url: URL) => Promise<void>
   /**
    * Refuses the grants of the next `count` token requests with `invalid_grant`, as when a login has ended;
-   * `Infinity` for all.
+   * `Infinity` for all, 0 to end what was ordered before. `authorizationCode` with
+   * {@link TestAuthorizationServer.visit} then logs in again; only a provider that cannot ask anybody, such as
+   * `savedLogin`, fails with `login_required`.
    */
   refuse(count: number): void
   /** Answers the next token request with this HTTP status and nothing else, such as 503. */
@@ -87,11 +89,14 @@ export async function testAuthorizationServer(
   }
   const now = options.now ?? Date.now
   const grants = new Grants({ tokenLifetime, expiresIn, rotate, scope, now })
-  const orders: { readonly answer: Answer; left: number }[] = []
-  const nextOrder = () => {
-    const order = orders.find(({ left }) => left > 0)
-    if (order !== undefined) order.left -= 1
-    return order?.answer
+  let orders: readonly { readonly answer: Answer; readonly isRefusal: boolean; left: number }[] = []
+  const order = (next: (typeof orders)[number]) => {
+    orders = [...orders, next]
+  }
+  const nextAnswer = () => {
+    const next = orders.find(({ left }) => left > 0)
+    if (next !== undefined) next.left -= 1
+    return next?.answer
   }
   const { origin, requests, close } = await listen((request) => {
     const { url, body } = request
@@ -103,7 +108,7 @@ export async function testAuthorizationServer(
       case '/authorize':
         return authorize(grants, url)
       case '/token':
-        return nextOrder() ?? answerToken(grants, request)
+        return nextAnswer() ?? answerToken(grants, request)
       case '/revoke':
         grants.revoke(new URLSearchParams(body).get('token') ?? '')
         return {}
@@ -121,9 +126,10 @@ export async function testAuthorizationServer(
     visit,
     refuse(count) {
       checkCount('refuse', count)
-      orders.push({ answer: refusal('invalid_grant'), left: count })
+      if (count === 0) orders = orders.filter(({ isRefusal }) => !isRefusal)
+      else order({ answer: refusal('invalid_grant'), isRefusal: true, left: count })
     },
-    failNext: (status) => void orders.push({ answer: { status }, left: 1 }),
+    failNext: (status) => order({ answer: { status }, isRefusal: false, left: 1 }),
     expireTokens: () => grants.expire(),
     inspect: (token) => grants.inspect(token),
     close,

@@ -19,7 +19,7 @@ export interface TestMcpServer {
   /**
    * Refuses the next requests to the MCP endpoint, whatever credential they carry.
    *
-   * @param count - How many; `Infinity` for all.
+   * @param count - How many; `Infinity` for all, 0 to end what was ordered before.
    * @param status - The HTTP status. Default 401.
    */
   refuse(count: number, status?: number): void
@@ -121,7 +121,8 @@ export async function testMcpServer(
     requests,
     refuse(count, status = 401) {
       checkCount('refuse', count)
-      refusals.push({ status, left: count })
+      if (count === 0) refusals.length = 0
+      else refusals.push({ status, left: count })
     },
     requireScope(wanted) {
       scope = wanted

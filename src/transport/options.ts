@@ -45,5 +45,9 @@ export function checkArguments(
       `${where}: the first argument must be a provider, such as apiKey({ value: env('MCP_API_KEY') }), or a selector, such as perTenant(…).`,
     )
   }
+  const { name } = source
+  if (typeof select === 'function' && (typeof name !== 'string' || name === '')) {
+    throw new ConfigurationError('selector.name', 'The selector needs a `name`.')
+  }
   checkOptions(where, options, knownOptions)
 }
