@@ -155,7 +155,10 @@ export interface CredentialSelector {
    * it is acquired anew when it is needed again. Default 1000.
    */
   readonly maxKept?: number
-  /** Says which provider serves a request. Called once for each request, not for its retries. */
+  /**
+   * Says which provider serves a request. Called once for each request, not for its retries; and by `login()`
+   * and `logout()`, with a request that is no MCP message.
+   */
   select(request: SelectionRequest): {
     /** Tells the credential from the others, such as the name of a tenant. */
     readonly key: string

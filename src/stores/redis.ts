@@ -105,7 +105,8 @@ const scripts = {
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. Its methods throw `StoreError` when Redis cannot be
- * reached, a lease was lost, or a record cannot be decrypted.
+ * reached, a lease was lost, or a record cannot be decrypted; `ConfigurationError` when there is a `url` and the
+ * package `redis` is not installed.
  */
 export function redisStore(options: RedisStoreOptions): CredentialStore {
   checkRedisOptions(options)
@@ -277,8 +278,8 @@ function connector({ client, url }: RedisStoreOptions): () => Promise<RedisClien
 
 async function createClient(url: string): Promise<RedisClient> {
   const redis = await import('redis').catch(() => {
-    throw new StoreError('open', 'The package redis is not installed.', {
-      remedy: 'Run: npm install redis, or pass a `client`.',
+    throw new ConfigurationError('redis', `${name}: the package redis is not installed.`, {
+      remedy: 'Run `npm install redis`, or pass a `client`.',
     })
   })
   const client = redis.createClient({
