@@ -84,7 +84,7 @@ export interface Credential {
    *
    * @returns `resend`: the same request should be sent again with what was learnt, at most
    * {@link CredentialProvider.maxResends} times. `renew`: the credential should be replaced, as after a
-   * 401. Nothing: the response speaks for itself.
+   * 401. Nothing: the response speaks for itself. Anything else is ignored.
    */
   observe?(
     response: ResponseHead,
@@ -155,7 +155,10 @@ export interface CredentialSelector {
    * it is acquired anew when it is needed again. Default 1000.
    */
   readonly maxKept?: number
-  /** Says which provider serves a request. Called once for each request, not for its retries. */
+  /**
+   * Says which provider serves a request. Called once for each request, not for its retries; and by `login()`
+   * and `logout()`, with a request that is no MCP message.
+   */
   select(request: SelectionRequest): {
     /** Tells the credential from the others, such as the name of a tenant. */
     readonly key: string
@@ -260,9 +263,12 @@ export interface CredentialRecord {
   readonly refused?: true
 }
 
-/** Where records rest. */
+/**
+ * Where records rest. A key is a text of 1 to 2000 characters without control characters; methods refuse any
+ * other with a {@link StoreError}. Methods throw `StoreError`; anything else is reported as one, by its class.
+ */
 export interface CredentialStore {
-  /** Reads a record. */
+  /** Reads a record; `undefined` when there is none. */
   get(key: string): Promise<CredentialRecord | undefined>
   /** Replaces a record, whole and durably or not at all. */
   set(key: string, record: CredentialRecord): Promise<void>
@@ -272,7 +278,9 @@ export interface CredentialStore {
   list(): Promise<readonly string[]>
   /**
    * Runs a task while nobody else, in this or another process, holds the lock of the key. The task's
-   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it.
+   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it. `lock` waits for
+   * the task, and gives back what it returns or throws. When `signal` aborts before the task has begun, it
+   * rejects with the signal's reason.
    */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
 }

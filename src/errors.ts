@@ -45,7 +45,10 @@ export type CredentialErrorCode =
 export interface CredentialErrorOptions {
   /** Whether the same attempt may succeed later without anybody's help. Default `false`. */
   readonly retryable?: boolean
-  /** Seconds after which another attempt makes sense. */
+  /**
+   * Seconds after which another attempt makes sense. An error that is not retryable and says nothing here is
+   * repeated for 60 seconds, unless somebody calls `login()`.
+   */
   readonly retryAfter?: number
   /** The MCP server; only its origin and path are kept, and path segments like tokens are shortened. */
   readonly resource?: string | URL
@@ -98,7 +101,8 @@ export class CredentialError extends Error {
   readonly status: number | undefined
 
   constructor(code: CredentialErrorCode, message: string, options: CredentialErrorOptions = {}) {
-    const text = options.remedy === undefined ? message : `${message} ${options.remedy}`
+    const { remedy } = options
+    const text = remedy === undefined ? message : `${withFullStop(message)} ${remedy}`
     super(text, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
@@ -106,11 +110,15 @@ export class CredentialError extends Error {
     this.resource = options.resource === undefined ? undefined : resourceLabel(options.resource)
     this.provider = options.provider
     this.tenant = options.tenant
-    this.remedy = options.remedy
+    this.remedy = remedy
     this.status = options.status
     Object.defineProperty(this, brand, { value: true })
     Object.defineProperty(this, seamEscape, { value: true })
   }
+}
+
+function withFullStop(sentence: string): string {
+  return /[.!?…:]$/.test(sentence) ? sentence : `${sentence}.`
 }
 
 /** An option is wrong. The message names the option and says what to write instead. */

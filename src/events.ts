@@ -39,8 +39,6 @@ export type CredentialEvent = {
       readonly durationMs: number
       /** Seconds of life left; absent when the credential does not expire. */
       readonly expiresIn?: number
-      /** The server had refused this very credential, and the provider has no other. */
-      readonly unchanged: boolean
       /** Its issuer, the store, or another process that renewed it first. */
       readonly source: 'network' | 'store' | 'peer'
     }

@@ -32,7 +32,6 @@ export {
   StoreError,
 } from './errors.ts'
 export type { CredentialEvent, CredentialEventListener } from './events.ts'
-export type { ClockReading } from './manager/clock.ts'
 export type { TokenManagerOptions } from './manager/options.ts'
 export { type LogoutResult, TokenManager } from './manager/token-manager.ts'
 export { apiKey } from './providers/api-key.ts'

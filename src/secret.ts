@@ -34,7 +34,8 @@ interface NodeUtil {
  * @param options.file - A `.env` file, parsed by Node's own loader, that is read when the variable
  * itself is not set. Nothing is added to the environment. Needs Node 20.16 or later.
  * @returns A source that throws {@link CredentialError} with the code `secret_unavailable` when
- * the variable is not set or is empty.
+ * the variable is not set or is empty. The error is not retryable, since it does not pass by itself; the
+ * variable is looked up again after a second, so that the process may set it later.
  * @throws {@link ConfigurationError} when the name is empty or contains `=`.
  *
  * @example
@@ -60,7 +61,12 @@ export function env(
     if (value !== undefined && value !== '') return value
     const state = value === undefined ? 'is not set' : 'is empty'
     const where = path === undefined ? '' : ` and ${String(path)} does not define it`
-    throw unavailable(`the environment variable ${name} ${state}${where}.`, `Set ${name}.`)
+    // It does not pass by itself, but the process may set it at any moment, and looking costs nothing.
+    const message = `the environment variable ${name} ${state}${where}.`
+    throw new CredentialError('secret_unavailable', message, {
+      retryAfter: 1,
+      remedy: `Set ${name}.`,
+    })
   }
 }
 

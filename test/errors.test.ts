@@ -28,6 +28,14 @@ describe('errors', () => {
     expect(new CredentialError('x', 'y', { resource: 'no URL' }).resource).toBe('<invalid URL>')
   })
 
+  test('put a full stop between what happened and what to do', () => {
+    const message = (text: string) => new CredentialError('x', text, { remedy: 'Wait.' }).message
+    expect(message('It is down')).toBe('It is down. Wait.')
+    expect(message('It is down.')).toBe('It is down. Wait.')
+    expect(message('Is it down?')).toBe('Is it down? Wait.')
+    expect(new CredentialError('x', 'It is down').message).toBe('It is down')
+  })
+
   test.each([
     [new ConfigurationError('apiKey.value', 'm'), 'ConfigurationError', 'configuration'],
     [new LoginRequiredError('no_credential', 'm'), 'LoginRequiredError', 'login_required'],

@@ -58,6 +58,8 @@ describe('env', () => {
     await expect(env(name)()).rejects.toMatchObject(unavailable(name, 'not set', `Set ${name}`))
     process.env[name] = ''
     await expect(env(name)()).rejects.toMatchObject(unavailable(name, 'empty'))
+    // It does not pass by itself, but the process may set it at any moment.
+    await expect(env(name)()).rejects.toMatchObject({ retryable: false, retryAfter: 1 })
   })
 
   test('reads a .env file where the variable is not set, and adds nothing to the environment', async () => {

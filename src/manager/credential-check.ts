@@ -25,7 +25,14 @@ export function checkCredential(credential: Credential, provider: string, now: n
     )
   }
   const expiresAt: unknown = credential.expiresAt
-  if (expiresAt === undefined) return
+  if (expiresAt === undefined) {
+    if (!('expiresIn' in credential)) return
+    throw invalid(
+      provider,
+      'resolved to a credential with `expiresIn`, which means nothing here',
+      'Leave it out, and write `expiresAt: now() + seconds * 1000`.',
+    )
+  }
   if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) {
     throw invalid(
       provider,

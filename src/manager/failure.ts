@@ -56,6 +56,7 @@ export function toCredentialError(
     return new CredentialError('timeout', `${provider}: no credential came in time.`, {
       ...where,
       retryable: true,
+      remedy: 'Raise `acquireTimeout`, or see what the provider waits for.',
     })
   }
   return new CredentialError(

@@ -23,7 +23,7 @@ export interface Failure {
   readonly waitMs: number
 }
 
-/** An error that nobody can wait out is not repeated for this long, in milliseconds. */
+/** An error that nobody can wait out is repeated for this long unless it says otherwise, in milliseconds. */
 const coolDownMs = 60_000
 /** A login makes up for failures, but a listener that logs in after every failure must not loop. */
 const maxLogins = 5
@@ -105,10 +105,11 @@ export class Failures {
 
   #waitMs(error: CredentialError, attempt: number, usableFor: number): number {
     if (error.code === 'login_required') return Infinity
-    if (!error.retryable) return coolDownMs
-    const wait = backOff(attempt, this.#random(), error.retryAfter)
+    const { retryable, retryAfter } = error
+    if (!retryable) return retryAfterMs(retryAfter) || coolDownMs
+    const wait = backOff(attempt, this.#random(), retryAfter)
     if (usableFor <= 0) return wait
     // The pause must not outlast a credential that still works: nobody would notice the failure.
-    return Math.max(shortestBackOff, Math.min(wait, usableFor / 2), retryAfterMs(error.retryAfter))
+    return Math.max(shortestBackOff, Math.min(wait, usableFor / 2), retryAfterMs(retryAfter))
   }
 }

@@ -172,7 +172,7 @@ export class Lifecycle {
       resource,
       provider: provider.name,
       tenant,
-      remedy: 'Make a new one, or a new transport.',
+      remedy: 'Call withCredentials() or authorizedFetch() again.',
     })
     held.close()
     this.#outcomes.suspend()

@@ -110,18 +110,25 @@ export function resolveOptions(
 
 function resolveWindows(renewal: NonNullable<TokenManagerOptions['renewal']>): RenewalWindows {
   checkOptions('renewal', renewal, renewalOptions)
+  const { keepFresh = false } = renewal
+  if (typeof keepFresh !== 'boolean') {
+    throw new ConfigurationError(
+      'renewal.keepFresh',
+      '`renewal.keepFresh` must be `true` or `false`.',
+    )
+  }
   const windows = {
     earlyWindow: seconds('renewal.earlyWindow', renewal.earlyWindow, 300),
     hardMargin: seconds('renewal.hardMargin', renewal.hardMargin, 10),
     jitter: renewal.jitter ?? 0.3,
   }
   if (!(windows.jitter >= 0 && windows.jitter <= 1)) {
-    throw new ConfigurationError('renewal.jitter', '`jitter` must be a number from 0 to 1.')
+    throw new ConfigurationError('renewal.jitter', '`renewal.jitter` must be a number from 0 to 1.')
   }
   if (windows.hardMargin >= windows.earlyWindow) {
     throw new ConfigurationError(
       'renewal.hardMargin',
-      '`hardMargin` must be smaller than `earlyWindow`; both are seconds before expiry.',
+      '`renewal.hardMargin` (10 by default) must be smaller than `renewal.earlyWindow`; set both.',
     )
   }
   return windows
@@ -149,6 +156,7 @@ function checkProvider(provider: CredentialProvider): void {
       'The provider must be an object with `name` and `acquire`; pass what apiKey(), bearer() or custom() returns.',
     )
   }
+  checkFunction('provider.refused', provider.refused)
   const { maxResends = 1 } = provider
   if (Number.isInteger(maxResends) && maxResends >= 1 && maxResends <= 5) return
   throw new ConfigurationError(

@@ -119,6 +119,7 @@ export class Outcomes implements AcquisitionHost {
     return this.#error(
       committed ? 'outcome_unknown' : 'timeout',
       `no credential for ${resourceLabel(resource)} within ${acquireTimeoutMs / 1000} s.`,
+      'Raise `acquireTimeout`, or see what the provider waits for.',
     )
   }
 
@@ -129,10 +130,9 @@ export class Outcomes implements AcquisitionHost {
   }
 
   #adopt(acquisition: Acquisition, { credential, source }: Obtained): Credential {
-    const { request, previous, startedAt } = acquisition
+    const { request, startedAt } = acquisition
     const { options, held, failures, refusals, scopes, reporter } = this.#parts
     const now = options.now()
-    const unchanged = held.rejected && previous === credential
     const limits = this.#deadlines(acquisition, { credential, source }, now)
     if (request.reason === 'insufficient_scope' && request.scope !== undefined) {
       scopes.granted(request.scope, credential.scope)
@@ -149,7 +149,6 @@ export class Outcomes implements AcquisitionHost {
       generation: held.generation,
       durationMs: now - startedAt,
       ...(limits.expiresAt === Infinity ? {} : { expiresIn: (limits.expiresAt - now) / 1000 }),
-      unchanged,
       source,
     })
     return credential

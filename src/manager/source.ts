@@ -14,6 +14,7 @@ import { timeLimit } from '../waiting.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 import type { ServerClock } from './clock.ts'
 import { checkCredential } from './credential-check.ts'
+import { guardStore } from './guarded-store.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Obtained, Persistence } from './persistence.ts'
@@ -40,7 +41,8 @@ export class Source {
     this.#provider = provider
     this.#options = options
     this.#serverClock = serverClock
-    const { store, account, resource, now } = options
+    const { account, resource, now } = options
+    const store = options.store && guardStore(options.store)
     this.#records = store ?? memoryRecords()
     this.#persistence =
       store === undefined || provider.restore === undefined

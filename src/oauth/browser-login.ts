@@ -51,7 +51,7 @@ export async function waitForCallback(
       {
         resource: context.resource,
         provider: name,
-        remedy: 'Call `manager.login()` to try again.',
+        remedy: 'Call `login()` to try again.',
       },
     )
   } finally {

@@ -102,7 +102,7 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
       {
         resource: context.resource,
         provider: name,
-        remedy: 'Call `manager.login()` for a new one.',
+        remedy: 'Call `login()` for a new one.',
       },
     )
   }

@@ -87,7 +87,7 @@ export class DpopSessions {
 }
 
 /** Starts a session with a new key, or with one that was kept. */
-function startDpop(
+export function startDpop(
   { algorithm, required }: Required<DpopOptions>,
   kept: JsonWebKey | undefined,
 ): DpopSession {

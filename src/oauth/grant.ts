@@ -154,7 +154,7 @@ export function loginRequired(
   const where = {
     resource: context.resource,
     provider: name,
-    remedy: 'Call `manager.login()` where the user can log in.',
+    remedy: 'Call `login()` where the user can log in.',
   }
   if (context.reason === 'insufficient_scope') {
     const message = `${name}: the server asks for further scopes, which takes a login.`

@@ -54,5 +54,19 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
     },
   })
   // What is stored says where to renew it; nothing has to be asked of the server first.
-  return { ...provider, discovers: false }
+  return {
+    ...provider,
+    discovers: false,
+    async acquire(context) {
+      // What is kept in memory alone has no lock.
+      if ('lock' in context.records || context.previous !== undefined) {
+        return provider.acquire(context)
+      }
+      throw new LoginRequiredError(
+        'no_credential',
+        `${name}() needs the option \`store\`, the one in which authorizationCode() left the login.`,
+        { provider: name, resource: context.resource },
+      )
+    },
+  }
 }

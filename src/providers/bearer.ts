@@ -42,7 +42,7 @@ export function bearer(token: Secret): CredentialProvider {
 }
 
 /** What keeps a text from being a `b64token` (RFC 6750, section 2.1); `undefined`: nothing. */
-function tokenProblem(token: string): string | undefined {
+export function tokenProblem(token: string): string | undefined {
   const problem = headerValueProblem(token)
   if (problem !== undefined) return problem
   if (/^bearer\s/i.test(token)) return 'must leave out the word Bearer, which is added'

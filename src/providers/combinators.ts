@@ -65,6 +65,7 @@ async function acquireFirst(
 ): Promise<Credential> {
   const problems: string[] = []
   let retryable = false
+  let retryAfter: number | undefined = Infinity
   let login: CredentialError | undefined
   for (const provider of providers) {
     try {
@@ -76,6 +77,9 @@ async function acquireFirst(
       if (isInUse && isCredentialError(error) && error.retryable) throw error
       if (isCredentialError(error, 'login_required')) login ??= error
       retryable ||= !isCredentialError(error) || error.retryable
+      const { retryAfter: pause } = isCredentialError(error) ? error : {}
+      retryAfter =
+        pause === undefined || retryAfter === undefined ? undefined : Math.min(pause, retryAfter)
       problems.push(describe(provider, error))
     }
   }
@@ -84,7 +88,7 @@ async function acquireFirst(
   throw new CredentialError(
     'acquire_failed',
     `None of ${providers.length} providers has a credential. ${problems.join(' ')}`,
-    { retryable },
+    { retryable, ...(retryAfter === undefined ? {} : { retryAfter }) },
   )
 }
 

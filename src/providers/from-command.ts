@@ -6,8 +6,8 @@
 import type { CredentialProvider } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { command, headerValueProblem, readSecret } from '../secret.ts'
-import { jwtExpiry } from './bearer.ts'
+import { command, readSecret } from '../secret.ts'
+import { jwtExpiry, tokenProblem } from './bearer.ts'
 
 /**
  * Sends the token that a command prints as `Authorization: Bearer`, and runs the command again before
@@ -80,9 +80,7 @@ function parse(output: string, now: number): Printed {
   const fields = fieldsOf(value)
   const token = fields === undefined ? value : find(fields, tokenNames)?.[1]
   if (typeof token !== 'string') throw unusable(`JSON without ${tokenNames.join(', ')}`)
-  if (headerValueProblem(token) !== undefined || /\s/.test(token)) {
-    throw unusable('something else than a token')
-  }
+  if (tokenProblem(token) !== undefined) throw unusable('something else than a token')
   const stated = fields === undefined ? undefined : statedExpiry(fields, now)
   return { token, expiresAt: stated ?? jwtExpiry(token, now) }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CredentialProvider, CredentialSelector, SelectionRequest } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 
 /** How {@link perTenant} keeps its tenants. */
@@ -22,9 +22,11 @@ export interface PerTenantOptions {
  *
  * Pass it to `withCredentials` or `authorizedFetch`. Combinators such as `all` go inside:
  * `perTenant(keyOf, (tenant) => all(…))`. An MCP session belongs to the user who opened it, so give each
- * tenant a client of its own, unless the server keeps no sessions.
+ * tenant a client of its own, unless the server keeps no sessions. Log in and out where the tenant is known:
+ * `await tenant.run(name, () => options.login())`.
  *
- * @param keyOf - Names the tenant that a request is for, from an `AsyncLocalStorage` or from the request.
+ * @param keyOf - Names the tenant that a request is for, from an `AsyncLocalStorage` or from the request;
+ * `undefined` where it is not known.
  * Called once for each request, not for its retries, and synchronously when the request is made.
  * @param providerFor - Makes the tenant's provider; called when the tenant is first seen.
  * @throws {@link ConfigurationError} when an argument is no function, or `maxTenants` is no positive
@@ -38,14 +40,14 @@ export interface PerTenantOptions {
  *
  * const tenant = new AsyncLocalStorage<string>()
  * const selector = perTenant(
- *   () => tenant.getStore() ?? '',
+ *   () => tenant.getStore(),
  *   (name) => apiKey({ value: file(`/run/secrets/${encodeURIComponent(name)}`) }),
  * )
  * const options = withCredentials(selector)
  * ```
  */
 export function perTenant(
-  keyOf: (request: SelectionRequest) => string,
+  keyOf: (request: SelectionRequest) => string | undefined,
   providerFor: (key: string) => CredentialProvider,
   options: PerTenantOptions = {},
 ): CredentialSelector {
@@ -63,10 +65,21 @@ export function perTenant(
     name: 'perTenant',
     maxKept: maxTenants,
     select(request) {
-      const key = keyOf(request)
+      const key: unknown = keyOf(request)
+      if (typeof key !== 'string' || key === '') throw noTenant(key)
       return { key, provider: () => providerFor(key) }
     },
   }
+}
+
+function noTenant(key: unknown): CredentialError {
+  // The rejection of a promise must not go unhandled.
+  Promise.resolve(key).catch(() => {})
+  return new CredentialError(
+    'no_tenant',
+    'perTenant: it is not known which tenant the request is for; the function returned no text.',
+    { provider: 'perTenant', remedy: 'Make the request where the tenant is known.' },
+  )
 }
 
 function checkFunction(name: string, value: unknown, example: string): void {

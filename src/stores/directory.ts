@@ -4,6 +4,7 @@
  * @module
  */
 import { chmod, mkdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import envPaths from 'env-paths'
 import { StoreError } from '../errors.ts'
 
@@ -32,6 +33,6 @@ export async function privateDirectory(directory: string): Promise<void> {
     })
   }
   throw new StoreError('open', `Others may write to the folder ${directory}.`, {
-    remedy: `Run: chmod 700 ${directory}`,
+    remedy: `Choose a folder of its own as \`directory\`, such as ${join(directory, 'mcp-credentials')}; if nothing else uses this one: chmod 700 ${directory}`,
   })
 }

@@ -209,6 +209,6 @@ function isDerivation(kdf: Derivation | undefined): boolean {
 function undecipherable(key: string): StoreError {
   return new StoreError('get', `The record of ${recordLabel(key)} cannot be decrypted.`, {
     remedy:
-      'The key or passphrase is another than the one that wrote it, or the record was changed. Nothing was deleted.',
+      'Use the key or passphrase that wrote it; nothing was deleted. If it is the same, the record was changed.',
   })
 }

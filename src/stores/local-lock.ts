@@ -90,7 +90,11 @@ async function acquire(
       throw new StoreError(
         'lock',
         `Process ${/^\d+$/.test(holder) ? holder : 'unknown'} has held the lock of ${recordLabel(key)} for ${timeout} s.`,
-        { retryable: true, remedy: 'It may be suspended, or wait for a person to log in.' },
+        {
+          retryable: true,
+          remedy:
+            'Try again, or end that process: it may be suspended, or wait for a person to log in.',
+        },
       )
     }
     await pause(

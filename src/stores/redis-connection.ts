@@ -81,8 +81,8 @@ export class RedisConnection {
 
 async function createClient(url: string): Promise<RedisClient> {
   const redis = await import('redis').catch(() => {
-    throw new StoreError('open', 'The package redis is not installed.', {
-      remedy: 'Run: npm install redis, or pass a `client`.',
+    throw new ConfigurationError('redis', 'redisStore: the package redis is not installed.', {
+      remedy: 'Run `npm install redis`, or pass a `client`.',
     })
   })
   const client = redis.createClient({

@@ -90,7 +90,8 @@ export class RedisLock {
       if ((await this.#run('take', lease)) === 1) return
       if (performance.now() >= deadline) {
         const text = `Another process has held the lock of ${recordLabel(lease.key)} for ${timeout} s.`
-        throw new StoreError('lock', text, { retryable: true })
+        const remedy = 'Try again, or end that process: it may wait for a person to log in.'
+        throw new StoreError('lock', text, { retryable: true, remedy })
       }
       await pause(
         wait + Math.random() * wait,

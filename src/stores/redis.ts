@@ -85,7 +85,8 @@ const scripts = {
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. Its methods throw `StoreError` when Redis cannot be
- * reached, a lease was lost, or a record cannot be decrypted.
+ * reached, a lease was lost, or a record cannot be decrypted; `ConfigurationError` when there is a `url` and the
+ * package `redis` is not installed.
  */
 export function redisStore(options: RedisStoreOptions): CredentialStore {
   checkRedisOptions(options)

@@ -27,7 +27,9 @@ export interface TestAuthorizationServer {
   readonly visit: (url: URL) => Promise<void>
   /**
    * Refuses the grants of the next `count` token requests with `invalid_grant`, as when a login has ended;
-   * `Infinity` for all.
+   * `Infinity` for all, 0 to end what was ordered before. `authorizationCode` with
+   * {@link TestAuthorizationServer.visit} then logs in again; only a provider that cannot ask anybody, such as
+   * `savedLogin`, fails with `login_required`.
    */
   refuse(count: number): void
   /** Answers the next token request with this HTTP status and nothing else, such as 503. */
@@ -94,9 +96,9 @@ export async function testAuthorizationServer(
     visit,
     refuse(count) {
       checkCount('refuse', count)
-      scripted.add(refusal('invalid_grant'), count)
+      scripted.addRefusals(refusal('invalid_grant'), count)
     },
-    failNext: (status) => scripted.add({ status }, 1),
+    failNext: (status) => scripted.addOnce({ status }),
     expireTokens: () => grants.expire(),
     inspect: (token) => grants.inspect(token),
     close,

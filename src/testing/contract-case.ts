@@ -17,10 +17,14 @@ export function check(holds: boolean, message: string): void {
   if (!holds) throw new Error(message)
 }
 
-/** Throws unless two JSON values are the same. */
-export function equal(actual: unknown, expected: unknown): void {
+/**
+ * Throws unless two JSON values are the same.
+ *
+ * @param what - What was looked at, such as "`get` of a deleted key".
+ */
+export function equal(actual: unknown, expected: unknown, what: string): void {
   if (same(actual, expected)) return
-  throw new Error(`Expected ${brief(expected)}, but there was ${brief(actual)}.`)
+  throw new Error(`${what}: expected ${brief(expected)}, but there was ${brief(actual)}.`)
 }
 
 function same(left: unknown, right: unknown): boolean {
@@ -36,5 +40,5 @@ function same(left: unknown, right: unknown): boolean {
 }
 
 function brief(value: unknown): string {
-  return (JSON.stringify(value) ?? 'nothing').slice(0, 200)
+  return (JSON.stringify(value) ?? 'undefined').slice(0, 200)
 }

@@ -23,7 +23,7 @@ export interface TestMcpServer {
   /**
    * Refuses the next requests to the MCP endpoint, whatever credential they carry.
    *
-   * @param count - How many; `Infinity` for all.
+   * @param count - How many; `Infinity` for all, 0 to end what was ordered before.
    * @param status - The HTTP status. Default 401.
    */
   refuse(count: number, status?: number): void
@@ -113,7 +113,7 @@ class AccessControl {
   }
 
   refuse(count: number, status: number): void {
-    this.#refusals.add(status, count)
+    this.#refusals.addRefusals(status, count)
   }
 
   requireScope(scope: string): void {

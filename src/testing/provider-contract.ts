@@ -92,7 +92,7 @@ async function checkHeaders({ provider, context }: Subject): Promise<void> {
     const isUntouched = request.headers.get(name) === before.headers.get(name)
     check(isUntouched || !isTransportHeader(name), `\`apply\` must leave the header ${name} alone.`)
   }
-  equal(request.url.origin, before.url.origin)
+  equal(request.url.origin, before.url.origin, 'The origin of the request after `apply`')
 }
 
 async function checkTimes({ provider, context }: Subject): Promise<void> {
@@ -153,7 +153,8 @@ async function checkErrors(
 
 async function checkRestore({ provider, context }: Subject): Promise<void> {
   const foreign: CredentialRecord = { version: 1, provider: 'somebody else', data: {} }
-  equal(await provider.restore?.(foreign, context()), undefined)
+  const taken = await provider.restore?.(foreign, context())
+  check(taken === undefined, '`restore` must return `undefined` for a record of another provider.')
   const credential = await acquire(provider, context())
   const { record } = credential
   if (record === undefined) return
@@ -162,15 +163,19 @@ async function checkRestore({ provider, context }: Subject): Promise<void> {
     'A provider whose credentials have a record needs `restore`.',
   )
   const copy = JSON.parse(JSON.stringify(record)) as CredentialRecord
-  equal(copy, record)
+  equal(copy, record, 'The record of a credential after JSON.parse(JSON.stringify(…))')
   const restored = await provider.restore?.(copy, context())
   check(restored !== undefined, '`restore` must take what the provider itself wrote.')
   if (restored === undefined) return
   const [first, second] = [await applied(credential, context()), await applied(restored, context())]
-  equal([...second.headers.keys()], [...first.headers.keys()])
+  equal(
+    [...second.headers.keys()],
+    [...first.headers.keys()],
+    'The names of the headers that a restored credential sends',
+  )
   const [mine, kept] = [first, second].map(({ headers }) => headers.get('Authorization'))
   check(mine === kept, 'A restored credential must send the same `Authorization`.')
-  equal(restored.expiresAt, credential.expiresAt)
+  equal(restored.expiresAt, credential.expiresAt, 'The `expiresAt` of a restored credential')
 }
 
 async function checkCommit({ provider, context }: Subject): Promise<void> {
@@ -207,7 +212,7 @@ async function checkFailedCommit({ provider, context }: Subject): Promise<void> 
     .then(() => 'resolved')
     .catch(() => 'rejected')
   if (!failed) return
-  equal(outcome, 'rejected')
+  check(outcome === 'rejected', '`acquire` must reject when `commit` does.')
   check(!sent, 'A provider must send nothing after `commit` failed.')
 }
 

@@ -6,11 +6,20 @@
 
 /** A queue of answers, each for a number of requests. */
 export class ScriptedAnswers<T> {
-  readonly #queue: { readonly answer: T; left: number }[] = []
+  readonly #queue: { readonly answer: T; readonly isRefusal: boolean; left: number }[] = []
 
-  /** Adds an answer for the next `count` requests that no earlier one is for; `Infinity` for all. */
-  add(answer: T, count: number): void {
-    this.#queue.push({ answer, left: count })
+  /** Adds an answer for the next request that no earlier one is for. */
+  addOnce(answer: T): void {
+    this.#queue.push({ answer, isRefusal: false, left: 1 })
+  }
+
+  /**
+   * Adds a refusal for the next `count` requests that no earlier answer is for; `Infinity` for all, 0 to end
+   * former refusals.
+   */
+  addRefusals(answer: T, count: number): void {
+    if (count > 0) this.#queue.push({ answer, isRefusal: true, left: count })
+    else for (const entry of this.#queue) if (entry.isRefusal) entry.left = 0
   }
 
   /** Takes the answer for one request; `undefined`: the server's own. */

@@ -16,16 +16,26 @@ import { type TestMcpServer, testMcpServer } from './mcp-server.ts'
  *
  * @example
  * ```ts
+ * import assert from 'node:assert/strict'
  * import { authorizedFetch } from 'mcp-credentials'
- * import { authorizationCode } from 'mcp-credentials/oauth'
- * import { testServers } from 'mcp-credentials/testing'
+ * import { authorizationCode, savedLogin } from 'mcp-credentials/oauth'
+ * import { memoryStore, testServers } from 'mcp-credentials/testing'
  *
- * const { resource, authorizationServer, mcp, close } = await testServers({ tokenLifetime: 60 })
- * const provider = authorizationCode({ onAuthorizationUrl: authorizationServer.visit })
- * const fetch = authorizedFetch(provider, { resource })
+ * const { resource, authorizationServer, mcp, close } = await testServers()
+ * const store = memoryStore()
+ * const person = authorizationCode({ onAuthorizationUrl: authorizationServer.visit })
+ * const login = authorizedFetch(person, { resource, store })
+ * await login.login()
+ * await login.close()
+ *
+ * const fetch = authorizedFetch(savedLogin(), { resource, store })
+ * const ping = { method: 'POST', body: '{"jsonrpc":"2.0","id":1,"method":"ping"}' }
+ * assert.equal((await fetch(resource, ping)).status, 200)
  * mcp.expireTokens()
  * authorizationServer.refuse(1) // The login has ended: what does the application tell its user?
- * await fetch(resource, { method: 'POST', body: '{}' })
+ * await assert.rejects(fetch(resource, ping), { code: 'login_required' })
+ *
+ * await fetch.close()
  * await close()
  * ```
  */

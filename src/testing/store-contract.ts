@@ -5,7 +5,7 @@
  */
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { isCredentialError } from '../errors.ts'
-import { type ContractCase, equal } from './contract-case.ts'
+import { type ContractCase, check, equal } from './contract-case.ts'
 
 const key = 'https://mcp.example.com/mcp | default'
 
@@ -38,9 +38,9 @@ export function storeContract(options: {
     {
       name: 'an empty store has nothing',
       run: on(async (store) => {
-        equal(await store.get(key), undefined)
-        equal(await store.list(), [])
-        equal(await store.delete(key), false)
+        equal(await store.get(key), undefined, '`get` of a key without a record')
+        equal(await store.list(), [], '`list` of an empty store')
+        equal(await store.delete(key), false, '`delete` of a key without a record')
       }),
     },
     {
@@ -48,9 +48,9 @@ export function storeContract(options: {
       run: on(async (store) => {
         const record = sample('first')
         await store.set(key, record)
-        equal(await store.get(key), record)
-        equal(await (await again(store)).get(key), record)
-        equal(await store.list(), [key])
+        equal(await store.get(key), record, '`get` of what `set` has written')
+        equal(await (await again(store)).get(key), record, '`get` of what another view has written')
+        equal(await store.list(), [key], '`list` after one `set`')
       }),
     },
     {
@@ -59,8 +59,8 @@ export function storeContract(options: {
         await store.set(key, { ...sample('x'.repeat(5000)), issuer: 'https://login.example.com' })
         const next = sample('short')
         await store.set(key, next)
-        equal(await (await again(store)).get(key), next)
-        equal(await store.list(), [key])
+        equal(await (await again(store)).get(key), next, '`get` after a second `set`')
+        equal(await store.list(), [key], '`list` after two `set` of one key')
       }),
     },
     {
@@ -79,9 +79,13 @@ export function storeContract(options: {
           await store.set(each, sample(`é🔑\u0000${index}`))
         const other = await again(store)
         for (const [index, each] of keys.entries()) {
-          equal((await other.get(each))?.data['accessToken'], `é🔑\u0000${index}`)
+          equal(
+            (await other.get(each))?.data['accessToken'],
+            `é🔑\u0000${index}`,
+            `\`get\` of the key ${JSON.stringify(each)}`,
+          )
         }
-        equal([...(await other.list())].sort(), [...keys].sort())
+        equal([...(await other.list())].sort(), [...keys].sort(), '`list` of several keys')
       }),
     },
     ...[1, 2, 3, 10, 100, 1000].map((size) => ({
@@ -89,7 +93,7 @@ export function storeContract(options: {
       run: on(async (store) => {
         const record = sample('ä'.repeat(size * 512))
         await store.set(key, record)
-        equal(await (await again(store)).get(key), record)
+        equal(await (await again(store)).get(key), record, `\`get\` of a record of ${size} KB`)
       }),
     })),
     {
@@ -97,11 +101,11 @@ export function storeContract(options: {
       run: on(async (store) => {
         await store.set(key, sample('one'))
         await store.set(`${key} | tenant`, sample('two'))
-        equal(await store.delete(key), true)
-        equal(await store.delete(key), false)
+        equal(await store.delete(key), true, '`delete` of a record')
+        equal(await store.delete(key), false, '`delete` of a record that was deleted')
         const other = await again(store)
-        equal(await other.get(key), undefined)
-        equal(await other.list(), [`${key} | tenant`])
+        equal(await other.get(key), undefined, '`get` of a record that was deleted')
+        equal(await other.list(), [`${key} | tenant`], '`list` after the other record was deleted')
       }),
     },
     {
@@ -111,9 +115,17 @@ export function storeContract(options: {
         await store.set(key, { version: 1, provider: 'contract', data })
         data['accessToken'] = 'after'
         const read = await store.get(key)
-        equal(read?.data['accessToken'], 'before')
+        equal(
+          read?.data['accessToken'],
+          'before',
+          '`get` after the caller has changed the object that it gave to `set`',
+        )
         ;(read?.data as Record<string, unknown>)['accessToken'] = 'after'
-        equal((await store.get(key))?.data['accessToken'], 'before')
+        equal(
+          (await store.get(key))?.data['accessToken'],
+          'before',
+          '`get` after the caller has changed the object that an earlier `get` returned',
+        )
       }),
     },
     {
@@ -132,27 +144,39 @@ export function storeContract(options: {
             inside -= 1
           })
         await Promise.all(Array.from({ length: 12 }, (_v, n) => enter(n % 2 === 0 ? store : other)))
-        equal(most, 1)
-        equal((await store.get(key))?.data['count'], 12)
+        equal(most, 1, 'the most tasks inside `lock` of one key at the same time')
+        equal(
+          (await store.get(key))?.data['count'],
+          12,
+          'a counter that 12 tasks inside `lock` have each increased by one',
+        )
       }),
     },
     {
       name: 'a lock gives back what its task gives, and is free after a failure',
       run: on(async (store) => {
-        equal(await store.lock(key, async () => 'result'), 'result')
+        equal(
+          await store.lock(key, async () => 'result'),
+          'result',
+          '`lock` must return the result of its task',
+        )
         const failure = new Error('the task failed')
         const thrown = await store
           .lock(key, () => Promise.reject(failure))
           .catch((error: unknown) => error)
-        equal(thrown === failure, true)
-        equal(await store.lock(key, async () => 'again'), 'again')
+        check(thrown === failure, '`lock` must throw the error of its task as it is.')
+        equal(
+          await store.lock(key, async () => 'again'),
+          'again',
+          '`lock` after a task that failed',
+        )
       }),
     },
     {
       name: 'locks of different keys do not wait for each other',
       run: on(async (store) => {
         const result = await store.lock(key, () => store.lock(`${key} | other`, async () => 'both'))
-        equal(result, 'both')
+        equal(result, 'both', '`lock` of one key inside `lock` of another')
       }),
     },
     {
@@ -169,8 +193,12 @@ export function storeContract(options: {
           }),
         ])
         end()
-        equal(await left[0], 'again')
-        equal(await store.get(key), sample('later'))
+        equal(await left[0], 'again', '`lock` by what a task left behind')
+        equal(
+          await store.get(key),
+          sample('later'),
+          '`get` of what was written by what a task left behind',
+        )
       }),
     },
     {
@@ -194,10 +222,14 @@ export function storeContract(options: {
         const waiting = (await again(store)).lock(key, async () => 'entered', controller.signal)
         controller.abort(reason)
         const thrown = await waiting.catch((error: unknown) => error)
-        equal(thrown === reason, true)
+        check(thrown === reason, '`lock` must throw the reason of its signal when that aborts.')
         open()
         await holding
-        equal(await store.lock(key, async () => 'free'), 'free')
+        equal(
+          await store.lock(key, async () => 'free'),
+          'free',
+          '`lock` after a waiter has given up',
+        )
       }),
     },
     {
@@ -231,14 +263,18 @@ export function storeContract(options: {
         await new Promise((resolve) => setTimeout(resolve, 20))
         open()
         await Promise.all([holding, next])
-        equal(most, 1)
+        equal(
+          most,
+          1,
+          'the most tasks inside `lock` of one key at the same time, after a waiter has given up',
+        )
       }),
     },
     {
       name: 'an impossible key is refused by a typed error',
       run: on(async (store) => {
         const thrown = await store.set('', sample('x')).catch((error: unknown) => error)
-        equal(isCredentialError(thrown), true)
+        check(isCredentialError(thrown), '`set` with an empty key must throw a StoreError.')
       }),
     },
   ]

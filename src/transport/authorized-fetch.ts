@@ -16,7 +16,7 @@ import { Router } from './router.ts'
 export interface AuthorizedFetch {
   (input: string | URL | Request, init?: RequestInit): Promise<Response>
   /**
-   * The token manager. Reading it throws a {@link ConfigurationError} where a selector chooses among several,
+   * The token manager, for `renew()` and `current()`. Reading it throws a {@link ConfigurationError} where a selector chooses among several,
    * and before the first request when there is no option `resource`.
    */
   readonly manager: TokenManager
@@ -24,7 +24,8 @@ export interface AuthorizedFetch {
    * Gets a credential before it is needed, also where a user has declined before or failures forbid to try.
    * Await it before `connect()`: the SDKs give a request up after a minute, and a login may take longer.
    *
-   * With a selector, the credential of a request to the resource itself.
+   * With a selector, it acts on the key for a request to the resource itself that is no MCP message: with
+   * `perTenant`, call it within `tenant.run(name, …)`; where the tool decides, what is selected without one.
    *
    * @param options.signal - Ends the wait, with the signal's reason.
    * @throws {@link CredentialError} when there is no credential; {@link ConfigurationError} when there is
@@ -35,7 +36,8 @@ export interface AuthorizedFetch {
    * Gives the credential up: revokes it at its issuer where that is possible (RFC 7009), and forgets it. The
    * next request acquires a new one.
    *
-   * With a selector, the credential of a request to the resource itself.
+   * With a selector, it acts on the key for a request to the resource itself that is no MCP message: with
+   * `perTenant`, call it within `tenant.run(name, …)`; where the tool decides, what is selected without one.
    *
    * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
    */

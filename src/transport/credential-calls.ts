@@ -4,7 +4,12 @@
  * @module
  */
 import type { Credential, FetchLike } from '../credential.ts'
-import { CredentialError, type CredentialErrorOptions, isCredentialError } from '../errors.ts'
+import {
+  CredentialError,
+  type CredentialErrorOptions,
+  describeThrown,
+  isCredentialError,
+} from '../errors.ts'
 import type { TransportPort } from '../manager/transport-port.ts'
 import { abortable } from '../waiting.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -65,7 +70,9 @@ async function applied(
 
 function notApplied(channel: Channel, error: unknown, signal: AbortSignal | undefined): unknown {
   const remedy = 'Check that header names and values contain only characters that HTTP allows.'
-  return foreignError(channel, 'could not be put on the request', error, signal, remedy)
+  // Only what `Headers` throws is about that.
+  const advice = error instanceof TypeError ? remedy : undefined
+  return foreignError(channel, '`apply` threw', error, signal, advice)
 }
 
 /**
@@ -88,7 +95,7 @@ export async function observeResponse(
       : observing
     return result === 'resend' || result === 'renew' ? result : undefined
   } catch (error) {
-    throw foreignError(channel, 'could not read the response', error, signal)
+    throw foreignError(channel, '`observe` threw', error, signal)
   }
 }
 
@@ -122,10 +129,9 @@ function foreignError(
 ): unknown {
   if (isCredentialError(error)) return error
   if (signal?.aborted === true) return signal.reason
-  const kind = error instanceof TypeError ? 'TypeError' : 'Error'
-  return new CredentialError(
-    'invalid_credential',
-    `${channel.port.provider}: the credential ${what} (${kind}).`,
-    { ...whereOf(channel), ...(remedy === undefined ? {} : { remedy }) },
-  )
+  const kind = describeThrown(error)
+  return new CredentialError('invalid_credential', `${channel.port.provider}: ${what} (${kind}).`, {
+    ...whereOf(channel),
+    ...(remedy === undefined ? {} : { remedy }),
+  })
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CredentialProvider, CredentialSelector } from '../credential.ts'
+import type { CredentialProvider, CredentialSelector, FetchLike } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { managerOptions, type TokenManagerOptions } from '../manager/options.ts'
 import { checkOptions } from '../options.ts'
@@ -13,6 +13,8 @@ import type { RetryPolicy } from './retry.ts'
 export interface AuthorizedFetchOptions extends TokenManagerOptions {
   /** The MCP server that the credential is bound to. It goes to this origin and to no other. */
   readonly resource: string | URL
+  /** The `fetch` beneath: for the MCP requests and for the provider's own. Default: the platform's. */
+  readonly fetch?: FetchLike
   /** When and how often a request is sent again. Default: once, after a 401. */
   readonly retry?: RetryPolicy
   /**
@@ -44,6 +46,10 @@ export function checkArguments(
       'provider',
       `${where}: the first argument must be a provider, such as apiKey({ value: env('MCP_API_KEY') }), or a selector, such as perTenant(…).`,
     )
+  }
+  const { name } = source
+  if (typeof select === 'function' && (typeof name !== 'string' || name === '')) {
+    throw new ConfigurationError('selector.name', 'The selector needs a `name`.')
   }
   checkOptions(where, options, knownOptions)
 }

@@ -211,7 +211,7 @@ export class Router {
     return new CredentialError('closed', `The authorized fetch for ${label} is closed.`, {
       provider: this.#source.name,
       ...(resource === undefined ? {} : { resource }),
-      remedy: 'Make a new one, or a new transport.',
+      remedy: 'Call withCredentials() or authorizedFetch() again.',
     })
   }
 }

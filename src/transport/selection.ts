@@ -36,8 +36,8 @@ export function selectionRequestOf({ url, method, init }: Call): SelectionReques
 /**
  * Asks a selector for a key and a provider.
  *
- * @throws `CredentialError` with the code `no_tenant` when there is no usable key; no other key's credential
- * is sent instead.
+ * @throws `ConfigurationError` when what it returns has no key, `CredentialError` with the code `no_tenant` when
+ * it throws; no other key's credential is sent instead.
  */
 export function selectProvider(
   selector: CredentialSelector,
@@ -51,8 +51,15 @@ export function selectProvider(
     throw noTenant(selector, `the function threw (${kindOf(error)})`)
   }
   const key: unknown = selection?.key
-  if (typeof key !== 'string' || key === '')
-    throw noTenant(selector, 'the function returned no text')
+  if (typeof key !== 'string' || key === '') {
+    // A promise is refused, and its rejection must not go unhandled.
+    Promise.resolve(selection).catch(() => {})
+    throw new ConfigurationError(
+      `${selector.name}.select`,
+      `${selector.name}: \`select\` must return { key, provider } at once, with a text that is not empty as \`key\`, and no promise.`,
+      { provider: selector.name },
+    )
+  }
   if (!isWellFormed(key)) throw noTenant(selector, 'the text contains a lone surrogate')
   return selection
 }

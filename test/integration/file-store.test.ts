@@ -43,7 +43,7 @@ describe('on disk', () => {
     const store = encryptedFileStore({ key, directory })
     await expect(store.get(name)).rejects.toMatchObject({
       name: 'StoreError',
-      message: expect.stringContaining(`chmod 700 ${directory}`),
+      remedy: `Choose a folder of its own as \`directory\`, such as ${join(directory, 'mcp-credentials')}; if nothing else uses this one: chmod 700 ${directory}`,
     })
   })
 
@@ -53,7 +53,9 @@ describe('on disk', () => {
     const other = encryptedFileStore({ key: randomBytes(32).toString('hex'), directory })
     await expect(other.get(name)).rejects.toMatchObject({
       name: 'StoreError',
-      message: expect.stringContaining('cannot be decrypted'),
+      message: expect.stringMatching(
+        /cannot be decrypted\. Use the key or passphrase that wrote it/,
+      ),
     })
     expect(await encryptedFileStore({ key, directory }).get(name)).toEqual(record)
   })

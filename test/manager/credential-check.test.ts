@@ -23,6 +23,11 @@ describe('a credential of a provider of your own', () => {
       /milliseconds since the epoch/,
     ],
     ['an expiry that is NaN', () => ({ apply, expiresAt: Number.NaN }), /is no number/],
+    [
+      'a life without an expiry',
+      () => ({ apply, expiresIn: 60 }),
+      /write `expiresAt: now\(\) \+ seconds \* 1000`/,
+    ],
     ['an expiry in seconds', (now: number) => ({ apply, expiresAt: now / 1000 + 60 }), /by 1000/],
   ])('that is %s is refused with what to return instead', async (_what, credential, message) => {
     expect(await errorFor(credential)).toMatchObject({
@@ -35,6 +40,10 @@ describe('a credential of a provider of your own', () => {
 
   test.each([
     ['without an expiry', () => ({ apply })],
+    [
+      'with an expiry beside a life',
+      (now: number) => ({ apply, expiresIn: 60, expiresAt: now + 60_000 }),
+    ],
     ['that never expires', () => ({ apply, expiresAt: Infinity })],
     ['with an expiry in milliseconds', (now: number) => ({ apply, expiresAt: now + 60_000 })],
   ])('%s is accepted', async (_what, credential) => {

@@ -234,6 +234,22 @@ describe('without a usable credential', () => {
     await second
   })
 
+  test('a failure that somebody may mend at any moment pauses only as long as it says', async () => {
+    const { clock, issuer, manager } = setUp()
+    const first = manager.credential()
+    await settle()
+    issuer.fail(new CredentialError('secret_unavailable', 'It is not set.', { retryAfter: 1 }))
+    await expect(first).rejects.toMatchObject({ retryable: false })
+    clock.advance(999)
+    await expect(manager.credential()).rejects.toMatchObject({ retryable: false, retryAfter: 1 })
+    clock.advance(1)
+    const second = manager.credential()
+    await settle()
+    expect(issuer.contexts).toHaveLength(2)
+    issuer.grant(60)
+    await second
+  })
+
   test('the back-off doubles, is bounded, and starts again after a success', async () => {
     const setting = setUp({}, { random: () => 0.999 })
     const { clock, issuer, manager, events } = setting
@@ -642,7 +658,7 @@ describe('keepFresh', () => {
       const { manager, issuer } = setUp({}, { acquireTimeout: 5, now: Date.now })
       const wanted = expect(manager.credential()).rejects.toMatchObject({
         code: 'timeout',
-        message: expect.stringContaining('5 s'),
+        message: expect.stringMatching(/5 s\. Raise `acquireTimeout`, or see what/),
       })
       await vi.advanceTimersByTimeAsync(5000)
       await wanted
@@ -744,6 +760,7 @@ describe('bad options', () => {
     ['renewal.earlyWindow', { renewal: { earlyWindow: Number.NaN } }],
     ['renewal.hardMargin', { renewal: { hardMargin: -1 } }],
     ['renewal.hardMargin', { renewal: { hardMargin: 300 } }],
+    ['renewal.keepFresh', { renewal: { keepFresh: 'yes' as never } }],
     ['renewal.jitter', { renewal: { jitter: 1.1 } }],
     ['acquireTimeout', { acquireTimeout: 0 }],
     ['resource', { resource: 'nowhere' }],
@@ -759,6 +776,25 @@ describe('bad options', () => {
     expect(thrown).toBeInstanceOf(ConfigurationError)
     expect(thrown).toMatchObject({ option })
     expect(inspect(thrown)).not.toContain('canary')
+  })
+
+  test.each([
+    [
+      { renewal: { earlyWindow: 5 } },
+      '`renewal.hardMargin` (10 by default) must be smaller than `renewal.earlyWindow`; set both.',
+    ],
+    [{ renewal: { jitter: 2 } }, '`renewal.jitter` must be a number from 0 to 1.'],
+    [{ renewal: { hardMargin: -1 } }, '`renewal.hardMargin` must be a positive number of seconds.'],
+    [{ renewal: { keepFresh: 1 as never } }, '`renewal.keepFresh` must be `true` or `false`.'],
+  ])('%o is told what to write instead', (options, message) => {
+    expect(() => new TokenManager(provider, { resource, ...options })).toThrow(message)
+  })
+
+  test('a provider whose `refused` is no function is refused', () => {
+    const wrong = { ...provider, refused: true as never }
+    expect(() => new TokenManager(wrong, { resource })).toThrow(
+      expect.objectContaining({ option: 'provider.refused' }) as unknown as Error,
+    )
   })
 
   test('something that is no provider is refused', () => {

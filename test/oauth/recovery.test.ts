@@ -300,6 +300,16 @@ test('refreshToken(): a 403 does not present a refresh token that was rotated lo
   expect((await next.call()).status).toBe(200)
 })
 
+test('savedLogin() without a store says that it needs one', async () => {
+  const saved = authorizedFetch(savedLogin(), { resource: 'https://mcp.example.com/mcp' })
+  await expect(saved('https://mcp.example.com/mcp')).rejects.toMatchObject({
+    code: 'login_required',
+    reason: 'no_credential',
+    message:
+      'savedLogin() needs the option `store`, the one in which authorizationCode() left the login.',
+  })
+})
+
 test('savedLogin(): a 403 is not reported as if nobody were logged in', async () => {
   const store = memoryStore()
   const { client } = await setUp({

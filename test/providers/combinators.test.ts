@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest'
 import {
   all,
   apiKey,
+  bearer,
   type Credential,
   CredentialError,
   type CredentialProvider,
   custom,
+  env,
   firstAvailable,
   rotating,
 } from '../../src/index.ts'
@@ -138,6 +140,16 @@ describe('firstAvailable', () => {
       retryable: true,
     })
   })
+})
+
+test('firstAvailable may be asked again as soon as its providers say', async () => {
+  const source = firstAvailable(
+    bearer(env('MCP_TEST_NOT_SET')),
+    bearer(env('MCP_TEST_NOT_SET_EITHER')),
+  )
+  await expect(applied(source)).rejects.toMatchObject({ retryable: false, retryAfter: 1 })
+  const other = firstAvailable(bearer(env('MCP_TEST_NOT_SET')), failing('wrong client'))
+  await expect(applied(other)).rejects.toMatchObject({ retryable: false, retryAfter: undefined })
 })
 
 describe('rotating', () => {

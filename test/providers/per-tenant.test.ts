@@ -104,6 +104,8 @@ describe('perTenant()', () => {
     ['throws', () => raise(new TypeError('top secret'))],
     ['returns a promise', () => Promise.resolve('acme')],
     ['returns nothing', () => undefined],
+    ['returns an empty text', () => ''],
+    ['returns a promise that rejects', () => Promise.reject(new Error('top secret'))],
     ['returns a lone surrogate', () => 'acme\ud800'],
   ])('refuses a function that %s', async (_what, keyOf) => {
     const error = await failure(keyOf as () => string)

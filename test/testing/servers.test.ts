@@ -80,6 +80,18 @@ describe('testMcpServer', () => {
     expect(server.requests.map((request) => request.status)).toEqual([401, 503, 202])
   })
 
+  it('ends a former order to refuse', async () => {
+    const server = await mcpServer()
+    const status = async () => (await fetch(server.url, { method: 'POST', body: '[]' })).status
+    server.refuse(Infinity)
+
+    expect(await status()).toBe(401)
+    server.refuse(0)
+    expect(await status()).toBe(202)
+    server.refuse(1)
+    expect([await status(), await status()]).toEqual([401, 202])
+  })
+
   it('lets in who has the API key, until that has expired', async () => {
     const server = await mcpServer({ apiKey: 'key-1' })
     const right = authorizedFetch(apiKey({ value: 'key-1' }), { resource: server.url })
@@ -151,6 +163,18 @@ describe('testServers', () => {
     authorizationServer.refuse(1)
 
     await expect(post(fetch)).rejects.toThrow(LoginRequiredError)
+  })
+
+  it('ends a former order to refuse, and keeps that of an outage', async () => {
+    const { authorizationServer } = await servers()
+    const status = async () =>
+      (await fetch(new URL('/token', authorizationServer.issuer), { method: 'POST' })).status
+    authorizationServer.refuse(Infinity)
+    authorizationServer.failNext(503)
+
+    expect(await status()).toBe(400)
+    authorizationServer.refuse(0)
+    expect(await status()).toBe(503)
   })
 
   it('asks for a further scope, and grants it', async () => {

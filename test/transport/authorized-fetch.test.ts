@@ -4,6 +4,7 @@ import {
   apiKey,
   authorizedFetch,
   bearer,
+  type Credential,
   type CredentialEvent,
   type CredentialProvider,
   custom,
@@ -406,6 +407,21 @@ describe('a credential', () => {
       expect(network.sent).toEqual([])
     },
   )
+
+  it('that throws an error of its own gets the advice on headers only for what `Headers` throws', async () => {
+    const messageOf = async (apply: Credential['apply']) => {
+      const { fetch } = setUp(custom({ acquire: () => ({ apply }) }), wire())
+      return ((await failureOf(fetch(resource))) as Error).message
+    }
+    const advice = 'Check that header names and values contain only characters that HTTP allows.'
+
+    expect(await messageOf(() => Promise.reject(new Error('mine')))).toBe(
+      'custom: `apply` threw (Error).',
+    )
+    expect(await messageOf(({ headers }) => headers.set('X Y', 'a'))).toBe(
+      `custom: \`apply\` threw (TypeError). ${advice}`,
+    )
+  })
 
   it('that is never put on the request is given up after 30 seconds', async () => {
     vi.useFakeTimers()

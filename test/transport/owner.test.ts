@@ -287,6 +287,29 @@ describe('the record of a tenant', () => {
 })
 
 describe('a selector', () => {
+  it.each<[string, () => unknown]>([
+    ['returns nothing', () => undefined],
+    ['returns a promise', () => Promise.reject(new Error('late'))],
+    ['returns no key', () => ({ provider: named('a') })],
+    ['returns an empty key', () => ({ key: '', provider: named('a') })],
+  ])('that %s is told what to return', async (_what, select) => {
+    const { send } = setUp({ name: 'byTool', select } as CredentialSelector)
+    await expect(send(resource)).rejects.toMatchObject({
+      code: 'configuration',
+      option: 'byTool.select',
+      message:
+        'byTool: `select` must return { key, provider } at once, with a text that is not empty as `key`, and no promise.',
+    })
+  })
+
+  it('without a name is refused when it is passed', () => {
+    const select = () => ({ key: 'a', provider: named('a') })
+    expect(() => setUp({ select } as unknown as CredentialSelector)).toThrow(
+      'The selector needs a `name`.',
+    )
+    expect(() => setUp({ name: '', select })).toThrow('The selector needs a `name`.')
+  })
+
   it('sees method, URL, and the method and the tool of an MCP message', async () => {
     const seen: SelectionRequest[] = []
     const { send } = setUp({
