@@ -108,9 +108,14 @@ export function abortable<T>(
  * not been read yet: the callback is then called a moment later, so that an answer that has arrived
  * counts.
  *
+ * @param keepsProcess - The process does not end before. Default `true`.
  * @returns Stops the timer.
  */
-export function timeLimit(milliseconds: number, onExpired: () => void): () => void {
+export function timeLimit(
+  milliseconds: number,
+  onExpired: () => void,
+  { keepsProcess = true }: { readonly keepsProcess?: boolean } = {},
+): () => void {
   let remaining = milliseconds
   let mayExtend = true
   let timer: ReturnType<typeof setTimeout>
@@ -127,6 +132,7 @@ export function timeLimit(milliseconds: number, onExpired: () => void): () => vo
       if (remaining > 0) arm()
       else onExpired()
     }, delay)
+    if (!keepsProcess) (timer as { unref?: () => void }).unref?.()
   }
   arm()
   return () => clearTimeout(timer)
@@ -136,22 +142,22 @@ export function timeLimit(milliseconds: number, onExpired: () => void): () => vo
  * Runs a task with a signal that aborts when another one does, or after a time, as {@link timeLimit}
  * measures it.
  *
- * @throws A `TimeoutError` after that time, where the task heeds its signal.
+ * @param tooLate - The reason of the signal after that time. Default: a `TimeoutError`.
+ * @throws What the task throws; it has to heed its signal.
  */
 export async function withTimeLimit<T>(
   milliseconds: number,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   task: (signal: AbortSignal) => Promise<T>,
+  tooLate: Error = new DOMException('The operation timed out.', 'TimeoutError'),
 ): Promise<T> {
   const controller = new AbortController()
-  const unsubscribe = onAbort(signal, () => controller.abort(signal.reason))
-  const stop = timeLimit(milliseconds, () =>
-    controller.abort(new DOMException('The operation timed out.', 'TimeoutError')),
-  )
+  const unsubscribe = signal && onAbort(signal, () => controller.abort(signal.reason))
+  const stop = timeLimit(milliseconds, () => controller.abort(tooLate))
   try {
     return await task(controller.signal)
   } finally {
     stop()
-    unsubscribe()
+    unsubscribe?.()
   }
 }

@@ -202,7 +202,8 @@ export class Acquisition {
   }
 
   async #run(): Promise<void> {
-    this.#stopLimit = timeLimit(this.#limitMs, () => this.#expire())
+    const keepsProcess = !this.request.background
+    this.#stopLimit = timeLimit(this.#limitMs, () => this.#expire(), { keepsProcess })
     try {
       // The provider runs in a later microtask, so that the acquisition is in its place when it settles.
       await Promise.resolve()
@@ -228,7 +229,8 @@ export class Acquisition {
       }
     } else if (this.#phase === 'running') {
       this.#phase = 'overdue'
-      this.#stopLimit = timeLimit(this.#limitMs, () => this.abandon(error))
+      const keepsProcess = false
+      this.#stopLimit = timeLimit(this.#limitMs, () => this.abandon(error), { keepsProcess })
       this.#settle({ error, timedOut: true })
     }
   }

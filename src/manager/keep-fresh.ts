@@ -7,11 +7,16 @@
 /** The longest delay of `setTimeout`; longer ones fire at once. */
 const longestTimerMs = 2 ** 31 - 1
 
+/** Credentials that live for milliseconds are not renewed all the time. */
+const shortestPauseMs = 1000
+
 /** One timer, which keeps no process alive. */
 export class KeepFresh {
   readonly #now: () => number
   readonly #renew: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** On the clock of `performance`. */
+  #renewedAt = -Infinity
 
   constructor(now: () => number, renew: () => void) {
     this.#now = now
@@ -22,11 +27,13 @@ export class KeepFresh {
   arm(due: number): void {
     this.stop()
     if (!Number.isFinite(due)) return
-    const delay = Math.min(Math.max(0, due - this.#now()), longestTimerMs)
+    const rest = this.#renewedAt + shortestPauseMs - performance.now()
+    const delay = Math.min(Math.max(0, rest, due - this.#now()), longestTimerMs)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      if (this.#now() < due) this.arm(due)
-      else this.#renew()
+      if (this.#now() < due) return this.arm(due)
+      this.#renewedAt = performance.now()
+      this.#renew()
     }, delay)
     ;(this.#timer as { unref?: () => void }).unref?.()
   }

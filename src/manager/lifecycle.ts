@@ -51,8 +51,8 @@ export class Lifecycle {
    * @param isLogin - The failure of an acquisition in the background is not the last word.
    */
   async credential(signal: AbortSignal | undefined, isLogin = false): Promise<Credential> {
-    const pending = this.whenOpen(signal)
-    if (pending !== undefined) await pending
+    let pending = this.whenOpen(signal)
+    for (; pending !== undefined; pending = this.whenOpen(signal)) await pending
     const { held, options } = this.#parts
     const state = held.state(options.now())
     if (state === 'gone') return this.#acquire(signal, isLogin)
@@ -63,8 +63,8 @@ export class Lifecycle {
 
   /** Gets a new credential although the present one is good. */
   async renew(signal: AbortSignal | undefined): Promise<Credential> {
-    const pending = this.whenOpen(signal)
-    if (pending !== undefined) await pending
+    let pending = this.whenOpen(signal)
+    for (; pending !== undefined; pending = this.whenOpen(signal)) await pending
     const cooling = this.#coolingError()
     if (cooling !== undefined) throw cooling
     return this.#join('forced', signal)
@@ -226,6 +226,8 @@ export class Lifecycle {
     const again = () =>
       wanted === 'forced' ? this.renew(signal) : this.credential(signal, isLogin)
     for (;;) {
+      let pending = this.whenOpen(signal)
+      for (; pending !== undefined; pending = this.whenOpen(signal)) await pending
       const request = this.#request(wanted === 'forced' ? wanted : this.#reason())
       const { running } = lane
       if (running === undefined) return this.#outcomes.start(request).flight.wait(signal)

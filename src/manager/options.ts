@@ -157,7 +157,13 @@ function checkProvider(provider: CredentialProvider): void {
     )
   }
   checkFunction('provider.refused', provider.refused)
-  const { maxResends = 1 } = provider
+  const { maxResends = 1, alternatives = 1 } = provider
+  if (!(Number.isInteger(alternatives) && alternatives >= 1 && alternatives <= 100)) {
+    throw new ConfigurationError(
+      'provider.alternatives',
+      `${provider.name}: \`alternatives\` must be an integer from 1 to 100.`,
+    )
+  }
   if (Number.isInteger(maxResends) && maxResends >= 1 && maxResends <= 5) return
   throw new ConfigurationError(
     'provider.maxResends',

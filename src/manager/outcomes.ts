@@ -18,6 +18,8 @@ import type { Obtained } from './persistence.ts'
 import { deadlines, type RenewalDeadlines } from './renewal.ts'
 import { stepUpPauseMs } from './scope-ladder.ts'
 
+/** What has just been issued is kept for this long, or for half of its life. */
+const shortestRenewalMs = 1000
 /** A record that was written by a clock that is further ahead than this has no reliable times. */
 const clockToleranceMs = 300_000
 
@@ -43,7 +45,7 @@ export class Outcomes implements AcquisitionHost {
   /** Starts an acquisition. There must be none, and no logout under way. */
   start(request: AcquisitionRequest): Acquisition {
     const { held, options, lane } = this.#parts
-    if (!held.open) throw new Error('acquisitions are suspended')
+    if (!held.open) throw this.loggedOutError()
     const { epoch, previous, generation } = held
     const { now, acquireTimeoutMs: limitMs } = options
     const start = { epoch, generation, previous, limitMs, startedAt: now() }
@@ -72,7 +74,7 @@ export class Outcomes implements AcquisitionHost {
   }
 
   async obtain(acquisition: Acquisition): Promise<Obtained> {
-    const { request, epoch } = acquisition
+    const { request, epoch, generation } = acquisition
     const { source, held, reporter } = this.#parts
     if (request.storeOnly !== true) {
       const { reason, background } = request
@@ -81,7 +83,8 @@ export class Outcomes implements AcquisitionHost {
       acquisition.signal.throwIfAborted()
     }
     return source.obtain(acquisition, (rest) => {
-      if (epoch === held.epoch) held.recover(rest)
+      // What is kept late must not replace what came since.
+      if (epoch === held.epoch && generation === held.generation) held.recover(rest)
     })
   }
 
@@ -99,7 +102,7 @@ export class Outcomes implements AcquisitionHost {
     const { obtained } = outcome
     // After close() its waiters still receive it; after logout() nobody does.
     if (held.closed) return obtained.credential
-    if (acquisition.epoch === held.epoch) return this.#adopt(acquisition, obtained)
+    if (acquisition.epoch === held.epoch) return this.#adoptSafely(acquisition, obtained)
     this.discard(acquisition, obtained)
     throw this.loggedOutError()
   }
@@ -127,6 +130,15 @@ export class Outcomes implements AcquisitionHost {
     const label = resourceLabel(this.#parts.options.resource)
     const problem = `the credential for ${label} was given up by logout() while it was acquired.`
     return this.#error('logged_out', problem)
+  }
+
+  /** The members of a credential may be functions of the provider, which throw. */
+  #adoptSafely(acquisition: Acquisition, obtained: Obtained): Credential {
+    try {
+      return this.#adopt(acquisition, obtained)
+    } catch (error) {
+      throw this.#failed(acquisition, error)
+    }
   }
 
   #adopt(acquisition: Acquisition, { credential, source }: Obtained): Credential {
@@ -169,8 +181,8 @@ export class Outcomes implements AcquisitionHost {
       return isAhead ? { ...limits, refreshAt: now } : limits
     }
     // What has just been issued is not renewed at once, or there would be no end to it.
-    if (limits.refreshAt > now || limits.hardAt <= now) return limits
-    return { ...limits, refreshAt: now + (limits.hardAt - now) / 2 }
+    const soonest = now + Math.min(shortestRenewalMs, Math.max(0, limits.hardAt - now) / 2)
+    return { ...limits, refreshAt: Math.max(limits.refreshAt, soonest) }
   }
 
   #failed(acquisition: Acquisition, thrown: unknown): CredentialError {

@@ -14,6 +14,7 @@ import type {
 } from '../credential.ts'
 import {
   type CredentialError,
+  cleanText,
   isCredentialError,
   LoginRequiredError,
   recordLabel,
@@ -23,6 +24,7 @@ import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 import { hasValidTimes } from './credential-check.ts'
+import { writeSoon } from './durable-write.ts'
 import { isRefusal, isSameMark, isWorthMore, type RecordOwner, recordKey } from './stored-record.ts'
 
 /** Where a credential came from: its issuer, the store, or another process that was faster. */
@@ -51,9 +53,6 @@ export interface StoredRequest {
   /** For what is rebuilt from a record. */
   readonly context: AcquireContext
 }
-
-/** Pauses before another attempt to write what must not be lost, in milliseconds. */
-const writePauses: readonly number[] = [50, 200, 800]
 
 /** One record of a store. */
 export class Persistence {
@@ -143,14 +142,18 @@ export class Persistence {
   async remove(
     revoke: (stored: Credential | undefined) => Promise<void>,
     context: AcquireContext,
+    signal: AbortSignal,
   ): Promise<void> {
-    await this.#store.lock(this.#key, async () => {
+    const task = async () => {
       const record = await this.#read()
-      const stored = this.#isBehind(record) ? undefined : await this.#restore(record, context)
+      const wanted = this.#isBehind(record) ? undefined : record
+      const stored = await this.#restore(wanted, context, signal)
+      signal.throwIfAborted()
       // First, because nothing must be revoked when the record cannot be removed.
       await this.#store.delete(this.#key)
       await revoke(stored)
-    })
+    }
+    await this.#store.lock(this.#key, task, signal)
     this.#removals += 1
     this.#unsaved = undefined
     this.#generation = 0
@@ -161,7 +164,8 @@ export class Persistence {
     const record = await this.#read()
     const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
-    const restored = this.#isBehind(record) ? undefined : await this.#restore(record, context)
+    const wanted = this.#isBehind(record) ? undefined : record
+    const restored = await this.#restore(wanted, context, signal)
     const before = restored ?? previous
     const base = Math.max(record?.generation ?? 0, this.#generation)
     // We hold the lock, so whoever left this mark died between sending a grant and writing its answer.
@@ -244,18 +248,10 @@ export class Persistence {
     }
     const next = { ...record, generation: base + 1 }
     this.#obtainedAt = record.obtainedAt ?? 0
-    for (const pause of [...writePauses, undefined]) {
-      try {
-        await this.#store.set(this.#key, next)
-        this.#unsaved = undefined
-        return
-      } catch {
-        if (pause === undefined) break
-        await new Promise((resolve) => setTimeout(resolve, pause))
-      }
-    }
     this.#unsaved = next
-    this.#failed()
+    const isWritten = await writeSoon(this.#store, this.#key, next)
+    if (!isWritten) return this.#failed()
+    if (this.#unsaved === next) this.#unsaved = undefined
   }
 
   /** Undoes the mark, or gives up what was refused; never what somebody else has written since. */
@@ -291,16 +287,19 @@ export class Persistence {
   async #restore(
     record: CredentialRecord | undefined,
     context: AcquireContext,
+    signal: AbortSignal,
   ): Promise<Credential | undefined> {
     if (record === undefined) return undefined
-    const credential = await this.#provider.restore?.(record, context)
+    // A provider that does not answer must not hold the lock for ever.
+    const restoring = Promise.resolve(this.#provider.restore?.(record, context))
+    const credential = await abortable(restoring, signal)
     // What cannot be had again without a person is never written over.
     const isOwn = record.provider === this.#provider.name && !('refreshToken' in record.data)
     if (credential !== undefined || isOwn || Object.keys(record.data).length === 0)
       return credential
     throw new StoreError(
       'get',
-      `The record of ${this.#label} belongs to ${record.provider}, and ${this.#provider.name} cannot use it.`,
+      `The record of ${this.#label} belongs to ${cleanText(record.provider)}, and ${this.#provider.name} cannot use it.`,
       { remedy: 'Set `account` to tell the two apart; nothing was changed.' },
     )
   }
@@ -308,7 +307,7 @@ export class Persistence {
   /** The credential of a record that this process has not seen yet, if it will do. */
   async #newer(
     record: CredentialRecord | undefined,
-    { reason, context }: StoredRequest,
+    { reason, context, signal }: StoredRequest,
   ): Promise<Credential | undefined> {
     const { generation = 0 } = record ?? {}
     if (record === undefined || this.#isBehind(record)) return undefined
@@ -317,7 +316,7 @@ export class Persistence {
     const { obtainedAt = 0, expiresAt = Infinity } = record
     const margin = Math.min(10_000, Math.max(0, expiresAt - obtainedAt) / 10)
     if (this.#now() >= expiresAt - margin) return undefined
-    const credential = await this.#restore(record, context)
+    const credential = await this.#restore(record, context, signal)
     const { scope } = context
     const isNarrow = scope !== undefined && !scopeCovers(credential?.scope, scope)
     if (reason === 'insufficient_scope' && isNarrow) return undefined

@@ -10,7 +10,7 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
-import { timeLimit } from '../waiting.ts'
+import { abortable, timeLimit, withTimeLimit } from '../waiting.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 import type { ServerClock } from './clock.ts'
 import { checkCredential } from './credential-check.ts'
@@ -73,7 +73,11 @@ export class Source {
       salvage: AcquireContext['salvage'],
     ) => this.#context(request, before, signal, { commit, salvage })
     if (this.#persistence === undefined) {
-      const context = contextOf(previous, async () => acquisition.commit(), recover)
+      const context = contextOf(
+        previous,
+        observed(async () => acquisition.commit()),
+        recover,
+      )
       return { credential: await this.#acquire(acquisition, context), source: 'network' }
     }
     const nothingSent = async () => {}
@@ -94,7 +98,7 @@ export class Source {
         recover(rest)
         salvage(rest)
       }
-      return this.#acquire(acquisition, contextOf(before, commit, keep))
+      return this.#acquire(acquisition, contextOf(before, observed(commit), keep))
     })
   }
 
@@ -105,9 +109,12 @@ export class Source {
     return credential
   }
 
-  /** Whether there is a login in the store, which may have to be renewed. */
+  /** Whether there is a login in the store, which may have to be renewed; a store that is silent has none. */
   async hasRecord(): Promise<boolean> {
-    return (await this.#persistence?.has()) ?? false
+    const has = this.#persistence?.has() ?? Promise.resolve(false)
+    const { acquireTimeoutMs } = this.#options
+    const limited = withTimeLimit(acquireTimeoutMs, undefined, (signal) => abortable(has, signal))
+    return limited.catch(() => false)
   }
 
   /** Tries again to write what could not be written. */
@@ -119,16 +126,18 @@ export class Source {
    * Revokes the credential, and removes its record where there is a store. There it is what is stored
    * that is revoked, unless this process has something newer.
    *
+   * @param signal - When it aborts, nothing is given up any more.
    * @returns Whether the issuer revoked it.
    * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
    */
-  async giveUp(own: Credential | undefined): Promise<boolean> {
+  async giveUp(own: Credential | undefined, signal: AbortSignal): Promise<boolean> {
     if (this.#persistence === undefined) return this.#revoke(own)
     let revoked = false
     const context = this.#idleContext(own)
-    await this.#persistence.remove(async (stored) => {
+    const revoke = async (stored: Credential | undefined) => {
       revoked = await this.#revoke(stored ?? own)
-    }, context)
+    }
+    await this.#persistence.remove(revoke, context, signal)
     return revoked
   }
 
@@ -187,6 +196,15 @@ export class Source {
       serverNow: () => now() + this.#serverClock.offset,
       random,
     }
+  }
+}
+
+/** The same, but a provider that does not wait for it leaves no unhandled rejection. */
+function observed(task: () => Promise<void>): () => Promise<void> {
+  return () => {
+    const running = task()
+    running.catch(() => {})
+    return running
   }
 }
 

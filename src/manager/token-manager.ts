@@ -6,7 +6,7 @@
  */
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { type CredentialError, StoreError } from '../errors.ts'
-import { timeLimit } from '../waiting.ts'
+import { abortable, timeLimit, withTimeLimit } from '../waiting.ts'
 import { type Flight, startFlight } from './flight.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { resolveOptions, type TokenManagerOptions } from './options.ts'
@@ -177,7 +177,7 @@ export class TokenManager {
       const reason = lifecycle.loggedOutError()
       await this.#endAcquisition(reason)
       this.#parts.lane.detach(reason)
-      const revoked = await withinLimit(source.giveUp(lifecycle.latest))
+      const revoked = await limited((signal) => source.giveUp(lifecycle.latest, signal))
       lifecycle.resume(true)
       reporter.emit({ type: 'logged_out', revoked })
       return { revoked }
@@ -218,22 +218,17 @@ function within(milliseconds: number, promise: Promise<unknown>): Promise<void> 
   })
 }
 
-async function withinLimit(revoking: Promise<boolean>): Promise<boolean> {
-  let outcome: (() => boolean) | undefined
-  const settled = revoking.then(
-    (revoked) => {
-      outcome = () => revoked
-    },
-    (error: unknown) => {
-      outcome = () => {
-        throw error
-      }
-    },
+/** Gives up in time, or not at all. */
+async function limited(giveUp: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
+  const tooLate = new StoreError(
+    'delete',
+    `The store did not answer within ${logoutLimitMs / 1000} s.`,
+    { retryable: true, remedy: 'Check the store, and log out again.' },
   )
-  await within(logoutLimitMs, settled)
-  if (outcome !== undefined) return outcome()
-  throw new StoreError('delete', `The store did not answer within ${logoutLimitMs / 1000} s.`, {
-    retryable: true,
-    remedy: 'Check the store, and log out again.',
-  })
+  return withTimeLimit(
+    logoutLimitMs,
+    undefined,
+    (signal) => abortable(giveUp(signal), signal),
+    tooLate,
+  )
 }

@@ -4,7 +4,12 @@
  * @module
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { isCredentialError, StoreError, type StoreOperation } from '../errors.ts'
+import {
+  ConfigurationError,
+  isCredentialError,
+  StoreError,
+  type StoreOperation,
+} from '../errors.ts'
 
 /** The part of a client of the package `redis` that is used. */
 export interface RedisClient {

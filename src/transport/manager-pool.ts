@@ -25,10 +25,15 @@ export class ManagerPool {
   // A map keeps the order of insertion, so the first is the one that was not used for the longest time.
   readonly #members = new Map<string, Member>()
   readonly #evictions = new Set<Promise<void>>()
+  /** Acquisitions whose end leads to another look. */
+  readonly #awaited = new WeakSet<Promise<void>>()
+  readonly #closedError: () => Error
   #closing: Promise<void> | undefined
 
-  constructor(maxKept: number) {
+  /** @param closedError - What a request after the end is told. */
+  constructor(maxKept: number, closedError: () => Error) {
     this.#maxKept = maxKept
+    this.#closedError = closedError
   }
 
   /** Whether {@link ManagerPool.close} was called. */
@@ -36,14 +41,29 @@ export class ManagerPool {
     return this.#closing !== undefined
   }
 
-  /** The manager of a key, made when there is none; it counts as in use until it is released. */
+  /**
+   * The manager of a key, made when there is none; it counts as in use until it is released.
+   *
+   * @throws What was passed for the time after the end.
+   */
   lease(key: string, make: () => Member): Member {
-    const member = this.#members.get(key) ?? make()
+    const member = this.#members.get(key) ?? this.#add(key, make)
+    if (this.closed) throw this.#closedError()
     this.#members.delete(key)
     this.#members.set(key, member)
     member.uses += 1
     this.#evict()
     return member
+  }
+
+  /** Making a manager runs code of the application, which may make the same one, or close all. */
+  #add(key: string, make: () => Member): Member {
+    const made = make()
+    const other = this.#members.get(key)
+    if (other === undefined && !this.closed) return made
+    this.#close(made)
+    if (other !== undefined) return other
+    throw this.#closedError()
   }
 
   /** Ends one use of a manager. */
@@ -64,16 +84,27 @@ export class ManagerPool {
       if (this.#members.size <= this.#maxKept) return
       const { acquiring } = member.port
       // Its renewal may have cost a refresh token already.
-      const evict = () => this.#evict()
-      acquiring?.then(evict, evict)
+      if (acquiring !== undefined) this.#evictAfter(acquiring)
       if (member.uses > 0 || acquiring !== undefined) continue
       this.#members.delete(key)
-      const eviction: Promise<void> = member.manager
-        .close()
-        .catch(() => {})
-        .finally(() => this.#evictions.delete(eviction))
-      this.#evictions.add(eviction)
+      this.#close(member)
     }
+  }
+
+  /** Looks again, once, when an acquisition has ended. */
+  #evictAfter(acquiring: Promise<void>): void {
+    if (this.#awaited.has(acquiring)) return
+    this.#awaited.add(acquiring)
+    const evict = () => this.#evict()
+    acquiring.then(evict, evict)
+  }
+
+  #close({ manager }: Member): void {
+    const eviction: Promise<void> = manager
+      .close()
+      .catch(() => {})
+      .finally(() => this.#evictions.delete(eviction))
+    this.#evictions.add(eviction)
   }
 
   async #closeAll(): Promise<void> {

@@ -51,7 +51,9 @@ export class Router {
     this.#source = source
     this.#options = options
     this.#send = options.fetch ?? ((input, init) => fetch(input, init))
-    this.#pool = new ManagerPool(isSelector(source) ? maxKeptOf(source) : 1)
+    this.#pool = new ManagerPool(isSelector(source) ? maxKeptOf(source) : 1, () =>
+      this.#closedError(),
+    )
     resolveRetryPolicy(options.retry ?? {}, 1)
     // Mistakes show here and not at the first request.
     if (options.resource !== undefined) this.#bind(options.resource)

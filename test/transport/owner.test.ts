@@ -227,7 +227,7 @@ describe('a pool of managers', () => {
     const flushed = deferred<void>()
     const member = (close: () => Promise<void>) => () =>
       ({ manager: { close }, port: {}, uses: 0 }) as never
-    const pool = new ManagerPool(1)
+    const pool = new ManagerPool(1, () => new Error('closed'))
     let isClosed = false
 
     pool.release(
