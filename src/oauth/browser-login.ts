@@ -124,7 +124,7 @@ export function checkIssuer({ name, context, server }: GrantSession, callback: U
     {
       resource: context.resource,
       provider: name,
-      remedy: 'Nothing of it was used. If it happens again, somebody may be tampering with logins.',
+      remedy: 'The response was not used. If it happens again, logins may have been tampered with.',
     },
   )
 }

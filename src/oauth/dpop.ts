@@ -1,5 +1,5 @@
 /**
- * Proof of possession: tokens that are of no use without their key.
+ * Proof of possession: tokens that cannot be used without their key.
  *
  * @module
  */

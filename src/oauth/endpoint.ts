@@ -1,7 +1,7 @@
 /**
  * Which servers may be contacted for OAuth, and how much they may answer.
  *
- * Documents that name endpoints are written by servers that nobody has verified yet, so every URL in
+ * Documents that name endpoints are written by servers that are not verified yet, so every URL in
  * them is checked before it is used (MCP 2026-07-28, Security Best Practices, SSRF).
  *
  * @module

@@ -27,12 +27,12 @@ export interface ErrorContext {
   readonly resource: URL
   /** The issuer, as far as it is known. */
   readonly issuer: string | undefined
-  /** Only a person can replace a grant that the server refuses. */
+  /** A grant that the server refuses requires user interaction. */
   readonly interactive: boolean
 }
 
-/** Codes that mean: the grant is over, and no repetition helps. */
-const grantIsOver: ReadonlySet<string> = new Set([
+/** Codes that mean that the grant is invalid, so that a repetition fails too. */
+const invalidGrantCodes: ReadonlySet<string> = new Set([
   'invalid_grant',
   'access_denied',
   'expired_token',
@@ -52,7 +52,7 @@ const remedies: Readonly<Record<string, string>> = {
   invalid_request: 'Compare the parameters with what the server expects.',
 }
 
-/** Whether a server said that the grant which was sent is no longer good. */
+/** Whether a server said that the grant which was sent is invalid. */
 export function isGrantRefused(error: unknown): boolean {
   return error instanceof ResponseBodyError && refusedGrant(error.error, error.status)
 }
@@ -69,7 +69,7 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'OAUTH_TIMEOUT'
 }
 
-/** Whether the same request may succeed in a moment: nobody answered, or only to say that they are busy. */
+/** Whether the same request may succeed in a moment: there was no response, or the server is busy. */
 export function isPassing(error: unknown): boolean {
   if (isOutcomeUnknown(error)) return true
   const { cause, response = cause } = error as { cause?: unknown; response?: unknown }
@@ -191,7 +191,7 @@ function responseError(
     if (interactive) {
       return new LoginRequiredError('grant_rejected', said, { ...where, remedy: 'Log in again.' })
     }
-    const remedy = 'The grant is no longer good; supply a new one.'
+    const remedy = 'The grant has expired or is invalid; supply a new one.'
     return new CredentialError(code === '' ? 'invalid_grant' : code, said, { ...where, remedy })
   }
   // A wrong secret is answered with a bare 401 or 403 by more than one large server.
@@ -201,9 +201,9 @@ function responseError(
   return new CredentialError(known, said, { ...where, ...(remedy === undefined ? {} : { remedy }) })
 }
 
-/** A bare 400 is how some servers answer a refresh token that is no longer good. */
+/** Some servers answer an invalid refresh token with a 400 without a code. */
 function refusedGrant(code: string, status: number): boolean {
-  return grantIsOver.has(code) || (status === 400 && code === '')
+  return invalidGrantCodes.has(code) || (status === 400 && code === '')
 }
 
 /** The server's code, if it has the form of one (RFC 6749, section 5.2); otherwise empty. */

@@ -112,7 +112,7 @@ export async function locateServer(
   if (published === undefined && known !== undefined) return known
   const issuer = chooseIssuer(options, published, resource, before)
   const isLegacy = published === undefined && options.issuer === undefined
-  // Nobody wrote the issuer of a server that publishes nothing, so both ways to write it are its own.
+  // The issuer of a server that publishes nothing is derived here, so both ways to write it are accepted.
   const accepted = isLegacy ? `${issuer}/` : undefined
   const found = await readMetadata(options, rules, issuer, accepted)
   const metadata = found ?? (isLegacy ? defaultMetadata(resource) : undefined)

@@ -86,7 +86,7 @@ export class Grants {
     }
   }
 
-  /** What an access token is for; `undefined`: it is void. */
+  /** What an access token is for; `undefined`: it is invalid. */
   inspect(token: string): TokenGrant | undefined {
     const found = this.#accessTokens.get(token)
     if (found === undefined || found.family.revoked) return undefined
@@ -132,7 +132,7 @@ export class Grants {
     const token = this.#refreshTokens.get(text)
     if (token === undefined || token.family.clientId !== clientId) return refusal('invalid_grant')
     const { family } = token
-    // Somebody has a copy: nobody may go on with this login (RFC 9700, section 4.14.2).
+    // A replay shows that the token was copied, so the login ends (RFC 9700, section 4.14.2).
     if (token.spent) family.revoked = true
     if (family.revoked) return refusal('invalid_grant')
     if (!this.#options.rotate) return this.#issue(family, undefined)

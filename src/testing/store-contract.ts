@@ -36,7 +36,7 @@ export function storeContract(options: {
 
   return [
     {
-      name: 'an empty store has nothing',
+      name: 'an empty store has no records',
       run: on(async (store) => {
         equal(await store.get(key), undefined, '`get` of a key without a record')
         equal(await store.list(), [], '`list` of an empty store')
@@ -44,7 +44,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'a record comes back as it was, also to somebody else',
+      name: 'a record is read back unchanged, also by another process',
       run: on(async (store) => {
         const record = sample('first')
         await store.set(key, record)
@@ -54,7 +54,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'a record is replaced whole',
+      name: 'a record is replaced as a whole',
       run: on(async (store) => {
         await store.set(key, { ...sample('x'.repeat(5000)), issuer: 'https://login.example.com' })
         const next = sample('short')
@@ -109,7 +109,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'what the caller does to a record afterwards does not show',
+      name: 'a record does not change with the object that was stored or read',
       run: on(async (store) => {
         const data: Record<string, unknown> = { accessToken: 'before' }
         await store.set(key, { version: 1, provider: 'contract', data })
@@ -129,7 +129,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'a lock lets one task run at a time, and all of them in the end',
+      name: 'a lock runs one task at a time, and all of them in the end',
       run: on(async (store) => {
         const other = await again(store)
         let inside = 0
@@ -153,7 +153,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'a lock gives back what its task gives, and is free after a failure',
+      name: 'a lock returns the result of its task, and is released after a failure',
       run: on(async (store) => {
         equal(
           await store.lock(key, async () => 'result'),
@@ -180,7 +180,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'what a task left behind may write and lock when the task is over',
+      name: 'work that outlives its task may write and lock after the task has ended',
       run: on(async (store) => {
         let end: () => void = () => {}
         const isOver = new Promise<void>((resolve) => {
@@ -202,7 +202,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'who waits for a lock may give up, with a reason of its own',
+      name: 'a waiter for a lock may abort, and rejects with its own reason',
       run: on(async (store) => {
         const controller = new AbortController()
         const reason = new Error('no time')
@@ -233,7 +233,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'a waiter that gives up while it is the last one does not let others in',
+      name: 'the last waiter that aborts does not let others in',
       run: on(async (store) => {
         const other = await again(store)
         let inside = 0
@@ -271,7 +271,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'an impossible key is refused by a typed error',
+      name: 'an invalid key is refused with a typed error',
       run: on(async (store) => {
         const thrown = await store.set('', sample('x')).catch((error: unknown) => error)
         check(isCredentialError(thrown), '`set` with an empty key must throw a StoreError.')

@@ -178,7 +178,7 @@ describe('the way back', () => {
           isAbsent ? `does not say that it comes from ${host}` : `does not come from ${host}`,
         ),
       })
-      expect(error.message).toContain('Nothing of it was used.')
+      expect(error.message).toContain('The response was not used.')
       expect(world.tokenRequests()).toEqual([])
     },
   )
