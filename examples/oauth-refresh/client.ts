@@ -23,8 +23,9 @@ const server = await startOAuthServer({ issuer })
 
 // Somebody logged in once, elsewhere, and kept the refresh token.
 const login = authorizationCode({ clientId, issuer, onAuthorizationUrl: approve })
-const { manager } = authorizedFetch(login, { resource: server.url })
-const { record } = await manager.credential()
+const elsewhere = authorizedFetch(login, { resource: server.url })
+const { record } = await elsewhere.login()
+await elsewhere.close()
 
 const provider = refreshToken({
   clientId,
@@ -32,7 +33,8 @@ const provider = refreshToken({
   refreshToken: String(record?.data['refreshToken']),
 })
 const client = new Client({ name: 'refresh-example', version: '1.0.0' })
-await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
+const options = withCredentials(provider)
+await client.connect(new StreamableHTTPClientTransport(server.url, options))
 
 server.revokeAll()
 const calls = Array.from({ length: 20 }, (_value, index) =>
@@ -44,5 +46,6 @@ console.log(`${answers.length} calls were answered; the token requests were ${gr
 assert.deepEqual(grants, ['authorization_code', 'refresh_token', 'refresh_token'])
 
 await client.close()
+await options.close()
 await server.close()
 await authorizationServer.close()

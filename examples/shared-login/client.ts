@@ -18,9 +18,9 @@ process.env['MCP_STORE_KEY'] = randomBytes(32).toString('base64')
 const directory = await mkdtemp(join(tmpdir(), 'shared-login-'))
 const store = encryptedFileStore({ key: env('MCP_STORE_KEY'), directory })
 const login = authorizationCode({ onAuthorizationUrl: authorizationServer.approve })
-const { manager } = authorizedFetch(login, { resource: server.url, store })
-await manager.credential()
-await manager.close()
+const fetch = authorizedFetch(login, { resource: server.url, store })
+await fetch.login()
+await fetch.close()
 console.log('somebody logged in; the store holds:', await store.list())
 
 const workers = [1, 2, 3].map((number) => {

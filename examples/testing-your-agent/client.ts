@@ -12,6 +12,7 @@ async function ask(client: Client, text: string): Promise<string> {
     return JSON.stringify(content)
   } catch (error) {
     if (isCredentialError(error, 'login_required')) return 'Please log in again.'
+    // What does not pass by itself, such as a variable that is not set, is for whoever runs the agent.
     return isCredentialError(error) && error.retryable ? 'Try again soon.' : 'Something is wrong.'
   }
 }
