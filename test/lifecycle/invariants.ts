@@ -44,6 +44,10 @@ export function checkStart(world: World, started: Acquisition, context: AcquireC
     violate(world, 'a manager goes on renewing after logout()')
   }
   if (isUnasked) checkKept(world, member, seat)
+  if (started.interactive === seat.announcedBackground) {
+    violate(world, 'an acquisition in the background may ask a person, or one for a caller may not')
+  }
+  if (started.reason !== 'insufficient_scope') checkScope(world, started)
   checkRate(world, seat, started)
   checkStepUps(world, seat, started)
 }
@@ -73,6 +77,19 @@ function checkStepUps(world: World, seat: Seat, started: Acquisition): void {
   }
 }
 
+/** A renewal asks for what was granted before, and not for what a server named and nobody granted. */
+function checkScope(world: World, { tenant, scope = '' }: Acquisition): void {
+  const granted = new Set<string>()
+  for (const token of world.tokens.values()) {
+    if (token.tenant !== tenant) continue
+    for (const name of (token.scope ?? '').split(' ')) granted.add(name)
+  }
+  const unknown = scope.split(' ').filter((name) => name !== '' && !granted.has(name))
+  if (unknown.length > 0) {
+    violate(world, `a renewal asks for ${unknown.join(' ').slice(0, 60)}, which nobody granted`)
+  }
+}
+
 /** A single-use grant is sent. */
 export function checkRedemption(
   world: World,
@@ -81,6 +98,7 @@ export function checkRedemption(
   signal: AbortSignal,
 ): void {
   const { member } = now
+  if (signal.aborted) violate(world, `${grant.name} is sent for an acquisition that was cancelled`)
   const elapsed = world.time.elapsed()
   const limit = limitOf(world)
   for (const earlier of grant.redeemedBy) {
@@ -165,6 +183,7 @@ export function noteLogout(world: World, call: Call): void {
     if (token.tenant === tenant && isMine(token) && !world.storeFailed) member.loggedOut.add(token)
   }
   seat.loggedOutAt = call.settledOrder
+  seat.logouts.push(order)
   seat.lastPerson = call.settledOrder
   // Whoever waited for the end of the logout asks then.
   const isWaiting = [...call.member.open].some(
@@ -172,6 +191,29 @@ export function noteLogout(world: World, call: Call): void {
   )
   if (isWaiting) seat.lastCall = tick(world)
   seat.current = undefined
+}
+
+/** What came for a grant that was sent before a logout is revoked. */
+export function checkRevoked(world: World): void {
+  if (world.config.stored) return
+  for (const { seats, closedAt } of world.members) {
+    for (const { acquisitions, logouts } of seats.values()) {
+      for (const { token, answered, committed, order, settledOrder } of acquisitions) {
+        if (!answered || !committed || token === undefined || token.revocationAsked) continue
+        if (closedAt > 0 && closedAt < settledOrder) continue
+        const isOutdated = logouts.some((logout) => order < logout && logout < settledOrder)
+        if (isOutdated) violate(world, `${token.name} came after the logout and is not revoked`)
+      }
+    }
+  }
+}
+
+/** Managers that are not needed any more are closed. */
+export function checkManagers(world: World, { name, seats }: Member, most: number): void {
+  let open = 0
+  for (const { made, ended } of seats.values()) open += made - ended
+  const allowed = world.config.form === 'tenants' ? most : Math.min(most, 1)
+  if (open > allowed) violate(world, `${open} managers of ${name} are not closed`)
 }
 
 /** A call has settled. */

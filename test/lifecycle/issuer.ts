@@ -67,6 +67,9 @@ async function acquire(
     retryable: true,
     settledOrder: Infinity,
     settledAt: Infinity,
+    committed: false,
+    answered: false,
+    reportedOrder: Infinity,
     token: undefined,
   }
   note(
@@ -85,6 +88,7 @@ async function acquire(
     settle(acquisition.token === undefined || acquisition.token.isDoubtful ? 'failed' : 'delivered')
     const made = acquisition.token
     if (made !== undefined) {
+      acquisition.answered = !made.isDoubtful
       seatOf(member, tenant).delivered = made
       made.isLate = typeof made.expiresAt === 'number' && made.expiresAt <= time.wall()
     }
@@ -150,6 +154,7 @@ async function answer(
 function redeem(world: World, acquisition: Acquisition, grant: Grant, signal: AbortSignal): void {
   note(world, `${acquisition.member.name}: ${grant.name} is redeemed`)
   checkRedemption(world, acquisition, grant, signal)
+  acquisition.committed = true
   const isKnownUsed = grant.redeemedBy.some(({ state }) => state === 'delivered')
   grant.redeemedBy.push(acquisition)
   if (!isKnownUsed) return
@@ -180,6 +185,7 @@ function issue(
     rejectedAt: Infinity,
     diesAt: world.time.truth() + (oddity === undefined ? (life ?? Infinity) : 60) * 1000,
     revoked: false,
+    revocationAsked: false,
     storedOrder: Infinity,
     oddity,
     obtainedAt: now,
@@ -220,7 +226,9 @@ export function credentialOf(world: World, member: Member, token: Token): MadeCr
     },
     apply({ headers, url }) {
       if (url.pathname !== '/moved') checkApplied(world, member, token, headers)
-      headers.set('Authorization', `Bearer ${token.name}`)
+      const put = () => headers.set('Authorization', `Bearer ${token.name}`)
+      if (world.applySeconds === 0 || world.config.form === 'manager') return put()
+      return world.time.sleep(world.applySeconds * 1000).then(put)
     },
   }
 }
@@ -228,6 +236,7 @@ export function credentialOf(world: World, member: Member, token: Token): MadeCr
 function revoke(world: World, credential: Credential): Promise<boolean> {
   const { token } = credential as MadeCredential
   note(world, `revoke ${token.name}: ${world.revoke}`)
+  token.revocationAsked = true
   if (world.revoke === 'throws') throw new TypeError('revoke threw')
   if (world.revoke === 'rejects') return Promise.reject(new TypeError('revoke failed'))
   if (world.revoke === 'never') return new Promise(() => {})

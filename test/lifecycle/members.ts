@@ -5,6 +5,7 @@ import { issuerFor } from './issuer.ts'
 import { serve, storeFor } from './server.ts'
 import { makeSubject } from './subject.ts'
 import {
+  type Acquisition,
   type Call,
   type Listener,
   type Member,
@@ -32,6 +33,7 @@ export function join(world: World, name: string): Member {
     provider: (tenant = '') => {
       if (self !== undefined) {
         const seat = seatOf(self, tenant)
+        seat.made += 1
         seat.entitlements.push(time.counted())
         seat.lastPerson = tick(world)
         seat.current = undefined
@@ -62,6 +64,7 @@ export function join(world: World, name: string): Member {
     sawClosed: false,
     acts: 0,
   }
+  if (config.form !== 'tenants') seatOf(self, '').made = 1
   world.members.push(self)
   return self
 }
@@ -246,7 +249,10 @@ function hear(world: World, member: Member, event: CredentialEvent): unknown {
   const { time: _time, resource: _resource, provider: _provider, ...details } = event
   note(world, `${member.name}: event ${JSON.stringify(details)}`)
   checkEvent(world, member, seat, event)
+  if (event.type === 'acquire_start') seat.announcedBackground = event.background
+  if (event.type === 'acquire_failure') reported(world, seat.acquisitions.at(-1))
   if (event.type === 'closed') {
+    seat.ended += 1
     member.sawClosed = true
     // The manager of a tenant that was evicted starts anew.
     seat.lastPerson = tick(world)
@@ -261,6 +267,7 @@ function hear(world: World, member: Member, event: CredentialEvent): unknown {
   }
   if (event.type === 'acquire_success') {
     const token = event.source === 'network' ? seat.delivered : seat.restored
+    if (event.source === 'network') reported(world, token?.acquisition)
     if (token !== undefined) {
       token.isLate ||= (event.expiresIn ?? 1) <= 0
       if (event.source === 'network') checkNarrowing(world, member, seat, token)
@@ -270,6 +277,10 @@ function hear(world: World, member: Member, event: CredentialEvent): unknown {
     seat.isStored = event.source !== 'network'
   }
   return react(world, member, tenant, event)
+}
+
+function reported(world: World, acquisition: Acquisition | undefined): void {
+  if (acquisition !== undefined) acquisition.reportedOrder = tick(world)
 }
 
 /** What a listener does of its own accord: a few times, or a story would not end. */

@@ -1,6 +1,7 @@
 /** Everything that can happen, in random order. */
 import fc from 'fast-check'
-import type { Config, IssuerMode, Listener, ServerMode } from './types.ts'
+import { situation } from './situations.ts'
+import type { Config, IssuerMode, Listener, ServerMode, StoreMode } from './types.ts'
 
 export type Operation =
   | {
@@ -31,7 +32,9 @@ export type Operation =
   | { readonly do: 'advance' | 'jump' | 'freeze'; readonly seconds: number }
   | { readonly do: 'issuer'; readonly mode: IssuerMode }
   | { readonly do: 'server'; readonly mode: ServerMode }
-  | { readonly do: 'store'; readonly mode: 'ok' | 'slow' | 'fails' | 'set fails' | 'delete fails' }
+  | { readonly do: 'approach renewal'; readonly tenant: string }
+  | { readonly do: 'apply'; readonly seconds: number }
+  | { readonly do: 'store'; readonly mode: StoreMode }
   | { readonly do: 'grants'; readonly mode: 'asked' | 'less' | 'nothing' }
   | { readonly do: 'revocation'; readonly mode: 'ok' | 'false' | 'throws' | 'rejects' | 'never' }
   | { readonly do: 'date'; readonly seconds: number }
@@ -48,7 +51,7 @@ const often = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
     { weight: 2, arbitrary: fc.constantFrom(...others) },
   )
 
-const listener: fc.Arbitrary<Listener> = fc.record({
+const anyListener: fc.Arbitrary<Listener> = fc.record({
   on: often<Listener['on']>(
     'never',
     'any',
@@ -73,6 +76,12 @@ const listener: fc.Arbitrary<Listener> = fc.record({
     'credential',
   ),
 })
+
+/** What applications do in listeners most of all. */
+const listener = fc.oneof(
+  { weight: 9, arbitrary: anyListener },
+  { weight: 1, arbitrary: fc.constant<Listener>({ on: 'login_required', does: 'login' }) },
+)
 
 const settings: fc.Arbitrary<Config> = fc
   .record({
@@ -255,7 +264,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       mode: fc.constantFrom(
         'ok' as const,
         'slow' as const,
-        'slow' as const,
+        'slow once' as const,
         'fails' as const,
         'set fails' as const,
         'delete fails' as const,
@@ -284,6 +293,14 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('date' as const), seconds: hours }) },
   {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('apply' as const), seconds: fc.constantFrom(0, 3) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('approach renewal' as const), tenant }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       do: fc.constantFrom('somebody writes' as const, 'somebody deletes' as const),
@@ -292,7 +309,13 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
 )
 
+/** Mostly single operations; now and then a sequence that belongs together. */
+const part: fc.Arbitrary<readonly Operation[]> = fc.oneof(
+  { weight: 20, arbitrary: operation.map((one) => [one]) },
+  { weight: 1, arbitrary: situation },
+)
+
 export const stories: fc.Arbitrary<Story> = fc.record({
   config: settings,
-  operations: fc.array(operation, { minLength: 20, maxLength: 60 }),
+  operations: fc.array(part, { minLength: 20, maxLength: 50 }).map((parts) => parts.flat()),
 })

@@ -37,6 +37,7 @@ export function makeWorld(config: Config): World {
     revoke: 'ok',
     server: { kind: 'ok' },
     store: 'ok',
+    applySeconds: 0,
     dateOff: 0,
     storeFailed: false,
     recordsDeleted: false,
@@ -138,6 +139,8 @@ async function perform(world: World, cast: Cast, operation: Operation): Promise<
       return time.jump(operation.seconds * 1000)
     case 'freeze':
       return freeze(world, operation.seconds)
+    case 'approach renewal':
+      return approachRenewal(world, cast.main, options(world, operation.tenant).tenant)
     default:
       return change(world, cast, operation)
   }
@@ -181,6 +184,16 @@ function abortSome(world: World, shared: boolean): void {
   for (const call of chosen) abort(world, call)
 }
 
+/** Lets time pass until two seconds before the credential may be renewed. */
+async function approachRenewal(world: World, main: Member, tenant: string): Promise<void> {
+  const expiresAt = main.seats.get(tenant)?.current?.expiresAt
+  const { life = 0 } = world.config
+  if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) return
+  const early = Math.min(300, Math.max(life / 5, Math.min(30, life / 2)))
+  const left = expiresAt - early * 1000 - 2000 - world.time.wall()
+  if (left > 0) await world.time.advance(left, () => world.violations.length > 0)
+}
+
 async function freeze(world: World, seconds: number): Promise<void> {
   world.frozenAnswers = isAnswerComing(world, seconds)
   await world.time.freeze(seconds * 1000)
@@ -192,7 +205,7 @@ async function freeze(world: World, seconds: number): Promise<void> {
 /** An answer that an issuer gives in time, though the process is stopped when it comes. */
 function isAnswerComing(world: World, seconds: number): boolean {
   const mode = world.issuer
-  if (mode.kind !== 'slow') return false
+  if (mode.kind !== 'slow' || world.applySeconds > 0) return false
   const now = world.time.elapsed()
   const open = world.members.flatMap(({ seats }) =>
     [...seats.values()].flatMap(({ acquisitions }) => acquisitions),
@@ -226,6 +239,9 @@ async function change(world: World, { main }: Cast, operation: Change): Promise<
       return
     case 'revocation':
       world.revoke = operation.mode
+      return
+    case 'apply':
+      world.applySeconds = operation.seconds
       return
     case 'date':
       world.dateOff = operation.seconds * 1000
@@ -263,6 +279,7 @@ async function meddle(world: World, main: Member, what: string, tenant: string):
     rejectedAt: Infinity,
     diesAt: world.time.truth() + life * 1000,
     revoked: false,
+    revocationAsked: false,
     storedOrder: tick(world),
   }
   world.tokens.set(token.name, token)

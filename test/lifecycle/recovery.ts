@@ -1,9 +1,18 @@
 /** The end of every story: the world becomes healthy, and nothing may be left. */
 import { getEventListeners } from 'node:events'
+import { checkManagers, checkRevoked } from './invariants.ts'
 import { personSeconds } from './issuer.ts'
 import { begin, type CallOptions } from './members.ts'
 import { ownListeners } from './server.ts'
-import { type Call, type Member, note, type Seat, violate, type World } from './types.ts'
+import {
+  type Call,
+  type Member,
+  maxTenants,
+  note,
+  type Seat,
+  violate,
+  type World,
+} from './types.ts'
 
 // The last acquisition of the unhealthy world may take 21 s, and its failure rest for a minute.
 const patienceMs = 82_000
@@ -14,6 +23,7 @@ export async function recover(world: World): Promise<void> {
   world.issuer = { kind: 'prompt' }
   world.server = { kind: 'ok' }
   world.store = 'ok'
+  world.applySeconds = 0
   world.grants = 'asked'
   world.revoke = 'ok'
   world.dateOff = 0
@@ -32,6 +42,8 @@ export async function recover(world: World): Promise<void> {
   }
   await world.time.advance(400_000, () => world.violations.length > 0)
   checkOpen(world)
+  checkRevoked(world)
+  for (const member of world.members) checkManagers(world, member, maxTenants)
   await end(world)
 }
 
@@ -77,12 +89,17 @@ function patienceFor(
 }
 
 /** No step-up was refused lately, and there were fewer than are allowed. */
-function mayStepUp(world: World, { acquisitions, lastPerson }: Seat): boolean {
+function mayStepUp(world: World, { acquisitions, lastPerson, loggedOutAt }: Seat): boolean {
   if (!world.config.scoped || world.config.form === 'manager') return false
-  const since = world.time.counted() - 600_000
+  // Twice the pause, because a clock that is set back takes some of the time with it.
+  const since = world.time.elapsed() - 1_200_000
   const lately = acquisitions.filter(
-    ({ reason, counted, order }) =>
-      reason === 'insufficient_scope' && counted > since && order > lastPerson,
+    ({ reason, at, order, reportedOrder }) =>
+      reason === 'insufficient_scope' &&
+      at > since &&
+      order > loggedOutAt &&
+      // A login does not make up for a refusal that comes after it.
+      reportedOrder > lastPerson,
   )
   const wasGranted = lately.every(({ state, scope, token }) => {
     return state === 'delivered' && token?.scope === scope
@@ -109,4 +126,5 @@ async function end(world: World): Promise<void> {
   const left = getEventListeners(signal, 'abort').length - ownListeners(signal)
   if (left > 0) violate(world, `${left} listeners are left on a signal`)
   await world.time.advance(6 * 3_600_000, () => world.violations.length > 0)
+  for (const member of world.members) checkManagers(world, member, 0)
 }

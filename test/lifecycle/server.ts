@@ -130,6 +130,10 @@ export function storeFor(world: World, member: () => Member): CredentialStore {
   const { records } = world
   const pass = async (operation: 'get' | 'set' | 'delete' | 'lock' | 'list') => {
     const { store } = world
+    if (store === 'slow once' && operation === 'get') {
+      world.store = 'ok'
+      await world.time.sleep(6000)
+    }
     if (store === 'slow' && operation !== 'lock') await world.time.sleep(2000)
     const fails = store === 'fails' || store === `${operation} fails`
     if (!fails) return

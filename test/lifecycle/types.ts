@@ -32,7 +32,8 @@ export type ServerMode =
   | { readonly kind: 'unwilling'; readonly status: 429 | 503; readonly retryAfter: number }
   | { readonly kind: 'insufficient scope'; readonly names: 'honest' | 'random' | 'huge' }
 
-export type StoreMode = 'ok' | 'slow' | 'fails' | 'set fails' | 'delete fails'
+/** `slow once`: the next read takes six seconds. */
+export type StoreMode = 'ok' | 'slow' | 'slow once' | 'fails' | 'set fails' | 'delete fails'
 export type RevokeMode = 'ok' | 'false' | 'throws' | 'rejects' | 'never'
 export type ScopeMode = 'asked' | 'less' | 'nothing'
 
@@ -74,6 +75,12 @@ export interface Acquisition {
   retryable: boolean
   settledOrder: number
   settledAt: number
+  /** A single-use grant was sent. */
+  committed: boolean
+  /** The provider has returned a credential that can be used. */
+  answered: boolean
+  /** The order in which the library reported its outcome. */
+  reportedOrder: number
   token: Token | undefined
 }
 
@@ -101,6 +108,8 @@ export interface Token {
   /** When the server stops to accept it, in milliseconds of the true time. */
   readonly diesAt: number
   revoked: boolean
+  /** The library asked the issuer to revoke it. */
+  revocationAsked: boolean
   storedOrder: number
 }
 
@@ -146,6 +155,13 @@ export interface Seat {
   pausedUntil: number
   /** The order of the last acquisition that nobody asked for. */
   lastUnasked: number
+  /** Whether the acquisition that was announced last is one in the background. */
+  announcedBackground: boolean
+  /** The orders of the calls of logout() that succeeded. */
+  readonly logouts: number[]
+  /** How many managers were made, and how many have ended. */
+  made: number
+  ended: number
 }
 
 /** A process, or a part of one, that uses the library. */
@@ -183,6 +199,8 @@ export interface World {
   revoke: RevokeMode
   server: ServerMode
   store: StoreMode
+  /** How many seconds it takes to put a credential on a request. */
+  applySeconds: number
   dateOff: number
   /** The store lost something, so what it was to prevent may happen. */
   storeFailed: boolean
@@ -240,6 +258,10 @@ export function seatOf(member: Member, tenant: string): Seat {
     loggedOutAt: 0,
     pausedUntil: 0,
     lastUnasked: 0,
+    announcedBackground: false,
+    logouts: [],
+    made: 0,
+    ended: 0,
   }
   member.seats.set(tenant, seat)
   return seat
