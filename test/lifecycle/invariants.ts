@@ -1,5 +1,6 @@
 /** What must always hold, whatever happens in whatever order. */
 import type { AcquireContext, CredentialEvent } from '../../src/index.ts'
+import { checkScope, checkStepUpMade, checkStepUps, checkWider } from './scope-invariants.ts'
 import {
   type Acquisition,
   type Call,
@@ -17,7 +18,6 @@ import {
 } from './types.ts'
 
 const perRequest = 4
-const stepUpsPerTenMinutes = 3
 const longestScope = 4000
 const graceMs = 5000
 
@@ -58,35 +58,6 @@ function checkRate(world: World, seat: Seat, started: Acquisition): void {
   const entitled = seat.entitlements.filter((counted) => counted > since).length
   if (recent > perSecond + entitled) {
     violate(world, `${recent} acquisitions in a second (${entitled} of them asked for)`)
-  }
-}
-
-function checkStepUps(world: World, seat: Seat, started: Acquisition): void {
-  if (started.reason !== 'insufficient_scope') return
-  const counts = seat.acquisitions.filter(
-    ({ reason, order, counted, state, retryable }) =>
-      reason === 'insufficient_scope' &&
-      order > seat.lastPerson &&
-      counted > started.counted - 600_000 &&
-      !(state === 'failed' && retryable),
-  )
-  // A listener that logs in while a step-up begins allows one more.
-  const allowed = stepUpsPerTenMinutes + (seat.lastPerson > 0 ? 1 : 0)
-  if (counts.length >= allowed) {
-    violate(world, `${counts.length + 1} step-ups in ten minutes`)
-  }
-}
-
-/** A renewal asks for what was granted before, and not for what a server named and nobody granted. */
-function checkScope(world: World, { tenant, scope = '' }: Acquisition): void {
-  const granted = new Set<string>()
-  for (const token of world.tokens.values()) {
-    if (token.tenant !== tenant) continue
-    for (const name of (token.scope ?? '').split(' ')) granted.add(name)
-  }
-  const unknown = scope.split(' ').filter((name) => name !== '' && !granted.has(name))
-  if (unknown.length > 0) {
-    violate(world, `a renewal asks for ${unknown.join(' ').slice(0, 60)}, which nobody granted`)
   }
 }
 
@@ -242,18 +213,8 @@ export function checkSettled(world: World, call: Call): void {
     call.wants !== undefined
   ) {
     checkWider(world, call, seat)
+    checkStepUpMade(world, call, seat)
   }
-}
-
-/** A 403 for scopes that are there, in a credential which came meanwhile, is not the end. */
-function checkWider(world: World, call: Call, { current }: Seat): void {
-  if (world.config.scoped !== true || call.streamed || call.sends > 1 || current === call.lastToken)
-    return
-  const has = current?.scope?.split(' ') ?? []
-  const isAlive = typeof current?.expiresAt !== 'number' || world.time.wall() < current.expiresAt
-  const isWide = call.named?.split(' ').every((scope) => has.includes(scope)) === true
-  if (!isWide || !isAlive || current === undefined || call.member.rejected.has(current)) return
-  violate(world, `#${call.id} ends with 403 although ${current.name} has the scope`)
 }
 
 /** The library reports something. */
@@ -271,19 +232,6 @@ export function checkEvent(world: World, member: Member, seat: Seat, event: Cred
   if (stillValidFor > 0 && retryIn > Math.max(1, stillValidFor / 2)) {
     violate(world, `a pause of ${retryIn} s while the credential lasts ${stillValidFor} s`)
   }
-}
-
-/** A renewal must not take away what a step-up has got. */
-export function checkNarrowing(world: World, member: Member, seat: Seat, next: Token): void {
-  const held = seat.current
-  const asked = next.acquisition?.scope?.split(' ') ?? []
-  if (held?.acquisition?.reason !== 'insufficient_scope' || held.acquisition.member !== member)
-    return
-  if (next.acquisition?.member !== member || next.isDoubtful || held === next) return
-  const isOver = typeof held.expiresAt === 'number' && world.time.wall() >= held.expiresAt
-  if (seat.isStored || isOver || member.rejected.has(held) || member.loggedOut.has(held)) return
-  const lost = held.scope?.split(' ').filter((scope) => !asked.includes(scope)) ?? []
-  if (lost.length > 0) violate(world, `a renewal loses the scope ${lost.join(' ').slice(0, 60)}`)
 }
 
 function isOf(call: Call, tenant: string): boolean {

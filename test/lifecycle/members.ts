@@ -1,7 +1,8 @@
 /** Those who use the library: what they call, and what they hear. */
 import type { Credential, CredentialEvent } from '../../src/index.ts'
-import { checkEvent, checkNarrowing, checkSettled, noteLogout } from './invariants.ts'
+import { checkEvent, checkSettled, noteLogout } from './invariants.ts'
 import { issuerFor } from './issuer.ts'
+import { checkNarrowing } from './scope-invariants.ts'
 import { serve, storeFor } from './server.ts'
 import { makeSubject } from './subject.ts'
 import {
@@ -132,12 +133,13 @@ export function begin(
 function remember(world: World, member: Member, { what, tenant, order }: Call): void {
   const seat = seatOf(member, tenant)
   seat.lastCall = order
+  if (what === 'logout' || what === 'close') seat.lastLogoutCall = order
   if (what === 'close') {
     member.closedAt ||= order
     if (member.closedElapsed === Infinity) member.closedElapsed = world.time.elapsed()
   } else if (what !== 'request' && what !== 'credential') {
-    // A login allows step-ups anew.
-    const allowed = what === 'login' ? 4 : 1
+    // A login allows step-ups anew, and a logout too.
+    const allowed = what === 'renew' ? 1 : 4
     seat.entitlements.push(...Array.from({ length: allowed }, () => world.time.counted()))
     if (what === 'login') seat.lastPerson = order
   }
@@ -229,6 +231,7 @@ function finish(world: World, call: Call, ok: boolean, outcome: unknown): void {
     ? `is answered ${call.status || ''}`
     : `fails: ${error?.code} ${error?.message?.slice(0, 80)}`
   note(world, `${member.name}: #${call.id} ${call.what} ${text}`)
+  if (call.what === 'logout') seatOf(member, call.tenant).lastLogoutCall = call.settledOrder
   if (call.what === 'logout' && ok) noteLogout(world, call)
   if (call.what === 'close') member.closeResolved = true
   checkSettled(world, call)

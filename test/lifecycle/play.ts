@@ -8,6 +8,7 @@ import { virtualTime } from './time.ts'
 import {
   type Call,
   type Config,
+  limitOf,
   type Member,
   note,
   type Token,
@@ -131,8 +132,7 @@ async function perform(world: World, cast: Cast, operation: Operation): Promise<
     case 'abort shared':
       return abortSome(world, operation.do === 'abort shared')
     case 'server revokes':
-      for (const token of world.tokens.values()) token.revoked = true
-      return
+      return revokeAll(world)
     case 'advance':
       return time.advance(operation.seconds * 1000, isOver)
     case 'jump':
@@ -184,6 +184,14 @@ function abortSome(world: World, shared: boolean): void {
   for (const call of chosen) abort(world, call)
 }
 
+function revokeAll(world: World): void {
+  for (const token of world.tokens.values()) token.revoked = true
+  // Whoever had one needs another.
+  for (const { seats } of world.members) {
+    for (const { entitlements } of seats.values()) entitlements.push(world.time.counted())
+  }
+}
+
 /** Lets time pass until two seconds before the credential may be renewed. */
 async function approachRenewal(world: World, main: Member, tenant: string): Promise<void> {
   const expiresAt = main.seats.get(tenant)?.current?.expiresAt
@@ -212,9 +220,12 @@ function isAnswerComing(world: World, seconds: number): boolean {
   )
   const waiting = open.filter(({ state }) => state === 'open')
   const comes = ({ at }: { at: number }) => at + mode.seconds * 1000
+  const isInTime = ({ at }: { at: number }) => now - at < limitOf(world)
   return (
     waiting.length > 0 &&
-    waiting.every((each) => comes(each) > now && comes(each) <= now + seconds * 1000)
+    waiting.every(
+      (each) => isInTime(each) && comes(each) > now && comes(each) <= now + seconds * 1000,
+    )
   )
 }
 

@@ -3,16 +3,9 @@ import { getEventListeners } from 'node:events'
 import { checkManagers, checkRevoked } from './invariants.ts'
 import { personSeconds } from './issuer.ts'
 import { begin, type CallOptions } from './members.ts'
+import { mayStepUp } from './scope-invariants.ts'
 import { ownListeners } from './server.ts'
-import {
-  type Call,
-  type Member,
-  maxTenants,
-  note,
-  type Seat,
-  violate,
-  type World,
-} from './types.ts'
+import { type Call, type Member, maxTenants, note, violate, type World } from './types.ts'
 
 // The last acquisition of the unhealthy world may take 21 s, and its failure rest for a minute.
 const patienceMs = 82_000
@@ -86,25 +79,6 @@ function patienceFor(
   // One person may have begun before, for an answer that is worth nothing, and one helps after it.
   const usual = patienceMs + (config.interactive ? (2 * personSeconds + 5) * 1000 : 0)
   return Math.max(usual, Math.min(until - start + 2000, 305_000))
-}
-
-/** No step-up was refused lately, and there were fewer than are allowed. */
-function mayStepUp(world: World, { acquisitions, lastPerson, loggedOutAt }: Seat): boolean {
-  if (!world.config.scoped || world.config.form === 'manager') return false
-  // Twice the pause, because a clock that is set back takes some of the time with it.
-  const since = world.time.elapsed() - 1_200_000
-  const lately = acquisitions.filter(
-    ({ reason, at, order, reportedOrder }) =>
-      reason === 'insufficient_scope' &&
-      at > since &&
-      order > loggedOutAt &&
-      // A login does not make up for a refusal that comes after it.
-      reportedOrder > lastPerson,
-  )
-  const wasGranted = lately.every(({ state, scope, token }) => {
-    return state === 'delivered' && token?.scope === scope
-  })
-  return wasGranted && lately.length < 3
 }
 
 function checkOpen(world: World): void {

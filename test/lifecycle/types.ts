@@ -159,6 +159,8 @@ export interface Seat {
   announcedBackground: boolean
   /** The orders of the calls of logout() that succeeded. */
   readonly logouts: number[]
+  /** The order of the last call of logout() or close(), or of its end. */
+  lastLogoutCall: number
   /** How many managers were made, and how many have ended. */
   made: number
   ended: number
@@ -260,6 +262,7 @@ export function seatOf(member: Member, tenant: string): Seat {
     lastUnasked: 0,
     announcedBackground: false,
     logouts: [],
+    lastLogoutCall: 0,
     made: 0,
     ended: 0,
   }
