@@ -13,7 +13,7 @@ export type Operation =
       readonly shared: boolean
     }
   | {
-      readonly do: 'volley'
+      readonly do: 'burst'
       readonly tenant: string
       readonly count: number
       readonly together: boolean
@@ -38,7 +38,7 @@ export type Operation =
   | { readonly do: 'grants'; readonly mode: 'asked' | 'less' | 'nothing' }
   | { readonly do: 'revocation'; readonly mode: 'ok' | 'false' | 'throws' | 'rejects' | 'never' }
   | { readonly do: 'date'; readonly seconds: number }
-  | { readonly do: 'somebody writes' | 'somebody deletes'; readonly tenant: string }
+  | { readonly do: 'another program writes' | 'another program deletes'; readonly tenant: string }
 
 export interface Story {
   readonly config: Config
@@ -90,7 +90,7 @@ const settings: fc.Arbitrary<Config> = fc
     keepFresh: fc.boolean(),
     interactive: often(false, true),
     scoped: fc.boolean(),
-    deaf: fc.boolean(),
+    ignoresSignal: fc.boolean(),
     ownClock: fc.boolean(),
     life: often<number | undefined>(3600, undefined, 60, 300, 900),
     random: fc.constantFrom(0.3, 0.5, 0.99),
@@ -219,7 +219,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({
-      do: fc.constant('volley' as const),
+      do: fc.constant('burst' as const),
       tenant,
       count: fc.constantFrom(2, 9, 12),
       together: fc.boolean(),
@@ -303,7 +303,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constantFrom('somebody writes' as const, 'somebody deletes' as const),
+      do: fc.constantFrom('another program writes' as const, 'another program deletes' as const),
       tenant,
     }),
   },

@@ -2,8 +2,8 @@
 import {
   type Acquisition,
   type Call,
-  type Member,
-  type Seat,
+  type Client,
+  type TenantState,
   type Token,
   violate,
   type World,
@@ -11,17 +11,17 @@ import {
 
 const stepUpsPerTenMinutes = 3
 
-export function checkStepUps(world: World, seat: Seat, started: Acquisition): void {
+export function checkStepUps(world: World, tenantState: TenantState, started: Acquisition): void {
   if (started.reason !== 'insufficient_scope') return
-  const counts = seat.acquisitions.filter(
+  const counts = tenantState.acquisitions.filter(
     ({ reason, order, counted, state, retryable }) =>
       reason === 'insufficient_scope' &&
-      order > seat.lastPerson &&
+      order > tenantState.lastLogin &&
       counted > started.counted - 600_000 &&
       !(state === 'failed' && retryable),
   )
   // A listener that logs in while a step-up begins allows one more.
-  const allowed = stepUpsPerTenMinutes + (seat.lastPerson > 0 ? 1 : 0)
+  const allowed = stepUpsPerTenMinutes + (tenantState.lastLogin > 0 ? 1 : 0)
   if (counts.length >= allowed) {
     violate(world, `${counts.length + 1} step-ups in ten minutes`)
   }
@@ -41,31 +41,40 @@ export function checkScope(world: World, { tenant, scope = '' }: Acquisition): v
 }
 
 /** A 403 for scopes that are there, in a credential which came meanwhile, is not the end. */
-export function checkWider(world: World, call: Call, { current }: Seat): void {
+export function checkWider(world: World, call: Call, { current }: TenantState): void {
   if (world.config.scoped !== true || call.streamed || call.sends > 1 || current === call.lastToken)
     return
   const has = current?.scope?.split(' ') ?? []
   const isAlive = typeof current?.expiresAt !== 'number' || world.time.wall() < current.expiresAt
   const isWide = call.named?.split(' ').every((scope) => has.includes(scope)) === true
-  if (!isWide || !isAlive || current === undefined || call.member.rejected.has(current)) return
+  if (!isWide || !isAlive || current === undefined || call.client.rejected.has(current)) return
   violate(world, `#${call.id} ends with 403 although ${current.name} has the scope`)
 }
 
 /** A renewal must not take away what a step-up has got. */
-export function checkNarrowing(world: World, member: Member, seat: Seat, next: Token): void {
-  const held = seat.current
+export function checkNarrowing(
+  world: World,
+  client: Client,
+  tenantState: TenantState,
+  next: Token,
+): void {
+  const held = tenantState.current
   const asked = next.acquisition?.scope?.split(' ') ?? []
-  if (held?.acquisition?.reason !== 'insufficient_scope' || held.acquisition.member !== member)
+  if (held?.acquisition?.reason !== 'insufficient_scope' || held.acquisition.client !== client)
     return
-  if (next.acquisition?.member !== member || next.isDoubtful || held === next) return
+  if (next.acquisition?.client !== client || next.isDoubtful || held === next) return
   const isOver = typeof held.expiresAt === 'number' && world.time.wall() >= held.expiresAt
-  if (seat.isStored || isOver || member.rejected.has(held) || member.loggedOut.has(held)) return
+  if (tenantState.isStored || isOver || client.rejected.has(held) || client.loggedOut.has(held))
+    return
   const lost = held.scope?.split(' ').filter((scope) => !asked.includes(scope)) ?? []
   if (lost.length > 0) violate(world, `a renewal loses the scope ${lost.join(' ').slice(0, 60)}`)
 }
 
 /** No step-up was refused lately, and there were fewer than are allowed. */
-export function mayStepUp(world: World, { acquisitions, lastPerson, loggedOutAt }: Seat): boolean {
+export function mayStepUp(
+  world: World,
+  { acquisitions, lastLogin, loggedOutAt }: TenantState,
+): boolean {
   if (!world.config.scoped || world.config.form === 'manager') return false
   // Twice the pause, because a clock that is set back takes some of the time with it.
   const since = world.time.elapsed() - 1_200_000
@@ -75,7 +84,7 @@ export function mayStepUp(world: World, { acquisitions, lastPerson, loggedOutAt 
       at > since &&
       order > loggedOutAt &&
       // A login does not make up for a refusal that comes after it.
-      reportedOrder > lastPerson,
+      reportedOrder > lastLogin,
   )
   const wasGranted = lately.every(({ state, scope, token }) => {
     return state === 'delivered' && token?.scope === scope
@@ -84,11 +93,12 @@ export function mayStepUp(world: World, { acquisitions, lastPerson, loggedOutAt 
 }
 
 /** A request that lacks scopes is not given up while they may be asked for. */
-export function checkStepUpMade(world: World, call: Call, seat: Seat): void {
+export function checkStepUpMade(world: World, call: Call, tenantState: TenantState): void {
   const { order, named, sends, streamed } = call
   if (streamed || sends > 1 || named !== 'read write' || world.storeFailed) return
   const isDisturbed =
-    seat.lastLogoutCall > order || seat.acquisitions.some((each) => each.settledOrder > order)
-  if (isDisturbed || !mayStepUp(world, seat)) return
+    tenantState.lastLogoutCall > order ||
+    tenantState.acquisitions.some((each) => each.settledOrder > order)
+  if (isDisturbed || !mayStepUp(world, tenantState)) return
   violate(world, `#${call.id} ends with 403, and nobody was asked for the scope`)
 }
