@@ -47,6 +47,7 @@ export function makeWorld(config: Config): World {
     activeTenant: config.form === 'tenants' ? 'a' : '',
     orders: 0,
     frozenAnswers: false,
+    lastFreeze: -Infinity,
   }
   return world
 }
@@ -201,16 +202,17 @@ function revokeAll(world: World): void {
 /** Lets time pass until two seconds before the credential may be renewed. */
 async function approachRenewal(world: World, main: Client, tenant: string): Promise<void> {
   const expiresAt = main.tenantStates.get(tenant)?.current?.expiresAt
-  const { life = 0 } = world.config
+  const { life = 0, random } = world.config
   if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) return
   const early = Math.min(300, Math.max(life / 5, Math.min(30, life / 2)))
-  const left = expiresAt - early * 1000 - 2000 - world.time.wall()
+  const left = expiresAt - early * (1 - 0.3 * random) * 1000 - 2000 - world.time.wall()
   if (left > 0) await world.time.advance(left, () => world.violations.length > 0)
 }
 
 async function freeze(world: World, seconds: number): Promise<void> {
   world.frozenAnswers = isAnswerComing(world, seconds)
   await world.time.freeze(seconds * 1000)
+  world.lastFreeze = world.time.elapsed()
   // What the library gives the socket after it has overslept.
   await world.time.advance(50)
   world.frozenAnswers = false
@@ -221,6 +223,8 @@ function isAnswerComing(world: World, seconds: number): boolean {
   const mode = world.issuer
   if (mode.kind !== 'slow' || world.applySeconds > 0 || world.store !== 'ok') return false
   const now = world.time.elapsed()
+  // A time limit is extended once.
+  if (now - world.lastFreeze < limitOf(world)) return false
   const open = world.clients.flatMap(({ tenantStates }) =>
     [...tenantStates.values()].flatMap(({ acquisitions }) => acquisitions),
   )

@@ -115,8 +115,10 @@ const renewalDuringStepUp = (tenant: string): Sequence => [
 const stepUpDuringRenewal = (tenant: string): Sequence => [
   healthyServer,
   request(tenant),
+  { do: 'approach renewal', tenant },
+  wait(3),
   slow(8),
-  { do: 'renew', tenant, abortable: false, peer: false },
+  request(tenant),
   wider(tenant),
   wait(12),
 ]

@@ -212,6 +212,8 @@ export interface World {
   activeTenant: string
   orders: number
   frozenAnswers: boolean
+  /** When the process was stopped last, in elapsed time. */
+  lastFreeze: number
 }
 
 export type MadeCredential = Credential & { readonly token: Token }
