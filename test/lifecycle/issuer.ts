@@ -228,7 +228,11 @@ export function credentialOf(world: World, client: Client, token: Token): MadeCr
       if (url.pathname !== '/moved') checkApplied(world, client, token, headers)
       const put = () => headers.set('Authorization', `Bearer ${token.name}`)
       if (world.applySeconds === 0 || world.config.form === 'manager') return put()
-      return world.time.sleep(world.applySeconds * 1000).then(put)
+      world.applying += 1
+      return world.time.sleep(world.applySeconds * 1000).then(() => {
+        world.applying -= 1
+        put()
+      })
     },
   }
 }

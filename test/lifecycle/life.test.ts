@@ -12,7 +12,7 @@
  *
  * | promise | checked by |
  * |---|---|
- * | every call settles, aborted ones at once | `checkAborts`, `checkOpen` |
+ * | every call settles, aborted ones at once, and all soon after `close()` | `checkOpenCalls`, `checkOpen` |
  * | a single-use grant is sent once, by an acquisition that is wanted, and not aborted | `checkRedemption`, `checkLock` |
  * | nothing is sent after `close()`, and nothing of an earlier session after `logout()` | `checkSent`, `checkApplied`, `checkWritten`, `checkStart` |
  * | what arrives for a grant that was sent before a logout is revoked | `checkRevoked` |

@@ -40,6 +40,7 @@ export function makeWorld(config: Config): World {
     server: { kind: 'ok' },
     store: 'ok',
     applySeconds: 0,
+    applying: 0,
     dateOff: 0,
     storeFailed: false,
     recordsDeleted: false,
@@ -51,6 +52,9 @@ export function makeWorld(config: Config): World {
   }
   return world
 }
+
+/** Twice the time for grants that were sent and for the store, because the process may be stopped meanwhile. */
+const closeLimitMs = 20_000
 
 interface Processes {
   main: Client
@@ -76,7 +80,7 @@ export async function play({ config, operations }: Story): Promise<void> {
       note(world, `-- ${what} ${JSON.stringify(details)}`)
       await perform(world, processes, operation)
       await world.time.settle()
-      checkAborts(world)
+      checkOpenCalls(world)
     }
     if (world.violations.length === 0) await recover(world)
   } finally {
@@ -87,10 +91,15 @@ export async function play({ config, operations }: Story): Promise<void> {
   throw new Error(`${world.violations.join('\n')}\n\nThe story:\n${world.story.join('\n')}\n`)
 }
 
-function checkAborts(world: World): void {
-  for (const client of world.clients) {
-    for (const call of client.open) {
+function checkOpenCalls(world: World): void {
+  for (const { open, closedElapsed, name } of world.clients) {
+    const since = Math.max(closedElapsed, world.lastFreeze)
+    const isOver = world.time.elapsed() > since + closeLimitMs
+    for (const call of open) {
       if (call.aborted) violate(world, `#${call.id} ${call.what} was aborted and goes on`)
+      // What was sent before is answered by the server, or never.
+      if (isOver && call.sends === 0)
+        violate(world, `#${call.id} ${call.what} of ${name} goes on after close()`)
     }
   }
 }
@@ -221,7 +230,7 @@ async function freeze(world: World, seconds: number): Promise<void> {
 /** An answer that an issuer gives in time, though the process is stopped when it comes. */
 function isAnswerComing(world: World, seconds: number): boolean {
   const mode = world.issuer
-  if (mode.kind !== 'slow' || world.applySeconds > 0 || world.store !== 'ok') return false
+  if (mode.kind !== 'slow' || world.applying > 0 || world.store !== 'ok') return false
   const now = world.time.elapsed()
   // A time limit is extended once.
   if (now - world.lastFreeze < limitOf(world)) return false

@@ -203,6 +203,8 @@ export interface World {
   store: StoreMode
   /** How many seconds it takes to put a credential on a request. */
   applySeconds: number
+  /** How many credentials are being put on a request. */
+  applying: number
   dateOff: number
   /** The store lost something, so what it was to prevent may happen. */
   storeFailed: boolean
