@@ -5,16 +5,16 @@ import {
   CredentialError,
   LoginRequiredError,
 } from '../../src/index.ts'
-import { enterScene, leaveScene, outcome, type Scene, token } from './scene.ts'
+import { closeScenes, createScene, outcome, type Scene, token } from './scene.ts'
 import { memoryStore } from './subject.ts'
 
-afterEach(leaveScene)
+afterEach(closeScenes)
 
 const down = () => new CredentialError('server_error', 'down', { retryable: true })
 const unauthorized = () => new Response('', { status: 401 })
 
-describe('a provider that returns nonsense is asked at most six times a second', () => {
-  const nonsense: readonly (readonly [
+describe('a provider that returns invalid times is asked at most six times a second', () => {
+  const invalidTimes: readonly (readonly [
     string,
     boolean,
     (context: AcquireContext) => Partial<Credential>,
@@ -26,8 +26,8 @@ describe('a provider that returns nonsense is asked at most six times a second',
     ['refreshAt NaN', true, () => ({ refreshAt: Number.NaN })],
     ['refreshAt NaN', false, () => ({ refreshAt: Number.NaN })],
   ]
-  test.each(nonsense)('%s (keepFresh: %s)', async (what, keepFresh, times) => {
-    const scene = enterScene({
+  test.each(invalidTimes)('%s (keepFresh: %s)', async (what, keepFresh, times) => {
+    const scene = createScene({
       keepFresh,
       acquire: async (context, number) => {
         const life = what.includes('obtainedAt') ? 3600 : 'none'
@@ -46,7 +46,7 @@ describe('a provider that returns nonsense is asked at most six times a second',
 
 test('login() inside the listener of login_required asks the person again', async () => {
   let help: ReturnType<typeof outcome> | undefined
-  const scene: Scene = enterScene({
+  const scene: Scene = createScene({
     form: 'manager',
     traits: { interactive: true },
     async acquire(context, number) {
@@ -68,7 +68,7 @@ test.each([0.3, 0.6, 0.99])(
   'an outage that ends two seconds before expiry is not noticed (random: %s)',
   async (random) => {
     let isDown = false
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       random,
       async acquire(context, number) {
         if (isDown) throw down()
@@ -94,7 +94,7 @@ describe.each([true, false])(
       'ends no pause later after a failure (Retry-After: %s)',
       async (retryAfter) => {
         let isDown = true
-        const scene: Scene = enterScene({
+        const scene: Scene = createScene({
           ownClock,
           async acquire(context, number) {
             const hint = retryAfter === undefined ? {} : { retryAfter }
@@ -113,7 +113,7 @@ describe.each([true, false])(
 
     test('ends no pause later after a rejection', async () => {
       let accepted = 'nothing'
-      const scene: Scene = enterScene({
+      const scene: Scene = createScene({
         ownClock,
         acquire: async (context, number) => token(context, `token-${number}`),
         server: (sent) => (sent === accepted ? new Response('fine') : unauthorized()),

@@ -1,20 +1,20 @@
 import { afterEach, describe, expect, test } from 'vitest'
 
 import {
-  enterScene,
+  closeScenes,
+  createScene,
   grantOf,
   insufficient,
-  leaveScene,
   outcome,
   type Scene,
   token,
 } from './scene.ts'
 
-afterEach(leaveScene)
+afterEach(closeScenes)
 
 /** A renewal becomes due while a step-up is under way. */
 function stepUpDuringRenewal(): Scene & { run(): Promise<void> } {
-  const scene: Scene = enterScene({
+  const scene: Scene = createScene({
     traits: { scoped: true },
     random: 0,
     async acquire(context, number) {
@@ -64,7 +64,7 @@ describe('a step-up', () => {
   })
 
   test('is made again when a renewal has brought fewer scopes', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       traits: { scoped: true },
       async acquire({ scope = 'read', reason, ...context }, number) {
         const granted = reason === 'expiring' ? 'read' : scope
@@ -79,7 +79,7 @@ describe('a step-up', () => {
   })
 
   test('answers the late 403 of an older credential too, when the issuer states no scope', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       traits: { scoped: true },
       acquire: async ({ scope = 'read', ...context }, number) =>
         token(context, `token-${number} ${scope}`),
@@ -101,7 +101,7 @@ describe('a step-up', () => {
   ])(
     'is made at most three times in ten minutes for a server that names %s',
     async (_what, name) => {
-      const scene = enterScene({
+      const scene = createScene({
         traits: { scoped: true },
         acquire: async ({ scope = 'read', ...context }, number) =>
           token(context, `token-${number}`, 3600, { scope }),

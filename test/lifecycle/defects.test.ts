@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 
 import {
-  enterScene,
+  closeScenes,
+  createScene,
   grantOf,
-  leaveScene,
   outcome,
   restore,
   type Scene,
@@ -11,13 +11,13 @@ import {
   token,
 } from './scene.ts'
 
-afterEach(leaveScene)
+afterEach(closeScenes)
 
 const unauthorized = () => new Response('', { status: 401 })
 
 describe('a single-use grant', () => {
   test('is not sent when its caller has left before, and so not twice', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       form: 'manager',
       async acquire(context, number) {
         const grant = grantOf(context)
@@ -43,7 +43,7 @@ describe('a single-use grant', () => {
   })
 
   test('that was sent is not given up for the time limit, and its answer counts', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       acquireTimeout: 5,
       async acquire(context, number) {
         const grant = grantOf(context)
@@ -71,7 +71,7 @@ describe('a single-use grant', () => {
 
 describe('an answer that comes while the process is stopped', () => {
   test.each([true, false])('is not lost to the time limit (grant sent: %s)', async (sends) => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       async acquire(context) {
         if (sends) await context.commit()
         await scene.time.sleep(1000)
@@ -90,7 +90,7 @@ describe('an answer that comes while the process is stopped', () => {
 describe('nobody renews', () => {
   test('for a tenant that was evicted', async () => {
     const asked: string[] = []
-    const scene = enterScene({
+    const scene = createScene({
       form: 'tenants',
       keepFresh: true,
       async acquire(context, number, tenant) {
@@ -107,7 +107,7 @@ describe('nobody renews', () => {
   })
 
   test('after a logout', async () => {
-    const scene = enterScene({
+    const scene = createScene({
       keepFresh: true,
       acquire: async (context, number) => token(context, `token-${number}`),
     })
@@ -119,7 +119,7 @@ describe('nobody renews', () => {
   })
 
   test('for any tenant after close()', async () => {
-    const scene = enterScene({
+    const scene = createScene({
       form: 'tenants',
       keepFresh: true,
       acquire: async (context, number) => token(context, `token-${number}`),
@@ -136,7 +136,7 @@ describe('nobody renews', () => {
 
 describe('a logout', () => {
   test('is not undone by a read of the store that was under way', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       store: slowStore(() => scene.time),
       traits: { restore, discovers: true },
       acquire: async (context, number) => token(context, `token-${number}`),
@@ -163,7 +163,7 @@ describe('a logout', () => {
   })
 
   test('is not undone by the late answer of an acquisition that had timed out', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       acquireTimeout: 5,
       async acquire(context, number) {
         await context.commit()
@@ -182,7 +182,7 @@ describe('a logout', () => {
   })
 
   test('keeps nobody who gives up meanwhile, and nothing begins for them', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       form: 'manager',
       traits: {
         revoke: async () => {
@@ -208,7 +208,7 @@ describe('a logout', () => {
   })
 
   test('that takes long begins no acquisition for a request that was given up', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       traits: {
         interactive: true,
         revoke: async () => {
@@ -238,7 +238,7 @@ describe('a logout', () => {
 
 describe('close()', () => {
   test('lets no request go out with an answer that comes after its grace', async () => {
-    const scene: Scene = enterScene({
+    const scene: Scene = createScene({
       async acquire(context) {
         await context.commit()
         await scene.time.sleep(20_000)
@@ -257,7 +257,7 @@ describe('close()', () => {
   test.each(['leaves', 'closes'])(
     'and leaving: nothing is acquired under the lock for one who %s',
     async (how) => {
-      const scene: Scene = enterScene({
+      const scene: Scene = createScene({
         store: slowStore(() => scene.time),
         traits: { restore },
         acquire: async (context) => token(context, 'token-1'),

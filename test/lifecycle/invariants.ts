@@ -1,75 +1,63 @@
 /** What must always hold, whatever happens in whatever order. */
 import type { AcquireContext, CredentialEvent } from '../../src/index.ts'
+import { checkScope, checkStepUpMade, checkStepUps, checkWider } from './scope-invariants.ts'
 import {
   type Acquisition,
   type Call,
+  type Client,
   type Grant,
   limitOf,
-  type Member,
   maxTenants,
+  nextOrder,
   perSecond,
-  type Seat,
-  seatOf,
+  type TenantState,
   type Token,
-  tick,
+  tenantStateOf,
   violate,
   type World,
 } from './types.ts'
 
 const perRequest = 4
-const stepUpsPerTenMinutes = 3
 const longestScope = 4000
 const graceMs = 5000
 
 /** An acquisition begins. */
 export function checkStart(world: World, started: Acquisition, context: AcquireContext): void {
-  const { member, tenant, scope = '' } = started
-  const seat = seatOf(member, tenant)
-  if (member.closedAt > 0) violate(world, `${member.name}: acquire is called after close()`)
+  const { client, tenant, scope = '' } = started
+  const tenantState = tenantStateOf(client, tenant)
+  if (client.closedAt > 0) violate(world, `${client.name}: acquire is called after close()`)
   if (context.signal.aborted) violate(world, 'acquire is called although nobody waits any more')
-  const callers = [...member.open].filter((call) => isOf(call, tenant))
+  const callers = [...client.open].filter((call) => isOf(call, tenant))
   // A login goes on without the request that gave it up.
   const isPending = [...world.calls].some(
-    ({ member: own, error }) => own === member && isLoginPending(error),
+    ({ client: own, error }) => own === client && isLoginPending(error),
   )
   if (started.interactive && callers.length === 0 && !isPending) {
     violate(world, 'acquire is called on behalf of a caller, and there is none')
   }
   if (scope.length > longestScope)
     violate(world, `a scope of ${scope.length} characters is asked for`)
-  // Whoever waited through a logout has a new login.
-  if (callers.length > 0) seat.lastCall = started.order
-  const isUnasked = !started.interactive && callers.length === 0
-  if (isUnasked && seat.loggedOutAt > seat.lastCall) {
+  // A caller that waited for a logout asks anew.
+  if (callers.length > 0) tenantState.lastCall = started.order
+  const inBackground = !started.interactive && callers.length === 0
+  if (inBackground && tenantState.loggedOutAt > tenantState.lastCall) {
     violate(world, 'a manager goes on renewing after logout()')
   }
-  if (isUnasked) checkKept(world, member, seat)
-  checkRate(world, seat, started)
-  checkStepUps(world, seat, started)
-}
-
-function checkRate(world: World, seat: Seat, started: Acquisition): void {
-  const since = started.counted - 1000
-  const recent = seat.acquisitions.filter(({ counted }) => counted > since).length + 1
-  const entitled = seat.entitlements.filter((counted) => counted > since).length
-  if (recent > perSecond + entitled) {
-    violate(world, `${recent} acquisitions in a second (${entitled} of them asked for)`)
+  if (inBackground) checkKept(world, client, tenantState)
+  if (started.interactive === tenantState.announcedBackground) {
+    violate(world, 'an acquisition in the background may ask a person, or one for a caller may not')
   }
+  if (started.reason !== 'insufficient_scope') checkScope(world, started)
+  checkRate(world, tenantState, started)
+  checkStepUps(world, tenantState, started)
 }
 
-function checkStepUps(world: World, seat: Seat, started: Acquisition): void {
-  if (started.reason !== 'insufficient_scope') return
-  const counts = seat.acquisitions.filter(
-    ({ reason, order, counted, state, retryable }) =>
-      reason === 'insufficient_scope' &&
-      order > seat.lastPerson &&
-      counted > started.counted - 600_000 &&
-      !(state === 'failed' && retryable),
-  )
-  // A listener that logs in while a step-up begins allows one more.
-  const allowed = stepUpsPerTenMinutes + (seat.lastPerson > 0 ? 1 : 0)
-  if (counts.length >= allowed) {
-    violate(world, `${counts.length + 1} step-ups in ten minutes`)
+function checkRate(world: World, tenantState: TenantState, started: Acquisition): void {
+  const since = started.counted - 1000
+  const recent = tenantState.acquisitions.filter(({ counted }) => counted > since).length + 1
+  const allowed = tenantState.allowances.filter((counted) => counted > since).length
+  if (recent > perSecond + allowed) {
+    violate(world, `${recent} acquisitions in a second (${allowed} of them asked for)`)
   }
 }
 
@@ -80,14 +68,15 @@ export function checkRedemption(
   grant: Grant,
   signal: AbortSignal,
 ): void {
-  const { member } = now
+  const { client } = now
+  if (signal.aborted) violate(world, `${grant.name} is sent for an acquisition that was cancelled`)
   const elapsed = world.time.elapsed()
   const limit = limitOf(world)
   for (const earlier of grant.redeemedBy) {
     const isAbandoned =
       (earlier.settledAt === Infinity ? elapsed : earlier.settledAt) - earlier.at >= limit
-    const isEnded = elapsed - earlier.member.closedElapsed >= graceMs
-    const isFollower = earlier.member !== member || world.config.form === 'tenants'
+    const isEnded = elapsed - earlier.client.closedElapsed >= graceMs
+    const isFollower = earlier.client !== client || world.config.form === 'tenants'
     const isExcused =
       earlier.state === 'failed' ||
       isAbandoned ||
@@ -96,13 +85,13 @@ export function checkRedemption(
     if (isExcused) continue
     violate(world, `the single-use ${grant.name} is redeemed twice`)
   }
-  for (const token of member.loggedOut) {
+  for (const token of client.loggedOut) {
     if (token.grant === grant) violate(world, `${grant.name} is redeemed after its logout`)
   }
   const onAbort = () => {
-    // Nobody hopes for an answer after twice the time that it may take.
+    // An answer is not waited for after twice the time that it may take.
     const isHopeless = world.time.counted() - now.counted >= 2 * limit
-    if (now.state === 'open' && member.closedAt === 0 && !isHopeless) {
+    if (now.state === 'open' && client.closedAt === 0 && !isHopeless) {
       violate(world, `the signal of an acquisition that sent ${grant.name} is aborted`)
     }
   }
@@ -110,16 +99,16 @@ export function checkRedemption(
 }
 
 /** A credential is put on a request: the moment at which it was chosen. */
-export function checkApplied(world: World, member: Member, token: Token, headers: Headers): void {
+export function checkApplied(world: World, client: Client, token: Token, headers: Headers): void {
   const { expiresAt, isDoubtful, isLate, name } = token
   const wall = world.time.wall()
   if (typeof expiresAt === 'number' && !isDoubtful && !isLate && wall >= expiresAt) {
     violate(world, `${name} is used ${wall - expiresAt} ms after it expired`)
   }
   // Who has just received it cannot know.
-  const isKnown = member.rejected.has(token) && token.rejectedAt < world.time.elapsed()
+  const isKnown = client.rejected.has(token) && token.rejectedAt < world.time.elapsed()
   if (isKnown) violate(world, `${name} is used although it was rejected`)
-  if (member.loggedOut.has(token)) violate(world, `${name} is used after its logout`)
+  if (client.loggedOut.has(token)) violate(world, `${name} is used after its logout`)
   const tenant = headers.get('x-tenant') ?? ''
   if (tenant !== token.tenant) violate(world, `${name} of ${token.tenant} is used for ${tenant}`)
 }
@@ -127,25 +116,25 @@ export function checkApplied(world: World, member: Member, token: Token, headers
 /** A request reaches the server. */
 export function checkSent(
   world: World,
-  member: Member,
+  client: Client,
   token: Token | undefined,
   call: Call | undefined,
 ): void {
-  if (member.closedAt > 0) violate(world, `${member.name}: a request is sent after close()`)
-  if (token !== undefined && member.loggedOut.has(token)) {
+  if (client.closedAt > 0) violate(world, `${client.name}: a request is sent after close()`)
+  if (token !== undefined && client.loggedOut.has(token)) {
     violate(world, `${token.name} is sent after its logout`)
   }
   if (call?.aborted === true) violate(world, `#${call.id} is sent although it was aborted`)
 }
 
 /** A record is written. */
-export function checkWritten(world: World, member: Member, token: Token | undefined): void {
-  if (token !== undefined && member.loggedOut.has(token)) {
+export function checkWritten(world: World, client: Client, token: Token | undefined): void {
+  if (token !== undefined && client.loggedOut.has(token)) {
     violate(world, `the record of ${token.name} is written after its logout`)
   }
 }
 
-/** Somebody enters (1) or leaves (-1) a lock. */
+/** A client enters (1) or leaves (-1) a lock. */
 export function checkLock(world: World, key: string, change: 1 | -1): void {
   const inside = (world.holders.get(key) ?? 0) + change
   world.holders.set(key, inside)
@@ -154,37 +143,61 @@ export function checkLock(world: World, key: string, change: 1 | -1): void {
 
 /** A logout has resolved. */
 export function noteLogout(world: World, call: Call): void {
-  const { member, tenant, order } = call
-  const seat = seatOf(member, tenant)
-  const isMine = (token: Token) =>
-    token.acquisition?.member === member
+  const { client, tenant, order } = call
+  const tenantState = tenantStateOf(client, tenant)
+  const isOwn = (token: Token) =>
+    token.acquisition?.client === client
       ? token.acquisition.order < order
       : token.storedOrder < order
   for (const token of world.tokens.values()) {
     // What the store lost or kept against its word may come back, and nobody can tell.
-    if (token.tenant === tenant && isMine(token) && !world.storeFailed) member.loggedOut.add(token)
+    if (token.tenant === tenant && isOwn(token) && !world.storeFailed) client.loggedOut.add(token)
   }
-  seat.loggedOutAt = call.settledOrder
-  seat.lastPerson = call.settledOrder
-  // Whoever waited for the end of the logout asks then.
-  const isWaiting = [...call.member.open].some(
+  tenantState.loggedOutAt = call.settledOrder
+  tenantState.logouts.push(order)
+  tenantState.lastLogin = call.settledOrder
+  // Callers that waited for the end of the logout ask now.
+  const isWaiting = [...call.client.open].some(
     (other) => other !== call && other.what !== 'logout' && isOf(other, call.tenant),
   )
-  if (isWaiting) seat.lastCall = tick(world)
-  seat.current = undefined
+  if (isWaiting) tenantState.lastCall = nextOrder(world)
+  tenantState.current = undefined
+}
+
+/** What came for a grant that was sent before a logout is revoked. */
+export function checkRevoked(world: World): void {
+  if (world.config.stored) return
+  for (const { tenantStates, closedAt } of world.clients) {
+    for (const { acquisitions, logouts } of tenantStates.values()) {
+      for (const { token, answered, committed, order, settledOrder } of acquisitions) {
+        if (!answered || !committed || token === undefined || token.revocationAsked) continue
+        if (closedAt > 0 && closedAt < settledOrder) continue
+        const isOutdated = logouts.some((logout) => order < logout && logout < settledOrder)
+        if (isOutdated) violate(world, `${token.name} came after the logout and is not revoked`)
+      }
+    }
+  }
+}
+
+/** Managers that are not needed any more are closed. */
+export function checkManagers(world: World, { name, tenantStates }: Client, most: number): void {
+  let open = 0
+  for (const { made, ended } of tenantStates.values()) open += made - ended
+  const allowed = world.config.form === 'tenants' ? most : Math.min(most, 1)
+  if (open > allowed) violate(world, `${open} managers of ${name} are not closed`)
 }
 
 /** A call has settled. */
 export function checkSettled(world: World, call: Call): void {
-  const { member, tenant, what, order } = call
-  const seat = seatOf(member, tenant)
-  const mine = seat.acquisitions.filter((each) => each.order > order)
+  const { client, tenant, what, order } = call
+  const tenantState = tenantStateOf(client, tenant)
+  const mine = tenantState.acquisitions.filter((each) => each.order > order)
   if (call.alone && !world.config.keepFresh && what === 'request' && mine.length > perRequest) {
     violate(world, `${mine.length} acquisitions for one request`)
   }
   const code = (call.error as { code?: unknown } | undefined)?.code
   if (what === 'login' && code === 'login_required') {
-    const wasAsked = seat.acquisitions.some(
+    const wasAsked = tenantState.acquisitions.some(
       ({ interactive, settledOrder }) =>
         interactive && settledOrder > order && settledOrder < Infinity,
     )
@@ -199,31 +212,26 @@ export function checkSettled(world: World, call: Call): void {
     call.lastStatus === 403 &&
     call.wants !== undefined
   ) {
-    checkWider(world, call, seat)
+    checkWider(world, call, tenantState)
+    checkStepUpMade(world, call, tenantState)
   }
-}
-
-/** A 403 for scopes that are there, in a credential which came meanwhile, is not the end. */
-function checkWider(world: World, call: Call, { current }: Seat): void {
-  if (world.config.scoped !== true || call.streamed || call.sends > 1 || current === call.lastToken)
-    return
-  const has = current?.scope?.split(' ') ?? []
-  const isAlive = typeof current?.expiresAt !== 'number' || world.time.wall() < current.expiresAt
-  const isWide = call.named?.split(' ').every((scope) => has.includes(scope)) === true
-  if (!isWide || !isAlive || current === undefined || call.member.rejected.has(current)) return
-  violate(world, `#${call.id} ends with 403 although ${current.name} has the scope`)
 }
 
 /** The library reports something. */
-export function checkEvent(world: World, member: Member, seat: Seat, event: CredentialEvent): void {
+export function checkEvent(
+  world: World,
+  client: Client,
+  tenantState: TenantState,
+  event: CredentialEvent,
+): void {
   if (event.type === 'acquire_success') {
-    if (world.config.form !== 'tenants' && member.sawClosed) {
+    if (world.config.form !== 'tenants' && client.sawClosed) {
       violate(world, 'acquire_success comes after closed')
     }
-    if (member.closeResolved) violate(world, 'acquire_success comes after close() resolved')
+    if (client.closeResolved) violate(world, 'acquire_success comes after close() resolved')
   }
   if (event.type !== 'acquire_failure' || !event.retryable) return
-  const last = seat.acquisitions.at(-1)
+  const last = tenantState.acquisitions.at(-1)
   if (last?.retryAfter !== undefined || last?.reason === 'insufficient_scope') return
   const { retryIn, stillValidFor } = event
   if (stillValidFor > 0 && retryIn > Math.max(1, stillValidFor / 2)) {
@@ -231,28 +239,15 @@ export function checkEvent(world: World, member: Member, seat: Seat, event: Cred
   }
 }
 
-/** A renewal must not take away what a step-up has got. */
-export function checkNarrowing(world: World, member: Member, seat: Seat, next: Token): void {
-  const held = seat.current
-  const asked = next.acquisition?.scope?.split(' ') ?? []
-  if (held?.acquisition?.reason !== 'insufficient_scope' || held.acquisition.member !== member)
-    return
-  if (next.acquisition?.member !== member || next.isDoubtful || held === next) return
-  const isOver = typeof held.expiresAt === 'number' && world.time.wall() >= held.expiresAt
-  if (seat.isStored || isOver || member.rejected.has(held) || member.loggedOut.has(held)) return
-  const lost = held.scope?.split(' ').filter((scope) => !asked.includes(scope)) ?? []
-  if (lost.length > 0) violate(world, `a renewal loses the scope ${lost.join(' ').slice(0, 60)}`)
-}
-
 function isOf(call: Call, tenant: string): boolean {
   return call.what !== 'close' && call.tenant === tenant
 }
 
-/** Tenants that renew although nobody asks are kept, and no more are kept than allowed. */
-function checkKept(world: World, { seats }: Member, seat: Seat): void {
-  seat.lastUnasked = tick(world)
-  const lastCall = Math.max(...[...seats.values()].map((each) => each.lastCall))
-  const kept = [...seats.values()].filter(({ lastUnasked }) => lastUnasked > lastCall)
+/** Only managers that are kept renew in the background, and no more are kept than allowed. */
+function checkKept(world: World, { tenantStates }: Client, tenantState: TenantState): void {
+  tenantState.lastBackground = nextOrder(world)
+  const lastCall = Math.max(...[...tenantStates.values()].map((each) => each.lastCall))
+  const kept = [...tenantStates.values()].filter(({ lastBackground }) => lastBackground > lastCall)
   if (kept.length > maxTenants) violate(world, `${kept.length} tenants go on renewing`)
 }
 

@@ -1,4 +1,4 @@
-/** An issuer whose grants can be used once, and whose answers are as good as its mood. */
+/** An issuer whose grants can be used once, and which answers as its mode says. */
 import {
   type AcquireContext,
   type Credential,
@@ -9,28 +9,28 @@ import {
 import { checkApplied, checkRedemption, checkStart } from './invariants.ts'
 import {
   type Acquisition,
+  type Client,
   type Grant,
   limitOf,
   type MadeCredential,
-  type Member,
+  nextOrder,
   note,
   type Oddity,
-  seatOf,
   type Token,
-  tick,
+  tenantStateOf,
   type World,
 } from './types.ts'
 
-/** How long a person takes to log in. */
-export const personSeconds = 8
+/** How long a user takes to log in. */
+export const loginSeconds = 8
 
-export function issuerFor(world: World, member: () => Member, tenant: string): CredentialProvider {
+export function issuerFor(world: World, client: () => Client, tenant: string): CredentialProvider {
   const { interactive, scoped, stored } = world.config
   const provider: CredentialProvider = {
     name: tenant === '' ? 'issuer' : `issuer-${tenant}`,
     interactive,
     scoped,
-    acquire: (context) => acquire(world, member(), tenant, context),
+    acquire: (context) => acquire(world, client(), tenant, context),
     revoke: (credential) => revoke(world, credential),
   }
   if (!stored) return provider
@@ -39,24 +39,24 @@ export function issuerFor(world: World, member: () => Member, tenant: string): C
     restore(record) {
       const token = world.tokens.get(String(record.data['token']))
       if (token === undefined) return undefined
-      seatOf(member(), tenant).restored = token
-      note(world, `${member().name}: ${token.name} is restored`)
-      return credentialOf(world, member(), token)
+      tenantStateOf(client(), tenant).restored = token
+      note(world, `${client().name}: ${token.name} is restored`)
+      return credentialOf(world, client(), token)
     },
   }
 }
 
 async function acquire(
   world: World,
-  member: Member,
+  client: Client,
   tenant: string,
   context: AcquireContext,
 ): Promise<Credential> {
   const { issuer, time } = world
   const acquisition: Acquisition = {
-    member,
+    client,
     tenant,
-    order: tick(world),
+    order: nextOrder(world),
     at: time.elapsed(),
     counted: time.counted(),
     reason: context.reason,
@@ -67,17 +67,20 @@ async function acquire(
     retryable: true,
     settledOrder: Infinity,
     settledAt: Infinity,
+    committed: false,
+    answered: false,
+    reportedOrder: Infinity,
     token: undefined,
   }
   note(
     world,
-    `${member.name}: acquire ${tenant} because ${context.reason}${context.interactive ? '' : ' in the background'}, scope ${context.scope?.slice(0, 40)}`,
+    `${client.name}: acquire ${tenant} because ${context.reason}${context.interactive ? '' : ' in the background'}, scope ${context.scope?.slice(0, 40)}`,
   )
   checkStart(world, acquisition, context)
-  seatOf(member, tenant).acquisitions.push(acquisition)
+  tenantStateOf(client, tenant).acquisitions.push(acquisition)
   const settle = (state: 'delivered' | 'failed') => {
     acquisition.state = state
-    acquisition.settledOrder = tick(world)
+    acquisition.settledOrder = nextOrder(world)
     acquisition.settledAt = time.elapsed()
   }
   try {
@@ -85,16 +88,17 @@ async function acquire(
     settle(acquisition.token === undefined || acquisition.token.isDoubtful ? 'failed' : 'delivered')
     const made = acquisition.token
     if (made !== undefined) {
-      seatOf(member, tenant).delivered = made
+      acquisition.answered = !made.isDoubtful
+      tenantStateOf(client, tenant).delivered = made
       made.isLate = typeof made.expiresAt === 'number' && made.expiresAt <= time.wall()
     }
-    note(world, `${member.name}: gets ${acquisition.token?.name ?? 'nonsense'}`)
+    note(world, `${client.name}: gets ${acquisition.token?.name ?? 'an invalid credential'}`)
     return credential
   } catch (error) {
     acquisition.retryable = (error as { retryable?: unknown } | undefined)?.retryable !== false
     settle(acquisition.token === undefined ? 'failed' : 'delivered')
     const code = (error as { code?: unknown } | undefined)?.code
-    note(world, `${member.name}: acquire fails with ${code ?? typeof error}`)
+    note(world, `${client.name}: acquire fails with ${code ?? typeof error}`)
     throw error
   }
 }
@@ -129,13 +133,13 @@ async function answer(
     throw new LoginRequiredError('grant_rejected', 'the grant was refused')
   } else if (config.interactive) {
     if (!context.interactive) throw new LoginRequiredError('no_credential', 'nobody is there')
-    note(world, `${acquisition.member.name}: a person logs in`)
-    await wait(world, personSeconds, context)
+    note(world, `${acquisition.client.name}: a user logs in`)
+    await wait(world, loginSeconds, context)
   }
   const next = issue(world, acquisition, context, mode.kind === 'odd' ? mode.what : undefined)
   if (mode.kind === 'lost') throw new TypeError('fetch failed')
   if (mode.kind === 'salvage') {
-    context.salvage(credentialOf(world, acquisition.member, next))
+    context.salvage(credentialOf(world, acquisition.client, next))
     // The old grant must not be sent again, so to the invariants this answer has come.
     acquisition.token = next
     throw new CredentialError('invalid_response', 'half an answer', { retryable: true })
@@ -144,12 +148,13 @@ async function answer(
   if (mode.kind === 'slow') await world.time.sleep(mode.seconds * 1000)
   if (mode.kind === 'too late') await world.time.sleep(lateSeconds * 1000)
   acquisition.token = next
-  return credentialOf(world, acquisition.member, next)
+  return credentialOf(world, acquisition.client, next)
 }
 
 function redeem(world: World, acquisition: Acquisition, grant: Grant, signal: AbortSignal): void {
-  note(world, `${acquisition.member.name}: ${grant.name} is redeemed`)
+  note(world, `${acquisition.client.name}: ${grant.name} is redeemed`)
   checkRedemption(world, acquisition, grant, signal)
+  acquisition.committed = true
   const isKnownUsed = grant.redeemedBy.some(({ state }) => state === 'delivered')
   grant.redeemedBy.push(acquisition)
   if (!isKnownUsed) return
@@ -173,13 +178,14 @@ function issue(
     scope: world.grants === 'nothing' ? 'none' : asked,
     grant: { name: `grant-${number}`, redeemedBy: [], refused: false },
     acquisition,
-    order: tick(world),
+    order: nextOrder(world),
     expiresAt: expiryOf(oddity, now, life),
     isDoubtful: oddity !== undefined,
     isLate: false,
     rejectedAt: Infinity,
     diesAt: world.time.truth() + (oddity === undefined ? (life ?? Infinity) : 60) * 1000,
     revoked: false,
+    revocationAsked: false,
     storedOrder: Infinity,
     oddity,
     obtainedAt: now,
@@ -197,8 +203,8 @@ function expiryOf(oddity: Oddity | undefined, now: number, life: number | undefi
   return life === undefined ? undefined : now + life * 1000
 }
 
-/** What a provider hands out for a token: an object for each member, as in processes of their own. */
-export function credentialOf(world: World, member: Member, token: Token): MadeCredential {
+/** What a provider hands out for a token: an object for each client, as in processes of their own. */
+export function credentialOf(world: World, client: Client, token: Token): MadeCredential {
   const { oddity, obtainedAt } = token as { oddity?: Oddity; obtainedAt?: number }
   const now = world.time.wall()
   const times = {
@@ -219,8 +225,14 @@ export function credentialOf(world: World, member: Member, token: Token): MadeCr
       data: { token: token.name },
     },
     apply({ headers, url }) {
-      if (url.pathname !== '/moved') checkApplied(world, member, token, headers)
-      headers.set('Authorization', `Bearer ${token.name}`)
+      if (url.pathname !== '/moved') checkApplied(world, client, token, headers)
+      const put = () => headers.set('Authorization', `Bearer ${token.name}`)
+      if (world.applySeconds === 0 || world.config.form === 'manager') return put()
+      world.applying += 1
+      return world.time.sleep(world.applySeconds * 1000).then(() => {
+        world.applying -= 1
+        put()
+      })
     },
   }
 }
@@ -228,6 +240,7 @@ export function credentialOf(world: World, member: Member, token: Token): MadeCr
 function revoke(world: World, credential: Credential): Promise<boolean> {
   const { token } = credential as MadeCredential
   note(world, `revoke ${token.name}: ${world.revoke}`)
+  token.revocationAsked = true
   if (world.revoke === 'throws') throw new TypeError('revoke threw')
   if (world.revoke === 'rejects') return Promise.reject(new TypeError('revoke failed'))
   if (world.revoke === 'never') return new Promise(() => {})
@@ -237,15 +250,15 @@ function revoke(world: World, credential: Credential): Promise<boolean> {
   return Promise.resolve(true)
 }
 
-/** Waits; a provider that is not deaf gives up with its signal. */
+/** Waits; unless the signal aborts and the provider listens to it. */
 async function wait(world: World, seconds: number, { signal }: AcquireContext): Promise<void> {
   const slept = world.time.sleep(seconds * 1000)
-  if (world.config.deaf) return slept
+  if (world.config.ignoresSignal) return slept
   await Promise.race([slept, aborted(signal)])
 }
 
 function forever(world: World, { signal }: AcquireContext): Promise<never> {
-  return world.config.deaf ? new Promise(() => {}) : aborted(signal)
+  return world.config.ignoresSignal ? new Promise(() => {}) : aborted(signal)
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

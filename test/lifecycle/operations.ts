@@ -1,6 +1,7 @@
 /** Everything that can happen, in random order. */
 import fc from 'fast-check'
-import type { Config, IssuerMode, Listener, ServerMode } from './types.ts'
+import { situation } from './situations.ts'
+import type { Config, IssuerMode, Listener, ServerMode, StoreMode } from './types.ts'
 
 export type Operation =
   | {
@@ -12,7 +13,7 @@ export type Operation =
       readonly shared: boolean
     }
   | {
-      readonly do: 'volley'
+      readonly do: 'burst'
       readonly tenant: string
       readonly count: number
       readonly together: boolean
@@ -31,11 +32,13 @@ export type Operation =
   | { readonly do: 'advance' | 'jump' | 'freeze'; readonly seconds: number }
   | { readonly do: 'issuer'; readonly mode: IssuerMode }
   | { readonly do: 'server'; readonly mode: ServerMode }
-  | { readonly do: 'store'; readonly mode: 'ok' | 'slow' | 'fails' | 'set fails' | 'delete fails' }
+  | { readonly do: 'approach renewal'; readonly tenant: string }
+  | { readonly do: 'apply'; readonly seconds: number }
+  | { readonly do: 'store'; readonly mode: StoreMode }
   | { readonly do: 'grants'; readonly mode: 'asked' | 'less' | 'nothing' }
   | { readonly do: 'revocation'; readonly mode: 'ok' | 'false' | 'throws' | 'rejects' | 'never' }
   | { readonly do: 'date'; readonly seconds: number }
-  | { readonly do: 'somebody writes' | 'somebody deletes'; readonly tenant: string }
+  | { readonly do: 'another program writes' | 'another program deletes'; readonly tenant: string }
 
 export interface Story {
   readonly config: Config
@@ -48,7 +51,7 @@ const often = <T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> =>
     { weight: 2, arbitrary: fc.constantFrom(...others) },
   )
 
-const listener: fc.Arbitrary<Listener> = fc.record({
+const anyListener: fc.Arbitrary<Listener> = fc.record({
   on: often<Listener['on']>(
     'never',
     'any',
@@ -74,6 +77,12 @@ const listener: fc.Arbitrary<Listener> = fc.record({
   ),
 })
 
+/** What applications do in listeners most of all. */
+const listener = fc.oneof(
+  { weight: 9, arbitrary: anyListener },
+  { weight: 1, arbitrary: fc.constant<Listener>({ on: 'login_required', does: 'login' }) },
+)
+
 const settings: fc.Arbitrary<Config> = fc
   .record({
     form: fc.constantFrom<Config['form']>('fetch', 'fetch', 'transport', 'manager', 'tenants'),
@@ -81,7 +90,7 @@ const settings: fc.Arbitrary<Config> = fc
     keepFresh: fc.boolean(),
     interactive: often(false, true),
     scoped: fc.boolean(),
-    deaf: fc.boolean(),
+    ignoresSignal: fc.boolean(),
     ownClock: fc.boolean(),
     life: often<number | undefined>(3600, undefined, 60, 300, 900),
     random: fc.constantFrom(0.3, 0.5, 0.99),
@@ -210,7 +219,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({
-      do: fc.constant('volley' as const),
+      do: fc.constant('burst' as const),
       tenant,
       count: fc.constantFrom(2, 9, 12),
       together: fc.boolean(),
@@ -255,7 +264,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       mode: fc.constantFrom(
         'ok' as const,
         'slow' as const,
-        'slow' as const,
+        'slow once' as const,
         'fails' as const,
         'set fails' as const,
         'delete fails' as const,
@@ -284,15 +293,29 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('date' as const), seconds: hours }) },
   {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('apply' as const), seconds: fc.constantFrom(0, 3) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('approach renewal' as const), tenant }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constantFrom('somebody writes' as const, 'somebody deletes' as const),
+      do: fc.constantFrom('another program writes' as const, 'another program deletes' as const),
       tenant,
     }),
   },
 )
 
+/** Mostly single operations; now and then a sequence that belongs together. */
+const part: fc.Arbitrary<readonly Operation[]> = fc.oneof(
+  { weight: 20, arbitrary: operation.map((one) => [one]) },
+  { weight: 1, arbitrary: situation },
+)
+
 export const stories: fc.Arbitrary<Story> = fc.record({
   config: settings,
-  operations: fc.array(operation, { minLength: 20, maxLength: 60 }),
+  operations: fc.array(part, { minLength: 20, maxLength: 50 }).map((parts) => parts.flat()),
 })

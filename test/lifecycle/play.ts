@@ -1,17 +1,19 @@
 /** Plays a story against the library. */
+
+import { abort, addClient, begin, type CallOptions } from './clients.ts'
 import { credentialOf } from './issuer.ts'
-import { abort, begin, type CallOptions, join } from './members.ts'
 import type { Operation, Story } from './operations.ts'
 import { recover } from './recovery.ts'
 import { memoryStore } from './subject.ts'
 import { virtualTime } from './time.ts'
 import {
   type Call,
+  type Client,
   type Config,
-  type Member,
+  limitOf,
+  nextOrder,
   note,
   type Token,
-  tick,
   violate,
   type World,
 } from './types.ts'
@@ -22,7 +24,7 @@ export function makeWorld(config: Config): World {
   const world: World = {
     config,
     time: virtualTime(onHot),
-    members: [],
+    clients: [],
     calls: [],
     tokens: new Map(),
     violations: [],
@@ -37,20 +39,26 @@ export function makeWorld(config: Config): World {
     revoke: 'ok',
     server: { kind: 'ok' },
     store: 'ok',
+    applySeconds: 0,
+    applying: 0,
     dateOff: 0,
     storeFailed: false,
     recordsDeleted: false,
     healthy: false,
-    turn: config.form === 'tenants' ? 'a' : '',
+    activeTenant: config.form === 'tenants' ? 'a' : '',
     orders: 0,
     frozenAnswers: false,
+    lastFreeze: -Infinity,
   }
   return world
 }
 
-interface Cast {
-  main: Member
-  peer: Member
+/** Twice the time for grants that were sent and for the store, because the process may be stopped meanwhile. */
+const closeLimitMs = 20_000
+
+interface Processes {
+  main: Client
+  peer: Client
   restarts: number
 }
 
@@ -61,14 +69,18 @@ export async function play({ config, operations }: Story): Promise<void> {
   const world = makeWorld(config)
   playing = world
   try {
-    const cast: Cast = { main: join(world, 'main'), peer: join(world, 'peer'), restarts: 0 }
+    const processes: Processes = {
+      main: addClient(world, 'main'),
+      peer: addClient(world, 'peer'),
+      restarts: 0,
+    }
     for (const operation of operations) {
       if (world.violations.length > 0) break
       const { do: what, ...details } = operation
       note(world, `-- ${what} ${JSON.stringify(details)}`)
-      await perform(world, cast, operation)
+      await perform(world, processes, operation)
       await world.time.settle()
-      checkAborts(world)
+      checkOpenCalls(world)
     }
     if (world.violations.length === 0) await recover(world)
   } finally {
@@ -79,21 +91,26 @@ export async function play({ config, operations }: Story): Promise<void> {
   throw new Error(`${world.violations.join('\n')}\n\nThe story:\n${world.story.join('\n')}\n`)
 }
 
-function checkAborts(world: World): void {
-  for (const member of world.members) {
-    for (const call of member.open) {
+function checkOpenCalls(world: World): void {
+  for (const { open, closedElapsed, name } of world.clients) {
+    const since = Math.max(closedElapsed, world.lastFreeze)
+    const isOver = world.time.elapsed() > since + closeLimitMs
+    for (const call of open) {
       if (call.aborted) violate(world, `#${call.id} ${call.what} was aborted and goes on`)
+      // What was sent before is answered by the server, or never.
+      if (isOver && call.sends === 0)
+        violate(world, `#${call.id} ${call.what} of ${name} goes on after close()`)
     }
   }
 }
 
-async function perform(world: World, cast: Cast, operation: Operation): Promise<void> {
+async function perform(world: World, processes: Processes, operation: Operation): Promise<void> {
   const { time } = world
   const isOver = () => world.violations.length > 0
   switch (operation.do) {
     case 'request':
-    case 'volley':
-      return send(world, cast, operation)
+    case 'burst':
+      return send(world, processes, operation)
     case 'login':
     case 'renew':
     case 'credential': {
@@ -101,7 +118,7 @@ async function perform(world: World, cast: Cast, operation: Operation): Promise<
       const { tenant } = operation
       begin(
         world,
-        operation.peer ? cast.peer : cast.main,
+        operation.peer ? processes.peer : processes.main,
         operation.do,
         options(world, tenant, { controller }),
       )
@@ -110,36 +127,38 @@ async function perform(world: World, cast: Cast, operation: Operation): Promise<
     case 'logout':
       begin(
         world,
-        operation.peer ? cast.peer : cast.main,
+        operation.peer ? processes.peer : processes.main,
         'logout',
         options(world, operation.tenant),
       )
       return
     case 'peer request':
-      begin(world, cast.peer, 'request', options(world, operation.tenant))
+      begin(world, processes.peer, 'request', options(world, operation.tenant))
       return
     case 'close':
-      begin(world, cast.main, 'close', options(world, world.turn))
+      begin(world, processes.main, 'close', options(world, world.activeTenant))
       return
     case 'restart':
-      if (cast.main.closedAt === 0) begin(world, cast.main, 'close', options(world, world.turn))
-      cast.restarts += 1
-      cast.main = join(world, `main-${cast.restarts + 1}`)
+      if (processes.main.closedAt === 0)
+        begin(world, processes.main, 'close', options(world, world.activeTenant))
+      processes.restarts += 1
+      processes.main = addClient(world, `main-${processes.restarts + 1}`)
       return
     case 'abort':
     case 'abort shared':
       return abortSome(world, operation.do === 'abort shared')
     case 'server revokes':
-      for (const token of world.tokens.values()) token.revoked = true
-      return
+      return revokeAll(world)
     case 'advance':
       return time.advance(operation.seconds * 1000, isOver)
     case 'jump':
       return time.jump(operation.seconds * 1000)
     case 'freeze':
       return freeze(world, operation.seconds)
+    case 'approach renewal':
+      return approachRenewal(world, processes.main, options(world, operation.tenant).tenant)
     default:
-      return change(world, cast, operation)
+      return change(world, processes, operation)
   }
 }
 
@@ -147,9 +166,9 @@ function options(world: World, tenant: string, rest: Partial<CallOptions> = {}):
   return { tenant: world.config.form === 'tenants' ? tenant : '', ...rest }
 }
 
-type Sending = Extract<Operation, { readonly do: 'request' | 'volley' }>
+type Sending = Extract<Operation, { readonly do: 'request' | 'burst' }>
 
-async function send(world: World, { main }: Cast, operation: Sending): Promise<void> {
+async function send(world: World, { main }: Processes, operation: Sending): Promise<void> {
   const { tenant, wants } = operation
   const controllerOf = () => (operation.shared ? world.shared : undefined)
   if (operation.do === 'request') {
@@ -172,7 +191,7 @@ async function send(world: World, { main }: Cast, operation: Sending): Promise<v
 }
 
 function abortSome(world: World, shared: boolean): void {
-  const open = world.members.flatMap(({ open: calls }) => [...calls])
+  const open = world.clients.flatMap(({ open: calls }) => [...calls])
   const isShared = ({ controller }: Call) => controller === world.shared
   const chosen = shared
     ? open.filter(isShared)
@@ -181,9 +200,28 @@ function abortSome(world: World, shared: boolean): void {
   for (const call of chosen) abort(world, call)
 }
 
+function revokeAll(world: World): void {
+  for (const token of world.tokens.values()) token.revoked = true
+  // Every client needs another one.
+  for (const { tenantStates } of world.clients) {
+    for (const { allowances } of tenantStates.values()) allowances.push(world.time.counted())
+  }
+}
+
+/** Lets time pass until two seconds before the credential may be renewed. */
+async function approachRenewal(world: World, main: Client, tenant: string): Promise<void> {
+  const expiresAt = main.tenantStates.get(tenant)?.current?.expiresAt
+  const { life = 0, random } = world.config
+  if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) return
+  const early = Math.min(300, Math.max(life / 5, Math.min(30, life / 2)))
+  const left = expiresAt - early * (1 - 0.3 * random) * 1000 - 2000 - world.time.wall()
+  if (left > 0) await world.time.advance(left, () => world.violations.length > 0)
+}
+
 async function freeze(world: World, seconds: number): Promise<void> {
   world.frozenAnswers = isAnswerComing(world, seconds)
   await world.time.freeze(seconds * 1000)
+  world.lastFreeze = world.time.elapsed()
   // What the library gives the socket after it has overslept.
   await world.time.advance(50)
   world.frozenAnswers = false
@@ -192,16 +230,21 @@ async function freeze(world: World, seconds: number): Promise<void> {
 /** An answer that an issuer gives in time, though the process is stopped when it comes. */
 function isAnswerComing(world: World, seconds: number): boolean {
   const mode = world.issuer
-  if (mode.kind !== 'slow') return false
+  if (mode.kind !== 'slow' || world.applying > 0 || world.store !== 'ok') return false
   const now = world.time.elapsed()
-  const open = world.members.flatMap(({ seats }) =>
-    [...seats.values()].flatMap(({ acquisitions }) => acquisitions),
+  // A time limit is extended once.
+  if (now - world.lastFreeze < limitOf(world)) return false
+  const open = world.clients.flatMap(({ tenantStates }) =>
+    [...tenantStates.values()].flatMap(({ acquisitions }) => acquisitions),
   )
   const waiting = open.filter(({ state }) => state === 'open')
   const comes = ({ at }: { at: number }) => at + mode.seconds * 1000
+  const isInTime = ({ at }: { at: number }) => now - at < limitOf(world)
   return (
     waiting.length > 0 &&
-    waiting.every((each) => comes(each) > now && comes(each) <= now + seconds * 1000)
+    waiting.every(
+      (each) => isInTime(each) && comes(each) > now && comes(each) <= now + seconds * 1000,
+    )
   )
 }
 
@@ -210,7 +253,7 @@ type Change = Exclude<
   Sending | { readonly do: 'login' | 'renew' | 'credential' | 'logout' | 'peer request' }
 >
 
-async function change(world: World, { main }: Cast, operation: Change): Promise<void> {
+async function change(world: World, { main }: Processes, operation: Change): Promise<void> {
   switch (operation.do) {
     case 'issuer':
       world.issuer = operation.mode
@@ -227,22 +270,30 @@ async function change(world: World, { main }: Cast, operation: Change): Promise<
     case 'revocation':
       world.revoke = operation.mode
       return
+    case 'apply':
+      world.applySeconds = operation.seconds
+      return
     case 'date':
       world.dateOff = operation.seconds * 1000
       return
-    case 'somebody writes':
-    case 'somebody deletes':
-      return meddle(world, main, operation.do, options(world, operation.tenant).tenant)
+    case 'another program writes':
+    case 'another program deletes':
+      return changeRecord(world, main, operation.do, options(world, operation.tenant).tenant)
     default:
       return
   }
 }
 
-/** Another program logs in, or deletes what is stored, as its lock allows. */
-async function meddle(world: World, main: Member, what: string, tenant: string): Promise<void> {
+/** Another program logs in or deletes the record, while nobody holds its lock. */
+async function changeRecord(
+  world: World,
+  main: Client,
+  what: string,
+  tenant: string,
+): Promise<void> {
   const key = world.keys.get(tenant)
   if (key === undefined || (world.holders.get(key) ?? 0) > 0) return
-  if (what === 'somebody deletes') {
+  if (what === 'another program deletes') {
     world.recordsDeleted = true
     await world.records.delete(key)
     return
@@ -256,14 +307,15 @@ async function meddle(world: World, main: Member, what: string, tenant: string):
     scope: 'read',
     grant: { name: `grant-${number}`, redeemedBy: [], refused: false },
     acquisition: undefined,
-    order: tick(world),
+    order: nextOrder(world),
     expiresAt: world.time.wall() + life * 1000,
     isDoubtful: false,
     isLate: false,
     rejectedAt: Infinity,
     diesAt: world.time.truth() + life * 1000,
     revoked: false,
-    storedOrder: tick(world),
+    revocationAsked: false,
+    storedOrder: nextOrder(world),
   }
   world.tokens.set(token.name, token)
   const { record } = credentialOf(world, main, token)

@@ -1,4 +1,4 @@
-/** A small stage for one defect at a time: a scripted provider, a scripted server, virtual time. */
+/** The surroundings of one isolated test: a scripted provider, a scripted server, virtual time. */
 import type {
   AcquireContext,
   Credential,
@@ -34,7 +34,7 @@ export interface Scene {
   readonly sent: string[]
   /** The grants that were redeemed, in order. */
   readonly redeemed: string[]
-  /** Whose turn it is. */
+  /** The tenant of the next call. */
   tenant: string
   request(signal?: AbortSignal): Promise<Response>
   /** Another program, or the same after a restart. */
@@ -44,11 +44,11 @@ export interface Scene {
 const open: Scene[] = []
 
 /** Gives the process its clocks back. */
-export function leaveScene(): void {
+export function closeScenes(): void {
   for (const scene of open.splice(0)) scene.time.restore()
 }
 
-export function enterScene(options: SceneOptions): Scene {
+export function createScene(options: SceneOptions): Scene {
   const time = virtualTime(() => {})
   const contexts: AcquireContext[] = []
   const sent: string[] = []

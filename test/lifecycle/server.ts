@@ -1,12 +1,12 @@
 /** An MCP server behind the option `fetch`, and the records of a store behind its handle. */
 import type { CredentialRecord, CredentialStore } from '../../src/index.ts'
 import { checkLock, checkSent, checkWritten } from './invariants.ts'
-import { type Call, type Member, note, type Token, tick, type World } from './types.ts'
+import { type Call, type Client, nextOrder, note, type Token, type World } from './types.ts'
 
-/** Answers the requests of one member. */
+/** Answers the requests of one client. */
 export function serve(
   world: World,
-  member: Member,
+  client: Client,
   input: string | URL,
   init: RequestInit = {},
 ): Promise<Response> {
@@ -18,8 +18,8 @@ export function serve(
   const token = name === undefined ? undefined : world.tokens.get(name)
   const call = world.calls[Number(headers.get('x-call')) - 1]
   const url = new URL(input)
-  note(world, `${member.name}: #${call?.id} is sent with ${token?.name} to ${url.pathname}`)
-  checkSent(world, member, token, call)
+  note(world, `${client.name}: #${call?.id} is sent with ${token?.name} to ${url.pathname}`)
+  checkSent(world, client, token, call)
   if (call !== undefined) {
     call.sends += 1
     call.lastToken = token
@@ -125,11 +125,15 @@ export function ownListeners(signal: AbortSignal): number {
   return listeners.has(signal) ? 1 : 0
 }
 
-/** One member's way to the records that all share. */
-export function storeFor(world: World, member: () => Member): CredentialStore {
+/** One client's way to the records that all share. */
+export function storeFor(world: World, client: () => Client): CredentialStore {
   const { records } = world
   const pass = async (operation: 'get' | 'set' | 'delete' | 'lock' | 'list') => {
     const { store } = world
+    if (store === 'slow once' && operation === 'get') {
+      world.store = 'ok'
+      await world.time.sleep(6000)
+    }
     if (store === 'slow' && operation !== 'lock') await world.time.sleep(2000)
     const fails = store === 'fails' || store === `${operation} fails`
     if (!fails) return
@@ -147,16 +151,16 @@ export function storeFor(world: World, member: () => Member): CredentialStore {
       const token = tokenOf(world, record)
       note(
         world,
-        `${member().name}: writes ${token?.name}${record.pending === undefined ? '' : ', pending'}`,
+        `${client().name}: writes ${token?.name}${record.pending === undefined ? '' : ', pending'}`,
       )
-      checkWritten(world, member(), token)
+      checkWritten(world, client(), token)
       if (token !== undefined) world.keys.set(token.tenant, key)
-      if (token !== undefined) token.storedOrder = Math.min(token.storedOrder, tick(world))
+      if (token !== undefined) token.storedOrder = Math.min(token.storedOrder, nextOrder(world))
       return records.set(key, record)
     },
     async delete(key) {
       await pass('delete')
-      note(world, `${member().name}: deletes the record`)
+      note(world, `${client().name}: deletes the record`)
       world.recordsDeleted = true
       return records.delete(key)
     },

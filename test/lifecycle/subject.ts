@@ -116,7 +116,7 @@ function ofManager(manager: TokenManager): Subject {
 
 function ofFetch(fetch: FetchLike, owned: object = fetch): Subject {
   const owner = owned as Owner
-  // Read when it is called: with tenants it depends on whose turn it is.
+  // Read when it is called: with tenants it depends on the tenant.
   const from = <T extends 'login' | 'logout' | 'close'>(name: T): Owner =>
     owner[name] === undefined ? ((fetch as Owner).manager as object as Owner) : owner
   return {

@@ -18,7 +18,7 @@ const turn = setImmediate
 export interface VirtualTime {
   /** Milliseconds since the epoch by this machine's clock, which may be set. */
   wall(): number
-  /** Milliseconds since the epoch by everybody else's clock. */
+  /** Milliseconds since the epoch by the clocks of all other machines. */
   truth(): number
   /** Milliseconds since the story began. */
   elapsed(): number

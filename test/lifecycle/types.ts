@@ -1,4 +1,4 @@
-/** What a story is made of: its settings, its people, and everything that is remembered of it. */
+/** What a story is made of: its settings, its clients, and everything that is remembered of it. */
 import type {
   AcquireContext,
   Credential,
@@ -32,7 +32,8 @@ export type ServerMode =
   | { readonly kind: 'unwilling'; readonly status: 429 | 503; readonly retryAfter: number }
   | { readonly kind: 'insufficient scope'; readonly names: 'honest' | 'random' | 'huge' }
 
-export type StoreMode = 'ok' | 'slow' | 'fails' | 'set fails' | 'delete fails'
+/** `slow once`: the next read takes six seconds. */
+export type StoreMode = 'ok' | 'slow' | 'slow once' | 'fails' | 'set fails' | 'delete fails'
 export type RevokeMode = 'ok' | 'false' | 'throws' | 'rejects' | 'never'
 export type ScopeMode = 'asked' | 'less' | 'nothing'
 
@@ -44,7 +45,7 @@ export interface Config {
   readonly interactive: boolean
   readonly scoped: boolean
   /** The provider does not listen to its signal. */
-  readonly deaf: boolean
+  readonly ignoresSignal: boolean
   /** The clock is passed as an option, and not that of the process. */
   readonly ownClock: boolean
   /** Seconds; `undefined`: tokens do not expire. */
@@ -61,7 +62,7 @@ export interface Listener {
 
 /** One call of `acquire`. */
 export interface Acquisition {
-  readonly member: Member
+  readonly client: Client
   readonly tenant: string
   readonly order: number
   readonly at: number
@@ -74,6 +75,12 @@ export interface Acquisition {
   retryable: boolean
   settledOrder: number
   settledAt: number
+  /** A single-use grant was sent. */
+  committed: boolean
+  /** The provider has returned a credential that can be used. */
+  answered: boolean
+  /** The order in which the library reported its outcome. */
+  reportedOrder: number
   token: Token | undefined
 }
 
@@ -101,13 +108,15 @@ export interface Token {
   /** When the server stops to accept it, in milliseconds of the true time. */
   readonly diesAt: number
   revoked: boolean
+  /** The library asked the issuer to revoke it. */
+  revocationAsked: boolean
   storedOrder: number
 }
 
-/** Something that somebody called, and has to settle. */
+/** A call into the library, which has to settle. */
 export interface Call {
   readonly id: number
-  readonly member: Member
+  readonly client: Client
   readonly what: 'request' | 'credential' | 'login' | 'renew' | 'logout' | 'close'
   readonly tenant: string
   readonly order: number
@@ -129,30 +138,39 @@ export interface Call {
   settledOrder: number
 }
 
-/** What is known of one tenant of one member; without tenants there is one. */
-export interface Seat {
+/** What is known of one tenant of one client; without tenants there is one. */
+export interface TenantState {
   current: Token | undefined
   /** It was read from the store, by a manager that knows nothing of its history. */
   isStored: boolean
   delivered: Token | undefined
   restored: Token | undefined
   readonly acquisitions: Acquisition[]
-  /** When, in counted time, somebody did what entitles to another acquisition. */
-  readonly entitlements: number[]
+  /** When, in counted time, something happened that allows another acquisition. */
+  readonly allowances: number[]
   lastCall: number
-  lastPerson: number
+  lastLogin: number
   loggedOutAt: number
   /** Until when, in elapsed time, rejections lead to no renewal. */
   pausedUntil: number
   /** The order of the last acquisition that nobody asked for. */
-  lastUnasked: number
+  lastBackground: number
+  /** Whether the acquisition that was announced last is one in the background. */
+  announcedBackground: boolean
+  /** The orders of the calls of logout() that succeeded. */
+  readonly logouts: number[]
+  /** The order of the last call of logout() or close(), or of its end. */
+  lastLogoutCall: number
+  /** How many managers were made, and how many have ended. */
+  made: number
+  ended: number
 }
 
 /** A process, or a part of one, that uses the library. */
-export interface Member {
+export interface Client {
   readonly name: string
   readonly subject: Subject
-  readonly seats: Map<string, Seat>
+  readonly tenantStates: Map<string, TenantState>
   readonly open: Set<Call>
   readonly rejected: Set<Token>
   readonly loggedOut: Set<Token>
@@ -167,7 +185,7 @@ export interface Member {
 export interface World {
   readonly config: Config
   readonly time: VirtualTime
-  readonly members: Member[]
+  readonly clients: Client[]
   readonly calls: Call[]
   readonly tokens: Map<string, Token>
   readonly violations: string[]
@@ -183,15 +201,21 @@ export interface World {
   revoke: RevokeMode
   server: ServerMode
   store: StoreMode
+  /** How many seconds it takes to put a credential on a request. */
+  applySeconds: number
+  /** How many credentials are being put on a request. */
+  applying: number
   dateOff: number
   /** The store lost something, so what it was to prevent may happen. */
   storeFailed: boolean
-  /** What somebody has in memory may have been renewed by another, and nobody can tell any more. */
+  /** A record was deleted, so a credential in memory may have been renewed by another client unnoticed. */
   recordsDeleted: boolean
   healthy: boolean
-  turn: string
+  activeTenant: string
   orders: number
   frozenAnswers: boolean
+  /** When the process was stopped last, in elapsed time. */
+  lastFreeze: number
 }
 
 export type MadeCredential = Credential & { readonly token: Token }
@@ -206,7 +230,7 @@ export const perSecond = 6
 /** How many tenants are kept, at most. */
 export const maxTenants = 2
 
-export function tick(world: World): number {
+export function nextOrder(world: World): number {
   world.orders += 1
   return world.orders
 }
@@ -225,22 +249,27 @@ export function violate(world: World, text: string): void {
   note(world, `VIOLATION: ${text}`)
 }
 
-export function seatOf(member: Member, tenant: string): Seat {
-  const known = member.seats.get(tenant)
+export function tenantStateOf(client: Client, tenant: string): TenantState {
+  const known = client.tenantStates.get(tenant)
   if (known !== undefined) return known
-  const seat: Seat = {
+  const tenantState: TenantState = {
     current: undefined,
     isStored: false,
     delivered: undefined,
     restored: undefined,
     acquisitions: [],
-    entitlements: [],
+    allowances: [],
     lastCall: 0,
-    lastPerson: 0,
+    lastLogin: 0,
     loggedOutAt: 0,
     pausedUntil: 0,
-    lastUnasked: 0,
+    lastBackground: 0,
+    announcedBackground: false,
+    logouts: [],
+    lastLogoutCall: 0,
+    made: 0,
+    ended: 0,
   }
-  member.seats.set(tenant, seat)
-  return seat
+  client.tenantStates.set(tenant, tenantState)
+  return tenantState
 }

@@ -1,28 +1,30 @@
-/** Those who use the library: what they call, and what they hear. */
+/** Those who use the library: what they call, and what they receiveEvent. */
 import type { Credential, CredentialEvent } from '../../src/index.ts'
-import { checkEvent, checkNarrowing, checkSettled, noteLogout } from './invariants.ts'
+import { checkEvent, checkSettled, noteLogout } from './invariants.ts'
 import { issuerFor } from './issuer.ts'
+import { checkNarrowing } from './scope-invariants.ts'
 import { serve, storeFor } from './server.ts'
 import { makeSubject } from './subject.ts'
 import {
+  type Acquisition,
   type Call,
+  type Client,
   type Listener,
-  type Member,
   maxTenants,
+  nextOrder,
   note,
   perSecond,
   resource,
-  seatOf,
-  tick,
+  tenantStateOf,
   violate,
   type World,
 } from './types.ts'
 
-/** Adds somebody who uses the library: the first, a process beside it, or one after a restart. */
-export function join(world: World, name: string): Member {
+/** Adds a client: the first one, a process beside it, or one after a restart. */
+export function addClient(world: World, name: string): Client {
   const { config, time } = world
-  let self: Member | undefined
-  const member = (): Member => {
+  let self: Client | undefined
+  const client = (): Client => {
     if (self === undefined) throw new Error('used before it was made')
     return self
   }
@@ -31,18 +33,19 @@ export function join(world: World, name: string): Member {
     resource,
     provider: (tenant = '') => {
       if (self !== undefined) {
-        const seat = seatOf(self, tenant)
-        seat.entitlements.push(time.counted())
-        seat.lastPerson = tick(world)
-        seat.current = undefined
+        const tenantState = tenantStateOf(self, tenant)
+        tenantState.made += 1
+        tenantState.allowances.push(time.counted())
+        tenantState.lastLogin = nextOrder(world)
+        tenantState.current = undefined
       }
-      return issuerFor(world, member, tenant)
+      return issuerFor(world, client, tenant)
     },
-    tenant: () => world.turn,
+    tenant: () => world.activeTenant,
     maxTenants,
-    store: config.stored ? storeFor(world, member) : undefined,
-    fetch: (input, init) => serve(world, member(), input, init),
-    onEvent: (event) => (self === undefined ? undefined : hear(world, self, event)),
+    store: config.stored ? storeFor(world, client) : undefined,
+    fetch: (input, init) => serve(world, client(), input, init),
+    onEvent: (event) => (self === undefined ? undefined : receiveEvent(world, self, event)),
     now: config.ownClock ? time.wall : undefined,
     random: () => config.random,
     acquireTimeout: config.acquireTimeout,
@@ -51,7 +54,7 @@ export function join(world: World, name: string): Member {
   self = {
     name,
     subject,
-    seats: new Map(),
+    tenantStates: new Map(),
     open: new Set(),
     rejected: new Set(),
     loggedOut: new Set(),
@@ -62,7 +65,8 @@ export function join(world: World, name: string): Member {
     sawClosed: false,
     acts: 0,
   }
-  world.members.push(self)
+  if (config.form !== 'tenants') tenantStateOf(self, '').made = 1
+  world.clients.push(self)
   return self
 }
 
@@ -73,20 +77,20 @@ export interface CallOptions {
   readonly streamed?: boolean
 }
 
-/** Calls something, and keeps an eye on it until it settles. */
+/** Starts a call, and checks it when it settles. */
 export function begin(
   world: World,
-  member: Member,
+  client: Client,
   what: Call['what'],
   options: CallOptions,
 ): Call {
   const { tenant, controller, wants } = options
   const call: Call = {
     id: world.calls.length + 1,
-    member,
+    client,
     what,
     tenant,
-    order: tick(world),
+    order: nextOrder(world),
     controller,
     wants,
     streamed: options.streamed === true,
@@ -94,7 +98,7 @@ export function begin(
     lastToken: undefined,
     lastStatus: 0,
     named: undefined,
-    alone: member.open.size === 0,
+    alone: client.open.size === 0,
     aborted: false,
     settled: false,
     ok: false,
@@ -102,15 +106,15 @@ export function begin(
     status: 0,
     settledOrder: Infinity,
   }
-  for (const other of member.open) other.alone = false
+  for (const other of client.open) other.alone = false
   world.calls.push(call)
-  member.open.add(call)
+  client.open.add(call)
   note(
     world,
-    `${member.name}: #${call.id} ${what} ${tenant}${wants === undefined ? '' : ` for ${wants}`}`,
+    `${client.name}: #${call.id} ${what} ${tenant}${wants === undefined ? '' : ` for ${wants}`}`,
   )
-  remember(world, member, call)
-  world.turn = tenant
+  remember(world, client, call)
+  world.activeTenant = tenant
   const settle = (ok: boolean, outcome: unknown) => finish(world, call, ok, outcome)
   let running: Promise<unknown>
   try {
@@ -126,22 +130,23 @@ export function begin(
   return call
 }
 
-function remember(world: World, member: Member, { what, tenant, order }: Call): void {
-  const seat = seatOf(member, tenant)
-  seat.lastCall = order
+function remember(world: World, client: Client, { what, tenant, order }: Call): void {
+  const tenantState = tenantStateOf(client, tenant)
+  tenantState.lastCall = order
+  if (what === 'logout' || what === 'close') tenantState.lastLogoutCall = order
   if (what === 'close') {
-    member.closedAt ||= order
-    if (member.closedElapsed === Infinity) member.closedElapsed = world.time.elapsed()
+    client.closedAt ||= order
+    if (client.closedElapsed === Infinity) client.closedElapsed = world.time.elapsed()
   } else if (what !== 'request' && what !== 'credential') {
-    // A login allows step-ups anew.
-    const allowed = what === 'login' ? 4 : 1
-    seat.entitlements.push(...Array.from({ length: allowed }, () => world.time.counted()))
-    if (what === 'login') seat.lastPerson = order
+    // A login allows step-ups anew, and a logout too.
+    const allowed = what === 'renew' ? 1 : 4
+    tenantState.allowances.push(...Array.from({ length: allowed }, () => world.time.counted()))
+    if (what === 'login') tenantState.lastLogin = order
   }
 }
 
 function run(world: World, call: Call, options: CallOptions): Promise<unknown> {
-  const { subject } = call.member
+  const { subject } = call.client
   const signal = call.controller?.signal
   const how = signal === undefined ? {} : { signal }
   if (call.what === 'request') return request(world, call, options, signal)
@@ -158,7 +163,7 @@ async function request(
   { tenant, wants, streamed }: CallOptions,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  const { subject } = call.member
+  const { subject } = call.client
   const headers = {
     'x-call': String(call.id),
     'Content-Type': 'application/json',
@@ -180,14 +185,14 @@ async function request(
   return response
 }
 
-/** What somebody does who has a manager alone. */
+/** A request of an application that uses a manager without our fetch. */
 async function requestByHand(
   world: World,
   call: Call,
   headers: Record<string, string>,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  const { subject } = call.member
+  const { subject } = call.client
   const how = signal === undefined ? {} : { signal }
   const credential: Credential | undefined =
     subject.current?.() ?? (await subject.credential?.(how))
@@ -215,74 +220,88 @@ function streamOf(text: string): ReadableStream<Uint8Array> {
 }
 
 function finish(world: World, call: Call, ok: boolean, outcome: unknown): void {
-  const { member } = call
+  const { client } = call
   call.settled = true
   call.ok = ok
-  call.settledOrder = tick(world)
+  call.settledOrder = nextOrder(world)
   if (!ok) call.error = outcome
-  member.open.delete(call)
+  client.open.delete(call)
   const error = outcome as { code?: string; message?: string } | undefined
   const text = ok
     ? `is answered ${call.status || ''}`
     : `fails: ${error?.code} ${error?.message?.slice(0, 80)}`
-  note(world, `${member.name}: #${call.id} ${call.what} ${text}`)
+  note(world, `${client.name}: #${call.id} ${call.what} ${text}`)
+  if (call.what === 'logout') tenantStateOf(client, call.tenant).lastLogoutCall = call.settledOrder
   if (call.what === 'logout' && ok) noteLogout(world, call)
-  if (call.what === 'close') member.closeResolved = true
+  if (call.what === 'close') client.closeResolved = true
   checkSettled(world, call)
 }
 
 /** Aborts a call; it has to settle before anything else happens. */
 export function abort(world: World, call: Call): void {
   if (call.controller === undefined || call.settled) return
-  seatOf(call.member, call.tenant).entitlements.push(world.time.counted())
+  tenantStateOf(call.client, call.tenant).allowances.push(world.time.counted())
   call.aborted = true
-  note(world, `${call.member.name}: #${call.id} is aborted`)
+  note(world, `${call.client.name}: #${call.id} is aborted`)
   call.controller.abort(new DOMException('enough', 'AbortError'))
 }
 
-function hear(world: World, member: Member, event: CredentialEvent): unknown {
+function receiveEvent(world: World, client: Client, event: CredentialEvent): unknown {
   const tenant = event.provider.startsWith('issuer-') ? event.provider.slice(7) : ''
-  const seat = seatOf(member, tenant)
+  const tenantState = tenantStateOf(client, tenant)
   const { time: _time, resource: _resource, provider: _provider, ...details } = event
-  note(world, `${member.name}: event ${JSON.stringify(details)}`)
-  checkEvent(world, member, seat, event)
+  note(world, `${client.name}: event ${JSON.stringify(details)}`)
+  checkEvent(world, client, tenantState, event)
+  if (event.type === 'acquire_start') tenantState.announcedBackground = event.background
+  if (event.type === 'acquire_failure') reported(world, tenantState.acquisitions.at(-1))
   if (event.type === 'closed') {
-    member.sawClosed = true
+    tenantState.ended += 1
+    client.sawClosed = true
     // The manager of a tenant that was evicted starts anew.
-    seat.lastPerson = tick(world)
-    seat.entitlements.push(...Array.from({ length: perSecond }, () => world.time.counted()))
+    tenantState.lastLogin = nextOrder(world)
+    tenantState.allowances.push(...Array.from({ length: perSecond }, () => world.time.counted()))
   }
-  if (event.type === 'rejected' && !event.late && seat.current !== undefined) {
-    member.rejected.add(seat.current)
-    seat.current.rejectedAt = world.time.elapsed()
+  if (event.type === 'rejected' && !event.late && tenantState.current !== undefined) {
+    client.rejected.add(tenantState.current)
+    tenantState.current.rejectedAt = world.time.elapsed()
   }
   if (event.type === 'reject_ignored') {
-    seat.pausedUntil = world.time.elapsed() + event.retryIn * 1000
+    tenantState.pausedUntil = world.time.elapsed() + event.retryIn * 1000
   }
   if (event.type === 'acquire_success') {
-    const token = event.source === 'network' ? seat.delivered : seat.restored
+    const token = event.source === 'network' ? tenantState.delivered : tenantState.restored
+    if (event.source === 'network') reported(world, token?.acquisition)
     if (token !== undefined) {
       token.isLate ||= (event.expiresIn ?? 1) <= 0
-      if (event.source === 'network') checkNarrowing(world, member, seat, token)
-      member.rejected.delete(token)
+      if (event.source === 'network') checkNarrowing(world, client, tenantState, token)
+      client.rejected.delete(token)
     }
-    seat.current = token
-    seat.isStored = event.source !== 'network'
+    tenantState.current = token
+    tenantState.isStored = event.source !== 'network'
   }
-  return react(world, member, tenant, event)
+  return runListener(world, client, tenant, event)
+}
+
+function reported(world: World, acquisition: Acquisition | undefined): void {
+  if (acquisition !== undefined) acquisition.reportedOrder = nextOrder(world)
 }
 
 /** What a listener does of its own accord: a few times, or a story would not end. */
-function react(world: World, member: Member, tenant: string, event: CredentialEvent): unknown {
+function runListener(
+  world: World,
+  client: Client,
+  tenant: string,
+  event: CredentialEvent,
+): unknown {
   const { on, does }: Listener = world.config.listener
   if (world.healthy || (on !== 'any' && on !== event.type)) return undefined
   if (does === 'throw') throw new Error('a listener threw')
   if (does === 'reject') return Promise.reject(new Error('a listener rejected'))
-  if (member.acts >= 3) return undefined
-  member.acts += 1
-  note(world, `${member.name}: its listener calls ${does}`)
-  const before = world.turn
-  begin(world, member, does, { tenant })
-  world.turn = before
+  if (client.acts >= 3) return undefined
+  client.acts += 1
+  note(world, `${client.name}: its listener calls ${does}`)
+  const before = world.activeTenant
+  begin(world, client, does, { tenant })
+  world.activeTenant = before
   return undefined
 }
