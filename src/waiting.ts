@@ -142,18 +142,18 @@ export function timeLimit(
  * Runs a task with a signal that aborts when another one does, or after a time, as {@link timeLimit}
  * measures it.
  *
- * @param tooLate - The reason of the signal after that time. Default: a `TimeoutError`.
+ * @param tooLate - Makes the reason of the signal after that time. Default: a `TimeoutError`.
  * @throws What the task throws; it has to heed its signal.
  */
 export async function withTimeLimit<T>(
   milliseconds: number,
   signal: AbortSignal | undefined,
   task: (signal: AbortSignal) => Promise<T>,
-  tooLate: Error = new DOMException('The operation timed out.', 'TimeoutError'),
+  tooLate: () => Error = () => new DOMException('The operation timed out.', 'TimeoutError'),
 ): Promise<T> {
   const controller = new AbortController()
   const unsubscribe = signal && onAbort(signal, () => controller.abort(signal.reason))
-  const stop = timeLimit(milliseconds, () => controller.abort(tooLate))
+  const stop = timeLimit(milliseconds, () => controller.abort(tooLate()))
   try {
     return await task(controller.signal)
   } finally {

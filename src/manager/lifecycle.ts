@@ -120,8 +120,8 @@ export class Lifecycle {
   }
 
   /** The newest credential, for the logout; it may have arrived after the logout began. */
-  get latest(): Credential | undefined {
-    return this.#outcomes.latest
+  latest(): Credential | undefined {
+    return this.#outcomes.latest()
   }
 
   loggedOutError(): CredentialError {
@@ -181,14 +181,9 @@ export class Lifecycle {
   }
 
   #renewInBackground(): void {
-    const { held, lane, failures, scopes } = this.#parts
+    const { held, lane, failures } = this.#parts
     if (!held.open || lane.running !== undefined || failures.pauseMs > 0) return
-    this.#outcomes.start({
-      reason: this.#reason(),
-      background: true,
-      scope: scopes.scope,
-      challenges: this.#challenges,
-    })
+    this.#outcomes.start(this.#request(this.#reason(), true))
   }
 
   async #renewOrServe(signal: AbortSignal | undefined): Promise<Credential> {
@@ -228,7 +223,7 @@ export class Lifecycle {
     for (;;) {
       let pending = this.whenOpen(signal)
       for (; pending !== undefined; pending = this.whenOpen(signal)) await pending
-      const request = this.#request(wanted === 'forced' ? wanted : this.#reason())
+      const request = this.#request(wanted === 'forced' ? wanted : this.#reason(), false)
       const { running } = lane
       if (running === undefined) return this.#outcomes.start(request).flight.wait(signal)
       if (running.overdue || !serves(running.request, request)) await this.settled(running, signal)
@@ -250,9 +245,17 @@ export class Lifecycle {
     }
   }
 
-  #request(reason: AcquireReason): AcquisitionRequest {
-    const { scope } = this.#parts.scopes
-    return { reason, background: false, scope, challenges: this.#challenges }
+  #request(reason: AcquireReason, background: boolean): AcquisitionRequest {
+    const { scopes } = this.#parts
+    return {
+      reason,
+      background,
+      // Read when the provider is asked: a step-up that was detached may have ended by then.
+      get scope() {
+        return scopes.scope
+      },
+      challenges: this.#challenges,
+    }
   }
 
   #reason(): AcquireReason {

@@ -30,6 +30,8 @@ export class Outcomes implements AcquisitionHost {
   #loginReported = false
   /** What a renewal brought while a logout was under way: to be revoked, or kept when that fails. */
   #late: { readonly acquisition: Acquisition; readonly obtained: Obtained } | undefined
+  /** What of that the logout has revoked itself. */
+  #givenUp: object | undefined
 
   /** @param renew - Renews in the background. */
   constructor(parts: ManagerParts, renew: () => void) {
@@ -52,8 +54,9 @@ export class Outcomes implements AcquisitionHost {
     return lane.start(() => new Acquisition(request, start, this))
   }
 
-  /** The newest credential, for a logout. */
-  get latest(): Credential | undefined {
+  /** The newest credential, for a logout to give up. */
+  latest(): Credential | undefined {
+    this.#givenUp = this.#late
     return this.#late?.obtained.credential ?? this.#parts.held.previous
   }
 
@@ -69,6 +72,11 @@ export class Outcomes implements AcquisitionHost {
     this.#late = undefined
     this.#loginReported = false
     held.resume()
+    // What came too late to be given up with the rest.
+    if (gaveUp && late !== undefined && late !== this.#givenUp) {
+      this.#parts.source.revokeInBackground(late.obtained.credential)
+    }
+    this.#givenUp = undefined
     if (!gaveUp && late !== undefined && held.open) this.#adopt(late.acquisition, late.obtained)
     this.#arm()
   }

@@ -177,7 +177,7 @@ export class TokenManager {
       const reason = lifecycle.loggedOutError()
       await this.#endAcquisition(reason)
       this.#parts.lane.detach(reason)
-      const revoked = await limited((signal) => source.giveUp(lifecycle.latest, signal))
+      const revoked = await limited((signal) => source.giveUp(lifecycle.latest(), signal))
       lifecycle.resume(true)
       reporter.emit({ type: 'logged_out', revoked })
       return { revoked }
@@ -220,11 +220,9 @@ function within(milliseconds: number, promise: Promise<unknown>): Promise<void> 
 
 /** Gives up in time, or not at all. */
 async function limited(giveUp: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
-  const tooLate = new StoreError(
-    'delete',
-    `The store did not answer within ${logoutLimitMs / 1000} s.`,
-    { retryable: true, remedy: 'Check the store, and log out again.' },
-  )
+  const problem = `The store did not answer within ${logoutLimitMs / 1000} s.`
+  const remedy = 'Check the store, and log out again.'
+  const tooLate = () => new StoreError('delete', problem, { retryable: true, remedy })
   return withTimeLimit(
     logoutLimitMs,
     undefined,

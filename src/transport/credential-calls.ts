@@ -11,7 +11,7 @@ import {
   isCredentialError,
 } from '../errors.ts'
 import type { TransportPort } from '../manager/transport-port.ts'
-import { abortable } from '../waiting.ts'
+import { abortable, withTimeLimit } from '../waiting.ts'
 import type { Outgoing } from './outgoing.ts'
 
 /** What every request of one manager is sent with. */
@@ -99,24 +99,23 @@ export async function observeResponse(
   }
 }
 
-async function limited<T>(
+function limited<T>(
   channel: Channel,
   pending: Promise<T>,
   what: string,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const message = `${channel.port.provider}: the credential ${what} within ${timeLimitMs / 1000} s.`
-      reject(new CredentialError('timeout', message, { ...whereOf(channel), retryable: true }))
-    }, timeLimitMs)
-  })
-  try {
-    return await abortable(Promise.race([pending, timeout]), signal, channel.port.closing)
-  } finally {
-    clearTimeout(timer)
+  const tooLate = () => {
+    const message = `${channel.port.provider}: the credential ${what} within ${timeLimitMs / 1000} s.`
+    return new CredentialError('timeout', message, { ...whereOf(channel), retryable: true })
   }
+  const { closing } = channel.port
+  return withTimeLimit(
+    timeLimitMs,
+    undefined,
+    (limit) => abortable(pending, limit, signal, closing),
+    tooLate,
+  )
 }
 
 /** The error of a credential. Its own text may quote the secret, as that of a failed `Headers.set` does. */
