@@ -51,8 +51,11 @@ export function selectProvider(
     throw noTenant(selector, `the function threw (${kindOf(error)})`)
   }
   const key: unknown = selection?.key
-  if (typeof key !== 'string' || key === '')
+  if (typeof key !== 'string' || key === '') {
+    // A promise is refused, and its rejection must not go unhandled.
+    for (const given of [selection, key]) Promise.resolve(given).catch(() => {})
     throw noTenant(selector, 'the function returned no text')
+  }
   if (!isWellFormed(key)) throw noTenant(selector, 'the text contains a lone surrogate')
   return selection
 }

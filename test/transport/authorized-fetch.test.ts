@@ -212,6 +212,22 @@ describe('a request to the bound origin', () => {
     expect(events).toContainEqual(expect.objectContaining({ type: 'redirect_refused', target }))
   })
 
+  it.each([
+    [`data:text/html,${'x'.repeat(5000)}`, 'data:'],
+    ['myapp://callback/cAnArY', 'myapp:'],
+    [`https://other.example.com/${'ab/'.repeat(1000)}`, /^https:\/\/other.{187}$/],
+  ])('that a server redirects is reported by a short label', async (location, target) => {
+    const answer = () => new Response(null, { status: 307, headers: { Location: location } })
+    const { fetch, events } = setUp(bearer(secret), wire(answer))
+
+    await fetch(resource)
+
+    const matching = typeof target === 'string' ? target : expect.stringMatching(target)
+    expect(events.filter(({ type }) => type === 'redirect_refused')).toMatchObject([
+      { target: matching },
+    ])
+  })
+
   it('carries the credential to a resource that lies under /.well-known/', async () => {
     const network = wire()
     const here = 'https://mcp.example.com/.well-known/openid-configuration'
@@ -356,6 +372,54 @@ describe('an error of the network', () => {
 })
 
 describe('a credential', () => {
+  const credential = (apply: (request: never) => void) =>
+    ({ name: 'foreign', acquire: async () => ({ apply }) }) as CredentialProvider
+  const origin = 'https://mcp.example.com'
+
+  it.each<[string, string, (request: { headers: unknown; url: unknown }) => void]>([
+    ['the headers', 'invalid_credential', (request) => Object.assign(request, { headers: {} })],
+    [
+      'the URL by something else',
+      'invalid_credential',
+      (request) => Object.assign(request, { url: {} }),
+    ],
+    [
+      'the URL by what only claims its origin',
+      'wrong_origin',
+      (request) => {
+        request.url = { origin, href: resource, toString: () => 'https://evil.example/' }
+      },
+    ],
+  ])('that replaces %s is not sent', async (_what, code, apply) => {
+    const network = wire()
+    const { fetch } = setUp(credential(apply), network)
+
+    expect(await failureOf(fetch(resource))).toMatchObject({ code })
+    expect(network.sent).toEqual([])
+  })
+
+  it('that replaces the URL by a text is sent there', async () => {
+    const network = wire()
+    const apply = (request: { url: unknown }) => {
+      request.url = `${resource}?key=1`
+    }
+    await setUp(credential(apply), network).fetch(resource)
+
+    expect(network.sent).toMatchObject([{ url: `${resource}?key=1` }])
+  })
+
+  it('whose scope is no text leaves a 403 as it is', async () => {
+    const challenge = { 'WWW-Authenticate': 'Bearer error="insufficient_scope", scope="b"' }
+    const network = wire(() => new Response(null, { status: 403, headers: challenge }))
+    const provider = {
+      ...credential(() => {}),
+      scoped: true,
+      acquire: async () => ({ scope: ['a'], apply() {} }),
+    } as unknown as CredentialProvider
+
+    expect((await setUp(provider, network).fetch(resource)).status).toBe(403)
+  })
+
   it('whose observe throws leaves no body unread and none of its text in the error', async () => {
     let wasRead = false
     const body = () =>
