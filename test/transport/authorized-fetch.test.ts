@@ -51,6 +51,39 @@ describe('the first request', () => {
     })
   })
 
+  const text = 'grant_type=authorization_code&code=abc'
+  const formType = { 'Content-Type': 'application/x-www-form-urlencoded' }
+  const endpoint = 'https://login.example.com/token'
+  it.each<[string, () => [string | Request, RequestInit?]]>([
+    [
+      'a Request with a form',
+      () => [new Request(endpoint, { method: 'POST', body: new URLSearchParams(text) })],
+    ],
+    [
+      'a blob with a form',
+      () => [
+        endpoint,
+        { method: 'POST', body: new Blob([text], { type: formType['Content-Type'] }) },
+      ],
+    ],
+    [
+      'a stream with a form',
+      () => [endpoint, { method: 'POST', body: new Blob([text]).stream(), headers: formType }],
+    ],
+  ])('does not bind when it is %s', async (_what, request) => {
+    const network = wire()
+    const { fetch } = withCredentials(bearer(secret), { fetch: network.fetch })
+
+    const first = fetch(...request())
+    await fetch(resource)
+    await first
+
+    const byUrl = Object.fromEntries(
+      network.sent.map(({ url, headers }) => [url, headers.get('Authorization')]),
+    )
+    expect(byUrl).toEqual({ [endpoint]: null, [resource]: `Bearer ${secret}` })
+  })
+
   it('does not bind when it asks for the metadata of an authorization server', async () => {
     const network = wire()
     const events: CredentialEvent[] = []
@@ -144,6 +177,13 @@ describe('a request to the bound origin', () => {
     ],
     ['a revocation', '/revoke', { method: 'POST', body: 'token=abc&x=1', headers: form }],
     ['a pushed request', '/par', { method: 'POST', body: 'client_id=abc', headers: form }],
+    [
+      'a token request in a blob',
+      '/token',
+      { method: 'POST', body: new Blob(['grant_type=x']), headers: form },
+    ],
+    ['a HEAD of metadata', '/.well-known/oauth-protected-resource', { method: 'HEAD' }],
+    ['metadata below two slashes', '//.well-known/oauth-authorization-server', {}],
     ['a registration', '/register', { method: 'POST', body: '{"redirect_uris":["http://a/"]}' }],
   ]
   it.each(passing)('passes without the credential and with an event: %s', async (_, path, init) => {
@@ -180,6 +220,12 @@ describe('a request to the bound origin', () => {
     ['redirect_uris deeper', '/apps', { method: 'POST', body: '{"a":{"redirect_uris":[]}}' }],
     ['another well-known document', '/.well-known/mcp.json', {}],
     ['a path that only looks alike', '/.well-known/oauth-protected-resources', {}],
+    [
+      'a blob to the resource',
+      '/mcp',
+      { method: 'POST', body: new Blob(['grant_type=x']), headers: form },
+    ],
+    ['a blob that is no form', '/upload', { method: 'POST', body: new Blob(['grant_type=x']) }],
     ['a POST to a well-known path', '/.well-known/oauth-protected-resource', { method: 'POST' }],
   ]
   it.each(authorized)('carries the credential: %s', async (_what, path, init) => {
@@ -240,6 +286,31 @@ describe('a request to the bound origin', () => {
 })
 
 describe('what was asked for', () => {
+  it('is read from the members of a class, too', async () => {
+    class Options {
+      get method() {
+        return 'POST'
+      }
+      get headers() {
+        return { 'X-Own': '1' }
+      }
+      get body() {
+        return '{}'
+      }
+    }
+    const network = wire()
+    const { fetch } = setUp(bearer(secret), network)
+
+    await fetch(resource, new Options())
+    await fetch(new Request(resource), new Options())
+
+    for (const { init, headers } of network.sent) {
+      expect(init).toMatchObject({ method: 'POST', body: '{}' })
+      expect(headers.get('X-Own')).toBe('1')
+    }
+    expect(network.sent).toHaveLength(2)
+  })
+
   it('keeps method, headers and body of a Request that is given as init', async () => {
     const network = wire()
     const { fetch } = setUp(bearer(secret), network)
