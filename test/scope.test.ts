@@ -20,3 +20,9 @@ test.each([
 ])('%j covers %j: %j', (granted, wanted, expected) => {
   expect(scopeCovers(granted, wanted)).toBe(expected)
 })
+
+test('what is no text is no scope', () => {
+  const list = ['a'] as unknown as string
+  expect(scopeUnion(list, 'b')).toBe('b')
+  expect(scopeCovers(list, 'a')).toBe(false)
+})

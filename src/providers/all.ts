@@ -11,10 +11,13 @@ import type {
   OutgoingRequest,
   ResponseHead,
 } from '../credential.ts'
-import { checkProviders, traitsOf } from './combined.ts'
+import { acquireWhileReading, checkProviders, hasExpired, traitsOf } from './combined.ts'
 
 /** One credential for each provider; none where it has not been got. */
 type Parts = readonly (Credential | undefined)[]
+
+/** The parts that were rebuilt from a record, or acquired beside one. */
+const freshParts = new WeakSet<Credential>()
 
 /**
  * Puts several credentials on each request: a token and a tenant header, say. They are applied in the
@@ -33,19 +36,21 @@ type Parts = readonly (Credential | undefined)[]
 export function all(...providers: readonly CredentialProvider[]): CredentialProvider {
   checkProviders('all', providers)
   const partsOf = new WeakMap<Credential, Parts>()
-  const put = (parts: Parts): Credential => {
-    const credential = joined(parts.filter((part) => part !== undefined))
+  const put = (parts: Parts, isIncomplete = false): Credential => {
+    const credential = joined(
+      parts.filter((part) => part !== undefined),
+      isIncomplete,
+    )
     partsOf.set(credential, parts)
     return credential
   }
+  const partsBefore = ({ previous }: AcquireContext) =>
+    previous === undefined ? undefined : partsOf.get(previous)
   return {
     ...traitsOf('all', providers),
     discovers: providers.some((provider) => provider.discovers === true),
-    acquire(context) {
-      const before = context.previous === undefined ? undefined : partsOf.get(context.previous)
-      return acquireAll(providers, before, context, put)
-    },
-    ...restoring(providers, put),
+    acquire: (context) => acquireAll(providers, partsBefore(context), context, put),
+    ...restoring(providers, partsBefore, put),
     async revoke(credential, context) {
       const parts = partsOf.get(credential) ?? []
       const revoked = await Promise.all(
@@ -92,28 +97,70 @@ async function acquireAll(
   return put(parts)
 }
 
-/** Rebuilds the one part that a store can keep, and gets the others anew. */
+/**
+ * Rebuilds the one part that a store can keep. The others are those that the manager holds, or are acquired
+ * where no grant for one use is needed. With a part missing the result is incomplete: it serves to renew and
+ * to revoke, and the next acquisition gets the rest.
+ */
 function restoring(
   providers: readonly CredentialProvider[],
-  put: (parts: Parts) => Credential,
+  partsBefore: (context: AcquireContext) => Parts | undefined,
+  put: (parts: Parts, isIncomplete: boolean) => Credential,
 ): Pick<CredentialProvider, 'restore'> {
   const [keeper, second] = providers.filter(({ restore }) => restore !== undefined)
   if (keeper === undefined || second !== undefined) return {}
+  // One acquisition reads its record several times.
+  const othersOf = new WeakMap<AcquireContext, Promise<Parts>>()
   return {
     async restore(record, context) {
       const kept = await keeper.restore?.(record, context)
       if (kept === undefined) return undefined
-      const rest = { ...context, previous: undefined }
-      return put(
-        await Promise.all(
-          providers.map((provider) => (provider === keeper ? kept : provider.acquire(rest))),
-        ),
+      freshParts.add(kept)
+      const before = partsBefore(context)
+      const isFirst = context.reason === 'missing' && !hasExpired(record, context)
+      const acquiring = isFirst
+        ? (othersOf.get(context) ?? acquireOthers(providers, keeper, before, context))
+        : undefined
+      if (acquiring !== undefined) othersOf.set(context, acquiring)
+      const others = (await acquiring) ?? before
+      const parts = providers.map((each, index) => (each === keeper ? kept : others?.[index]))
+      const isComplete = parts.every(
+        (part) => part === kept || (part !== undefined && !hasExpired(part, context)),
       )
+      const isKnown = isSameRecord(kept, before?.[providers.indexOf(keeper)])
+      return put(parts, isKnown || !isComplete)
     },
   }
 }
 
-function joined(parts: readonly Credential[]): Credential {
+function acquireOthers(
+  providers: readonly CredentialProvider[],
+  keeper: CredentialProvider,
+  before: Parts | undefined,
+  context: AcquireContext,
+): Promise<Parts> {
+  return Promise.all(
+    providers.map(async (provider, index) => {
+      const previous = before?.[index]
+      if (provider === keeper || (previous !== undefined && !hasExpired(previous, context))) {
+        return previous
+      }
+      if (provider.interactive === true) return previous
+      const part = await acquireWhileReading(provider, context)
+      if (part !== undefined) freshParts.add(part)
+      return part ?? previous
+    }),
+  )
+}
+
+/** Whether the store has what the manager has: then it is no news, whoever has written it. */
+function isSameRecord(one: Credential, other: Credential | undefined): boolean {
+  if (one.record === undefined || other?.record === undefined) return false
+  return JSON.stringify(one.record.data) === JSON.stringify(other.record.data)
+}
+
+/** @param isIncomplete - No manager hands out a credential without a valid time; it acquires first. */
+function joined(parts: readonly Credential[], isIncomplete: boolean): Credential {
   const expiresAt = Math.min(...parts.map((part) => part.expiresAt ?? Infinity))
   const refreshAt = Math.min(...parts.map((part) => part.refreshAt ?? Infinity))
   const obtained = parts.filter(
@@ -124,6 +171,7 @@ function joined(parts: readonly Credential[]): Credential {
   const credential: Credential = {
     ...(scope === undefined ? {} : { scope }),
     ...(expiresAt === Infinity ? {} : { expiresAt }),
+    ...(isIncomplete ? { expiresAt: Number.NaN } : {}),
     ...(refreshAt === Infinity ? {} : { refreshAt }),
     ...(obtainedAt === undefined ? {} : { obtainedAt }),
     apply: (request) => applyInOrder(parts, request),
@@ -182,7 +230,10 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 // When one part is about to expire, parts that do not expire, or not within the same five minutes,
 // are kept: renewing them would spend refresh tokens for nothing.
 function isDue(part: Credential, context: AcquireContext): boolean {
+  // Nobody has refused what was just read from the store.
+  if (context.reason === 'missing' && freshParts.has(part)) return hasExpired(part, context)
   if (context.reason !== 'expiring') return true
   const expiresAt = Math.min(part.expiresAt ?? Infinity, part.refreshAt ?? Infinity)
-  return expiresAt <= Math.max(context.now(), context.previous?.expiresAt ?? 0) + 300_000
+  // The time of an incomplete credential is no number.
+  return expiresAt <= Math.max(context.now(), context.previous?.expiresAt || 0) + 300_000
 }

@@ -3,14 +3,19 @@
  *
  * @module
  */
-import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
+import type {
+  AcquireContext,
+  Credential,
+  CredentialProvider,
+  CredentialRecord,
+} from '../credential.ts'
 import {
   ConfigurationError,
   CredentialError,
   describeThrown,
   isCredentialError,
 } from '../errors.ts'
-import { checkProviders, traitsOf } from './combined.ts'
+import { acquireWhileReading, checkProviders, hasExpired, traitsOf } from './combined.ts'
 
 export { all } from './all.ts'
 
@@ -37,25 +42,59 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
     acquire: (context) => acquireFirst(providers, context, origin),
     ...(providers.every(({ restore }) => restore === undefined)
       ? {}
-      : {
-          // What comes before the stored one still comes before it.
-          async restore(record, context) {
-            const rest = { ...context, previous: undefined }
-            for (const provider of providers) {
-              const credential = await (provider.restore === undefined
-                ? provider.acquire(rest).catch(() => undefined)
-                : provider.restore(record, context))
-              if (credential === undefined) continue
-              origin.set(credential, provider)
-              return credential
-            }
-            return undefined
-          },
-        }),
+      : { restore: (record, context) => restoreFirst(providers, record, context, origin) }),
     async revoke(credential, context) {
       return (await origin.get(credential)?.revoke?.(credential, context)) ?? false
     },
   }
+}
+
+/** Rebuilds a credential from a record. What comes before the stored one still comes before it. */
+async function restoreFirst(
+  providers: readonly CredentialProvider[],
+  record: CredentialRecord,
+  context: AcquireContext,
+  origin: WeakMap<Credential, CredentialProvider>,
+): Promise<Credential | undefined> {
+  const stored = await firstRestored(providers, record, context)
+  // To be renewed or revoked: the stored one is wanted, and no other.
+  const isForItself = context.reason === 'forced' || hasExpired(record, context)
+  const found =
+    stored !== undefined && isForItself ? stored : await firstOf(providers, context, stored)
+  if (found !== undefined) origin.set(found.credential, found.provider)
+  return found?.credential
+}
+
+interface Found {
+  readonly provider: CredentialProvider
+  readonly credential: Credential
+}
+
+async function firstRestored(
+  providers: readonly CredentialProvider[],
+  record: CredentialRecord,
+  context: AcquireContext,
+): Promise<Found | undefined> {
+  for (const provider of providers) {
+    const credential = await provider.restore?.(record, context)
+    if (credential !== undefined) return { provider, credential }
+  }
+  return undefined
+}
+
+/** The stored credential, or that of a provider before it which needs no grant for one use. */
+async function firstOf(
+  providers: readonly CredentialProvider[],
+  context: AcquireContext,
+  stored: Found | undefined,
+): Promise<Found | undefined> {
+  for (const provider of providers) {
+    if (provider === stored?.provider) return stored
+    if (provider.restore !== undefined) continue
+    const credential = await acquireWhileReading(provider, context)
+    if (credential !== undefined) return { provider, credential }
+  }
+  return undefined
 }
 
 async function acquireFirst(

@@ -3,7 +3,12 @@
  *
  * @module
  */
-import type { CredentialProvider } from '../credential.ts'
+import type {
+  AcquireContext,
+  Credential,
+  CredentialProvider,
+  CredentialRecord,
+} from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 
 /** What a provider that is made of others says about itself: whatever one of them needs, it needs. */
@@ -42,5 +47,33 @@ export function checkProviders(name: string, providers: readonly CredentialProvi
         ? `${name} takes no selector; pass the selector to withCredentials or authorizedFetch, and let it select ${name}(…).`
         : `${name}: every argument must be a provider, such as apiKey({ … }).`,
     )
+  }
+}
+
+/** Whether a credential or a record is not worth sending any more. */
+export function hasExpired(
+  { expiresAt = Infinity, obtainedAt = 0 }: Pick<CredentialRecord, 'expiresAt' | 'obtainedAt'>,
+  { now }: AcquireContext,
+): boolean {
+  return now() >= expiresAt - Math.min(10_000, Math.max(0, expiresAt - obtainedAt) / 10)
+}
+
+/**
+ * Acquires while a record is read, where nobody must be asked and no grant for one use may be sent: neither
+ * would be noted down. `undefined`: there is no credential without them.
+ */
+export async function acquireWhileReading(
+  provider: CredentialProvider,
+  context: AcquireContext,
+): Promise<Credential | undefined> {
+  const commit = () => Promise.reject(new Error('Nothing is spent while a record is read.'))
+  const salvage = () => {}
+  try {
+    const reading = { ...context, previous: undefined, interactive: false, commit, salvage }
+    const credential = await provider.acquire(reading)
+    return typeof credential?.apply === 'function' ? credential : undefined
+  } catch {
+    // The next acquisition says why.
+    return undefined
   }
 }

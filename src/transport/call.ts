@@ -30,6 +30,18 @@ const requestFields = [
   'keepalive',
 ] as const
 
+// Those of a `Request` say too much: its referrer is `about:client`, its headers and body are read apart.
+const initFields = [
+  ...requestFields,
+  'headers',
+  'body',
+  'referrer',
+  'referrerPolicy',
+  'priority',
+  'duplex',
+  'dispatcher',
+] as const
+
 /**
  * Copies what the arguments of `fetch` ask for.
  *
@@ -58,7 +70,7 @@ export async function completeCall(call: Call): Promise<Call> {
 }
 
 function plainCall(url: URL, given: RequestInit | undefined): Call {
-  const init: RequestInit = { ...given }
+  const init = membersOf(given)
   if (typeof init.body === 'object') init.body = copyOf(init.body) ?? null
   const method = init.method === undefined ? 'GET' : init.method.toUpperCase()
   return { url, method, headers: new Headers(init.headers), init, pendingBody: undefined }
@@ -66,12 +78,11 @@ function plainCall(url: URL, given: RequestInit | undefined): Call {
 
 function callOf(url: URL, request: Request, overrides: RequestInit | undefined): Call {
   const init: RequestInit = {}
-  // They are properties of the prototype, so a spread copies none of them.
   for (const name of requestFields) {
     const value = request[name]
     if (value !== undefined) Object.assign(init, { [name]: value })
   }
-  Object.assign(init, defined(overrides ?? {}))
+  Object.assign(init, defined(membersOf(overrides)))
   if (typeof init.body === 'object') init.body = copyOf(init.body) ?? null
   const method = (init.method ?? 'GET').toUpperCase()
   const headers = new Headers(init.headers ?? request.headers)
@@ -116,6 +127,20 @@ function copyOf(body: RequestInit['body']): RequestInit['body'] {
     return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice()
   }
   return body instanceof URLSearchParams ? new URLSearchParams(body) : body
+}
+
+/** Copies options. Those of a class are properties of its prototype, of which a spread copies none. */
+function membersOf(given: RequestInit | undefined): RequestInit {
+  const init: RequestInit = { ...given }
+  if (given === undefined || given === null) return init
+  const prototype: unknown = Object.getPrototypeOf(given)
+  if (prototype === Object.prototype || prototype === null) return init
+  for (const name of initFields) {
+    if (Object.hasOwn(init, name)) continue
+    const value = (given as Readonly<Record<string, unknown>>)[name]
+    if (value !== undefined) Object.assign(init, { [name]: value })
+  }
+  return init
 }
 
 /** Options without the members that are undefined: those replace nothing of a `Request`. */

@@ -35,6 +35,7 @@ export interface Exchange {
 }
 
 const maxRedirects = 5
+const maxLabelLength = 200
 
 /**
  * Sends a request with a credential, and again to wherever the server moved it within its own origin.
@@ -57,7 +58,8 @@ export async function sendAttempt(
     const request = new Outgoing(call.method, target, headers, content, attempt.number, now, abort)
     const applying = applyCredential(channel, credential, request, call.init.signal ?? undefined)
     if (applying !== undefined) await applying
-    checkRequest(channel, call, request)
+    checkHeaders(channel, call, headers, request)
+    checkTarget(channel, request)
     // Nothing may be awaited between these two checks and the sending.
     if (port.closing.aborted) throw port.closing.reason
     if (port.session !== attempt.session) return undefined
@@ -81,26 +83,57 @@ export function isRefused({ port }: Channel, response: Response): boolean {
   }
 }
 
-function checkRequest(channel: Channel, { headers: before }: Call, request: Outgoing): void {
-  const { headers } = request
+function checkHeaders(
+  channel: Channel,
+  { headers: before }: Call,
+  headers: Headers,
+  request: Outgoing,
+): void {
+  if (request.headers !== headers)
+    throw replaced(channel, 'headers', 'Set headers with headers.set().')
   for (const [name, value] of headers) {
     if (isTransportHeader(name) && before.get(name) !== value) throw wrongHeader(channel, name)
   }
   for (const [name] of before) {
     if (isTransportHeader(name) && !headers.has(name)) throw wrongHeader(channel, name)
   }
+  if (!channel.observed && !isObserved()) return
+  before.forEach((value, header) => {
+    if (headers.get(header) !== value) channel.port.emit({ type: 'header_replaced', header })
+  })
+}
+
+function checkTarget(channel: Channel, request: Outgoing): void {
+  if (!request.hasOwnUrl) return
+  // What is checked is what is sent: anything may claim to be a URL, and may change afterwards.
+  const href = textOf(request.destination)
+  if (!URL.canParse(href)) throw replaced(channel, 'url', 'Assign a URL.')
+  const target = new URL(href)
   const { origin } = channel.port.resource
-  if (request.hasOwnUrl && request.destination.origin !== origin) {
+  if (target.origin !== origin) {
     throw new CredentialError(
       'wrong_origin',
       `${channel.port.provider}: the credential tried to send the request to another origin than ${origin}.`,
       whereOf(channel),
     )
   }
-  if (!channel.observed && !isObserved()) return
-  before.forEach((value, header) => {
-    if (headers.get(header) !== value) channel.port.emit({ type: 'header_replaced', header })
-  })
+  request.url = target
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return ''
+  }
+}
+
+function replaced(channel: Channel, member: string, remedy: string): CredentialError {
+  return new CredentialError(
+    'invalid_credential',
+    `${channel.port.provider}: the credential replaced \`${member}\` of the request by something else.`,
+    { ...whereOf(channel), remedy },
+  )
 }
 
 function wrongHeader(channel: Channel, header: string): CredentialError {
@@ -162,9 +195,15 @@ function nextTarget(
     target.password = ''
     return target
   }
-  const label = target === undefined ? '<invalid URL>' : resourceLabel(target)
+  const label = target === undefined ? '<invalid URL>' : targetLabel(target)
   channel.port.emit({ type: 'redirect_refused', status, target: label })
   return undefined
+}
+
+/** What may be shown of a target that a server names: a `data:` URL is all content. */
+function targetLabel(target: URL): string {
+  const isHttp = target.protocol === 'http:' || target.protocol === 'https:'
+  return (isHttp ? resourceLabel(target) : target.protocol).slice(0, maxLabelLength)
 }
 
 /** Browsers do not say where a redirect leads, so it cannot be followed with a new signature. */

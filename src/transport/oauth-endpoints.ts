@@ -22,25 +22,33 @@ const oauthParameters = [
  * Whether a request goes to an authorization server on the same origin, which must not see the credential: it
  * reads metadata, posts an OAuth form (RFC 6749, 7009, 7662, 8628, 9126), or registers a client (RFC 7591).
  *
- * The MCP server's own path is never one of these.
+ * The MCP server's own path is never one of these. A form that cannot be read, such as a stream, counts as one.
  *
  * @param resourcePath - The path of the MCP server; `undefined` while it is not known.
  */
 export function isOAuthRequest(call: Call, url: URL, resourcePath: string | undefined): boolean {
   const path = url.pathname
   if (path === resourcePath) return false
-  if (call.method === 'GET') return metadataPath.test(path)
+  // Servers take several slashes for one.
+  if (call.method === 'GET' || call.method === 'HEAD') {
+    return metadataPath.test(path.replace(/\/{2,}/g, '/'))
+  }
   if (call.method !== 'POST') return false
   const { body } = call.init
+  // The type alone says whether a `Request` may bind, which cannot wait for its body and is not undone.
+  if (call.pendingBody !== undefined) return resourcePath === undefined && isForm(call, body)
   if (body === undefined || body === null) return false
   if (body instanceof URLSearchParams) return isOAuthForm(body)
   const text = textOf(body)
-  if (text === undefined) return false
-  const type = call.headers.get('Content-Type')?.toLowerCase() ?? ''
-  if (type.startsWith('application/x-www-form-urlencoded')) {
-    return isOAuthForm(new URLSearchParams(text))
-  }
+  // No MCP server takes forms, but every token endpoint does.
+  if (text === undefined) return isForm(call, body)
+  if (isForm(call, body)) return isOAuthForm(new URLSearchParams(text))
   return text.includes('"redirect_uris"') && isRegistration(text)
+}
+
+function isForm({ headers }: Call, body: unknown): boolean {
+  const type = headers.get('Content-Type') ?? (body instanceof Blob ? body.type : '')
+  return type.trim().toLowerCase().startsWith('application/x-www-form-urlencoded')
 }
 
 function isOAuthForm(form: URLSearchParams): boolean {

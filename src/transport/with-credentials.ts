@@ -19,7 +19,7 @@ export interface CredentialTransportOptions
  * Makes the options that authenticate a transport: `StreamableHTTPClientTransport` and
  * `SSEClientTransport` of `@modelcontextprotocol/sdk` and `@modelcontextprotocol/client`.
  *
- * Without the option `resource` the first request binds. Do not pass the SDK's `authProvider` beside it,
+ * Without the option `resource` the first request binds that is not for an OAuth endpoint. Do not pass the SDK's `authProvider` beside it,
  * since then two layers would renew and retry; and keep secrets out of `requestInit.headers`, which the SDKs
  * also send to authorization servers.
  *

@@ -4,8 +4,10 @@ import {
   authorizedFetch,
   bearer,
   type CredentialEvent,
+  type CredentialProvider,
   type CredentialRecord,
   type CredentialStore,
+  env,
   firstAvailable,
   headers,
   TokenManager,
@@ -13,7 +15,7 @@ import {
 import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { authorizationCode, refreshToken, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { testClock } from '../support/clock.ts'
+import { deferred, testClock } from '../support/clock.ts'
 import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
@@ -511,6 +513,30 @@ describe('a login within other providers', () => {
     expect(state.uses).toEqual(['refresh-1'])
   })
 
+  test('is renewed once beside a part that is good for one acquisition only', async () => {
+    const { state, token } = rotation()
+    let refused = ''
+    const { process } = await fleet({
+      token,
+      mcp: (given) => (given === refused ? { status: 401 } : undefined),
+    })
+    const committing: CredentialProvider = {
+      name: 'committing',
+      async acquire(context) {
+        await context.commit()
+        return { apply: ({ headers: own }) => own.set('X-Code', 'granted') }
+      },
+    }
+    const processes = Array.from({ length: 4 }, () =>
+      process(() => all(authorizationCode(browser), committing)),
+    )
+    for (const each of processes) await each.call()
+    refused = 'access-1'
+    const answers = await Promise.all(processes.map((each) => each.call()))
+    expect(answers.map(({ status }) => status)).toEqual(Array(4).fill(200))
+    expect(state.uses).toEqual(['refresh-1'])
+  })
+
   test('is the same as outside of it', async () => {
     const { process, world } = await fleet({ token: rotation().token })
     await process().call()
@@ -535,6 +561,120 @@ describe('a login within other providers', () => {
     token = 'explicit'
     await process(own).call()
     expect(world.mcpServer.requests.at(-1)?.headers.authorization).toBe('Bearer explicit')
+  })
+})
+
+describe('beside a login in a store', () => {
+  /** Redeems a code that works once. */
+  const oneCode = () => {
+    const redeemed: string[] = []
+    const answered = deferred<void>()
+    const provider: CredentialProvider = {
+      name: 'code',
+      async acquire(context) {
+        await context.commit()
+        redeemed.push('code')
+        await answered.promise
+        if (redeemed.length > 1) throw new Error('The code was used twice.')
+        return { apply: ({ headers: own }) => own.set('X-Code', 'granted') }
+      },
+    }
+    return { redeemed, provider, answer: () => answered.resolve() }
+  }
+
+  test('a part of all() redeems its code once, although the first caller leaves', async () => {
+    const { process, world } = await fleet({ token: rotation().token })
+    await process().call()
+    const { redeemed, provider, answer } = oneCode()
+    const { manager, call } = process(() => all(authorizationCode(browser), provider))
+    const controller = new AbortController()
+    const leaving = manager.credential({ signal: controller.signal })
+    await expect.poll(() => redeemed.length).toBe(1)
+    controller.abort()
+    await expect(leaving).rejects.toThrow()
+    answer()
+    expect((await call()).status).toBe(200)
+    expect(redeemed).toEqual(['code'])
+    expect(world.mcpServer.requests.at(-1)?.headers['x-code']).toBe('granted')
+    expect(world.logins()).toHaveLength(1)
+  })
+
+  test.each([0, 3_700_000])(
+    'a part of all() is acquired once, %i ms after the login',
+    async (ms) => {
+      const { process, clock, world } = await fleet({ token: rotation().token })
+      await process().call()
+      clock.advance(ms)
+      let count = 0
+      const tenant: CredentialProvider = {
+        name: 'tenant',
+        async acquire() {
+          count += 1
+          return { apply: ({ headers: own }) => own.set('X-Tenant-ID', 'acme') }
+        },
+      }
+      expect((await process(() => all(tenant, authorizationCode(browser))).call()).status).toBe(200)
+      expect(count).toBe(1)
+      expect(world.logins()).toHaveLength(1)
+      const before = process(() => firstAvailable(tenant, authorizationCode(browser)))
+      count = 0
+      clock.advance(ms)
+      await before.manager.credential()
+      expect(count).toBe(1)
+    },
+  )
+
+  test('a part of all() that has no credential does not prevent a logout', async () => {
+    const { store, process, key } = await fleet({ token: rotation().token })
+    await process().call()
+    const unset = () => all(bearer(env('MCP_CREDENTIALS_UNSET')), authorizationCode(browser))
+    await process(unset).manager.logout()
+    expect(await store.get(key)).toBeUndefined()
+  })
+
+  test('all() adopts the login that ends the waiting for one', async () => {
+    const { clock, process } = await fleet({ token: rotation().token })
+    const waiting = process(() => all(savedLogin(), headers({ 'X-A': '1' })))
+    await expect(waiting.call()).rejects.toMatchObject({ code: 'login_required' })
+    await process().call()
+    clock.advance(1001)
+    expect((await waiting.call()).status).toBe(200)
+  })
+
+  test.each<[string, () => unknown]>([
+    [
+      'throws at once',
+      () => {
+        throw new Error('none')
+      },
+    ],
+    [
+      'returns a thenable',
+      // biome-ignore lint/suspicious/noThenProperty: it is what foreign code returns.
+      () => ({ then: (_: unknown, no: (error: Error) => void) => no(new Error('none')) }),
+    ],
+  ])(
+    'firstAvailable() finds the login although a provider before it %s',
+    async (_name, acquire) => {
+      const { process, world } = await fleet({ token: rotation().token })
+      await process().call()
+      const foreign = { name: 'foreign', acquire } as unknown as CredentialProvider
+      expect(
+        (await process(() => firstAvailable(foreign, authorizationCode(browser))).call()).status,
+      ).toBe(200)
+      expect(world.logins()).toHaveLength(1)
+    },
+  )
+
+  test('firstAvailable() spends no code of a provider before the login while it reads', async () => {
+    const { process, store, key } = await fleet({ token: rotation().token })
+    await process().call()
+    const { redeemed, provider } = oneCode()
+    const { call, manager } = process(() => firstAvailable(provider, authorizationCode(browser)))
+    expect((await call()).status).toBe(200)
+    await manager.logout()
+    expect(redeemed).toEqual([])
+    expect(await store.get(key)).toBeUndefined()
   })
 })
 

@@ -185,3 +185,28 @@ function unused(): CredentialProvider {
 function raise(error: Error): never {
   throw error
 }
+
+it.each([
+  [
+    'key',
+    perTenant(
+      (async () => {
+        throw new Error('cAnArY')
+      }) as never,
+      unused,
+    ),
+  ],
+  ['selection', { name: 's', select: async () => Promise.reject(new Error('cAnArY')) } as never],
+])('a promise of a %s is refused, and its rejection is not unhandled', async (_what, selector) => {
+  const unhandled: unknown[] = []
+  const listener = (reason: unknown) => unhandled.push(reason)
+  process.on('unhandledRejection', listener)
+  try {
+    const send = authorizedFetch(selector, { resource, fetch: wire().fetch })
+    await expect(send(resource)).rejects.toMatchObject({ code: 'no_tenant' })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unhandled).toEqual([])
+  } finally {
+    process.off('unhandledRejection', listener)
+  }
+})

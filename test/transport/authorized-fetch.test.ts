@@ -52,6 +52,39 @@ describe('the first request', () => {
     })
   })
 
+  const text = 'grant_type=authorization_code&code=abc'
+  const formType = { 'Content-Type': 'application/x-www-form-urlencoded' }
+  const endpoint = 'https://login.example.com/token'
+  it.each<[string, () => [string | Request, RequestInit?]]>([
+    [
+      'a Request with a form',
+      () => [new Request(endpoint, { method: 'POST', body: new URLSearchParams(text) })],
+    ],
+    [
+      'a blob with a form',
+      () => [
+        endpoint,
+        { method: 'POST', body: new Blob([text], { type: formType['Content-Type'] }) },
+      ],
+    ],
+    [
+      'a stream with a form',
+      () => [endpoint, { method: 'POST', body: new Blob([text]).stream(), headers: formType }],
+    ],
+  ])('does not bind when it is %s', async (_what, request) => {
+    const network = wire()
+    const { fetch } = withCredentials(bearer(secret), { fetch: network.fetch })
+
+    const first = fetch(...request())
+    await fetch(resource)
+    await first
+
+    const byUrl = Object.fromEntries(
+      network.sent.map(({ url, headers }) => [url, headers.get('Authorization')]),
+    )
+    expect(byUrl).toEqual({ [endpoint]: null, [resource]: `Bearer ${secret}` })
+  })
+
   it('does not bind when it asks for the metadata of an authorization server', async () => {
     const network = wire()
     const events: CredentialEvent[] = []
@@ -145,6 +178,13 @@ describe('a request to the bound origin', () => {
     ],
     ['a revocation', '/revoke', { method: 'POST', body: 'token=abc&x=1', headers: form }],
     ['a pushed request', '/par', { method: 'POST', body: 'client_id=abc', headers: form }],
+    [
+      'a token request in a blob',
+      '/token',
+      { method: 'POST', body: new Blob(['grant_type=x']), headers: form },
+    ],
+    ['a HEAD of metadata', '/.well-known/oauth-protected-resource', { method: 'HEAD' }],
+    ['metadata below two slashes', '//.well-known/oauth-authorization-server', {}],
     ['a registration', '/register', { method: 'POST', body: '{"redirect_uris":["http://a/"]}' }],
   ]
   it.each(passing)('passes without the credential and with an event: %s', async (_, path, init) => {
@@ -181,6 +221,12 @@ describe('a request to the bound origin', () => {
     ['redirect_uris deeper', '/apps', { method: 'POST', body: '{"a":{"redirect_uris":[]}}' }],
     ['another well-known document', '/.well-known/mcp.json', {}],
     ['a path that only looks alike', '/.well-known/oauth-protected-resources', {}],
+    [
+      'a blob to the resource',
+      '/mcp',
+      { method: 'POST', body: new Blob(['grant_type=x']), headers: form },
+    ],
+    ['a blob that is no form', '/upload', { method: 'POST', body: new Blob(['grant_type=x']) }],
     ['a POST to a well-known path', '/.well-known/oauth-protected-resource', { method: 'POST' }],
   ]
   it.each(authorized)('carries the credential: %s', async (_what, path, init) => {
@@ -213,6 +259,22 @@ describe('a request to the bound origin', () => {
     expect(events).toContainEqual(expect.objectContaining({ type: 'redirect_refused', target }))
   })
 
+  it.each([
+    [`data:text/html,${'x'.repeat(5000)}`, 'data:'],
+    ['myapp://callback/cAnArY', 'myapp:'],
+    [`https://other.example.com/${'ab/'.repeat(1000)}`, /^https:\/\/other.{187}$/],
+  ])('that a server redirects is reported by a short label', async (location, target) => {
+    const answer = () => new Response(null, { status: 307, headers: { Location: location } })
+    const { fetch, events } = setUp(bearer(secret), wire(answer))
+
+    await fetch(resource)
+
+    const matching = typeof target === 'string' ? target : expect.stringMatching(target)
+    expect(events.filter(({ type }) => type === 'redirect_refused')).toMatchObject([
+      { target: matching },
+    ])
+  })
+
   it('carries the credential to a resource that lies under /.well-known/', async () => {
     const network = wire()
     const here = 'https://mcp.example.com/.well-known/openid-configuration'
@@ -225,6 +287,31 @@ describe('a request to the bound origin', () => {
 })
 
 describe('what was asked for', () => {
+  it('is read from the members of a class, too', async () => {
+    class Options {
+      get method() {
+        return 'POST'
+      }
+      get headers() {
+        return { 'X-Own': '1' }
+      }
+      get body() {
+        return '{}'
+      }
+    }
+    const network = wire()
+    const { fetch } = setUp(bearer(secret), network)
+
+    await fetch(resource, new Options())
+    await fetch(new Request(resource), new Options())
+
+    for (const { init, headers } of network.sent) {
+      expect(init).toMatchObject({ method: 'POST', body: '{}' })
+      expect(headers.get('X-Own')).toBe('1')
+    }
+    expect(network.sent).toHaveLength(2)
+  })
+
   it('keeps method, headers and body of a Request that is given as init', async () => {
     const network = wire()
     const { fetch } = setUp(bearer(secret), network)
@@ -357,6 +444,54 @@ describe('an error of the network', () => {
 })
 
 describe('a credential', () => {
+  const credential = (apply: (request: never) => void) =>
+    ({ name: 'foreign', acquire: async () => ({ apply }) }) as CredentialProvider
+  const origin = 'https://mcp.example.com'
+
+  it.each<[string, string, (request: { headers: unknown; url: unknown }) => void]>([
+    ['the headers', 'invalid_credential', (request) => Object.assign(request, { headers: {} })],
+    [
+      'the URL by something else',
+      'invalid_credential',
+      (request) => Object.assign(request, { url: {} }),
+    ],
+    [
+      'the URL by what only claims its origin',
+      'wrong_origin',
+      (request) => {
+        request.url = { origin, href: resource, toString: () => 'https://evil.example/' }
+      },
+    ],
+  ])('that replaces %s is not sent', async (_what, code, apply) => {
+    const network = wire()
+    const { fetch } = setUp(credential(apply), network)
+
+    expect(await failureOf(fetch(resource))).toMatchObject({ code })
+    expect(network.sent).toEqual([])
+  })
+
+  it('that replaces the URL by a text is sent there', async () => {
+    const network = wire()
+    const apply = (request: { url: unknown }) => {
+      request.url = `${resource}?key=1`
+    }
+    await setUp(credential(apply), network).fetch(resource)
+
+    expect(network.sent).toMatchObject([{ url: `${resource}?key=1` }])
+  })
+
+  it('whose scope is no text leaves a 403 as it is', async () => {
+    const challenge = { 'WWW-Authenticate': 'Bearer error="insufficient_scope", scope="b"' }
+    const network = wire(() => new Response(null, { status: 403, headers: challenge }))
+    const provider = {
+      ...credential(() => {}),
+      scoped: true,
+      acquire: async () => ({ scope: ['a'], apply() {} }),
+    } as unknown as CredentialProvider
+
+    expect((await setUp(provider, network).fetch(resource)).status).toBe(403)
+  })
+
   it('whose observe throws leaves no body unread and none of its text in the error', async () => {
     let wasRead = false
     const body = () =>
