@@ -189,6 +189,7 @@ function raise(error: Error): never {
 it.each([
   [
     'key',
+    'no_tenant',
     perTenant(
       (async () => {
         throw new Error('cAnArY')
@@ -196,17 +197,24 @@ it.each([
       unused,
     ),
   ],
-  ['selection', { name: 's', select: async () => Promise.reject(new Error('cAnArY')) } as never],
-])('a promise of a %s is refused, and its rejection is not unhandled', async (_what, selector) => {
-  const unhandled: unknown[] = []
-  const listener = (reason: unknown) => unhandled.push(reason)
-  process.on('unhandledRejection', listener)
-  try {
-    const send = authorizedFetch(selector, { resource, fetch: wire().fetch })
-    await expect(send(resource)).rejects.toMatchObject({ code: 'no_tenant' })
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(unhandled).toEqual([])
-  } finally {
-    process.off('unhandledRejection', listener)
-  }
-})
+  [
+    'selection',
+    'configuration',
+    { name: 's', select: async () => Promise.reject(new Error('cAnArY')) } as never,
+  ],
+])(
+  'a promise of a %s is refused, and its rejection is not unhandled',
+  async (_what, code, selector) => {
+    const unhandled: unknown[] = []
+    const listener = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', listener)
+    try {
+      const send = authorizedFetch(selector, { resource, fetch: wire().fetch })
+      await expect(send(resource)).rejects.toMatchObject({ code })
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(unhandled).toEqual([])
+    } finally {
+      process.off('unhandledRejection', listener)
+    }
+  },
+)
