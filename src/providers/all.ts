@@ -73,6 +73,11 @@ async function acquireAll(
 ): Promise<Credential> {
   const parts: (Credential | undefined)[] = providers.map((_provider, index) => before?.[index])
   const keep = () => context.salvage(put([...parts]))
+  let isCommitted = false
+  const commit = () => {
+    isCommitted = true
+    return context.commit()
+  }
   const acquire = async (provider: CredentialProvider, index: number) => {
     const previous = parts[index]
     if (previous !== undefined && !isDue(previous, context)) return
@@ -80,7 +85,7 @@ async function acquireAll(
       parts[index] = rest
       keep()
     }
-    parts[index] = await provider.acquire({ ...context, previous, salvage })
+    parts[index] = await provider.acquire({ ...context, previous, salvage, commit })
   }
   // Nobody is asked to log in for what another part spoils.
   for (const asksPerson of [false, true]) {
@@ -90,8 +95,12 @@ async function acquireAll(
     const results = await Promise.allSettled(round)
     const failure = results.find((result) => result.status === 'rejected')
     if (failure === undefined) continue
-    // What a part has got may have cost a refresh token.
-    if (parts.some((part, index) => part !== before?.[index])) keep()
+    // What a part has got may have cost a refresh token, and a login is not to blame for another's grant.
+    const isSpared = parts.some(
+      (part, index) => part?.record !== undefined && results[index]?.status === 'fulfilled',
+    )
+    const isNew = parts.some((part, index) => part !== before?.[index])
+    if (isNew || (isCommitted && isSpared)) keep()
     throw failure.reason
   }
   return put(parts)

@@ -3,6 +3,7 @@ import {
   all,
   authorizedFetch,
   bearer,
+  CredentialError,
   type CredentialEvent,
   type CredentialProvider,
   type CredentialRecord,
@@ -623,6 +624,25 @@ describe('beside a login in a store', () => {
       expect(count).toBe(1)
     },
   )
+
+  test('a part of all() whose code is refused leaves the login in the store', async () => {
+    const { store, process, key, world } = await fleet({ token: rotation().token })
+    await process().call()
+    const refusing: CredentialProvider = {
+      name: 'refusing',
+      async acquire(context) {
+        await context.commit()
+        throw new CredentialError('invalid_grant', 'The code was refused.')
+      },
+    }
+    await expect(process(() => all(authorizationCode(browser), refusing)).call()).rejects.toThrow()
+    const record = await store.get(key)
+    expect(record).toMatchObject({ data: { refreshToken: 'refresh-1' } })
+    expect(record?.pending).toBeUndefined()
+    expect(record?.refused).toBeUndefined()
+    expect((await process().call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(1)
+  })
 
   test('a part of all() that has no credential does not prevent a logout', async () => {
     const { store, process, key } = await fleet({ token: rotation().token })
