@@ -89,7 +89,10 @@ export class TransportSide implements TransportPort {
 
   refused(response: ResponseHead): boolean {
     try {
-      return this.#parts.provider.refused?.(response) === true
+      const answer: unknown = this.#parts.provider.refused?.(response)
+      // A promise is no answer, and its rejection must not go unhandled.
+      if (answer instanceof Promise) answer.catch(() => {})
+      return answer === true
     } catch {
       return false
     }

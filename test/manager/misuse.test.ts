@@ -98,6 +98,21 @@ describe('a provider', () => {
     await manager.close()
   })
 
+  test('whose `refused` is a promise that rejects leaves no unhandled rejection', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    const refused = (async () => {
+      throw new Error('SECRET')
+    }) as never
+    const provider = { name: 'own', acquire: async () => ({ apply }), refused }
+    const send = authorizedFetch(provider, { resource, fetch: ok })
+    expect((await send(resource)).status).toBe(200)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+  })
+
   test('whose credential throws when it is read is an error that does not quote it', async () => {
     const acquire = async () => ({
       apply,
