@@ -231,8 +231,8 @@ export class Persistence {
     const empty = { version: 1, provider: this.#provider.name, generation, data: {} } as const
     const base = this.#unsaved ?? record ?? empty
     const pending = { at: this.#now(), by: String(process?.pid ?? 'unknown') }
-    this.#mark = pending
     await this.#store.set(this.#key, { ...base, pending })
+    this.#mark = pending
   }
 
   /** Writes a record, and keeps it in memory when that fails: withholding the token would lose it too. */

@@ -231,4 +231,32 @@ describe('a store that does not answer', () => {
     await manager.close()
     expect((await store.get(`${resource} | default`))?.data).toEqual({ refreshToken: 'refresh-1' })
   })
+
+  test('twice keeps the rotated login although the clock was set back meanwhile', async () => {
+    const clock = testClock()
+    const store = memoryStore()
+    const { set } = store
+    let isFull = false
+    store.set = (key, record) => (isFull ? Promise.reject(new Error('full')) : set(key, record))
+    const { provider, used } = loginProvider({
+      async acquire(context) {
+        await context.commit()
+        used.push(context.previous?.record?.data['refreshToken'] as string | undefined)
+        isFull = used.length === 2
+        const data = { refreshToken: `refresh-${used.length}` }
+        const record = { version: 1, provider: 'login', data, obtainedAt: clock.now() } as const
+        return { apply, record }
+      },
+    })
+    const manager = new TokenManager(provider, { resource, store, now: clock.now })
+    await manager.credential()
+    clock.advance(-6 * 3_600_000)
+    await manager.renew()
+    clock.advance(1000)
+    await expect(manager.renew()).rejects.toMatchObject({ name: 'StoreError' })
+    isFull = false
+    clock.advance(60_000)
+    await manager.renew()
+    expect(used).toEqual([undefined, 'refresh-1', 'refresh-2'])
+  })
 })
