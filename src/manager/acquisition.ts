@@ -12,7 +12,7 @@ import type { Obtained } from './persistence.ts'
 /** What an acquisition is for. */
 export interface AcquisitionRequest {
   readonly reason: AcquireReason
-  /** Nobody waits for it, and nobody may be asked. */
+  /** It has no waiters, and must not ask the user. */
   readonly background: boolean
   readonly scope: string | undefined
   readonly challenges: readonly Challenge[]
@@ -113,7 +113,7 @@ export class Acquisition {
     return this.#controller.signal
   }
 
-  /** Aborts when nobody wants the result any more; what was sent may still be answered. */
+  /** Aborts when the result is no longer wanted; what was sent may still be answered. */
   get unwanted(): AbortSignal {
     return this.#unwanted.signal
   }

@@ -20,7 +20,7 @@ export const diagnosticsChannelName = 'mcp-credentials'
 // One for the process: subscribers may come and go at any time.
 let channel: Channel | undefined
 
-/** Whether anybody listens; where there is no Node, nobody does. */
+/** Whether the channel has subscribers; outside Node it has none. */
 export function isObserved(): boolean {
   channel ??= nodeBuiltin<DiagnosticsChannel>('node:diagnostics_channel')?.channel(
     diagnosticsChannelName,

@@ -26,7 +26,7 @@ const notSent: ReadonlySet<string> = new Set([
  * Turns any thrown value into an error of ours. Foreign errors are not kept as `cause`: they may
  * quote a response that holds a token.
  *
- * @param committed - A single-use grant had been sent, so nobody knows whether it was used.
+ * @param committed - A single-use grant had been sent, so it is not known whether it was used.
  */
 export function toCredentialError(
   thrown: unknown,

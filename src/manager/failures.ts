@@ -23,7 +23,7 @@ export interface Failure {
   readonly waitMs: number
 }
 
-/** An error that nobody can wait out is repeated for this long unless it says otherwise, in milliseconds. */
+/** The pause after an error that does not pass by itself, in milliseconds, unless the error names another. */
 const coolDownMs = 60_000
 /** A login makes up for failures, but a listener that logs in after every failure must not loop. */
 const maxLogins = 5
@@ -109,7 +109,7 @@ export class Failures {
     if (!retryable) return retryAfterMs(retryAfter) || coolDownMs
     const wait = backOff(attempt, this.#random(), retryAfter)
     if (usableFor <= 0) return wait
-    // The pause must not outlast a credential that still works: nobody would notice the failure.
+    // The pause must not outlast a credential that still works, or callers would see the failure.
     return Math.max(shortestBackOff, Math.min(wait, usableFor / 2), retryAfterMs(retryAfter))
   }
 }

@@ -11,7 +11,7 @@ const marginMs = 250
 
 /** A result that several callers wait for. */
 export class Flight<T> {
-  /** Settles with the result. A rejection that nobody awaits is never reported as unhandled. */
+  /** Settles with the result. A rejection without a waiter is never reported as unhandled. */
   readonly result: Promise<T>
   readonly #onDeserted: (reason: unknown) => void
   /** When a task that can be lost must have ended, on the clock of `performance`; `Infinity`: it cannot. */
@@ -24,7 +24,7 @@ export class Flight<T> {
   #lost = false
 
   /**
-   * @param detached - It goes on although nobody waits.
+   * @param detached - It continues without waiters.
    * @param onDeserted - Called with the signal's reason when the last waiter has left.
    * @param limitMs - How long the task limits itself to, in milliseconds.
    */

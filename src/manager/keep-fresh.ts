@@ -1,5 +1,5 @@
 /**
- * Renewal while nobody asks.
+ * Renewal without callers.
  *
  * @module
  */

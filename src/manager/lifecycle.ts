@@ -231,7 +231,7 @@ export class Lifecycle {
         try {
           return await running.flight.wait(signal, again)
         } catch (error) {
-          // In the background nobody must be asked.
+          // An acquisition in the background must not ask the user.
           const mayAsk = running.request.background && (isLogin || failures.unattended)
           if (signal?.aborted === true || !mayAsk) throw error
           if (isLogin) failures.forgive()

@@ -99,7 +99,7 @@ export class Outcomes implements AcquisitionHost {
   release(acquisition: Acquisition): void {
     const { lane, scopes } = this.#parts
     lane.release(acquisition)
-    // A step-up that asked nobody does not count.
+    // A step-up that did not reach the provider does not count.
     if (acquisition.request.reason === 'insufficient_scope' && !acquisition.asked) scopes.undo()
     this.#arm()
   }
@@ -108,7 +108,7 @@ export class Outcomes implements AcquisitionHost {
     const { held } = this.#parts
     if ('error' in outcome) throw this.#failed(acquisition, outcome.error)
     const { obtained } = outcome
-    // After close() its waiters still receive it; after logout() nobody does.
+    // After close() its waiters still receive it; after logout() they do not.
     if (held.closed) return obtained.credential
     if (acquisition.epoch === held.epoch) return this.#adoptSafely(acquisition, obtained)
     this.discard(acquisition, obtained)

@@ -1,6 +1,6 @@
 /**
  * A credential that several processes share through a store: read again under the lock, renewed by one,
- * written before anybody sees it.
+ * written before it is handed out.
  *
  * @module
  */
@@ -135,7 +135,7 @@ export class Persistence {
   }
 
   /**
-   * Removes the record, for a logout. Nobody renews it meanwhile.
+   * Removes the record, for a logout. It is not renewed meanwhile.
    *
    * @param revoke - Gets the stored credential, unless this process has a newer one.
    */
@@ -168,7 +168,7 @@ export class Persistence {
     const restored = await this.#restore(wanted, context, signal)
     const before = restored ?? previous
     const base = Math.max(record?.generation ?? 0, this.#generation)
-    // We hold the lock, so whoever left this mark died between sending a grant and writing its answer.
+    // We hold the lock, so the process that left this mark ended between sending a grant and writing its answer.
     const wasPending = record?.pending !== undefined
     let committed = false
     let salvaged: Credential | undefined
@@ -202,7 +202,7 @@ export class Persistence {
     }
   }
 
-  /** A provider that does not heed the signal must not hold the lock once nobody wants its credential. */
+  /** A provider that does not heed the signal must not hold the lock once its credential is no longer wanted. */
   async #whileWanted(
     acquiring: Promise<Credential>,
     signal: AbortSignal,
@@ -254,7 +254,7 @@ export class Persistence {
     if (this.#unsaved === next) this.#unsaved = undefined
   }
 
-  /** Undoes the mark, or gives up what was refused; never what somebody else has written since. */
+  /** Undoes the mark, or gives up what was refused; never what another process has written since. */
   async #afterFailure(isRefused: boolean, record: CredentialRecord | undefined): Promise<void> {
     const stored = await this.#store.get(this.#key)
     if (

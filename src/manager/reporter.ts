@@ -30,7 +30,7 @@ export class Reporter {
     this.#listener = listener
   }
 
-  /** Whether anybody receives events. */
+  /** Whether events have a receiver. */
   get active(): boolean {
     return this.#listener !== undefined || isObserved()
   }

@@ -27,7 +27,7 @@ export class ScopeLadder {
     this.#clock = clock
   }
 
-  /** The scopes for ordinary acquisitions; `undefined`: nobody has stepped up, so the provider decides. */
+  /** The scopes for ordinary acquisitions; `undefined`: there was no step-up, so the provider decides. */
   get scope(): string | undefined {
     return this.#granted
   }

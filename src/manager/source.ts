@@ -90,7 +90,7 @@ export class Source {
     }
     return this.#persistence.obtain(wanted, (before, mark, salvage) => {
       const commit = async () => {
-        // From here on nobody cancels, so that the mark is not left behind by an abort.
+        // From here on an abort does not cancel it, so that no abort leaves the mark behind.
         acquisition.commit()
         await mark()
       }

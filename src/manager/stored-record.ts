@@ -22,7 +22,7 @@ export function recordKey({ resource, account, tenant }: RecordOwner): string {
 
 type Mark = CredentialRecord['pending']
 
-/** Whether nobody has written the record since it was marked, whatever the clocks say. */
+/** Whether the record is unchanged since it was marked, whatever the clocks say. */
 export function isSameMark(left: Mark, right: Mark): boolean {
   return left !== undefined && left.at === right?.at && left.by === right.by
 }
@@ -33,7 +33,7 @@ export function isWorthMore(
   stored: CredentialRecord | undefined,
 ): boolean {
   const { generation = 0, obtainedAt = 0 } = record
-  // It was there before, so somebody has logged out.
+  // It was there before, so there was a logout.
   if (stored === undefined) return generation <= 1
   if ((stored.obtainedAt ?? 0) > obtainedAt) return false
   return (stored.generation ?? 0) < generation

@@ -39,7 +39,7 @@ export let managerOfTenant: (
  * Hands out one fresh credential to everyone who asks: cached while it lasts, renewed in the
  * background before it expires, acquired once however many callers wait.
  *
- * There is no timer unless `renewal.keepFresh` is set: all deadlines are compared when somebody asks.
+ * There is no timer unless `renewal.keepFresh` is set: all deadlines are compared at each call.
  *
  * @example
  * ```ts

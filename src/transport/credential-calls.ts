@@ -22,7 +22,7 @@ export interface Channel {
   readonly send: FetchLike
   /** The clock, in milliseconds since the epoch. */
   readonly now: () => number
-  /** Somebody receives the events of this manager. */
+  /** The events of this manager have a receiver. */
   readonly observed: boolean
   /** The key by which a selector chose the manager. */
   readonly tenant: string | undefined

@@ -1,5 +1,5 @@
 /**
- * Responses that nobody will read.
+ * Responses whose bodies are not read.
  *
  * @module
  */

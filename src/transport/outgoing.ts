@@ -5,7 +5,7 @@
  */
 import type { OutgoingRequest } from '../credential.ts'
 
-/** An {@link OutgoingRequest} that makes its URL and bytes only when somebody asks for them. */
+/** An {@link OutgoingRequest} that makes its URL and bytes only when they are read. */
 export class Outgoing implements OutgoingRequest {
   readonly method: string
   readonly headers: Headers
@@ -16,7 +16,7 @@ export class Outgoing implements OutgoingRequest {
   readonly #abort: { readonly signal: AbortSignal | undefined } | undefined
   #url: URL | undefined
 
-  /** @param abort - Holds the signal, which is read only when somebody asks for it. */
+  /** @param abort - Holds the signal, which is made only when it is read. */
   constructor(
     method: string,
     target: URL,
