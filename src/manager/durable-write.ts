@@ -14,8 +14,8 @@ const pausesMs: readonly number[] = [50, 200, 800]
 /**
  * Writes a record, with a few attempts.
  *
- * @returns Whether it was written. A store that does not answer is not waited for: nobody must go without the
- * credential for it.
+ * @returns Whether it was written. A store that does not answer is not waited for, since callers wait for the
+ * credential.
  */
 export async function writeSoon(
   store: Pick<CredentialStore, 'set'>,

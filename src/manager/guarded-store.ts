@@ -1,5 +1,5 @@
 /**
- * A store that somebody else wrote, so that nothing foreign comes out of it: neither errors, whose text may
+ * A store of the application, so that nothing foreign comes out of it: neither errors, whose text may
  * quote a secret, nor values that are no records.
  *
  * @module
