@@ -7,7 +7,7 @@ import type { AcquireReason, Challenge, Credential } from '../credential.ts'
 import { timeLimit } from '../waiting.ts'
 import { Flight } from './flight.ts'
 import { keepAlive } from './keep-alive.ts'
-import type { Obtained } from './persistence.ts'
+import type { Obtained } from './obtained.ts'
 
 /** What an acquisition is for. */
 export interface AcquisitionRequest {

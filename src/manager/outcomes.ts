@@ -13,8 +13,8 @@ import {
 } from './acquisition.ts'
 import { toCredentialError, withTenant } from './failure.ts'
 import { KeepFresh } from './keep-fresh.ts'
+import type { Obtained } from './obtained.ts'
 import type { ManagerParts } from './parts.ts'
-import type { Obtained } from './persistence.ts'
 import { deadlines, type RenewalDeadlines } from './renewal.ts'
 import { stepUpPauseMs } from './scope-ladder.ts'
 
@@ -118,8 +118,9 @@ export class Outcomes implements AcquisitionHost {
   discard(acquisition: Acquisition, obtained: Obtained): void {
     const { held, source } = this.#parts
     const { epoch, generation, committed } = acquisition
-    if (held.closed || obtained.source !== 'network') return
+    if (obtained.source !== 'network') return
     if (held.gaveUpSince(epoch)) source.revokeInBackground(obtained.credential)
+    else if (held.closed) return
     else if (!held.open) this.#late = { acquisition, obtained }
     // The grant was spent, so that nothing else can bring this login back.
     else if (committed && generation === held.generation) this.#adopt(acquisition, obtained)

@@ -6,7 +6,6 @@
  */
 import type {
   AcquireContext,
-  AcquireReason,
   Credential,
   CredentialProvider,
   CredentialRecord,
@@ -16,7 +15,6 @@ import {
   type CredentialError,
   cleanText,
   isCredentialError,
-  LoginRequiredError,
   recordLabel,
   StoreError,
 } from '../errors.ts'
@@ -25,34 +23,15 @@ import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 import { hasValidTimes } from './credential-check.ts'
 import { writeSoon } from './durable-write.ts'
-import { isRefusal, isSameMark, isWorthMore, type RecordOwner, recordKey } from './stored-record.ts'
-
-/** Where a credential came from: its issuer, the store, or another process that was faster. */
-export type CredentialSource = 'network' | 'store' | 'peer'
-
-/** A credential, and where it came from. */
-export interface Obtained {
-  readonly credential: Credential
-  readonly source: CredentialSource
-}
-
-/** Asks the provider. */
-export type Acquire = (
-  previous: Credential | undefined,
-  commit: () => Promise<void>,
-  salvage: (credential: Credential) => void,
-) => Promise<Credential>
-
-/** What the manager wants. */
-export interface StoredRequest {
-  readonly reason: AcquireReason
-  readonly previous: Credential | undefined
-  /** Only what another process may have stored is wanted. */
-  readonly storeOnly: boolean
-  readonly signal: AbortSignal
-  /** For what is rebuilt from a record. */
-  readonly context: AcquireContext
-}
+import type { Acquire, Obtained, StoredRequest } from './obtained.ts'
+import {
+  isRefusal,
+  isSameMark,
+  isWorthMore,
+  type RecordOwner,
+  recordKey,
+  rotationLost,
+} from './stored-record.ts'
 
 /** One record of a store. */
 export class Persistence {
@@ -116,6 +95,11 @@ export class Persistence {
     return record !== undefined && record.refused !== true && Object.keys(record.data).length > 0
   }
 
+  /** A login could not be written yet. */
+  get unsaved(): boolean {
+    return this.#unsaved !== undefined
+  }
+
   /** Tries again to write what could not be written. */
   async flush(): Promise<void> {
     const record = this.#unsaved
@@ -151,12 +135,13 @@ export class Persistence {
       signal.throwIfAborted()
       // First, because nothing must be revoked when the record cannot be removed.
       await this.#store.delete(this.#key)
+      // Under the lock still, so that no late answer is written in between.
+      this.#removals += 1
+      this.#unsaved = undefined
+      this.#generation = 0
       await revoke(stored)
     }
     await this.#store.lock(this.#key, task, signal)
-    this.#removals += 1
-    this.#unsaved = undefined
-    this.#generation = 0
   }
 
   async #renew(request: StoredRequest, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
@@ -187,25 +172,28 @@ export class Persistence {
           salvaged = rest
         },
       )
-      const credential = await this.#whileWanted(acquiring, signal, () =>
+      const credential = await this.#whileWanted(acquiring, request, () =>
         committed ? base : undefined,
       )
-      await this.#keep(credential.record, base, committed)
+      await this.#keep(credential.record, base, committed, lease)
       return { credential, source: 'network' }
     } catch (error) {
       // A further login that was refused says nothing of the one that there is.
       const isRefused = isRefusal(error) && request.reason !== 'insufficient_scope'
       const isUndone = committed && !signal.aborted && !isCredentialError(error, 'outcome_unknown')
-      if (salvaged?.record !== undefined) await this.#keep(salvaged.record, base, committed)
-      else if (isUndone) await this.#afterFailure(isRefused, record).catch(() => this.#failed())
-      throw wasPending && isRefusal(error) ? this.#rotationLost(error as CredentialError) : error
+      if (salvaged?.record !== undefined) {
+        await this.#keep(salvaged.record, base, committed, lease)
+      } else if (isUndone) await this.#afterFailure(isRefused, record).catch(() => this.#failed())
+      throw wasPending && isRefusal(error)
+        ? rotationLost(this.#provider.name, error as CredentialError)
+        : error
     }
   }
 
   /** A provider that does not heed the signal must not hold the lock once its credential is no longer wanted. */
   async #whileWanted(
     acquiring: Promise<Credential>,
-    signal: AbortSignal,
+    { signal, discard }: StoredRequest,
     committedTo: () => number | undefined,
   ): Promise<Credential> {
     const removals = this.#removals
@@ -214,9 +202,11 @@ export class Persistence {
     } catch (error) {
       if (!signal.aborted) throw error
       // What comes all the same has cost a refresh token.
-      const keepLate = async ({ record }: Credential) => {
+      const keepLate = async (late: Credential) => {
+        const { record } = late
         const base = committedTo()
-        if (record === undefined || base === undefined || this.#removals !== removals) return
+        if (record === undefined || base === undefined) return
+        if (this.#removals !== removals) return discard(late)
         this.#unsaved = { ...record, generation: base + 1 }
         await this.flush()
       }
@@ -240,6 +230,7 @@ export class Persistence {
     record: CredentialRecord | undefined,
     base: number,
     committed: boolean,
+    lease: AbortSignal,
   ): Promise<void> {
     this.#generation = base + 1
     if (record === undefined) {
@@ -249,7 +240,8 @@ export class Persistence {
     const next = { ...record, generation: base + 1 }
     this.#obtainedAt = record.obtainedAt ?? 0
     this.#unsaved = next
-    const isWritten = await writeSoon(this.#store, this.#key, next)
+    // Without the lock another process may have written meanwhile, so it is compared first, and later.
+    const isWritten = !lease.aborted && (await writeSoon(this.#store, this.#key, next))
     if (!isWritten) return this.#failed()
     if (this.#unsaved === next) this.#unsaved = undefined
   }
@@ -328,17 +320,5 @@ export class Persistence {
 
   #failed(): void {
     this.#emit({ type: 'store_failed', operation: 'set' })
-  }
-
-  #rotationLost({ resource }: CredentialError): LoginRequiredError {
-    return new LoginRequiredError(
-      'rotation_lost',
-      `${this.#provider.name}: a process ended while it renewed this login, so the answer with the new refresh token was lost.`,
-      {
-        provider: this.#provider.name,
-        remedy: 'Log in again.',
-        ...(resource === undefined ? {} : { resource }),
-      },
-    )
   }
 }

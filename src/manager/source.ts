@@ -16,8 +16,9 @@ import type { ServerClock } from './clock.ts'
 import { checkCredential } from './credential-check.ts'
 import { guardStore } from './guarded-store.ts'
 import { keepAlive } from './keep-alive.ts'
+import type { Obtained } from './obtained.ts'
 import type { ResolvedOptions } from './options.ts'
-import { type Obtained, Persistence } from './persistence.ts'
+import { Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
 
 /** How long the issuer may take to revoke a credential, in milliseconds. */
@@ -86,6 +87,7 @@ export class Source {
       previous,
       signal: acquisition.unwanted,
       storeOnly: request.storeOnly === true,
+      discard: (credential: Credential) => this.revokeInBackground(credential),
       context: contextOf(previous, nothingSent, recover),
     }
     return this.#persistence.obtain(wanted, (before, mark, salvage) => {
@@ -115,6 +117,11 @@ export class Source {
     const { acquireTimeoutMs } = this.#options
     const limited = withTimeLimit(acquireTimeoutMs, undefined, (signal) => abortable(has, signal))
     return limited.catch(() => false)
+  }
+
+  /** A login could not be written yet. */
+  get unsaved(): boolean {
+    return this.#persistence?.unsaved === true
   }
 
   /** Tries again to write what could not be written. */
@@ -147,8 +154,7 @@ export class Source {
   }
 
   async #revoke(credential: Credential | undefined): Promise<boolean> {
-    const { revoke } = this.#provider
-    if (credential === undefined || revoke === undefined) return false
+    if (credential === undefined) return false
     const controller = new AbortController()
     const context = { ...this.#idleContext(credential), signal: controller.signal }
     return new Promise((resolve) => {
@@ -156,8 +162,7 @@ export class Source {
         controller.abort(new DOMException('The revocation took too long.', 'TimeoutError'))
         resolve(false)
       })
-      const revoking = (async () =>
-        (await revoke.call(this.#provider, credential, context)) === true)()
+      const revoking = (async () => (await this.#provider.revoke?.(credential, context)) === true)()
       void revoking.then(resolve, () => resolve(false)).finally(stop)
     })
   }

@@ -4,7 +4,12 @@
  * @module
  */
 import type { CredentialRecord } from '../credential.ts'
-import { canonicalText, isCredentialError } from '../errors.ts'
+import {
+  type CredentialError,
+  canonicalText,
+  isCredentialError,
+  LoginRequiredError,
+} from '../errors.ts'
 
 /** Whose record it is. */
 export interface RecordOwner {
@@ -43,5 +48,18 @@ export function isRefusal(error: unknown): boolean {
   return (
     isCredentialError(error, 'invalid_grant') ||
     (isCredentialError(error, 'login_required') && error.reason === 'grant_rejected')
+  )
+}
+
+/** The error of a login whose renewal was interrupted. */
+export function rotationLost(provider: string, { resource }: CredentialError): LoginRequiredError {
+  return new LoginRequiredError(
+    'rotation_lost',
+    `${provider}: a process ended while it renewed this login, so the answer with the new refresh token was lost.`,
+    {
+      provider: provider,
+      remedy: 'Log in again.',
+      ...(resource === undefined ? {} : { resource }),
+    },
   )
 }

@@ -7,6 +7,7 @@
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { type CredentialError, StoreError } from '../errors.ts'
 import { abortable, timeLimit, withTimeLimit } from '../waiting.ts'
+import { toCredentialError } from './failure.ts'
 import { type Flight, startFlight } from './flight.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { resolveOptions, type TokenManagerOptions } from './options.ts'
@@ -170,7 +171,7 @@ export class TokenManager {
 
   async #logOut(): Promise<LogoutResult> {
     const lifecycle = this.#lifecycle
-    const { source, reporter } = this.#parts
+    const { source, reporter, provider } = this.#parts
     // The lifecycle is suspended first.
     await Promise.resolve()
     try {
@@ -183,14 +184,16 @@ export class TokenManager {
       return { revoked }
     } catch (error) {
       lifecycle.resume(false)
-      throw error
+      // What a provider throws may quote a secret.
+      throw toCredentialError(error, provider.name, this.resource, false)
     }
   }
 
   async #shutDown(): Promise<void> {
     const { lane, source, reporter } = this.#parts
     const reason = this.#lifecycle.close()
-    const ending = Promise.allSettled([this.#endAcquisition(reason), this.#loggingOut?.over()])
+    lane.running?.cancel(reason)
+    const ending = Promise.allSettled([lane.busy, this.#loggingOut?.over()])
     await within(graceMs, ending)
     lane.abort(reason)
     await within(graceMs, source.flush())

@@ -38,6 +38,8 @@ export interface TransportPort {
   readonly wantsChallenge: boolean
   /** Settles when the acquisition that is under way has ended; `undefined`: there is none. */
   readonly acquiring: Promise<void> | undefined
+  /** A login could not be written to the store yet, so that only this manager has it. */
+  readonly unsaved: boolean
   /** Aborts when the manager is closed, with the error that callers receive. */
   readonly closing: AbortSignal
 

@@ -25,6 +25,8 @@ export class TransportSide implements TransportPort {
   /** The server has said what it wants. */
   #challenged = false
   #restoring: Flight<boolean> | undefined
+  /** The session in which the store was read. */
+  #restoredIn = 0
 
   constructor(parts: ManagerParts, lifecycle: Lifecycle) {
     const { provider, options } = parts
@@ -44,6 +46,10 @@ export class TransportSide implements TransportPort {
 
   get acquiring(): Promise<void> | undefined {
     return this.#parts.lane.busy
+  }
+
+  get unsaved(): boolean {
+    return this.#parts.source.unsaved
   }
 
   get clockOffset(): number {
@@ -70,7 +76,9 @@ export class TransportSide implements TransportPort {
   }
 
   restored(signal: AbortSignal | undefined): Promise<boolean> {
-    if (this.#restoring === undefined || this.#restoring.lost) {
+    const isOutdated = this.#restoredIn !== this.session
+    if (this.#restoring === undefined || this.#restoring.lost || isOutdated) {
+      this.#restoredIn = this.session
       // It may wait for an acquisition before it reads the store.
       const limitMs = 2 * this.#parts.options.acquireTimeoutMs
       const restoring = startFlight(limitMs, () => this.#restore())

@@ -8,6 +8,7 @@ import type {
   Credential,
   CredentialProvider,
   CredentialRecord,
+  ResponseHead,
 } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 
@@ -26,8 +27,15 @@ export function traitsOf(
     scoped: providers.some((provider) => provider.scoped === true),
     ...(providers.every((provider) => provider.refused === undefined)
       ? {}
-      : { refused: (response) => providers.some((provider) => provider.refused?.(response)) }),
+      : { refused: (response) => providers.some((provider) => isRefusedBy(provider, response)) }),
   }
+}
+
+function isRefusedBy(provider: CredentialProvider, response: ResponseHead): boolean {
+  const answer: unknown = provider.refused?.(response)
+  // A promise is no answer, and its rejection must not go unhandled.
+  if (answer instanceof Promise) answer.catch(() => {})
+  return answer === true
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Sender } from './sender.ts'
 /** A manager, and what sends its requests. */
 export interface Member {
   readonly manager: TokenManager
-  readonly port: Pick<TransportPort, 'acquiring'>
+  readonly port: Pick<TransportPort, 'acquiring' | 'unsaved'>
   readonly sender: Sender
   /** How many requests, logins and logouts are under way. */
   uses: number
@@ -82,10 +82,10 @@ export class ManagerPool {
     if (this.#members.size <= this.#maxKept || this.closed) return
     for (const [key, member] of this.#members) {
       if (this.#members.size <= this.#maxKept) return
-      const { acquiring } = member.port
+      const { acquiring, unsaved } = member.port
       // Its renewal may have cost a refresh token already.
       if (acquiring !== undefined) this.#evictAfter(acquiring)
-      if (member.uses > 0 || acquiring !== undefined) continue
+      if (member.uses > 0 || acquiring !== undefined || unsaved) continue
       this.#members.delete(key)
       this.#close(member)
     }

@@ -53,7 +53,9 @@ export function selectProvider(
   const key: unknown = selection?.key
   if (typeof key !== 'string' || key === '') {
     // A promise is refused, and its rejection must not go unhandled.
-    for (const given of [selection, key]) Promise.resolve(given).catch(() => {})
+    for (const given of [selection, key, selection?.provider]) {
+      Promise.resolve(given as unknown).catch(() => {})
+    }
     throw new ConfigurationError(
       `${selector.name}.select`,
       `${selector.name}: \`select\` must return { key, provider } at once, with a text that is not empty as \`key\`, and no promise.`,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Credential } from '../../src/index.ts'
 import { Acquisition, type AcquisitionHost, type Outcome } from '../../src/manager/acquisition.ts'
-import type { Obtained } from '../../src/manager/persistence.ts'
+import type { Obtained } from '../../src/manager/obtained.ts'
 import { deferred, settle } from '../support/clock.ts'
 
 const credential: Credential = { apply: () => {} }

@@ -7,6 +7,7 @@ import {
   type CredentialProvider,
   type CredentialRecord,
   type CredentialStore,
+  firstAvailable,
   perTenant,
   TokenManager,
 } from '../../src/index.ts'
@@ -113,6 +114,19 @@ describe('a provider', () => {
     expect(unhandled).toEqual([])
   })
 
+  test('whose `refused` is asynchronous refuses nothing within firstAvailable()', async () => {
+    let sent = 0
+    const fetch = async () => {
+      sent += 1
+      return new Response('ok')
+    }
+    const refused = (async () => false) as never
+    const provider = { name: 'own', acquire: async () => ({ apply }), refused }
+    const send = authorizedFetch(firstAvailable(provider, bearer('t')), { resource, fetch })
+    await send(resource, { method: 'POST', body: '{}' })
+    expect(sent).toBe(1)
+  })
+
   test('whose credential throws when it is read is an error that does not quote it', async () => {
     const acquire = async () => ({
       apply,
@@ -124,6 +138,54 @@ describe('a provider', () => {
     const error = await manager.credential().catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'acquire_failed' })
     expect(String(error)).not.toContain('SECRET')
+  })
+})
+
+describe('a logout', () => {
+  test('whose stored login cannot be restored is an error without the text of the provider', async () => {
+    const { provider } = loginProvider()
+    const store = memoryStore()
+    await new TokenManager(provider, { resource, store }).credential()
+    const restore = () => {
+      throw new TypeError('Unexpected token in SECRET')
+    }
+    const manager = new TokenManager({ ...provider, restore }, { resource, store })
+    const error = await manager.logout().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ name: 'CredentialError' })
+    expect(String(error)).not.toContain('SECRET')
+  })
+
+  test('and the end after it revoke what arrives within five seconds', async () => {
+    vi.useFakeTimers()
+    const revoked: unknown[] = []
+    let answer: (credential: Credential) => void = () => {}
+    const { provider } = loginProvider({
+      async acquire(context) {
+        if (context.reason === 'missing') return { apply }
+        await context.commit()
+        return new Promise<Credential>((resolve) => {
+          answer = resolve
+        })
+      },
+      async revoke(credential) {
+        revoked.push(credential)
+        return true
+      },
+    })
+    const manager = new TokenManager(provider, { resource })
+    await manager.credential()
+    const renewal = manager.renew().catch(() => {})
+    await settle()
+    const out = manager.logout()
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(await out).toEqual({ revoked: true })
+    const closing = manager.close()
+    await vi.advanceTimersByTimeAsync(1000)
+    const late = { apply }
+    answer(late)
+    await vi.advanceTimersByTimeAsync(10_000)
+    await Promise.all([closing, renewal])
+    expect(revoked).toContain(late)
   })
 })
 

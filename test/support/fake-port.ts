@@ -30,6 +30,7 @@ export function fakePort(
     clockOffset: 0,
     wantsChallenge: false,
     acquiring: undefined,
+    unsaved: false,
     closing: closed.signal,
     reported,
     close: () => closed.abort(new CredentialError('closed', 'The manager is closed.')),

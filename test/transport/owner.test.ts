@@ -223,6 +223,23 @@ describe('the owner of many managers', () => {
 })
 
 describe('a pool of managers', () => {
+  it('keeps a manager whose login could not be written yet, and closes it afterwards', () => {
+    const closed: string[] = []
+    const port = { unsaved: true }
+    const member = (name: string, own: object) => () => {
+      const close = async () => void closed.push(name)
+      return { manager: { close }, port: own, uses: 0 } as never
+    }
+    const pool = new ManagerPool(1, () => new Error('closed'))
+    pool.release(pool.lease('a', member('a', port)))
+    const other = pool.lease('b', member('b', {}))
+    expect(closed).toEqual([])
+
+    port.unsaved = false
+    pool.release(other)
+    expect(closed).toEqual(['a'])
+  })
+
   it('waits at its end for those that are being closed already', async () => {
     const flushed = deferred<void>()
     const member = (close: () => Promise<void>) => () =>
