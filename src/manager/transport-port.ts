@@ -88,6 +88,8 @@ export interface TransportPort {
    * @returns Whether the request was made with a wrong time, so that sending it again makes sense.
    */
   observeClock(reading: ClockReading, used: number): boolean
+  /** Tries again to write a login that could not be written. */
+  flush(): Promise<void>
   /** Reports an event on behalf of the layer that sends the requests. */
   emit(details: CredentialEventDetails): void
 }

@@ -170,6 +170,10 @@ export class TransportSide implements TransportPort {
     return this.#parts.serverClock.observe(reading, used)
   }
 
+  flush(): Promise<void> {
+    return this.#parts.source.flush()
+  }
+
   emit(details: CredentialEventDetails): void {
     this.#parts.reporter.emit(details)
   }

@@ -10,7 +10,7 @@ import type { Sender } from './sender.ts'
 /** A manager, and what sends its requests. */
 export interface Member {
   readonly manager: TokenManager
-  readonly port: Pick<TransportPort, 'acquiring' | 'unsaved'>
+  readonly port: Pick<TransportPort, 'acquiring' | 'unsaved' | 'flush'>
   readonly sender: Sender
   /** How many requests, logins and logouts are under way. */
   uses: number
@@ -85,7 +85,11 @@ export class ManagerPool {
       const { acquiring, unsaved } = member.port
       // Its renewal may have cost a refresh token already.
       if (acquiring !== undefined) this.#evictAfter(acquiring)
-      if (member.uses > 0 || acquiring !== undefined || unsaved) continue
+      if (member.uses > 0 || acquiring !== undefined) continue
+      if (unsaved) {
+        void this.#evictWhenWritten(member)
+        continue
+      }
       this.#members.delete(key)
       this.#close(member)
     }
@@ -97,6 +101,14 @@ export class ManagerPool {
     this.#awaited.add(acquiring)
     const evict = () => this.#evict()
     acquiring.then(evict, evict)
+  }
+
+  /** Its login is nowhere else, so it is written first; when that fails, the next request leads to another try. */
+  async #evictWhenWritten(member: Member): Promise<void> {
+    member.uses += 1
+    await member.port.flush().catch(() => {})
+    member.uses -= 1
+    if (!member.port.unsaved) this.#evict()
   }
 
   #close({ manager }: Member): void {

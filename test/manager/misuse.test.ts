@@ -141,7 +141,7 @@ describe('a provider', () => {
   })
 })
 
-describe('a logout', () => {
+describe('giving a login up', () => {
   test('whose stored login cannot be restored is an error without the text of the provider', async () => {
     const { provider } = loginProvider()
     const store = memoryStore()

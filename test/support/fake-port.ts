@@ -48,6 +48,7 @@ export function fakePort(
     },
     stepUp: async () => undefined,
     observeClock: () => false,
+    flush: async () => {},
     emit: ({ type }) => void reported.push(type),
     ...overrides,
   }

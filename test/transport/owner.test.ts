@@ -223,9 +223,13 @@ describe('the owner of many managers', () => {
 })
 
 describe('a pool of managers', () => {
-  it('keeps a manager whose login could not be written yet, and closes it afterwards', () => {
+  it('keeps a manager whose login could not be written yet, and closes it afterwards', async () => {
     const closed: string[] = []
-    const port = { unsaved: true }
+    let flushes = 0
+    const flush = async () => {
+      flushes += 1
+    }
+    const port = { unsaved: true, flush }
     const member = (name: string, own: object) => () => {
       const close = async () => void closed.push(name)
       return { manager: { close }, port: own, uses: 0 } as never
@@ -233,7 +237,8 @@ describe('a pool of managers', () => {
     const pool = new ManagerPool(1, () => new Error('closed'))
     pool.release(pool.lease('a', member('a', port)))
     const other = pool.lease('b', member('b', {}))
-    expect(closed).toEqual([])
+    await settle()
+    expect([closed, flushes]).toEqual([[], 1])
 
     port.unsaved = false
     pool.release(other)
