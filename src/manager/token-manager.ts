@@ -11,7 +11,6 @@ import { toCredentialError } from './failure.ts'
 import { type Flight, startFlight } from './flight.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { resolveOptions, type TokenManagerOptions } from './options.ts'
-
 import { createParts, type ManagerParts } from './parts.ts'
 import type { TransportPort } from './transport-port.ts'
 import { TransportSide } from './transport-side.ts'

@@ -15,6 +15,20 @@ function endRequest(): void {
   for (const timer of timers.splice(0)) clearTimeout(timer)
 }
 
+/** A logout whose request ends while the issuer revokes the credential `first`. */
+async function lostLogout(revoke: NonNullable<CredentialProvider['revoke']>) {
+  const issuer = testIssuer({ revoke })
+  const manager = new TokenManager(issuer.provider, { resource, random: () => 0 })
+  const acquiring = manager.credential()
+  await settle()
+  issuer.grant(3600)
+  const first = await acquiring
+  void manager.logout()
+  await settle()
+  endRequest()
+  return { issuer, manager, first }
+}
+
 beforeEach(() => {
   vi.useFakeTimers()
   const start = setTimeout
@@ -55,21 +69,13 @@ describe('when the request of a Worker has ended', () => {
   })
 
   test('its logout holds nobody up for longer than a logout may take, and brings nothing back', async () => {
-    const issuer = testIssuer({ revoke: never })
-    const manager = new TokenManager(issuer.provider, { resource, random: () => 0 })
-    const first = manager.credential()
-    await settle()
-    issuer.grant(3600)
-    await first
-    void manager.logout()
-    await settle()
-    endRequest()
+    const { issuer, manager, first } = await lostLogout(never)
 
     const waiting = manager.credential()
     await vi.advanceTimersByTimeAsync(51_000)
     expect(issuer.waiting).toBe(1)
     issuer.grant(3600)
-    expect(await waiting).not.toBe(await first)
+    expect(await waiting).not.toBe(first)
   })
 
   test('its logout does not stand in for another one', async () => {
@@ -78,15 +84,7 @@ describe('when the request of a Worker has ended', () => {
       revocations += 1
       return revocations === 1 ? never() : Promise.resolve(true)
     }
-    const issuer = testIssuer({ revoke })
-    const manager = new TokenManager(issuer.provider, { resource, random: () => 0 })
-    const first = manager.credential()
-    await settle()
-    issuer.grant(3600)
-    await first
-    void manager.logout()
-    await settle()
-    endRequest()
+    const { manager } = await lostLogout(revoke)
 
     const second = manager.logout()
     await vi.advanceTimersByTimeAsync(51_000)

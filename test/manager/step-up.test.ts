@@ -35,6 +35,19 @@ function storedProvider(granted: () => string, now: () => number) {
   return { provider, asked }
 }
 
+/** A manager whose credential `narrow` has the scope `read`. */
+async function readOnly() {
+  const clock = testClock()
+  const issuer = testIssuer({ scoped: true })
+  const manager = new TokenManager(issuer.provider, { resource, now: clock.now })
+  const port = transportPortOf(manager)
+  const acquiring = manager.credential()
+  await settle()
+  issuer.grant(3600, { scope: 'read' })
+  const narrow = await acquiring
+  return { clock, issuer, manager, port, narrow }
+}
+
 describe('a step-up', () => {
   test('is made again at once after another process has stored a narrower credential', async () => {
     const clock = testClock()
@@ -61,14 +74,7 @@ describe('a step-up', () => {
   })
 
   test('that waits for a renewal starts none when the renewal brought what is wanted', async () => {
-    const clock = testClock()
-    const issuer = testIssuer({ scoped: true })
-    const manager = new TokenManager(issuer.provider, { resource, now: clock.now })
-    const port = transportPortOf(manager)
-    const first = manager.credential()
-    await settle()
-    issuer.grant(3600, { scope: 'read' })
-    const narrow = await first
+    const { clock, issuer, manager, port, narrow } = await readOnly()
     clock.advance(3_400_000)
     await manager.credential()
     await settle()
@@ -81,14 +87,7 @@ describe('a step-up', () => {
   })
 
   test('answers a late 403 with the wider credential that is there', async () => {
-    const clock = testClock()
-    const issuer = testIssuer({ scoped: true })
-    const manager = new TokenManager(issuer.provider, { resource, now: clock.now })
-    const port = transportPortOf(manager)
-    const first = manager.credential()
-    await settle()
-    issuer.grant(3600, { scope: 'read' })
-    const narrow = await first
+    const { issuer, port, narrow } = await readOnly()
     const wanted = port.stepUp(narrow, 'write', noOptions)
     await settle()
     // The issuer says nothing of the scope, so it is the one that was asked for.
