@@ -161,3 +161,23 @@ export async function withTimeLimit<T>(
     unsubscribe?.()
   }
 }
+
+/**
+ * Waits until a promise is settled, but no longer than allowed, as {@link timeLimit} measures it.
+ *
+ * @param keepsProcess - The process does not end before. Default `true`.
+ */
+export function within(
+  milliseconds: number,
+  promise: Promise<unknown>,
+  options: { readonly keepsProcess?: boolean } = {},
+): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = timeLimit(milliseconds, resolve, options)
+    const finished = () => {
+      stop()
+      resolve()
+    }
+    promise.then(finished, finished)
+  })
+}

@@ -74,6 +74,7 @@ export class Acquisition {
   #phase: 'running' | 'overdue' | 'ended' = 'running'
   #committed = false
   #asked = false
+  #answered = false
   #stopLimit: () => void = () => {}
   #end: () => void = () => {}
   #complete: () => void = () => {}
@@ -128,6 +129,11 @@ export class Acquisition {
     return this.#asked
   }
 
+  /** The provider has answered, so that what a person does from now on makes no difference. */
+  get answered(): boolean {
+    return this.#answered
+  }
+
   /** It took too long, but its answer is still wanted. */
   get overdue(): boolean {
     return this.#phase === 'overdue'
@@ -150,6 +156,11 @@ export class Acquisition {
   ask(): void {
     this.#controller.signal.throwIfAborted()
     this.#asked = true
+  }
+
+  /** Announces that the provider has answered. */
+  answer(): void {
+    this.#answered = true
   }
 
   /**

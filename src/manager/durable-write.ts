@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { abortable, pause, withTimeLimit } from '../waiting.ts'
 
 /** How long one attempt may take, in milliseconds. */
@@ -17,18 +16,13 @@ const pausesMs: readonly number[] = [50, 200, 800]
  * @returns Whether it was written. A store that does not answer is not waited for, since callers wait for the
  * credential.
  */
-export async function writeSoon(
-  store: Pick<CredentialStore, 'set'>,
-  key: string,
-  record: CredentialRecord,
-): Promise<boolean> {
+export async function writeSoon(write: () => Promise<void>): Promise<boolean> {
   let isSilent = false
   for (const delay of [0, ...pausesMs]) {
     await pause(delay, undefined)
     try {
       await withTimeLimit(attemptLimitMs, undefined, (signal) => {
-        const writing = store.set(key, record)
-        return abortable(writing, signal).finally(() => {
+        return abortable(write(), signal).finally(() => {
           isSilent = signal.aborted
         })
       })

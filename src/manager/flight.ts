@@ -75,6 +75,11 @@ export class Flight<T> {
     })
   }
 
+  /** Lets the task go on without waiters. */
+  detach(): void {
+    this.#detached = true
+  }
+
   /** Waits until there is a result, whatever it is, or it is lost; rejects with the reason of an abort. */
   async over(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
     try {

@@ -119,6 +119,16 @@ export class Lifecycle {
     this.#logout = logout
   }
 
+  /** Renews nothing unasked. */
+  rest(): void {
+    this.#outcomes.rest()
+  }
+
+  /** Renews unasked again, where `keepFresh` is set. */
+  wake(): void {
+    this.#outcomes.wake()
+  }
+
   /** The newest credential, for the logout; it may have arrived after the logout began. */
   latest(): Credential | undefined {
     return this.#outcomes.latest()
@@ -228,11 +238,13 @@ export class Lifecycle {
       if (running === undefined) return this.#outcomes.start(request).flight.wait(signal)
       if (running.overdue || !serves(running.request, request)) await this.settled(running, signal)
       else {
+        const isOver = running.answered
         try {
           return await running.flight.wait(signal, again)
         } catch (error) {
-          // An acquisition in the background must not ask the user.
-          const mayAsk = running.request.background && (isLogin || failures.unattended)
+          // An acquisition in the background must not ask the user, and one that is over has not asked again.
+          const isUnattended = running.request.background && (isLogin || failures.unattended)
+          const mayAsk = isUnattended || (isLogin && isOver)
           if (signal?.aborted === true || !mayAsk) throw error
           if (isLogin) failures.forgive()
           await this.whenOpen(signal)

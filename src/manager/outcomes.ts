@@ -28,6 +28,7 @@ export class Outcomes implements AcquisitionHost {
   readonly #parts: ManagerParts
   readonly #keepFresh: KeepFresh | undefined
   #loginReported = false
+  #resting = false
   /** What a renewal brought while a logout was under way: to be revoked, or kept when that fails. */
   #late: { readonly acquisition: Acquisition; readonly obtained: Obtained } | undefined
   /** What of that the logout has revoked itself. */
@@ -63,6 +64,19 @@ export class Outcomes implements AcquisitionHost {
   /** Renews nothing by itself until {@link Outcomes.resume}. */
   suspend(): void {
     this.#keepFresh?.stop()
+  }
+
+  /** Renews nothing by itself until {@link Outcomes.wake}; callers are served. */
+  rest(): void {
+    this.#resting = true
+    this.#keepFresh?.stop()
+  }
+
+  /** Ends {@link Outcomes.rest}. */
+  wake(): void {
+    if (!this.#resting) return
+    this.#resting = false
+    this.#arm()
   }
 
   /** A logout has ended. */
@@ -245,7 +259,13 @@ export class Outcomes implements AcquisitionHost {
 
   #arm(): void {
     const { held, lane, options, failures } = this.#parts
-    if (this.#keepFresh === undefined || !held.open || held.credential === undefined) return
+    if (
+      this.#keepFresh === undefined ||
+      this.#resting ||
+      !held.open ||
+      held.credential === undefined
+    )
+      return
     // The end of what runs sets the timer.
     if (lane.running !== undefined) return
     this.#keepFresh.arm(Math.max(held.deadlines.refreshAt, options.now() + failures.pauseMs))

@@ -32,11 +32,11 @@ import {
   recordKey,
   rotationLost,
 } from './stored-record.ts'
+import { StoredSlot } from './stored-slot.ts'
 
 /** One record of a store. */
 export class Persistence {
-  readonly #store: CredentialStore
-  readonly #key: string
+  readonly #slot: StoredSlot
   /** Names the record in messages; the key may hold a secret path. */
   readonly #label: string
   readonly #provider: CredentialProvider
@@ -59,9 +59,9 @@ export class Persistence {
     now: () => number,
     emit: (details: CredentialEventDetails) => void,
   ) {
-    this.#store = store
-    this.#key = recordKey(owner)
-    this.#label = recordLabel(this.#key)
+    const key = recordKey(owner)
+    this.#slot = new StoredSlot(store, key)
+    this.#label = recordLabel(key)
     this.#provider = provider
     this.#now = now
     this.#emit = emit
@@ -74,24 +74,20 @@ export class Persistence {
    */
   async obtain(request: StoredRequest, acquire: Acquire): Promise<Obtained> {
     await this.flush()
-    const known = await this.#newer(await this.#read(), request)
+    const known = await this.#newer(await this.#slot.get(), request)
     if (known !== undefined) return { credential: known, source: 'store' }
     if (request.storeOnly) throw new StoreError('get', `The record of ${this.#label} is unchanged.`)
     const since = this.#now()
-    return this.#store.lock(
-      this.#key,
-      async (lease) => {
-        const ms = this.#now() - since
-        if (ms >= 10) this.#emit({ type: 'lock_wait', ms })
-        return this.#renew(request, acquire, lease)
-      },
-      request.signal,
-    )
+    return this.#slot.lock((lease) => {
+      const ms = this.#now() - since
+      if (ms >= 10) this.#emit({ type: 'lock_wait', ms })
+      return this.#renew(request, acquire, lease)
+    }, request.signal)
   }
 
   /** Whether there is a login, which may have to be renewed. */
   async has(): Promise<boolean> {
-    const record = await this.#read().catch(() => undefined)
+    const record = await this.#slot.get().catch(() => undefined)
     return record !== undefined && record.refused !== true && Object.keys(record.data).length > 0
   }
 
@@ -105,17 +101,23 @@ export class Persistence {
     const record = this.#unsaved
     if (record === undefined) return
     try {
-      await this.#store.lock(this.#key, async () => {
-        const stored = await this.#store.get(this.#key)
+      await this.#slot.lock(async () => {
+        const stored = await this.#slot.get()
         // A logout may have come first.
         if (this.#unsaved !== record) return
         const isUnchanged = stored?.pending !== undefined && isSameMark(stored.pending, this.#mark)
-        if (isUnchanged || isWorthMore(record, stored)) await this.#store.set(this.#key, record)
+        if (isUnchanged || isWorthMore(record, stored)) await this.#slot.set(record)
         this.#unsaved = undefined
       })
     } catch {
       this.#emit({ type: 'store_failed', operation: 'set' })
     }
+  }
+
+  /** Tries for the last time to write what could not be written. */
+  close(): Promise<void> {
+    this.#slot.release()
+    return this.flush()
   }
 
   /**
@@ -129,24 +131,24 @@ export class Persistence {
     signal: AbortSignal,
   ): Promise<void> {
     const task = async () => {
-      const record = await this.#read()
+      const record = await this.#slot.get()
       const wanted = this.#isBehind(record) ? undefined : record
       const stored = await this.#restore(wanted, context, signal)
       signal.throwIfAborted()
       // First, because nothing must be revoked when the record cannot be removed.
-      await this.#store.delete(this.#key)
+      await this.#slot.delete()
       // Under the lock still, so that no late answer is written in between.
       this.#removals += 1
       this.#unsaved = undefined
       this.#generation = 0
       await revoke(stored)
     }
-    await this.#store.lock(this.#key, task, signal)
+    await this.#slot.lock(task, signal)
   }
 
   async #renew(request: StoredRequest, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
     const { previous, context, signal } = request
-    const record = await this.#read()
+    const record = await this.#slot.get()
     const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
     const wanted = this.#isBehind(record) ? undefined : record
@@ -221,7 +223,7 @@ export class Persistence {
     const empty = { version: 1, provider: this.#provider.name, generation, data: {} } as const
     const base = this.#unsaved ?? record ?? empty
     const pending = { at: this.#now(), by: String(process?.pid ?? 'unknown') }
-    await this.#store.set(this.#key, { ...base, pending })
+    await this.#slot.set({ ...base, pending })
     this.#mark = pending
   }
 
@@ -234,32 +236,32 @@ export class Persistence {
   ): Promise<void> {
     this.#generation = base + 1
     if (record === undefined) {
-      if (committed) await this.#store.delete(this.#key).catch(() => this.#failed())
+      if (committed) await this.#slot.delete().catch(() => this.#failed())
       return
     }
     const next = { ...record, generation: base + 1 }
     this.#obtainedAt = record.obtainedAt ?? 0
     this.#unsaved = next
     // Without the lock another process may have written meanwhile, so it is compared first, and later.
-    const isWritten = !lease.aborted && (await writeSoon(this.#store, this.#key, next))
+    const isWritten = !lease.aborted && (await writeSoon(() => this.#slot.set(next)))
     if (!isWritten) return this.#failed()
     if (this.#unsaved === next) this.#unsaved = undefined
   }
 
   /** Undoes the mark, or gives up what was refused; never what another process has written since. */
   async #afterFailure(isRefused: boolean, record: CredentialRecord | undefined): Promise<void> {
-    const stored = await this.#store.get(this.#key)
+    const stored = await this.#slot.get()
     if (
       stored?.pending === undefined ||
       stored.generation !== (record?.generation ?? stored.generation)
     )
       return
-    if (record === undefined) return void (await this.#store.delete(this.#key))
+    if (record === undefined) return void (await this.#slot.delete())
     const { pending: _done, ...rest } = record
-    if (!isRefused) return this.#store.set(this.#key, rest)
+    if (!isRefused) return this.#slot.set(rest)
     const isAlive = rest.expiresAt !== undefined && rest.expiresAt > this.#now()
-    if (isAlive) await this.#store.set(this.#key, { ...rest, refused: true })
-    else await this.#store.delete(this.#key)
+    if (isAlive) await this.#slot.set({ ...rest, refused: true })
+    else await this.#slot.delete()
   }
 
   /**
@@ -270,10 +272,6 @@ export class Persistence {
     const { generation = 0, obtainedAt = 0 } = record ?? {}
     if (this.#unsaved !== undefined) return true
     return generation < this.#generation && obtainedAt < this.#obtainedAt
-  }
-
-  #read(): Promise<CredentialRecord | undefined> {
-    return this.#store.get(this.#key)
   }
 
   async #restore(

@@ -106,9 +106,13 @@ export class Source {
 
   async #acquire(acquisition: Acquisition, context: AcquireContext): Promise<Credential> {
     acquisition.ask()
-    const credential = await this.#provider.acquire(context)
-    checkCredential(credential, this.#provider.name, this.#options.now())
-    return credential
+    try {
+      const credential = await this.#provider.acquire(context)
+      checkCredential(credential, this.#provider.name, this.#options.now())
+      return credential
+    } finally {
+      acquisition.answer()
+    }
   }
 
   /** Whether there is a login in the store, which may have to be renewed; a store that is silent has none. */
@@ -127,6 +131,11 @@ export class Source {
   /** Tries again to write what could not be written. */
   async flush(): Promise<void> {
     await this.#persistence?.flush()
+  }
+
+  /** Tries for the last time to write what could not be written. */
+  async close(): Promise<void> {
+    await this.#persistence?.close()
   }
 
   /**

@@ -6,7 +6,7 @@
  */
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { type CredentialError, StoreError } from '../errors.ts'
-import { abortable, timeLimit, withTimeLimit } from '../waiting.ts'
+import { abortable, within, withTimeLimit } from '../waiting.ts'
 import { toCredentialError } from './failure.ts'
 import { type Flight, startFlight } from './flight.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -195,7 +195,7 @@ export class TokenManager {
     const ending = Promise.allSettled([lane.busy, this.#loggingOut?.over()])
     await within(graceMs, ending)
     lane.abort(reason)
-    await within(graceMs, source.flush())
+    await within(graceMs, source.close())
     reporter.emit({ type: 'closed' })
   }
 
@@ -206,18 +206,6 @@ export class TokenManager {
     running.cancel(reason)
     await within(graceMs, running.ended)
   }
-}
-
-/** Waits for a promise, but no longer than allowed. */
-function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = timeLimit(milliseconds, resolve)
-    const finished = () => {
-      stop()
-      resolve()
-    }
-    promise.then(finished, finished)
-  })
 }
 
 /** Gives up in time, or not at all. */

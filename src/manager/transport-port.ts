@@ -88,6 +88,12 @@ export interface TransportPort {
    * @returns Whether the request was made with a wrong time, so that sending it again makes sense.
    */
   observeClock(reading: ClockReading, used: number): boolean
+  /** Lets the acquisition that runs go on although its callers leave. */
+  detachAcquisition(): void
+  /** Renews nothing unasked until {@link TransportPort.wake}, whatever `keepFresh` says. */
+  rest(): void
+  /** Ends {@link TransportPort.rest}. */
+  wake(): void
   /** Tries again to write a login that could not be written. */
   flush(): Promise<void>
   /** Reports an event on behalf of the layer that sends the requests. */

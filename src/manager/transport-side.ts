@@ -170,6 +170,18 @@ export class TransportSide implements TransportPort {
     return this.#parts.serverClock.observe(reading, used)
   }
 
+  detachAcquisition(): void {
+    this.#parts.lane.running?.flight.detach()
+  }
+
+  rest(): void {
+    this.#lifecycle.rest()
+  }
+
+  wake(): void {
+    this.#lifecycle.wake()
+  }
+
   flush(): Promise<void> {
     return this.#parts.source.flush()
   }

@@ -10,7 +10,7 @@ import type { Sender } from './sender.ts'
 /** A manager, and what sends its requests. */
 export interface Member {
   readonly manager: TokenManager
-  readonly port: Pick<TransportPort, 'acquiring' | 'unsaved' | 'flush'>
+  readonly port: Pick<TransportPort, 'acquiring' | 'unsaved' | 'flush' | 'rest' | 'wake'>
   readonly sender: Sender
   /** How many requests, logins and logouts are under way. */
   uses: number
@@ -52,6 +52,7 @@ export class ManagerPool {
     this.#members.delete(key)
     this.#members.set(key, member)
     member.uses += 1
+    member.port.wake()
     this.#evict()
     return member
   }
@@ -79,19 +80,20 @@ export class ManagerPool {
   }
 
   #evict(): void {
-    if (this.#members.size <= this.#maxKept || this.closed) return
+    let surplus = this.#members.size - this.#maxKept
+    if (surplus <= 0 || this.closed) return
     for (const [key, member] of this.#members) {
-      if (this.#members.size <= this.#maxKept) return
+      if (surplus <= 0) return
       const { acquiring, unsaved } = member.port
       // Its renewal may have cost a refresh token already.
       if (acquiring !== undefined) this.#evictAfter(acquiring)
       if (member.uses > 0 || acquiring !== undefined) continue
-      if (unsaved) {
-        void this.#evictWhenWritten(member)
-        continue
+      surplus -= 1
+      if (unsaved) void this.#evictWhenWritten(member)
+      else {
+        this.#members.delete(key)
+        this.#close(member)
       }
-      this.#members.delete(key)
-      this.#close(member)
     }
   }
 
@@ -103,8 +105,12 @@ export class ManagerPool {
     acquiring.then(evict, evict)
   }
 
-  /** Its login is nowhere else, so it is written first; when that fails, the next request leads to another try. */
+  /**
+   * Its login is nowhere else, so it is written first; when that fails, the next request leads to another try.
+   * Until it is used again it is not renewed.
+   */
   async #evictWhenWritten(member: Member): Promise<void> {
+    member.port.rest()
     member.uses += 1
     await member.port.flush().catch(() => {})
     member.uses -= 1

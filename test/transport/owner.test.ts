@@ -229,14 +229,15 @@ describe('a pool of managers', () => {
     const flush = async () => {
       flushes += 1
     }
-    const port = { unsaved: true, flush }
+    const idle = { rest: () => {}, wake: () => {} }
+    const port = { ...idle, unsaved: true, flush }
     const member = (name: string, own: object) => () => {
       const close = async () => void closed.push(name)
       return { manager: { close }, port: own, uses: 0 } as never
     }
     const pool = new ManagerPool(1, () => new Error('closed'))
     pool.release(pool.lease('a', member('a', port)))
-    const other = pool.lease('b', member('b', {}))
+    const other = pool.lease('b', member('b', idle))
     await settle()
     expect([closed, flushes]).toEqual([[], 1])
 
@@ -248,7 +249,7 @@ describe('a pool of managers', () => {
   it('waits at its end for those that are being closed already', async () => {
     const flushed = deferred<void>()
     const member = (close: () => Promise<void>) => () =>
-      ({ manager: { close }, port: {}, uses: 0 }) as never
+      ({ manager: { close }, port: { wake: () => {} }, uses: 0 }) as never
     const pool = new ManagerPool(1, () => new Error('closed'))
     let isClosed = false
 
