@@ -4,9 +4,9 @@
  * @module
  */
 import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
-import { abortable } from '../waiting.ts'
 import type { GrantSession } from './grant.ts'
 import type { LoopbackListener } from './loopback.ts'
+import { withUserTimeLimit } from './user-time-limit.ts'
 
 /** How the user reaches the authorization server, and comes back. */
 export interface BrowserLogin {
@@ -29,31 +29,17 @@ export interface BrowserLogin {
  * @throws `LoginRequiredError` when the user does not complete the login in time, or no browser can be
  * opened; `ConfigurationError` when `onAuthorizationUrl` resolves to something else than the callback URL.
  */
-export async function waitForCallback(
-  { name, context }: GrantSession,
-  login: BrowserLogin,
-): Promise<URL> {
+export async function waitForCallback(session: GrantSession, login: BrowserLogin): Promise<URL> {
   const { listener, timeout } = login
-  const ended = new AbortController()
-  const expired = AbortSignal.timeout(timeout * 1000)
-  const signal = AbortSignal.any([context.signal, expired, ended.signal])
+  const { signal } = session.context
   signal.throwIfAborted()
-  const shown = showUrl(name, login, signal)
-  shown.catch(() => {})
-  const arrivals = listener === undefined ? [shown] : [listener.callback, shown]
+  const ended = new AbortController()
   try {
-    return await abortable(Promise.race(arrivals), signal)
-  } catch (error) {
-    if (!expired.aborted || context.signal.aborted) throw error
-    throw new LoginRequiredError(
-      'no_credential',
-      `${name}: the user did not complete the login within ${timeout} s.`,
-      {
-        resource: context.resource,
-        provider: name,
-        remedy: 'Call `login()` to try again.',
-      },
-    )
+    return await withUserTimeLimit(session, timeout, 'complete the login', (waiting) => {
+      const shown = showUrl(session.name, login, AbortSignal.any([waiting, ended.signal]))
+      shown.catch(() => {})
+      return Promise.race(listener === undefined ? [shown] : [listener.callback, shown])
+    })
   } finally {
     ended.abort()
   }

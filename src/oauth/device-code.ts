@@ -5,14 +5,14 @@
  */
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
-import { ConfigurationError, LoginRequiredError } from '../errors.ts'
-import { abortable } from '../waiting.ts'
+import { ConfigurationError } from '../errors.ts'
 import { type Connection, unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { isPassing } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
+import { withUserTimeLimit } from './user-time-limit.ts'
 
 type DeviceCodeOptions = Parameters<typeof deviceCode>[0]
 
@@ -87,25 +87,13 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
     ...session.parameters,
   })
   await showCode(session, options, authorization)
-  const seconds = authorization.expires_in
-  const expired = AbortSignal.timeout(seconds * 1000)
-  const signal = AbortSignal.any([context.signal, expired])
-  try {
-    // openid-client checks the signal only between two requests.
-    const response = await abortable(poll(session, connection, authorization, signal), signal)
-    return { response, connection }
-  } catch (error) {
-    if (!expired.aborted || context.signal.aborted) throw error
-    throw new LoginRequiredError(
-      'no_credential',
-      `${name}: the user did not enter the code within ${seconds} s.`,
-      {
-        resource: context.resource,
-        provider: name,
-        remedy: 'Call `login()` for a new one.',
-      },
-    )
-  }
+  const response = await withUserTimeLimit(
+    session,
+    authorization.expires_in,
+    'enter the code',
+    (signal) => poll(session, connection, authorization, signal),
+  )
+  return { response, connection }
 }
 
 async function showCode(

@@ -295,6 +295,12 @@ describe('deviceCode', () => {
     })
   })
 
+  test.each([3e9, 1500.5, 1e308])('a code may last %s seconds', async (expires_in) => {
+    const world = await oauthWorld(device([{ error: 'authorization_pending' }], { expires_in }))
+    const provider = deviceCode({ clientId: 'tv', onUserCode: () => {} })
+    expect((await world.call(provider)).status).toBe(200)
+  })
+
   test('an address that nobody should open is not shown', async () => {
     const world = await oauthWorld(device([], { verification_uri: 'javascript:alert(1)' }))
     const shown: DeviceLogin[] = []
