@@ -239,12 +239,13 @@ export class Lifecycle {
       if (running.overdue || !serves(running.request, request)) await this.settled(running, signal)
       else {
         const isOver = running.answered
+        const { epoch } = held
         try {
           return await running.flight.wait(signal, again)
         } catch (error) {
           // An acquisition in the background must not ask the user, and one that is over has not asked again.
           const isUnattended = running.request.background && (isLogin || failures.unattended)
-          const mayAsk = isUnattended || (isLogin && isOver)
+          const mayAsk = isUnattended || (isLogin && isOver && epoch === held.epoch)
           if (signal?.aborted === true || !mayAsk) throw error
           if (isLogin) failures.forgive()
           await this.whenOpen(signal)

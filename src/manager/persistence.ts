@@ -51,6 +51,8 @@ export class Persistence {
   #mark: CredentialRecord['pending']
   /** What could not be written yet. */
   #unsaved: CredentialRecord | undefined
+  /** That of it which was given up with the lock held. */
+  #givenUp: CredentialRecord | undefined
 
   constructor(
     store: CredentialStore,
@@ -60,7 +62,7 @@ export class Persistence {
     emit: (details: CredentialEventDetails) => void,
   ) {
     const key = recordKey(owner)
-    this.#slot = new StoredSlot(store, key)
+    this.#slot = new StoredSlot(store, key, (lease) => this.#writeAgain(lease))
     this.#label = recordLabel(key)
     this.#provider = provider
     this.#now = now
@@ -106,17 +108,17 @@ export class Persistence {
         // A logout may have come first.
         if (this.#unsaved !== record) return
         const isUnchanged = stored?.pending !== undefined && isSameMark(stored.pending, this.#mark)
-        if (isUnchanged || isWorthMore(record, stored)) await this.#slot.set(record)
-        this.#unsaved = undefined
+        if (!isUnchanged && !isWorthMore(record, stored)) this.#unsaved = undefined
+        else if (!(await writeSoon(() => this.#write(record)))) this.#failed()
       })
     } catch {
-      this.#emit({ type: 'store_failed', operation: 'set' })
+      this.#failed()
     }
   }
 
   /** Tries for the last time to write what could not be written. */
   close(): Promise<void> {
-    this.#slot.release()
+    this.#slot.close()
     return this.flush()
   }
 
@@ -137,6 +139,11 @@ export class Persistence {
       signal.throwIfAborted()
       // First, because nothing must be revoked when the record cannot be removed.
       await this.#slot.delete()
+      if (signal.aborted) {
+        // The logout has failed meanwhile, and then nothing is given up.
+        if (record !== undefined) await this.#slot.set(record)
+        throw signal.reason
+      }
       // Under the lock still, so that no late answer is written in between.
       this.#removals += 1
       this.#unsaved = undefined
@@ -169,6 +176,9 @@ export class Persistence {
           if (lease.aborted) throw lease.reason
           committed = true
           await this.#markPending(record, base)
+          // Once this was given up, another process may have the lock.
+          signal.throwIfAborted()
+          if (lease.aborted) throw lease.reason
         },
         (rest) => {
           salvaged = rest
@@ -243,9 +253,24 @@ export class Persistence {
     this.#obtainedAt = record.obtainedAt ?? 0
     this.#unsaved = next
     // Without the lock another process may have written meanwhile, so it is compared first, and later.
-    const isWritten = !lease.aborted && (await writeSoon(() => this.#slot.set(next)))
-    if (!isWritten) return this.#failed()
-    if (this.#unsaved === next) this.#unsaved = undefined
+    const isWritten = !lease.aborted && (await writeSoon(() => this.#write(next)))
+    if (isWritten) return
+    if (!lease.aborted) this.#givenUp = next
+    this.#failed()
+  }
+
+  async #write(record: CredentialRecord): Promise<void> {
+    await this.#slot.set(record)
+    // Also when this was given up: what is written must not be written again after a logout.
+    if (this.#unsaved === record) this.#unsaved = undefined
+  }
+
+  /** Callers have the credential already, and the lock is still held. */
+  async #writeAgain(lease: AbortSignal): Promise<void> {
+    const record = this.#givenUp
+    this.#givenUp = undefined
+    if (record === undefined || record !== this.#unsaved || lease.aborted) return
+    await writeSoon(() => this.#write(record))
   }
 
   /** Undoes the mark, or gives up what was refused; never what another process has written since. */

@@ -4,26 +4,36 @@
  * @module
  */
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
-import { within } from '../waiting.ts'
+import { abortable, within } from '../waiting.ts'
 import { keepAlive } from './keep-alive.ts'
 
-/** How long a write that was given up is waited for, in milliseconds. */
-const landingLimitMs = 30_000
+/** How long the lock is held for writes that were given up, in milliseconds: less than others wait for it. */
+const landingLimitMs = 5000
+/** How old a write gets before this process locks the record without it, in milliseconds. */
+const settlingLimitMs = 30_000
+/** What a process that was suspended meanwhile gives it, in milliseconds. */
+const graceMs = 1000
 
 /**
- * Reads and writes one record. A store may be slow with a write that nobody waits for any longer. The lock
- * of the record is held until that write has ended, so that it replaces nothing that came later: neither
- * the renewal of another process, nor a logout.
+ * Reads and writes one record. A store may be slow with a write that nobody waits for any longer, and such
+ * a write must replace nothing that came later: neither a renewal nor a logout. So the lock of the record is
+ * held a while for it, and this process waits for it before it takes the lock again.
  */
 export class StoredSlot {
   readonly #store: CredentialStore
   readonly #key: string
-  readonly #writing = new Set<Promise<unknown>>()
+  readonly #finish: (lease: AbortSignal) => Promise<void>
+  /** When each began, on the clock of `performance`. */
+  readonly #writing = new Map<Promise<unknown>, number>()
+  #landing: Promise<void> | undefined
+  #closing = false
   #release: () => void = () => {}
 
-  constructor(store: CredentialStore, key: string) {
+  /** @param finish - Called with the lock held, when a write that was given up was waited for. */
+  constructor(store: CredentialStore, key: string, finish: (lease: AbortSignal) => Promise<void>) {
     this.#store = store
     this.#key = key
+    this.#finish = finish
   }
 
   get(): Promise<CredentialRecord | undefined> {
@@ -39,38 +49,61 @@ export class StoredSlot {
   }
 
   /** Runs a task that holds the lock; callers have its outcome while a write is still waited for. */
-  lock<T>(task: (lease: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async lock<T>(task: (lease: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.#settled(signal)
     return new Promise((resolve, reject) => {
+      let ended = () => {}
       const run = async (lease: AbortSignal) => {
         const running = task(lease)
         await Promise.allSettled([running])
         if (this.#writing.size > 0) {
-          running.then(resolve, reject)
-          const landing = this.#landing()
+          const landing = new Promise<void>((end) => {
+            ended = end
+          })
+          this.#landing = landing
           keepAlive(landing)
-          await landing
+          running.then(resolve, reject)
+          await this.#land(lease)
         }
         return running
       }
-      this.#store.lock(this.#key, run, signal).then(resolve, reject)
+      const unlocked = this.#store.lock(this.#key, run, signal).finally(() => ended())
+      unlocked.then(resolve, reject)
     })
   }
 
-  /** Waits no longer for writes that were given up, so that what they were to write can be written again. */
-  release(): void {
+  /** From now on no write that was given up is waited for, so that it can be repeated. */
+  close(): void {
+    this.#closing = true
     this.#release()
   }
 
-  #landing(): Promise<void> {
+  /** Waits for what was given up, but a write that is lost does not delay everything for ever. */
+  async #settled(signal: AbortSignal | undefined): Promise<void> {
+    const landing = this.#landing
+    if (landing !== undefined) await abortable(within(settlingLimitMs, landing), signal)
+    if (this.#landing === landing) this.#landing = undefined
+    const writes = this.#closing ? [] : [...this.#writing.keys()]
+    if (writes.length === 0) return
+    const ages = [...this.#writing.values()].map((at) => performance.now() - at)
+    const rest = Math.max(graceMs, settlingLimitMs - Math.min(...ages))
+    await abortable(within(rest, Promise.allSettled(writes)), signal)
+    for (const write of writes) this.#writing.delete(write)
+  }
+
+  /** Waits with the lock held for what was given up. */
+  async #land(lease: AbortSignal): Promise<void> {
     const released = new Promise<void>((resolve) => {
       this.#release = resolve
+      if (this.#closing) resolve()
     })
-    const landed = Promise.allSettled(this.#writing)
-    return within(landingLimitMs, Promise.race([landed, released]), { keepsProcess: false })
+    const landed = Promise.race([Promise.allSettled(this.#writing.keys()), released])
+    await within(landingLimitMs, landed, { keepsProcess: false })
+    await this.#finish(lease)
   }
 
   #watched<T>(writing: Promise<T>): Promise<T> {
-    this.#writing.add(writing)
+    this.#writing.set(writing, performance.now())
     const ended = () => this.#writing.delete(writing)
     writing.then(ended, ended)
     return writing

@@ -27,6 +27,10 @@ export class ManagerPool {
   readonly #evictions = new Set<Promise<void>>()
   /** Acquisitions whose end leads to another look. */
   readonly #awaited = new WeakSet<Promise<void>>()
+  /** Those that are to go when their login is written; they are not renewed unasked. */
+  readonly #leaving = new Set<Member>()
+  /** Those of them whose login is being written. */
+  readonly #flushing = new Set<Member>()
   readonly #closedError: () => Error
   #closing: Promise<void> | undefined
 
@@ -52,7 +56,7 @@ export class ManagerPool {
     this.#members.delete(key)
     this.#members.set(key, member)
     member.uses += 1
-    member.port.wake()
+    this.#stay(member)
     this.#evict()
     return member
   }
@@ -81,6 +85,7 @@ export class ManagerPool {
 
   #evict(): void {
     let surplus = this.#members.size - this.#maxKept
+    if (surplus <= 0) for (const member of [...this.#leaving]) this.#stay(member)
     if (surplus <= 0 || this.closed) return
     for (const [key, member] of this.#members) {
       if (surplus <= 0) return
@@ -92,6 +97,7 @@ export class ManagerPool {
       if (unsaved) void this.#evictWhenWritten(member)
       else {
         this.#members.delete(key)
+        this.#leaving.delete(member)
         this.#close(member)
       }
     }
@@ -105,15 +111,19 @@ export class ManagerPool {
     acquiring.then(evict, evict)
   }
 
-  /**
-   * Its login is nowhere else, so it is written first; when that fails, the next request leads to another try.
-   * Until it is used again it is not renewed.
-   */
+  /** It is renewed unasked again. */
+  #stay(member: Member): void {
+    if (this.#leaving.delete(member)) member.port.wake()
+  }
+
+  /** Its login is nowhere else, so it is written first; when that fails, the next request leads to another try. */
   async #evictWhenWritten(member: Member): Promise<void> {
+    this.#leaving.add(member)
     member.port.rest()
-    member.uses += 1
+    if (this.#flushing.has(member)) return
+    this.#flushing.add(member)
     await member.port.flush().catch(() => {})
-    member.uses -= 1
+    this.#flushing.delete(member)
     if (!member.port.unsaved) this.#evict()
   }
 
