@@ -220,7 +220,8 @@ export class Persistence {
         if (record === undefined || base === undefined) return
         if (this.#removals !== removals) return discard(late)
         this.#unsaved = { ...record, generation: base + 1 }
-        await this.flush()
+        // Another process may hold the lock for as long as an acquisition takes.
+        for (let tries = 0; tries < 3 && this.unsaved; tries += 1) await this.flush()
       }
       acquiring.then(keepLate).catch(() => {})
       throw error
