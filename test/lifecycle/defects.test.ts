@@ -10,6 +10,7 @@ import {
   slowStore,
   token,
 } from './scene.ts'
+import { memoryStore } from './subject.ts'
 
 afterEach(closeScenes)
 
@@ -273,4 +274,28 @@ describe('close()', () => {
       expect(scene.contexts).toHaveLength(length)
     },
   )
+
+  test('loses no answer that comes after its grace, though another holds the lock for long', async () => {
+    const store = memoryStore()
+    const scene: Scene = createScene({
+      form: 'manager',
+      store,
+      traits: { restore },
+      async acquire(context, number) {
+        if (number === 2) {
+          await context.commit()
+          await scene.time.sleep(10_000)
+        } else if (number === 3) await new Promise(() => {})
+        return token(context, `token-${number}`)
+      },
+    })
+    await scene.subject.login({})
+    outcome(scene.subject.renew?.({}) ?? scene.request())
+    await scene.time.advance(1000)
+    outcome(scene.another().renew?.({}) ?? scene.request())
+    outcome(scene.subject.close())
+    await scene.time.advance(60_000)
+    const [key = ''] = await store.list()
+    expect((await store.get(key))?.data['refreshToken']).toBe('token-2')
+  })
 })
