@@ -39,6 +39,17 @@ module.exports = {
       to: {},
     },
     {
+      name: 'bound-values-are-opened-in-few-places',
+      comment:
+        'Only what sends, stores or applies a token takes it out; the others import bound.ts.',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: '^src/oauth/(bound|connection|issuer-connection|registration|token)\\.ts$',
+      },
+      to: { path: '^src/oauth/bound-values\\.ts$' },
+    },
+    {
       name: 'core-loads-nothing',
       comment:
         'The core runs on every platform: no dependency but jose on demand, nothing on top of it.',

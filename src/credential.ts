@@ -71,6 +71,8 @@ export interface Credential {
   readonly refreshAt?: number
   /** The scopes that were granted, separated by spaces, where the issuer said so. */
   readonly scope?: string
+  /** Who issued it. Scopes that one issuer granted are not asked for at another. */
+  readonly issuer?: string
   /** What a store may keep, so that a later process can continue. Absent: it never leaves memory. */
   readonly record?: CredentialRecord
   /**

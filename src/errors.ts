@@ -38,6 +38,7 @@ export type CredentialErrorCode =
   | 'unsignable_body'
   | 'unsignable_request'
   | 'unsupported_server'
+  | 'wrong_issuer'
   | 'wrong_origin'
   | (string & {})
 

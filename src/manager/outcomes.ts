@@ -169,6 +169,7 @@ export class Outcomes implements AcquisitionHost {
     const { options, held, failures, refusals, scopes, reporter } = this.#parts
     const now = options.now()
     const limits = this.#deadlines(acquisition, { credential, source }, now)
+    scopes.adopted(credential.issuer)
     if (request.reason === 'insufficient_scope' && request.scope !== undefined) {
       scopes.granted(request.scope, credential.scope)
     }

@@ -337,6 +337,8 @@ export class Persistence {
     const isNarrow = scope !== undefined && !scopeCovers(credential?.scope, scope)
     if (reason === 'insufficient_scope' && isNarrow) return undefined
     if (credential === undefined || !hasValidTimes(credential)) return undefined
+    // The provider may say that it is good for a renewal only.
+    if ((credential.expiresAt ?? Infinity) <= this.#now()) return undefined
     this.#generation = generation
     this.#obtainedAt = obtainedAt
     return credential

@@ -19,6 +19,8 @@ export class ScopeLadder {
   readonly #clock: () => number
   /** What step-ups have brought so far. */
   #granted: string | undefined
+  /** Who has granted that. */
+  #issuer: string | undefined
   #attempts: readonly number[] = []
   /** What became of the last step-ups, by what was asked for. */
   readonly #results = new Map<string, { readonly at: number; readonly refused: boolean }>()
@@ -54,6 +56,12 @@ export class ScopeLadder {
     const isPointless = result?.refused === true || scopeCovers(held, union)
     if (result !== undefined && isRecent(result.at) && isPointless) return undefined
     return this.#attempts.length < maxStepUps ? union : undefined
+  }
+
+  /** A credential came: what another issuer granted means nothing to this one. */
+  adopted(issuer: string | undefined): void {
+    if (this.#issuer !== undefined && issuer !== this.#issuer) this.#granted = undefined
+    this.#issuer = issuer
   }
 
   /** A step-up begins. */
@@ -94,6 +102,7 @@ export class ScopeLadder {
   clear(): void {
     this.forgive()
     this.#granted = undefined
+    this.#issuer = undefined
   }
 
   #record(asked: string, refused: boolean): void {

@@ -6,13 +6,16 @@
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { checkIssuer, checkState, waitForCallback } from './browser-login.ts'
+import { bind } from './bound.ts'
+import { checkCallback, waitForCallback } from './browser-login.ts'
 import { identifyClient } from './client-identity.ts'
-import { type Connection, unsupported } from './connection.ts'
+import { unsupported } from './connection.ts'
 import { isClientRefused } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
+import type { Connection, PendingLogin } from './issuer-connection.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
+import { checkAuthorizationParameters, checkOwnEndpoint } from './own-endpoints.ts'
 import { oauthProvider } from './provider.ts'
 import {
   checkClientMetadataUrl,
@@ -46,6 +49,11 @@ export interface AuthorizationCodeOptions extends OAuthOptions {
   readonly loginTimeout?: number
   /** Further parameters of the authorization request, such as `prompt` or `login_hint`. */
   readonly authorizationParameters?: Readonly<Record<string, string>>
+  /**
+   * Refuse a login whose response does not name its issuer (RFC 9207). Default `false`: only servers that
+   * promise to do so have to.
+   */
+  readonly requireIss?: boolean
 }
 
 const own: readonly string[] = [
@@ -55,6 +63,7 @@ const own: readonly string[] = [
   'onAuthorizationUrl',
   'loginTimeout',
   'authorizationParameters',
+  'requireIss',
 ]
 const name = 'authorizationCode'
 /** Seconds that the user has. */
@@ -99,6 +108,7 @@ export function authorizationCode(options: AuthorizationCodeOptions = {}): Crede
 function checkAuthorizationCodeOptions(options: AuthorizationCodeOptions): void {
   checkOAuthOptions(name, options, own)
   const { clientMetadataUrl, redirectUri, onAuthorizationUrl, loginTimeout } = options
+  checkAuthorizationParameters(name, options.authorizationParameters)
   if (clientMetadataUrl !== undefined) {
     checkClientMetadataUrl(`${name}.clientMetadataUrl`, clientMetadataUrl)
   }
@@ -130,11 +140,11 @@ async function logIn(
   options: AuthorizationCodeOptions,
 ): Promise<GrantResult> {
   const { context, server } = session
-  checkSupport(session)
+  checkSupport(session, options)
   const state = client.randomState()
   const configured = new URL(options.redirectUri ?? 'http://127.0.0.1/callback')
   const isLocal = configured.protocol === 'http:'
-  const known = await registeredRedirectUri(context, server.metadata.issuer)
+  const known = await registeredRedirectUri(context, server.issuer)
   const preferredPort = portOf(known)
   const listener = isLocal ? await listen(configured, preferredPort, state) : undefined
   try {
@@ -157,12 +167,18 @@ async function listen(
 }
 
 /** Everything is checked before anything is sent or opened. */
-function checkSupport({ name: provider, server, context }: GrantSession): void {
+function checkSupport(
+  { name: provider, server, context }: GrantSession,
+  { requireIss = false }: AuthorizationCodeOptions,
+): void {
   const { metadata } = server
-  if (metadata.authorization_endpoint === undefined) {
+  const { authorization_endpoint } = metadata
+  if (authorization_endpoint === undefined) {
     const remedy = 'Use clientCredentials(), or the grant that its operator names.'
     throw unsupported(provider, server, context, 'offers no login with a browser', remedy)
   }
+  const namesItself = requireIss || metadata.authorization_response_iss_parameter_supported === true
+  if (!namesItself) checkOwnEndpoint(server, 'authorization_endpoint', context.resource)
   if (server.hasPkce) return
   const remedy =
     'MCP forbids to go on without PKCE. If you know that the server supports it, pass `metadata` that says so.'
@@ -181,62 +197,43 @@ async function authorize(
   options: AuthorizationCodeOptions,
   { state, redirectUri, listener, registered }: Login,
 ): Promise<GrantResult> {
+  const { server, parameters, context } = session
+  const { issuer } = server
   const connection = await session.connect(registered)
-  const verifier = client.randomPKCECodeVerifier()
-  const url = await authorizationUrl(session, connection, {
-    ...session.parameters,
-    ...session.server.authorizationParameters,
-    ...options.authorizationParameters,
-    redirect_uri: redirectUri,
-    state,
-    code_challenge: await client.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-  })
-  const { onAuthorizationUrl, loginTimeout: timeout = defaultTimeout } = options
-  const callback = await waitForCallback(session, { url, listener, onAuthorizationUrl, timeout })
-  checkState(session, callback, state)
-  checkIssuer(session, callback)
-  return redeemCode(session, connection, callback, {
-    pkceCodeVerifier: verifier,
-    expectedState: state,
-  })
-}
-
-/** The URL that the user opens; the request itself is pushed where the server wants that (RFC 9126). */
-async function authorizationUrl(
-  { context, server }: GrantSession,
-  { configuration, proof }: Connection,
-  request: Record<string, string>,
-): Promise<URL> {
+  const login: PendingLogin = {
+    state: bind('state', state, issuer),
+    verifier: bind('code verifier', client.randomPKCECodeVerifier(), issuer),
+    redirectUri,
+  }
+  const pushed = server.metadata.require_pushed_authorization_requests === true
   context.signal.throwIfAborted()
-  return server.metadata.require_pushed_authorization_requests === true
-    ? client.buildAuthorizationUrlWithPAR(configuration, request, proof)
-    : client.buildAuthorizationUrl(configuration, request)
+  const url = await connection.authorizationUrl(login, pushed, {
+    ...parameters,
+    ...server.authorizationParameters,
+    ...options.authorizationParameters,
+  })
+  const { onAuthorizationUrl, requireIss = false, loginTimeout: timeout = defaultTimeout } = options
+  const callback = await waitForCallback(session, { url, listener, onAuthorizationUrl, timeout })
+  checkCallback(session, callback, login, requireIss)
+  return redeemCode(session, connection, callback, login)
 }
 
 async function redeemCode(
-  { context, server, parameters }: GrantSession,
+  { context, parameters }: GrantSession,
   connection: Connection,
   callback: URL,
-  checks: client.AuthorizationCodeGrantChecks,
+  login: PendingLogin,
 ): Promise<GrantResult> {
-  const { configuration, proof } = connection
   const { scope: _asAuthorized, ...rest } = parameters
+  const { issuer, client: registered } = connection
   try {
     // A code cannot be used twice, so from here on a repetition needs a new login.
     if (!callback.searchParams.has('error')) await context.commit()
-    const response = await client.authorizationCodeGrant(
-      configuration,
-      callback,
-      checks,
-      rest,
-      proof,
-    )
+    const returned = bind('authorization code', callback, issuer)
+    const response = await connection.redeemCode(returned, login, rest)
     return { response, connection }
   } catch (error) {
-    if (isClientRefused(error)) {
-      await forgetRegistration(context, server.metadata.issuer, connection.client.clientId)
-    }
+    if (isClientRefused(error)) await forgetRegistration(context, issuer, registered.clientId)
     throw error
   }
 }

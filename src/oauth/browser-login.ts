@@ -5,6 +5,7 @@
  */
 import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
 import type { GrantSession } from './grant.ts'
+import type { PendingLogin } from './issuer-connection.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { withUserTimeLimit } from './user-time-limit.ts'
 
@@ -84,33 +85,50 @@ async function openBrowser(name: string, url: URL): Promise<void> {
   })
 }
 
-/** Checks that a callback belongs to this login; only the listener has checked it already. */
-export function checkState({ name, context }: GrantSession, callback: URL, state: string): void {
-  if (callback.searchParams.get('state') === state) return
-  throw new CredentialError(
-    'invalid_response',
-    `${name}: the URL that was returned does not belong to this login.`,
-    {
-      resource: context.resource,
-      provider: name,
-      remedy: 'Copy the whole URL from the address bar after the login that was just started.',
-    },
-  )
+/**
+ * Checks a callback before anything of it is sent: it came to the redirect URI, with the state of this login,
+ * from the authorization server where the login began.
+ *
+ * @param requireIss - The response must name its issuer although none was promised.
+ * @throws `CredentialError` with the code `invalid_response` otherwise.
+ */
+export function checkCallback(
+  session: GrantSession,
+  callback: URL,
+  { state, redirectUri }: PendingLogin,
+  requireIss: boolean,
+): void {
+  const { origin, pathname } = new URL(redirectUri)
+  const isHere = callback.origin === origin && callback.pathname === pathname
+  if (!isHere || !state.equals(callback.searchParams.get('state'))) {
+    throw refused(
+      session,
+      'the URL that was returned does not belong to this login',
+      'Copy the whole URL from the address bar after the login that was just started.',
+    )
+  }
+  checkIssuer(session, callback, requireIss)
 }
 
 /** Checks the `iss` parameter (RFC 9207, section 2.4). openid-client does too, but its error does not name it. */
-export function checkIssuer({ name, context, server }: GrantSession, callback: URL): void {
-  const { issuer, authorization_response_iss_parameter_supported: promised } = server.metadata
+function checkIssuer(session: GrantSession, callback: URL, requireIss: boolean): void {
+  const { issuer, authorization_response_iss_parameter_supported } = session.server.metadata
+  const isRequired = requireIss || authorization_response_iss_parameter_supported === true
   const sender = callback.searchParams.get('iss')
-  if (sender === null ? promised !== true : sender === issuer) return
+  if (sender === null ? !isRequired : sender === issuer) return
   const { host } = new URL(issuer)
-  throw new CredentialError(
-    'invalid_response',
-    `${name}: the response to the login ${sender === null ? 'does not say that it comes' : 'does not come'} from ${host}, where the login began.`,
-    {
-      resource: context.resource,
-      provider: name,
-      remedy: 'The response was not used. If it happens again, logins may have been tampered with.',
-    },
+  throw refused(
+    session,
+    `the response to the login ${sender === null ? 'does not say that it comes' : 'does not come'} from ${host}, where the login began`,
+    'The response was not used. If it happens again, logins may have been tampered with.',
   )
+}
+
+function refused(
+  { name, context }: GrantSession,
+  problem: string,
+  remedy: string,
+): CredentialError {
+  const where = { resource: context.resource, provider: name, remedy }
+  return new CredentialError('invalid_response', `${name}: ${problem}.`, where)
 }

@@ -25,6 +25,8 @@ export type ClientAuthentication =
   | {
       /** The method's registered name. */
       readonly method: 'private_key_jwt'
+      /** Who the assertion is for; it is sent to nobody else. */
+      readonly audience: 'issuer' | 'token_endpoint'
       /** Makes the library's own form of it. */
       readonly prepare: (signal: AbortSignal) => Promise<client.ClientAuth>
     }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
@@ -46,12 +45,7 @@ export function clientCredentials(
     offline: false,
     async run(session) {
       const connection = await session.connect()
-      const { configuration, proof } = connection
-      const response = await client.clientCredentialsGrant(
-        configuration,
-        { ...session.parameters },
-        proof,
-      )
+      const response = await connection.requestTokens('client_credentials', session.parameters)
       return { response, connection }
     },
   })

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ServerMetadata } from 'openid-client'
 import { scopeUnion } from '../scope.ts'
 import { unsupported } from './connection.ts'
 import type { GrantSession } from './grant.ts'
@@ -29,14 +30,16 @@ export async function identifyClient(
   redirectUri: string,
 ): Promise<RegisteredClient> {
   const { name, context, server } = session
-  const { metadata } = server
+  const { issuer } = server
+  // A registration belongs to the server that was found, also where that writes itself differently.
+  const metadata: ServerMetadata = { ...server.metadata, issuer }
   const { clientId, clientMetadataUrl, clientName = 'MCP client' } = options
   const acceptsDocuments = metadata['client_id_metadata_document_supported'] === true
   const knownId = clientId ?? (acceptsDocuments ? clientMetadataUrl : undefined)
   if (knownId !== undefined) {
     return { clientId: knownId, clientSecret: undefined, method: undefined }
   }
-  const stored = await storedRegistration(context, metadata.issuer, redirectUri)
+  const stored = await storedRegistration(context, issuer, redirectUri)
   if (stored !== undefined) return stored
   if (metadata.registration_endpoint === undefined) {
     const remedy = 'Register a client there by hand, and pass its `clientId` with `issuer`.'

@@ -4,47 +4,42 @@
  * @module
  */
 import * as client from 'openid-client'
-import type { AcquireContext } from '../credential.ts'
+import type { AcquireContext, Secret } from '../credential.ts'
 import { toBase64 } from '../encoding.ts'
-import { CredentialError } from '../errors.ts'
-import { prepareClientAuth } from './client-auth.ts'
+import { CredentialError, resourceLabel } from '../errors.ts'
+import { type Bound, openAt } from './bound-values.ts'
+import { type ClientAuthentication, prepareClientAuth } from './client-auth.ts'
 import type { DpopSession } from './dpop.ts'
 import { fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
-import type { OAuthOptions } from './options.ts'
+import { Connection } from './issuer-connection.ts'
+import type { BoundOAuthOptions, OAuthOptions } from './options.ts'
 import type { RegisteredClient } from './registration.ts'
 import type { LocatedServer } from './server.ts'
-
-/** What every request to the authorization server needs. */
-export interface Connection {
-  readonly configuration: client.Configuration
-  readonly client: RegisteredClient
-  /** The last argument of openid-client's grants. */
-  readonly proof: client.DPoPOptions
-  /** When the last token request was sent, in milliseconds since the epoch; `undefined`: not yet. */
-  readonly sentAt: () => number | undefined
-  /** The refresh token of the last token response, also when the rest of the response is invalid. */
-  readonly refreshTokenOfInvalidResponse: () => string | undefined
-}
 
 /** What a connection is made of. */
 export interface ConnectionParts {
   readonly provider: string
-  readonly options: OAuthOptions
+  readonly options: BoundOAuthOptions
   readonly context: Pick<AcquireContext, 'fetch' | 'now' | 'resource' | 'signal'>
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
 }
 
-/** Opens a connection; nothing is sent yet, but secrets are read. */
+/**
+ * Opens a connection; nothing is sent yet, but secrets are read.
+ *
+ * @throws `CredentialError` with the code `wrong_issuer` when the client's secret belongs to another server.
+ */
 export async function connect(parts: ConnectionParts): Promise<Connection> {
   const { provider, options, context, server, registered, dpop } = parts
-  const { metadata } = server
+  const { issuer, metadata } = server
   const method = options.clientAuth ?? registered.method
+  const secret: Bound<Secret> | undefined = options.clientSecret ?? registered.clientSecret
   const auth = await prepareClientAuth(
     provider,
     method,
-    options.clientSecret ?? registered.clientSecret,
+    openAt(secret, issuer),
     metadata.token_endpoint_auth_methods_supported,
     context.signal,
   )
@@ -63,17 +58,36 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   // Every endpoint was checked before: what is not https is on this machine.
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
-  configuration[client.customFetch] = (url, init) =>
-    requests.send(new URL(url), init as RequestInit)
+  configuration[client.customFetch] = async (target, init) => {
+    const url = new URL(target)
+    checkAudience(provider, url, method, server)
+    return requests.send(url, init as RequestInit)
+  }
   const proof =
     dpop === undefined ? {} : { DPoP: client.getDPoPHandle(configuration, await dpop.keyPair()) }
-  return {
-    configuration,
-    client: registered,
-    proof,
-    sentAt: () => requests.sentAt,
-    refreshTokenOfInvalidResponse: () => requests.refreshToken,
-  }
+  return new Connection({ issuer, client: registered, configuration, proof, log: requests })
+}
+
+/**
+ * Checks that an assertion for the token endpoint goes there, or to its neighbours: whoever else received it
+ * could present it there.
+ *
+ * @see CVE-2025-27370
+ */
+function checkAudience(
+  provider: string,
+  url: URL,
+  method: ClientAuthentication | undefined,
+  { issuer, metadata }: LocatedServer,
+): void {
+  if (typeof method !== 'object' || method.audience !== 'token_endpoint') return
+  const audience = metadata.token_endpoint
+  if (audience !== undefined && new URL(audience).origin === url.origin) return
+  throw new CredentialError(
+    'wrong_issuer',
+    `${provider}: the client's assertion has the audience ${resourceLabel(audience ?? issuer)}, and was not sent to ${resourceLabel(url)}.`,
+    { provider, remedy: "Use privateKeyJwt() with the default `audience: 'issuer'`." },
+  )
 }
 
 /** The requests of one connection, and what is recorded of those to the token endpoint. */
@@ -86,7 +100,7 @@ class EndpointRequests {
 
   constructor(
     context: ConnectionParts['context'],
-    { allowPrivateNetwork = false }: OAuthOptions,
+    { allowPrivateNetwork = false }: Pick<OAuthOptions, 'allowPrivateNetwork'>,
     tokenEndpoint: string | undefined,
   ) {
     this.#context = context
@@ -200,7 +214,7 @@ export function unsupported(
   what: string,
   remedy: string,
 ): CredentialError {
-  const { host } = new URL(server.metadata.issuer)
+  const { host } = new URL(server.issuer)
   return new CredentialError('unsupported_server', `${provider}: ${host} ${what}.`, {
     provider,
     resource: context.resource,

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import * as client from 'openid-client'
+import type { TokenEndpointResponse } from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { type Connection, unsupported } from './connection.ts'
+import { unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { isPassing } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
+import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 import { withUserTimeLimit } from './user-time-limit.ts'
@@ -83,15 +84,13 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
     throw unsupported(name, server, context, 'offers no login on another device', remedy)
   }
   const connection = await session.connect()
-  const authorization = await client.initiateDeviceAuthorization(connection.configuration, {
-    ...session.parameters,
-  })
-  await showCode(session, options, authorization)
+  const login = await connection.beginDeviceLogin(session.parameters)
+  await showCode(session, options, login)
   const response = await withUserTimeLimit(
     session,
-    authorization.expires_in,
+    login.shown.expires_in,
     'enter the code',
-    (signal) => poll(session, connection, authorization, signal),
+    (signal) => poll(session, connection, login, signal),
   )
   return { response, connection }
 }
@@ -99,9 +98,9 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
 async function showCode(
   { context: { resource } }: GrantSession,
   { onUserCode, allowPrivateNetwork = false }: DeviceCodeOptions,
-  authorization: client.DeviceAuthorizationResponse,
+  { shown }: PendingDeviceLogin,
 ): Promise<void> {
-  const { verification_uri, verification_uri_complete, user_code, expires_in } = authorization
+  const { verification_uri, verification_uri_complete, user_code, expires_in } = shown
   const rules = { resource, allowPrivateNetwork }
   await onUserCode({
     userCode: user_code,
@@ -117,18 +116,13 @@ async function showCode(
 /** Polls the token endpoint until the user has decided, half as often after each passing failure. */
 async function poll(
   { parameters: { scope: _asAuthorized, ...parameters } }: GrantSession,
-  { configuration, proof }: Connection,
-  authorization: client.DeviceAuthorizationResponse,
+  connection: Connection,
+  { shown, authorization }: PendingDeviceLogin,
   signal: AbortSignal,
-): Promise<client.TokenEndpointResponse> {
-  for (let interval = authorization.interval ?? 5; ; interval *= 2) {
+): Promise<TokenEndpointResponse> {
+  for (let interval = shown.interval ?? 5; ; interval *= 2) {
     try {
-      return await client.pollDeviceAuthorizationGrant(
-        configuration,
-        { ...authorization, interval },
-        parameters,
-        { ...proof, signal },
-      )
+      return await connection.pollDeviceLogin(authorization, interval, parameters, signal)
     } catch (error) {
       // The user may be entering the code: a passing failure must not end the login (section 3.5).
       if (!isPassing(error) || signal.aborted) throw error

@@ -17,6 +17,7 @@ import {
   isObject,
   parseObject,
 } from './endpoint.ts'
+import { checkAuthorizationEndpoint } from './own-endpoints.ts'
 
 /** What an MCP server says about itself (RFC 9728, section 2). */
 export interface ProtectedResource {
@@ -36,6 +37,7 @@ const endpoints = [
   'revocation_endpoint',
   'device_authorization_endpoint',
   'pushed_authorization_request_endpoint',
+  'introspection_endpoint',
 ] as const
 
 /**
@@ -114,7 +116,8 @@ export async function discoverAuthorizationServer(
         `The authorization server ${quoted(issuer)} publishes metadata of ${quoted(own)}.`,
         {
           resource: context.resource,
-          remedy: 'If you trust it, set `acceptIssuer` to that very text.',
+          remedy:
+            'If you trust it, set `issuer` to the first and `acceptIssuer` to the second, exactly so.',
         },
       )
     }
@@ -137,6 +140,7 @@ export function checkMetadata(rules: EndpointRules, metadata: Record<string, unk
       if (group[name] !== undefined) checkEndpoint(name, group[name], rules)
     }
   }
+  checkAuthorizationEndpoint(metadata, rules.resource)
 }
 
 /** Where servers of the protocol of 2025-03-26 have their endpoints when they publish nothing. */

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import * as client from 'openid-client'
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret } from '../secret.ts'
+import { type Bound, bind, readBound } from './bound.ts'
 import type { ClientAuthentication } from './client-auth.ts'
 import { connect, unsupported } from './connection.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import { jwtBearerGrant } from './jwt-bearer.ts'
-import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { bindOptions, checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 import { locateIssuer } from './server.ts'
 import { tokenExchangeGrant, tokenTypeUrn } from './token-exchange.ts'
@@ -118,17 +118,12 @@ function checkProfile({ server, context }: GrantSession): void {
 }
 
 /** Exchanges the identity provider's grant for an access token. */
-async function redeemGrant(session: GrantSession, assertion: string): Promise<GrantResult> {
+async function redeemGrant(session: GrantSession, assertion: Bound): Promise<GrantResult> {
   const connection = await session.connect()
-  const { configuration, proof } = connection
   // The grant may be redeemed only once (MCP enterprise-managed authorization, section 5).
   await session.context.commit()
-  const response = await client.genericGrantRequest(
-    configuration,
-    jwtBearerGrant,
-    { ...session.parameters, assertion },
-    proof,
-  )
+  const parameters = { ...session.parameters, assertion }
+  const response = await connection.requestTokens(jwtBearerGrant, parameters)
   return { response, connection }
 }
 
@@ -137,7 +132,7 @@ async function requestGrant(
   session: GrantSession,
   options: EnterpriseManagedOptions,
   idp: OAuthOptions,
-): Promise<string> {
+): Promise<Bound> {
   const { context, server } = session
   const provider = `${name}.identityProvider`
   const { issuer } = options.identityProvider
@@ -152,26 +147,27 @@ async function requestGrant(
     clientSecret: undefined,
     method: undefined,
   }
-  const { configuration } = await connect({
+  const connection = await connect({
     provider,
-    options: idp,
+    options: bindOptions(idp),
     context: { ...context, resource },
     server: at,
     registered,
     dpop: undefined,
   })
   const { resource: target, scope } = session.parameters
-  const response = await client.genericGrantRequest(configuration, tokenExchangeGrant, {
+  const proof = bind('proof of the sign-in', options.subjectToken, issuer)
+  const response = await connection.requestTokens(tokenExchangeGrant, {
     requested_token_type: tokenTypeUrn('id-jag'),
     audience: server.metadata.issuer,
     ...(target === undefined ? {} : { resource: target }),
     ...(scope === undefined ? {} : { scope }),
-    subject_token: await readSecret(`${name}.subjectToken`, options.subjectToken, {
-      signal: context.signal,
-    }),
+    subject_token: await readBound(`${name}.subjectToken`, proof, context.signal),
     subject_token_type: tokenTypeUrn(options.subjectTokenType ?? 'id_token'),
   })
-  if (response['issued_token_type'] === tokenTypeUrn('id-jag')) return response.access_token
+  if (response['issued_token_type'] === tokenTypeUrn('id-jag')) {
+    return bind('grant', response.access_token, server.issuer)
+  }
   throw new CredentialError(
     'invalid_response',
     `${name}: ${resource.host} did not issue a grant for ${new URL(server.metadata.issuer).host}.`,

@@ -6,19 +6,21 @@
 import type { TokenEndpointResponse } from 'openid-client'
 import type { AcquireContext } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { type Connection, connect } from './connection.ts'
-import type { DpopSession } from './dpop.ts'
-import type { OAuthOptions } from './options.ts'
+import type { Bound } from './bound.ts'
+import { connect } from './connection.ts'
+import { type DpopSession, exportKeyPair } from './dpop.ts'
+import type { Connection } from './issuer-connection.ts'
+import type { BoundOAuthOptions } from './options.ts'
 import { type RegisteredClient, registrationOf } from './registration.ts'
 import { chooseScope } from './scopes.ts'
 import type { LocatedServer } from './server.ts'
-import { OAuthCredential, type TokenSet, tokenSetOf } from './token.ts'
+import { OAuthCredential, refreshOnly, scopeFor, type TokenSet, tokenSetOf } from './token.ts'
 
 /** One grant, as the rest of this folder writes it. */
 export interface Grant {
   /** The provider's name. */
   readonly name: string
-  readonly options: OAuthOptions
+  readonly options: BoundOAuthOptions
   /** The user takes part, or took part once: when the grant is refused, the user must log in again. */
   readonly interactive: boolean
   /** It runs without the user as long as it is not refused. Default: the opposite of `interactive`. */
@@ -38,7 +40,7 @@ export interface GrantResult {
   readonly response: TokenEndpointResponse
   readonly connection: Connection
   /** The refresh token that was used; kept unless the server returns a new one. */
-  readonly refreshToken?: string
+  readonly refreshToken?: Bound
 }
 
 /** One use of a grant: for one acquisition, at one authorization server. */
@@ -52,20 +54,32 @@ export interface GrantSession {
   readonly dpop: DpopSession | undefined
   /** Connects as a client; by default as the one of the options. */
   connect(registered?: RegisteredClient): Promise<Connection>
+  /** The connections that were opened, in order. */
+  readonly connections: readonly Connection[]
 }
 
-/** Starts a session; nothing is sent yet. */
+/**
+ * Starts a session; nothing is sent yet.
+ *
+ * @param lastIssuer - The authorization server that was used last, where there are no tokens of it any more.
+ */
 export function openSession(
   { name, options, offline }: Grant,
   context: AcquireContext,
   server: LocatedServer,
   dpop: DpopSession | undefined,
+  lastIssuer: string | undefined,
 ): GrantSession {
+  const previous = OAuthCredential.tokensOf(context.previous)
+  const connections: Connection[] = []
+  // What one server granted is no other's business: of a union only what the challenge names is asked for.
+  const before = previous?.issuer ?? lastIssuer
+  const hasMoved = before !== undefined && before !== server.issuer
   const scope = chooseScope({
-    wanted: context.scope,
+    wanted: hasMoved ? undefined : context.scope,
     chosen: options.scope,
     challenges: context.challenges,
-    before: OAuthCredential.tokensOf(context.previous)?.scope,
+    before: scopeFor(previous, server.issuer),
     located: server.challenges,
     resourceScopes: server.scopes,
     issuerScopes: server.metadata.scopes_supported,
@@ -82,13 +96,23 @@ export function openSession(
       ...options.parameters,
       ...(scope === undefined ? {} : { scope }),
     },
-    connect(registered = preRegistered(options)) {
-      return connect({ provider: name, options, context, server, registered, dpop })
+    connections,
+    async connect(registered = preRegistered(options)) {
+      const connection = await connect({
+        provider: name,
+        options,
+        context,
+        server,
+        registered,
+        dpop,
+      })
+      connections.push(connection)
+      return connection
     },
   }
 }
 
-function preRegistered({ clientId = '' }: OAuthOptions): RegisteredClient {
+function preRegistered({ clientId = '' }: BoundOAuthOptions): RegisteredClient {
   return { clientId, clientSecret: undefined, method: undefined }
 }
 
@@ -105,45 +129,52 @@ export async function clientOf(
  * Makes a credential of what a grant returned.
  *
  * @param scope - The scope that was requested.
- * @param previous - The tokens that the new ones replace.
  * @throws `CredentialError` with the code `invalid_response` when the tokens cannot be used.
  */
 export async function credentialOf(
-  session: GrantSession,
+  { name, context, dpop }: GrantSession,
   { response, connection, refreshToken }: GrantResult,
   scope: string | undefined,
-  previous: TokenSet | undefined,
 ): Promise<OAuthCredential> {
-  const { name, context, server, dpop } = session
+  const { issuer, client } = connection
   const origin = {
     provider: name,
     context,
-    issuer: server.metadata.issuer,
-    client: connection.client,
+    issuer,
+    client,
     dpop,
     scope,
     refreshToken,
     // The login before the token request may have taken minutes.
-    sentAt: connection.sentAt() ?? context.now(),
+    sentAt: connection.sentAt ?? context.now(),
   }
-  try {
-    return new OAuthCredential(name, await tokenSetOf(response, origin), dpop)
-  } catch (error) {
-    recoverRefreshToken(session, connection, previous)
-    throw error
-  }
+  return new OAuthCredential(name, await tokenSetOf(response, origin), dpop)
 }
 
-/** Keeps the refresh token of a response that is invalid otherwise: the server has replaced the old one. */
-export function recoverRefreshToken(
-  { name, context, dpop }: GrantSession,
-  connection: Connection,
+/**
+ * Keeps the refresh token of a response that is invalid otherwise: the server has replaced the old one. It
+ * belongs to the server and the client of the connection that brought it, whatever tokens there were before.
+ */
+export async function recoverRefreshToken(
+  { name, context, dpop, connections }: GrantSession,
   previous: TokenSet | undefined,
-): void {
-  const refreshToken = connection.refreshTokenOfInvalidResponse()
-  if (previous === undefined || refreshToken === undefined) return
-  if (refreshToken === previous.refreshToken) return
-  context.salvage(new OAuthCredential(name, { ...previous, refreshToken }, dpop))
+): Promise<void> {
+  const connection = connections.findLast(({ lastRefreshToken }) => lastRefreshToken !== undefined)
+  const refreshToken = connection?.lastRefreshToken
+  if (connection === undefined || refreshToken === undefined) return
+  if (previous?.refreshToken?.equals(refreshToken) === true) return
+  const { issuer, client } = connection
+  const isSuccessor = previous?.issuer === issuer && previous.client.clientId === client.clientId
+  const tokens = isSuccessor
+    ? { ...previous, refreshToken }
+    : refreshOnly({
+        issuer,
+        client,
+        refreshToken,
+        obtainedAt: context.now(),
+        dpopKey: dpop === undefined ? undefined : await exportKeyPair(await dpop.keyPair()),
+      })
+  context.salvage(new OAuthCredential(name, tokens, dpop))
 }
 
 /** The error of an acquisition that requires user interaction where there is no user. */

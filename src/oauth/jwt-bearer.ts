@@ -3,9 +3,9 @@
  *
  * @module
  */
-import * as client from 'openid-client'
 import type { CredentialProvider, Secret } from '../credential.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret } from '../secret.ts'
+import { bind, readBound } from './bound.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -50,8 +50,9 @@ export function jwtBearer(
   checkOAuthOptions(name, options, ['assertion'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
   required(name, 'issuer', options.issuer, 'pass the server that the assertion may be sent to')
-  const { assertion: secret } = options
+  const { assertion: secret, issuer } = options
   checkSecret(`${name}.assertion`, secret)
+  const configured = bind('assertion', secret, issuer)
   return oauthProvider({
     name,
     options,
@@ -59,17 +60,10 @@ export function jwtBearer(
     offline: false,
     async run(session) {
       const connection = await session.connect()
-      const assertion = await readSecret(`${name}.assertion`, secret, {
-        signal: session.context.signal,
-      })
-      const { configuration, proof } = connection
+      const { signal } = session.context
+      const assertion = await readBound(`${name}.assertion`, configured, signal)
       const parameters = { ...session.parameters, assertion }
-      const response = await client.genericGrantRequest(
-        configuration,
-        jwtBearerGrant,
-        parameters,
-        proof,
-      )
+      const response = await connection.requestTokens(jwtBearerGrant, parameters)
       return { response, connection }
     },
   })

@@ -8,6 +8,7 @@ import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret } from '../secret.ts'
+import { type Bound, bind } from './bound.ts'
 import { type ClientAuthentication, checkClientAuthentication } from './client-auth.ts'
 import { resolveDpop } from './dpop.ts'
 import { isLoopbackHost } from './endpoint.ts'
@@ -28,7 +29,7 @@ export interface OAuthOptions {
    * if it names one, the acquisition fails. Default: what the MCP server names.
    */
   readonly issuer?: string
-  /** An issuer that the metadata may name although it differs from the one that led to it. */
+  /** An issuer that the metadata of `issuer` may name although it differs. It needs `issuer`. */
   readonly acceptIssuer?: string
   /** Chooses among several authorization servers. Default: the first. */
   readonly selectIssuer?: (issuers: readonly string[]) => string
@@ -60,6 +61,27 @@ export interface OAuthOptions {
   readonly parameters?: Readonly<Record<string, string>>
   /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
   readonly allowPrivateNetwork?: boolean
+}
+
+/** The options of a grant whose secret is bound to the authorization server that it is for. */
+export type BoundOAuthOptions = Omit<OAuthOptions, 'clientSecret'> & {
+  readonly clientSecret?: Bound<Secret>
+}
+
+/** What the application pinned: the only authorization server of which anything is used. */
+export function pinnedIssuer({
+  issuer,
+  metadata,
+}: Pick<OAuthOptions, 'issuer' | 'metadata'>): string | undefined {
+  return issuer ?? metadata?.issuer
+}
+
+/** Binds the secret of checked options to their issuer. */
+export function bindOptions(options: OAuthOptions): BoundOAuthOptions {
+  const { clientSecret, ...rest } = options
+  const issuer = pinnedIssuer(options)
+  if (clientSecret === undefined || issuer === undefined) return rest
+  return { ...rest, clientSecret: bind('client secret', clientSecret, issuer) }
 }
 
 /** Names of the options in {@link OAuthOptions}. */
@@ -143,10 +165,25 @@ function checkClient(provider: string, options: OAuthOptions): void {
     }
   }
   checkClientAuthentication(provider, clientAuth, clientSecret)
+  const isForEndpoint = typeof clientAuth === 'object' && clientAuth.audience === 'token_endpoint'
+  if (isForEndpoint && issuer === undefined && metadata === undefined) {
+    fail(
+      provider,
+      'issuer',
+      "is missing. With `audience: 'token_endpoint'` any server could ask for an assertion that another accepts; write the issuer.",
+    )
+  }
 }
 
 /** Checks which authorization server is used. */
-function checkServer(provider: string, { issuer, metadata }: OAuthOptions): void {
+function checkServer(provider: string, { issuer, acceptIssuer, metadata }: OAuthOptions): void {
+  if (acceptIssuer !== undefined && issuer === undefined && metadata === undefined) {
+    fail(
+      provider,
+      'issuer',
+      'is missing; `acceptIssuer` excuses the metadata of one issuer, which it names.',
+    )
+  }
   if (issuer !== undefined) checkIssuer(provider, 'issuer', issuer)
   if (metadata === undefined) return
   checkIssuer(provider, 'metadata.issuer', metadata.issuer)

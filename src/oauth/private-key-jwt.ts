@@ -43,7 +43,7 @@ export function privateKeyJwt(
     readonly keyId?: string
     /**
      * The `aud` claim. Default: the issuer, which is the only audience that cannot be replayed elsewhere;
-     * set `token_endpoint` for a server that predates that rule.
+     * set `token_endpoint` for a server that predates that rule. The grant then needs `issuer`.
      */
     readonly audience?: 'issuer' | 'token_endpoint'
   } & (
@@ -69,6 +69,7 @@ export function privateKeyJwt(
   const { key, sign } = options
   return {
     method: 'private_key_jwt',
+    audience: assertion.audience,
     prepare: async (signal) =>
       sign === undefined ? signedHere(key, assertion, signal) : signedExternally(sign, assertion),
   }

@@ -16,6 +16,8 @@ export interface Profile {
   readonly authorizationParameters?: Readonly<Record<string, string>>
   /** The issuer that its metadata names where that differs from the one that led to it. */
   readonly acceptIssuer?: string
+  /** Its operator alone writes the metadata, which names endpoints at other origins. */
+  readonly isVouched?: true
 }
 
 const profiles: readonly (readonly [RegExp, Profile])[] = [
@@ -24,6 +26,7 @@ const profiles: readonly (readonly [RegExp, Profile])[] = [
     {
       withoutResource: true,
       hasPkce: true,
+      isVouched: true,
       acceptIssuer: 'https://login.microsoftonline.com/{tenantid}/v2.0',
     },
   ],
@@ -31,11 +34,12 @@ const profiles: readonly (readonly [RegExp, Profile])[] = [
     /^accounts\.google\.com$/,
     {
       withoutResource: true,
+      isVouched: true,
       authorizationParameters: { access_type: 'offline', prompt: 'consent' },
     },
   ],
   [/\.auth0\.com$/, { resourceAs: 'audience' }],
-  [/^cognito-idp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/, { hasPkce: true }],
+  [/^cognito-idp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/, { hasPkce: true, isVouched: true }],
 ]
 
 /** The profile of an issuer; empty for one that keeps to the standards, or is not known. */

@@ -3,35 +3,30 @@
  *
  * @module
  */
-import * as client from 'openid-client'
+import type { TokenEndpointResponse } from 'openid-client'
 import { CredentialError, LoginRequiredError } from '../errors.ts'
 import { pause } from '../waiting.ts'
-import type { Connection } from './connection.ts'
+import type { Bound } from './bound.ts'
 import { isClientRefused, isGrantRefused, isOutcomeUnknown } from './error-mapping.ts'
-import {
-  clientOf,
-  type GrantResult,
-  type GrantSession,
-  loginRequired,
-  recoverRefreshToken,
-} from './grant.ts'
+import { clientOf, type GrantResult, type GrantSession, loginRequired } from './grant.ts'
+import type { Connection } from './issuer-connection.ts'
 import type { OAuthOptions } from './options.ts'
 import { forgetRegistration } from './registration.ts'
 import type { LocatedServer } from './server.ts'
 import type { TokenSet } from './token.ts'
 
 /** Tokens that can be renewed. */
-export type RefreshableTokens = TokenSet & { readonly refreshToken: string }
+export type RefreshableTokens = TokenSet & { readonly refreshToken: Bound }
 
 /** Whether tokens can be renewed: a refresh token is bound to its issuer and to its client. */
 export function canRefresh(
   tokens: TokenSet | undefined,
-  { metadata }: LocatedServer,
-  { clientId }: OAuthOptions,
+  { issuer }: LocatedServer,
+  { clientId }: Pick<OAuthOptions, 'clientId'>,
 ): tokens is RefreshableTokens {
   return (
     tokens?.refreshToken !== undefined &&
-    tokens.issuer === metadata.issuer &&
+    tokens.issuer === issuer &&
     (clientId === undefined || clientId === tokens.client.clientId)
   )
 }
@@ -54,7 +49,7 @@ export async function refresh(
   const registered = await clientOf(tokens, context)
   const { clientId, method, secretExpiresAt = Infinity } = registered
   const discardClient = async () => {
-    await forgetRegistration(context, session.server.metadata.issuer, clientId)
+    await forgetRegistration(context, session.server.issuer, clientId)
     if (mayReplace) return undefined
     throw loginRequired(session, tokens)
   }
@@ -65,7 +60,6 @@ export async function refresh(
   try {
     return await redemption.send()
   } catch (error) {
-    recoverRefreshToken(session, connection, tokens)
     if (isOutcomeUnknown(error)) throw outcomeUnknown(session)
     // A client that registered itself has a method; any other is for the application to correct.
     if (method !== undefined && isClientRefused(error)) return discardClient()
@@ -106,15 +100,14 @@ class Redemption {
     return { response, connection: this.#connection, refreshToken: this.#tokens.refreshToken }
   }
 
-  #request(): Promise<client.TokenEndpointResponse> {
-    const { configuration, proof } = this.#connection
+  #request(): Promise<TokenEndpointResponse> {
     const { scope: _asGranted, ...parameters } = this.#session.parameters
-    return client.refreshTokenGrant(configuration, this.#tokens.refreshToken, parameters, proof)
+    return this.#connection.refresh(this.#tokens.refreshToken, parameters)
   }
 }
 
 function outcomeUnknown({ name, context, server }: GrantSession): CredentialError {
-  const { host } = new URL(server.metadata.issuer)
+  const { host } = new URL(server.issuer)
   return new CredentialError(
     'outcome_unknown',
     `${name}: ${host} did not answer, so it is not known whether the renewal succeeded.`,
@@ -123,7 +116,7 @@ function outcomeUnknown({ name, context, server }: GrantSession): CredentialErro
 }
 
 function rotationLost({ name, context, server }: GrantSession): LoginRequiredError {
-  const { host } = new URL(server.metadata.issuer)
+  const { host } = new URL(server.issuer)
   return new LoginRequiredError(
     'rotation_lost',
     `${name}: the response with a new refresh token was lost, and ${host} no longer accepts the old one.`,

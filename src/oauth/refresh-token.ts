@@ -3,10 +3,10 @@
  *
  * @module
  */
-import * as client from 'openid-client'
 import type { AcquireContext, CredentialProvider, Secret } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret } from '../secret.ts'
+import { type Bound, bind, readBound } from './bound.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -51,8 +51,10 @@ export function refreshToken(
   required(name, 'clientId', options.clientId, 'pass the client that the token was issued to')
   required(name, 'issuer', options.issuer, 'pass the authorization server that issued the token')
   checkSecret(`${name}.refreshToken`, secret)
-  let spent: string | undefined
-  return oauthProvider({
+  const configured = bind('refresh token', secret, options.issuer)
+  const read = (signal: AbortSignal) => readBound(`${name}.refreshToken`, configured, signal)
+  let spent: Bound | undefined
+  const provider = oauthProvider({
     name,
     options: shared,
     interactive: true,
@@ -61,27 +63,34 @@ export function refreshToken(
     offline: true,
     async run(session) {
       const { context } = session
-      const token = await readSecret(`${name}.refreshToken`, secret, { signal: context.signal })
-      if (token === spent) throw alreadyUsed(context)
+      const token = await read(context.signal)
+      if (spent?.equals(token) === true) throw alreadyUsed(context)
       const connection = await session.connect()
       const { scope: _asGranted, ...parameters } = session.parameters
       await context.commit()
-      const response = await client.refreshTokenGrant(
-        connection.configuration,
-        token,
-        parameters,
-        connection.proof,
-      )
-      if (response.refresh_token !== undefined) spent = token
-      return { response, connection, refreshToken: token }
+      try {
+        const response = await connection.refresh(token, parameters)
+        return { response, connection, refreshToken: token }
+      } finally {
+        // Also by a response that is unusable otherwise.
+        if (connection.lastRefreshToken !== undefined) spent = token
+      }
     },
   })
+  return {
+    ...provider,
+    async revoke(credential, context) {
+      // Whether it was presented already or not: who logs out wants none of it.
+      spent = await read(context.signal).catch(() => spent)
+      return (await provider.revoke?.(credential, context)) === true
+    },
+  }
 }
 
 function alreadyUsed({ resource }: AcquireContext): LoginRequiredError {
   return new LoginRequiredError(
     'grant_rejected',
-    `${name}: the refresh token was used before, and no newer one is known.`,
+    `${name}: the refresh token was used or given up before, and no newer one is known.`,
     { resource, provider: name, remedy: 'Log in again and supply the new refresh token.' },
   )
 }

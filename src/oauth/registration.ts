@@ -9,6 +9,7 @@ import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { parseRetryAfter } from '../retry-after.ts'
+import { type Bound, bind, openAt } from './bound-values.ts'
 import { chooseMethod, isSecretMethod, type SecretMethod } from './client-auth.ts'
 import { type EndpointContext, fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
 
@@ -27,7 +28,8 @@ export interface ClientDescription {
 /** A client as the authorization server knows it. */
 export interface RegisteredClient {
   readonly clientId: string
-  readonly clientSecret: string | undefined
+  /** Bound to the authorization server that it was registered at. */
+  readonly clientSecret: Bound | undefined
   /** How it authenticates; `undefined`: by what the options say. */
   readonly method: SecretMethod | undefined
   /** When its secret ends, in milliseconds since the epoch; `undefined`: never. */
@@ -124,7 +126,10 @@ function fromRecord(clientId: string, record: CredentialRecord | undefined): Reg
   const { clientSecret, method } = record?.data ?? {}
   return {
     clientId,
-    clientSecret: typeof clientSecret === 'string' ? clientSecret : undefined,
+    clientSecret:
+      typeof clientSecret === 'string' && record?.issuer !== undefined
+        ? bind('client secret', clientSecret, record.issuer)
+        : undefined,
     method: isSecretMethod(method) ? method : undefined,
     secretExpiresAt: record?.expiresAt,
   }
@@ -189,7 +194,7 @@ export async function register(
       clientId,
       redirectUri,
       method,
-      ...(clientSecret === undefined ? {} : { clientSecret }),
+      ...(clientSecret === undefined ? {} : { clientSecret: openAt(clientSecret, as.issuer) }),
     },
   }
   await context.records.set(recordKey(as.issuer), record)
@@ -232,7 +237,8 @@ async function readRegistration(
   const expiry = Number(client_secret_expires_at)
   return {
     clientId,
-    clientSecret,
+    clientSecret:
+      clientSecret === undefined ? undefined : bind('client secret', clientSecret, as.issuer),
     method: isSecretMethod(method)
       ? method
       : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),

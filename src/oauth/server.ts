@@ -16,12 +16,17 @@ import {
   quoted,
 } from './discovery.ts'
 import type { EndpointContext } from './endpoint.ts'
-import type { OAuthOptions } from './options.ts'
+import { type OAuthOptions, pinnedIssuer } from './options.ts'
+import { checkOwnEndpoints, type EndpointOwner } from './own-endpoints.ts'
 import { profileOf } from './profiles.ts'
 
 /** An authorization server, and what the MCP server says of itself. */
-export interface LocatedServer {
-  readonly metadata: ServerMetadata
+export interface LocatedServer extends EndpointOwner {
+  /**
+   * As it was named or configured. Whatever the server issues belongs to this issuer, also where
+   * `metadata.issuer` differs by leave of the application.
+   */
+  readonly issuer: string
   /** The value of the `resource` parameter; `undefined`: leave it out. */
   readonly resource: string | undefined
   /** The name of that parameter. */
@@ -43,6 +48,9 @@ export interface LocatedServer {
 /** The part of an acquisition that finding a server needs. */
 export type LocateContext = Pick<AcquireContext, 'resource' | 'challenges' | 'fetch' | 'signal'>
 
+/** The options that finding a server takes; no secret is among them. */
+export type LocateOptions = Omit<OAuthOptions, 'clientSecret'>
+
 const lifetimeMs = 3_600_000
 
 /**
@@ -50,10 +58,10 @@ const lifetimeMs = 3_600_000
  * since a server that moved to another issuer is noticed in no other way.
  */
 export class ServerLocator {
-  readonly #options: OAuthOptions
+  readonly #options: LocateOptions
   readonly #known = new Map<string, { readonly server: LocatedServer; readonly at: number }>()
 
-  constructor(options: OAuthOptions) {
+  constructor(options: LocateOptions) {
     this.#options = options
   }
 
@@ -72,6 +80,7 @@ export class ServerLocator {
     if (isFresh && context.reason !== 'rejected') return known.server
     try {
       const server = await locateServer(this.#options, context, known?.server, before)
+      checkOwnEndpoints(server, context.resource)
       this.#known.set(key, { server, at })
       return server
     } catch (error) {
@@ -90,7 +99,7 @@ export class ServerLocator {
  * @param before - The issuer of the previous tokens, which is kept while the server still names it.
  */
 export async function locateServer(
-  options: OAuthOptions,
+  options: LocateOptions,
   context: LocateContext,
   known?: LocatedServer,
   before?: string,
@@ -99,7 +108,8 @@ export async function locateServer(
   const rules = rulesOf(options, context)
   if (options.metadata !== undefined) {
     checkMetadata(rules, options.metadata)
-    return described(options, options.metadata, undefined, context)
+    const { metadata } = options
+    return described(options, { issuer: metadata.issuer, metadata, published: undefined }, context)
   }
   const isAsked = context.challenges.length > 0 || known !== undefined
   const challenges = isAsked ? context.challenges : await askForChallenges(rules)
@@ -117,13 +127,13 @@ export async function locateServer(
   const found = await readMetadata(options, rules, issuer, accepted)
   const metadata = found ?? (isLegacy ? defaultMetadata(resource) : undefined)
   if (metadata === undefined) throw withoutMetadata(resource, issuer)
-  const server = described(options, metadata, published, context)
+  const server = described(options, { issuer, metadata, published }, context)
   return { ...server, challenges, metadataPlace, fromFallback: found === undefined }
 }
 
 /** Finds an authorization server whose issuer is known, whatever the MCP server says. */
 export async function locateIssuer(
-  options: OAuthOptions,
+  options: LocateOptions,
   context: LocateContext,
   issuer: string,
 ): Promise<LocatedServer> {
@@ -131,18 +141,21 @@ export async function locateIssuer(
     options.metadata ?? (await readMetadata(options, rulesOf(options, context), issuer))
   if (metadata === undefined) throw withoutMetadata(context.resource, issuer)
   checkMetadata(rulesOf(options, context), metadata)
-  return described(options, metadata, undefined, context)
+  const named = options.metadata?.issuer ?? issuer
+  const server = described(options, { issuer: named, metadata, published: undefined }, context)
+  checkOwnEndpoints(server, context.resource)
+  return server
 }
 
 function rulesOf(
-  { allowPrivateNetwork = false }: OAuthOptions,
+  { allowPrivateNetwork = false }: LocateOptions,
   { resource, fetch, signal }: LocateContext,
 ): EndpointContext {
   return { resource, fetch, signal, allowPrivateNetwork }
 }
 
 function readMetadata(
-  { acceptIssuer }: OAuthOptions,
+  { acceptIssuer }: LocateOptions,
   rules: EndpointContext,
   issuer: string,
   accepted?: string,
@@ -159,15 +172,21 @@ function withoutMetadata(resource: URL, issuer: string): DiscoveryError {
 }
 
 function described(
-  options: OAuthOptions,
-  metadata: ServerMetadata,
-  published: ProtectedResource | undefined,
+  options: LocateOptions,
+  found: {
+    readonly issuer: string
+    readonly metadata: ServerMetadata
+    readonly published: ProtectedResource | undefined
+  },
   { resource, challenges }: LocateContext,
 ): LocatedServer {
-  const profile = profileOf(metadata.issuer)
+  const { issuer, metadata, published } = found
+  const profile = profileOf(issuer)
   const leaveOut = profile.withoutResource === true && options.resource === undefined
   return {
+    issuer,
     metadata,
+    isVouched: pinnedIssuer(options) !== undefined || profile.isVouched === true,
     resource: leaveOut ? undefined : resourceParameter(options, published, resource),
     resourceAs: profile.resourceAs ?? 'resource',
     hasPkce:
@@ -182,7 +201,7 @@ function described(
 }
 
 function chooseIssuer(
-  { issuer, selectIssuer }: OAuthOptions,
+  { issuer, selectIssuer }: LocateOptions,
   published: ProtectedResource | undefined,
   resource: URL,
   before: string | undefined,
@@ -205,7 +224,7 @@ function chooseIssuer(
 
 /** The identifier of the MCP server for the `resource` parameter (RFC 8707, section 2). */
 function resourceParameter(
-  options: OAuthOptions,
+  options: LocateOptions,
   published: ProtectedResource | undefined,
   resource: URL,
 ): string | undefined {

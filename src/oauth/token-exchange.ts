@@ -3,9 +3,9 @@
  *
  * @module
  */
-import * as client from 'openid-client'
 import type { CredentialProvider, Secret } from '../credential.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret } from '../secret.ts'
+import { type Bound, bind, readBound } from './bound.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
@@ -90,28 +90,27 @@ async function exchange(
   session: GrantSession,
   options: TokenExchangeOptions,
 ): Promise<GrantResult> {
-  const { signal } = session.context
   const { subjectToken, subjectTokenType, actorToken, actorTokenType, audience } = options
   const connection = await session.connect()
+  const read = (option: string, secret: Secret): Promise<Bound> =>
+    readBound(
+      `${name}.${option}`,
+      bind('token of the application', secret, options.issuer),
+      session.context.signal,
+    )
   const parameters = {
     ...session.parameters,
-    subject_token: await readSecret(`${name}.subjectToken`, subjectToken, { signal }),
+    subject_token: await read('subjectToken', subjectToken),
     subject_token_type: tokenTypeUrn(subjectTokenType ?? 'access_token'),
     ...(audience === undefined ? {} : { audience }),
     ...(actorToken === undefined
       ? {}
       : {
-          actor_token: await readSecret(`${name}.actorToken`, actorToken, { signal }),
+          actor_token: await read('actorToken', actorToken),
           actor_token_type: tokenTypeUrn(actorTokenType ?? 'access_token'),
         }),
   }
-  const { configuration, proof } = connection
-  const response = await client.genericGrantRequest(
-    configuration,
-    tokenExchangeGrant,
-    parameters,
-    proof,
-  )
+  const response = await connection.requestTokens(tokenExchangeGrant, parameters)
   return { response, connection }
 }
 

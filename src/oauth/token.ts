@@ -13,21 +13,23 @@ import type {
 } from '../credential.ts'
 import { fromBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
+import { type Bound, bind, openAt } from './bound-values.ts'
 import { isSecretMethod } from './client-auth.ts'
 import { type DpopSession, exportKeyPair } from './dpop.ts'
 import type { RegisteredClient } from './registration.ts'
 
 /** What one grant brought, and to whom it belongs. */
 export interface TokenSet {
-  readonly accessToken: string
+  readonly accessToken: Bound
   readonly tokenType: 'bearer' | 'dpop'
-  readonly refreshToken: string | undefined
-  readonly scope: string | undefined
+  readonly refreshToken: Bound | undefined
+  /** What was granted. */
+  readonly scope: Bound | undefined
   /** Milliseconds since the epoch. */
   readonly obtainedAt: number
   /** Milliseconds since the epoch; `undefined`: the server did not say. */
   readonly expiresAt: number | undefined
-  /** The authorization server that issued it; its refresh token goes nowhere else. */
+  /** The authorization server that issued it; nothing of it goes to another. */
   readonly issuer: string
   /** The client that it was issued to, with the secret of a client that registered itself. */
   readonly client: RegisteredClient
@@ -41,11 +43,14 @@ const tenYears = 10 * 365 * 86_400
 export class OAuthCredential implements Credential {
   readonly #provider: string
   readonly #tokens: TokenSet
+  readonly #opened: ReturnType<typeof opened>
   readonly #dpop: DpopSession | undefined
 
+  /** @throws `CredentialError` with the code `wrong_issuer` when the parts belong to different servers. */
   constructor(provider: string, tokens: TokenSet, dpop: DpopSession | undefined) {
     this.#provider = provider
     this.#tokens = tokens
+    this.#opened = opened(tokens)
     this.#dpop = tokens.tokenType === 'dpop' ? dpop : undefined
   }
 
@@ -68,13 +73,17 @@ export class OAuthCredential implements Credential {
   }
 
   get scope(): string {
-    return this.#tokens.scope ?? ''
+    return this.#opened.scope ?? ''
+  }
+
+  get issuer(): string {
+    return this.#tokens.issuer
   }
 
   get record(): CredentialRecord {
-    const { obtainedAt, expiresAt, issuer, client, ...tokens } = this.#tokens
-    const { method, ...identity } = client
-    const data = { ...tokens, ...identity, clientMethod: method }
+    const { obtainedAt, expiresAt, issuer, tokenType, client, dpopKey } = this.#tokens
+    const { clientId, method: clientMethod, secretExpiresAt } = client
+    const data = { ...this.#opened, tokenType, dpopKey, clientId, clientMethod, secretExpiresAt }
     return {
       version: 1,
       provider: this.#provider,
@@ -86,7 +95,7 @@ export class OAuthCredential implements Credential {
   }
 
   apply(request: OutgoingRequest): void | Promise<void> {
-    const { accessToken } = this.#tokens
+    const { accessToken } = this.#opened
     if (this.#dpop !== undefined) return this.#dpop.apply(request, accessToken)
     request.headers.set('Authorization', `Bearer ${accessToken}`)
   }
@@ -104,6 +113,39 @@ export class OAuthCredential implements Credential {
   }
 }
 
+/** The bound parts of a token set, for its own record and for the MCP server. */
+function opened({ issuer, accessToken, refreshToken, scope, client }: TokenSet) {
+  return {
+    accessToken: openAt(accessToken, issuer),
+    refreshToken: openAt(refreshToken, issuer),
+    scope: openAt(scope, issuer),
+    clientSecret: openAt(client.clientSecret, issuer),
+  }
+}
+
+/** The scopes of tokens, for their own authorization server; no other is told which there are. */
+export function scopeFor(tokens: TokenSet | undefined, issuer: string): string | undefined {
+  return tokens?.issuer === issuer ? openAt(tokens.scope, issuer) : undefined
+}
+
+/**
+ * A token set that only its refresh token is good for. The record of it says that it has expired.
+ *
+ * @param tokens - The set without an access token.
+ */
+export function refreshOnly(
+  tokens: Pick<TokenSet, 'issuer' | 'client' | 'obtainedAt' | 'refreshToken' | 'dpopKey'>,
+): TokenSet {
+  const { issuer, obtainedAt, dpopKey } = tokens
+  return {
+    ...tokens,
+    accessToken: bind('access token', '', issuer),
+    tokenType: dpopKey === undefined ? 'bearer' : 'dpop',
+    scope: undefined,
+    expiresAt: obtainedAt,
+  }
+}
+
 /** Where a token response belongs. */
 export interface TokenOrigin {
   readonly provider: string
@@ -114,7 +156,7 @@ export interface TokenOrigin {
   /** The scope that was asked for: what was granted if the server does not say (RFC 6749 section 5.1). */
   readonly scope: string | undefined
   /** Kept when the server returns no new one (RFC 6749 section 6). */
-  readonly refreshToken: string | undefined
+  readonly refreshToken: Bound | undefined
   /** When the request was sent, in milliseconds since the epoch. */
   readonly sentAt: number
 }
@@ -129,7 +171,7 @@ export async function tokenSetOf(
   response: TokenEndpointResponse,
   origin: TokenOrigin,
 ): Promise<TokenSet> {
-  const { provider, context, dpop, sentAt } = origin
+  const { provider, context, dpop, sentAt, issuer } = origin
   const tokenType = response.token_type.toLowerCase()
   const invalid = (problem: string, remedy?: string): CredentialError =>
     new CredentialError('invalid_response', `${provider}: the authorization server ${problem}.`, {
@@ -153,15 +195,20 @@ export async function tokenSetOf(
       'Set `dpop: { required: false }` if a plain bearer token will do.',
     )
   }
+  const { access_token, refresh_token } = response
+  // An empty scope says nothing, as a missing one does.
+  const scope = response.scope || origin.scope
   return {
-    accessToken: response.access_token,
+    accessToken: bind('access token', access_token, issuer),
     tokenType,
-    refreshToken: response.refresh_token ?? origin.refreshToken,
-    // An empty scope says nothing, as a missing one does.
-    scope: response.scope || origin.scope,
+    refreshToken:
+      refresh_token === undefined
+        ? origin.refreshToken
+        : bind('refresh token', refresh_token, issuer),
+    scope: scope === undefined ? undefined : bind('scope', scope, issuer),
     obtainedAt: sentAt,
     expiresAt: expiryOf(response, sentAt),
-    issuer: origin.issuer,
+    issuer,
     client: origin.client,
     dpopKey:
       tokenType === 'dpop' && dpop !== undefined
@@ -175,20 +222,20 @@ export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
   const { issuer, obtainedAt = 0, expiresAt, data } = record
   const { accessToken, tokenType, refreshToken, scope, dpopKey } = data
   const { clientId, clientSecret, clientMethod, secretExpiresAt } = data
-  const text = (value: unknown): string | undefined =>
-    typeof value === 'string' ? value : undefined
   if (issuer === undefined || typeof accessToken !== 'string') return undefined
+  const text = (kind: string, value: unknown): Bound | undefined =>
+    typeof value === 'string' ? bind(kind, value, issuer) : undefined
   return {
-    accessToken,
+    accessToken: bind('access token', accessToken, issuer),
     tokenType: tokenType === 'dpop' ? 'dpop' : 'bearer',
-    refreshToken: text(refreshToken),
-    scope: text(scope),
+    refreshToken: text('refresh token', refreshToken),
+    scope: text('scope', scope),
     obtainedAt,
     expiresAt,
     issuer,
     client: {
-      clientId: text(clientId) ?? '',
-      clientSecret: text(clientSecret),
+      clientId: typeof clientId === 'string' ? clientId : '',
+      clientSecret: text('client secret', clientSecret),
       method: isSecretMethod(clientMethod) ? clientMethod : undefined,
       secretExpiresAt: typeof secretExpiresAt === 'number' ? secretExpiresAt : undefined,
     },

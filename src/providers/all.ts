@@ -176,9 +176,10 @@ function joined(parts: readonly Credential[], isIncomplete: boolean): Credential
     (part) => part.expiresAt === expiresAt && part.obtainedAt !== undefined,
   )
   const obtainedAt = obtained[0]?.obtainedAt
-  const scope = parts.find((part) => part.scope !== undefined)?.scope
+  const { scope, issuer } = parts.find((part) => part.scope !== undefined) ?? {}
   const credential: Credential = {
     ...(scope === undefined ? {} : { scope }),
+    ...(issuer === undefined ? {} : { issuer }),
     ...(expiresAt === Infinity ? {} : { expiresAt }),
     ...(isIncomplete ? { expiresAt: Number.NaN } : {}),
     ...(refreshAt === Infinity ? {} : { refreshAt }),

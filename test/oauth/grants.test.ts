@@ -225,7 +225,7 @@ describe('privateKeyJwt', () => {
     const { privateKey } = await generateSigningKey('ES256')
     const world = await oauthWorld()
     const clientAuth = privateKeyJwt({ key: privateKey, audience: 'token_endpoint' })
-    await world.call(clientCredentials({ clientId: 'agent', clientAuth }))
+    await world.call(clientCredentials({ clientId: 'agent', clientAuth, issuer: world.issuer }))
     const claims = world.tokenRequests()[0]?.['client_assertion']?.split('.')[1] ?? ''
     expect(JSON.parse(Buffer.from(claims, 'base64url').toString()).aud).toBe(
       `${world.issuer}/token`,

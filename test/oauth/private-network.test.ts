@@ -77,7 +77,8 @@ describe('a public MCP server', () => {
       addresses: { 'register.example.com': 'fd00::1' },
     })
     const onAuthorizationUrl = () => expect.unreachable()
-    await expect(call(authorizationCode({ onAuthorizationUrl }))).rejects.toThrow('private address')
+    const provider = authorizationCode({ onAuthorizationUrl, issuer })
+    await expect(call(provider)).rejects.toThrow('private address')
     expect(asked.join()).not.toContain('register.example.com')
   })
 

@@ -1,0 +1,83 @@
+/**
+ * Values that only one authorization server may see, and the function that takes them out.
+ *
+ * Only the modules that send, store or apply such a value import this one; the others import `bound.ts`, which
+ * has no way to take a value out.
+ *
+ * @module
+ */
+import type { Secret } from '../credential.ts'
+import { CredentialError, resourceLabel } from '../errors.ts'
+import { readSecret } from '../secret.ts'
+
+/**
+ * A value with the authorization server that it belongs to: a token, a secret, a code, a scope. It does not
+ * show when it is printed.
+ */
+export class Bound<T = string> {
+  /** What it is, for messages: `refresh token`. */
+  readonly kind: string
+  /** The authorization server, as it was found or configured. */
+  readonly issuer: string
+  readonly #value: T
+
+  constructor(kind: string, value: T, issuer: string) {
+    this.kind = kind
+    this.issuer = issuer
+    this.#value = value
+  }
+
+  /**
+   * Takes the value out, for one authorization server.
+   *
+   * @throws `CredentialError` with the code `wrong_issuer` when it belongs to another.
+   */
+  static open<T>(bound: Bound<T>, issuer: string): T {
+    if (bound.issuer === issuer) return bound.#value
+    throw new CredentialError(
+      'wrong_issuer',
+      `The ${bound.kind} belongs to ${resourceLabel(bound.issuer)}, and was not sent to ${resourceLabel(issuer)}.`,
+      { remedy: 'Set `issuer` to the authorization server that you mean, or log in again.' },
+    )
+  }
+
+  /** Whether the value is this one, or that of another bound value of the same issuer. */
+  equals(other: unknown): boolean {
+    if (!(other instanceof Bound)) return this.#value === other
+    return this.issuer === other.issuer && this.#value === other.#value
+  }
+
+  toString(): string {
+    return `[redacted ${this.kind}]`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+}
+
+/** Binds a value to the authorization server that it belongs to. */
+export function bind<T>(kind: string, value: T, issuer: string): Bound<T> {
+  return new Bound(kind, value, issuer)
+}
+
+/** Reads a bound secret from its source; it stays bound. */
+export async function readBound(
+  option: string,
+  secret: Bound<Secret>,
+  signal: AbortSignal,
+): Promise<Bound> {
+  const { kind, issuer } = secret
+  return bind(kind, await readSecret(option, Bound.open(secret, issuer), { signal }), issuer)
+}
+
+/**
+ * Takes a value out for one authorization server, or for the record or the token of that server.
+ *
+ * @throws `CredentialError` with the code `wrong_issuer` when it belongs to another.
+ */
+export function openAt<T>(bound: Bound<T>, issuer: string): T
+export function openAt<T>(bound: Bound<T> | undefined, issuer: string): T | undefined
+export function openAt<T>(bound: Bound<T> | undefined, issuer: string): T | undefined {
+  return bound === undefined ? undefined : Bound.open(bound, issuer)
+}

@@ -1,0 +1,6 @@
+/**
+ * Values that only one authorization server may see. Only a connection to that server takes them out.
+ *
+ * @module
+ */
+export { type Bound, bind, readBound } from './bound-values.ts'

@@ -1,0 +1,70 @@
+/**
+ * How often a user is asked to log in because the MCP server named another authorization server.
+ *
+ * @module
+ */
+import type { AcquireContext } from '../credential.ts'
+import { DiscoveryError, resourceLabel } from '../errors.ts'
+
+/** The time in which logins are counted, in milliseconds. */
+const periodMs = 600_000
+const maxLogins = 3
+
+interface History {
+  /** The authorization server that was used last. */
+  issuer: string
+  /** When a change led to a login, in milliseconds since the epoch. */
+  logins: readonly number[]
+}
+
+/** The authorization servers that one provider has used, for each MCP server. */
+export class IssuerChanges {
+  readonly #histories = new Map<string, History>()
+
+  /** The authorization server that was used last; `undefined`: none yet. */
+  last({ resource }: Pick<AcquireContext, 'resource'>): string | undefined {
+    return this.#histories.get(resource.href)?.issuer
+  }
+
+  /** Notes which authorization server is used. */
+  note({ resource }: Pick<AcquireContext, 'resource'>, issuer: string): void {
+    const logins = this.#histories.get(resource.href)?.logins ?? []
+    this.#histories.set(resource.href, { issuer, logins })
+  }
+
+  /**
+   * Announces a login.
+   *
+   * @param before - The issuer of the tokens before it.
+   * @throws `DiscoveryError` when the MCP server has named another authorization server, and that has led to
+   * three logins within ten minutes already, whoever asked for them.
+   */
+  beginLogin(
+    context: Pick<AcquireContext, 'resource' | 'now'>,
+    issuer: string,
+    before: string | undefined,
+  ): void {
+    const { resource } = context
+    const known = this.last(context) ?? before
+    if (known !== undefined && known !== issuer) {
+      const now = context.now()
+      const all = this.#histories.get(resource.href)?.logins ?? []
+      const logins = all.filter((time) => now - time < periodMs)
+      const [first = now] = logins
+      if (logins.length >= maxLogins) throw tooMany(resource, first + periodMs - now)
+      this.#histories.set(resource.href, { issuer: known, logins: [...logins, now] })
+    }
+    this.note(context, issuer)
+  }
+}
+
+function tooMany(resource: URL, waitMs: number): DiscoveryError {
+  return new DiscoveryError(
+    `${resourceLabel(resource)} has named another authorization server again; that has led to ${maxLogins} logins within ten minutes already.`,
+    {
+      resource,
+      retryAfter: Math.ceil(waitMs / 1000),
+      remedy: 'Nobody was asked to log in. Set `issuer` to the right one.',
+    },
+  )
+}

@@ -1,0 +1,123 @@
+/**
+ * Which endpoints an authorization server may name as its own.
+ *
+ * Metadata is written by whoever the MCP server names. Where it names endpoints of another origin, tokens and
+ * codes of one server could be sent to another, now or after the next change of the metadata. So every
+ * endpoint lies at the issuer's origin, unless the application named the issuer, or its operator is known.
+ *
+ * @module
+ */
+import type { ServerMetadata } from 'openid-client'
+import { ConfigurationError, DiscoveryError, resourceLabel } from '../errors.ts'
+
+/** The endpoints that receive tokens, codes or secrets. */
+const secretEndpoints = [
+  'token_endpoint',
+  'registration_endpoint',
+  'revocation_endpoint',
+  'introspection_endpoint',
+  'device_authorization_endpoint',
+  'pushed_authorization_request_endpoint',
+] as const
+
+/** The parameters that an authorization request has from this library, or that would replace it. */
+const protocolParameters = [
+  'response_type',
+  'response_mode',
+  'client_id',
+  'client_secret',
+  'redirect_uri',
+  'scope',
+  'state',
+  'code',
+  'code_challenge',
+  'code_challenge_method',
+  'code_verifier',
+  'resource',
+  'request',
+  'request_uri',
+  'dpop_jkt',
+  'iss',
+] as const
+
+type Endpoint = (typeof secretEndpoints)[number] | 'authorization_endpoint'
+
+/** An authorization server, and the endpoints that it names. */
+export interface EndpointOwner {
+  /** As it was named or configured. */
+  readonly issuer: string
+  readonly metadata: ServerMetadata
+  /** The application named the issuer, or its operator is known: its endpoints may lie anywhere. */
+  readonly isVouched: boolean
+}
+
+/**
+ * Checks the endpoints to which something secret is sent.
+ *
+ * @throws `DiscoveryError` when one is at another origin than the issuer, and nothing vouches for it.
+ */
+export function checkOwnEndpoints(server: EndpointOwner, resource: URL): void {
+  for (const name of secretEndpoints) checkOwnEndpoint(server, name, resource)
+}
+
+/**
+ * Checks one endpoint.
+ *
+ * @throws `DiscoveryError` when it is at another origin than the issuer, and nothing vouches for it.
+ */
+export function checkOwnEndpoint(
+  { issuer, isVouched, metadata }: EndpointOwner,
+  name: Endpoint,
+  resource: URL,
+): void {
+  const endpoint = metadata[name]
+  if (isVouched || endpoint === undefined) return
+  const { origin } = new URL(endpoint)
+  if (origin === new URL(issuer).origin) return
+  throw new DiscoveryError(
+    `${resourceLabel(resource)}: the authorization server ${resourceLabel(issuer)} names ${resourceLabel(origin)} for its ${name}, and nothing shows that they belong together.`,
+    {
+      resource,
+      remedy: 'Nothing was sent there. If they do, set `issuer` to that authorization server.',
+    },
+  )
+}
+
+/**
+ * Checks that the URL of an authorization endpoint sets none of the parameters of the request.
+ *
+ * @throws `DiscoveryError` when it does.
+ */
+export function checkAuthorizationEndpoint(
+  { authorization_endpoint: endpoint }: Pick<ServerMetadata, 'authorization_endpoint'>,
+  resource: URL,
+): void {
+  if (endpoint === undefined) return
+  const { searchParams } = new URL(endpoint)
+  const parameter = protocolParameters.find((name) => searchParams.has(name))
+  if (parameter === undefined) return
+  throw new DiscoveryError(
+    `${resourceLabel(resource)}: its authorization_endpoint sets \`${parameter}\`, which belongs to the request.`,
+    { resource, remedy: "Nothing was sent to it. Contact the server's operator." },
+  )
+}
+
+/**
+ * Checks the application's own parameters of the authorization request.
+ *
+ * @throws `ConfigurationError` that names the one which the library sets.
+ */
+export function checkAuthorizationParameters(
+  provider: string,
+  parameters: Readonly<Record<string, string>> = {},
+): void {
+  const names: readonly string[] = protocolParameters
+  for (const name of Object.keys(parameters)) {
+    if (!names.includes(name)) continue
+    const option = `${provider}.authorizationParameters.${name}`
+    throw new ConfigurationError(
+      option,
+      `${option} is set by the library; use the option of that name, where there is one.`,
+    )
+  }
+}
