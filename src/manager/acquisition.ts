@@ -18,6 +18,8 @@ export interface AcquisitionRequest {
   readonly challenges: readonly Challenge[]
   /** Only what another process may have stored is wanted. */
   readonly storeOnly?: true
+  /** A user is there and wants to log in. */
+  readonly isLogin?: boolean
 }
 
 /** How an acquisition ended. */

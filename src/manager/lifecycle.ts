@@ -56,7 +56,7 @@ export class Lifecycle {
     const { held, options } = this.#parts
     const state = held.state(options.now())
     if (state === 'gone') return this.#acquire(signal, isLogin)
-    if (state === 'late') return this.#renewOrServe(signal)
+    if (state === 'late') return this.#renewOrServe(signal, isLogin)
     if (state === 'early') this.#renewInBackground()
     return held.credential as Credential
   }
@@ -196,14 +196,14 @@ export class Lifecycle {
     this.#outcomes.start(this.#request(this.#reason(), true))
   }
 
-  async #renewOrServe(signal: AbortSignal | undefined): Promise<Credential> {
+  async #renewOrServe(signal: AbortSignal | undefined, isLogin: boolean): Promise<Credential> {
     const { held, lane, failures, options } = this.#parts
     const { credential, epoch } = held
     const { running } = lane
     const isOccupied = running?.overdue === true || running?.request.reason === 'insufficient_scope'
     if (isOccupied || failures.pauseMs > 0) return credential as Credential
     try {
-      return await this.#join('expiring', signal)
+      return await this.#join('expiring', signal, isLogin)
     } catch (error) {
       const { credential: present } = held
       const isUsable = held.usableFor(options.now()) > 0 && epoch === held.epoch
@@ -233,7 +233,8 @@ export class Lifecycle {
     for (;;) {
       let pending = this.whenOpen(signal)
       for (; pending !== undefined; pending = this.whenOpen(signal)) await pending
-      const request = this.#request(wanted === 'forced' ? wanted : this.#reason(), false)
+      const reason = wanted === 'forced' ? wanted : this.#reason()
+      const request = this.#request(reason, false, isLogin)
       const { running } = lane
       if (running === undefined) return this.#outcomes.start(request).flight.wait(signal)
       if (running.overdue || !serves(running.request, request)) await this.settled(running, signal)
@@ -245,7 +246,8 @@ export class Lifecycle {
         } catch (error) {
           // An acquisition in the background must not ask the user, and one that is over has not asked again.
           const isUnattended = running.request.background && (isLogin || failures.unattended)
-          const mayAsk = isUnattended || (isLogin && isOver && epoch === held.epoch)
+          const mayAsk =
+            isUnattended || (isLogin && (isOver || !running.asked) && epoch === held.epoch)
           if (signal?.aborted === true || !mayAsk) throw error
           if (isLogin) failures.forgive()
           await this.whenOpen(signal)
@@ -258,11 +260,12 @@ export class Lifecycle {
     }
   }
 
-  #request(reason: AcquireReason, background: boolean): AcquisitionRequest {
+  #request(reason: AcquireReason, background: boolean, isLogin = false): AcquisitionRequest {
     const { scopes } = this.#parts
     return {
       reason,
       background,
+      isLogin,
       // Read when the provider is asked: a step-up that was detached may have ended by then.
       get scope() {
         return scopes.scope

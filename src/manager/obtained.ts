@@ -27,6 +27,10 @@ export interface StoredRequest {
   readonly previous: Credential | undefined
   /** Only what another process may have stored is wanted. */
   readonly storeOnly: boolean
+  /** A user is there and wants to log in. */
+  readonly isLogin: boolean
+  /** The record is gone, so the credential that the manager holds ends too. */
+  readonly giveUp: () => void
   /** A credential arrived after a logout. */
   readonly discard: (credential: Credential) => void
   readonly signal: AbortSignal

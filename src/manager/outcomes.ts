@@ -104,10 +104,17 @@ export class Outcomes implements AcquisitionHost {
       // A listener may have closed the manager, or logged out.
       acquisition.signal.throwIfAborted()
     }
-    return source.obtain(acquisition, (rest) => {
-      // What is kept late must not replace what came since.
-      if (epoch === held.epoch && generation === held.generation) held.recover(rest)
-    })
+    // What comes late must not replace or end what came since.
+    const isCurrent = () => epoch === held.epoch && generation === held.generation
+    return source.obtain(
+      acquisition,
+      (rest) => {
+        if (isCurrent()) held.recover(rest)
+      },
+      () => {
+        if (isCurrent()) held.clear()
+      },
+    )
   }
 
   release(acquisition: Acquisition): void {
@@ -224,7 +231,8 @@ export class Outcomes implements AcquisitionHost {
     let waitMs = error.retryable ? 0 : stepUpPauseMs
     // A step-up that fails says nothing about the credential that is in use.
     if (!isStepUp) {
-      const unattended = isLogin && request.background && interactive
+      // When another process has logged out, the provider was not asked, and waits for a login.
+      const unattended = isLogin && request.background && interactive && acquisition.asked
       ;({ attempt, waitMs } = failures.record(error, { usableFor, unattended }))
       this.#arm()
     } else if (!error.retryable) scopes.refused(request.scope ?? '')

@@ -25,9 +25,13 @@ import { hasValidTimes } from './credential-check.ts'
 import { writeSoon } from './durable-write.ts'
 import type { Acquire, Obtained, StoredRequest } from './obtained.ts'
 import {
+  emptyRecord,
+  isEmpty,
   isRefusal,
   isSameMark,
   isWorthMore,
+  loggedOutElsewhere,
+  markOf,
   type RecordOwner,
   recordKey,
   rotationLost,
@@ -53,6 +57,8 @@ export class Persistence {
   #unsaved: CredentialRecord | undefined
   /** That of it which was given up with the lock held. */
   #givenUp: CredentialRecord | undefined
+  /** What this process has is, or was, in the store. */
+  #isStored = false
 
   constructor(
     store: CredentialStore,
@@ -147,19 +153,23 @@ export class Persistence {
       // Under the lock still, so that no late answer is written in between.
       this.#removals += 1
       this.#unsaved = undefined
-      this.#generation = 0
+      this.#forget()
       await revoke(stored)
     }
     await this.#slot.lock(task, signal)
   }
 
   async #renew(request: StoredRequest, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
-    const { previous, context, signal } = request
+    const { context, signal } = request
     const record = await this.#slot.get()
     const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
+    const isGone = this.#isStored && this.#unsaved === undefined && isEmpty(record)
+    if (isGone) this.#giveUp(request)
+    const previous = isGone ? undefined : request.previous
     const wanted = this.#isBehind(record) ? undefined : record
     const restored = await this.#restore(wanted, context, signal)
+    if (restored !== undefined) this.#isStored = true
     const before = restored ?? previous
     const base = Math.max(record?.generation ?? 0, this.#generation)
     // We hold the lock, so the process that left this mark ended between sending a grant and writing its answer.
@@ -202,6 +212,26 @@ export class Persistence {
     }
   }
 
+  /**
+   * The record is gone: another process has logged out. What is in memory belongs to that login, and must not
+   * bring it back.
+   *
+   * @throws `LoginRequiredError` where only a user can begin another, and has not been asked to.
+   */
+  #giveUp({ isLogin, giveUp, context }: StoredRequest): void {
+    this.#forget()
+    giveUp()
+    if (this.#provider.interactive === true && !isLogin) {
+      throw loggedOutElsewhere(this.#provider.name, context.resource)
+    }
+  }
+
+  #forget(): void {
+    this.#generation = 0
+    this.#obtainedAt = 0
+    this.#isStored = false
+  }
+
   /** A provider that does not heed the signal must not hold the lock once its credential is no longer wanted. */
   async #whileWanted(
     acquiring: Promise<Credential>,
@@ -230,10 +260,8 @@ export class Persistence {
 
   /** Notes that a single-use grant is about to be sent; this also proves that the store can be written. */
   async #markPending(record: CredentialRecord | undefined, generation: number): Promise<void> {
-    const { process } = globalThis as { process?: { pid?: number } }
-    const empty = { version: 1, provider: this.#provider.name, generation, data: {} } as const
-    const base = this.#unsaved ?? record ?? empty
-    const pending = { at: this.#now(), by: String(process?.pid ?? 'unknown') }
+    const base = this.#unsaved ?? record ?? emptyRecord(this.#provider.name, generation)
+    const pending = markOf(this.#now())
     await this.#slot.set({ ...base, pending })
     this.#mark = pending
   }
@@ -247,6 +275,7 @@ export class Persistence {
   ): Promise<void> {
     this.#generation = base + 1
     if (record === undefined) {
+      this.#isStored = false
       if (committed) await this.#slot.delete().catch(() => this.#failed())
       return
     }
@@ -262,6 +291,7 @@ export class Persistence {
 
   async #write(record: CredentialRecord): Promise<void> {
     await this.#slot.set(record)
+    this.#isStored = true
     // Also when this was given up: what is written must not be written again after a logout.
     if (this.#unsaved === record) this.#unsaved = undefined
   }
@@ -286,8 +316,9 @@ export class Persistence {
     const { pending: _done, ...rest } = record
     if (!isRefused) return this.#slot.set(rest)
     const isAlive = rest.expiresAt !== undefined && rest.expiresAt > this.#now()
-    if (isAlive) await this.#slot.set({ ...rest, refused: true })
-    else await this.#slot.delete()
+    if (isAlive) return this.#slot.set({ ...rest, refused: true })
+    await this.#slot.delete()
+    this.#isStored = false
   }
 
   /**
@@ -341,6 +372,7 @@ export class Persistence {
     if ((credential.expiresAt ?? Infinity) <= this.#now()) return undefined
     this.#generation = generation
     this.#obtainedAt = obtainedAt
+    this.#isStored = true
     return credential
   }
 

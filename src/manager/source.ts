@@ -62,10 +62,12 @@ export class Source {
    * Gets a credential.
    *
    * @param recover - Keeps what the issuer has already replaced, although the acquisition fails.
+   * @param giveUp - Another process has logged out.
    */
   async obtain(
     acquisition: Acquisition,
     recover: (credential: Credential) => void,
+    giveUp: () => void,
   ): Promise<Obtained> {
     const { request, previous, signal } = acquisition
     const contextOf = (
@@ -87,6 +89,8 @@ export class Source {
       previous,
       signal: acquisition.unwanted,
       storeOnly: request.storeOnly === true,
+      isLogin: request.isLogin === true,
+      giveUp,
       discard: (credential: Credential) => this.revokeInBackground(credential),
       context: contextOf(previous, nothingSent, recover),
     }

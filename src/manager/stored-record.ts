@@ -44,6 +44,22 @@ export function isWorthMore(
   return (stored.generation ?? 0) < generation
 }
 
+/** What carries the mark of a login that has just begun. */
+export function emptyRecord(provider: string, generation: number): CredentialRecord {
+  return { version: 1, provider, generation, data: {} }
+}
+
+/** The mark of a grant that is about to be sent. */
+export function markOf(at: number): NonNullable<Mark> {
+  const { process } = globalThis as { process?: { pid?: number } }
+  return { at, by: String(process?.pid ?? 'unknown') }
+}
+
+/** Whether there is no login in the store; the mark of one that has just begun is none. */
+export function isEmpty(record: CredentialRecord | undefined): boolean {
+  return record === undefined || Object.keys(record.data).length === 0
+}
+
 export function isRefusal(error: unknown): boolean {
   return (
     isCredentialError(error, 'invalid_grant') ||
@@ -61,5 +77,14 @@ export function rotationLost(provider: string, { resource }: CredentialError): L
       remedy: 'Log in again.',
       ...(resource === undefined ? {} : { resource }),
     },
+  )
+}
+
+/** The error when another process has removed the login. */
+export function loggedOutElsewhere(provider: string, resource: URL): LoginRequiredError {
+  return new LoginRequiredError(
+    'no_credential',
+    `${provider}: the login is not in the store any more, because another process has logged out.`,
+    { provider, resource, remedy: 'Call `login()` where the user can log in.' },
   )
 }
