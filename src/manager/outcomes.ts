@@ -226,13 +226,14 @@ export class Outcomes implements AcquisitionHost {
     if (request.storeOnly === true || isOutdated) return error
     const usableFor = held.usableFor(options.now())
     const isLogin = error.code === 'login_required'
-    const isStepUp = request.reason === 'insufficient_scope'
+    // Another process has logged out, so the provider was not asked, and waits for a login.
+    const isEnded = isLogin && !acquisition.asked
+    const isStepUp = request.reason === 'insufficient_scope' && !isEnded
     let attempt = 1
     let waitMs = error.retryable ? 0 : stepUpPauseMs
     // A step-up that fails says nothing about the credential that is in use.
     if (!isStepUp) {
-      // When another process has logged out, the provider was not asked, and waits for a login.
-      const unattended = isLogin && request.background && interactive && acquisition.asked
+      const unattended = isLogin && request.background && interactive && !isEnded
       ;({ attempt, waitMs } = failures.record(error, { usableFor, unattended }))
       this.#arm()
     } else if (!error.retryable) scopes.refused(request.scope ?? '')

@@ -85,6 +85,11 @@ export function checkRedemption(
     if (isExcused) continue
     violate(world, `the single-use ${grant.name} is redeemed twice`)
   }
+  for (const [token, endedOrder] of world.ended) {
+    if (token.grant === grant && now.order > endedOrder && !mayReturn(world)) {
+      violate(world, `${grant.name} is redeemed after another client has logged out`)
+    }
+  }
   for (const token of client.loggedOut) {
     if (token.grant === grant) violate(world, `${grant.name} is redeemed after its logout`)
   }
@@ -132,6 +137,14 @@ export function checkWritten(world: World, client: Client, token: Token | undefi
   if (token !== undefined && client.loggedOut.has(token)) {
     violate(world, `the record of ${token.name} is written after its logout`)
   }
+  if (token !== undefined && world.ended.has(token) && !mayReturn(world)) {
+    violate(world, `the record of ${token.name} is written after another client has logged out`)
+  }
+}
+
+/** Nobody can tell then which of two logins is the newer one. */
+function mayReturn({ storeFailed, clockSetBack }: World): boolean {
+  return storeFailed || clockSetBack
 }
 
 /** A client enters (1) or leaves (-1) a lock. */
@@ -152,6 +165,10 @@ export function noteLogout(world: World, call: Call): void {
   for (const token of world.tokens.values()) {
     // What the store lost or kept against its word may come back, and nobody can tell.
     if (token.tenant === tenant && isOwn(token) && !world.storeFailed) client.loggedOut.add(token)
+    // What came before the call was in the store when the record was removed.
+    if (token.tenant === tenant && token.storedOrder < order && !world.ended.has(token)) {
+      world.ended.set(token, call.settledOrder)
+    }
   }
   tenantState.loggedOutAt = call.settledOrder
   tenantState.logouts.push(order)

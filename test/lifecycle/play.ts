@@ -30,6 +30,7 @@ export function makeWorld(config: Config): World {
     violations: [],
     story: [`settings: ${JSON.stringify(config)}`],
     records: memoryStore(),
+    ended: new Map(),
     holders: new Map(),
     keys: new Map(),
     openBodies: new Set(),
@@ -44,6 +45,7 @@ export function makeWorld(config: Config): World {
     dateOff: 0,
     storeFailed: false,
     recordsDeleted: false,
+    clockSetBack: false,
     healthy: false,
     activeTenant: config.form === 'tenants' ? 'a' : '',
     orders: 0,
@@ -152,6 +154,7 @@ async function perform(world: World, processes: Processes, operation: Operation)
     case 'advance':
       return time.advance(operation.seconds * 1000, isOver)
     case 'jump':
+      world.clockSetBack ||= operation.seconds < 0
       return time.jump(operation.seconds * 1000)
     case 'freeze':
       return freeze(world, operation.seconds)

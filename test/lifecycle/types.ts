@@ -191,6 +191,8 @@ export interface World {
   readonly violations: string[]
   readonly story: string[]
   readonly records: CredentialStore
+  /** What rested in the store when somebody logged out, and the order of the end of that logout. */
+  readonly ended: Map<Token, number>
   readonly holders: Map<string, number>
   /** Under which key the record of a tenant rests. */
   readonly keys: Map<string, string>
@@ -208,6 +210,8 @@ export interface World {
   dateOff: number
   /** The store lost something, so what it was to prevent may happen. */
   storeFailed: boolean
+  /** The clock was set back, so that a newer login looks older than what another client has. */
+  clockSetBack: boolean
   /** A record was deleted, so a credential in memory may have been renewed by another client unnoticed. */
   recordsDeleted: boolean
   healthy: boolean
