@@ -54,7 +54,7 @@ export interface OutgoingRequest {
   readonly attempt: number
   /** The current time in milliseconds since the epoch, by the server's clock as far as known. */
   readonly now: number
-  /** Aborts when the caller gives the request up, and when the manager is closed. */
+  /** Aborts when the caller gives the request up, at a logout, and when the manager is closed. */
   readonly signal: AbortSignal | undefined
 }
 

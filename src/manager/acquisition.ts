@@ -268,7 +268,7 @@ export class Acquisition {
 }
 
 /** Aborts what another request may have started, which a Worker's runtime can forbid. */
-function abortForeign(controller: AbortController, reason: unknown): void {
+export function abortForeign(controller: AbortController, reason: unknown): void {
   try {
     controller.abort(reason)
   } catch {

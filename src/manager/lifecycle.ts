@@ -5,7 +5,7 @@
  */
 import type { AcquireReason, Challenge, Credential } from '../credential.ts'
 import { CredentialError, resourceLabel } from '../errors.ts'
-import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
+import { type Acquisition, type AcquisitionRequest, abortForeign } from './acquisition.ts'
 import { coolingError } from './failure.ts'
 import type { Flight } from './flight.ts'
 import { serves } from './lane.ts'
@@ -31,6 +31,7 @@ export class Lifecycle {
   readonly #parts: ManagerParts
   readonly #outcomes: Outcomes
   readonly #closing = new AbortController()
+  #session = new AbortController()
   #challenges: readonly Challenge[] = []
   #lastStoreRead = -Infinity
   #logout: Pick<Flight<unknown>, 'lost' | 'over'> | undefined
@@ -43,6 +44,11 @@ export class Lifecycle {
   /** Aborts when the manager is closed, with the error that callers receive. */
   get closing(): AbortSignal {
     return this.#closing.signal
+  }
+
+  /** Aborts when the credentials of the present session may not be used any more. */
+  get ending(): AbortSignal {
+    return this.#session.signal
   }
 
   /**
@@ -117,6 +123,9 @@ export class Lifecycle {
     this.#parts.held.suspend()
     this.#outcomes.suspend()
     this.#logout = logout
+    const ended = this.#session
+    this.#session = new AbortController()
+    abortForeign(ended, this.loggedOutError())
   }
 
   /** Renews nothing unasked. */
@@ -187,6 +196,7 @@ export class Lifecycle {
     held.close()
     this.#outcomes.suspend()
     this.#closing.abort(error)
+    abortForeign(this.#session, error)
     return error
   }
 

@@ -32,6 +32,8 @@ export interface TransportPort {
    * read this before asking for the credential, and compare it before sending.
    */
   readonly session: number
+  /** Aborts when the session ends: at a logout, and when the manager is closed. */
+  readonly ending: AbortSignal
   /** The server's time less this machine's, in milliseconds; 0 while they are about the same. */
   readonly clockOffset: number
   /** Whether the next request should go without a credential, so that the server says what it wants. */

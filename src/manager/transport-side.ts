@@ -44,6 +44,10 @@ export class TransportSide implements TransportPort {
     return this.#parts.held.epoch
   }
 
+  get ending(): AbortSignal {
+    return this.#lifecycle.ending
+  }
+
   get acquiring(): Promise<void> | undefined {
     return this.#parts.lane.busy
   }

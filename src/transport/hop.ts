@@ -7,6 +7,7 @@ import type { Credential } from '../credential.ts'
 import { CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
 import { isObserved } from '../manager/diagnostics.ts'
 import { isTransportHeader } from '../transport-headers.ts'
+import { abortable } from '../waiting.ts'
 import type { Call } from './call.ts'
 import { applyCredential, type Channel, whereOf } from './credential-calls.ts'
 import { discardAndThrow, drain } from './drain.ts'
@@ -21,6 +22,8 @@ export interface Attempt {
   readonly credential: Credential
   /** The session of the manager in which the credential was obtained. */
   readonly session: number
+  /** Aborts when that session ends. */
+  readonly ending: AbortSignal
   /** From 1. */
   readonly number: number
   readonly abort: LinkedSignal
@@ -53,11 +56,12 @@ export async function sendAttempt(
   let target = call.url
   for (let hops = 0; ; hops += 1) {
     if (port.closing.aborted) throw port.closing.reason
+    if (port.session !== attempt.session) return undefined
     const headers = new Headers(call.headers)
     const now = channel.now() + port.clockOffset
     const request = new Outgoing(call.method, target, headers, content, attempt.number, now, abort)
     const applying = applyCredential(channel, credential, request, call.init.signal ?? undefined)
-    if (applying !== undefined) await applying
+    if (applying !== undefined && !(await isApplied(channel, attempt, applying))) return undefined
     checkHeaders(channel, call, headers, request)
     checkTarget(channel, request)
     // Nothing may be awaited between these two checks and the sending.
@@ -70,6 +74,22 @@ export async function sendAttempt(
     if (next === undefined) return { request, response, refused }
     drain(response)
     target = next
+  }
+}
+
+/** Waits until the credential is on the request; `false`: its session has ended meanwhile. */
+async function isApplied(
+  { port }: Channel,
+  { call, session, ending }: Attempt,
+  applying: Promise<void>,
+): Promise<boolean> {
+  try {
+    await abortable(applying, ending)
+    return true
+  } catch (error) {
+    const isWanted = !port.closing.aborted && call.init.signal?.aborted !== true
+    if (isWanted && port.session !== session) return false
+    throw error
   }
 }
 

@@ -11,23 +11,23 @@ import { onAbort } from '../waiting.ts'
  */
 export class LinkedSignal {
   readonly #caller: AbortSignal | undefined
-  readonly #closing: AbortSignal
+  readonly #ending: AbortSignal
   #controller: AbortController | undefined
   #unsubscribe: readonly (() => void)[] = []
 
-  constructor(caller: AbortSignal | undefined, closing: AbortSignal) {
+  constructor(caller: AbortSignal | undefined, ending: AbortSignal) {
     this.#caller = caller
-    this.#closing = closing
+    this.#ending = ending
   }
 
-  /** Aborts when the caller gives up, and when the manager is closed. */
+  /** Aborts when the caller gives up, at a logout, and when the manager is closed. */
   get signal(): AbortSignal {
     // Its own even without a caller's: what a credential adds to the manager's would stay there.
     this.#controller ??= this.#link()
     return this.#controller.signal
   }
 
-  /** Stops listening, when the request is over. */
+  /** Stops listening, when the attempt is over. */
   release(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#unsubscribe = []
@@ -36,7 +36,7 @@ export class LinkedSignal {
   #link(): AbortController {
     const controller = new AbortController()
     const sources = this.#caller === undefined ? [] : [this.#caller]
-    this.#unsubscribe = [...sources, this.#closing].map((source) =>
+    this.#unsubscribe = [...sources, this.#ending].map((source) =>
       onAbort(source, () => controller.abort(source.reason)),
     )
     return controller

@@ -28,7 +28,6 @@ interface Run {
   readonly call: Call
   readonly content: Content
   readonly signal: AbortSignal | undefined
-  readonly abort: LinkedSignal
   /** The number of the next attempt, from 1. */
   attempt: number
   retries: number
@@ -81,30 +80,30 @@ export class Sender {
   async #run(call: Call): Promise<Response> {
     const { port } = this.#channel
     const signal = call.init.signal ?? undefined
-    const abort = new LinkedSignal(signal, port.closing)
     const content = new Content(call.init.body)
     const counts = { attempt: 1, retries: 0, stepUps: 0, resends: 0, restarts: 0 }
-    const run: Run = { call, content, signal, abort, ...counts }
-    try {
-      if (port.wantsChallenge && content.replayable) {
-        const open = await this.#sendWithoutCredential(run)
-        if (open !== undefined) return open
-      }
-      for (;;) {
-        const response = await this.#attempt(run)
+    const run: Run = { call, content, signal, ...counts }
+    if (port.wantsChallenge && content.replayable) {
+      const open = await this.#sendWithoutCredential(run)
+      if (open !== undefined) return open
+    }
+    for (;;) {
+      const abort = new LinkedSignal(signal, port.ending)
+      try {
+        const response = await this.#attempt(run, abort)
         if (response !== undefined) return response
+      } finally {
+        abort.release()
       }
-    } finally {
-      abort.release()
     }
   }
 
   /** Makes one attempt; `undefined`: another one follows. */
-  async #attempt(run: Run): Promise<Response | undefined> {
+  async #attempt(run: Run, abort: LinkedSignal): Promise<Response | undefined> {
     const channel = this.#channel
     const { port } = channel
-    const { call, content, abort, signal } = run
-    const { session } = port
+    const { call, content, signal } = run
+    const { session, ending } = port
     const credential = port.current() ?? (await this.#credential(signal))
     const offset = port.clockOffset
     const sentAt = channel.now()
@@ -114,6 +113,7 @@ export class Sender {
       content,
       credential,
       session,
+      ending,
       number,
       abort,
     })

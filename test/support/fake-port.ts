@@ -32,6 +32,7 @@ export function fakePort(
     acquiring: undefined,
     unsaved: false,
     closing: closed.signal,
+    ending: closed.signal,
     reported,
     close: () => closed.abort(new CredentialError('closed', 'The manager is closed.')),
     current: () => undefined,

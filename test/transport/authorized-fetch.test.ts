@@ -10,6 +10,7 @@ import {
   custom,
   withCredentials,
 } from '../../src/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { deferred, settle } from '../support/clock.ts'
 import { countingTokens } from '../support/tokens.ts'
 import { type Wire, wire } from '../support/wire.ts'
@@ -162,6 +163,57 @@ describe('a provider that discovers', () => {
     await expect(fetch(resource)).rejects.toMatchObject({ code: 'closed' })
     expect(network.sent).toEqual([])
   })
+
+  it('sends no bare request when it is closed while the store is read', async () => {
+    const reading = deferred<undefined>()
+    const network = wire()
+    const inner = memoryStore()
+    const { fetch } = setUp(
+      {
+        name: 'discovering',
+        discovers: true,
+        restore: () => undefined,
+        acquire: async () => ({ apply() {} }),
+      },
+      network,
+      { store: { ...inner, get: () => reading.promise } },
+    )
+
+    const failed = failureOf(fetch(resource))
+    await settle()
+    const closing = fetch.close()
+    reading.resolve(undefined)
+
+    expect(await failed).toMatchObject({ code: 'closed' })
+    await closing
+    expect(network.sent).toEqual([])
+  })
+
+  it.each([
+    ['close', 'closed'],
+    ['logout', undefined],
+  ] as const)(
+    'sends nothing further of it when %s() comes during the bare request',
+    async (end, code) => {
+      const network = wire(async (_sent, count) => {
+        if (count === 1) await fetch[end]()
+        return count === 1 ? new Response(null, { status: 401 }) : new Response('ok')
+      })
+      const { fetch } = setUp(
+        {
+          name: 'discovering',
+          discovers: true,
+          acquire: async () => ({ apply: ({ headers }) => headers.set('Authorization', 'new') }),
+        },
+        network,
+      )
+
+      const result = await fetch(resource).catch((error: unknown) => error)
+
+      expect((result as { code?: unknown }).code).toBe(code)
+      expect(network.authorizations()).toEqual(code === 'closed' ? [null] : [null, 'new'])
+    },
+  )
 })
 
 describe('a request to the bound origin', () => {
@@ -601,6 +653,89 @@ describe('a credential', () => {
 
     await expect(fetch(resource)).rejects.toMatchObject({ code: 'closed' })
     expect(network.sent).toHaveLength(1)
+  })
+})
+
+describe('a credential that was given up by logout()', () => {
+  it('signs no redirect of a request that it was put on', async () => {
+    const signed: string[] = []
+    let made = 0
+    const network = wire(async (_sent, count) => {
+      if (count > 1) return new Response('ok')
+      await fetch.logout()
+      return new Response(null, { status: 307, headers: { Location: '/elsewhere' } })
+    })
+    const { fetch } = setUp(
+      custom({
+        acquire() {
+          made += 1
+          const name = `credential-${made}`
+          return {
+            async apply({ url, headers }) {
+              signed.push(`${name} ${url.pathname}`)
+              headers.set('Authorization', name)
+            },
+          }
+        },
+      }),
+      network,
+    )
+
+    expect((await fetch(resource)).status).toBe(200)
+    expect(signed).toEqual(['credential-1 /mcp', 'credential-2 /mcp'])
+    expect(network.authorizations()).toEqual(['credential-1', 'credential-2'])
+  })
+
+  it('is told to stop signing, and the request is sent with the next one', async () => {
+    const signals: (AbortSignal | undefined)[] = []
+    const network = wire()
+    const { fetch } = setUp(
+      custom({
+        acquire: () => ({
+          apply({ signal, headers }) {
+            signals.push(signal)
+            if (signals.length === 1) return new Promise(() => {})
+            headers.set('Authorization', 'second')
+          },
+        }),
+      }),
+      network,
+    )
+
+    const sending = fetch(resource)
+    await settle()
+    expect(signals[0]?.aborted).toBe(false)
+    await fetch.logout()
+
+    expect(signals[0]?.aborted).toBe(true)
+    const response = await Promise.race([sending, settle().then(() => 'still waiting')])
+    expect(response).toMatchObject({ status: 200 })
+    expect(signals[1]?.aborted).toBe(false)
+    expect(network.authorizations()).toEqual(['second'])
+  })
+
+  it('is told to stop signing by close() too', async () => {
+    let signal: AbortSignal | undefined
+    const network = wire()
+    const { fetch } = setUp(
+      custom({
+        acquire: () => ({
+          apply(request) {
+            signal = request.signal
+            return new Promise(() => {})
+          },
+        }),
+      }),
+      network,
+    )
+
+    const failed = failureOf(fetch(resource))
+    await settle()
+    await fetch.close()
+
+    expect(signal?.aborted).toBe(true)
+    expect(await failed).toMatchObject({ code: 'closed' })
+    expect(network.sent).toEqual([])
   })
 })
 
