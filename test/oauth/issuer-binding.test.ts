@@ -83,7 +83,7 @@ describe('what one authorization server issued', () => {
     { token_type: 'Bearer', access_token: 'no header can carry é' },
     { token_type: 'mac', access_token: 'x' },
     { token_type: 'Bearer' },
-  ])('a refresh token beside %j is kept for the server that sent it', async (answer) => {
+  ])('row 15: a refresh token beside %j is kept for the server that sent it', async (answer) => {
     const { here, there, clock, client, move } = await movingWorld(
       { token: tokens('here') },
       unusableOnce(answer),
@@ -114,7 +114,7 @@ describe('what one authorization server issued', () => {
     expect(there.logins()).toHaveLength(1)
   })
 
-  test('granted scopes are not asked for at the next authorization server', async () => {
+  test('row 50: granted scopes are not asked for at the next authorization server', async () => {
     const { there, client, move } = await movingWorld(
       {
         token: (_params, count) => ({ body: tokenAnswer(count, { scope: 'payroll-of-here' }) }),
@@ -159,7 +159,36 @@ describe('what one authorization server issued', () => {
     expect(seenBy(there)).not.toContain('payroll-of-here')
   })
 
-  test('logout() sends the secret of the options to their own issuer only', async () => {
+  test('row 34: a client registers at each authorization server, and keeps both registrations', async () => {
+    const register = (id: string): Script['register'] => {
+      return (body) => ({
+        status: 201,
+        body: { ...body, client_id: id, client_secret: `secret-${id}` },
+      })
+    }
+    const confidential = () => ({ token_endpoint_auth_methods_supported: ['client_secret_post'] })
+    const { here, there, client, move } = await movingWorld(
+      { token: tokens('here'), register: register('id-here'), metadata: confidential },
+      { token: tokens('there'), register: register('id-there'), metadata: confidential },
+    )
+    const { call, manager } = client(authorizationCode(browser))
+    await call()
+    move(there.issuer, 'access-of-here-1')
+    await call()
+    move(here.issuer, 'access-of-there-1')
+    await call()
+    expect(manager.current()?.issuer).toBe(here.issuer)
+    expect(here.logins().map((login) => login['client_id'])).toEqual(['id-here', 'id-here'])
+    for (const [world, other] of [
+      [here, 'there'],
+      [there, 'here'],
+    ] as const) {
+      expect(world.paths().filter((path) => path === '/register')).toHaveLength(1)
+      expect(seenBy(world)).not.toContain(`secret-id-${other}`)
+    }
+  })
+
+  test('row 35: logout() sends the secret of the options to their own issuer only', async () => {
     const revocable: Script = {
       token: (params, count, request) =>
         params.has('token') ? { body: '' } : tokens('here')(params, count, request),
@@ -181,7 +210,7 @@ describe('what one authorization server issued', () => {
     expect(seenBy(here)).not.toContain(btoa('app:secret-for-there'))
   })
 
-  test('a stored login of another issuer than the pinned one is not used', async () => {
+  test('row 7: a stored login of another issuer than the pinned one is not used', async () => {
     const { here, there, client } = await movingWorld({ token: tokens('here') })
     const store = memoryStore()
     await client(authorizationCode({ ...browser, clientId: 'app' }), { store }).call()
@@ -198,7 +227,7 @@ describe('a client assertion', () => {
     return privateKeyJwt({ key: privateKey, audience: 'token_endpoint' })
   }
 
-  test('for the token endpoint needs an authorization server that the application chose', async () => {
+  test('advisory CVE-2025-27370: for the token endpoint needs an authorization server that the application chose', async () => {
     const clientAuth = await tokenEndpointOnly()
     expect(() => clientCredentials({ clientId: 'agent', clientAuth })).toThrow(
       expect.objectContaining({ name: 'ConfigurationError', option: 'clientCredentials.issuer' }),
@@ -236,7 +265,7 @@ describe('a response to a login', () => {
     return { honest, world }
   }
 
-  test('is not even asked for where the login page is not that of the issuer', async () => {
+  test('row 39: is not even asked for where the login page is not that of the issuer', async () => {
     const { world } = await withForeignLogin()
     const opened: URL[] = []
     const provider = authorizationCode({ onAuthorizationUrl: (url) => void opened.push(url) })
@@ -414,7 +443,7 @@ describe('metadata that names the endpoints of others', () => {
 })
 
 describe('an MCP server that names ever other authorization servers', () => {
-  test('gets three logins in ten minutes, whoever asks', async () => {
+  test('row 53: gets three logins in ten minutes, whoever asks', async () => {
     const { here, there, clock, client, move } = await movingWorld(
       { token: tokens('here') },
       { token: tokens('there') },
