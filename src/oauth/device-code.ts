@@ -8,7 +8,7 @@ import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { type Connection, unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
-import { isPassing } from './error-mapping.ts'
+import { isPassing, retryAfterOf } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
@@ -114,14 +114,18 @@ async function showCode(
   })
 }
 
-/** Polls the token endpoint until the user has decided, half as often after each passing failure. */
+/**
+ * Polls the token endpoint until the user has decided; after a passing failure half as often, and not before the
+ * server wants it.
+ */
 async function poll(
   { parameters: { scope: _asAuthorized, ...parameters } }: GrantSession,
   { configuration, proof }: Connection,
   authorization: client.DeviceAuthorizationResponse,
   signal: AbortSignal,
 ): Promise<client.TokenEndpointResponse> {
-  for (let interval = authorization.interval ?? 5; ; interval *= 2) {
+  let interval = authorization.interval ?? 5
+  for (;;) {
     try {
       return await client.pollDeviceAuthorizationGrant(
         configuration,
@@ -132,6 +136,7 @@ async function poll(
     } catch (error) {
       // The user may be entering the code: a passing failure must not end the login (section 3.5).
       if (!isPassing(error) || signal.aborted) throw error
+      interval = Math.max(interval * 2, retryAfterOf(error) ?? 0)
     }
   }
 }

@@ -50,7 +50,7 @@ export function oauthProvider(grant: Grant): CredentialProvider {
         const { resource } = context
         const issuer = server?.metadata.issuer
         const where = { provider: name, resource, issuer, interactive }
-        const error = toOAuthError(thrown, where, context.now())
+        const error = toOAuthError(thrown, where)
         throw server?.fromFallback === true ? fallbackFailed(error, name, resource) : error
       }
     },

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { AuthorizedFetchOptions, CredentialProvider } from '../../src/index.ts'
 import { authorizedFetch } from '../../src/index.ts'
 import { type RecordingOrigin, recordingOrigin, type SeenRequest } from './recording-origin.ts'
@@ -6,7 +7,12 @@ import { type RecordingOrigin, recordingOrigin, type SeenRequest } from './recor
 export interface Answer {
   readonly status?: number
   readonly headers?: Record<string, string>
+  /** The content type; `null`: none. Default `application/json`. */
+  readonly type?: string | null
+  /** Text or bytes as they are; anything else as JSON. Default `{}`. */
   readonly body?: unknown
+  /** Cuts the connection after the body, before the end of the answer. */
+  readonly cut?: boolean
 }
 
 type Params = URLSearchParams
@@ -27,6 +33,8 @@ export interface Script {
   readonly resourceWellKnown?: (path: string, world: Bases) => Answer | undefined
   /** Parameters of the challenge. Default: none. */
   readonly challenge?: (world: Bases) => string
+  /** Replaces the parameters of an authorization request, such as by those that were pushed. */
+  readonly authorizeParameters?: (parameters: Params) => Params
   /** Changes the redirect that ends a login. */
   readonly redirect?: (target: URL, world: Bases) => void
   /** Answers a registration. */
@@ -66,11 +74,7 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
   let issued = 0
   const authorizationServer = await recordingOrigin((request, response) => {
     const url = new URL(request.url, bases.issuer)
-    const answer = (given: Answer) => {
-      const { status = 200, headers = {}, body = {} } = given
-      response.writeHead(status, { 'content-type': 'application/json', ...headers })
-      response.end(typeof body === 'string' ? body : JSON.stringify(body))
-    }
+    const answer = (given: Answer) => write(response, given)
     if (url.pathname.includes('/.well-known/')) {
       const scripted = script.wellKnown?.(url.pathname, bases)
       if (scripted !== undefined) return answer(scripted)
@@ -85,9 +89,10 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
       )
     }
     if (url.pathname.endsWith('/authorize')) {
-      const target = new URL(url.searchParams.get('redirect_uri') ?? '')
+      const parameters = script.authorizeParameters?.(url.searchParams) ?? url.searchParams
+      const target = new URL(parameters.get('redirect_uri') ?? '')
       target.searchParams.set('code', 'code-1')
-      target.searchParams.set('state', url.searchParams.get('state') ?? '')
+      target.searchParams.set('state', parameters.get('state') ?? '')
       script.redirect?.(target, bases)
       return answer({ status: 302, headers: { location: target.href } })
     }
@@ -101,10 +106,7 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
   bases.issuer = `${authorizationServer.origin}${issuerPath}`
   const mcpServer = await recordingOrigin((request, response) => {
     const url = new URL(request.url, bases.mcp)
-    const answer = ({ status = 200, headers = {}, body = {} }: Answer) => {
-      response.writeHead(status, { 'content-type': 'application/json', ...headers })
-      response.end(typeof body === 'string' ? body : JSON.stringify(body))
-    }
+    const answer = (given: Answer) => write(response, given)
     if (url.pathname.startsWith('/.well-known/')) {
       const scripted = script.resourceWellKnown?.(url.pathname, bases)
       if (scripted !== undefined) return answer(scripted)
@@ -144,6 +146,20 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
         { method: 'POST', body: '{}' },
       ),
   }
+}
+
+function write(response: ServerResponse, answer: Answer): void {
+  const { status = 200, headers = {}, type = 'application/json', body = {}, cut = false } = answer
+  const isRaw = typeof body === 'string' || body instanceof Uint8Array
+  const bytes = isRaw ? Buffer.from(body) : Buffer.from(JSON.stringify(body))
+  const length = cut ? { 'content-length': String(bytes.length + 100) } : {}
+  response.writeHead(status, {
+    ...(type === null ? {} : { 'content-type': type }),
+    ...headers,
+    ...length,
+  })
+  if (cut) response.write(bytes, () => response.destroy())
+  else response.end(bytes)
 }
 
 /** A well-formed token response. */
