@@ -13,6 +13,8 @@ export interface Answer {
   readonly body?: unknown
   /** Cuts the connection after the body, before the end of the answer. */
   readonly cut?: boolean
+  /** Leaves the answer open after the body, as an event stream. */
+  readonly open?: boolean
 }
 
 type Params = URLSearchParams
@@ -41,6 +43,8 @@ export interface Script {
   readonly register?: (body: Record<string, unknown>) => Answer
   /** Answers a token request; `undefined`: a new token. */
   readonly token?: (params: Params, count: number, request: SeenRequest) => Answer | undefined
+  /** Answers a request without a credential to the MCP server. Default: the challenge. */
+  readonly bare?: (request: SeenRequest, world: Bases) => Answer | undefined
   /** Answers an authorized request. Default 200. */
   readonly mcp?: (token: string, request: SeenRequest, world: Bases) => Answer | undefined
 }
@@ -117,7 +121,10 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
       return answer({ body: { ...own, ...script.resource?.(bases) } })
     }
     const token = /^(?:Bearer|DPoP) (.+)$/.exec(request.headers.authorization ?? '')?.[1]
-    const refused = token === undefined ? { status: 401 } : script.mcp?.(token, request, bases)
+    const refused =
+      token === undefined
+        ? (script.bare?.(request, bases) ?? { status: 401 })
+        : script.mcp?.(token, request, bases)
     if (refused?.status !== 401) return answer(refused ?? {})
     const parameters = script.challenge?.(bases) ?? ''
     const header = parameters === '' ? 'Bearer' : `Bearer ${parameters}`
@@ -158,7 +165,8 @@ function write(response: ServerResponse, answer: Answer): void {
     ...headers,
     ...length,
   })
-  if (cut) response.write(bytes, () => response.destroy())
+  if (answer.open === true) response.write(bytes)
+  else if (cut) response.write(bytes, () => response.destroy())
   else response.end(bytes)
 }
 
