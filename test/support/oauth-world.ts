@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { AuthorizedFetchOptions, CredentialProvider } from '../../src/index.ts'
 import { authorizedFetch } from '../../src/index.ts'
+import type { GrantServer } from './grant-server.ts'
 import { type RecordingOrigin, recordingOrigin, type SeenRequest } from './recording-origin.ts'
 
 /** What a scripted endpoint answers. */
@@ -21,6 +22,10 @@ type Params = URLSearchParams
 
 /** What differs from a well-behaved pair of servers. Functions get the servers' base URLs. */
 export interface Script {
+  /** A server that checks clients, redirects and tokens; without it, every request succeeds. */
+  readonly grants?: GrantServer
+  /** Metadata is published for OpenID Connect only. */
+  readonly openIdOnly?: boolean
   /** The path of the MCP server. Default `/mcp`. */
   readonly path?: string
   /** The path of the issuer. Default none. */
@@ -82,10 +87,14 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
     if (url.pathname.includes('/.well-known/')) {
       const scripted = script.wellKnown?.(url.pathname, bases)
       if (scripted !== undefined) return answer(scripted)
-      const place = `/.well-known/oauth-authorization-server${issuerPath}`
+      const kind =
+        script.openIdOnly === true ? 'openid-configuration' : 'oauth-authorization-server'
+      const place = `/.well-known/${kind}${issuerPath}`
       if (url.pathname !== place || script.wellKnown !== undefined) return answer({ status: 404 })
       return answer({ body: metadataOf(bases, script) })
     }
+    const granted = script.grants?.answer(url.pathname, request, bases.issuer)
+    if (granted !== undefined) return answer(granted)
     if (url.pathname.endsWith('/register')) {
       const body = JSON.parse(request.body) as Record<string, unknown>
       return answer(
@@ -124,7 +133,9 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
     const refused =
       token === undefined
         ? (script.bare?.(request, bases) ?? { status: 401 })
-        : script.mcp?.(token, request, bases)
+        : script.grants?.accepts(token) === false
+          ? { status: 401 }
+          : script.mcp?.(token, request, bases)
     if (refused?.status !== 401) return answer(refused ?? {})
     const parameters = script.challenge?.(bases) ?? ''
     const header = parameters === '' ? 'Bearer' : `Bearer ${parameters}`
@@ -185,6 +196,7 @@ function metadataOf(bases: Bases, script: Script): Record<string, unknown> {
     response_types_supported: ['code'],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    ...script.grants?.metadata(issuer),
     ...script.metadata?.(bases),
   }
 }
