@@ -78,6 +78,13 @@ export function isClientRefused(error: unknown): boolean {
   return endpointErrorOf(error)?.kind === 'client_refused'
 }
 
+/** Whether the client is refused by the server itself: a bare 403 may come from a firewall before it. */
+export function isClientUnknown(error: unknown): boolean {
+  const answer = endpointErrorOf(error)
+  if (answer?.kind !== 'client_refused') return false
+  return answer.details.code === 'invalid_client' || answer.details.status === 401
+}
+
 /** Maps any thrown value. Errors that are not about OAuth are left to the manager. */
 export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
   if (isCredentialError(thrown)) return thrown

@@ -7,7 +7,12 @@ import * as client from 'openid-client'
 import { CredentialError, LoginRequiredError } from '../errors.ts'
 import { pause } from '../waiting.ts'
 import type { Connection } from './connection.ts'
-import { isClientRefused, isGrantRefused, isOutcomeUnknown } from './error-mapping.ts'
+import {
+  isClientRefused,
+  isClientUnknown,
+  isGrantRefused,
+  isOutcomeUnknown,
+} from './error-mapping.ts'
 import {
   clientOf,
   type GrantResult,
@@ -68,7 +73,8 @@ export async function refresh(
     recoverRefreshToken(session, connection, tokens)
     if (isOutcomeUnknown(error)) throw outcomeUnknown(session)
     // A client that registered itself has a method; any other is for the application to correct.
-    if (method !== undefined && isClientRefused(error)) return discardClient()
+    if (method !== undefined && isClientUnknown(error)) return discardClient()
+    if (method !== undefined && isClientRefused(error) && mayReplace) return undefined
     if (!isGrantRefused(error)) throw error
     if (redemption.wasRepeated) throw rotationLost(session)
     if (mayReplace) return undefined
