@@ -121,13 +121,11 @@ export class CredentialError extends Error {
       tenant,
       remedy,
       status,
-      serverDescription: cleanText(serverDescription ?? '') || undefined,
+      serverDescription: (serverDescription && cleanText(serverDescription)) || undefined,
     }
     // A member that says nothing is left out, because whoever prints the error would show it.
-    for (const [name, value] of Object.entries(members)) {
-      if (value === undefined) continue
-      Object.defineProperty(this, name, { value, enumerable: true, configurable: true })
-    }
+    const stated = Object.entries(members).filter(([, value]) => value !== undefined)
+    Object.assign(this, Object.fromEntries(stated))
     Object.defineProperty(this, brand, { value: true })
     Object.defineProperty(this, seamEscape, { value: true })
   }

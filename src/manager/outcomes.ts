@@ -147,7 +147,7 @@ export class Outcomes implements AcquisitionHost {
       committed ? 'outcome_unknown' : 'timeout',
       `no credential for ${resourceLabel(resource)} within ${acquireTimeoutMs / 1000} s.`,
       provider.interactive === true
-        ? 'Call `login()` where the user can log in, and raise `acquireTimeout` if that takes longer.'
+        ? 'Call `login()`, or raise `acquireTimeout` if that takes longer.'
         : 'Raise `acquireTimeout`, or see what the provider waits for.',
     )
   }

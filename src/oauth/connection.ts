@@ -111,7 +111,12 @@ class EndpointRequests {
     if (isTokenRequest) this.#sentAt = now()
     const response = await fetchEndpoint('its endpoint', url, init, tokenBounds, context)
     const endpoint = endpointOf(init)
-    const { result, refreshToken } = await judgeAnswer(response, { endpoint, init, now: now() })
+    const { result, refreshToken } = await judgeAnswer(response, {
+      endpoint,
+      url,
+      init,
+      now: now(),
+    })
     this.#refreshToken = refreshToken ?? this.#refreshToken
     if (result instanceof EndpointError) throw result
     return result

@@ -25,6 +25,8 @@ export type EndpointErrorKind =
 
 /** What is known of an error answer. */
 export interface EndpointErrorDetails {
+  /** The host that answered; `undefined`: that of the issuer. */
+  readonly host?: string | undefined
   /** The HTTP status. */
   readonly status: number
   /** The registered code; empty: none, or one of the server's own. */
@@ -58,6 +60,8 @@ export class EndpointError extends Error {
 /** The request that was answered. */
 export interface EndpointRequest {
   readonly endpoint: EndpointKind
+  /** The endpoint's address. */
+  readonly url: URL
   /** What was sent, so that nothing secret of it is shown. */
   readonly init: RequestInit
   /** Milliseconds since the epoch. */
@@ -173,7 +177,7 @@ export async function judgeAnswer(
   request: EndpointRequest,
 ): Promise<JudgedAnswer> {
   const { status } = response
-  const { endpoint } = request
+  const { endpoint, url } = request
   // JSON is UTF-8, whatever the content type says (RFC 8259, section 8.1).
   const text = await response.text()
   const parsed = parsedBody(text)
@@ -186,7 +190,8 @@ export async function judgeAnswer(
   if (endpoint === 'revocation') return withoutToken(accepted(response, 200, ''))
   const { text: usable, refreshToken, ...invalid } = checkedBody(endpoint, parsed)
   if (usable === undefined) {
-    return { result: new EndpointError('invalid', { status, code: '', ...invalid }), refreshToken }
+    const details = { host: url.host, status, code: '', ...invalid }
+    return { result: new EndpointError('invalid', details), refreshToken }
   }
   const expected = endpoint === 'pushed_authorization' || endpoint === 'registration' ? 201 : 200
   return { result: accepted(response, expected, usable), refreshToken }
@@ -207,7 +212,7 @@ function errorAnswer(
   response: Response,
   body: Record<string, unknown> | undefined,
   effective: number,
-  { endpoint, init, now }: EndpointRequest,
+  { endpoint, url, init, now }: EndpointRequest,
 ): Response | EndpointError {
   const { status, headers } = response
   const code = registeredCode(body?.['error']) || challengedCode(headers)
@@ -216,6 +221,7 @@ function errorAnswer(
     return accepted(response, effective, JSON.stringify({ error: code }))
   }
   return new EndpointError(kind, {
+    host: url.host,
     status,
     code,
     retryAfter: parseRetryAfter(headers.get('Retry-After'), now),

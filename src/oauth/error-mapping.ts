@@ -171,7 +171,8 @@ export function toEndpointError(
 ): CredentialError {
   const { provider, resource, interactive, issuer } = context
   const { status, code, serverDescription, retryAfter, problem = code } = details
-  const server = issuer === undefined ? 'the authorization server' : label(issuer)
+  const known = issuer === undefined ? 'the authorization server' : label(issuer)
+  const server = details.host ?? known
   const said = `${provider}: ${server} answered ${status}${problem === '' ? '' : ` ${problem}`}.`
   const where: CredentialErrorOptions = { provider, resource, status, serverDescription }
   switch (kind) {

@@ -213,7 +213,7 @@ async function sendRegistration(
   init: RequestInit,
 ): Promise<Response | EndpointError> {
   const response = await fetchEndpoint('registration_endpoint', url, init, tokenBounds, context)
-  const request = { endpoint: 'registration', init, now: context.now() } as const
+  const request = { endpoint: 'registration', url, init, now: context.now() } as const
   return (await judgeAnswer(response, request)).result
 }
 

@@ -142,7 +142,7 @@ async function request(
   const init = { method: 'POST', headers, body }
   const response = await boundedFetch(context.fetch, url, init, bounds)
   const { now, resource } = context
-  const answered = { endpoint: 'custom', init, now: now() } as const
+  const answered = { endpoint: 'custom', url, init, now: now() } as const
   const { result } = await judgeAnswer(response, answered)
   if (result instanceof EndpointError) {
     const where = { provider: name, resource, issuer: url.origin, interactive: false }

@@ -5,6 +5,7 @@ import {
   authorizationCode,
   clientCredentials,
   deviceCode,
+  enterpriseManaged,
   jwtBearer,
   savedLogin,
 } from '../../src/oauth/index.ts'
@@ -187,6 +188,24 @@ test.each([401, 403])('login() logs in again after a bare %d to a refresh', asyn
   await send.login()
   expect((await call()).status).toBe(200)
   expect(world.logins()).toHaveLength(2)
+})
+
+test('an error names the server that answered, also where a grant takes two servers', async () => {
+  const idp = await storedClients({ token: () => ({ status: 400, body: '' }) })
+  const { world, client } = await storedClients()
+  const { failure } = client(
+    enterpriseManaged({
+      clientId: 'wiki',
+      clientSecret: 'x',
+      issuer: world.issuer,
+      identityProvider: { issuer: idp.world.issuer, clientId: 'agent', clientSecret: 'y' },
+      subjectToken: 'id-token',
+    }),
+  )
+  const { code, message } = await failure()
+  expect(code).toBe('invalid_grant')
+  expect(message).toContain(`${new URL(idp.world.issuer).host} answered 400`)
+  expect(message).not.toContain(new URL(world.issuer).host)
 })
 
 describe('a registered code', () => {
