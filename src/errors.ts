@@ -61,6 +61,8 @@ export interface CredentialErrorOptions {
   readonly remedy?: string
   /** The HTTP status of the answer that caused it. */
   readonly status?: number
+  /** What the server wrote about it; it is cleaned by {@link CredentialError}. Never pass what may repeat a secret. */
+  readonly serverDescription?: string | undefined
   /** The error beneath. Never pass one that may quote a secret or a server's response. */
   readonly cause?: unknown
 }
@@ -89,17 +91,22 @@ export class CredentialError extends Error {
   /** Whether the same attempt may succeed later without anybody's help. */
   readonly retryable: boolean
   /** Seconds after which another attempt makes sense. */
-  readonly retryAfter: number | undefined
+  declare readonly retryAfter: number | undefined
   /** The MCP server: origin and path, in which segments that look like tokens are shortened. */
-  readonly resource: string | undefined
+  declare readonly resource: string | undefined
   /** The provider's name. */
-  readonly provider: string | undefined
+  declare readonly provider: string | undefined
   /** The key of the selection that it concerns, where a selector chose the provider. */
-  readonly tenant: string | undefined
+  declare readonly tenant: string | undefined
   /** What to do about it, in one sentence. */
-  readonly remedy: string | undefined
+  declare readonly remedy: string | undefined
   /** The HTTP status of the answer that caused it. */
-  readonly status: number | undefined
+  declare readonly status: number | undefined
+  /**
+   * Untrusted: what the server wrote about the error, at most 200 characters without control characters and anything
+   * shaped like a token. It is no part of the message, and must not reach a language model: it may be an attack.
+   */
+  declare readonly serverDescription: string | undefined
 
   constructor(code: CredentialErrorCode, message: string, options: CredentialErrorOptions = {}) {
     const { remedy } = options
@@ -107,12 +114,19 @@ export class CredentialError extends Error {
     super(text, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
-    this.retryAfter = options.retryAfter
-    this.resource = options.resource === undefined ? undefined : resourceLabel(options.resource)
-    this.provider = options.provider
-    this.tenant = options.tenant
-    this.remedy = remedy
-    this.status = options.status
+    const { retryAfter, resource, provider, tenant, status, serverDescription } = options
+    const members = {
+      retryAfter,
+      resource: resource === undefined ? undefined : resourceLabel(resource),
+      provider,
+      tenant,
+      remedy,
+      status,
+      serverDescription: (serverDescription && cleanText(serverDescription)) || undefined,
+    }
+    // A member that says nothing is left out, because whoever prints the error would show it.
+    const stated = Object.entries(members).filter(([, value]) => value !== undefined)
+    Object.assign(this, Object.fromEntries(stated))
     Object.defineProperty(this, brand, { value: true })
     Object.defineProperty(this, seamEscape, { value: true })
   }
@@ -284,18 +298,19 @@ function isTokenLike(text: string): boolean {
 }
 
 /**
- * Makes foreign text fit to be shown: control characters and anything shaped like a token removed,
- * cut at 200 characters.
+ * Makes foreign text fit to be shown: control, format and bidirectional characters and anything shaped
+ * like a token removed, cut at 200 characters.
  */
 export function cleanText(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Z}]+/gu, ' ')
   const redacted = plain
     .replace(/:\/\/[^\s/@]*@/g, '://')
     .replace(/([?&][^=\s&#]+)=[^\s&#'"]+/g, '$1=<redacted>')
     .replace(/(?<=\/)[^\s/?#'"<>]+/g, shortenSegment)
     .replace(/[A-Za-z0-9_\-+/=.~]{32,}/g, '<redacted>')
     .trim()
-  return redacted.length > 200 ? `${redacted.slice(0, 199)}…` : redacted
+  if (redacted.length <= 200) return redacted
+  return `${redacted.slice(0, 199).replace(/\p{Cs}$/u, '')}…`
 }
 
 /**

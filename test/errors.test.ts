@@ -149,3 +149,23 @@ describe('foreign text', () => {
     expect(cleanText('word '.repeat(100))).toHaveLength(200)
   })
 })
+
+test('an error shows no member that says nothing', () => {
+  const error = new CredentialError('network', 'It is down.', { status: 503 })
+  expect(inspect(error)).not.toContain('undefined')
+  expect(JSON.stringify(error)).not.toContain('undefined')
+  expect(Object.keys(error).sort()).toEqual(['code', 'name', 'retryable', 'status'])
+  expect(error.serverDescription).toBeUndefined()
+})
+
+test('a description of a server is cleaned, shortened and no part of the message', () => {
+  const error = new CredentialError('network', 'It is down.', {
+    serverDescription: `a\u202eb\u001b[2J ${'word '.repeat(100)}`,
+  })
+  expect(error.serverDescription).toMatch(/^a b \[2J word/)
+  expect(error.serverDescription).toHaveLength(200)
+  expect(error.message).toBe('It is down.')
+  expect(
+    new CredentialError('x', 'y', { serverDescription: ' ' }).serverDescription,
+  ).toBeUndefined()
+})

@@ -148,11 +148,14 @@ export class Outcomes implements AcquisitionHost {
   }
 
   timeoutError({ committed }: Acquisition): CredentialError {
-    const { resource, acquireTimeoutMs } = this.#parts.options
+    const { options, provider } = this.#parts
+    const { resource, acquireTimeoutMs } = options
     return this.#error(
       committed ? 'outcome_unknown' : 'timeout',
       `no credential for ${resourceLabel(resource)} within ${acquireTimeoutMs / 1000} s.`,
-      'Raise `acquireTimeout`, or see what the provider waits for.',
+      provider.interactive === true
+        ? 'Call `login()`, or raise `acquireTimeout` if that takes longer.'
+        : 'Raise `acquireTimeout`, or see what the provider waits for.',
     )
   }
 

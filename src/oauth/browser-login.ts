@@ -35,12 +35,16 @@ export async function waitForCallback(session: GrantSession, login: BrowserLogin
   const { signal } = session.context
   signal.throwIfAborted()
   const ended = new AbortController()
+  const wait = (waiting: AbortSignal) => {
+    const shown = showUrl(session.name, login, AbortSignal.any([waiting, ended.signal]))
+    shown.catch(() => {})
+    return Promise.race(listener === undefined ? [shown] : [listener.callback, shown])
+  }
+  const address = listener?.redirectUri ?? 'the redirect URI'
+  // A server that does not accept the redirect URI never sends the user back (RFC 6749, section 4.1.2.1).
+  const hint = `If the browser showed an error about \`redirect_uri\`, the server does not accept ${address}: register it for this client, or set \`redirectUri\` to one that is registered.`
   try {
-    return await withUserTimeLimit(session, timeout, 'complete the login', (waiting) => {
-      const shown = showUrl(session.name, login, AbortSignal.any([waiting, ended.signal]))
-      shown.catch(() => {})
-      return Promise.race(listener === undefined ? [shown] : [listener.callback, shown])
-    })
+    return await withUserTimeLimit(session, timeout, 'complete the login', wait, hint)
   } finally {
     ended.abort()
   }

@@ -5,12 +5,12 @@
  */
 import * as client from 'openid-client'
 import type { AcquireContext, Secret } from '../credential.ts'
-import { toBase64 } from '../encoding.ts'
 import { CredentialError, resourceLabel } from '../errors.ts'
 import { type Bound, openAt } from './bound-values.ts'
 import { type ClientAuthentication, prepareClientAuth } from './client-auth.ts'
 import type { DpopSession } from './dpop.ts'
-import { fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
+import { fetchEndpoint, tokenBounds } from './endpoint.ts'
+import { EndpointError, endpointOf, judgeAnswer } from './endpoint-answer.ts'
 import { Connection } from './issuer-connection.ts'
 import type { BoundOAuthOptions, OAuthOptions } from './options.ts'
 import type { RegisteredClient } from './registration.ts'
@@ -124,86 +124,17 @@ class EndpointRequests {
     const isTokenRequest = url.href === this.#tokenEndpoint
     if (isTokenRequest) this.#sentAt = now()
     const response = await fetchEndpoint('its endpoint', url, init, tokenBounds, context)
-    if (!response.ok) return withoutEcho(response, init)
-    if (!isTokenRequest) return response
-    const body = repairTokenResponse(await response.text())
-    this.#refreshToken = body.refreshToken ?? this.#refreshToken
-    const { status, headers } = response
-    return new Response(body.text, { status, headers })
+    const endpoint = endpointOf(init)
+    const { result, refreshToken } = await judgeAnswer(response, {
+      endpoint,
+      url,
+      init,
+      now: now(),
+    })
+    this.#refreshToken = refreshToken ?? this.#refreshToken
+    if (result instanceof EndpointError) throw result
+    return result
   }
-}
-
-/**
- * Repairs malformed members of a token response, so that they do not end a login, and extracts the
- * refresh token: the server has replaced the old one, whatever else is wrong with the response.
- */
-export function repairTokenResponse(text: string): {
-  readonly text: string
-  readonly refreshToken: string | undefined
-} {
-  const body = parseObject(text)
-  if (body === undefined) return { text, refreshToken: undefined }
-  const { refresh_token, expires_in, scope, id_token: _unused, ...rest } = body
-  const isToken = typeof refresh_token === 'string' && /^[\x20-\x7e]+$/.test(refresh_token)
-  const seconds = lifetime(expires_in)
-  const repaired = {
-    ...rest,
-    ...(isToken ? { refresh_token } : {}),
-    ...(seconds === undefined ? {} : { expires_in: seconds }),
-    ...(typeof scope === 'string' ? { scope } : {}),
-  }
-  return { text: JSON.stringify(repaired), refreshToken: isToken ? refresh_token : undefined }
-}
-
-/** Parameters that are not secret, and may appear in an error. */
-const publicParameters: ReadonlySet<string> = new Set([
-  'grant_type',
-  'client_id',
-  'resource',
-  'scope',
-  'redirect_uri',
-  'audience',
-  'token_type_hint',
-  'client_assertion_type',
-  'subject_token_type',
-  'actor_token_type',
-  'requested_token_type',
-])
-
-/** Takes what was sent out of an error that repeats it: descriptions end up in messages. */
-async function withoutEcho(response: Response, { body, headers }: RequestInit): Promise<Response> {
-  const form = new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
-  const secrets = [...form].flatMap(([name, value]) => (publicParameters.has(name) ? [] : [value]))
-  const basic = /^Basic (\S+)$/.exec(new Headers(headers).get('authorization') ?? '')?.[1]
-  if (basic !== undefined) secrets.push(basic, ...atob(basic).split(':').slice(1).map(decoded))
-  // Serialized again, because JSON has several ways to escape a character.
-  const original = await response.text()
-  const parsed = parseObject(original)
-  let text = parsed === undefined ? original : JSON.stringify(parsed)
-  for (const secret of secrets.filter((value) => value.length > 3)) {
-    const quoted = JSON.stringify(secret).slice(1, -1)
-    for (const spelling of [secret, quoted, encodeURIComponent(secret), base64(secret)]) {
-      text = text.replaceAll(spelling, '<redacted>')
-    }
-  }
-  const { status, headers: own } = response
-  return new Response(text, { status, headers: own })
-}
-
-function decoded(text: string): string {
-  return new URLSearchParams(`x=${text}`).get('x') ?? text
-}
-
-function base64(text: string): string {
-  return toBase64(new TextEncoder().encode(text)).replace(/=+$/, '')
-}
-
-/** The lifetime in seconds; some servers send it as text, and a negative number means expired. */
-function lifetime(value: unknown): number | undefined {
-  const isNumeric = typeof value === 'string' && /^-?\d{1,15}(?:\.\d+)?$/.test(value)
-  const seconds = isNumeric ? Number(value) : value
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return undefined
-  return Math.max(0, seconds)
 }
 
 /** Says what is missing where a server offers no way to do what is needed. */

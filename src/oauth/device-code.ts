@@ -8,7 +8,7 @@ import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
-import { isPassing } from './error-mapping.ts'
+import { isPassing, retryAfterOf } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
@@ -113,19 +113,24 @@ async function showCode(
   })
 }
 
-/** Polls the token endpoint until the user has decided, half as often after each passing failure. */
+/**
+ * Polls the token endpoint until the user has decided; after a passing failure half as often, and not before the
+ * server wants it.
+ */
 async function poll(
   { parameters: { scope: _asAuthorized, ...parameters } }: GrantSession,
   connection: Connection,
   { shown, authorization }: PendingDeviceLogin,
   signal: AbortSignal,
 ): Promise<TokenEndpointResponse> {
-  for (let interval = shown.interval ?? 5; ; interval *= 2) {
+  let interval = shown.interval ?? 5
+  for (;;) {
     try {
       return await connection.pollDeviceLogin(authorization, interval, parameters, signal)
     } catch (error) {
       // The user may be entering the code: a passing failure must not end the login (section 3.5).
       if (!isPassing(error) || signal.aborted) throw error
+      interval = Math.max(interval * 2, retryAfterOf(error) ?? 0)
     }
   }
 }

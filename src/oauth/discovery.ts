@@ -5,10 +5,17 @@
  */
 import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
-import { DiscoveryError, isCredentialError, resourceLabel, shortenPath } from '../errors.ts'
+import {
+  CredentialError,
+  DiscoveryError,
+  isCredentialError,
+  resourceLabel,
+  shortenPath,
+  systemErrorCode,
+} from '../errors.ts'
+import { withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import {
-  boundedFetch,
   checkEndpoint,
   documentBounds,
   type EndpointContext,
@@ -40,24 +47,45 @@ const endpoints = [
   'introspection_endpoint',
 ] as const
 
+/** What documents are called in messages. */
+const resourceMetadata = 'resource_metadata'
+const serverMetadata = 'the authorization server metadata'
+
 /**
- * The challenges of a request without a credential. None from a server that cannot be asked that way;
- * it has well-known places.
+ * The challenges of a request without a credential, sent as the transport of that URL would: servers with a
+ * URL that ends in `/sse` are asked for their event stream, others get a message. Where the server does not know
+ * the method, the other one is tried. None from a server that cannot be asked; it has well-known places.
  */
 export async function askForChallenges(context: EndpointContext): Promise<readonly Challenge[]> {
-  const { fetch, resource, signal } = context
-  const init = {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
-  }
+  const streams = /\/sse\/?$/.test(context.resource.pathname)
+  const [first, other] = streams ? [streamRequest, messageRequest] : [messageRequest, streamRequest]
   try {
-    const response = await boundedFetch(fetch, resource, init, { ...documentBounds, signal })
-    return response.status === 401 ? parseChallenges(response.headers.get('WWW-Authenticate')) : []
+    const answer = await readHead(context, first)
+    const { status, headers } = answer.status === 405 ? await readHead(context, other) : answer
+    return status === 401 ? parseChallenges(headers.get('WWW-Authenticate')) : []
   } catch (error) {
-    if (signal.aborted) throw error
+    if (context.signal.aborted) throw error
     return []
   }
+}
+
+const streamRequest: RequestInit = { method: 'GET', headers: { Accept: 'text/event-stream' } }
+const messageRequest: RequestInit = {
+  method: 'POST',
+  headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+  body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
+}
+
+/** Sends a request to the MCP server, and reads no body, since an event stream has no end. */
+async function readHead(
+  { fetch, resource, signal }: EndpointContext,
+  init: RequestInit,
+): Promise<Pick<Response, 'status' | 'headers'>> {
+  const response = await withTimeLimit(documentBounds.seconds * 1000, signal, (limited) =>
+    fetch(resource, { ...init, redirect: 'manual', signal: limited }),
+  )
+  response.body?.cancel().catch(() => {})
+  return response
 }
 
 /**
@@ -79,7 +107,7 @@ export async function discoverProtectedResource(
   const places = path === '' ? [wellKnown] : [`${wellKnown}${path}`, wellKnown]
   if (named !== undefined) places.unshift(named)
   for (const place of places) {
-    const document = await readDocument(context, 'resource_metadata', place)
+    const document = await readDocument(context, resourceMetadata, place)
     if (document !== undefined) return protectedResource(context, document)
   }
   return undefined
@@ -107,7 +135,7 @@ export async function discoverAuthorizationServer(
       ? [oauth, `${origin}${openid}`]
       : [`${oauth}${path}`, `${origin}${openid}${path}`, `${origin}${path}${openid}`]
   for (const place of places) {
-    const document = await readDocument(context, 'the authorization server metadata', place)
+    const document = await readDocument(context, serverMetadata, place)
     if (document === undefined) continue
     const own = document['issuer']
     // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
@@ -202,7 +230,7 @@ async function readDocument(
   const url = checkEndpoint(what, place, context)
   const init = { method: 'GET', headers: { Accept: 'application/json' } }
   const response = await fetchEndpoint(what, url, init, documentBounds, context).catch(
-    asDiscoveryError,
+    (error: unknown) => documentFailed(what, url, context, error),
   )
   const { status } = response
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
@@ -220,10 +248,29 @@ async function readDocument(
   })
 }
 
-function asDiscoveryError(error: unknown): never {
-  if (!isCredentialError(error) || error instanceof DiscoveryError) throw error
-  const { message, status } = error
-  throw new DiscoveryError(message, status === undefined ? {} : { status })
+/** Names the server that a document did not come from. */
+function documentFailed(
+  what: string,
+  { host, origin }: URL,
+  { resource, signal }: EndpointContext,
+  error: unknown,
+): never {
+  if (error instanceof DiscoveryError) throw error
+  if (isCredentialError(error)) {
+    const { message, status } = error
+    throw new DiscoveryError(message, status === undefined ? {} : { status })
+  }
+  const isLate = (error as { name?: unknown } | null)?.name === 'TimeoutError'
+  const cause = systemErrorCode(error)
+  if (signal.aborted || (!isLate && cause === undefined)) throw error
+  const isOwn = what === resourceMetadata && origin === resource.origin
+  const server = isOwn ? 'MCP server' : `server of ${what},`
+  const named = what === serverMetadata ? 'authorization server' : server
+  throw new CredentialError(
+    isLate ? 'timeout' : 'network',
+    `The ${named} ${host} ${isLate ? 'did not answer in time' : `cannot be reached (${cause})`}.`,
+    { resource, retryable: true, remedy: 'Check the network and the address.' },
+  )
 }
 
 function strings(value: unknown): readonly string[] | undefined {

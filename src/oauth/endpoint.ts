@@ -40,6 +40,8 @@ export interface Bounds {
 export const documentBounds: Omit<Bounds, 'signal'> = { seconds: 10, bytes: 256 * 1024 }
 /** The bounds of token responses and registrations. */
 export const tokenBounds: Omit<Bounds, 'signal'> = { seconds: 30, bytes: 1024 * 1024 }
+/** The bounds of the bodies of errors; what exceeds them is not read. */
+const errorBounds: Omit<Bounds, 'signal'> = { seconds: 3, bytes: 64 * 1024 }
 
 // Characters that a shell would act on. A browser is opened without one, but nothing honest needs them.
 const shellCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}]/u
@@ -123,7 +125,8 @@ async function checkResolution(what: string, url: URL, rules: EndpointRules): Pr
 }
 
 /**
- * Sends a request that follows no redirect, and reads the answer within bounds.
+ * Sends a request that follows no redirect, and reads the answer within bounds; of an error, as much as fits
+ * into them.
  *
  * @throws `CredentialError` with the code `invalid_response` when the answer is a redirect or too
  * long; otherwise what `fetch` throws, such as a `TimeoutError`.
@@ -142,7 +145,7 @@ export async function boundedFetch(
 async function readResponse(
   send: FetchLike,
   url: URL,
-  init: RequestInit,
+  init: RequestInit & { readonly signal: AbortSignal },
   bytes: number,
 ): Promise<Response> {
   const response = await send(url, { ...init, redirect: 'manual' })
@@ -155,7 +158,10 @@ async function readResponse(
       { status, remedy: 'Configure the URL that it leads to, if you trust it.' },
     )
   }
-  const body = await readBounded(response, url, bytes)
+  const body =
+    status >= 400
+      ? await readErrorBody(response, init.signal)
+      : await readBounded(response, url, bytes)
   const plain = new Headers(headers)
   plain.delete('content-encoding')
   plain.delete('content-length')
@@ -204,23 +210,53 @@ async function readBounded(
   url: URL,
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = response.body?.getReader()
   const chunks: Uint8Array[] = []
+  if (await readChunks(response.body?.getReader(), chunks, limit)) return joined(chunks)
+  throw new CredentialError(
+    'invalid_response',
+    `${resourceLabel(url)} answered with more than ${limit} bytes.`,
+  )
+}
+
+/** Reads as much of an error's body as arrives soon: its status says enough, and must not be lost with it. */
+async function readErrorBody(
+  response: Response,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  const reader = response.body?.getReader()
+  try {
+    await withTimeLimit(errorBounds.seconds * 1000, signal, (limited) =>
+      abortable(readChunks(reader, chunks, errorBounds.bytes), limited),
+    )
+  } catch (error) {
+    reader?.cancel().catch(() => {})
+    if (signal.aborted) throw error
+  }
+  return joined(chunks)
+}
+
+/** Reads until the end, or until there are more bytes than allowed; returns whether it was the end. */
+async function readChunks(
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+  chunks: Uint8Array[],
+  limit: number,
+): Promise<boolean> {
   let size = 0
   for (;;) {
     const { done, value } = (await reader?.read()) ?? { done: true }
-    if (done || value === undefined) break
+    if (done || value === undefined) return true
     size += value.byteLength
     if (size > limit) {
       await reader?.cancel()
-      throw new CredentialError(
-        'invalid_response',
-        `${resourceLabel(url)} answered with more than ${limit} bytes.`,
-      )
+      return false
     }
     chunks.push(value)
   }
-  const bytes = new Uint8Array(size)
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(chunks.reduce((size, { byteLength }) => size + byteLength, 0))
   let offset = 0
   for (const chunk of chunks) {
     bytes.set(chunk, offset)

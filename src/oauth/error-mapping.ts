@@ -1,25 +1,19 @@
 /**
  * Turns what openid-client throws into errors of ours.
  *
- * Its errors hold the raw responses of servers, tokens included, so none of them is passed on: only a
- * code, a status and a cleaned description are.
+ * Its errors hold the raw responses of servers, tokens included, so none of them is passed on: only a registered
+ * code and a status are, and what the server wrote in a property of its own.
  *
  * @module
  */
-import {
-  AuthorizationResponseError,
-  ClientError,
-  ResponseBodyError,
-  WWWAuthenticateChallengeError,
-} from 'openid-client'
+import { AuthorizationResponseError, ClientError, ResponseBodyError } from 'openid-client'
 import {
   CredentialError,
   type CredentialErrorOptions,
-  cleanText,
   isCredentialError,
   LoginRequiredError,
 } from '../errors.ts'
-import { parseRetryAfter } from '../retry-after.ts'
+import { EndpointError, errorKind, registeredCode } from './endpoint-answer.ts'
 
 /** Where an error happened. */
 export interface ErrorContext {
@@ -31,17 +25,7 @@ export interface ErrorContext {
   readonly interactive: boolean
 }
 
-/** Codes that mean that the grant is invalid, so that a repetition fails too. */
-const invalidGrantCodes: ReadonlySet<string> = new Set([
-  'invalid_grant',
-  'access_denied',
-  'expired_token',
-  'interaction_required',
-  'login_required',
-  'consent_required',
-])
-const passing: ReadonlySet<string> = new Set(['temporarily_unavailable', 'server_error'])
-
+const contactOperator = "Contact the server's operator."
 const remedies: Readonly<Record<string, string>> = {
   invalid_client:
     'Check the client id, its secret or key, and how the server wants clients to authenticate.',
@@ -52,18 +36,28 @@ const remedies: Readonly<Record<string, string>> = {
   invalid_request: 'Compare the parameters with what the server expects.',
 }
 
+/** The error answer beneath what was thrown; `undefined`: it is something else. */
+function endpointErrorOf(thrown: unknown): EndpointError | undefined {
+  if (thrown instanceof EndpointError) return thrown
+  if (thrown instanceof ResponseBodyError) {
+    // Only codes that are part of a flow reach openid-client, which may have no use for them.
+    const { status } = thrown
+    const code = registeredCode(thrown.error)
+    return new EndpointError(errorKind('token', status, code), { status, code })
+  }
+  const cause = thrown instanceof ClientError ? (thrown as { cause?: unknown }).cause : undefined
+  return cause instanceof EndpointError ? cause : undefined
+}
+
 /** Whether a server said that the grant which was sent is invalid. */
 export function isGrantRefused(error: unknown): boolean {
-  return error instanceof ResponseBodyError && refusedGrant(error.error, error.status)
+  return endpointErrorOf(error)?.kind === 'grant_refused'
 }
 
 /** Whether it is not known if the server acted on the request: its response was lost. */
 export function isOutcomeUnknown(error: unknown): boolean {
-  if (error instanceof ResponseBodyError || error instanceof WWWAuthenticateChallengeError) {
-    return false
-  }
+  if (endpointErrorOf(error) !== undefined || isCredentialError(error)) return false
   if (error instanceof AuthorizationResponseError) return false
-  if (isCredentialError(error)) return false
   const cause = error instanceof ClientError ? (error as { cause?: unknown }).cause : error
   if (cause instanceof TypeError) return !neverSent(cause)
   return (error as { code?: unknown } | null)?.code === 'OAUTH_TIMEOUT'
@@ -71,19 +65,28 @@ export function isOutcomeUnknown(error: unknown): boolean {
 
 /** Whether the same request may succeed in a moment: there was no response, or the server is busy. */
 export function isPassing(error: unknown): boolean {
-  if (isOutcomeUnknown(error)) return true
-  const { cause, response = cause } = error as { cause?: unknown; response?: unknown }
-  return response instanceof Response && (response.status >= 500 || response.status === 429)
+  return isOutcomeUnknown(error) || endpointErrorOf(error)?.kind === 'busy'
+}
+
+/** Seconds for which a server asks; `undefined`: it does not. */
+export function retryAfterOf(error: unknown): number | undefined {
+  return endpointErrorOf(error)?.details.retryAfter
 }
 
 /** Whether the server does not know the client, or not with this secret. */
 export function isClientRefused(error: unknown): boolean {
-  if (error instanceof WWWAuthenticateChallengeError) return true
-  return error instanceof ResponseBodyError && error.error === 'invalid_client'
+  return endpointErrorOf(error)?.kind === 'client_refused'
+}
+
+/** Whether the client is refused by the server itself: a bare 403 may come from a firewall before it. */
+export function isClientUnknown(error: unknown): boolean {
+  const answer = endpointErrorOf(error)
+  if (answer?.kind !== 'client_refused') return false
+  return answer.details.code === 'invalid_client' || answer.details.status === 401
 }
 
 /** Maps any thrown value. Errors that are not about OAuth are left to the manager. */
-export function toOAuthError(thrown: unknown, context: ErrorContext, now: number): unknown {
+export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
   if (isCredentialError(thrown)) return thrown
   const { provider, resource, issuer } = context
   const where: CredentialErrorOptions = { provider, resource }
@@ -91,26 +94,10 @@ export function toOAuthError(thrown: unknown, context: ErrorContext, now: number
     issuer === undefined ? `${resource.host} or its authorization server` : label(issuer)
   const unreachable = unreachableError(thrown, server, context)
   if (unreachable !== undefined) return unreachable
-  if (thrown instanceof ResponseBodyError) {
-    const { error, error_description: description, response } = thrown
-    const said = { code: registeredCode(error), description }
-    return responseError(context, server, said, response, now)
-  }
-  if (thrown instanceof WWWAuthenticateChallengeError) {
-    // How a token endpoint turns a client away (RFC 6749, section 5.2).
-    return toResponseError(thrown.response, context, now)
-  }
+  const answer = endpointErrorOf(thrown)
+  if (answer !== undefined) return toEndpointError(answer, context)
   if (thrown instanceof AuthorizationResponseError) {
-    const code = registeredCode(thrown.error)
-    if (passing.has(code)) {
-      const said = `${provider}: ${server} cannot log anybody in at the moment (${code}).`
-      return new CredentialError('server_error', said, { ...where, retryable: true })
-    }
-    return new LoginRequiredError(
-      'grant_rejected',
-      `${provider}: ${server} did not authorize the client (${code}).`,
-      { ...where, remedy: 'Log in again and agree to what the server asks.' },
-    )
+    return toAuthorizationError(thrown, server, context)
   }
   if (!(thrown instanceof ClientError)) return thrown
   const { code, cause } = thrown as { code?: string; cause?: unknown }
@@ -120,15 +107,12 @@ export function toOAuthError(thrown: unknown, context: ErrorContext, now: number
       retryable: true,
     })
   }
-  if (code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' && cause instanceof Response) {
-    return toResponseError(cause, context, now)
-  }
   // Where the library wraps what fetch threw, the manager knows how to read it.
   if (code === undefined && cause instanceof Error) return cause
   return new CredentialError(
     'invalid_response',
     `${provider}: the response of ${server} was not valid OAuth (${code ?? 'unknown'}).`,
-    { ...where, retryable: true, remedy: "Contact the server's operator." },
+    { ...where, retryable: true, remedy: contactOperator },
   )
 }
 
@@ -160,55 +144,73 @@ function unreachableError(
   return new CredentialError('timeout', `${provider}: ${server} did not answer in time.`, where)
 }
 
-/** Maps an answer that says nothing but its status. */
-export function toResponseError(
-  response: Response,
-  context: ErrorContext,
-  now: number,
-): CredentialError {
-  const server = context.issuer === undefined ? 'the authorization server' : label(context.issuer)
-  return responseError(context, server, { code: '', description: undefined }, response, now)
-}
-
-function responseError(
-  context: ErrorContext,
+/** Maps an error that the browser brought back (RFC 6749, section 4.1.2.1). */
+function toAuthorizationError(
+  { error, error_description: description }: AuthorizationResponseError,
   server: string,
-  { code, description }: { readonly code: string; readonly description: string | undefined },
-  { status, headers }: Response,
-  now: number,
+  { provider, resource }: ErrorContext,
 ): CredentialError {
-  const { provider, resource, interactive } = context
-  const retryAfter = parseRetryAfter(headers.get('Retry-After'), now)
-  const detail = description === undefined ? '' : `: ${cleanText(description)}`
-  const said = `${provider}: ${server} answered ${status}${code === '' ? '' : ` ${code}`}${detail}.`
-  const where: CredentialErrorOptions = { provider, resource, status }
-  if (status === 429 || status === 408 || status >= 500 || passing.has(code)) {
-    const kind = status === 429 ? 'rate_limited' : 'server_error'
-    const wait = retryAfter === undefined ? {} : { retryAfter }
-    return new CredentialError(kind, said, { ...where, ...wait, retryable: true })
+  const code = registeredCode(error)
+  const parts = [code === '' ? error : undefined, description]
+  const serverDescription = parts.filter((part) => part !== undefined && part !== '').join(': ')
+  const where = { provider, resource, serverDescription }
+  const cause = code === '' ? '' : ` (${code})`
+  if (errorKind('token', 400, code) === 'busy') {
+    const said = `${provider}: ${server} cannot log anybody in at the moment${cause}.`
+    return new CredentialError('server_error', said, { ...where, retryable: true })
   }
-  if (refusedGrant(code, status)) {
-    if (interactive) {
-      return new LoginRequiredError('grant_rejected', said, { ...where, remedy: 'Log in again.' })
+  const said = `${provider}: ${server} did not authorize the client${cause}.`
+  const remedy = 'Log in again and agree to what the server asks.'
+  return new LoginRequiredError('grant_rejected', said, { ...where, remedy })
+}
+
+/** Maps an error answer of an endpoint. */
+export function toEndpointError(
+  { kind, details }: EndpointError,
+  context: ErrorContext,
+): CredentialError {
+  const { provider, resource, interactive, issuer } = context
+  const { status, code, serverDescription, retryAfter, problem = code } = details
+  const known = issuer === undefined ? 'the authorization server' : label(issuer)
+  const server = details.host ?? known
+  const said = `${provider}: ${server} answered ${status}${problem === '' ? '' : ` ${problem}`}.`
+  const where: CredentialErrorOptions = { provider, resource, status, serverDescription }
+  switch (kind) {
+    case 'busy': {
+      const busyCode = status === 429 ? 'rate_limited' : 'server_error'
+      const wait = retryAfter === undefined ? {} : { retryAfter }
+      return new CredentialError(busyCode, said, { ...where, ...wait, retryable: true })
     }
-    const remedy = 'The grant has expired or is invalid; supply a new one.'
-    return new CredentialError(code === '' ? 'invalid_grant' : code, said, { ...where, remedy })
+    case 'grant_refused': {
+      if (interactive) {
+        const remedy = 'Log in again, with `login()` where the user is.'
+        return new LoginRequiredError('grant_rejected', said, { ...where, remedy })
+      }
+      const remedy = 'The grant has expired or is invalid; supply a new one.'
+      return new CredentialError(code || 'invalid_grant', said, { ...where, remedy })
+    }
+    case 'client_refused':
+      return refusedRequest('invalid_client', said, where)
+    case 'request_refused':
+      return refusedRequest(code || 'server_error', said, where)
+    case 'invalid': {
+      const { remedy = contactOperator } = details
+      return new CredentialError('invalid_response', said, { ...where, retryable: true, remedy })
+    }
+    default:
+      return kind satisfies never
   }
-  // A wrong secret is answered with a bare 401 or 403 by more than one large server.
-  const known =
-    code !== '' ? code : status === 401 || status === 403 ? 'invalid_client' : 'server_error'
-  const remedy = remedies[known]
-  return new CredentialError(known, said, { ...where, ...(remedy === undefined ? {} : { remedy }) })
 }
 
-/** Some servers answer an invalid refresh token with a 400 without a code. */
-function refusedGrant(code: string, status: number): boolean {
-  return invalidGrantCodes.has(code) || (status === 400 && code === '')
-}
-
-/** The server's code, if it has the form of one (RFC 6749, section 5.2); otherwise empty. */
-function registeredCode(error: unknown): string {
-  return typeof error === 'string' && /^[a-z][a-z0-9_.:/-]{0,63}$/.test(error) ? error : ''
+function refusedRequest(
+  code: string,
+  said: string,
+  where: CredentialErrorOptions,
+): CredentialError {
+  const missing = where.status === 404 || where.status === 405 || where.status === 410
+  const remedy =
+    remedies[code] ?? (missing ? 'Check the address of the endpoint.' : contactOperator)
+  return new CredentialError(code, said, { ...where, remedy })
 }
 
 function neverSent(error: TypeError): boolean {

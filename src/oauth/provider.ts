@@ -64,7 +64,7 @@ export function oauthProvider(
         const { resource } = context
         const issuer = server?.issuer
         const where = { provider: name, resource, issuer, interactive }
-        const error = toOAuthError(thrown, where, context.now())
+        const error = toOAuthError(thrown, where)
         throw server?.fromFallback === true ? fallbackFailed(error, name, resource) : error
       }
     },

@@ -7,7 +7,12 @@ import type { TokenEndpointResponse } from 'openid-client'
 import { CredentialError, LoginRequiredError } from '../errors.ts'
 import { pause } from '../waiting.ts'
 import type { Bound } from './bound.ts'
-import { isClientRefused, isGrantRefused, isOutcomeUnknown } from './error-mapping.ts'
+import {
+  isClientRefused,
+  isClientUnknown,
+  isGrantRefused,
+  isOutcomeUnknown,
+} from './error-mapping.ts'
 import { clientOf, type GrantResult, type GrantSession, loginRequired } from './grant.ts'
 import type { Connection } from './issuer-connection.ts'
 import type { OAuthOptions } from './options.ts'
@@ -62,7 +67,8 @@ export async function refresh(
   } catch (error) {
     if (isOutcomeUnknown(error)) throw outcomeUnknown(session)
     // A client that registered itself has a method; any other is for the application to correct.
-    if (method !== undefined && isClientRefused(error)) return discardClient()
+    if (method !== undefined && isClientUnknown(error)) return discardClient()
+    if (method !== undefined && isClientRefused(error) && mayReplace) return undefined
     if (!isGrantRefused(error)) throw error
     if (redemption.wasRepeated) throw rotationLost(session)
     if (mayReplace) return undefined

@@ -8,10 +8,10 @@ import * as oauth from 'oauth4webapi'
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
-import { parseRetryAfter } from '../retry-after.ts'
 import { type Bound, bind, openAt } from './bound-values.ts'
 import { chooseMethod, isSecretMethod, type SecretMethod } from './client-auth.ts'
 import { type EndpointContext, fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
+import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
 
 /** What a client that is not registered yet says about itself. */
 export interface ClientDescription {
@@ -166,22 +166,16 @@ export async function register(
   as: ServerMetadata,
   description: ClientDescription,
 ): Promise<RegisteredClient> {
-  const response = await oauth.dynamicClientRegistrationRequest(
-    as,
-    clientMetadata(as, description),
-    {
-      [oauth.allowInsecureRequests]: true,
-      [oauth.customFetch]: (url, init) =>
-        fetchEndpoint(
-          'registration_endpoint',
-          new URL(url),
-          init as RequestInit,
-          tokenBounds,
-          context,
-        ),
+  const metadata = clientMetadata(as, description)
+  const response = await oauth.dynamicClientRegistrationRequest(as, metadata, {
+    [oauth.allowInsecureRequests]: true,
+    [oauth.customFetch]: async (url, init) => {
+      const answer = await sendRegistration(context, new URL(url), init as RequestInit)
+      if (answer instanceof EndpointError) throw registrationFailed(context, provider, as, answer)
+      return answer
     },
-  )
-  const registered = await readRegistration(context, provider, as, response)
+  })
+  const registered = await readRegistration(as, response)
   const { clientId, clientSecret, method, secretExpiresAt } = registered
   const [redirectUri = ''] = description.redirectUris
   const record: CredentialRecord = {
@@ -218,25 +212,25 @@ function clientMetadata(
   }
 }
 
-/** Reads the response to a registration (RFC 7591, section 3.2). */
-async function readRegistration(
-  context: AcquireContext,
-  provider: string,
-  as: ServerMetadata,
-  response: Response,
-): Promise<RegisteredClient> {
-  const { status } = response
+async function sendRegistration(
+  context: AcquireContext & EndpointContext,
+  url: URL,
+  init: RequestInit,
+): Promise<Response | EndpointError> {
+  const response = await fetchEndpoint('registration_endpoint', url, init, tokenBounds, context)
+  const request = { endpoint: 'registration', url, init, now: context.now() } as const
+  return (await judgeAnswer(response, request)).result
+}
+
+/** Reads the response to a registration (RFC 7591, section 3.2), which has been checked. */
+async function readRegistration(as: ServerMetadata, response: Response): Promise<RegisteredClient> {
   const body = parseObject(await response.text()) ?? {}
   const { client_id: clientId, client_secret, client_secret_expires_at } = body
-  const isRegistered = (status === 201 || status === 200) && typeof clientId === 'string'
-  if (!isRegistered || clientId === '') {
-    throw registrationFailed(context, provider, as, response, body['error'])
-  }
   const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
   const { token_endpoint_auth_method: method } = body
   const expiry = Number(client_secret_expires_at)
   return {
-    clientId,
+    clientId: String(clientId),
     clientSecret:
       clientSecret === undefined ? undefined : bind('client secret', clientSecret, as.issuer),
     method: isSecretMethod(method)
@@ -247,25 +241,24 @@ async function readRegistration(
 }
 
 function registrationFailed(
-  { resource, now }: AcquireContext,
+  { resource }: AcquireContext,
   provider: string,
   { issuer }: ServerMetadata,
-  { status, headers }: Response,
-  error: unknown,
+  { kind, details }: EndpointError,
 ): CredentialError {
-  const isBusy = status === 429 || status >= 500
-  const serverCode =
-    typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'registration_failed'
+  const { status, retryAfter, problem, serverDescription } = details
+  const isBusy = kind === 'busy'
   const busyCode = status === 429 ? 'rate_limited' : 'server_error'
-  const code = isBusy ? busyCode : serverCode
-  const retryAfter = parseRetryAfter(headers.get('Retry-After'), now())
+  const code = isBusy ? busyCode : details.code || 'registration_failed'
+  const said = problem ?? code
   return new CredentialError(
     code,
-    `${provider}: ${new URL(issuer).host} did not register the client (${status} ${code}).`,
+    `${provider}: ${new URL(issuer).host} did not register the client (${status} ${said}).`,
     {
       provider,
       resource,
       status,
+      serverDescription,
       retryable: isBusy,
       ...(retryAfter === undefined ? {} : { retryAfter }),
       ...(isBusy ? {} : { remedy: 'Register the client by hand and pass its `clientId`.' }),

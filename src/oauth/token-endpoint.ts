@@ -8,7 +8,9 @@ import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { boundedFetch, isLoopbackHost, tokenBounds } from './endpoint.ts'
-import { toResponseError } from './error-mapping.ts'
+import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
+import { jsonProblem, parsedBody } from './endpoint-body.ts'
+import { toEndpointError } from './error-mapping.ts'
 import { OAuthCredential, tokenSetFrom, tokenSetOf } from './token.ts'
 
 type TokenEndpointOptions = Parameters<typeof tokenEndpoint>[0]
@@ -139,16 +141,21 @@ async function request(
   const bounds = { ...tokenBounds, signal: context.signal }
   const init = { method: 'POST', headers, body }
   const response = await boundedFetch(context.fetch, url, init, bounds)
-  if (!response.ok) {
-    const { resource } = context
+  const { now, resource } = context
+  const answered = { endpoint: 'custom', url, init, now: now() } as const
+  const { result } = await judgeAnswer(response, answered)
+  if (result instanceof EndpointError) {
     const where = { provider: name, resource, issuer: url.origin, interactive: false }
-    throw toResponseError(response, where, context.now())
+    throw toEndpointError(result, where)
   }
-  try {
-    return JSON.parse(await response.text())
-  } catch {
-    throw unusable(context, url, options)
-  }
+  const parsed = parsedBody(await result.text())
+  const problem = jsonProblem(parsed)
+  if (problem === undefined) return parsed.value
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: ${url.host} answered ${response.status} ${problem.problem}.`,
+    { provider: name, resource, status: response.status, ...problem },
+  )
 }
 
 async function readAll(

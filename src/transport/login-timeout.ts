@@ -31,7 +31,7 @@ export function withLoginTimeout<T>(
     port.detachAcquisition()
     const problem = `${provider}: there is still no credential after ${loginTimeoutMs / 1000} s.`
     const remedy =
-      'If a user is logging in, await `login()` of withCredentials() or authorizedFetch() before `connect()`.'
+      'If a user is logging in, await `login()` of withCredentials() or authorizedFetch() before `connect()`. If the browser shows an error about `redirect_uri`, register it.'
     const where = { provider, resource, tenant, retryable: true, remedy }
     return new LoginRequiredError('login_pending', problem, where)
   }

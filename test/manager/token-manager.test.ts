@@ -652,6 +652,26 @@ describe('keepFresh', () => {
     }
   })
 
+  test('the time limit of a login is an error that names login()', async () => {
+    vi.useFakeTimers()
+    try {
+      const provider: CredentialProvider = {
+        name: 'login',
+        interactive: true,
+        acquire: () => new Promise(() => {}),
+      }
+      const manager = new TokenManager(provider, { resource, acquireTimeout: 5, now: Date.now })
+      const wanted = expect(manager.credential()).rejects.toMatchObject({
+        code: 'timeout',
+        message: expect.stringMatching(/5 s\. Call `login\(\)`.*`acquireTimeout`/),
+      })
+      await vi.advanceTimersByTimeAsync(5000)
+      await wanted
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('the time limit of an acquisition is an error that says how long it was', async () => {
     vi.useFakeTimers()
     try {

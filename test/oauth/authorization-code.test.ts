@@ -307,6 +307,10 @@ describe('nobody comes back', () => {
     )
     expect(error).toMatchObject({ code: 'login_required', reason: 'no_credential' })
     expect(error.message).toContain('within 0.05 s')
+    expect(error.message).toContain('Call `login()` to try again.')
+    expect(error.message).toMatch(
+      /If the browser showed an error about `redirect_uri`.*http:\/\/127\.0\.0\.1:\d+\/callback/,
+    )
     expect(world.tokenRequests()).toEqual([])
     await expect(fetch(`http://127.0.0.1:${port}/callback`)).rejects.toThrow()
   })

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import { isCredentialError, withCredentials } from '../../src/index.ts'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { authorizedFetch, isCredentialError, withCredentials } from '../../src/index.ts'
 import { coversResource } from '../../src/oauth/discovery.ts'
 import {
   authorizationCode,
@@ -7,7 +7,13 @@ import {
   discover,
   privateKeyJwt,
 } from '../../src/oauth/index.ts'
-import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
+import {
+  type Answer,
+  oauthWorld,
+  type Script,
+  tokenAnswer,
+  type World,
+} from '../support/oauth-world.ts'
 
 const secret = { clientId: 'agent', clientSecret: 'client-secret-value' }
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
@@ -290,6 +296,89 @@ describe('changes at run time', () => {
   })
 })
 
+const unreachable = (which: 'MCP' | 'authorization', { mcp, issuer }: World) => ({
+  code: 'network',
+  retryable: true,
+  message: expect.stringContaining(
+    `The ${which} server ${new URL(which === 'MCP' ? mcp : issuer).host} cannot be reached (ECONNREFUSED)`,
+  ),
+})
+
+describe('a server that is down at the first login', () => {
+  test('is named when it is the MCP server', async () => {
+    const world = await oauthWorld()
+    const { manager } = authorizedFetch(authorizationCode(browser), { resource: world.url })
+    await world.mcpServer.close()
+    await expect(manager.login()).rejects.toMatchObject(unreachable('MCP', world))
+  })
+
+  test('is named when it is the authorization server', async () => {
+    const world = await oauthWorld()
+    const { manager } = authorizedFetch(authorizationCode(browser), { resource: world.url })
+    await world.authorizationServer.close()
+    await expect(manager.login()).rejects.toMatchObject(unreachable('authorization', world))
+  })
+
+  test('is named when it does not answer in time', async () => {
+    const world = await oauthWorld()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const silent: typeof fetch = async (input, init) => {
+      if (!String(input).startsWith(world.issuer)) return fetch(input, init)
+      return new Promise((_resolve, reject) => {
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason as Error))
+        vi.advanceTimersByTime(10_000)
+      })
+    }
+    await expect(discover(world.url, { fetch: silent })).rejects.toMatchObject({
+      code: 'timeout',
+      retryable: true,
+      message: expect.stringContaining(
+        `The authorization server ${new URL(world.issuer).host} did not answer in time`,
+      ),
+    })
+  })
+})
+
+describe('the challenge is asked for as the transport of the URL would', () => {
+  const place = '/.well-known/of-its-own'
+  /** Names its metadata in a challenge only, and gives that to one method only. */
+  const challenging = (path: string, method: string, other: Answer): Script => ({
+    path,
+    challenge: ({ mcp }) => `resource_metadata="${mcp}${place}"`,
+    resourceWellKnown: (at, { mcp, issuer }) =>
+      at === place
+        ? { body: { resource: `${mcp}${path}`, authorization_servers: [issuer] } }
+        : undefined,
+    bare: (request) => (request.method === method ? undefined : other),
+  })
+
+  test.each([
+    ['/sse', 'GET', { status: 404 }, ['GET']],
+    ['/v1/sse/', 'GET', { status: 404 }, ['GET']],
+    ['/mcp', 'POST', { status: 404 }, ['POST']],
+    ['/mcp', 'GET', { status: 405 }, ['POST', 'GET']],
+    ['/sse', 'POST', { status: 405 }, ['GET', 'POST']],
+  ])('%s, which challenges %s', async (path, method, other, expected) => {
+    const world = await oauthWorld(challenging(path, method, other))
+    expect((await discover(world.url)).issuer).toBe(world.issuer)
+    const asked = world.mcpServer.requests.filter(({ url }) => url === path)
+    expect(asked.map((request) => request.method)).toEqual(expected)
+    const get = asked.find((request) => request.method === 'GET')
+    if (get !== undefined) expect(get.headers.accept).toBe('text/event-stream')
+  })
+
+  test.each(['/sse', '/mcp'])('%s, whose event stream has no end', async (path) => {
+    const world = await oauthWorld({
+      path,
+      bare: () => ({ type: 'text/event-stream', body: 'event: endpoint\n\n', open: true }),
+    })
+    const { issuer } = await discover(world.url, { signal: AbortSignal.timeout(2000) })
+    expect(issuer).toBe(world.issuer)
+    await expect.poll(() => world.mcpServer.openAnswers()).toBe(0)
+  })
+})
+
 describe('discover()', () => {
   test('says what to configure, and sends nothing secret', async () => {
     const world = await oauthWorld({ resource: () => ({ scopes_supported: ['a', 'b'] }) })
@@ -310,14 +399,12 @@ describe('discover()', () => {
     })
   })
 
-  test('says that nothing can be reached', async () => {
+  test('names the server that cannot be reached', async () => {
     const world = await oauthWorld()
+    await world.authorizationServer.close()
+    await expect(discover(world.url)).rejects.toMatchObject(unreachable('authorization', world))
     await world.mcpServer.close()
-    await expect(discover(world.url)).rejects.toMatchObject({
-      code: 'network',
-      retryable: true,
-      message: expect.stringContaining('ECONNREFUSED'),
-    })
+    await expect(discover(world.url)).rejects.toMatchObject(unreachable('MCP', world))
   })
 
   test('refuses what is no URL', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { boundedFetch, checkEndpoint, isLoopbackHost } from '../../src/oauth/endpoint.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 
@@ -167,5 +167,31 @@ describe('boundedFetch', () => {
     await expect(boundedFetch(fetch, new URL(origin), {}, short)).rejects.toMatchObject({
       name: 'TimeoutError',
     })
+  })
+
+  test('an error whose body never ends is known by its status, and its connection is ended', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    let isCancelled = false
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('half of')),
+      cancel() {
+        isCancelled = true
+      },
+    })
+    const send = async () => new Response(body, { status: 400 })
+    const answer = boundedFetch(send, new URL('https://a.example'), {}, bounds)
+    await vi.advanceTimersByTimeAsync(3000)
+    const { status } = await answer
+    expect([status, await (await answer).text(), isCancelled]).toEqual([400, 'half of', true])
+  })
+
+  test('an error with a long body is not read to its end either, and known by its status', async () => {
+    const { origin } = await recordingOrigin((_request, response) => {
+      response.writeHead(400).end('x'.repeat(1_000_000))
+    })
+    const { status, body } = await boundedFetch(fetch, new URL(origin), {}, bounds)
+    expect(status).toBe(400)
+    expect((await new Response(body).text()).length).toBeLessThan(70_000)
   })
 })

@@ -160,7 +160,7 @@ describe('what one authorization server issued', () => {
   })
 
   test('row 34: a client registers at each authorization server, and keeps both registrations', async () => {
-    const register = (id: string): Script['register'] => {
+    const register = (id: string): NonNullable<Script['register']> => {
       return (body) => ({
         status: 201,
         body: { ...body, client_id: id, client_secret: `secret-${id}` },

@@ -1,18 +1,31 @@
+import type { ServerResponse } from 'node:http'
 import type { AuthorizedFetchOptions, CredentialProvider } from '../../src/index.ts'
 import { authorizedFetch } from '../../src/index.ts'
+import type { GrantServer } from './grant-server.ts'
 import { type RecordingOrigin, recordingOrigin, type SeenRequest } from './recording-origin.ts'
 
 /** What a scripted endpoint answers. */
 export interface Answer {
   readonly status?: number
   readonly headers?: Record<string, string>
+  /** The content type; `null`: none. Default `application/json`. */
+  readonly type?: string | null
+  /** Text or bytes as they are; anything else as JSON. Default `{}`. */
   readonly body?: unknown
+  /** Cuts the connection after the body, before the end of the answer. */
+  readonly cut?: boolean
+  /** Leaves the answer open after the body, as an event stream. */
+  readonly open?: boolean
 }
 
 type Params = URLSearchParams
 
 /** What differs from a well-behaved pair of servers. Functions get the servers' base URLs. */
 export interface Script {
+  /** A server that checks clients, redirects and tokens; without it, every request succeeds. */
+  readonly grants?: GrantServer
+  /** Metadata is published for OpenID Connect only. */
+  readonly openIdOnly?: boolean
   /** The path of the MCP server. Default `/mcp`. */
   readonly path?: string
   /** The path of the issuer. Default none. */
@@ -27,12 +40,16 @@ export interface Script {
   readonly resourceWellKnown?: (path: string, world: Bases) => Answer | undefined
   /** Parameters of the challenge. Default: none. */
   readonly challenge?: (world: Bases) => string
+  /** Replaces the parameters of an authorization request, such as by those that were pushed. */
+  readonly authorizeParameters?: (parameters: Params) => Params
   /** Changes the redirect that ends a login. */
   readonly redirect?: (target: URL, world: Bases) => void
   /** Answers a registration. */
   readonly register?: (body: Record<string, unknown>) => Answer
   /** Answers a token request; `undefined`: a new token. */
   readonly token?: (params: Params, count: number, request: SeenRequest) => Answer | undefined
+  /** Answers a request without a credential to the MCP server. Default: the challenge. */
+  readonly bare?: (request: SeenRequest, world: Bases) => Answer | undefined
   /** Answers an authorized request. Default 200. */
   readonly mcp?: (token: string, request: SeenRequest, world: Bases) => Answer | undefined
 }
@@ -66,18 +83,18 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
   let issued = 0
   const authorizationServer = await recordingOrigin((request, response) => {
     const url = new URL(request.url, bases.issuer)
-    const answer = (given: Answer) => {
-      const { status = 200, headers = {}, body = {} } = given
-      response.writeHead(status, { 'content-type': 'application/json', ...headers })
-      response.end(typeof body === 'string' ? body : JSON.stringify(body))
-    }
+    const answer = (given: Answer) => write(response, given)
     if (url.pathname.includes('/.well-known/')) {
       const scripted = script.wellKnown?.(url.pathname, bases)
       if (scripted !== undefined) return answer(scripted)
-      const place = `/.well-known/oauth-authorization-server${issuerPath}`
+      const kind =
+        script.openIdOnly === true ? 'openid-configuration' : 'oauth-authorization-server'
+      const place = `/.well-known/${kind}${issuerPath}`
       if (url.pathname !== place || script.wellKnown !== undefined) return answer({ status: 404 })
       return answer({ body: metadataOf(bases, script) })
     }
+    const granted = script.grants?.answer(url.pathname, request, bases.issuer)
+    if (granted !== undefined) return answer(granted)
     if (url.pathname.endsWith('/register')) {
       const body = JSON.parse(request.body) as Record<string, unknown>
       return answer(
@@ -85,9 +102,10 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
       )
     }
     if (url.pathname.endsWith('/authorize')) {
-      const target = new URL(url.searchParams.get('redirect_uri') ?? '')
+      const parameters = script.authorizeParameters?.(url.searchParams) ?? url.searchParams
+      const target = new URL(parameters.get('redirect_uri') ?? '')
       target.searchParams.set('code', 'code-1')
-      target.searchParams.set('state', url.searchParams.get('state') ?? '')
+      target.searchParams.set('state', parameters.get('state') ?? '')
       script.redirect?.(target, bases)
       return answer({ status: 302, headers: { location: target.href } })
     }
@@ -101,10 +119,7 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
   bases.issuer = `${authorizationServer.origin}${issuerPath}`
   const mcpServer = await recordingOrigin((request, response) => {
     const url = new URL(request.url, bases.mcp)
-    const answer = ({ status = 200, headers = {}, body = {} }: Answer) => {
-      response.writeHead(status, { 'content-type': 'application/json', ...headers })
-      response.end(typeof body === 'string' ? body : JSON.stringify(body))
-    }
+    const answer = (given: Answer) => write(response, given)
     if (url.pathname.startsWith('/.well-known/')) {
       const scripted = script.resourceWellKnown?.(url.pathname, bases)
       if (scripted !== undefined) return answer(scripted)
@@ -115,7 +130,12 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
       return answer({ body: { ...own, ...script.resource?.(bases) } })
     }
     const token = /^(?:Bearer|DPoP) (.+)$/.exec(request.headers.authorization ?? '')?.[1]
-    const refused = token === undefined ? { status: 401 } : script.mcp?.(token, request, bases)
+    const refused =
+      token === undefined
+        ? (script.bare?.(request, bases) ?? { status: 401 })
+        : script.grants?.accepts(token) === false
+          ? { status: 401 }
+          : script.mcp?.(token, request, bases)
     if (refused?.status !== 401) return answer(refused ?? {})
     const parameters = script.challenge?.(bases) ?? ''
     const header = parameters === '' ? 'Bearer' : `Bearer ${parameters}`
@@ -146,6 +166,21 @@ export async function oauthWorld(script: Script = {}): Promise<World> {
   }
 }
 
+function write(response: ServerResponse, answer: Answer): void {
+  const { status = 200, headers = {}, type = 'application/json', body = {}, cut = false } = answer
+  const isRaw = typeof body === 'string' || body instanceof Uint8Array
+  const bytes = isRaw ? Buffer.from(body) : Buffer.from(JSON.stringify(body))
+  const length = cut ? { 'content-length': String(bytes.length + 100) } : {}
+  response.writeHead(status, {
+    ...(type === null ? {} : { 'content-type': type }),
+    ...headers,
+    ...length,
+  })
+  if (answer.open === true) response.write(bytes)
+  else if (cut) response.write(bytes, () => response.destroy())
+  else response.end(bytes)
+}
+
 /** A well-formed token response. */
 export function tokenAnswer(count: number, more: Record<string, unknown> = {}): object {
   return { access_token: `access-${count}`, token_type: 'Bearer', expires_in: 3600, ...more }
@@ -161,6 +196,7 @@ function metadataOf(bases: Bases, script: Script): Record<string, unknown> {
     response_types_supported: ['code'],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    ...script.grants?.metadata(issuer),
     ...script.metadata?.(bases),
   }
 }

@@ -16,6 +16,8 @@ export interface SeenRequest {
 export interface RecordingOrigin {
   readonly origin: string
   readonly requests: SeenRequest[]
+  /** How many answers have not ended yet. */
+  openAnswers(): number
   /** Ends the server early. */
   close(): Promise<void>
 }
@@ -27,8 +29,13 @@ export async function recordingOrigin(
   answer: Answer = (_request, response) => response.end('{}'),
 ): Promise<RecordingOrigin> {
   const requests: SeenRequest[] = []
+  let open = 0
   const server = createServer((message, response) => {
     const chunks: Buffer[] = []
+    open += 1
+    response.once('close', () => {
+      open -= 1
+    })
     message.on('data', (chunk: Buffer) => chunks.push(chunk))
     message.on('end', () => {
       const { method = '', url = '', headers } = message
@@ -56,5 +63,5 @@ export async function recordingOrigin(
     })
   onTestFinished(close)
   const { port } = server.address() as AddressInfo
-  return { origin: `http://127.0.0.1:${port}`, requests, close }
+  return { origin: `http://127.0.0.1:${port}`, requests, openAnswers: () => open, close }
 }

@@ -56,7 +56,7 @@ describe('a request that needs a login', () => {
       reason: 'login_pending',
       retryable: true,
       message: expect.stringMatching(
-        /still no credential after 50 s.*`login\(\)` of withCredentials\(\) or authorizedFetch\(\) before `connect\(\)`/,
+        /still no credential after 50 s.*`login\(\)` of withCredentials\(\) or authorizedFetch\(\) before `connect\(\)`.*browser shows an error about `redirect_uri`/,
       ),
     })
     finish()

@@ -1,0 +1,246 @@
+/**
+ * What the answer of an authorization server's endpoint means.
+ *
+ * Servers send errors with an empty body, as a page of HTML or with a code of their own, so an answer is
+ * judged by its status first; its body only adds to that, whatever its content type.
+ *
+ * @module
+ */
+import { parseRetryAfter } from '../retry-after.ts'
+import { parseChallenges } from '../www-authenticate.ts'
+import { isObject } from './endpoint.ts'
+import { checkedBody, type EndpointKind, parsedBody } from './endpoint-body.ts'
+import { serverDescription } from './server-description.ts'
+
+/**
+ * What an error means: the server is `busy`; it refused the grant (`grant_refused`), the client
+ * (`client_refused`) or something else (`request_refused`); or the answer is no error, but unusable (`invalid`).
+ */
+export type EndpointErrorKind =
+  | 'busy'
+  | 'grant_refused'
+  | 'client_refused'
+  | 'request_refused'
+  | 'invalid'
+
+/** What is known of an error answer. */
+export interface EndpointErrorDetails {
+  /** The host that answered; `undefined`: that of the issuer. */
+  readonly host?: string | undefined
+  /** The HTTP status. */
+  readonly status: number
+  /** The registered code; empty: none, or one of the server's own. */
+  readonly code: string
+  /** Seconds that the server asks for. */
+  readonly retryAfter?: number | undefined
+  /** What the server wrote about it, which may be an attack; secrets of the request are not in it. */
+  readonly serverDescription?: string | undefined
+  /** What is wrong with an answer that is unusable, such as `with an empty body`. */
+  readonly problem?: string
+  /** What to do about that. */
+  readonly remedy?: string
+}
+
+/** An error answer. It stays inside this folder, where `error-mapping.ts` makes an error for users of it. */
+export class EndpointError extends Error {
+  /** The name of the class. */
+  override readonly name = 'EndpointError'
+  /** What it means. */
+  readonly kind: EndpointErrorKind
+  /** What is known of it. */
+  readonly details: EndpointErrorDetails
+
+  constructor(kind: EndpointErrorKind, details: EndpointErrorDetails) {
+    super(`An endpoint answered ${details.status} (${kind}).`)
+    this.kind = kind
+    this.details = details
+  }
+}
+
+/** The request that was answered. */
+export interface EndpointRequest {
+  readonly endpoint: EndpointKind
+  /** The endpoint's address. */
+  readonly url: URL
+  /** What was sent, so that nothing secret of it is shown. */
+  readonly init: RequestInit
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/** An answer that was judged. */
+export interface JudgedAnswer {
+  /** The answer as the protocol libraries accept it, or what it says instead. */
+  readonly result: Response | EndpointError
+  /** The refresh token of a token response, also when the rest of the response is invalid. */
+  readonly refreshToken: string | undefined
+}
+
+/** Codes that mean that the grant is refused, so that a repetition fails too (RFC 6749, RFC 8628, OpenID Connect). */
+const refusedGrantCodes: ReadonlySet<string> = new Set([
+  'invalid_grant',
+  'access_denied',
+  'expired_token',
+  'interaction_required',
+  'login_required',
+  'consent_required',
+  'account_selection_required',
+])
+
+/** Codes that pass. */
+const busyCodes: ReadonlySet<string> = new Set(['temporarily_unavailable', 'server_error'])
+
+/** Codes that are part of a flow, which the protocol libraries continue (RFC 8628; RFC 9449). */
+const flowCodes: ReadonlySet<string> = new Set([
+  'authorization_pending',
+  'slow_down',
+  'use_dpop_nonce',
+])
+
+/** The other registered codes (IANA, OAuth Extensions Error Registry), which keep their meaning. */
+const otherCodes: ReadonlySet<string> = new Set([
+  'invalid_client',
+  'invalid_request',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_response_type',
+  'unsupported_token_type',
+  'invalid_dpop_proof',
+  'invalid_authorization_details',
+  'invalid_request_object',
+  'invalid_request_uri',
+  'request_not_supported',
+  'request_uri_not_supported',
+  'insufficient_user_authentication',
+  'unmet_authentication_requirements',
+  'invalid_redirect_uri',
+  'invalid_client_metadata',
+  'invalid_software_statement',
+  'unapproved_software_statement',
+])
+
+/**
+ * A code that is registered; empty for any other value, which is text of the server.
+ *
+ * @see RFC 6749, section 5.2
+ */
+export function registeredCode(error: unknown): string {
+  if (typeof error !== 'string') return ''
+  const groups = [refusedGrantCodes, busyCodes, flowCodes, otherCodes]
+  return groups.some((codes) => codes.has(error)) ? error : ''
+}
+
+/**
+ * What an error answer means.
+ *
+ * | code | status | meaning |
+ * |---|---|---|
+ * | any | 408, 425, 429, 5xx | busy |
+ * | `temporarily_unavailable`, `server_error` | any | busy |
+ * | `invalid_grant`, `access_denied`, … | any | the grant is refused |
+ * | `invalid_client` | any | the client is refused |
+ * | another registered one | any | the request is refused, as the code says |
+ * | none, or home-made | 401, 403 | the client is refused |
+ * | none, or home-made | 400, 422 of a token endpoint | the grant is refused |
+ * | none, or home-made | otherwise | the request is refused |
+ *
+ * @param code - A registered code; empty: none.
+ */
+export function errorKind(
+  endpoint: EndpointKind,
+  status: number,
+  code: string,
+): Exclude<EndpointErrorKind, 'invalid'> {
+  const isBusy = status === 408 || status === 425 || status === 429 || status >= 500
+  if (isBusy || busyCodes.has(code)) return 'busy'
+  if (refusedGrantCodes.has(code)) return 'grant_refused'
+  if (code !== '') return code === 'invalid_client' ? 'client_refused' : 'request_refused'
+  if (status === 401 || status === 403) return 'client_refused'
+  const redeems = endpoint === 'token' || endpoint === 'custom'
+  // Some servers answer a dead refresh token with a bare 400.
+  return redeems && (status === 400 || status === 422) ? 'grant_refused' : 'request_refused'
+}
+
+/** Which endpoint a form is for, by its parameters: two endpoints may have one address. */
+export function endpointOf({ body }: RequestInit): EndpointKind {
+  const form = new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
+  if (form.has('grant_type')) return 'token'
+  if (form.has('token')) return 'revocation'
+  return form.has('response_type') ? 'pushed_authorization' : 'device_authorization'
+}
+
+/** Reads an answer to its end and judges it. */
+export async function judgeAnswer(
+  response: Response,
+  request: EndpointRequest,
+): Promise<JudgedAnswer> {
+  const { status } = response
+  const { endpoint, url } = request
+  // JSON is UTF-8, whatever the content type says (RFC 8259, section 8.1).
+  const text = await response.text()
+  const parsed = parsedBody(text)
+  const body = isObject(parsed.value) ? parsed.value : undefined
+  if (!response.ok) return withoutToken(errorAnswer(response, body, status, request))
+  // A few large servers send errors with status 200.
+  if (endpoint !== 'custom' && isErrorBody(body)) {
+    return withoutToken(errorAnswer(response, body, 400, request))
+  }
+  if (endpoint === 'revocation') return withoutToken(accepted(response, 200, ''))
+  const { text: usable, refreshToken, ...invalid } = checkedBody(endpoint, parsed)
+  if (usable === undefined) {
+    const details = { host: url.host, status, code: '', ...invalid }
+    return { result: new EndpointError('invalid', details), refreshToken }
+  }
+  const expected = endpoint === 'pushed_authorization' || endpoint === 'registration' ? 201 : 200
+  return { result: accepted(response, expected, usable), refreshToken }
+}
+
+function withoutToken(result: Response | EndpointError): JudgedAnswer {
+  return { result, refreshToken: undefined }
+}
+
+function isErrorBody(body: Record<string, unknown> | undefined): boolean {
+  if (typeof body?.['error'] !== 'string' || body['error'] === '') return false
+  const members = ['access_token', 'device_code', 'request_uri', 'client_id']
+  return !members.some((member) => body[member] !== undefined)
+}
+
+/** @param effective - The status that counts. */
+function errorAnswer(
+  response: Response,
+  body: Record<string, unknown> | undefined,
+  effective: number,
+  { endpoint, url, init, now }: EndpointRequest,
+): Response | EndpointError {
+  const { status, headers } = response
+  const code = registeredCode(body?.['error']) || challengedCode(headers)
+  const kind = errorKind(endpoint, effective, code)
+  if (flowCodes.has(code) && kind !== 'busy') {
+    return accepted(response, effective, JSON.stringify({ error: code }))
+  }
+  return new EndpointError(kind, {
+    host: url.host,
+    status,
+    code,
+    retryAfter: parseRetryAfter(headers.get('Retry-After'), now),
+    serverDescription: serverDescription(body, code, init),
+  })
+}
+
+/** The code of a server that says it in a challenge only. */
+function challengedCode(headers: Headers): string {
+  const challenges = parseChallenges(headers.get('WWW-Authenticate'))
+  return challenges
+    .map(({ parameters }) => registeredCode(parameters.get('error')))
+    .reduce((first, code) => first || code, '')
+}
+
+/** The same answer as the protocol libraries expect it: its status, its type, and no challenge. */
+function accepted({ headers: own }: Response, status: number, body: string): Response {
+  const headers = new Headers(own)
+  headers.delete('WWW-Authenticate')
+  headers.set('Content-Type', 'application/json')
+  return new Response(body, { status, headers })
+}

@@ -1,0 +1,164 @@
+/**
+ * The bodies of successful answers: repaired where that is safe, and otherwise described.
+ *
+ * @module
+ */
+import { isObject } from './endpoint.ts'
+
+/** The endpoints whose answers are judged; `custom`: one that follows no standard. */
+export type EndpointKind =
+  | 'token'
+  | 'device_authorization'
+  | 'pushed_authorization'
+  | 'revocation'
+  | 'registration'
+  | 'custom'
+
+/** A body as JSON, or what it is instead. */
+export interface ParsedBody {
+  readonly text: string
+  /** `undefined`: it is not JSON. */
+  readonly value: unknown
+}
+
+/** A body that can be used, or what is wrong with it. */
+export interface CheckedBody {
+  /** The body as the protocol libraries accept it; `undefined`: it cannot be used. */
+  readonly text?: string
+  /** The refresh token of a token response, also when the rest is invalid. */
+  readonly refreshToken: string | undefined
+  /** What is wrong, such as `with an empty body`. */
+  readonly problem?: string
+  /** What to do about it. */
+  readonly remedy?: string
+}
+
+const contactOperator =
+  'The server does not follow the OAuth standard; contact its operator, or check that the endpoint is the right one.'
+const checkNetwork =
+  'A proxy or a sign-in page of the network may have answered instead; check the network and the endpoint.'
+
+/** The members that each kind of answer must have. */
+const requiredMembers: Readonly<Record<EndpointKind, readonly string[]>> = {
+  token: ['access_token', 'token_type'],
+  device_authorization: ['device_code', 'user_code', 'verification_uri', 'expires_in'],
+  pushed_authorization: ['request_uri'],
+  registration: ['client_id'],
+  revocation: [],
+  custom: [],
+}
+
+/** Parses a body, whatever its content type. */
+export function parsedBody(text: string): ParsedBody {
+  // Response.text() has removed a byte order mark.
+  try {
+    return { text, value: JSON.parse(text) as unknown }
+  } catch {
+    return { text, value: undefined }
+  }
+}
+
+/** What is wrong with a body that should be JSON; `undefined`: it is. */
+export function jsonProblem({
+  text,
+  value,
+}: ParsedBody): Omit<CheckedBody, 'refreshToken'> | undefined {
+  if (value !== undefined) return undefined
+  const start = text.trimStart()
+  if (start === '') return { problem: 'with an empty body', remedy: contactOperator }
+  if (start.startsWith('<')) {
+    return { problem: 'with a page of HTML or XML instead of JSON', remedy: checkNetwork }
+  }
+  if (start.startsWith('{') || start.startsWith('[')) {
+    return {
+      problem: 'with JSON that is cut off or malformed',
+      remedy: 'Try again; if it stays so, contact the operator of the server.',
+    }
+  }
+  return { problem: 'with text that is not JSON', remedy: contactOperator }
+}
+
+/** Checks and repairs the body of a successful answer. */
+export function checkedBody(endpoint: EndpointKind, parsed: ParsedBody): CheckedBody {
+  const { text, value } = parsed
+  if (endpoint === 'custom') return { text, refreshToken: undefined }
+  const problem = jsonProblem(parsed)
+  if (problem !== undefined) return { ...problem, refreshToken: undefined }
+  if (!isObject(value)) {
+    const what = { problem: 'with JSON that is not an object', remedy: contactOperator }
+    return { ...what, refreshToken: undefined }
+  }
+  const body = repaired(endpoint, value)
+  const refreshToken = endpoint === 'token' ? body['refresh_token'] : undefined
+  const found = { refreshToken: typeof refreshToken === 'string' ? refreshToken : undefined }
+  const missing = requiredMembers[endpoint].find((member) => !isPresent(body[member]))
+  if (missing !== undefined) {
+    return { ...found, problem: `with no \`${missing}\``, remedy: contactOperator }
+  }
+  if (endpoint === 'token' && !isTokenType(body['token_type'])) {
+    const remedy = 'Tokens of other types cannot be sent by this library; contact the operator.'
+    return { ...found, problem: 'with a token that is neither Bearer nor DPoP', remedy }
+  }
+  return { ...found, text: JSON.stringify(body) }
+}
+
+function isPresent(value: unknown): boolean {
+  return typeof value === 'number' || (typeof value === 'string' && value !== '')
+}
+
+/** `N_A` stands for what an exchange returns that is no access token (RFC 8693, section 2.2.1). */
+function isTokenType(type: unknown): boolean {
+  return typeof type === 'string' && /^(?:bearer|dpop|n_a)$/i.test(type)
+}
+
+/** Repairs malformed members, so that they do not end a login. */
+function repaired(endpoint: EndpointKind, body: Record<string, unknown>): Record<string, unknown> {
+  switch (endpoint) {
+    case 'token':
+      return repairedToken(body)
+    case 'device_authorization':
+      return repairedDeviceAuthorization(body)
+    case 'pushed_authorization':
+      // The lifetime does not matter, because the request is used at once.
+      return { ...body, expires_in: seconds(body['expires_in']) || 60 }
+    case 'registration':
+    case 'revocation':
+    case 'custom':
+      return body
+    default:
+      return endpoint satisfies never
+  }
+}
+
+function repairedToken(body: Record<string, unknown>): Record<string, unknown> {
+  const { access_token, refresh_token, expires_in, scope, id_token: _unused, ...rest } = body
+  const isRefreshToken = typeof refresh_token === 'string' && /^[\x20-\x7e]+$/.test(refresh_token)
+  const lifetime = seconds(expires_in)
+  return {
+    ...rest,
+    ...(typeof access_token === 'string' ? { access_token } : {}),
+    ...(isRefreshToken ? { refresh_token } : {}),
+    ...(lifetime === undefined ? {} : { expires_in: Math.max(0, lifetime) }),
+    ...(typeof scope === 'string' ? { scope } : {}),
+  }
+}
+
+function repairedDeviceAuthorization(body: Record<string, unknown>): Record<string, unknown> {
+  const { interval, expires_in, user_code, verification_uri_complete: complete, ...rest } = body
+  const pauseSeconds = seconds(interval)
+  const lifetime = seconds(expires_in)
+  return {
+    ...rest,
+    ...(user_code === undefined ? {} : { user_code: String(user_code) }),
+    ...(pauseSeconds !== undefined && pauseSeconds > 0 ? { interval: pauseSeconds } : {}),
+    ...(lifetime === undefined ? {} : { expires_in: lifetime }),
+    ...(typeof complete === 'string' ? { verification_uri_complete: complete } : {}),
+  }
+}
+
+/** A number of seconds; some servers send it as text. */
+function seconds(value: unknown): number | undefined {
+  const isNumeric = typeof value === 'string' && /^-?\d{1,15}(?:\.\d+)?$/.test(value)
+  const number = isNumeric ? Number(value) : value
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined
+}

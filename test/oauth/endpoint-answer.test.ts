@@ -1,0 +1,377 @@
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { LoginRequiredError } from '../../src/index.ts'
+import {
+  authorizationCode,
+  clientCredentials,
+  deviceCode,
+  enterpriseManaged,
+  jwtBearer,
+  savedLogin,
+} from '../../src/oauth/index.ts'
+import { type Answer, type Script, tokenAnswer } from '../support/oauth-world.ts'
+import { storedClients } from '../support/stored-clients.ts'
+
+const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
+
+/** Error bodies that no specification knows; the status is the test's. */
+const bodies: readonly (readonly [string, Omit<Answer, 'status'>])[] = [
+  ['nothing, without a content type', { type: null, body: '' }],
+  ['nothing, as JSON', { body: '' }],
+  ['HTML', { type: 'text/html', body: '<html><h1>Error</h1></html>' }],
+  ['plain text', { type: 'text/plain', body: 'token is dead' }],
+  ['JSON as text/plain', { type: 'text/plain', body: '{"message":"dead"}' }],
+  ['a charset that it is not in', { type: 'application/json; charset=utf-16', body: '{"e":1}' }],
+  ['bytes of no charset', { body: new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x22]) }],
+  ['half of its JSON', { body: '{"error":"invalid_gr' }],
+  ['a connection that is cut', { body: '{"error":"invalid_gr', cut: true }],
+  ['a list', { body: ['invalid_grant'] }],
+  ['null', { body: 'null' }],
+  ['a number', { body: '7' }],
+  ['an object without a code', { body: { message: 'dead' } }],
+  ['a code that is an object', { body: { error: { code: 7 } } }],
+  ['the home-made code invalid_code', { body: { error: 'invalid_code' } }],
+  ['the home-made code scope_invalid', { body: { error: 'scope_invalid' } }],
+  ['the home-made code TOKEN-42 !', { body: { error: 'TOKEN-42 !' } }],
+  ['2 MB', { type: 'text/html', body: 'x'.repeat(2_000_000) }],
+  ['a challenge', { type: null, body: '', headers: { 'www-authenticate': 'Basic realm="x"' } }],
+]
+
+/** Issues a login with a refresh token; redeeming the latter is answered as told. */
+const refusingRefresh =
+  (answer: Answer): NonNullable<Script['token']> =>
+  (params, count) =>
+    params.get('grant_type') === 'refresh_token'
+      ? answer
+      : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
+
+describe.each(bodies)('an error answer with %s', (_what, body) => {
+  test('and status 400 to a refresh ends the login, and login() logs in again', async () => {
+    const token = refusingRefresh({ ...body, status: 400 })
+    const { world, clock, client } = await storedClients({ token })
+    const { send, call } = client(authorizationCode(browser))
+    await call()
+    clock.advance(3_700_000)
+
+    const error = await client(savedLogin()).failure()
+    expect(error).toBeInstanceOf(LoginRequiredError)
+    expect(error).toMatchObject({ reason: 'grant_rejected', status: 400, retryable: false })
+    await send.login()
+    expect((await call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(2)
+  })
+
+  test('and status 400 to an assertion is a refused grant, which is not sent again', async () => {
+    const { world, client } = await storedClients({ token: () => ({ ...body, status: 400 }) })
+    const { failure } = client(
+      jwtBearer({ clientId: 'job', issuer: world.issuer, assertion: 'platform-token' }),
+    )
+    expect(await failure()).toMatchObject({ code: 'invalid_grant', retryable: false })
+    expect(await failure()).toMatchObject({ code: 'invalid_grant' })
+    expect(world.tokenRequests()).toHaveLength(1)
+  })
+
+  test.each([401, 403])('and status %d means that the client is refused, once', async (status) => {
+    const { world, client } = await storedClients({ token: () => ({ ...body, status }) })
+    const { failure } = client(
+      clientCredentials({ clientId: 'a', clientSecret: 'wrong', issuer: world.issuer }),
+    )
+    const expected = { code: 'invalid_client', status, retryable: false }
+    for (let attempt = 0; attempt < 3; attempt += 1) expect(await failure()).toMatchObject(expected)
+    expect(world.tokenRequests()).toHaveLength(1)
+  })
+
+  test.each([
+    [429, 'rate_limited'],
+    [503, 'server_error'],
+  ])('and status %d keeps the time that the server asks for', async (status, code) => {
+    const headers = { ...body.headers, 'retry-after': '30' }
+    const { clock, client } = await storedClients({
+      token: refusingRefresh({ ...body, status, headers }),
+    })
+    await client(authorizationCode(browser)).call()
+    clock.advance(3_700_000)
+    expect(await client(savedLogin()).failure()).toMatchObject({
+      code,
+      status,
+      retryable: true,
+      retryAfter: 30,
+    })
+  })
+
+  test('and status 400 to a poll ends the login on another device', async () => {
+    const { client } = await storedClients({
+      metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+      token: (params) =>
+        params.has('device_code') ? { ...body, status: 400 } : { body: deviceAnswer },
+    })
+    const { failure } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }))
+    expect(await failure()).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
+  })
+
+  test.each([
+    [400, { code: 'registration_failed', retryable: false }],
+    [403, { code: 'registration_failed', retryable: false }],
+    [429, { code: 'rate_limited', retryable: true, retryAfter: 30 }],
+    [503, { code: 'server_error', retryable: true, retryAfter: 30 }],
+  ])('and status %d to a registration says so', async (status, expected) => {
+    const headers = { ...body.headers, 'retry-after': '30' }
+    const { client } = await storedClients({ register: () => ({ ...body, status, headers }) })
+    expect(await client(authorizationCode(browser)).failure()).toMatchObject(expected)
+  })
+
+  test.each([400, 401, 503])('and status %d to a revocation ends no logout', async (status) => {
+    const { client, store } = await storedClients({
+      metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
+      token: (params, count) =>
+        params.has('token')
+          ? { ...body, status }
+          : { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) },
+    })
+    const { send, call } = client(authorizationCode(browser))
+    await call()
+    expect(await send.logout()).toEqual({ revoked: false })
+    expect((await store.list()).filter((key) => !key.startsWith('registration'))).toEqual([])
+  })
+
+  test('and status 400 after a crash says that the new refresh token was lost', async () => {
+    const token = refusingRefresh({ ...body, status: 400 })
+    const { clock, client, store } = await storedClients({ token })
+    await client(authorizationCode(browser)).call()
+    const key = (await store.list()).find((name) => !name.startsWith('registration')) ?? ''
+    const record = await store.get(key)
+    if (record !== undefined) {
+      await store.set(key, { ...record, pending: { at: clock.now(), by: '7' } })
+    }
+    clock.advance(3_700_000)
+    expect(await client(savedLogin()).failure()).toMatchObject({ reason: 'rotation_lost' })
+  })
+})
+
+const deviceAnswer = {
+  device_code: 'device-1',
+  user_code: 'WDJB-MJHT',
+  verification_uri: 'http://127.0.0.1/activate',
+  expires_in: 600,
+  interval: 0.01,
+}
+
+test.each([
+  ['a page with status 403, as of a firewall,', { status: 403, type: 'text/html', body: '<p>no' }],
+  ['a page with status 503', { status: 503, type: 'text/html', body: '<p>no' }],
+  ['an answer that is not JSON', { status: 200, type: 'text/html', body: '<p>sign in' }],
+])('%s in place of a renewal costs no login and no registration', async (_what, answer) => {
+  let isUp = true
+  const { world, clock, client, store } = await storedClients({
+    token: (_params, count) =>
+      isUp ? { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) } : answer,
+  })
+  await client(authorizationCode(browser)).call()
+  const { call, failure } = client(savedLogin())
+  clock.advance(3_700_000)
+  isUp = false
+  expect((await failure()).code).not.toBe('login_required')
+  expect(await store.list()).toContain(`registration ${world.issuer}`)
+  isUp = true
+  clock.advance(61_000)
+  expect((await call()).status).toBe(200)
+  expect(world.logins()).toHaveLength(1)
+})
+
+test.each([401, 403])('login() logs in again after a bare %d to a refresh', async (status) => {
+  const { world, clock, client } = await storedClients({
+    token: refusingRefresh({ status, type: null, body: '' }),
+  })
+  const { send, call } = client(authorizationCode(browser))
+  await call()
+  clock.advance(3_700_000)
+  await send.login()
+  expect((await call()).status).toBe(200)
+  expect(world.logins()).toHaveLength(2)
+})
+
+test('an error names the server that answered, also where a grant takes two servers', async () => {
+  const idp = await storedClients({ token: () => ({ status: 400, body: '' }) })
+  const { world, client } = await storedClients()
+  const { failure } = client(
+    enterpriseManaged({
+      clientId: 'wiki',
+      clientSecret: 'x',
+      issuer: world.issuer,
+      identityProvider: { issuer: idp.world.issuer, clientId: 'agent', clientSecret: 'y' },
+      subjectToken: 'id-token',
+    }),
+  )
+  const { code, message } = await failure()
+  expect(code).toBe('invalid_grant')
+  expect(message).toContain(`${new URL(idp.world.issuer).host} answered 400`)
+  expect(message).not.toContain(new URL(world.issuer).host)
+})
+
+describe('a registered code', () => {
+  test.each([
+    'invalid_scope',
+    'invalid_request',
+    'invalid_target',
+    'unauthorized_client',
+    'unsupported_grant_type',
+    'invalid_client',
+  ])('%s keeps its meaning, whatever the content type and the status', async (error) => {
+    for (const status of [400, 401, 403, 200]) {
+      const token = refusingRefresh({ status, type: 'text/html', body: JSON.stringify({ error }) })
+      const { clock, client } = await storedClients({ token })
+      await client(authorizationCode({ ...browser, clientId: 'by-hand' })).call()
+      clock.advance(3_700_000)
+      expect(await client(savedLogin()).failure()).toMatchObject({ code: error, retryable: false })
+    }
+  })
+
+  test('invalid_grant means a refused grant with the status 403 too', async () => {
+    const token = refusingRefresh({ status: 403, body: { error: 'invalid_grant' } })
+    const { clock, client } = await storedClients({ token })
+    await client(authorizationCode(browser)).call()
+    clock.advance(3_700_000)
+    expect(await client(savedLogin()).failure()).toMatchObject({ reason: 'grant_rejected' })
+  })
+
+  test('authorization_pending and slow_down are waited for, also as text with status 200', async () => {
+    let polls = 0
+    const { client, world } = await storedClients({
+      metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+      token: (params, count) => {
+        if (!params.has('device_code')) return { type: 'text/html', body: deviceAnswer }
+        polls += 1
+        const pending = JSON.stringify({ error: 'authorization_pending' })
+        if (polls === 1) return { status: 200, type: 'text/plain', body: pending }
+        if (polls === 2) return { status: 403, type: null, body: pending }
+        return { body: tokenAnswer(count) }
+      },
+    })
+    const { call } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }))
+    expect((await call()).status).toBe(200)
+    expect(world.tokenRequests()).toHaveLength(4)
+  })
+
+  test('use_dpop_nonce is answered with the nonce, although the body is no JSON', async () => {
+    let asked = 0
+    const { client, world } = await storedClients({
+      token: () => {
+        asked += 1
+        if (asked > 1) return { body: tokenAnswer(asked, { token_type: 'DPoP' }) }
+        const headers = { 'dpop-nonce': 'n-1', 'www-authenticate': 'DPoP error="use_dpop_nonce"' }
+        return { status: 401, type: null, body: '', headers }
+      },
+    })
+    const { issuer } = world
+    const { call } = client(
+      clientCredentials({ clientId: 'a', clientSecret: 's', issuer, dpop: true }),
+    )
+    expect((await call()).status).toBe(200)
+    const proofs = world.authorizationServer.requests.map(({ headers }) => headers['dpop'])
+    const claims = String(proofs.at(-1)).split('.')[1] ?? ''
+    expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({ nonce: 'n-1' })
+  })
+})
+
+describe('a good answer is accepted', () => {
+  test.each<[string, Omit<Answer, 'body'>]>([
+    ['as text/html', { type: 'text/html' }],
+    ['as text/plain', { type: 'text/plain;charset=iso-8859-1' }],
+    ['as JSON of another charset', { type: 'application/json; charset=utf-16' }],
+    ['without a content type', { type: null }],
+    ['with status 201', { status: 201 }],
+    ['with a challenge', { headers: { 'www-authenticate': 'Bearer' } }],
+  ])('%s', async (_what, manner) => {
+    const { client, world, clock } = await storedClients({
+      metadata: ({ issuer }) => ({
+        pushed_authorization_request_endpoint: `${issuer}/par/token`,
+        require_pushed_authorization_requests: true,
+      }),
+      authorizeParameters: (parameters) => (parameters.has('request_uri') ? pushed : parameters),
+      register: (body) => ({
+        ...manner,
+        status: 200,
+        body: JSON.stringify({ ...body, client_id: 'registered-1' }),
+      }),
+      token: (params, count) => {
+        if (params.has('response_type')) {
+          pushed = params
+          const body = JSON.stringify({ request_uri: 'urn:pushed:1', expires_in: 60 })
+          return { ...manner, body }
+        }
+        const body = JSON.stringify(tokenAnswer(count, { refresh_token: `r-${count}` }))
+        return { ...manner, body: `\ufeff${body}` }
+      },
+    })
+    let pushed = new URLSearchParams()
+    const { call } = client(authorizationCode(browser))
+    expect((await call()).status).toBe(200)
+    clock.advance(3_700_000)
+    expect((await call()).status).toBe(200)
+    expect(world.tokenRequests().at(-1)).toMatchObject({ refresh_token: 'r-2' })
+  })
+})
+
+describe('an answer with status 200 that cannot be used', () => {
+  const unusable: readonly (readonly [string, Answer, RegExp])[] = [
+    ['nothing', { type: null, body: '' }, /an empty body/],
+    ['HTML', { type: 'text/html', body: '<!doctype html><p>x' }, /a page of HTML.*proxy/],
+    ['half of its JSON', { body: '{"access_token":"super-secret' }, /JSON that is cut off/],
+    ['text', { body: 'access_token=super-secret' }, /text that is not JSON/],
+    ['a list', { body: '["super-secret"]' }, /JSON that is not an object/],
+    ['no token', { body: { token_type: 'Bearer' } }, /no `access_token`/],
+    ['no type', { body: { access_token: 'super-secret' } }, /no `token_type`/],
+    [
+      'another type',
+      { body: { access_token: 'super-secret', token_type: 'mac' } },
+      /neither Bearer nor DPoP/,
+    ],
+  ]
+
+  test.each(unusable)('with %s says what is wrong, and what to do', async (_what, answer, text) => {
+    const { client, world } = await storedClients({ token: () => answer })
+    const { failure } = client(
+      clientCredentials({ clientId: 'a', clientSecret: 'x', issuer: world.issuer }),
+    )
+    const error = await failure()
+    expect(error).toMatchObject({ code: 'invalid_response', status: 200 })
+    expect(error.message).toMatch(text)
+    expect(error.message).toContain(new URL(world.issuer).host)
+    expect(error.remedy).toBeDefined()
+    expect(inspect(error, { depth: 10 })).not.toContain('super-secret')
+  })
+
+  test('gives each cause a text of its own', async () => {
+    const texts = new Set<string>()
+    for (const [, answer] of unusable) {
+      const { client, world } = await storedClients({ token: () => answer })
+      const { issuer } = world
+      const provider = clientCredentials({ clientId: 'a', clientSecret: 'x', issuer })
+      const { message } = await client(provider).failure()
+      texts.add(message.replaceAll(new URL(issuer).host, 'host'))
+    }
+    expect(texts.size).toBe(unusable.length)
+  })
+
+  test('to a device login names the member that is missing', async () => {
+    for (const member of ['device_code', 'user_code', 'verification_uri', 'expires_in']) {
+      const { client } = await storedClients({
+        metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+        token: () => ({ body: { ...deviceAnswer, [member]: undefined } }),
+      })
+      const { failure } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }))
+      const error = await failure()
+      expect(error).toMatchObject({ code: 'invalid_response' })
+      expect(error.message).toContain(`no \`${member}\``)
+    }
+  })
+
+  test('to a registration names the client_id that is missing', async () => {
+    const { client } = await storedClients({
+      register: () => ({ status: 201, body: { client: 'x' } }),
+    })
+    const error = await client(authorizationCode(browser)).failure()
+    expect(error).toMatchObject({ code: 'registration_failed' })
+    expect(error.message).toContain('no `client_id`')
+  })
+})
