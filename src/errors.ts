@@ -104,14 +104,14 @@ export class CredentialError extends Error {
   constructor(code: CredentialErrorCode, message: string, options: CredentialErrorOptions = {}) {
     const { remedy } = options
     const text = remedy === undefined ? message : `${withFullStop(message)} ${remedy}`
-    super(text, options.cause === undefined ? undefined : { cause: options.cause })
+    super(printable(text), options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
     this.retryAfter = options.retryAfter
     this.resource = options.resource === undefined ? undefined : resourceLabel(options.resource)
     this.provider = options.provider
     this.tenant = options.tenant
-    this.remedy = remedy
+    this.remedy = remedy === undefined ? undefined : printable(remedy)
     this.status = options.status
     Object.defineProperty(this, brand, { value: true })
     Object.defineProperty(this, seamEscape, { value: true })
@@ -283,13 +283,25 @@ function isTokenLike(text: string): boolean {
   return text.length >= 32 || (/\p{L}/u.test(text) && /\p{N}/u.test(text))
 }
 
+// Unassigned and private characters are harmless; these act on a terminal, turn text around, or do not show.
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]+/gu
+
+/**
+ * Replaces each run of characters that control a terminal, change the direction of text or are invisible:
+ * what a server wrote may hold any of them.
+ *
+ * @param substitute - What stands in their place. Default: a space.
+ */
+export function printable(text: string, substitute = ' '): string {
+  return text.replace(unprintable, substitute)
+}
+
 /**
  * Makes foreign text fit to be shown: control characters and anything shaped like a token removed,
  * cut at 200 characters.
  */
 export function cleanText(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
-  const redacted = plain
+  const redacted = printable(text)
     .replace(/:\/\/[^\s/@]*@/g, '://')
     .replace(/([?&][^=\s&#]+)=[^\s&#'"]+/g, '$1=<redacted>')
     .replace(/(?<=\/)[^\s/?#'"<>]+/g, shortenSegment)

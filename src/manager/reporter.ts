@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from '../errors.ts'
 import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
 import { isObserved, publish } from './diagnostics.ts'
 
@@ -41,7 +42,7 @@ export class Reporter {
     if (this.#listener === undefined && !published) return
     const { tenant, ...source } = this.#source
     const event = {
-      ...details,
+      ...printableMembers(details),
       time: this.#now(),
       ...source,
       ...(tenant === undefined ? {} : { tenant }),
@@ -54,6 +55,15 @@ export class Reporter {
       // An observer must not change what happens.
     }
   }
+}
+
+/** Replaces what no terminal should receive: a member may be what a server wrote. */
+function printableMembers(details: object): object {
+  const clean = (value: unknown): unknown => {
+    if (typeof value === 'string') return printable(value)
+    return Array.isArray(value) ? value.map(clean) : value
+  }
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, clean(value)]))
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

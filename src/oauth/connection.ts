@@ -7,6 +7,7 @@ import * as client from 'openid-client'
 import type { AcquireContext, Secret } from '../credential.ts'
 import { toBase64 } from '../encoding.ts'
 import { CredentialError, resourceLabel } from '../errors.ts'
+import { validScopes } from '../scope.ts'
 import { type Bound, openAt } from './bound-values.ts'
 import { type ClientAuthentication, prepareClientAuth } from './client-auth.ts'
 import type { DpopSession } from './dpop.ts'
@@ -150,7 +151,7 @@ export function repairTokenResponse(text: string): {
     ...rest,
     ...(isToken ? { refresh_token } : {}),
     ...(seconds === undefined ? {} : { expires_in: seconds }),
-    ...(typeof scope === 'string' ? { scope } : {}),
+    ...(typeof scope === 'string' ? { scope: validScopes(scope).join(' ') } : {}),
   }
   return { text: JSON.stringify(repaired), refreshToken: isToken ? refresh_token : undefined }
 }

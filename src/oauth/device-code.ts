@@ -5,7 +5,7 @@
  */
 import type { TokenEndpointResponse } from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
 import { unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { isPassing } from './error-mapping.ts'
@@ -96,14 +96,14 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
 }
 
 async function showCode(
-  { context: { resource } }: GrantSession,
+  { context }: GrantSession,
   { onUserCode, allowPrivateNetwork = false }: DeviceCodeOptions,
   { shown }: PendingDeviceLogin,
 ): Promise<void> {
   const { verification_uri, verification_uri_complete, user_code, expires_in } = shown
-  const rules = { resource, allowPrivateNetwork }
+  const rules = { resource: context.resource, allowPrivateNetwork }
   await onUserCode({
-    userCode: user_code,
+    userCode: checkUserCode(context, user_code),
     verificationUri: checkEndpoint('verification_uri', verification_uri, rules),
     verificationUriComplete:
       verification_uri_complete === undefined
@@ -111,6 +111,16 @@ async function showCode(
         : checkEndpoint('verification_uri_complete', verification_uri_complete, rules),
     expiresIn: expires_in,
   })
+}
+
+/** Checks that a code can be shown and typed: a terminal obeys what else it may hold (RFC 8628, section 6.1). */
+function checkUserCode({ resource }: GrantSession['context'], code: string): string {
+  if (/^[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(code)) return code
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: the authorization server sent a user code that is too long or cannot be typed.`,
+    { provider: name, resource, remedy: "It was not shown. Contact the server's operator." },
+  )
 }
 
 /** Polls the token endpoint until the user has decided, half as often after each passing failure. */

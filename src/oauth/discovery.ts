@@ -5,7 +5,14 @@
  */
 import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
-import { DiscoveryError, isCredentialError, resourceLabel, shortenPath } from '../errors.ts'
+import {
+  DiscoveryError,
+  isCredentialError,
+  printable,
+  resourceLabel,
+  shortenPath,
+} from '../errors.ts'
+import { validScopes } from '../scope.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import {
   boundedFetch,
@@ -173,7 +180,7 @@ function protectedResource(
   document: Record<string, unknown>,
 ): ProtectedResource {
   const own = document['resource']
-  if (typeof own !== 'string' || !coversResource(own, resource)) {
+  if (!isUri(own) || !coversResource(own, resource)) {
     throw new DiscoveryError(
       `${resourceLabel(resource)} publishes metadata of another resource, ${quoted(own)}.`,
       { resource, remedy: 'Use the URL that the metadata names, if that is the server you mean.' },
@@ -186,10 +193,16 @@ function protectedResource(
       { resource },
     )
   }
+  if (!servers.every(isUri)) {
+    throw new DiscoveryError(
+      `${resourceLabel(resource)} publishes metadata that names an authorization server which is no URL.`,
+      { resource, remedy: "Nothing was sent to it. Contact the server's operator." },
+    )
+  }
   return {
     resource: own,
     authorizationServers: servers,
-    scopesSupported: strings(document['scopes_supported']),
+    scopesSupported: strings(document['scopes_supported'])?.flatMap(validScopes),
   }
 }
 
@@ -214,7 +227,7 @@ async function readDocument(
     })
   }
   const document = parseObject(await response.text())
-  if (document !== undefined) return document
+  if (document !== undefined) return printableDocument(document)
   throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
     resource: context.resource,
   })
@@ -226,14 +239,38 @@ function asDiscoveryError(error: unknown): never {
   throw new DiscoveryError(message, status === undefined ? {} : { status })
 }
 
+/** Deeper than any metadata. */
+const maxDepth = 16
+
+/** Replaces what no terminal should receive in all texts of a document: it is handed to the application. */
+function printableDocument(document: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  const members = Object.entries(document).map(([name, value]) => [
+    printable(name, '\ufffd'),
+    printableValue(value, depth),
+  ])
+  return Object.fromEntries(members) as Record<string, unknown>
+}
+
+function printableValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return printable(value, '\ufffd')
+  if (depth === maxDepth) return null
+  if (Array.isArray(value)) return value.map((item) => printableValue(item, depth + 1))
+  return isObject(value) ? printableDocument(value, depth + 1) : value
+}
+
+/** Whether a value has the characters of a URI (RFC 3986, section 2), and is absolute. */
+function isUri(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) && URL.canParse(value)
+}
+
 function strings(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
 }
 
-/** A foreign value for a message: short, quoted, and without a query. */
+/** An issuer or a resource of a server for a message: short, quoted, in plain characters, and without a query. */
 export function quoted(value: unknown): string {
   if (typeof value !== 'string') return 'no issuer or resource'
-  return JSON.stringify(
-    URL.canParse(value) ? shortenPath(value.split(/[?#]/)[0] ?? '').slice(0, 200) : '…',
-  )
+  const text = URL.canParse(value) ? shortenPath(value.split(/[?#]/)[0] ?? '').slice(0, 200) : '…'
+  // As it was written, because a slash or a capital may be all that differs.
+  return JSON.stringify(text.replace(/[^\x20-\x7e…]/gu, '\ufffd'))
 }

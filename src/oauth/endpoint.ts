@@ -41,15 +41,16 @@ export const documentBounds: Omit<Bounds, 'signal'> = { seconds: 10, bytes: 256 
 /** The bounds of token responses and registrations. */
 export const tokenBounds: Omit<Bounds, 'signal'> = { seconds: 30, bytes: 1024 * 1024 }
 
-// Characters that a shell would act on. A browser is opened without one, but nothing honest needs them.
-const shellCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}]/u
+// Characters that a shell or a terminal would act on, and what stands for them in a document that was
+// cleaned. A browser is opened without a shell, but nothing honest needs them.
+const refusedCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\ufffd]/u
 
 /**
  * Checks a URL that a server wrote, without contacting it.
  *
  * @param what - What the URL is for, such as `token_endpoint`.
  * @throws `DiscoveryError` when it is not https (or on this machine), carries a user name, holds
- * characters for a shell, or leads from a public server into a private network.
+ * characters for a shell or a terminal, or leads from a public server into a private network.
  */
 export function checkEndpoint(what: string, text: unknown, rules: EndpointRules): URL {
   if (typeof text !== 'string' || !URL.canParse(text)) {
@@ -63,7 +64,7 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
   if (url.username !== '' || url.password !== '') {
     throw refused(what, `${label} contains a user name or password`, rules)
   }
-  if (shellCharacters.test(text)) {
+  if (refusedCharacters.test(text)) {
     throw refused(what, `${label} contains characters that no endpoint needs`, rules)
   }
   if (!rules.allowPrivateNetwork && isPublicHost(rules.resource.hostname)) {

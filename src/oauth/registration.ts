@@ -228,8 +228,9 @@ async function readRegistration(
   const { status } = response
   const body = parseObject(await response.text()) ?? {}
   const { client_id: clientId, client_secret, client_secret_expires_at } = body
-  const isRegistered = (status === 201 || status === 200) && typeof clientId === 'string'
-  if (!isRegistered || clientId === '') {
+  // What a client identifier may consist of: RFC 6749, appendix A.1.
+  const isIdentifier = typeof clientId === 'string' && /^[\x20-\x7e]+$/.test(clientId)
+  if (!(status === 201 || status === 200) || !isIdentifier) {
     throw registrationFailed(context, provider, as, response, body['error'])
   }
   const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
