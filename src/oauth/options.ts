@@ -59,7 +59,10 @@ export interface OAuthOptions {
       }
   /** Further parameters of token requests, such as `audience`. */
   readonly parameters?: Readonly<Record<string, string>>
-  /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
+  /**
+   * Allow OAuth servers inside private networks. Default `false`: an MCP server may point to public addresses, to
+   * its own host, and to this machine if it is on it.
+   */
   readonly allowPrivateNetwork?: boolean
 }
 
