@@ -30,6 +30,7 @@ export type CredentialErrorCode =
   | 'private_address'
   | 'rate_limited'
   | 'redirect_refused'
+  | 'refused_by_policy'
   | 'registration_failed'
   | 'secret_unavailable'
   | 'server_error'

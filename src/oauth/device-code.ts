@@ -12,6 +12,7 @@ import { isPassing } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { checkPolicy, originsOf, scopesOf } from './policy.ts'
 import { oauthProvider } from './provider.ts'
 import { withUserTimeLimit } from './user-time-limit.ts'
 
@@ -84,6 +85,14 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
     throw unsupported(name, server, context, 'offers no login on another device', remedy)
   }
   const connection = await session.connect()
+  await checkPolicy(options.allow, context, {
+    type: 'authorization',
+    grantType: 'urn:ietf:params:oauth:grant-type:device_code',
+    issuer: server.issuer,
+    origins: originsOf(server.metadata.device_authorization_endpoint),
+    clientId: options.clientId,
+    scopes: scopesOf(session.scope),
+  })
   const login = await connection.beginDeviceLogin(session.parameters)
   await showCode(session, options, login)
   const response = await withUserTimeLimit(

@@ -25,6 +25,7 @@ import {
   parseObject,
 } from './endpoint.ts'
 import { checkAuthorizationEndpoint } from './own-endpoints.ts'
+import { checkPolicy } from './policy.ts'
 
 /** What an MCP server says about itself (RFC 9728, section 2). */
 export interface ProtectedResource {
@@ -114,7 +115,7 @@ export async function discoverAuthorizationServer(
       ? [oauth, `${origin}${openid}`]
       : [`${oauth}${path}`, `${origin}${openid}${path}`, `${origin}${path}${openid}`]
   for (const place of places) {
-    const document = await readDocument(context, 'the authorization server metadata', place)
+    const document = await readDocument(context, 'the authorization server metadata', place, issuer)
     if (document === undefined) continue
     const own = document['issuer']
     // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
@@ -211,8 +212,10 @@ async function readDocument(
   context: EndpointContext,
   what: string,
   place: string,
+  issuer?: string,
 ): Promise<Record<string, unknown> | undefined> {
   const url = checkEndpoint(what, place, context)
+  if (url.origin !== context.resource.origin) await allowDiscovery(context, url, issuer)
   const init = { method: 'GET', headers: { Accept: 'application/json' } }
   const response = await fetchEndpoint(what, url, init, documentBounds, context).catch(
     asDiscoveryError,
@@ -231,6 +234,23 @@ async function readDocument(
   throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
     resource: context.resource,
   })
+}
+
+function allowDiscovery(
+  context: EndpointContext,
+  { origin, href }: URL,
+  issuer: string | undefined,
+): Promise<void> {
+  const { allow, clientId } = context
+  const step = {
+    type: 'discovery',
+    issuer,
+    origins: [origin],
+    clientId,
+    scopes: [],
+    url: href,
+  } as const
+  return checkPolicy(allow, context, step)
 }
 
 function asDiscoveryError(error: unknown): never {

@@ -11,6 +11,7 @@ import type { FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
+import type { OAuthPolicy } from './policy.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
 export interface EndpointRules {
@@ -24,6 +25,10 @@ export interface EndpointRules {
 export interface EndpointContext extends EndpointRules {
   readonly fetch: FetchLike
   readonly signal: AbortSignal
+  /** The policy of the application. */
+  readonly allow?: OAuthPolicy | undefined
+  /** The client, as far as it is known before discovery. */
+  readonly clientId?: string | undefined
 }
 
 /** How much of an answer is read. */

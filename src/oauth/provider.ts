@@ -22,6 +22,7 @@ import {
 } from './grant.ts'
 import { IssuerChanges } from './issuer-changes.ts'
 import { bindOptions, type OAuthOptions, pinnedIssuer } from './options.ts'
+import { checkPolicy, scopesOf } from './policy.ts'
 import { canRefresh, refresh } from './refresh-grant.ts'
 import { revokeTokens } from './revocation.ts'
 import { type LocatedServer, locateIssuer, ServerLocator } from './server.ts'
@@ -127,8 +128,24 @@ async function refreshOrRun(
     }
   }
   if (isStepUp ? grant.widens === false : !mayRun) throw loginRequired(session, previous)
+  if (isStepUp) await allowStepUp(grant, session, previous)
   if (grant.interactive) changes.beginLogin(context, server.issuer, previous?.issuer)
   return credentialOf(session, await grant.run(session), session.scope)
+}
+
+function allowStepUp(
+  { options }: Grant,
+  { context, server, scope }: GrantSession,
+  previous: TokenSet | undefined,
+): Promise<void> {
+  return checkPolicy(options.allow, context, {
+    type: 'step_up',
+    issuer: server.issuer,
+    origins: [],
+    clientId: previous?.client.clientId ?? options.clientId,
+    scopes: scopesOf(scope),
+    granted: scopesOf(scopeFor(previous, server.issuer)),
+  })
 }
 
 /** The tokens of a record; `undefined` when they belong to another provider, client or authorization server. */

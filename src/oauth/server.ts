@@ -148,10 +148,10 @@ export async function locateIssuer(
 }
 
 function rulesOf(
-  { allowPrivateNetwork = false }: LocateOptions,
+  { allowPrivateNetwork = false, allow, clientId }: LocateOptions,
   { resource, fetch, signal }: LocateContext,
 ): EndpointContext {
-  return { resource, fetch, signal, allowPrivateNetwork }
+  return { resource, fetch, signal, allowPrivateNetwork, allow, clientId }
 }
 
 function readMetadata(

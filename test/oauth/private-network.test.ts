@@ -1,7 +1,12 @@
 import dns from 'node:dns/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
-import { authorizationCode, clientCredentials, type OAuthOptions } from '../../src/oauth/index.ts'
+import {
+  allowOnly,
+  authorizationCode,
+  clientCredentials,
+  type OAuthOptions,
+} from '../../src/oauth/index.ts'
 
 const publicResource = 'https://mcp.example.com/mcp'
 const resource = publicResource
@@ -172,6 +177,16 @@ describe('a private MCP server', () => {
     const allowed = await leadsTo(own, endpoint, { allowPrivateNetwork: true })
     expect(allowed.outcome).toBe(200)
     expect(allowed.asked).toHaveLength(1)
+  })
+
+  test('may point to the one that the policy lists, and to no other', async () => {
+    const own = 'https://mcp.intra/mcp'
+    const allow = allowOnly({ issuers: [issuer], origins: ['https://login.intra'] })
+    const options = { allowPrivateNetwork: true, allow }
+    expect((await leadsTo(own, 'https://login.intra', options)).outcome).toBe(200)
+    const { outcome, asked } = await leadsTo(own, 'https://10.0.0.1', options)
+    expect(outcome).toMatchObject({ code: 'refused_by_policy' })
+    expect(asked).toEqual([])
   })
 })
 
