@@ -13,6 +13,8 @@ export interface EventSource {
   readonly provider: string
   /** The key of the selector that chose the provider, where there is one. */
   readonly tenant: string | undefined
+  /** The account, where the options name one. */
+  readonly account: string | undefined
 }
 
 /** Adds to an event when, where and by whom, and hands it on. */
@@ -40,12 +42,13 @@ export class Reporter {
   emit(details: CredentialEventDetails): void {
     const published = isObserved()
     if (this.#listener === undefined && !published) return
-    const { tenant, ...source } = this.#source
+    const { tenant, account, ...source } = this.#source
     const event = {
       ...printableMembers(details),
       time: this.#now(),
       ...source,
       ...(tenant === undefined ? {} : { tenant }),
+      ...(account === undefined ? {} : { account }),
     } as CredentialEvent
     if (published) publish(event)
     try {

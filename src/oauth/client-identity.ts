@@ -56,12 +56,15 @@ export async function identifyClient(
     clientId: undefined,
     scopes: scopesOf(scope),
   })
-  return register({ ...context, allowPrivateNetwork }, name, metadata, {
+  const registered = await register({ ...context, allowPrivateNetwork }, name, metadata, {
     clientName,
     redirectUris: [redirectUri],
     grantTypes: ['authorization_code', 'refresh_token'],
     scope,
   })
+  const { clientId: newId } = registered
+  context.emit?.({ type: 'client_registered', issuer: metadata.issuer, clientId: newId })
+  return registered
 }
 
 /** All scopes that may be requested later: a client that registered for fewer could never step up. */

@@ -14,6 +14,7 @@ import {
 } from '../errors.ts'
 import { validScopes } from '../scope.ts'
 import { parseChallenges } from '../www-authenticate.ts'
+import { auditDocument } from './document-audit.ts'
 import {
   boundedFetch,
   checkEndpoint,
@@ -87,8 +88,12 @@ export async function discoverProtectedResource(
   const places = path === '' ? [wellKnown] : [`${wellKnown}${path}`, wellKnown]
   if (named !== undefined) places.unshift(named)
   for (const place of places) {
-    const document = await readDocument(context, 'resource_metadata', place)
-    if (document !== undefined) return protectedResource(context, document)
+    const details = { document: 'resource_metadata', url: place } as const
+    const found = await auditDocument(context, details, async () => {
+      const document = await readDocument(context, 'resource_metadata', place)
+      return document === undefined ? undefined : protectedResource(context, document)
+    })
+    if (found !== undefined) return found
   }
   return undefined
 }
@@ -115,24 +120,43 @@ export async function discoverAuthorizationServer(
       ? [oauth, `${origin}${openid}`]
       : [`${oauth}${path}`, `${origin}${openid}${path}`, `${origin}${path}${openid}`]
   for (const place of places) {
-    const document = await readDocument(context, 'the authorization server metadata', place, issuer)
-    if (document === undefined) continue
-    const own = document['issuer']
-    // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
-    if (own !== issuer && (acceptIssuer === undefined || own !== acceptIssuer)) {
-      throw new DiscoveryError(
-        `The authorization server ${quoted(issuer)} publishes metadata of ${quoted(own)}.`,
-        {
-          resource: context.resource,
-          remedy:
-            'If you trust it, set `issuer` to the first and `acceptIssuer` to the second, exactly so.',
-        },
+    const details = { document: 'server_metadata', url: place, issuer } as const
+    const found = await auditDocument(context, details, async () => {
+      const document = await readDocument(
+        context,
+        'the authorization server metadata',
+        place,
+        issuer,
       )
-    }
-    checkMetadata(context, document)
-    return document as unknown as ServerMetadata
+      return document === undefined
+        ? undefined
+        : serverMetadata(context, document, issuer, acceptIssuer)
+    })
+    if (found !== undefined) return found
   }
   return undefined
+}
+
+function serverMetadata(
+  context: EndpointContext,
+  document: Record<string, unknown>,
+  issuer: string,
+  acceptIssuer: string | undefined,
+): ServerMetadata {
+  const own = document['issuer']
+  // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
+  if (own !== issuer && (acceptIssuer === undefined || own !== acceptIssuer)) {
+    throw new DiscoveryError(
+      `The authorization server ${quoted(issuer)} publishes metadata of ${quoted(own)}.`,
+      {
+        resource: context.resource,
+        remedy:
+          'If you trust it, set `issuer` to the first and `acceptIssuer` to the second, exactly so.',
+      },
+    )
+  }
+  checkMetadata(context, document)
+  return document as unknown as ServerMetadata
 }
 
 /**

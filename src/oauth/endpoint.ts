@@ -7,7 +7,7 @@
  * @module
  */
 import ipaddr from 'ipaddr.js'
-import type { FetchLike } from '../credential.ts'
+import type { AcquireContext, FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
@@ -25,6 +25,8 @@ export interface EndpointRules {
 export interface EndpointContext extends EndpointRules {
   readonly fetch: FetchLike
   readonly signal: AbortSignal
+  /** Reports events. */
+  readonly emit?: AcquireContext['emit'] | undefined
   /** The policy of the application. */
   readonly allow?: OAuthPolicy | undefined
   /** The client, as far as it is known before discovery. */
