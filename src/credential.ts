@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AuditEvent } from './audit-events.ts'
 
 /**
  * A secret value, or a function that reads it when it is needed, so that a rotated secret is picked
@@ -222,6 +223,8 @@ export interface AcquireContext {
    * that brought it turned out to be unusable. The next acquisition gets it as its `previous`.
    */
   salvage(credential: Credential): void
+  /** Reports what an auditor wants to know. Absent: nobody listens. */
+  readonly emit?: (event: AuditEvent) => void
   /**
    * The provider's own records besides the credential, such as client registrations. They live as
    * long as the store, or as the manager when there is none.

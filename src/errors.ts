@@ -30,6 +30,7 @@ export type CredentialErrorCode =
   | 'private_address'
   | 'rate_limited'
   | 'redirect_refused'
+  | 'refused_by_policy'
   | 'registration_failed'
   | 'secret_unavailable'
   | 'server_error'
@@ -111,7 +112,7 @@ export class CredentialError extends Error {
   constructor(code: CredentialErrorCode, message: string, options: CredentialErrorOptions = {}) {
     const { remedy } = options
     const text = remedy === undefined ? message : `${withFullStop(message)} ${remedy}`
-    super(text, options.cause === undefined ? undefined : { cause: options.cause })
+    super(printable(text), options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
     const { retryAfter, resource, provider, tenant, status, serverDescription } = options
@@ -120,7 +121,7 @@ export class CredentialError extends Error {
       resource: resource === undefined ? undefined : resourceLabel(resource),
       provider,
       tenant,
-      remedy,
+      remedy: remedy === undefined ? undefined : printable(remedy),
       status,
       serverDescription: (serverDescription && cleanText(serverDescription)) || undefined,
     }
@@ -297,12 +298,25 @@ function isTokenLike(text: string): boolean {
   return text.length >= 32 || (/\p{L}/u.test(text) && /\p{N}/u.test(text))
 }
 
+// Unassigned and private characters are harmless; these act on a terminal, turn text around, or do not show.
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]+/gu
+
+/**
+ * Replaces each run of characters that control a terminal, change the direction of text or are invisible:
+ * what a server wrote may hold any of them.
+ *
+ * @param substitute - What stands in their place. Default: a space.
+ */
+export function printable(text: string, substitute = ' '): string {
+  return text.replace(unprintable, substitute)
+}
+
 /**
  * Makes foreign text fit to be shown: control, format and bidirectional characters and anything shaped
  * like a token removed, cut at 200 characters.
  */
 export function cleanText(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Z}]+/gu, ' ')
+  const plain = printable(text).replace(/\p{Z}+/gu, ' ')
   const redacted = plain
     .replace(/:\/\/[^\s/@]*@/g, '://')
     .replace(/([?&][^=\s&#]+)=[^\s&#'"]+/g, '$1=<redacted>')

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AuditEvent } from './audit-events.ts'
 import type { AcquireContext } from './credential.ts'
 import type { CredentialErrorCode, LoginRequiredError, StoreError } from './errors.ts'
 
@@ -22,6 +23,7 @@ export type CredentialEvent = {
   /** The account, where the options name one. */
   readonly account?: string
 } & (
+  | AuditEvent
   | {
       /** A provider is asked for a credential. */
       readonly type: 'acquire_start'

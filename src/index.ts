@@ -5,6 +5,8 @@
  *
  * @module mcp-credentials
  */
+
+export type { AuditEvent } from './audit-events.ts'
 export type {
   AcquireContext,
   Challenge,

@@ -4,6 +4,8 @@
  * @module
  */
 
+const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
 /** Joins two scopes, each once, in the order in which they appear (RFC 6749, section 3.3). */
 export function scopeUnion(left: string | undefined, right: string): string {
   return [...new Set([...scopes(left), ...scopes(right)])].join(' ')
@@ -15,8 +17,12 @@ export function scopeCovers(granted: string | undefined, wanted: string): boolea
   return [...scopes(wanted)].every((scope) => held.has(scope))
 }
 
-// A credential of foreign code may have anything as its scope.
+/** The scopes in a text, without what is none (RFC 6749, section 3.3). */
+export function validScopes(text: unknown): string[] {
+  // A credential of foreign code may have anything as its scope.
+  return typeof text === 'string' ? text.split(' ').filter((scope) => scopeToken.test(scope)) : []
+}
+
 function scopes(text: unknown): Set<string> {
-  if (typeof text !== 'string') return new Set()
-  return new Set(text.split(' ').filter((scope) => scope !== ''))
+  return new Set(validScopes(text))
 }

@@ -41,7 +41,9 @@ export function createParts(
 ): ManagerParts {
   const { resource, now, random, onEvent } = options
   const label = resourceLabel(resource)
-  const reporter = new Reporter({ resource: label, provider: provider.name, tenant }, now, onEvent)
+  const account = options.account === 'default' ? undefined : options.account
+  const origin = { resource: label, provider: provider.name, tenant, account }
+  const reporter = new Reporter(origin, now, onEvent)
   const clock = monotonicClock(now, now !== Date.now)
   const serverClock = new ServerClock((correction) =>
     reporter.emit({ type: 'clock_offset', ...correction }),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from '../errors.ts'
 import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
 import { isObserved, publish } from './diagnostics.ts'
 
@@ -12,6 +13,8 @@ export interface EventSource {
   readonly provider: string
   /** The key of the selector that chose the provider, where there is one. */
   readonly tenant: string | undefined
+  /** The account, where the options name one. */
+  readonly account: string | undefined
 }
 
 /** Adds to an event when, where and by whom, and hands it on. */
@@ -39,12 +42,13 @@ export class Reporter {
   emit(details: CredentialEventDetails): void {
     const published = isObserved()
     if (this.#listener === undefined && !published) return
-    const { tenant, ...source } = this.#source
+    const { tenant, account, ...source } = this.#source
     const event = {
-      ...details,
+      ...printableMembers(details),
       time: this.#now(),
       ...source,
       ...(tenant === undefined ? {} : { tenant }),
+      ...(account === undefined ? {} : { account }),
     } as CredentialEvent
     if (published) publish(event)
     try {
@@ -54,6 +58,15 @@ export class Reporter {
       // An observer must not change what happens.
     }
   }
+}
+
+/** Replaces what no terminal should receive: a member may be what a server wrote. */
+function printableMembers(details: object): object {
+  const clean = (value: unknown): unknown => {
+    if (typeof value === 'string') return printable(value)
+    return Array.isArray(value) ? value.map(clean) : value
+  }
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [name, clean(value)]))
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -31,6 +31,7 @@ export class Source {
   readonly #serverClock: ServerClock
   readonly #records: AcquireContext['records']
   readonly #persistence: Persistence | undefined
+  readonly #reporter: Reporter
 
   constructor(
     provider: CredentialProvider,
@@ -42,6 +43,7 @@ export class Source {
     this.#provider = provider
     this.#options = options
     this.#serverClock = serverClock
+    this.#reporter = reporter
     const { account, resource, now } = options
     const store = options.store && guardStore(options.store)
     this.#records = store ?? memoryRecords()
@@ -209,6 +211,7 @@ export class Source {
       signal,
       commit,
       salvage,
+      emit: (event) => this.#reporter.emit(event),
       records: this.#records,
       now,
       serverNow: () => now() + this.#serverClock.offset,

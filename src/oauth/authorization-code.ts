@@ -16,6 +16,7 @@ import type { Connection, PendingLogin } from './issuer-connection.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { checkAuthorizationParameters, checkOwnEndpoint } from './own-endpoints.ts'
+import { checkPolicy, type OAuthPolicy, originsOf, scopesOf } from './policy.ts'
 import { oauthProvider } from './provider.ts'
 import {
   checkClientMetadataUrl,
@@ -206,6 +207,7 @@ async function authorize(
     redirectUri,
   }
   const pushed = server.metadata.require_pushed_authorization_requests === true
+  await allowLogin(session, options.allow, registered)
   context.signal.throwIfAborted()
   const url = await connection.authorizationUrl(login, pushed, {
     ...parameters,
@@ -216,6 +218,24 @@ async function authorize(
   const callback = await waitForCallback(session, { url, listener, onAuthorizationUrl, timeout })
   checkCallback(session, callback, login, requireIss)
   return redeemCode(session, connection, callback, login)
+}
+
+function allowLogin(
+  { context, server, scope }: GrantSession,
+  allow: OAuthPolicy | undefined,
+  { clientId }: RegisteredClient,
+): Promise<void> {
+  const { authorization_endpoint, pushed_authorization_request_endpoint } = server.metadata
+  const isPushed = server.metadata.require_pushed_authorization_requests === true
+  const pushed = isPushed ? pushed_authorization_request_endpoint : undefined
+  return checkPolicy(allow, context, {
+    type: 'authorization',
+    grantType: 'authorization_code',
+    issuer: server.issuer,
+    origins: originsOf(authorization_endpoint, pushed),
+    clientId,
+    scopes: scopesOf(scope),
+  })
 }
 
 async function redeemCode(

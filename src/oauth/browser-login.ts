@@ -55,10 +55,10 @@ async function showUrl(
   { url, listener, onAuthorizationUrl }: BrowserLogin,
   signal: AbortSignal,
 ): Promise<URL> {
-  const returned =
-    onAuthorizationUrl === undefined
-      ? await openBrowser(name, url)
-      : await onAuthorizationUrl(url, { signal })
+  if (onAuthorizationUrl === undefined && listener !== undefined) {
+    return openPage(name, listener, url)
+  }
+  const returned = await onAuthorizationUrl?.(url, { signal })
   if (typeof returned === 'string' || returned instanceof URL) {
     if (URL.canParse(returned)) return new URL(returned)
     throw new ConfigurationError(
@@ -73,20 +73,32 @@ async function showUrl(
   )
 }
 
-/** Opens the browser, and resolves when the program that opens it has succeeded. */
-async function openBrowser(name: string, url: URL): Promise<void> {
-  const { default: open } = await import('open')
-  try {
-    const opener = await open(url.href)
-    const status = await new Promise((resolve) => opener.once('exit', resolve))
-    if (status === 0) return
-  } catch {
-    // Reported below.
-  }
-  throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
-    provider: name,
-    remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
+/**
+ * Opens the browser with a page of the listener that leads on to the URL. Other users can read the command
+ * line of the program that opens it, and whoever has the URL can complete the login with an account of their
+ * own.
+ */
+async function openPage(name: string, listener: LoopbackListener, url: URL): Promise<URL> {
+  const page = listener.showOnce(url)
+  const { openBrowser } = await import('./opener.ts')
+  const opened = openBrowser(page.address).then((isOpen) => {
+    if (isOpen) return listener.callback
+    throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
+      provider: name,
+      remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
+    })
   })
+  const repeated = page.repeated.then(() => {
+    throw new LoginRequiredError(
+      'no_credential',
+      `${name}: the page that begins the login was requested twice, so another program on this machine may have read it. The login was given up.`,
+      {
+        provider: name,
+        remedy: 'Call `login()` again, or pass `onAuthorizationUrl` on a machine that others use.',
+      },
+    )
+  })
+  return Promise.race([opened, repeated])
 }
 
 /**

@@ -7,6 +7,7 @@ import type { ServerMetadata } from 'openid-client'
 import { scopeUnion } from '../scope.ts'
 import { unsupported } from './connection.ts'
 import type { GrantSession } from './grant.ts'
+import { checkPolicy, type OAuthPolicy, originsOf, scopesOf } from './policy.ts'
 import { type RegisteredClient, register, storedRegistration } from './registration.ts'
 
 /** What the options say about the client. */
@@ -15,6 +16,7 @@ export interface ClientIdentityOptions {
   readonly clientMetadataUrl?: string
   readonly clientName?: string
   readonly allowPrivateNetwork?: boolean
+  readonly allow?: OAuthPolicy
 }
 
 /**
@@ -45,13 +47,24 @@ export async function identifyClient(
     const remedy = 'Register a client there by hand, and pass its `clientId` with `issuer`.'
     throw unsupported(name, server, context, 'does not let clients register themselves', remedy)
   }
-  const { allowPrivateNetwork = false } = options
-  return register({ ...context, allowPrivateNetwork }, name, metadata, {
+  const { allowPrivateNetwork = false, allow } = options
+  const scope = registeredScope(session)
+  await checkPolicy(allow, context, {
+    type: 'registration',
+    issuer: metadata.issuer,
+    origins: originsOf(metadata.registration_endpoint),
+    clientId: undefined,
+    scopes: scopesOf(scope),
+  })
+  const registered = await register({ ...context, allowPrivateNetwork }, name, metadata, {
     clientName,
     redirectUris: [redirectUri],
     grantTypes: ['authorization_code', 'refresh_token'],
-    scope: registeredScope(session),
+    scope,
   })
+  const { clientId: newId } = registered
+  context.emit?.({ type: 'client_registered', issuer: metadata.issuer, clientId: newId })
+  return registered
 }
 
 /** All scopes that may be requested later: a client that registered for fewer could never step up. */

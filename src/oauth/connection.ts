@@ -12,7 +12,8 @@ import type { DpopSession } from './dpop.ts'
 import { fetchEndpoint, tokenBounds } from './endpoint.ts'
 import { EndpointError, endpointOf, judgeAnswer } from './endpoint-answer.ts'
 import { Connection } from './issuer-connection.ts'
-import type { BoundOAuthOptions, OAuthOptions } from './options.ts'
+import type { BoundOAuthOptions } from './options.ts'
+import { checkPolicy, requestStep } from './policy.ts'
 import type { RegisteredClient } from './registration.ts'
 import type { LocatedServer } from './server.ts'
 
@@ -24,6 +25,8 @@ export interface ConnectionParts {
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
+  /** The scope that tokens are asked for with. */
+  readonly scope: string | undefined
 }
 
 /**
@@ -54,7 +57,7 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   const tokenEndpoint =
     (usesAliases ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined) ??
     metadata.token_endpoint
-  const requests = new EndpointRequests(context, options, tokenEndpoint)
+  const requests = new EndpointRequests(parts, tokenEndpoint)
   // Every endpoint was checked before: what is not https is on this machine.
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
@@ -92,19 +95,13 @@ function checkAudience(
 
 /** The requests of one connection, and what is recorded of those to the token endpoint. */
 class EndpointRequests {
-  readonly #context: ConnectionParts['context']
-  readonly #allowPrivateNetwork: boolean
+  readonly #parts: ConnectionParts
   readonly #tokenEndpoint: string | undefined
   #sentAt: number | undefined
   #refreshToken: string | undefined
 
-  constructor(
-    context: ConnectionParts['context'],
-    { allowPrivateNetwork = false }: Pick<OAuthOptions, 'allowPrivateNetwork'>,
-    tokenEndpoint: string | undefined,
-  ) {
-    this.#context = context
-    this.#allowPrivateNetwork = allowPrivateNetwork
+  constructor(parts: ConnectionParts, tokenEndpoint: string | undefined) {
+    this.#parts = parts
     this.#tokenEndpoint = tokenEndpoint === undefined ? undefined : new URL(tokenEndpoint).href
   }
 
@@ -119,8 +116,12 @@ class EndpointRequests {
   }
 
   async send(url: URL, init: RequestInit): Promise<Response> {
-    const { fetch, resource, signal, now } = this.#context
-    const context = { fetch, resource, signal, allowPrivateNetwork: this.#allowPrivateNetwork }
+    const { server, registered, scope, options } = this.#parts
+    const { allowPrivateNetwork = false, allow } = options
+    const { fetch, resource, signal, now } = this.#parts.context
+    const context = { fetch, resource, signal, allowPrivateNetwork }
+    const step = requestStep(url, init.body, { server, clientId: registered.clientId, scope })
+    if (step !== undefined) await checkPolicy(allow, context, step)
     const isTokenRequest = url.href === this.#tokenEndpoint
     if (isTokenRequest) this.#sentAt = now()
     const response = await fetchEndpoint('its endpoint', url, init, tokenBounds, context)

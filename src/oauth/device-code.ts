@@ -5,13 +5,14 @@
  */
 import type { TokenEndpointResponse } from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
 import { unsupported } from './connection.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { isPassing, retryAfterOf } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { checkPolicy, originsOf, scopesOf } from './policy.ts'
 import { oauthProvider } from './provider.ts'
 import { withUserTimeLimit } from './user-time-limit.ts'
 
@@ -84,6 +85,14 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
     throw unsupported(name, server, context, 'offers no login on another device', remedy)
   }
   const connection = await session.connect()
+  await checkPolicy(options.allow, context, {
+    type: 'authorization',
+    grantType: 'urn:ietf:params:oauth:grant-type:device_code',
+    issuer: server.issuer,
+    origins: originsOf(server.metadata.device_authorization_endpoint),
+    clientId: options.clientId,
+    scopes: scopesOf(session.scope),
+  })
   const login = await connection.beginDeviceLogin(session.parameters)
   await showCode(session, options, login)
   const response = await withUserTimeLimit(
@@ -96,14 +105,14 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
 }
 
 async function showCode(
-  { context: { resource } }: GrantSession,
+  { context }: GrantSession,
   { onUserCode, allowPrivateNetwork = false }: DeviceCodeOptions,
   { shown }: PendingDeviceLogin,
 ): Promise<void> {
   const { verification_uri, verification_uri_complete, user_code, expires_in } = shown
-  const rules = { resource, allowPrivateNetwork }
+  const rules = { resource: context.resource, allowPrivateNetwork }
   await onUserCode({
-    userCode: user_code,
+    userCode: checkUserCode(context, user_code),
     verificationUri: checkEndpoint('verification_uri', verification_uri, rules),
     verificationUriComplete:
       verification_uri_complete === undefined
@@ -111,6 +120,16 @@ async function showCode(
         : checkEndpoint('verification_uri_complete', verification_uri_complete, rules),
     expiresIn: expires_in,
   })
+}
+
+/** Checks that a code can be shown and typed: a terminal obeys what else it may hold (RFC 8628, section 6.1). */
+function checkUserCode({ resource }: GrantSession['context'], code: string): string {
+  if (/^[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(code)) return code
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: the authorization server sent a user code that is too long or cannot be typed.`,
+    { provider: name, resource, remedy: "It was not shown. Contact the server's operator." },
+  )
 }
 
 /**

@@ -39,7 +39,10 @@ export async function discover(
     readonly fetch?: FetchLike
     /** Chooses among several authorization servers. Default: the first. */
     readonly selectIssuer?: (issuers: readonly string[]) => string
-    /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
+    /**
+     * Allow OAuth servers inside private networks. Default `false`: an MCP server may point to public addresses, to
+     * its own host, and to this machine if it is on it.
+     */
     readonly allowPrivateNetwork?: boolean
     /** Ends the discovery. */
     readonly signal?: AbortSignal

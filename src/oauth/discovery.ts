@@ -9,12 +9,15 @@ import {
   CredentialError,
   DiscoveryError,
   isCredentialError,
+  printable,
   resourceLabel,
   shortenPath,
   systemErrorCode,
 } from '../errors.ts'
+import { validScopes } from '../scope.ts'
 import { withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
+import { auditDocument } from './document-audit.ts'
 import {
   checkEndpoint,
   documentBounds,
@@ -25,6 +28,7 @@ import {
   parseObject,
 } from './endpoint.ts'
 import { checkAuthorizationEndpoint } from './own-endpoints.ts'
+import { checkPolicy } from './policy.ts'
 
 /** What an MCP server says about itself (RFC 9728, section 2). */
 export interface ProtectedResource {
@@ -107,8 +111,12 @@ export async function discoverProtectedResource(
   const places = path === '' ? [wellKnown] : [`${wellKnown}${path}`, wellKnown]
   if (named !== undefined) places.unshift(named)
   for (const place of places) {
-    const document = await readDocument(context, resourceMetadata, place)
-    if (document !== undefined) return protectedResource(context, document)
+    const details = { document: 'resource_metadata', url: place } as const
+    const found = await auditDocument(context, details, async () => {
+      const document = await readDocument(context, resourceMetadata, place)
+      return document === undefined ? undefined : protectedResource(context, document)
+    })
+    if (found !== undefined) return found
   }
   return undefined
 }
@@ -135,24 +143,38 @@ export async function discoverAuthorizationServer(
       ? [oauth, `${origin}${openid}`]
       : [`${oauth}${path}`, `${origin}${openid}${path}`, `${origin}${path}${openid}`]
   for (const place of places) {
-    const document = await readDocument(context, serverMetadata, place)
-    if (document === undefined) continue
-    const own = document['issuer']
-    // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
-    if (own !== issuer && (acceptIssuer === undefined || own !== acceptIssuer)) {
-      throw new DiscoveryError(
-        `The authorization server ${quoted(issuer)} publishes metadata of ${quoted(own)}.`,
-        {
-          resource: context.resource,
-          remedy:
-            'If you trust it, set `issuer` to the first and `acceptIssuer` to the second, exactly so.',
-        },
-      )
-    }
-    checkMetadata(context, document)
-    return document as unknown as ServerMetadata
+    const details = { document: 'server_metadata', url: place, issuer } as const
+    const found = await auditDocument(context, details, async () => {
+      const document = await readDocument(context, serverMetadata, place, issuer)
+      return document === undefined
+        ? undefined
+        : checkedMetadata(context, document, issuer, acceptIssuer)
+    })
+    if (found !== undefined) return found
   }
   return undefined
+}
+
+function checkedMetadata(
+  context: EndpointContext,
+  document: Record<string, unknown>,
+  issuer: string,
+  acceptIssuer: string | undefined,
+): ServerMetadata {
+  const own = document['issuer']
+  // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
+  if (own !== issuer && (acceptIssuer === undefined || own !== acceptIssuer)) {
+    throw new DiscoveryError(
+      `The authorization server ${quoted(issuer)} publishes metadata of ${quoted(own)}.`,
+      {
+        resource: context.resource,
+        remedy:
+          'If you trust it, set `issuer` to the first and `acceptIssuer` to the second, exactly so.',
+      },
+    )
+  }
+  checkMetadata(context, document)
+  return document as unknown as ServerMetadata
 }
 
 /**
@@ -201,7 +223,7 @@ function protectedResource(
   document: Record<string, unknown>,
 ): ProtectedResource {
   const own = document['resource']
-  if (typeof own !== 'string' || !coversResource(own, resource)) {
+  if (!isUri(own) || !coversResource(own, resource)) {
     throw new DiscoveryError(
       `${resourceLabel(resource)} publishes metadata of another resource, ${quoted(own)}.`,
       { resource, remedy: 'Use the URL that the metadata names, if that is the server you mean.' },
@@ -214,10 +236,16 @@ function protectedResource(
       { resource },
     )
   }
+  if (!servers.every(isUri)) {
+    throw new DiscoveryError(
+      `${resourceLabel(resource)} publishes metadata that names an authorization server which is no URL.`,
+      { resource, remedy: "Nothing was sent to it. Contact the server's operator." },
+    )
+  }
   return {
     resource: own,
     authorizationServers: servers,
-    scopesSupported: strings(document['scopes_supported']),
+    scopesSupported: strings(document['scopes_supported'])?.flatMap(validScopes),
   }
 }
 
@@ -226,8 +254,10 @@ async function readDocument(
   context: EndpointContext,
   what: string,
   place: string,
+  issuer?: string,
 ): Promise<Record<string, unknown> | undefined> {
   const url = checkEndpoint(what, place, context)
+  if (url.origin !== context.resource.origin) await allowDiscovery(context, url, issuer)
   const init = { method: 'GET', headers: { Accept: 'application/json' } }
   const response = await fetchEndpoint(what, url, init, documentBounds, context).catch(
     (error: unknown) => documentFailed(what, url, context, error),
@@ -242,7 +272,7 @@ async function readDocument(
     })
   }
   const document = parseObject(await response.text())
-  if (document !== undefined) return document
+  if (document !== undefined) return printableDocument(document)
   throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
     resource: context.resource,
   })
@@ -273,14 +303,55 @@ function documentFailed(
   )
 }
 
+function allowDiscovery(
+  context: EndpointContext,
+  { origin, href }: URL,
+  issuer: string | undefined,
+): Promise<void> {
+  const { allow, clientId } = context
+  const step = {
+    type: 'discovery',
+    issuer,
+    origins: [origin],
+    clientId,
+    scopes: [],
+    url: href,
+  } as const
+  return checkPolicy(allow, context, step)
+}
+
+/** Deeper than any metadata. */
+const maxDepth = 16
+
+/** Replaces what no terminal should receive in all texts of a document: it is handed to the application. */
+function printableDocument(document: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  const members = Object.entries(document).map(([name, value]) => [
+    printable(name, '\ufffd'),
+    printableValue(value, depth),
+  ])
+  return Object.fromEntries(members) as Record<string, unknown>
+}
+
+function printableValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return printable(value, '\ufffd')
+  if (depth === maxDepth) return null
+  if (Array.isArray(value)) return value.map((item) => printableValue(item, depth + 1))
+  return isObject(value) ? printableDocument(value, depth + 1) : value
+}
+
+/** Whether a value has the characters of a URI (RFC 3986, section 2), and is absolute. */
+function isUri(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) && URL.canParse(value)
+}
+
 function strings(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
 }
 
-/** A foreign value for a message: short, quoted, and without a query. */
+/** An issuer or a resource of a server for a message: short, quoted, in plain characters, and without a query. */
 export function quoted(value: unknown): string {
   if (typeof value !== 'string') return 'no issuer or resource'
-  return JSON.stringify(
-    URL.canParse(value) ? shortenPath(value.split(/[?#]/)[0] ?? '').slice(0, 200) : '…',
-  )
+  const text = URL.canParse(value) ? shortenPath(value.split(/[?#]/)[0] ?? '').slice(0, 200) : '…'
+  // As it was written, because a slash or a capital may be all that differs.
+  return JSON.stringify(text.replace(/[^\x20-\x7e…]/gu, '\ufffd'))
 }

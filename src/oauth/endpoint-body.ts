@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { validScopes } from '../scope.ts'
 import { isObject } from './endpoint.ts'
 
 /** The endpoints whose answers are judged; `custom`: one that follows no standard. */
@@ -99,7 +100,15 @@ export function checkedBody(endpoint: EndpointKind, parsed: ParsedBody): Checked
     const remedy = 'Tokens of other types cannot be sent by this library; contact the operator.'
     return { ...found, problem: 'with a token that is neither Bearer nor DPoP', remedy }
   }
+  if (endpoint === 'registration' && !isIdentifier(body['client_id'])) {
+    return { ...found, problem: 'with a malformed `client_id`', remedy: contactOperator }
+  }
   return { ...found, text: JSON.stringify(body) }
+}
+
+/** What a client identifier may consist of (RFC 6749, appendix A.1). */
+function isIdentifier(value: unknown): boolean {
+  return /^[\x20-\x7e]+$/.test(String(value))
 }
 
 function isPresent(value: unknown): boolean {
@@ -139,7 +148,7 @@ function repairedToken(body: Record<string, unknown>): Record<string, unknown> {
     ...(typeof access_token === 'string' ? { access_token } : {}),
     ...(isRefreshToken ? { refresh_token } : {}),
     ...(lifetime === undefined ? {} : { expires_in: Math.max(0, lifetime) }),
-    ...(typeof scope === 'string' ? { scope } : {}),
+    ...(typeof scope === 'string' ? { scope: validScopes(scope).join(' ') } : {}),
   }
 }
 

@@ -7,14 +7,15 @@
  * @module
  */
 import ipaddr from 'ipaddr.js'
-import type { FetchLike } from '../credential.ts'
+import type { AcquireContext, FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
+import type { OAuthPolicy } from './policy.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
 export interface EndpointRules {
-  /** The MCP server; a server on a public address must not send the client into a private network. */
+  /** The MCP server; it must not send the client to another host inside a private network. */
   readonly resource: URL
   /** Hosts and address ranges inside private networks are allowed. */
   readonly allowPrivateNetwork: boolean
@@ -24,6 +25,12 @@ export interface EndpointRules {
 export interface EndpointContext extends EndpointRules {
   readonly fetch: FetchLike
   readonly signal: AbortSignal
+  /** Reports events. */
+  readonly emit?: AcquireContext['emit'] | undefined
+  /** The policy of the application. */
+  readonly allow?: OAuthPolicy | undefined
+  /** The client, as far as it is known before discovery. */
+  readonly clientId?: string | undefined
 }
 
 /** How much of an answer is read. */
@@ -43,15 +50,16 @@ export const tokenBounds: Omit<Bounds, 'signal'> = { seconds: 30, bytes: 1024 * 
 /** The bounds of the bodies of errors; what exceeds them is not read. */
 const errorBounds: Omit<Bounds, 'signal'> = { seconds: 3, bytes: 64 * 1024 }
 
-// Characters that a shell would act on. A browser is opened without one, but nothing honest needs them.
-const shellCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}]/u
+// Characters that a shell or a terminal would act on, and what stands for them in a document that was
+// cleaned. A browser is opened without a shell, but nothing honest needs them.
+const refusedCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\ufffd]/u
 
 /**
  * Checks a URL that a server wrote, without contacting it.
  *
  * @param what - What the URL is for, such as `token_endpoint`.
  * @throws `DiscoveryError` when it is not https (or on this machine), carries a user name, holds
- * characters for a shell, or leads from a public server into a private network.
+ * characters for a shell or a terminal, or leads to another host inside a private network.
  */
 export function checkEndpoint(what: string, text: unknown, rules: EndpointRules): URL {
   if (typeof text !== 'string' || !URL.canParse(text)) {
@@ -65,21 +73,34 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
   if (url.username !== '' || url.password !== '') {
     throw refused(what, `${label} contains a user name or password`, rules)
   }
-  if (shellCharacters.test(text)) {
+  if (refusedCharacters.test(text)) {
     throw refused(what, `${label} contains characters that no endpoint needs`, rules)
   }
-  if (!rules.allowPrivateNetwork && isPublicHost(rules.resource.hostname)) {
-    const range = addressRange(url.hostname)
-    if (isLoopbackHost(url.hostname) || (range !== undefined && range !== 'unicast')) {
-      throw refused(
-        what,
-        `${label} leads from a public server into a private network`,
-        rules,
-        allowPrivate,
-      )
-    }
+  if (!mayLeadTo(url.hostname, rules)) {
+    const isPublic = zoneOf(rules.resource.hostname) === 'public'
+    const problem = isPublic
+      ? 'leads from a public server into a private network'
+      : 'leads to another host inside a private network'
+    throw refused(what, `${label} ${problem}`, rules, allowPrivate)
   }
   return url
+}
+
+/**
+ * Whether documents of the MCP server may lead to a host: any public one, the server's own, and this machine
+ * if the server is on it. Every other host inside a private network is for the application to allow.
+ */
+function mayLeadTo(host: string, { resource, allowPrivateNetwork }: EndpointRules): boolean {
+  const zone = zoneOf(host)
+  if (allowPrivateNetwork || zone === 'public') return true
+  if (withoutBrackets(host) === withoutBrackets(resource.hostname)) return true
+  return zone === 'loopback' && zoneOf(resource.hostname) === 'loopback'
+}
+
+/** Where a host or an address is, as far as it says itself; a name counts as public until it is looked up. */
+function zoneOf(host: string): 'public' | 'loopback' | 'private' {
+  if (isLoopbackHost(host)) return 'loopback'
+  return (addressRange(host) ?? 'unicast') === 'unicast' ? 'public' : 'private'
 }
 
 /**
@@ -90,8 +111,8 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
  * https leaves this machine, and whoever is at the private address has no certificate for that name.
  * `publicFetch` of `mcp-credentials/node` checks the connection itself.
  *
- * @throws `DiscoveryError` when the address is private and the MCP server itself is public;
- * otherwise what {@link boundedFetch} throws.
+ * @throws `DiscoveryError` when the address is that of another host inside a private network; otherwise what
+ * {@link boundedFetch} throws.
  */
 export async function fetchEndpoint(
   what: string,
@@ -108,17 +129,16 @@ export async function fetchEndpoint(
 }
 
 async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
-  const { resource } = rules
-  if (rules.allowPrivateNetwork || !isPublicHost(resource.hostname)) return
+  const { hostname } = url
   // The server itself was chosen by the application, wherever its name leads.
-  if (url.hostname === resource.hostname || addressRange(url.hostname) !== undefined) return
+  if (rules.allowPrivateNetwork || hostname === rules.resource.hostname) return
+  if (addressRange(hostname) !== undefined || isLoopbackHost(hostname)) return
   const dns = nodeBuiltin<NodeDns>('node:dns/promises')
   // A name that cannot be resolved here may still be resolved by a proxy, which has rules of its own.
-  const addresses = (await dns?.lookup(url.hostname, { all: true }).catch(() => [])) ?? []
+  const addresses = (await dns?.lookup(hostname, { all: true }).catch(() => [])) ?? []
   for (const { address } of addresses) {
-    const range = addressRange(address)
-    if (range !== undefined && range !== 'unicast') {
-      const problem = `${JSON.stringify(url.hostname)} has a private address (${range})`
+    if (!mayLeadTo(address, rules)) {
+      const problem = `${JSON.stringify(hostname)} has a private address (${addressRange(address)})`
       throw refused(what, problem, rules, allowPrivate)
     }
   }
@@ -194,15 +214,14 @@ interface NodeDns {
   lookup(hostname: string, options: { all: true }): Promise<{ address: string }[]>
 }
 
-function isPublicHost(hostname: string): boolean {
-  const range = addressRange(hostname)
-  return range === undefined ? !isLoopbackHost(hostname) : range === 'unicast'
-}
-
 /** The range of an IP address as `ipaddr.js` names it, `unicast` if public; `undefined` for a name. */
 export function addressRange(hostname: string): string | undefined {
-  const text = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  const text = withoutBrackets(hostname)
   return ipaddr.isValid(text) ? ipaddr.process(text).range() : undefined
+}
+
+function withoutBrackets(hostname: string): string {
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
 async function readBounded(

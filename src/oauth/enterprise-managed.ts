@@ -12,6 +12,7 @@ import { connect, unsupported } from './connection.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import { jwtBearerGrant } from './jwt-bearer.ts'
 import { bindOptions, checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { checkPolicy, type OAuthPolicy, originsOf } from './policy.ts'
 import { oauthProvider } from './provider.ts'
 import { locateIssuer } from './server.ts'
 import { tokenExchangeGrant, tokenTypeUrn } from './token-exchange.ts'
@@ -127,6 +128,23 @@ async function redeemGrant(session: GrantSession, assertion: Bound): Promise<Gra
   return { response, connection }
 }
 
+/** The identity provider is chosen by the application, but it is another origin than the MCP server's. */
+async function allowIdentityProvider(
+  context: GrantSession['context'],
+  { allow, identityProvider }: EnterpriseManagedOptions,
+  { metadata, clientId }: OAuthOptions,
+): Promise<void> {
+  if (metadata !== undefined) return
+  const { issuer } = identityProvider
+  const origins = originsOf(issuer)
+  const step = { type: 'discovery', issuer, origins, clientId, scopes: [], url: issuer } as const
+  await checkPolicy(allow, context, step)
+}
+
+function boundTo({ href }: URL, allow: OAuthPolicy): OAuthPolicy {
+  return (step) => allow({ ...step, resource: href })
+}
+
 /** Requests the grant for one authorization server, the only one that it may be sent to. */
 async function requestGrant(
   session: GrantSession,
@@ -137,8 +155,11 @@ async function requestGrant(
   const provider = `${name}.identityProvider`
   const { issuer } = options.identityProvider
   const resource = new URL(issuer)
+  await allowIdentityProvider(context, options, idp)
+  // The policy is told which MCP server a request is for.
+  const allow = options.allow && boundTo(context.resource, options.allow)
   const at = await locateIssuer(
-    { ...idp, resource: false },
+    { ...idp, ...(allow === undefined ? {} : { allow }), resource: false },
     { ...context, resource, challenges: [] },
     issuer,
   )
@@ -149,11 +170,12 @@ async function requestGrant(
   }
   const connection = await connect({
     provider,
-    options: bindOptions(idp),
+    options: bindOptions(allow === undefined ? idp : { ...idp, allow }),
     context: { ...context, resource },
     server: at,
     registered,
     dpop: undefined,
+    scope: session.scope,
   })
   const { resource: target, scope } = session.parameters
   const proof = bind('proof of the sign-in', options.subjectToken, issuer)

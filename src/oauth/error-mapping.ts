@@ -37,7 +37,7 @@ const remedies: Readonly<Record<string, string>> = {
 }
 
 /** The error answer beneath what was thrown; `undefined`: it is something else. */
-function endpointErrorOf(thrown: unknown): EndpointError | undefined {
+export function endpointErrorOf(thrown: unknown): EndpointError | undefined {
   if (thrown instanceof EndpointError) return thrown
   if (thrown instanceof ResponseBodyError) {
     // Only codes that are part of a flow reach openid-client, which may have no use for them.

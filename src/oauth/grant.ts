@@ -105,6 +105,7 @@ export function openSession(
         server,
         registered,
         dpop,
+        scope,
       })
       connections.push(connection)
       return connection

@@ -5,7 +5,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError } from '../errors.ts'
+import { isFromOtherUser } from './other-user.ts'
 
 /** A listener on a loopback address (RFC 8252, section 7.3). */
 export interface LoopbackListener {
@@ -13,7 +15,17 @@ export interface LoopbackListener {
   readonly redirectUri: string
   /** The first request that carries the expected state. */
   readonly callback: Promise<URL>
+  /** Serves a page that leads to a URL, to the first request alone. */
+  showOnce(url: URL): OneTimePage
   close(): void
+}
+
+/** A page that can be read once, so that its address is worth nothing afterwards. */
+export interface OneTimePage {
+  /** Its address, which nobody can guess. */
+  readonly address: string
+  /** Resolves when it is requested again: one of the two was not the user's browser. */
+  readonly repeated: Promise<void>
 }
 
 /** What to listen for. */
@@ -43,11 +55,15 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
   const callback = new Promise<URL>((resolve) => {
     arrived = resolve
   })
+  const pages = new Map<string, PageServer>()
   const server = createServer((request, response) => {
+    const page = pages.get(request.url ?? '')
+    if (page !== undefined) return void page(request, response)
     const url = readCallback(request, target, state)
     // The page is on its way then, and nothing else is worth waiting for.
     if (url !== undefined) response.once('close', () => arrived(url))
-    respond(response, url !== undefined && !url.searchParams.has('error'), url === undefined)
+    const success = url !== undefined && !url.searchParams.has('error')
+    respond(response, url === undefined ? 400 : 200, success)
   })
   const target = new URL(redirectUri)
   const asked = redirectUri.port === '' ? undefined : Number(redirectUri.port)
@@ -56,11 +72,37 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
   return {
     redirectUri: target.href,
     callback,
+    showOnce(url) {
+      const path = `/${toBase64Url(crypto.getRandomValues(new Uint8Array(32)))}`
+      const repeated = new Promise<void>((resolve) => pages.set(path, pageServer(url, resolve)))
+      return { address: `${target.origin}${path}`, repeated }
+    },
     close() {
       server.close()
       // Browsers open connections that they do not use, which would keep the process.
       server.closeAllConnections()
     },
+  }
+}
+
+type PageServer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Leads the first request to a URL, and reports another one. */
+function pageServer(url: URL, repeated: () => void): PageServer {
+  let served = false
+  return async (request, response) => {
+    const { method, headers, socket } = request
+    const isSpeculative = headers['sec-purpose'] !== undefined || headers['purpose'] !== undefined
+    if (method !== 'GET' || isSpeculative || (await isFromOtherUser(socket))) {
+      return respond(response, 403, false)
+    }
+    if (served) {
+      // The page that says so is on its way before the listener is closed.
+      response.once('close', repeated)
+      return respond(response, 410, false)
+    }
+    served = true
+    response.writeHead(303, { ...pageHeaders, Location: url.href }).end()
   }
 }
 
@@ -72,15 +114,17 @@ function readCallback(request: IncomingMessage, target: URL, state: string): URL
   return url.searchParams.get('state') === state ? url : undefined
 }
 
-function respond(response: ServerResponse, success: boolean, foreign: boolean): void {
-  response.writeHead(foreign ? 400 : 200, {
-    'Content-Type': 'text/html; charset=utf-8',
-    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
-    'Cache-Control': 'no-store',
-    'Referrer-Policy': 'no-referrer',
-    'X-Content-Type-Options': 'nosniff',
-    Connection: 'close',
-  })
+const pageHeaders = {
+  'Content-Type': 'text/html; charset=utf-8',
+  'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+  'Cache-Control': 'no-store',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  Connection: 'close',
+}
+
+function respond(response: ServerResponse, status: number, success: boolean): void {
+  response.writeHead(status, pageHeaders)
   response.end(success ? done : failed)
 }
 

@@ -12,6 +12,7 @@ import { type Bound, bind } from './bound.ts'
 import { type ClientAuthentication, checkClientAuthentication } from './client-auth.ts'
 import { resolveDpop } from './dpop.ts'
 import { isLoopbackHost } from './endpoint.ts'
+import type { OAuthPolicy } from './policy.ts'
 
 /** What every grant takes. */
 export interface OAuthOptions {
@@ -59,8 +60,16 @@ export interface OAuthOptions {
       }
   /** Further parameters of token requests, such as `audience`. */
   readonly parameters?: Readonly<Record<string, string>>
-  /** Allow authorization servers in private networks although the MCP server is public. Default `false`. */
+  /**
+   * Allow OAuth servers inside private networks. Default `false`: an MCP server may point to public addresses, to
+   * its own host, and to this machine if it is on it.
+   */
   readonly allowPrivateNetwork?: boolean
+  /**
+   * Says before each step whether it may be taken: `false` or an error refuses it, and the acquisition fails with
+   * the code `refused_by_policy`. {@link allowOnly} makes one of lists. Default: every step may be taken.
+   */
+  readonly allow?: OAuthPolicy
 }
 
 /** The options of a grant whose secret is bound to the authorization server that it is for. */
@@ -98,6 +107,7 @@ export const sharedOptions: readonly string[] = [
   'dpop',
   'parameters',
   'allowPrivateNetwork',
+  'allow',
 ]
 
 // Parameters that the library sets itself; a second value would contradict the first.
@@ -135,6 +145,9 @@ export function checkOAuthOptions(
   checkServer(provider, options)
   checkTokenRequest(provider, options)
   resolveDpop(provider, options.dpop)
+  if (options.allow !== undefined && typeof options.allow !== 'function') {
+    fail(provider, 'allow', 'must be a function; allowOnly({ … }) makes one.')
+  }
 }
 
 function fail(provider: string, option: string, problem: string): never {

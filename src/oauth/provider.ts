@@ -10,6 +10,7 @@ import type {
   CredentialRecord,
 } from '../credential.ts'
 import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
+import { type Audit, auditOf, auditRevocation, reportIssuer, reportScopes } from './audit.ts'
 import { DpopSessions } from './dpop.ts'
 import { toOAuthError } from './error-mapping.ts'
 import {
@@ -22,6 +23,7 @@ import {
 } from './grant.ts'
 import { IssuerChanges } from './issuer-changes.ts'
 import { bindOptions, type OAuthOptions, pinnedIssuer } from './options.ts'
+import { checkPolicy, scopesOf } from './policy.ts'
 import { canRefresh, refresh } from './refresh-grant.ts'
 import { revokeTokens } from './revocation.ts'
 import { type LocatedServer, locateIssuer, ServerLocator } from './server.ts'
@@ -54,30 +56,39 @@ export function oauthProvider(
     interactive,
     scoped: true,
     discovers: options.metadata === undefined,
-    async acquire(context) {
+    async acquire(given) {
+      const audit = auditOf(given, name, options.clientId)
+      const { context } = audit
       const previous = OAuthCredential.tokensOf(context.previous)
       let server: LocatedServer | undefined
       try {
         server = await locator.locate(context, previous?.issuer)
-        return await obtain(grant, open(context, server), previous, changes)
+        reportIssuer(context, server.issuer, previous)
+        const credential = await obtain(grant, open(context, server), previous, changes, audit)
+        audit.ended(OAuthCredential.tokensOf(credential))
+        return credential
       } catch (thrown) {
         const { resource } = context
         const issuer = server?.issuer
         const where = { provider: name, resource, issuer, interactive }
         const error = toOAuthError(thrown, where)
+        audit.ended(undefined, error)
         throw server?.fromFallback === true ? fallbackFailed(error, name, resource) : error
       }
     },
-    async revoke(credential, context) {
+    async revoke(credential, given) {
       const tokens = OAuthCredential.tokensOf(credential)
       if (tokens === undefined) return false
-      // Tokens are revoked by their issuer, also when the MCP server has moved or does not answer.
-      const located = await locator.locate(context).catch(() => undefined)
-      const isIssuer = located?.issuer === tokens.issuer
-      const server = isIssuer ? located : await locateIssuer(options, context, tokens.issuer)
-      const { revocation_endpoint } = server.metadata
-      if (revocation_endpoint === undefined || server.issuer !== tokens.issuer) return false
-      return revokeTokens(open(context, server), tokens)
+      const { context } = auditOf(given, name, options.clientId)
+      return auditRevocation(context, tokens, async () => {
+        // Tokens are revoked by their issuer, also when the MCP server has moved or does not answer.
+        const located = await locator.locate(context).catch(() => undefined)
+        const isIssuer = located?.issuer === tokens.issuer
+        const server = isIssuer ? located : await locateIssuer(options, context, tokens.issuer)
+        const { revocation_endpoint } = server.metadata
+        if (revocation_endpoint === undefined || server.issuer !== tokens.issuer) return false
+        return revokeTokens(open(context, server), tokens)
+      })
     },
     restore(record) {
       const stored = restorableTokens(grant, record)
@@ -97,10 +108,11 @@ async function obtain(
   session: GrantSession,
   previous: TokenSet | undefined,
   changes: IssuerChanges,
+  audit: Audit,
 ): Promise<Credential> {
   const { context, server } = session
   try {
-    const credential = await refreshOrRun(grant, session, previous, changes)
+    const credential = await refreshOrRun(grant, session, previous, changes, audit)
     changes.note(context, server.issuer)
     return credential
   } catch (error) {
@@ -114,6 +126,7 @@ async function refreshOrRun(
   session: GrantSession,
   previous: TokenSet | undefined,
   changes: IssuerChanges,
+  audit: Audit,
 ): Promise<Credential> {
   const { context, server } = session
   const { unattended = !grant.interactive } = grant
@@ -123,12 +136,34 @@ async function refreshOrRun(
   if (canRefresh(previous, server, grant.options) && !isStepUp) {
     const result = await refresh(session, previous, grant.replaces !== false && mayRun)
     if (result !== undefined) {
-      return credentialOf(session, result, scopeFor(previous, server.issuer))
+      const before = scopeFor(previous, server.issuer)
+      const renewed = await credentialOf(session, result, before)
+      reportScopes(session, renewed, { before })
+      return renewed
     }
   }
   if (isStepUp ? grant.widens === false : !mayRun) throw loginRequired(session, previous)
+  if (isStepUp) await allowStepUp(grant, session, previous)
   if (grant.interactive) changes.beginLogin(context, server.issuer, previous?.issuer)
-  return credentialOf(session, await grant.run(session), session.scope)
+  if (!unattended) audit.loginStarted(session)
+  const credential = await credentialOf(session, await grant.run(session), session.scope)
+  reportScopes(session, credential)
+  return credential
+}
+
+function allowStepUp(
+  { options }: Grant,
+  { context, server, scope }: GrantSession,
+  previous: TokenSet | undefined,
+): Promise<void> {
+  return checkPolicy(options.allow, context, {
+    type: 'step_up',
+    issuer: server.issuer,
+    origins: [],
+    clientId: previous?.client.clientId ?? options.clientId,
+    scopes: scopesOf(scope),
+    granted: scopesOf(scopeFor(previous, server.issuer)),
+  })
 }
 
 /** The tokens of a record; `undefined` when they belong to another provider, client or authorization server. */

@@ -16,6 +16,7 @@ import {
 import { clientOf, type GrantResult, type GrantSession, loginRequired } from './grant.ts'
 import type { Connection } from './issuer-connection.ts'
 import type { OAuthOptions } from './options.ts'
+import { noteUnanswered, reportReuse } from './refresh-reuse.ts'
 import { forgetRegistration } from './registration.ts'
 import type { LocatedServer } from './server.ts'
 import type { TokenSet } from './token.ts'
@@ -65,12 +66,16 @@ export async function refresh(
   try {
     return await redemption.send()
   } catch (error) {
-    if (isOutcomeUnknown(error)) throw outcomeUnknown(session)
+    if (isOutcomeUnknown(error)) {
+      noteUnanswered(tokens)
+      throw outcomeUnknown(session)
+    }
     // A client that registered itself has a method; any other is for the application to correct.
     if (method !== undefined && isClientUnknown(error)) return discardClient()
     if (method !== undefined && isClientRefused(error) && mayReplace) return undefined
     if (!isGrantRefused(error)) throw error
     if (redemption.wasRepeated) throw rotationLost(session)
+    await reportReuse(session, tokens, error)
     if (mayReplace) return undefined
     throw error
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Challenge } from '../credential.ts'
-import { scopeUnion } from '../scope.ts'
+import { scopeUnion, validScopes } from '../scope.ts'
 
 /** What is known about scopes before a request. */
 export interface ScopeSources {
@@ -51,6 +51,6 @@ export function chooseScope(sources: ScopeSources): string | undefined {
 
 function scopeOf(challenges: readonly Challenge[]): string | undefined {
   return challenges
-    .map(({ parameters }) => parameters.get('scope'))
-    .find((scope) => scope !== undefined && scope !== '')
+    .map(({ parameters }) => validScopes(parameters.get('scope')).join(' '))
+    .find((scope) => scope !== '')
 }

@@ -15,6 +15,7 @@ import {
   type ProtectedResource,
   quoted,
 } from './discovery.ts'
+import { auditDocument } from './document-audit.ts'
 import type { EndpointContext } from './endpoint.ts'
 import { type OAuthOptions, pinnedIssuer } from './options.ts'
 import { checkOwnEndpoints, type EndpointOwner } from './own-endpoints.ts'
@@ -46,7 +47,10 @@ export interface LocatedServer extends EndpointOwner {
 }
 
 /** The part of an acquisition that finding a server needs. */
-export type LocateContext = Pick<AcquireContext, 'resource' | 'challenges' | 'fetch' | 'signal'>
+export type LocateContext = Pick<
+  AcquireContext,
+  'resource' | 'challenges' | 'fetch' | 'signal' | 'emit'
+>
 
 /** The options that finding a server takes; no secret is among them. */
 export type LocateOptions = Omit<OAuthOptions, 'clientSecret'>
@@ -80,7 +84,7 @@ export class ServerLocator {
     if (isFresh && context.reason !== 'rejected') return known.server
     try {
       const server = await locateServer(this.#options, context, known?.server, before)
-      checkOwnEndpoints(server, context.resource)
+      await checkEndpoints(server, context)
       this.#known.set(key, { server, at })
       return server
     } catch (error) {
@@ -120,7 +124,10 @@ export async function locateServer(
   const published = await discoverProtectedResource(rules, metadataPlace)
   // A document that is gone for a while is no move to another server.
   if (published === undefined && known !== undefined) return known
-  const issuer = chooseIssuer(options, published, resource, before)
+  const place = { document: 'resource_metadata', url: metadataPlace ?? resource.href } as const
+  const issuer = await auditDocument(context, place, () =>
+    chooseIssuer(options, published, resource, before),
+  )
   const isLegacy = published === undefined && options.issuer === undefined
   // The issuer of a server that publishes nothing is derived here, so both ways to write it are accepted.
   const accepted = isLegacy ? `${issuer}/` : undefined
@@ -143,15 +150,21 @@ export async function locateIssuer(
   checkMetadata(rulesOf(options, context), metadata)
   const named = options.metadata?.issuer ?? issuer
   const server = described(options, { issuer: named, metadata, published: undefined }, context)
-  checkOwnEndpoints(server, context.resource)
+  await checkEndpoints(server, context)
   return server
 }
 
+function checkEndpoints(server: LocatedServer, context: LocateContext): Promise<void> {
+  const { issuer } = server
+  const details = { document: 'server_metadata', url: issuer, issuer } as const
+  return auditDocument(context, details, () => checkOwnEndpoints(server, context.resource))
+}
+
 function rulesOf(
-  { allowPrivateNetwork = false }: LocateOptions,
-  { resource, fetch, signal }: LocateContext,
+  { allowPrivateNetwork = false, allow, clientId }: LocateOptions,
+  { resource, fetch, signal, emit }: LocateContext,
 ): EndpointContext {
-  return { resource, fetch, signal, allowPrivateNetwork }
+  return { resource, fetch, signal, emit, allowPrivateNetwork, allow, clientId }
 }
 
 function readMetadata(

@@ -35,6 +35,8 @@ export interface TokenSet {
   readonly client: RegisteredClient
   /** The key as JSON, of tokens that are bound to one. */
   readonly dpopKey: JsonWebKey | undefined
+  /** Its refresh token replaced an earlier one. */
+  readonly rotated?: true | undefined
 }
 
 const tenYears = 10 * 365 * 86_400
@@ -81,9 +83,10 @@ export class OAuthCredential implements Credential {
   }
 
   get record(): CredentialRecord {
-    const { obtainedAt, expiresAt, issuer, tokenType, client, dpopKey } = this.#tokens
+    const { obtainedAt, expiresAt, issuer, tokenType, client, dpopKey, rotated } = this.#tokens
     const { clientId, method: clientMethod, secretExpiresAt } = client
-    const data = { ...this.#opened, tokenType, dpopKey, clientId, clientMethod, secretExpiresAt }
+    const identity = { clientId, clientMethod, secretExpiresAt }
+    const data = { ...this.#opened, tokenType, dpopKey, rotated, ...identity }
     return {
       version: 1,
       provider: this.#provider,
@@ -214,7 +217,16 @@ export async function tokenSetOf(
       tokenType === 'dpop' && dpop !== undefined
         ? await exportKeyPair(await dpop.keyPair())
         : undefined,
+    rotated: isRotation(response, origin) ? true : undefined,
   }
+}
+
+function isRotation(
+  { refresh_token }: TokenEndpointResponse,
+  { refreshToken }: TokenOrigin,
+): boolean {
+  const hasBoth = refresh_token !== undefined && refreshToken !== undefined
+  return hasBoth && !refreshToken.equals(refresh_token)
 }
 
 /** Rebuilds a token set from a record; `undefined` when the record is none of ours. */
@@ -240,6 +252,7 @@ export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
       secretExpiresAt: typeof secretExpiresAt === 'number' ? secretExpiresAt : undefined,
     },
     dpopKey: typeof dpopKey === 'object' ? (dpopKey as JsonWebKey) : undefined,
+    rotated: data['rotated'] === true ? true : undefined,
   }
 }
 

@@ -1,9 +1,13 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { chromium } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { startAuthorizationServer } from '../../examples/servers/authorization-server.ts'
 import { startOAuthServer } from '../../examples/servers/oauth-server.ts'
 import { authorizedFetch } from '../../src/index.ts'
 import { authorizationCode } from '../../src/oauth/index.ts'
+import { testServers } from '../../src/testing/index.ts'
 import { sdks } from '../support/sdk.ts'
 
 test('a person clicks through a login in a real browser', async () => {
@@ -45,4 +49,39 @@ test('a person clicks through a login in a real browser', async () => {
   await client?.connect(sdk?.streamable(server.url, { fetch }) as never)
   expect(JSON.stringify(await client?.callTool({ name: 'whoami' }))).toContain('bob')
   await client?.close()
+})
+
+test('a browser that is opened here logs in, and no command line of it shows the login', async () => {
+  const { resource, authorizationServer, close } = await testServers()
+  onTestFinished(close)
+  const folder = await mkdtemp(join(tmpdir(), 'chromium-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const chromiumPath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+  const program = join(folder, 'browser')
+  // Chromium starts a process for each of its parts, and hands its own arguments on to some of them.
+  await writeFile(
+    program,
+    `#!/bin/sh
+${chromiumPath} --headless --no-sandbox --user-data-dir=${folder}/profile --dump-dom "$1" > ${folder}/page 2> /dev/null &
+pid=$!
+while kill -0 $pid 2> /dev/null; do cat /proc/[0-9]*/cmdline 2> /dev/null | tr '\\0' '\\n' >> ${folder}/lines; sleep 0.05; done
+`,
+  )
+  await chmod(program, 0o700)
+  vi.stubEnv('BROWSER', program)
+  vi.stubEnv('DISPLAY', '')
+  vi.stubEnv('WAYLAND_DISPLAY', '')
+  onTestFinished(() => void vi.unstubAllEnvs())
+
+  await authorizedFetch(authorizationCode(), { resource }).login()
+  await vi.waitFor(
+    async () => expect(await readFile(`${folder}/page`, 'utf8')).toContain('Thank you.'),
+    {
+      timeout: 20_000,
+    },
+  )
+  const lines = await readFile(`${folder}/lines`, 'utf8')
+  expect(lines).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/[\w-]{43}$/m)
+  expect(lines).not.toContain('code_challenge')
+  expect(lines).not.toContain(`${authorizationServer.issuer}/authorize`)
 })

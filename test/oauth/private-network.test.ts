@@ -1,13 +1,22 @@
 import dns from 'node:dns/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
-import { authorizationCode, clientCredentials, type OAuthOptions } from '../../src/oauth/index.ts'
+import {
+  allowOnly,
+  authorizationCode,
+  clientCredentials,
+  type OAuthOptions,
+} from '../../src/oauth/index.ts'
 
-const resource = 'https://mcp.example.com/mcp'
+const publicResource = 'https://mcp.example.com/mcp'
+const resource = publicResource
 const issuer = 'https://auth.example.com'
 
 /** Public servers that exist by name only, each with the address that the test gives it. */
-function publicWorld(script: { metadata?: object; challenge?: string; addresses?: object } = {}) {
+function publicWorld(
+  script: { resource?: string; metadata?: object; challenge?: string; addresses?: object } = {},
+) {
+  const { resource = publicResource } = script
   const metadata = {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
@@ -27,7 +36,7 @@ function publicWorld(script: { metadata?: object; challenge?: string; addresses?
       return Response.json({ resource, authorization_servers: [issuer] })
     }
     if (url.pathname.startsWith('/.well-known/')) return Response.json(metadata)
-    if (url.pathname === '/mcp') {
+    if (url.href === resource) {
       if (new Headers(init?.headers).has('authorization')) return Response.json({})
       const header = `Bearer ${script.challenge ?? ''}`
       return new Response(null, { status: 401, headers: { 'www-authenticate': header } })
@@ -113,6 +122,71 @@ describe('a public MCP server', () => {
     const { asked, call } = publicWorld({ challenge: `resource_metadata="${place}"` })
     await expect(call(machine())).rejects.toMatchObject({ name: 'DiscoveryError' })
     expect(asked).toEqual([`POST ${resource}`])
+  })
+})
+
+describe('a private MCP server', () => {
+  const leadsTo = async (own: string, endpoint: string, options: OAuthOptions = {}) => {
+    const addresses = {
+      'login.intra': '10.0.0.9',
+      'alias.intra': '10.0.0.5',
+      'mcp.intra': '10.0.0.5',
+    }
+    const metadata = { token_endpoint: `${endpoint}/token` }
+    const { asked, call } = publicWorld({ resource: own, metadata, addresses })
+    const outcome = await call(machine(options)).then(
+      ({ status }) => status,
+      (error: unknown) => error,
+    )
+    return { outcome, asked: asked.filter((request) => request.startsWith(`POST ${endpoint}`)) }
+  }
+
+  test.each([
+    ['http://localhost:3000/mcp', 'http://127.0.0.1:4000'],
+    ['http://127.0.0.1:3000/mcp', 'http://localhost:4000'],
+    ['http://[::1]:3000/mcp', 'http://app.localhost:4000'],
+    ['http://localhost:3000/mcp', 'https://login.example.com'],
+    ['https://10.0.0.5/mcp', 'https://10.0.0.5:8443'],
+    ['https://10.0.0.5/mcp', 'https://alias.intra'],
+    ['https://10.0.0.5/mcp', 'https://login.example.com'],
+    ['https://mcp.intra/mcp', 'https://mcp.intra:8443'],
+  ])('%s may point to %s', async (own, endpoint) => {
+    const { outcome, asked } = await leadsTo(own, endpoint)
+    expect(outcome).toBe(200)
+    expect(asked).toHaveLength(1)
+  })
+
+  test.each([
+    ['http://localhost:3000/mcp', 'https://10.0.0.9'],
+    ['http://127.0.0.1:3000/mcp', 'https://169.254.169.254'],
+    ['http://localhost:3000/mcp', 'https://login.intra'],
+    ['https://10.0.0.5/mcp', 'https://10.0.0.9'],
+    ['https://10.0.0.5/mcp', 'http://localhost:4000'],
+    ['https://10.0.0.5/mcp', 'https://[::1]:4000'],
+    ['https://10.0.0.5/mcp', 'https://login.intra'],
+    ['https://[fd00::5]/mcp', 'https://[fd00::9]'],
+    ['https://mcp.intra/mcp', 'https://login.intra'],
+    ['https://mcp.intra/mcp', 'https://alias.intra'],
+  ])('%s may not point to %s, unless the application says so', async (own, endpoint) => {
+    const { outcome, asked } = await leadsTo(own, endpoint)
+    expect(outcome).toMatchObject({
+      name: 'DiscoveryError',
+      message: expect.stringMatching(/private (network|address).*`allowPrivateNetwork: true`/),
+    })
+    expect(asked).toEqual([])
+    const allowed = await leadsTo(own, endpoint, { allowPrivateNetwork: true })
+    expect(allowed.outcome).toBe(200)
+    expect(allowed.asked).toHaveLength(1)
+  })
+
+  test('may point to the one that the policy lists, and to no other', async () => {
+    const own = 'https://mcp.intra/mcp'
+    const allow = allowOnly({ issuers: [issuer], origins: ['https://login.intra'] })
+    const options = { allowPrivateNetwork: true, allow }
+    expect((await leadsTo(own, 'https://login.intra', options)).outcome).toBe(200)
+    const { outcome, asked } = await leadsTo(own, 'https://10.0.0.1', options)
+    expect(outcome).toMatchObject({ code: 'refused_by_policy' })
+    expect(asked).toEqual([])
   })
 })
 

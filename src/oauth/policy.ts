@@ -1,0 +1,242 @@
+/**
+ * What the application permits before it happens.
+ *
+ * @module
+ */
+import type { ServerMetadata } from 'openid-client'
+import {
+  ConfigurationError,
+  CredentialError,
+  isCredentialError,
+  printable,
+  resourceLabel,
+} from '../errors.ts'
+import { checkOptions } from '../options.ts'
+import { validScopes } from '../scope.ts'
+import { abortable } from '../waiting.ts'
+
+/** Something that is about to be done: a union on `type`. It holds no secret. */
+export type OAuthStep = {
+  /** The URL of the MCP server. */
+  readonly resource: string
+  /** The authorization server, exactly as it writes itself; `undefined`: not known yet. */
+  readonly issuer: string | undefined
+  /** The origins that will be contacted, or opened in a browser. */
+  readonly origins: readonly string[]
+  /** The client identifier; `undefined`: there is none yet. */
+  readonly clientId: string | undefined
+  /** The scopes that are asked for; none: the server decides. */
+  readonly scopes: readonly string[]
+} & (
+  | {
+      /** A document is fetched from another origin than the MCP server's. */
+      readonly type: 'discovery'
+      /** Its address. */
+      readonly url: string
+    }
+  | {
+      /** The client registers itself (RFC 7591). */
+      readonly type: 'registration'
+    }
+  | {
+      /** The user is sent to the authorization server. */
+      readonly type: 'authorization'
+      /** In a browser, or on another device. */
+      readonly grantType: 'authorization_code' | 'urn:ietf:params:oauth:grant-type:device_code'
+    }
+  | {
+      /** A secret, a code, an assertion or a refresh token is sent to a token endpoint. */
+      readonly type: 'token_request'
+      /** The grant (RFC 6749, section 4), such as `client_credentials`. */
+      readonly grantType: string
+    }
+  | {
+      /** Tokens are sent to a revocation endpoint (RFC 7009). */
+      readonly type: 'revocation'
+    }
+  | {
+      /** More scopes are asked for than the present token has, because the server said so. */
+      readonly type: 'step_up'
+      /** Those that it has. */
+      readonly granted: readonly string[]
+    }
+)
+
+/** Says whether a step may be taken: `false` or an error refuses it, `true` and nothing permit it. */
+export type OAuthPolicy = (step: OAuthStep) => void | boolean | Promise<void | boolean>
+
+/** A step, before it is said which MCP server it is for. */
+export type OAuthStepDetails = OAuthStep extends infer Step
+  ? Step extends OAuthStep
+    ? Omit<Step, 'resource'>
+    : never
+  : never
+
+const names: Readonly<Record<OAuthStep['type'], string>> = {
+  discovery: 'discovery',
+  registration: 'the registration of the client',
+  authorization: 'the authorization request',
+  token_request: 'the token request',
+  revocation: 'the revocation',
+  step_up: 'the request for further scopes',
+}
+
+/**
+ * Asks the application whether a step may be taken.
+ *
+ * @throws `CredentialError` with the code `refused_by_policy` when it may not.
+ */
+export async function checkPolicy(
+  allow: OAuthPolicy | undefined,
+  { resource, signal }: { readonly resource: URL; readonly signal: AbortSignal },
+  details: OAuthStepDetails,
+): Promise<void> {
+  if (allow === undefined) return
+  const step: OAuthStep = { ...details, resource: resource.href }
+  let answer: unknown
+  let cause: unknown
+  try {
+    answer = await abortable((async () => allow(step))(), signal)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    answer = false
+    cause = thrown
+  }
+  // Anything else is a mistake, and a mistake must not permit anything.
+  if (answer === undefined || answer === true) return
+  const where = step.origins.length === 0 ? '' : ` at ${step.origins.join(' and ')}`
+  const reason = isCredentialError(cause) ? `: ${cause.message}` : '.'
+  throw new CredentialError(
+    'refused_by_policy',
+    `${resourceLabel(resource)}: the option \`allow\` refused ${names[step.type]}${where}${reason}`,
+    { resource, cause },
+  )
+}
+
+/** Who sends a request to an authorization server. */
+export interface RequestSender {
+  readonly server: { readonly issuer: string; readonly metadata: ServerMetadata }
+  readonly clientId: string
+  readonly scope: string | undefined
+}
+
+/** The step that a request is; `undefined`: it belongs to an authorization request, which was asked about. */
+export function requestStep(
+  url: URL,
+  body: unknown,
+  { server, clientId, scope }: RequestSender,
+): OAuthStepDetails | undefined {
+  const { issuer, metadata } = server
+  const aliases = metadata.mtls_endpoint_aliases
+  const isEndpoint = (name: 'token_endpoint' | 'revocation_endpoint') =>
+    [metadata[name], aliases?.[name]].some(
+      (endpoint) => endpoint !== undefined && new URL(endpoint).href === url.href,
+    )
+  const common = { issuer, origins: [url.origin], clientId }
+  if (isEndpoint('token_endpoint')) {
+    const form = new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
+    const grantType = form.get('grant_type') ?? ''
+    return { ...common, type: 'token_request', grantType, scopes: scopesOf(scope) }
+  }
+  return isEndpoint('revocation_endpoint')
+    ? { ...common, type: 'revocation', scopes: [] }
+    : undefined
+}
+
+/** The scopes of a step. */
+export function scopesOf(scope: string | undefined): readonly string[] {
+  return validScopes(scope)
+}
+
+/** The origins of endpoints, each once. */
+export function originsOf(...endpoints: readonly (string | undefined)[]): readonly string[] {
+  const urls = endpoints.filter((endpoint) => endpoint !== undefined)
+  return [...new Set(urls.map((endpoint) => new URL(endpoint).origin))]
+}
+
+/** The steps that ask for tokens with scopes. */
+const asking: ReadonlySet<OAuthStep['type']> = new Set([
+  'authorization',
+  'token_request',
+  'step_up',
+])
+
+/**
+ * Makes a policy for the option `allow`: nothing but what is listed.
+ *
+ * @example
+ * ```ts
+ * import { withCredentials } from 'mcp-credentials'
+ * import { allowOnly, authorizationCode } from 'mcp-credentials/oauth'
+ *
+ * const allow = allowOnly({ issuers: ['https://login.example.com'], scopes: ['notes:read'] })
+ * const options = withCredentials(authorizationCode({ allow, scope: 'notes:read' }))
+ * ```
+ *
+ * @throws `ConfigurationError` when nothing is listed, or an entry is no issuer, origin or scope.
+ */
+export function allowOnly(list: {
+  /** The authorization servers, exactly as they write themselves. Default: any. */
+  readonly issuers?: readonly string[]
+  /**
+   * The origins that may be contacted or opened, besides those of `issuers`. Default: those of `issuers` alone,
+   * or any where there are none. The MCP server itself need not be listed.
+   */
+  readonly origins?: readonly string[]
+  /** The scopes that may be asked for. With it, a request that names no scopes is refused. Default: any. */
+  readonly scopes?: readonly string[]
+}): OAuthPolicy {
+  checkOptions('allowOnly', list, ['issuers', 'origins', 'scopes'])
+  const { issuers, origins, scopes } = list
+  checkList('issuers', issuers, (text) => URL.canParse(text))
+  checkList('origins', origins, (text) => URL.canParse(text) && new URL(text).origin === text)
+  checkList('scopes', scopes, (text) => validScopes(text).join() === text)
+  if ((issuers ?? origins ?? scopes) === undefined) {
+    throw new ConfigurationError(
+      'allowOnly',
+      'allowOnly: list `issuers`, `origins` or `scopes`; nothing would be refused.',
+    )
+  }
+  const isRestricted = issuers !== undefined || origins !== undefined
+  const permitted = new Set([...(origins ?? []), ...originsOf(...(issuers ?? []))])
+  return (step) => {
+    if (issuers !== undefined && step.issuer !== undefined && !issuers.includes(step.issuer)) {
+      throw notListed('issuer', step.issuer, 'issuers')
+    }
+    const foreign = isRestricted && step.origins.find((origin) => !permitted.has(origin))
+    if (typeof foreign === 'string') throw notListed('origin', foreign, 'origins')
+    if (scopes === undefined || !asking.has(step.type)) return true
+    if (step.scopes.length === 0) {
+      const remedy = 'Set `scope` to scopes that are listed.'
+      throw refused('the request names no scopes, so the server would choose.', remedy)
+    }
+    const further = step.scopes.find((scope) => !scopes.includes(scope))
+    if (further !== undefined) throw notListed('scope', further, 'scopes')
+    return true
+  }
+}
+
+function checkList(
+  name: string,
+  list: readonly string[] | undefined,
+  fits: (text: string) => boolean,
+): void {
+  if (list === undefined) return
+  const isList = Array.isArray(list) && list.every((text) => typeof text === 'string' && fits(text))
+  if (isList) return
+  throw new ConfigurationError(
+    `allowOnly.${name}`,
+    `allowOnly.${name} must be a list of ${name}${name === 'origins' ? ', such as https://login.example.com' : ''}.`,
+  )
+}
+
+function notListed(what: string, text: string, list: string): CredentialError {
+  return refused(
+    `the ${what} ${JSON.stringify(printable(text))} is not listed.`,
+    `Add it to \`${list}\` if you trust it.`,
+  )
+}
+
+function refused(problem: string, remedy: string): CredentialError {
+  return new CredentialError('refused_by_policy', problem, { remedy })
+}

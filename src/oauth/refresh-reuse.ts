@@ -1,0 +1,68 @@
+/**
+ * Signs that somebody else has used a refresh token.
+ *
+ * @module
+ */
+import { endpointErrorOf } from './error-mapping.ts'
+import type { GrantSession } from './grant.ts'
+import { revokeTokens } from './revocation.ts'
+import type { TokenSet } from './token.ts'
+
+/** Tokens whose renewal was sent and not answered: when they are refused later, it was this client that used them. */
+const unanswered = new WeakSet<TokenSet>()
+
+/** Notes that it is not known whether a renewal succeeded. */
+export function noteUnanswered(tokens: TokenSet): void {
+  unanswered.add(tokens)
+}
+
+/**
+ * Reports a refused refresh token that somebody else seems to have used, and revokes all tokens of the login:
+ * whoever has a copy could go on otherwise.
+ *
+ * @see RFC 9700, section 4.14.2
+ */
+export async function reportReuse(
+  session: GrantSession,
+  tokens: TokenSet,
+  error: unknown,
+): Promise<void> {
+  const { context, server } = session
+  const evidence = evidenceOf(tokens, error, context.now())
+  if (evidence === undefined) return
+  const { issuer, client } = tokens
+  const canRevoke = server.metadata.revocation_endpoint !== undefined
+  const revoked = canRevoke && (await revokeTokens(session, tokens).catch(() => false))
+  context.signal.throwIfAborted()
+  context.emit?.({
+    type: 'refresh_reuse_suspected',
+    issuer,
+    clientId: client.clientId,
+    grant: 'refresh_token',
+    evidence,
+    revoked,
+  })
+}
+
+function evidenceOf(
+  tokens: TokenSet,
+  error: unknown,
+  now: number,
+): 'server' | 'history' | undefined {
+  if (unanswered.has(tokens)) return undefined
+  if (saysReuse(descriptionOf(error))) return 'server'
+  // A token that was left alone for longer may simply have expired.
+  const isEarly = tokens.expiresAt !== undefined && now < tokens.expiresAt
+  return tokens.rotated === true && isEarly ? 'history' : undefined
+}
+
+/** Only the word of a server that refuses: nothing else depends on its description. */
+function saysReuse(description: string): boolean {
+  return /\b(?:re-?used?|replay(?:ed)?|already (?:been )?(?:used|redeemed|consumed|rotated)|stale)\b/i.test(
+    description,
+  )
+}
+
+function descriptionOf(error: unknown): string {
+  return endpointErrorOf(error)?.details.serverDescription ?? ''
+}
