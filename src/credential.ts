@@ -144,6 +144,13 @@ export interface CredentialProvider {
    * @see RFC 7009
    */
   revoke?(credential: Credential, context: AcquireContext): Promise<boolean>
+  /**
+   * Forgets what it keeps besides credentials, such as the registration of the client, for a logout that asks for
+   * it. `context.previous` is the credential that was given up, if there was one.
+   *
+   * @returns Whether there was anything to forget.
+   */
+  forget?(context: AcquireContext): Promise<boolean>
 }
 
 /**

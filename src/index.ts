@@ -35,7 +35,7 @@ export {
 } from './errors.ts'
 export type { CredentialEvent, CredentialEventListener } from './events.ts'
 export type { TokenManagerOptions } from './manager/options.ts'
-export { type LogoutResult, TokenManager } from './manager/token-manager.ts'
+export { type LogoutOptions, type LogoutResult, TokenManager } from './manager/token-manager.ts'
 export { apiKey } from './providers/api-key.ts'
 export { basic } from './providers/basic.ts'
 export { bearer } from './providers/bearer.ts'

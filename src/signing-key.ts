@@ -86,6 +86,22 @@ export function signatureParameters(
   return { name }
 }
 
+/** What signs, as far as the options say. */
+export interface AlgorithmChoice {
+  /** What the application chose; it wins over the `alg` of a JWK. */
+  readonly chosen: AsymmetricAlgorithm | undefined
+  /** For a key that does not name its algorithm; `undefined`: the application has to choose. */
+  readonly fallback: AsymmetricAlgorithm | undefined
+}
+
+/** A key that can sign, and what a JWK says about itself. */
+export interface SigningKey {
+  readonly key: CryptoKey
+  readonly algorithm: AsymmetricAlgorithm
+  /** The `kid` of a JWK (RFC 7517, section 4.5). */
+  readonly keyId: string | undefined
+}
+
 /**
  * Checks as much of a key as can be known before its source is read.
  *
@@ -95,10 +111,10 @@ export function signatureParameters(
 export function checkPrivateKey(
   option: string,
   key: PrivateKey | undefined,
-  algorithm: AsymmetricAlgorithm,
+  algorithm: AsymmetricAlgorithm | AlgorithmChoice,
 ): void {
   if (typeof key === 'function') return
-  const problem = problemOf(key, algorithm)
+  const { problem } = identify(key, choiceOf(algorithm))
   if (problem !== undefined) throw new ConfigurationError(option, `${option} ${problem}`)
 }
 
@@ -114,10 +130,32 @@ export async function importPrivateKey(
   algorithm: AsymmetricAlgorithm,
   signal: AbortSignal | undefined,
 ): Promise<CryptoKey> {
+  return (await importSigningKey(option, key, choiceOf(algorithm), signal)).key
+}
+
+/**
+ * Reads and imports a key for signing, with the algorithm and the identifier that a JWK names.
+ *
+ * @throws As {@link importPrivateKey}.
+ */
+export async function importSigningKey(
+  option: string,
+  key: PrivateKey,
+  choice: AlgorithmChoice,
+  signal: AbortSignal | undefined,
+): Promise<SigningKey> {
   const unchecked = { signal, problemOf: () => undefined }
   const read = typeof key === 'function' ? await readSecret(option, key, unchecked) : key
-  const problem = problemOf(read, algorithm)
-  if (problem !== undefined) throw unavailable(`${option} ${problem}`)
+  const { algorithm, keyId, problem } = identify(read, choice)
+  if (problem !== undefined || algorithm === undefined) throw unavailable(`${option} ${problem}`)
+  return { key: await importMaterial(option, read, algorithm), algorithm, keyId }
+}
+
+async function importMaterial(
+  option: string,
+  read: string | JsonWebKey | CryptoKey,
+  algorithm: AsymmetricAlgorithm,
+): Promise<CryptoKey> {
   if (isCryptoKey(read)) return read
   const material = typeof read === 'string' ? parse(read) : read
   const { name, hash, curve } = requirements[algorithm]
@@ -148,6 +186,50 @@ export async function importPrivateKey(
   }
 }
 
+function choiceOf(algorithm: AsymmetricAlgorithm | AlgorithmChoice): AlgorithmChoice {
+  return typeof algorithm === 'object' ? algorithm : { chosen: algorithm, fallback: undefined }
+}
+
+/** Which algorithm a key signs with, by which name it is known, and what is wrong with it. */
+function identify(
+  key: string | JsonWebKey | CryptoKey | undefined,
+  { chosen, fallback }: AlgorithmChoice,
+): {
+  readonly algorithm: AsymmetricAlgorithm | undefined
+  readonly keyId: string | undefined
+  readonly problem: string | undefined
+} {
+  const { kid, alg } = jwkMembers(key)
+  const keyId = typeof kid === 'string' && kid !== '' ? kid : undefined
+  const named = isAsymmetricAlgorithm(alg) ? alg : undefined
+  const algorithm = chosen ?? named ?? fallback
+  if (algorithm === undefined) {
+    const problem = 'does not say what it signs with; set `algorithm`, such as RS256.'
+    return { algorithm, keyId, problem: isMissing(key) ? missing : problem }
+  }
+  const problem = problemOf(key, algorithm)
+  const isDefault = chosen === undefined && named === undefined
+  const isMisfit = problem?.startsWith('does not fit') === true
+  const advice =
+    isDefault && isMisfit ? ' Set `algorithm` to the one of this key, such as RS256.' : ''
+  return { algorithm, keyId, problem: problem === undefined ? undefined : `${problem}${advice}` }
+}
+
+/** What a JWK says about itself besides the numbers. */
+function jwkMembers(key: string | JsonWebKey | CryptoKey | undefined): Record<string, unknown> {
+  if (isCryptoKey(key) || isMissing(key)) return {}
+  if (typeof key === 'object') return { ...key }
+  const material = key?.trimStart().startsWith('{') === true ? parse(key) : undefined
+  return material === undefined || material instanceof Uint8Array ? {} : { ...material }
+}
+
+function isMissing(key: unknown): boolean {
+  return key === undefined || key === null || key === ''
+}
+
+const missing =
+  'is missing; pass a PEM text, a JWK, a CryptoKey, or file(path) to read it when needed.'
+
 function problemOf(
   key: string | JsonWebKey | CryptoKey | undefined,
   algorithm: AsymmetricAlgorithm,
@@ -155,7 +237,7 @@ function problemOf(
   if (isCryptoKey(key)) return cryptoKeyProblem(key, algorithm)
   if (typeof key === 'object' && key !== null) return jwkProblem(key, algorithm)
   if (typeof key !== 'string' || key === '') {
-    return 'is missing; pass a PEM text, a JWK, a CryptoKey, or file(path) to read it when needed.'
+    return missing
   }
   const label = /-----BEGIN ([A-Z0-9 ]+)-----/.exec(key)?.[1]
   if (label === undefined && !key.trimStart().startsWith('{')) {

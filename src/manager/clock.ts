@@ -3,24 +3,7 @@
  *
  * @module
  */
-
-/** What a response says about its server's clock. */
-export interface ClockReading {
-  /** The `Date` header (RFC 9110, section 6.6.1). */
-  readonly date: string | null
-  /** The `Age` header: the response comes from a cache, so its date says nothing. */
-  readonly age: string | null
-  /** When the request was sent, in milliseconds since the epoch. */
-  readonly sentAt: number
-  /** When the response arrived, in milliseconds since the epoch. */
-  readonly receivedAt: number
-}
-
-/** An offset below this is caused by the network and by the date's whole seconds. */
-const smallestOffset = 30_000
-
-/** A clock that is further off is broken, and no arithmetic should hide it. */
-const largestOffset = 24 * 3_600_000
+import { type ClockReading, clockOffset, largestOffset, smallestOffset } from '../server-date.ts'
 
 /** What a {@link ServerClock} reports when it was corrected, or refuses to be. */
 export interface ClockCorrection {
@@ -59,17 +42,6 @@ export class ServerClock {
     }
     return Math.abs(this.#offsetMs - used) >= smallestOffset
   }
-}
-
-/**
- * The server's time less this machine's, in milliseconds; `undefined` when the response cannot tell.
- */
-export function clockOffset({ date, age, sentAt, receivedAt }: ClockReading): number | undefined {
-  if (date === null || age !== null || receivedAt - sentAt >= 30_000) return undefined
-  const server = Date.parse(date)
-  if (Number.isNaN(server)) return undefined
-  // The date is cut to the second, so half a second is added on average.
-  return Math.round(server + 500 - (sentAt + receivedAt) / 2)
 }
 
 /**

@@ -21,8 +21,15 @@ import type { ResolvedOptions } from './options.ts'
 import { Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
 
-/** How long the issuer may take to revoke a credential, in milliseconds. */
+/** How long the provider may take to end a credential at its issuer, in milliseconds. */
 const revocationLimitMs = 10_000
+
+/** What a logout has given up. */
+export interface GivenUp {
+  readonly credential: Credential | undefined
+  /** Whether its issuer revoked it. */
+  readonly revoked: boolean
+}
 
 /** Asks the provider, or first the store where there is one. */
 export class Source {
@@ -149,18 +156,26 @@ export class Source {
    * that is revoked, unless this process has something newer.
    *
    * @param signal - When it aborts, nothing is given up any more.
-   * @returns Whether the issuer revoked it.
+   * @returns What was given up, and whether the issuer revoked it.
    * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
    */
-  async giveUp(own: Credential | undefined, signal: AbortSignal): Promise<boolean> {
-    if (this.#persistence === undefined) return this.#revoke(own)
-    let revoked = false
+  async giveUp(own: Credential | undefined, signal: AbortSignal): Promise<GivenUp> {
+    if (this.#persistence === undefined) {
+      return { credential: own, revoked: await this.#revoke(own) }
+    }
+    let given: GivenUp = { credential: own, revoked: false }
     const context = this.#idleContext(own)
-    const revoke = async (stored: Credential | undefined) => {
-      revoked = await this.#revoke(stored ?? own)
+    const revoke = async (stored = own) => {
+      given = { credential: stored, revoked: await this.#revoke(stored) }
     }
     await this.#persistence.remove(revoke, context, signal)
-    return revoked
+    return given
+  }
+
+  /** Forgets what the provider keeps besides the credential that was given up. */
+  forget(given: Credential | undefined): Promise<boolean> {
+    const context = this.#idleContext(given)
+    return limited((signal) => this.#provider.forget?.({ ...context, signal }))
   }
 
   /** Revokes a credential that came after a logout. */
@@ -170,16 +185,8 @@ export class Source {
 
   async #revoke(credential: Credential | undefined): Promise<boolean> {
     if (credential === undefined) return false
-    const controller = new AbortController()
-    const context = { ...this.#idleContext(credential), signal: controller.signal }
-    return new Promise((resolve) => {
-      const stop = timeLimit(revocationLimitMs, () => {
-        controller.abort(new DOMException('The revocation took too long.', 'TimeoutError'))
-        resolve(false)
-      })
-      const revoking = (async () => (await this.#provider.revoke?.(credential, context)) === true)()
-      void revoking.then(resolve, () => resolve(false)).finally(stop)
-    })
+    const context = this.#idleContext(credential)
+    return limited((signal) => this.#provider.revoke?.(credential, { ...context, signal }))
   }
 
   #idleContext(previous: Credential | undefined): AcquireContext {
@@ -218,6 +225,19 @@ export class Source {
       random,
     }
   }
+}
+
+/** Whether a task succeeds in time; its failure is no reason to keep a credential. */
+function limited(task: (signal: AbortSignal) => Promise<boolean> | undefined): Promise<boolean> {
+  const controller = new AbortController()
+  return new Promise((resolve) => {
+    const stop = timeLimit(revocationLimitMs, () => {
+      controller.abort(new DOMException('The issuer did not answer in time.', 'TimeoutError'))
+      resolve(false)
+    })
+    const running = (async () => (await task(controller.signal)) === true)()
+    void running.then(resolve, () => resolve(false)).finally(stop)
+  })
 }
 
 /** The same, but a provider that does not wait for it leaves no unhandled rejection. */

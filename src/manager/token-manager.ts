@@ -6,6 +6,7 @@
  */
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { type CredentialError, StoreError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { abortable, within, withTimeLimit } from '../waiting.ts'
 import { toCredentialError } from './failure.ts'
 import { type Flight, startFlight } from './flight.ts'
@@ -19,6 +20,18 @@ import { TransportSide } from './transport-side.ts'
 export interface LogoutResult {
   /** Whether its issuer revoked it. If not, a copy of it works until it expires. */
   readonly revoked: boolean
+  /** Whether a registration of the client was dropped; only after {@link LogoutOptions.registration}. */
+  readonly registrationDropped?: boolean
+}
+
+/** What a logout gives up besides the credential. */
+export interface LogoutOptions {
+  /**
+   * Also forget the client's registration, so that the next login registers anew: for a server that has forgotten
+   * it. Where the server gave the means, the registration is deleted there (RFC 7592). Other logins with the same
+   * store and authorization server keep working. Default `false`.
+   */
+  readonly registration?: boolean
 }
 
 /** How long a grant that was sent is waited for, in milliseconds. */
@@ -57,6 +70,8 @@ export class TokenManager {
   readonly #lifecycle: Lifecycle
   readonly #transport: TransportPort
   #loggingOut: Flight<LogoutResult> | undefined
+  /** Somebody who waits for the logout wants the registration to be dropped too. */
+  #dropsRegistration = false
   #closing: Flight<void> | undefined
 
   static {
@@ -135,21 +150,21 @@ export class TokenManager {
    * it yet. Acquisitions are cancelled; one that has sent a single-use grant has 5 seconds to finish. The
    * next call acquires a new credential.
    *
-   * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
+   * @param options.registration - Also forget the client's registration, so that the next login registers
+   * anew. Default `false`.
+   * @throws {@link ConfigurationError} when an option is unknown. {@link StoreError} when the store cannot be used; nothing was given up then.
    * {@link CredentialError} with the code `closed` after {@link TokenManager.close}.
    */
-  logout(): Promise<LogoutResult> {
-    if (this.#closing !== undefined) return Promise.reject(this.#lifecycle.closing.reason)
-    if (this.#loggingOut === undefined || this.#loggingOut.lost) {
-      const loggingOut = startFlight(graceMs + logoutLimitMs, () => this.#logOut())
-      this.#loggingOut = loggingOut
-      this.#lifecycle.suspend(loggingOut)
-      const finished = () => {
-        if (this.#loggingOut === loggingOut) this.#loggingOut = undefined
-      }
-      loggingOut.result.then(finished, finished)
+  async logout(options: LogoutOptions = {}): Promise<LogoutResult> {
+    checkOptions('logout', options, ['registration'])
+    if (options.registration !== true) {
+      const { revoked } = await this.#joinLogout()
+      return { revoked }
     }
-    return this.#loggingOut.wait(undefined, () => this.logout())
+    this.#dropsRegistration = true
+    const result = await this.#joinLogout()
+    // One that was under way had passed that step.
+    return result.registrationDropped === undefined ? this.logout(options) : result
   }
 
   /**
@@ -168,6 +183,20 @@ export class TokenManager {
     return this.close()
   }
 
+  #joinLogout(): Promise<LogoutResult> {
+    if (this.#closing !== undefined) return Promise.reject(this.#lifecycle.closing.reason)
+    if (this.#loggingOut === undefined || this.#loggingOut.lost) {
+      const loggingOut = startFlight(graceMs + logoutLimitMs, () => this.#logOut())
+      this.#loggingOut = loggingOut
+      this.#lifecycle.suspend(loggingOut)
+      const finished = () => {
+        if (this.#loggingOut === loggingOut) this.#loggingOut = undefined
+      }
+      loggingOut.result.then(finished, finished)
+    }
+    return this.#loggingOut.wait(undefined, () => this.#joinLogout())
+  }
+
   async #logOut(): Promise<LogoutResult> {
     const lifecycle = this.#lifecycle
     const { source, reporter, provider } = this.#parts
@@ -177,11 +206,16 @@ export class TokenManager {
       const reason = lifecycle.loggedOutError()
       await this.#endAcquisition(reason)
       this.#parts.lane.detach(reason)
-      const revoked = await limited((signal) => source.giveUp(lifecycle.latest(), signal))
+      const given = await limited((signal) => source.giveUp(lifecycle.latest(), signal))
+      const { credential, revoked } = given
+      const forgets = this.#dropsRegistration
+      this.#dropsRegistration = false
+      const registrationDropped = forgets ? await source.forget(credential) : undefined
       lifecycle.resume(true)
       reporter.emit({ type: 'logged_out', revoked })
-      return { revoked }
+      return { revoked, ...(registrationDropped === undefined ? {} : { registrationDropped }) }
     } catch (error) {
+      this.#dropsRegistration = false
       lifecycle.resume(false)
       // What a provider throws may quote a secret.
       throw toCredentialError(error, provider.name, this.resource, false)
@@ -209,7 +243,7 @@ export class TokenManager {
 }
 
 /** Gives up in time, or not at all. */
-async function limited(giveUp: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
+async function limited<T>(giveUp: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const problem = `The store did not answer within ${logoutLimitMs / 1000} s.`
   const remedy = 'Check the store, and log out again.'
   const tooLate = () => new StoreError('delete', problem, { retryable: true, remedy })

@@ -5,7 +5,7 @@
  */
 import type { Challenge, Credential, ResponseHead } from '../credential.ts'
 import type { CredentialEventDetails } from '../events.ts'
-import type { ClockReading } from './clock.ts'
+import type { ClockReading } from '../server-date.ts'
 
 /** What a server said when it refused a credential. */
 export interface Rejection {

@@ -6,7 +6,7 @@
 import type { Challenge, Credential, ResponseHead } from '../credential.ts'
 import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
-import type { ClockReading } from './clock.ts'
+import type { ClockReading } from '../server-date.ts'
 import { type Flight, startFlight } from './flight.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { ManagerParts } from './parts.ts'

@@ -4,11 +4,12 @@
  * @module
  */
 import * as client from 'openid-client'
-import type { CredentialProvider } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { ConfigurationError, LoginRequiredError } from '../errors.ts'
 import { bind } from './bound.ts'
 import { checkCallback, waitForCallback } from './browser-login.ts'
-import { identifyClient } from './client-identity.ts'
+import { checkRegistration, identifyClient, type LoginClient } from './client-identity.ts'
+import { checkClientMetadataUrl, checkRedirectUri } from './client-metadata.ts'
 import { unsupported } from './connection.ts'
 import { isClientRefused } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
@@ -19,12 +20,12 @@ import { checkAuthorizationParameters, checkOwnEndpoint } from './own-endpoints.
 import { checkPolicy, type OAuthPolicy, originsOf, scopesOf } from './policy.ts'
 import { oauthProvider } from './provider.ts'
 import {
-  checkClientMetadataUrl,
-  checkRedirectUri,
+  confirmRegistration,
+  dropRegistration,
   forgetRegistration,
-  type RegisteredClient,
   registeredRedirectUri,
 } from './registration.ts'
+import { userTimeoutError } from './user-time-limit.ts'
 
 /** Options of {@link authorizationCode}. */
 export interface AuthorizationCodeOptions extends OAuthOptions {
@@ -33,6 +34,16 @@ export interface AuthorizationCodeOptions extends OAuthOptions {
    * it (Client ID Metadata Documents). Publish what {@link clientMetadataDocument} returns there.
    */
   readonly clientMetadataUrl?: string
+  /**
+   * What the server demands of clients that register themselves, where it does not allow that to everybody: an
+   * initial access token, a software statement, or both (RFC 7591). They need `issuer`, and are sent to no other.
+   */
+  readonly registration?: {
+    /** The token that allows to register. Read for each registration. */
+    readonly initialAccessToken?: Secret
+    /** A JWT in which somebody whom the server trusts describes the software. Read for each registration. */
+    readonly softwareStatement?: Secret
+  }
   /** The name that the user sees when they are asked for consent. Default `MCP client`. */
   readonly clientName?: string
   /**
@@ -59,6 +70,7 @@ export interface AuthorizationCodeOptions extends OAuthOptions {
 
 const own: readonly string[] = [
   'clientMetadataUrl',
+  'registration',
   'clientName',
   'redirectUri',
   'onAuthorizationUrl',
@@ -110,6 +122,8 @@ function checkAuthorizationCodeOptions(options: AuthorizationCodeOptions): void 
   checkOAuthOptions(name, options, own)
   const { clientMetadataUrl, redirectUri, onAuthorizationUrl, loginTimeout } = options
   checkAuthorizationParameters(name, options.authorizationParameters)
+  checkRegistration(name, options)
+  checkAssertion(options)
   if (clientMetadataUrl !== undefined) {
     checkClientMetadataUrl(`${name}.clientMetadataUrl`, clientMetadataUrl)
   }
@@ -136,6 +150,23 @@ function checkAuthorizationCodeOptions(options: AuthorizationCodeOptions): void 
   }
 }
 
+/** Checks that an assertion has a client, and that a client whose document everybody reads has no secret. */
+function checkAssertion({
+  clientId,
+  clientMetadataUrl,
+  clientAuth,
+}: AuthorizationCodeOptions): void {
+  if (typeof clientAuth !== 'object' || clientId !== undefined) return
+  const isSecret = clientAuth.method === 'client_secret_jwt'
+  if (clientMetadataUrl !== undefined && !isSecret) return
+  throw new ConfigurationError(
+    `${name}.clientAuth`,
+    isSecret
+      ? `${name}.clientAuth: clientSecretJwt() needs \`clientId\`; a client with a metadata document uses privateKeyJwt().`
+      : `${name}.clientAuth needs \`clientId\` or \`clientMetadataUrl\`; a client that registers itself is given its own way to authenticate.`,
+  )
+}
+
 async function logIn(
   session: GrantSession,
   options: AuthorizationCodeOptions,
@@ -150,8 +181,8 @@ async function logIn(
   const listener = isLocal ? await listen(configured, preferredPort, state) : undefined
   try {
     const redirectUri = listener?.redirectUri ?? configured.href
-    const registered = await identifyClient(session, options, redirectUri)
-    return await authorize(session, options, { state, redirectUri, listener, registered })
+    const identity = await identifyClient(session, options, redirectUri)
+    return await authorize(session, options, { state, redirectUri, listener, identity })
   } finally {
     listener?.close()
   }
@@ -190,40 +221,108 @@ interface Login {
   readonly state: string
   readonly redirectUri: string
   readonly listener: LoopbackListener | undefined
-  readonly registered: RegisteredClient
+  readonly identity: LoginClient
 }
 
 async function authorize(
   session: GrantSession,
   options: AuthorizationCodeOptions,
-  { state, redirectUri, listener, registered }: Login,
+  { state, redirectUri, listener, identity }: Login,
 ): Promise<GrantResult> {
-  const { server, parameters, context } = session
-  const { issuer } = server
-  const connection = await session.connect(registered)
+  const { issuer } = session.server
+  const connection = await session.connect(identity.client)
   const login: PendingLogin = {
     state: bind('state', state, issuer),
     verifier: bind('code verifier', client.randomPKCECodeVerifier(), issuer),
     redirectUri,
   }
+  const { loginTimeout: timeout = defaultTimeout, requireIss = false } = options
+  // A server that does not accept the redirect URI never sends the user back (RFC 6749, section 4.1.2.1).
+  const hint = `If the browser showed an error about \`redirect_uri\`, the server does not accept ${redirectUri}: register it for this client, or set \`redirectUri\` to one that is registered.`
+  const late = (remedy: string) =>
+    userTimeoutError(session, timeout, 'complete the login', `${remedy} ${hint}`)
+  const timeoutError = late('Call `login()` to try again.')
+  try {
+    const url = await authorizationUrl(session, options, identity, connection, login)
+    const { onAuthorizationUrl } = options
+    const browser = { url, listener, onAuthorizationUrl, timeout, timeoutError }
+    const callback = await waitForCallback(session, browser)
+    checkCallback(session, callback, login, requireIss)
+    await checkClientIsKnown(session, identity, callback)
+    return await redeemCode(session, connection, callback, login)
+  } catch (error) {
+    if (error !== timeoutError) throw error
+    const remedy = await dropStored(session, identity)
+    throw remedy === undefined ? error : late(remedy)
+  }
+}
+
+/** The URL that the user opens; a server that wants the request pushed may refuse the client there already. */
+async function authorizationUrl(
+  session: GrantSession,
+  { authorizationParameters, allow }: AuthorizationCodeOptions,
+  identity: LoginClient,
+  connection: Connection,
+  login: PendingLogin,
+): Promise<URL> {
+  const { server, parameters, context, authentication } = session
   const pushed = server.metadata.require_pushed_authorization_requests === true
-  await allowLogin(session, options.allow, registered)
+  await allowLogin(session, allow, identity.client.clientId)
   context.signal.throwIfAborted()
-  const url = await connection.authorizationUrl(login, pushed, {
+  const request = {
     ...parameters,
     ...server.authorizationParameters,
-    ...options.authorizationParameters,
-  })
-  const { onAuthorizationUrl, requireIss = false, loginTimeout: timeout = defaultTimeout } = options
-  const callback = await waitForCallback(session, { url, listener, onAuthorizationUrl, timeout })
-  checkCallback(session, callback, login, requireIss)
-  return redeemCode(session, connection, callback, login)
+    ...authorizationParameters,
+    ...authentication,
+  }
+  try {
+    return await connection.authorizationUrl(login, pushed, request)
+  } catch (error) {
+    if (!isClientRefused(error) || !identity.client.isDynamic) throw error
+    throw unknownClient(session, 'invalid_client', await dropStored(session, identity))
+  }
+}
+
+/** Refuses an answer that says that the client is not registered. */
+async function checkClientIsKnown(
+  session: GrantSession,
+  identity: LoginClient,
+  { searchParams }: URL,
+): Promise<void> {
+  const code = searchParams.get('error')
+  const isUnknown = code === 'invalid_client' || code === 'unauthorized_client'
+  if (!identity.client.isDynamic || !isUnknown) return
+  throw unknownClient(session, code, await dropStored(session, identity))
+}
+
+/** Drops the registration that a login has failed with; returns what to do then, `undefined` when it stays. */
+async function dropStored(
+  { context, server }: GrantSession,
+  { client: { clientId }, isStored }: LoginClient,
+): Promise<string | undefined> {
+  if (!isStored) return undefined
+  const isDropped = await dropRegistration(context, server.issuer, clientId)
+  if (!isDropped) return undefined
+  return 'Call `login()` again: in case the server has forgotten the client, it is registered anew then.'
+}
+
+function unknownClient(
+  { name: provider, context, server }: GrantSession,
+  code: string,
+  remedy = 'Register a client by hand, and pass its `clientId` with `issuer`.',
+): LoginRequiredError {
+  const { host } = new URL(server.issuer)
+  return new LoginRequiredError(
+    'grant_rejected',
+    `${provider}: ${host} does not accept the client that registered itself there (${code}).`,
+    { resource: context.resource, provider, remedy },
+  )
 }
 
 function allowLogin(
   { context, server, scope }: GrantSession,
   allow: OAuthPolicy | undefined,
-  { clientId }: RegisteredClient,
+  clientId: string,
 ): Promise<void> {
   const { authorization_endpoint, pushed_authorization_request_endpoint } = server.metadata
   const isPushed = server.metadata.require_pushed_authorization_requests === true
@@ -251,6 +350,7 @@ async function redeemCode(
     if (!callback.searchParams.has('error')) await context.commit()
     const returned = bind('authorization code', callback, issuer)
     const response = await connection.redeemCode(returned, login, rest)
+    await confirmRegistration(context, issuer, registered.clientId).catch(() => {})
     return { response, connection }
   } catch (error) {
     if (isClientRefused(error)) await forgetRegistration(context, issuer, registered.clientId)

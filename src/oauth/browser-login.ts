@@ -21,6 +21,8 @@ export interface BrowserLogin {
     | undefined
   /** Seconds that the user has. */
   readonly timeout: number
+  /** What is thrown when they are over. */
+  readonly timeoutError: LoginRequiredError
 }
 
 /**
@@ -31,7 +33,7 @@ export interface BrowserLogin {
  * opened; `ConfigurationError` when `onAuthorizationUrl` resolves to something else than the callback URL.
  */
 export async function waitForCallback(session: GrantSession, login: BrowserLogin): Promise<URL> {
-  const { listener, timeout } = login
+  const { listener, timeout, timeoutError } = login
   const { signal } = session.context
   signal.throwIfAborted()
   const ended = new AbortController()
@@ -40,11 +42,8 @@ export async function waitForCallback(session: GrantSession, login: BrowserLogin
     shown.catch(() => {})
     return Promise.race(listener === undefined ? [shown] : [listener.callback, shown])
   }
-  const address = listener?.redirectUri ?? 'the redirect URI'
-  // A server that does not accept the redirect URI never sends the user back (RFC 6749, section 4.1.2.1).
-  const hint = `If the browser showed an error about \`redirect_uri\`, the server does not accept ${address}: register it for this client, or set \`redirectUri\` to one that is registered.`
   try {
-    return await withUserTimeLimit(session, timeout, 'complete the login', wait, hint)
+    return await withUserTimeLimit(session, timeout, timeoutError, wait)
   } finally {
     ended.abort()
   }

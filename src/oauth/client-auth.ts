@@ -7,10 +7,11 @@ import * as client from 'openid-client'
 import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { readSecret } from '../secret.ts'
+import { type ClientAssertion, signedBySecret } from './client-assertion.ts'
 
 /**
  * A method of client authentication: by name (RFC 6749 section 2.3, RFC 8705), or what
- * `privateKeyJwt()` returns.
+ * `privateKeyJwt()` and `clientSecretJwt()` return.
  *
  * `client_secret_basic_unencoded` is for servers that do not decode the form encoding which RFC 6749,
  * section 2.3.1, asks for. `tls_client_auth` needs a `fetch` with a client certificate.
@@ -20,31 +21,34 @@ export type ClientAuthentication =
   | 'client_secret_basic'
   | 'client_secret_basic_unencoded'
   | 'client_secret_post'
-  | 'client_secret_jwt'
   | 'tls_client_auth'
-  | {
-      /** The method's registered name. */
-      readonly method: 'private_key_jwt'
-      /** Who the assertion is for; it is sent to nobody else. */
-      readonly audience: 'issuer' | 'token_endpoint'
-      /** Makes the library's own form of it. */
-      readonly prepare: (signal: AbortSignal) => Promise<client.ClientAuth>
-    }
+  | ClientAssertion
 
-/** The methods that need a shared secret or nothing. */
-export type SecretMethod = Extract<ClientAuthentication, string>
+/** The methods that need a shared secret or nothing; a client that registers itself is given one of them. */
+export type SecretMethod = Extract<ClientAuthentication, string> | 'client_secret_jwt'
+
+/** The registered name of any method. */
+export type AuthenticationMethod = SecretMethod | 'private_key_jwt'
 
 const methods: readonly string[] = [
   'none',
   'client_secret_basic',
   'client_secret_basic_unencoded',
   'client_secret_post',
-  'client_secret_jwt',
   'tls_client_auth',
 ]
 
 /** Whether a value names a method that needs a shared secret or nothing. */
 export function isSecretMethod(value: unknown): value is SecretMethod {
+  return value === 'client_secret_jwt' || isNamedMethod(value)
+}
+
+/** Whether a value names a method of any kind. */
+export function isAuthenticationMethod(value: unknown): value is AuthenticationMethod {
+  return value === 'private_key_jwt' || isSecretMethod(value)
+}
+
+function isNamedMethod(value: unknown): boolean {
   return typeof value === 'string' && methods.includes(value)
 }
 
@@ -60,13 +64,22 @@ export function checkClientAuthentication(
 ): void {
   const option = `${provider}.clientAuth`
   if (typeof auth === 'object') {
-    if (typeof auth?.prepare === 'function') return
-    throw new ConfigurationError(option, `${option}: pass what privateKeyJwt({ … }) returns.`)
+    if (typeof auth?.prepare !== 'function') {
+      throw new ConfigurationError(
+        option,
+        `${option}: pass what privateKeyJwt({ … }) or clientSecretJwt({ … }) returns.`,
+      )
+    }
+    if (auth.method === 'private_key_jwt' || secret === undefined) return
+    throw new ConfigurationError(
+      `${provider}.clientSecret`,
+      `${provider}.clientSecret is not used by clientSecretJwt(), which has a secret of its own; leave it out.`,
+    )
   }
-  if (auth !== undefined && !isSecretMethod(auth)) {
+  if (auth !== undefined && !isNamedMethod(auth)) {
     throw new ConfigurationError(
       option,
-      `${option} must be one of ${methods.join(', ')}, or privateKeyJwt({ key }).`,
+      `${option} must be one of ${methods.join(', ')}, or privateKeyJwt({ key }) or clientSecretJwt({ secret }).`,
     )
   }
   if (auth?.startsWith('client_secret_') === true && secret === undefined) {
@@ -77,21 +90,26 @@ export function checkClientAuthentication(
   }
 }
 
-/** Makes the library's own form of a method; without one, the server's metadata decides. */
-export async function prepareClientAuth(
-  provider: string,
-  auth: ClientAuthentication | undefined,
-  secret: Secret | undefined,
-  supported: readonly string[] | undefined,
-  signal: AbortSignal,
-): Promise<client.ClientAuth> {
-  if (typeof auth === 'object') return auth.prepare(signal)
-  const method = auth ?? chooseMethod(secret !== undefined, supported)
+/** What a client authenticates with at one server. */
+export interface ClientAuthParts {
+  readonly provider: string
+  /** The method that was chosen for this client. */
+  readonly method: SecretMethod | ClientAssertion
+  readonly secret: Secret | undefined
+  readonly signal: AbortSignal
+  /** The server's time in milliseconds since the epoch, as far as known. */
+  readonly now: () => number
+}
+
+/** Makes the library's own form of a method. */
+export async function prepareClientAuth(parts: ClientAuthParts): Promise<client.ClientAuth> {
+  const { provider, method, secret, signal, now } = parts
+  if (typeof method === 'object') return method.prepare({ signal, now })
   if (method === 'tls_client_auth') return client.TlsClientAuth()
   if (method === 'none' || secret === undefined) return client.None()
   const value = await readSecret(`${provider}.clientSecret`, secret, { signal })
   if (method === 'client_secret_post') return client.ClientSecretPost(value)
-  if (method === 'client_secret_jwt') return client.ClientSecretJwt(value)
+  if (method === 'client_secret_jwt') return signedBySecret(value, 'issuer', now)
   const encode = method === 'client_secret_basic' ? formEncoded : (text: string) => text
   return (_as, { client_id }, _body, headers) => {
     headers.set('Authorization', `Basic ${btoa(`${encode(client_id)}:${encode(value)}`)}`)

@@ -4,11 +4,18 @@
  * @module
  */
 import type { ServerMetadata } from 'openid-client'
+import type { Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
 import { scopeUnion } from '../scope.ts'
+import { checkSecret } from '../secret.ts'
+import { bind, readBound } from './bound.ts'
 import { unsupported } from './connection.ts'
 import type { GrantSession } from './grant.ts'
+import { pinnedIssuer, required } from './options.ts'
 import { checkPolicy, type OAuthPolicy, originsOf, scopesOf } from './policy.ts'
-import { type RegisteredClient, register, storedRegistration } from './registration.ts'
+import { type RegisteredClient, storedRegistration } from './registration.ts'
+import { type RegistrationPermission, register } from './registration-request.ts'
 
 /** What the options say about the client. */
 export interface ClientIdentityOptions {
@@ -17,6 +24,24 @@ export interface ClientIdentityOptions {
   readonly clientName?: string
   readonly allowPrivateNetwork?: boolean
   readonly allow?: OAuthPolicy
+  readonly registration?: RegistrationOptions
+  readonly issuer?: string
+  readonly metadata?: ServerMetadata
+}
+
+/** What the application was given to register its client with. */
+export interface RegistrationOptions {
+  /** The initial access token (RFC 7591, section 3). Read for each registration. */
+  readonly initialAccessToken?: Secret
+  /** The software statement, a signed JWT (RFC 7591, section 2.3). Read for each registration. */
+  readonly softwareStatement?: Secret
+}
+
+/** The client that logs in. */
+export interface LoginClient {
+  readonly client: RegisteredClient
+  /** It registered itself for an earlier login, so the server may have forgotten it. */
+  readonly isStored: boolean
 }
 
 /**
@@ -30,7 +55,7 @@ export async function identifyClient(
   session: GrantSession,
   options: ClientIdentityOptions,
   redirectUri: string,
-): Promise<RegisteredClient> {
+): Promise<LoginClient> {
   const { name, context, server } = session
   const { issuer } = server
   // A registration belongs to the server that was found, also where that writes itself differently.
@@ -39,10 +64,11 @@ export async function identifyClient(
   const acceptsDocuments = metadata['client_id_metadata_document_supported'] === true
   const knownId = clientId ?? (acceptsDocuments ? clientMetadataUrl : undefined)
   if (knownId !== undefined) {
-    return { clientId: knownId, clientSecret: undefined, method: undefined }
+    const secret = { clientSecret: undefined, method: undefined }
+    return { client: { clientId: knownId, ...secret, isDynamic: false }, isStored: false }
   }
   const stored = await storedRegistration(context, issuer, redirectUri)
-  if (stored !== undefined) return stored
+  if (stored !== undefined) return { client: stored, isStored: true }
   if (metadata.registration_endpoint === undefined) {
     const remedy = 'Register a client there by hand, and pass its `clientId` with `issuer`.'
     throw unsupported(name, server, context, 'does not let clients register themselves', remedy)
@@ -56,15 +82,68 @@ export async function identifyClient(
     clientId: undefined,
     scopes: scopesOf(scope),
   })
-  const registered = await register({ ...context, allowPrivateNetwork }, name, metadata, {
+  const client = await register({ ...context, allowPrivateNetwork }, name, metadata, {
     clientName,
     redirectUris: [redirectUri],
     grantTypes: ['authorization_code', 'refresh_token'],
     scope,
+    permission: await permissionOf(session, options),
   })
-  const { clientId: newId } = registered
+  const { clientId: newId } = client
   context.emit?.({ type: 'client_registered', issuer: metadata.issuer, clientId: newId })
-  return registered
+  return { client, isStored: false }
+}
+
+/** Reads what the server demands of those who register. It belongs to the issuer of the options. */
+async function permissionOf(
+  { name, context }: GrantSession,
+  options: ClientIdentityOptions,
+): Promise<RegistrationPermission> {
+  const { initialAccessToken, softwareStatement } = options.registration ?? {}
+  const read = (option: string, kind: string, secret: Secret) =>
+    readBound(
+      `${name}.registration.${option}`,
+      bind(kind, secret, pinnedIssuer(options) ?? ''),
+      context.signal,
+    )
+  return {
+    ...(initialAccessToken === undefined
+      ? {}
+      : {
+          initialAccessToken: await read(
+            'initialAccessToken',
+            'initial access token',
+            initialAccessToken,
+          ),
+        }),
+    ...(softwareStatement === undefined
+      ? {}
+      : {
+          softwareStatement: await read(
+            'softwareStatement',
+            'software statement',
+            softwareStatement,
+          ),
+        }),
+  }
+}
+
+/**
+ * Checks what a client registers itself with.
+ *
+ * @throws `ConfigurationError` when it is empty, or nothing says which server it is for.
+ */
+export function checkRegistration(provider: string, options: ClientIdentityOptions): void {
+  const { registration } = options
+  if (registration === undefined) return
+  const where = `${provider}.registration`
+  checkOptions(where, registration, ['initialAccessToken', 'softwareStatement'])
+  const secrets = Object.entries(registration)
+  if (secrets.length === 0) {
+    throw new ConfigurationError(where, `${where} is empty; leave it out.`)
+  }
+  for (const [option, secret] of secrets) checkSecret(`${where}.${option}`, secret)
+  required(provider, 'issuer', pinnedIssuer(options), 'pass the server that `registration` is for')
 }
 
 /** All scopes that may be requested later: a client that registered for fewer could never step up. */

@@ -6,22 +6,25 @@
 import * as client from 'openid-client'
 import type { AcquireContext, Secret } from '../credential.ts'
 import { CredentialError, resourceLabel } from '../errors.ts'
-import { type Bound, openAt } from './bound-values.ts'
-import { type ClientAuthentication, prepareClientAuth } from './client-auth.ts'
+import { type Bound, bind, openAt } from './bound-values.ts'
+import type { ClientAssertion } from './client-assertion.ts'
+import { prepareClientAuth, type SecretMethod } from './client-auth.ts'
+import { authenticationOf, nameOf } from './client-method.ts'
 import type { DpopSession } from './dpop.ts'
 import { fetchEndpoint, tokenBounds } from './endpoint.ts'
 import { EndpointError, endpointOf, judgeAnswer } from './endpoint-answer.ts'
 import { Connection } from './issuer-connection.ts'
-import type { BoundOAuthOptions } from './options.ts'
+import { type BoundOAuthOptions, pinnedIssuer } from './options.ts'
 import { checkPolicy, requestStep } from './policy.ts'
 import type { RegisteredClient } from './registration.ts'
 import type { LocatedServer } from './server.ts'
+import { type RequestSigners, sendSigned } from './signed-request.ts'
 
 /** What a connection is made of. */
 export interface ConnectionParts {
   readonly provider: string
   readonly options: BoundOAuthOptions
-  readonly context: Pick<AcquireContext, 'fetch' | 'now' | 'resource' | 'signal'>
+  readonly context: Pick<AcquireContext, 'fetch' | 'now' | 'serverNow' | 'resource' | 'signal'>
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
@@ -36,16 +39,17 @@ export interface ConnectionParts {
  */
 export async function connect(parts: ConnectionParts): Promise<Connection> {
   const { provider, options, context, server, registered, dpop } = parts
-  const { issuer, metadata } = server
-  const method = options.clientAuth ?? registered.method
-  const secret: Bound<Secret> | undefined = options.clientSecret ?? registered.clientSecret
-  const auth = await prepareClientAuth(
-    provider,
-    method,
-    openAt(secret, issuer),
-    metadata.token_endpoint_auth_methods_supported,
-    context.signal,
-  )
+  const { issuer, metadata, clock } = server
+  const supported = metadata.token_endpoint_auth_methods_supported
+  const method = authenticationOf(provider, options, registered, supported)
+  checkSecretOwner(method, options, issuer)
+  const bound: Bound<Secret> | undefined = registered.isDynamic
+    ? registered.clientSecret
+    : (options.clientSecret ?? registered.clientSecret)
+  const secret = openAt(bound, issuer)
+  const now = () => context.now() + clock.offset(context)
+  const { signal } = context
+  const auth = await prepareClientAuth({ provider, method, secret, signal, now })
   // Servers ask for certificates at addresses of their own (RFC 8705, section 5).
   const usesAliases = method === 'tls_client_auth'
   const configuration = new client.Configuration(
@@ -57,7 +61,11 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   const tokenEndpoint =
     (usesAliases ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined) ??
     metadata.token_endpoint
-  const requests = new EndpointRequests(parts, tokenEndpoint)
+  const isAsserted = typeof method === 'object' || method === 'client_secret_jwt'
+  const authenticate = (body: URLSearchParams, headers: Headers) =>
+    auth(configuration.serverMetadata(), configuration.clientMetadata(), body, headers)
+  const signers = { authenticate: isAsserted ? authenticate : undefined, dpop, clock }
+  const requests = new EndpointRequests(parts, tokenEndpoint, signers)
   // Every endpoint was checked before: what is not https is on this machine.
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
@@ -66,9 +74,19 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
     checkAudience(provider, url, method, server)
     return requests.send(url, init as RequestInit)
   }
-  const proof =
-    dpop === undefined ? {} : { DPoP: client.getDPoPHandle(configuration, await dpop.keyPair()) }
-  return new Connection({ issuer, client: registered, configuration, proof, log: requests })
+  const identity = { ...registered, method: nameOf(method) }
+  return new Connection({ issuer, client: identity, configuration, log: requests })
+}
+
+/** Checks that a secret which signs assertions is used at its own authorization server. */
+function checkSecretOwner(
+  method: SecretMethod | ClientAssertion,
+  options: BoundOAuthOptions,
+  issuer: string,
+): void {
+  const owner = pinnedIssuer(options)
+  if (typeof method !== 'object' || method.method !== 'client_secret_jwt') return
+  openAt(bind('client secret', method, owner ?? ''), issuer)
 }
 
 /**
@@ -80,7 +98,7 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
 function checkAudience(
   provider: string,
   url: URL,
-  method: ClientAuthentication | undefined,
+  method: SecretMethod | ClientAssertion,
   { issuer, metadata }: LocatedServer,
 ): void {
   if (typeof method !== 'object' || method.audience !== 'token_endpoint') return
@@ -89,7 +107,7 @@ function checkAudience(
   throw new CredentialError(
     'wrong_issuer',
     `${provider}: the client's assertion has the audience ${resourceLabel(audience ?? issuer)}, and was not sent to ${resourceLabel(url)}.`,
-    { provider, remedy: "Use privateKeyJwt() with the default `audience: 'issuer'`." },
+    { provider, remedy: 'Leave out `audience`, so that the assertion is for the issuer.' },
   )
 }
 
@@ -97,11 +115,13 @@ function checkAudience(
 class EndpointRequests {
   readonly #parts: ConnectionParts
   readonly #tokenEndpoint: string | undefined
+  readonly #signers: RequestSigners
   #sentAt: number | undefined
   #refreshToken: string | undefined
 
-  constructor(parts: ConnectionParts, tokenEndpoint: string | undefined) {
+  constructor(parts: ConnectionParts, tokenEndpoint: string | undefined, signers: RequestSigners) {
     this.#parts = parts
+    this.#signers = signers
     this.#tokenEndpoint = tokenEndpoint === undefined ? undefined : new URL(tokenEndpoint).href
   }
 
@@ -124,14 +144,21 @@ class EndpointRequests {
     if (step !== undefined) await checkPolicy(allow, context, step)
     const isTokenRequest = url.href === this.#tokenEndpoint
     if (isTokenRequest) this.#sentAt = now()
-    const response = await fetchEndpoint('its endpoint', url, init, tokenBounds, context)
-    const endpoint = endpointOf(init)
-    const { result, refreshToken } = await judgeAnswer(response, {
-      endpoint,
+    const isProven = isTokenRequest || endpointOf(init) === 'pushed_authorization'
+    let sent = init
+    const response = await sendSigned(
       url,
       init,
-      now: now(),
-    })
+      isProven,
+      this.#signers,
+      this.#parts.context,
+      (target, request) => {
+        sent = request
+        return fetchEndpoint('its endpoint', target, request, tokenBounds, context)
+      },
+    )
+    const judged = { endpoint: endpointOf(init), url, init: sent, now: now() }
+    const { result, refreshToken } = await judgeAnswer(response, judged)
     this.#refreshToken = refreshToken ?? this.#refreshToken
     if (result instanceof EndpointError) throw result
     return result

@@ -14,7 +14,7 @@ import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { checkPolicy, originsOf, scopesOf } from './policy.ts'
 import { oauthProvider } from './provider.ts'
-import { withUserTimeLimit } from './user-time-limit.ts'
+import { userTimeoutError, withUserTimeLimit } from './user-time-limit.ts'
 
 type DeviceCodeOptions = Parameters<typeof deviceCode>[0]
 
@@ -93,12 +93,15 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
     clientId: options.clientId,
     scopes: scopesOf(session.scope),
   })
-  const login = await connection.beginDeviceLogin(session.parameters)
+  const login = await connection.beginDeviceLogin({
+    ...session.parameters,
+    ...session.authentication,
+  })
   await showCode(session, options, login)
   const response = await withUserTimeLimit(
     session,
     login.shown.expires_in,
-    'enter the code',
+    userTimeoutError(session, login.shown.expires_in, 'enter the code'),
     (signal) => poll(session, connection, login, signal),
   )
   return { response, connection }

@@ -38,6 +38,10 @@ export interface ProtectedResource {
   readonly authorizationServers: readonly string[]
   /** The scopes that it lists. */
   readonly scopesSupported: readonly string[] | undefined
+  /** It accepts only tokens that are bound to a key. */
+  readonly requiresDpop: boolean
+  /** The algorithms of proofs that it takes. */
+  readonly dpopAlgorithms: readonly string[] | undefined
 }
 
 /** The members whose URLs are contacted or opened. */
@@ -246,6 +250,8 @@ function protectedResource(
     resource: own,
     authorizationServers: servers,
     scopesSupported: strings(document['scopes_supported'])?.flatMap(validScopes),
+    requiresDpop: document['dpop_bound_access_tokens_required'] === true,
+    dpopAlgorithms: strings(document['dpop_signing_alg_values_supported']),
   }
 }
 
@@ -344,7 +350,8 @@ function isUri(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) && URL.canParse(value)
 }
 
-function strings(value: unknown): readonly string[] | undefined {
+/** A list of texts; `undefined` for anything else. */
+export function strings(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
 }
 

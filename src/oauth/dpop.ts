@@ -3,57 +3,49 @@
  *
  * @module
  */
-import type { JWTHeaderParameters } from 'jose'
 import type { OutgoingRequest } from '../credential.ts'
 import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError } from '../errors.ts'
+import {
+  algorithmOf,
+  type DpopAlgorithm,
+  type DpopKey,
+  type DpopOptions,
+  dpopAlgorithms,
+  externalKey,
+  generateKey,
+  importKey,
+  isPrivate,
+  isSameKey,
+  type ResolvedDpop,
+  resolveDpop,
+} from './dpop-key.ts'
 
-/** The JOSE name of the algorithm that proofs are signed with. */
-export type DpopAlgorithm = 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
+/** The part of a request that a proof is about. */
+export type ProvenRequest = Pick<OutgoingRequest, 'url' | 'method' | 'headers' | 'now'>
 
-/** The option `dpop`, as its object. */
-interface DpopOptions {
-  readonly algorithm?: DpopAlgorithm
-  readonly required?: boolean
-}
+type ResponseMeta = Pick<Response, 'status' | 'headers'>
 
 /** A key, and what each server demanded of the proofs made with it. */
 export interface DpopSession {
-  /** The key pair; made, or read from what was kept, when it is first needed. */
-  readonly keyPair: () => Promise<CryptoKeyPair>
   readonly required: boolean
+  readonly algorithm: DpopAlgorithm
+  /** The key, made or imported when it is first needed. */
+  readonly key: () => Promise<DpopKey>
+  /** Puts a fresh proof on a request; with the access token that the request carries, if any. */
+  prove(request: ProvenRequest, accessToken?: string): Promise<void>
   /** Puts the token and a fresh proof on a request. */
   apply(request: OutgoingRequest, accessToken: string): Promise<void>
-  /** Learns a nonce; `true` when the server asks for another proof with it. */
-  observe(response: Pick<Response, 'status' | 'headers'>, request: OutgoingRequest): boolean
-}
-
-const algorithms: readonly string[] = ['ES256', 'Ed25519', 'RS256', 'PS256']
-
-/**
- * Fills in the defaults; `undefined`: no proofs.
- *
- * @throws `ConfigurationError` when an option is wrong.
- */
-export function resolveDpop(
-  provider: string,
-  option: boolean | DpopOptions | undefined,
-): Required<DpopOptions> | undefined {
-  if (option === undefined || option === false) return undefined
-  const { algorithm = 'ES256', required = true } = option === true ? {} : option
-  if (!algorithms.includes(algorithm)) {
-    throw new ConfigurationError(
-      `${provider}.dpop.algorithm`,
-      `${provider}.dpop.algorithm must be one of ${algorithms.join(', ')}; proofs are never made with a shared secret.`,
-    )
-  }
-  return { algorithm, required }
+  /** Learns a nonce; `true` when it is another than the one that the request carried. */
+  learnNonce(response: ResponseMeta, request: Pick<ProvenRequest, 'url' | 'headers'>): boolean
+  /** Learns a nonce; `true` when the MCP server asks for another proof with it. */
+  observe(response: ResponseMeta, request: Pick<ProvenRequest, 'url' | 'headers'>): boolean
 }
 
 /** The DPoP sessions of one provider: one key for each MCP server, to which its tokens are bound. */
 export class DpopSessions {
   readonly #provider: string
-  readonly #options: Required<DpopOptions> | undefined
+  readonly #options: ResolvedDpop | undefined
   readonly #sessions = new Map<string, DpopSession>()
 
   /** @throws `ConfigurationError` when the option is wrong. */
@@ -66,60 +58,119 @@ export class DpopSessions {
    * Returns the session for an MCP server; `undefined`: tokens are not bound to a key.
    *
    * @param held - The session of the tokens that are renewed.
+   * @param supported - The algorithms that the servers list; `undefined`: they list none.
+   * @throws `ConfigurationError` when the servers take none that the options allow.
    */
-  of(resource: URL, held: DpopSession | undefined): DpopSession | undefined {
-    const existing = held ?? this.#sessions.get(resource.href)
-    if (this.#options === undefined) return existing
-    const session = existing ?? startDpop(this.#options, undefined)
-    this.#sessions.set(resource.href, session)
+  of(
+    resource: URL,
+    held: DpopSession | undefined,
+    supported: readonly string[] | undefined,
+  ): DpopSession | undefined {
+    const kept = held ?? this.#sessions.get(resource.href)
+    if (this.#options === undefined) return kept
+    const fits = kept !== undefined && (supported?.includes(kept.algorithm) ?? true)
+    // The tokens that are renewed are bound to their key, whatever the servers have come to list.
+    const session = fits || held !== undefined ? kept : this.#start(this.#options, supported)
+    if (session !== undefined) this.#sessions.set(resource.href, session)
     return session
   }
 
-  /** Continues the session of stored tokens. Those bound to a key stay so, also without `dpop: true`. */
+  /**
+   * Continues the session of stored tokens. Those bound to a key stay so, also without `dpop: true`.
+   *
+   * @returns `undefined` for tokens that need none. A session whose key is not here fails when it is used.
+   */
   restore(tokens: {
     readonly tokenType: 'bearer' | 'dpop'
     readonly dpopKey: JsonWebKey | undefined
   }): DpopSession | undefined {
     const isBound = tokens.tokenType === 'dpop'
     const options = this.#options ?? resolveDpop(this.#provider, isBound)
-    return options === undefined ? undefined : startDpop(options, tokens.dpopKey)
+    if (options === undefined) return undefined
+    if (!isBound) return this.#start(options, undefined)
+    const { dpopKey = {} } = tokens
+    const { required, external } = options
+    if (external !== undefined && isSameKey(external.publicJwk, dpopKey)) {
+      return this.#start(options, undefined)
+    }
+    return startDpop(required, algorithmOf(dpopKey), async () => {
+      if (isPrivate(dpopKey)) return importKey(dpopKey)
+      throw this.#keyElsewhere()
+    })
+  }
+
+  #keyElsewhere(): ConfigurationError {
+    return new ConfigurationError(
+      `${this.#provider}.dpop`,
+      `${this.#provider}: the login in the store is bound to another key, which is not stored with it.`,
+      {
+        provider: this.#provider,
+        remedy: 'Set `dpop: { sign, publicJwk }` as for the login, or log out.',
+      },
+    )
+  }
+
+  #start(options: ResolvedDpop, supported: readonly string[] | undefined): DpopSession {
+    const { algorithm, external } = options
+    const allowed = algorithm === undefined ? dpopAlgorithms : [algorithm]
+    const chosen = allowed.find((name) => supported?.includes(name) ?? true)
+    if (chosen !== undefined) {
+      return startDpop(options.required, chosen, async () =>
+        external === undefined ? generateKey(chosen) : externalKey(external, chosen),
+      )
+    }
+    const listed = (supported ?? []).filter((name) => /^[A-Za-z0-9-]{1,20}$/.test(name)).slice(0, 8)
+    const usable = dpopAlgorithms.filter((name) => listed.includes(name))
+    const advice =
+      usable.length === 0
+        ? 'None of them is supported here'
+        : external === undefined
+          ? `Set \`dpop.algorithm\` to ${usable.join(' or ')}`
+          : `Use a key for ${usable.join(' or ')}`
+    throw new ConfigurationError(
+      `${this.#provider}.dpop.algorithm`,
+      `${this.#provider}: the server accepts proofs signed with ${listed.join(', ') || 'no algorithm'}, not ${allowed.join(', ')}. ${advice}.`,
+    )
   }
 }
 
-/** Starts a session with a new key, or with one that was kept. */
+/** Starts a session with the key that `makeKey` makes, reads or stands for. */
 export function startDpop(
-  { algorithm, required }: Required<DpopOptions>,
-  kept: JsonWebKey | undefined,
+  required: boolean,
+  algorithm: DpopAlgorithm,
+  makeKey: () => Promise<DpopKey>,
 ): DpopSession {
   const nonces = new Map<string, string>()
   // Requests that are under way at once are each told of the nonce that they lacked.
   const used = new WeakMap<Headers, string>()
-  const keyPair = shared(() =>
-    kept === undefined
-      ? // Extractable, because a refresh token bound to a lost key is lost too (RFC 9449 section 5).
-        generateKeyPair(algorithm)
-      : importKeyPair(kept),
-  )
-  const signer = shared(async () => signerOf(await keyPair()))
-  return {
-    keyPair,
+  const key = shared(makeKey)
+  const session: DpopSession = {
+    key,
     required,
-    async apply(request, accessToken) {
+    algorithm,
+    async prove(request, accessToken) {
       const { url, headers } = request
       const nonce = nonces.get(url.origin)
-      const proof = await prove(await signer(), request, accessToken, nonce)
-      headers.set('Authorization', `DPoP ${accessToken}`)
-      headers.set('DPoP', proof)
+      headers.set('DPoP', await proofOf(await key(), request, accessToken, nonce))
       if (nonce !== undefined) used.set(headers, nonce)
     },
-    observe({ status, headers }, { url, headers: sent }) {
+    async apply(request, accessToken) {
+      await session.prove(request, accessToken)
+      request.headers.set('Authorization', `DPoP ${accessToken}`)
+    },
+    learnNonce({ headers }, { url, headers: sent }) {
       const nonce = headers.get('DPoP-Nonce')
       if (nonce === null || !/^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/.test(nonce)) return false
       nonces.set(url.origin, nonce)
-      const challenge = headers.get('WWW-Authenticate') ?? ''
-      return status === 401 && used.get(sent) !== nonce && /use_dpop_nonce/.test(challenge)
+      return used.get(sent) !== nonce
+    },
+    observe(response, request) {
+      const isNew = session.learnNonce(response, request)
+      const challenge = response.headers.get('WWW-Authenticate') ?? ''
+      return isNew && response.status === 401 && /use_dpop_nonce/.test(challenge)
     },
   }
+  return session
 }
 
 /**
@@ -143,71 +194,30 @@ function shared<T>(make: () => Promise<T>): () => Promise<T> {
   }
 }
 
-/** The key as JSON, for a store. */
-export async function exportKeyPair({ privateKey }: CryptoKeyPair): Promise<JsonWebKey> {
-  const {
-    key_ops: _operations,
-    ext: _extractable,
-    ...jwk
-  } = await crypto.subtle.exportKey('jwk', privateKey)
-  return jwk
-}
-
-async function importKeyPair(jwk: JsonWebKey): Promise<CryptoKeyPair> {
-  const parameters =
-    jwk.kty === 'EC'
-      ? { name: 'ECDSA', namedCurve: 'P-256' }
-      : jwk.kty === 'OKP'
-        ? { name: 'Ed25519' }
-        : { name: jwk.alg === 'PS256' ? 'RSA-PSS' : 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-  const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...publicJwk } = jwk
-  return {
-    privateKey: await crypto.subtle.importKey('jwk', jwk, parameters, true, ['sign']),
-    publicKey: await crypto.subtle.importKey('jwk', publicJwk, parameters, true, ['verify']),
-  }
-}
-
-async function generateKeyPair(algorithm: DpopAlgorithm): Promise<CryptoKeyPair> {
-  const jose = await import('jose')
-  return jose.generateKeyPair(algorithm, { extractable: true })
-}
-
-/** What all proofs of a key have in common. */
-interface ProofSigner {
-  readonly key: CryptoKey
-  readonly header: { readonly alg: DpopAlgorithm; readonly typ: string; readonly jwk: JsonWebKey }
-}
-
-async function signerOf({ privateKey, publicKey }: CryptoKeyPair): Promise<ProofSigner> {
-  const { kty, crv, x, y, e, n } = await crypto.subtle.exportKey('jwk', publicKey)
-  const jwk = Object.fromEntries(
-    Object.entries({ kty, crv, x, y, e, n }).filter(([, value]) => value !== undefined),
-  )
-  return { key: privateKey, header: { alg: algorithmOf(privateKey), typ: 'dpop+jwt', jwk } }
-}
-
 /** A proof for one request, of the time that its server has (RFC 9449, section 4.2). */
-async function prove(
-  { key, header }: ProofSigner,
-  { url, method, now }: OutgoingRequest,
-  accessToken: string,
+async function proofOf(
+  { algorithm, publicJwk, sign }: DpopKey,
+  { url, method, now }: ProvenRequest,
+  accessToken: string | undefined,
   nonce: string | undefined,
 ): Promise<string> {
-  const { SignJWT } = await import('jose')
-  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(accessToken))
+  const encoder = new TextEncoder()
+  const encode = (part: object) => toBase64Url(encoder.encode(JSON.stringify(part)))
   const claims = {
     jti: crypto.randomUUID(),
     htm: method,
     htu: `${url.origin}${url.pathname}`,
     iat: Math.floor(now / 1000),
-    ath: toBase64Url(new Uint8Array(hash)),
+    ...(accessToken === undefined ? {} : { ath: await hashOf(accessToken) }),
     ...(nonce === undefined ? {} : { nonce }),
   }
-  return new SignJWT(claims).setProtectedHeader(header as JWTHeaderParameters).sign(key)
+  // jose cannot call a signer outside the process, so the compact serialization is built here.
+  const header = { typ: 'dpop+jwt', alg: algorithm, jwk: publicJwk }
+  const input = `${encode(header)}.${encode(claims)}`
+  return `${input}.${toBase64Url(await sign(encoder.encode(input)))}`
 }
 
-function algorithmOf({ algorithm: { name } }: CryptoKey): DpopAlgorithm {
-  if (name === 'ECDSA') return 'ES256'
-  if (name === 'RSA-PSS') return 'PS256'
-  return name === 'RSASSA-PKCS1-v1_5' ? 'RS256' : 'Ed25519'
+async function hashOf(accessToken: string): Promise<string> {
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(accessToken))
+  return toBase64Url(new Uint8Array(hash))
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TokenEndpointResponse } from 'openid-client'
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { checkSecret } from '../secret.ts'
@@ -10,6 +11,7 @@ import { type Bound, bind, readBound } from './bound.ts'
 import type { ClientAuthentication } from './client-auth.ts'
 import { connect, unsupported } from './connection.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
+import { idJagProblem } from './id-jag.ts'
 import { jwtBearerGrant } from './jwt-bearer.ts'
 import { bindOptions, checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { checkPolicy, type OAuthPolicy, originsOf } from './policy.ts'
@@ -167,6 +169,7 @@ async function requestGrant(
     clientId: idp.clientId ?? '',
     clientSecret: undefined,
     method: undefined,
+    isDynamic: false,
   }
   const connection = await connect({
     provider,
@@ -187,12 +190,35 @@ async function requestGrant(
     subject_token: await readBound(`${name}.subjectToken`, proof, context.signal),
     subject_token_type: tokenTypeUrn(options.subjectTokenType ?? 'id_token'),
   })
-  if (response['issued_token_type'] === tokenTypeUrn('id-jag')) {
-    return bind('grant', response.access_token, server.issuer)
-  }
+  const now = context.now() + at.clock.offset(context)
+  checkGrant(session, resource, response, now)
+  return bind('grant', response.access_token, server.issuer)
+}
+
+/**
+ * Checks a grant before it is presented.
+ *
+ * @param now - The identity provider's time, in milliseconds since the epoch.
+ */
+function checkGrant(
+  { context, server }: GrantSession,
+  identityProvider: URL,
+  { issued_token_type, access_token }: TokenEndpointResponse,
+  now: number,
+): void {
+  const audience = server.metadata.issuer
+  const problem =
+    issued_token_type === tokenTypeUrn('id-jag')
+      ? idJagProblem(access_token, audience, now)
+      : 'is a token of another type'
+  if (problem === undefined) return
   throw new CredentialError(
     'invalid_response',
-    `${name}: ${resource.host} did not issue a grant for ${new URL(server.metadata.issuer).host}.`,
-    { resource: context.resource, provider: name },
+    `${name}: ${identityProvider.host} did not issue a grant for ${new URL(audience).host}: what it issued ${problem}. It was not presented.`,
+    {
+      resource: context.resource,
+      provider: name,
+      remedy: "Contact the identity provider's operator.",
+    },
   )
 }

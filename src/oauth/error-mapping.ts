@@ -33,6 +33,9 @@ const remedies: Readonly<Record<string, string>> = {
   unsupported_grant_type: 'The authorization server does not offer this grant; choose another.',
   invalid_scope: 'Ask for scopes that the server lists.',
   invalid_target: 'The server does not know this resource; set the option `resource`.',
+  invalid_dpop_proof:
+    'Set `dpop: true`; where it is set, check the clock of this machine and the key.',
+  use_dpop_nonce: 'Set `dpop: true`.',
   invalid_request: 'Compare the parameters with what the server expects.',
 }
 

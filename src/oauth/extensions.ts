@@ -5,12 +5,13 @@
  */
 
 /**
- * What a client declares in its capabilities when it authenticates with `clientCredentials()` or
- * `enterpriseManaged()`: pass it as `capabilities: { extensions: oauthExtensions }` to the client.
+ * What a client declares in its capabilities when it authenticates with `clientCredentials()`,
+ * `enterpriseManaged()` or, for workload identity, `jwtBearer()`: pass it as `capabilities: { extensions: oauthExtensions }` to the client.
  *
  * @see MCP 2026-07-28, Extensions
  */
 export const oauthExtensions: Readonly<Record<string, object>> = {
   'io.modelcontextprotocol/oauth-client-credentials': {},
   'io.modelcontextprotocol/enterprise-managed-authorization': {},
+  'io.modelcontextprotocol/auth/wif': {},
 }

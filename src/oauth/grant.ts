@@ -8,7 +8,7 @@ import type { AcquireContext } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
 import type { Bound } from './bound.ts'
 import { connect } from './connection.ts'
-import { type DpopSession, exportKeyPair } from './dpop.ts'
+import type { DpopSession } from './dpop.ts'
 import type { Connection } from './issuer-connection.ts'
 import type { BoundOAuthOptions } from './options.ts'
 import { type RegisteredClient, registrationOf } from './registration.ts'
@@ -52,6 +52,8 @@ export interface GrantSession {
   readonly parameters: Readonly<Record<string, string>>
   readonly scope: string | undefined
   readonly dpop: DpopSession | undefined
+  /** What the MCP server demands of a login, for the authorization request (RFC 9470). */
+  readonly authentication: Readonly<Record<string, string>>
   /** Connects as a client; by default as the one of the options. */
   connect(registered?: RegisteredClient): Promise<Connection>
   /** The connections that were opened, in order. */
@@ -91,6 +93,7 @@ export function openSession(
     server,
     scope,
     dpop,
+    authentication: {},
     parameters: {
       ...(server.resource === undefined ? {} : { [server.resourceAs]: server.resource }),
       ...options.parameters,
@@ -114,7 +117,7 @@ export function openSession(
 }
 
 function preRegistered({ clientId = '' }: BoundOAuthOptions): RegisteredClient {
-  return { clientId, clientSecret: undefined, method: undefined }
+  return { clientId, clientSecret: undefined, method: undefined, isDynamic: false }
 }
 
 /** Returns the client that tokens were issued to, with the secret of its registration. */
@@ -123,7 +126,8 @@ export async function clientOf(
   context: AcquireContext,
 ): Promise<RegisteredClient> {
   if (client.clientSecret !== undefined) return client
-  return registrationOf(context, issuer, client.clientId)
+  const registered = await registrationOf(context, issuer, client.clientId)
+  return registered ?? client
 }
 
 /**
@@ -173,7 +177,7 @@ export async function recoverRefreshToken(
         client,
         refreshToken,
         obtainedAt: context.now(),
-        dpopKey: dpop === undefined ? undefined : await exportKeyPair(await dpop.keyPair()),
+        dpopKey: dpop === undefined ? undefined : (await dpop.key()).stored,
       })
   context.salvage(new OAuthCredential(name, tokens, dpop))
 }

@@ -47,20 +47,17 @@ export class Connection {
   /** Who asks. */
   readonly client: RegisteredClient
   readonly #configuration: client.Configuration
-  readonly #proof: client.DPoPOptions
   readonly #log: TokenRequestLog
 
   constructor(parts: {
     readonly issuer: string
     readonly client: RegisteredClient
     readonly configuration: client.Configuration
-    readonly proof: client.DPoPOptions
     readonly log: TokenRequestLog
   }) {
     this.issuer = parts.issuer
     this.client = parts.client
     this.#configuration = parts.configuration
-    this.#proof = parts.proof
     this.#log = parts.log
   }
 
@@ -90,7 +87,7 @@ export class Connection {
     parameters: RequestParameters,
   ): Promise<client.TokenEndpointResponse> {
     const opened = this.#opened(parameters)
-    return client.genericGrantRequest(this.#configuration, grantType, opened, this.#proof)
+    return client.genericGrantRequest(this.#configuration, grantType, opened)
   }
 
   /** Redeems a refresh token (RFC 6749, section 6). */
@@ -100,7 +97,7 @@ export class Connection {
   ): Promise<client.TokenEndpointResponse> {
     const token = this.open(refreshToken)
     const opened = this.#opened(parameters)
-    return client.refreshTokenGrant(this.#configuration, token, opened, this.#proof)
+    return client.refreshTokenGrant(this.#configuration, token, opened)
   }
 
   /** The URL that the user opens; with `pushed`, the request itself is sent to the server (RFC 9126). */
@@ -118,7 +115,7 @@ export class Connection {
       code_challenge_method: 'S256',
     }
     return pushed
-      ? client.buildAuthorizationUrlWithPAR(this.#configuration, request, this.#proof)
+      ? client.buildAuthorizationUrlWithPAR(this.#configuration, request)
       : client.buildAuthorizationUrl(this.#configuration, request)
   }
 
@@ -134,7 +131,7 @@ export class Connection {
     }
     const url = this.open(callback)
     const opened = this.#opened(parameters)
-    return client.authorizationCodeGrant(this.#configuration, url, checks, opened, this.#proof)
+    return client.authorizationCodeGrant(this.#configuration, url, checks, opened)
   }
 
   /** Begins a login on another device (RFC 8628, section 3.1). */
@@ -166,8 +163,7 @@ export class Connection {
   ): Promise<client.TokenEndpointResponse> {
     const request = { ...this.open(authorization), interval }
     const opened = this.#opened(parameters)
-    const options = { ...this.#proof, signal }
-    return client.pollDeviceAuthorizationGrant(this.#configuration, request, opened, options)
+    return client.pollDeviceAuthorizationGrant(this.#configuration, request, opened, { signal })
   }
 
   /** Revokes a token (RFC 7009, section 2.1). */

@@ -10,7 +10,7 @@ import { checkOptions } from '../options.ts'
 import { checkSecret } from '../secret.ts'
 import { type Bound, bind } from './bound.ts'
 import { type ClientAuthentication, checkClientAuthentication } from './client-auth.ts'
-import { resolveDpop } from './dpop.ts'
+import { resolveDpop } from './dpop-key.ts'
 import { isLoopbackHost } from './endpoint.ts'
 import type { OAuthPolicy } from './policy.ts'
 
@@ -50,8 +50,19 @@ export interface OAuthOptions {
   readonly dpop?:
     | boolean
     | {
-        /** The algorithm of the key. Default `ES256`. */
+        /**
+         * The algorithm of the key. Default: of a key of this process the first that the servers take of `ES256`,
+         * `Ed25519`, `PS256` and `RS256`; of a key elsewhere the one that it is for.
+         */
         readonly algorithm?: 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
+        /**
+         * Signs bytes with a key that cannot be read, in an HSM or a cloud's key service; together with `publicJwk`.
+         * Resolves to the raw signature; for ES256 that is r and s one after the other, not DER. Default: a new
+         * key of this process, which a store keeps with the tokens.
+         */
+        readonly sign?: (data: Uint8Array) => Promise<Uint8Array>
+        /** The public key of `sign`, which every proof shows. */
+        readonly publicJwk?: JsonWebKey
         /**
          * Whether a server that answers with a plain bearer token is refused. Default `true`; with `false`
          * such a token is used as it is, and anyone who reads it can use it too.
@@ -169,13 +180,14 @@ function checkClient(provider: string, options: OAuthOptions): void {
     if (clientId === undefined) {
       fail(provider, 'clientId', 'is missing, and the secret belongs to it.')
     }
-    if (issuer === undefined && metadata === undefined) {
-      fail(
-        provider,
-        'issuer',
-        'is missing. A secret is only ever sent to the authorization server that it belongs to; write its issuer.',
-      )
-    }
+  }
+  const isShared = typeof clientAuth === 'object' && clientAuth?.method === 'client_secret_jwt'
+  if ((clientSecret !== undefined || isShared) && issuer === undefined && metadata === undefined) {
+    fail(
+      provider,
+      'issuer',
+      'is missing. A secret is only ever used at the authorization server that it belongs to; write its issuer.',
+    )
   }
   checkClientAuthentication(provider, clientAuth, clientSecret)
   const isForEndpoint = typeof clientAuth === 'object' && clientAuth.audience === 'token_endpoint'

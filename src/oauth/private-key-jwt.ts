@@ -7,13 +7,20 @@ import * as client from 'openid-client'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import {
+  type AlgorithmChoice,
   type AsymmetricAlgorithm,
   checkPrivateKey,
-  importPrivateKey,
+  importSigningKey,
   isAsymmetricAlgorithm,
   type PrivateKey,
 } from '../signing-key.ts'
-import type { ClientAuthentication } from './client-auth.ts'
+import {
+  type AssertionAudience,
+  type ClientAssertion,
+  checkAudience,
+  setAudience,
+  setTimes,
+} from './client-assertion.ts'
 
 type PrivateKeyJwtOptions = Parameters<typeof privateKeyJwt>[0]
 
@@ -37,13 +44,13 @@ type PrivateKeyJwtOptions = Parameters<typeof privateKeyJwt>[0]
  */
 export function privateKeyJwt(
   options: {
-    /** The signature algorithm, as registered with the server. Default `ES256`. */
+    /** The signature algorithm, as registered with the server. Default: the `alg` of a JWK, else `ES256`. */
     readonly algorithm?: AsymmetricAlgorithm
-    /** The `kid` header, by which the server finds the public key. */
+    /** The `kid` header, by which the server finds the public key. Default: the `kid` of a JWK. */
     readonly keyId?: string
     /**
      * The `aud` claim. Default: the issuer, which is the only audience that cannot be replayed elsewhere;
-     * set `token_endpoint` for a server that predates that rule. The grant then needs `issuer`.
+     * set `token_endpoint` for a server that predates that rule.
      */
     readonly audience?: 'issuer' | 'token_endpoint'
   } & (
@@ -63,58 +70,67 @@ export function privateKeyJwt(
         readonly key?: never
       }
   ),
-): Exclude<ClientAuthentication, string> {
+): ClientAssertion {
   const algorithm = checkPrivateKeyJwtOptions(options)
-  const assertion = { algorithm, keyId: options.keyId, audience: options.audience ?? 'issuer' }
-  const { key, sign } = options
+  const { key, sign, keyId, audience = 'issuer' } = options
   return {
     method: 'private_key_jwt',
-    audience: assertion.audience,
-    prepare: async (signal) =>
-      sign === undefined ? signedHere(key, assertion, signal) : signedExternally(sign, assertion),
+    audience,
+    prepare: async ({ signal, now }) => {
+      const assertion = { keyId, audience, now }
+      return sign === undefined
+        ? signedHere(key, { ...assertion, algorithm }, signal)
+        : signedExternally(sign, { ...assertion, algorithm: algorithm.chosen ?? 'ES256' })
+    },
   }
 }
 
-/** What the assertion says besides the client and the time. */
+/** What the assertion says besides the client. */
 interface AssertionOptions {
-  readonly algorithm: AsymmetricAlgorithm
   readonly keyId: string | undefined
-  readonly audience: 'issuer' | 'token_endpoint'
+  readonly audience: AssertionAudience
+  /** The server's time, in milliseconds since the epoch. */
+  readonly now: () => number
 }
 
-function checkPrivateKeyJwtOptions(options: PrivateKeyJwtOptions): AsymmetricAlgorithm {
+function checkPrivateKeyJwtOptions(options: PrivateKeyJwtOptions): AlgorithmChoice {
   checkOptions('privateKeyJwt', options, ['key', 'sign', 'algorithm', 'keyId', 'audience'])
-  const { key, sign, algorithm = 'ES256' } = options
+  const { key, sign, algorithm, audience = 'issuer' } = options
   if ((key === undefined) === (sign === undefined)) {
     throw new ConfigurationError(
       'privateKeyJwt.key',
       'privateKeyJwt: give either `key` or `sign`, the function of a key that cannot be read.',
     )
   }
-  if (!isAsymmetricAlgorithm(algorithm)) {
+  if (algorithm !== undefined && !isAsymmetricAlgorithm(algorithm)) {
     throw new ConfigurationError(
       'privateKeyJwt.algorithm',
       'privateKeyJwt.algorithm must be the JOSE name of a signature algorithm, such as ES256.',
     )
   }
-  if (key !== undefined) checkPrivateKey('privateKeyJwt.key', key, algorithm)
-  return algorithm
+  checkAudience('privateKeyJwt', audience)
+  const choice = { chosen: algorithm, fallback: 'ES256' } as const
+  if (key !== undefined) checkPrivateKey('privateKeyJwt.key', key, choice)
+  return choice
 }
 
 /** Signs with a key of this process. */
 async function signedHere(
-  key: PrivateKey,
-  { algorithm, keyId, audience }: AssertionOptions,
+  source: PrivateKey,
+  options: AssertionOptions & { readonly algorithm: AlgorithmChoice },
   signal: AbortSignal,
 ): Promise<client.ClientAuth> {
-  const imported = await importPrivateKey('privateKeyJwt.key', key, algorithm, signal)
-  const named = keyId === undefined ? imported : { key: imported, kid: keyId }
+  const imported = await importSigningKey('privateKeyJwt.key', source, options.algorithm, signal)
+  const { key, algorithm } = imported
+  const kid = options.keyId ?? imported.keyId
+  const named = kid === undefined ? key : { key, kid }
   return (as, registered, body, headers) =>
     client.PrivateKeyJwt(named, {
       [client.modifyAssertion]: (header, payload) => {
         // Servers compare with what was registered, and EdDSA has two names (RFC 9864).
         header['alg'] = algorithm
-        if (audience === 'token_endpoint') payload['aud'] = as.token_endpoint ?? as.issuer
+        setAudience(payload, options.audience, as)
+        setTimes(payload, options.now())
       },
     })(as, registered, body, headers)
 }
@@ -122,21 +138,15 @@ async function signedHere(
 // jose cannot call a signer outside the process, so the compact serialization is built here.
 function signedExternally(
   sign: (data: Uint8Array) => Promise<Uint8Array>,
-  { algorithm, keyId, audience }: AssertionOptions,
+  options: AssertionOptions & { readonly algorithm: AsymmetricAlgorithm },
 ): client.ClientAuth {
   return async (as, { client_id }, body) => {
     const { base64url } = await import('jose')
-    const now = Math.floor(Date.now() / 1000)
+    const { algorithm, keyId, audience, now } = options
     const header = { alg: algorithm, ...(keyId === undefined ? {} : { kid: keyId }) }
-    const claims = {
-      iss: client_id,
-      sub: client_id,
-      aud: audience === 'token_endpoint' ? (as.token_endpoint ?? as.issuer) : as.issuer,
-      jti: crypto.randomUUID(),
-      iat: now,
-      nbf: now,
-      exp: now + 60,
-    }
+    const claims = { iss: client_id, sub: client_id, jti: crypto.randomUUID() }
+    setAudience(claims, audience, as)
+    setTimes(claims, now())
     const input = `${base64url.encode(JSON.stringify(header))}.${base64url.encode(JSON.stringify(claims))}`
     const signature = await sign(new TextEncoder().encode(input))
     body.set('client_id', client_id)

@@ -11,7 +11,9 @@ import type {
 } from '../credential.ts'
 import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
 import { type Audit, auditOf, auditRevocation, reportIssuer, reportScopes } from './audit.ts'
+import { AuthenticationDemands } from './authentication-demands.ts'
 import { DpopSessions } from './dpop.ts'
+import { checkDpopDemand, demandedAlgorithms } from './dpop-demand.ts'
 import { toOAuthError } from './error-mapping.ts'
 import {
   credentialOf,
@@ -25,6 +27,7 @@ import { IssuerChanges } from './issuer-changes.ts'
 import { bindOptions, type OAuthOptions, pinnedIssuer } from './options.ts'
 import { checkPolicy, scopesOf } from './policy.ts'
 import { canRefresh, refresh } from './refresh-grant.ts'
+import { forgetRegistrations } from './registration-request.ts'
 import { revokeTokens } from './revocation.ts'
 import { type LocatedServer, locateIssuer, ServerLocator } from './server.ts'
 import { OAuthCredential, scopeFor, type TokenSet, tokenSetFrom } from './token.ts'
@@ -46,9 +49,10 @@ export function oauthProvider(
   const dpopSessions = new DpopSessions(name, options.dpop)
   const locator = new ServerLocator(options)
   const changes = new IssuerChanges()
+  const demands = new AuthenticationDemands()
   const open = (context: AcquireContext, server: LocatedServer): GrantSession => {
     const held = OAuthCredential.dpopOf(context.previous)
-    const dpop = dpopSessions.of(context.resource, held)
+    const dpop = dpopSessions.of(context.resource, held, demandedAlgorithms(context, server))
     return openSession(grant, context, server, dpop, changes.last(context))
   }
   return {
@@ -64,7 +68,8 @@ export function oauthProvider(
       try {
         server = await locator.locate(context, previous?.issuer)
         reportIssuer(context, server.issuer, previous)
-        const credential = await obtain(grant, open(context, server), previous, changes, audit)
+        const logins = { changes, demands, audit }
+        const credential = await obtain(grant, open(context, server), previous, logins)
         audit.ended(OAuthCredential.tokensOf(credential))
         return credential
       } catch (thrown) {
@@ -90,6 +95,11 @@ export function oauthProvider(
         return revokeTokens(open(context, server), tokens)
       })
     },
+    async forget(context) {
+      const tokens = OAuthCredential.tokensOf(context.previous)
+      const server = await locator.locate(context, tokens?.issuer).catch(() => undefined)
+      return forgetRegistrations(context, options, server, tokens?.issuer)
+    },
     restore(record) {
       const stored = restorableTokens(grant, record)
       if (stored === undefined) return undefined
@@ -102,18 +112,24 @@ export function oauthProvider(
   }
 }
 
+/** What bounds the logins of one provider. */
+interface Logins {
+  readonly changes: IssuerChanges
+  readonly demands: AuthenticationDemands
+  readonly audit: Audit
+}
+
 /** Refreshes the previous tokens where that is possible, else runs the grant. */
 async function obtain(
   grant: Grant,
   session: GrantSession,
   previous: TokenSet | undefined,
-  changes: IssuerChanges,
-  audit: Audit,
+  logins: Logins,
 ): Promise<Credential> {
   const { context, server } = session
   try {
-    const credential = await refreshOrRun(grant, session, previous, changes, audit)
-    changes.note(context, server.issuer)
+    const credential = await refreshOrRun(grant, session, previous, logins)
+    logins.changes.note(context, server.issuer)
     return credential
   } catch (error) {
     await recoverRefreshToken(session, previous)
@@ -125,15 +141,18 @@ async function refreshOrRun(
   grant: Grant,
   session: GrantSession,
   previous: TokenSet | undefined,
-  changes: IssuerChanges,
-  audit: Audit,
+  { changes, demands, audit }: Logins,
 ): Promise<Credential> {
   const { context, server } = session
+  checkDpopDemand(session)
   const { unattended = !grant.interactive } = grant
   const mayRun = unattended || context.interactive
   const isStepUp = context.reason === 'insufficient_scope'
   // A refresh cannot widen the scope (RFC 6749, section 6).
-  if (canRefresh(previous, server, grant.options) && !isStepUp) {
+  // Nor can it make a login stronger. A grant that cannot log in leaves the demand to its caller.
+  const canLogIn = grant.interactive && grant.widens !== false && context.interactive
+  const demand = canLogIn ? demands.of(context) : undefined
+  if (canRefresh(previous, server, grant.options) && !isStepUp && demand === undefined) {
     const result = await refresh(session, previous, grant.replaces !== false && mayRun)
     if (result !== undefined) {
       const before = scopeFor(previous, server.issuer)
@@ -146,7 +165,15 @@ async function refreshOrRun(
   if (isStepUp) await allowStepUp(grant, session, previous)
   if (grant.interactive) changes.beginLogin(context, server.issuer, previous?.issuer)
   if (!unattended) audit.loginStarted(session)
-  const credential = await credentialOf(session, await grant.run(session), session.scope)
+  if (demand === undefined) {
+    const credential = await credentialOf(session, await grant.run(session), session.scope)
+    reportScopes(session, credential)
+    return credential
+  }
+  demands.begin(context)
+  const login = { ...session, authentication: demand.parameters }
+  const credential = await credentialOf(session, await grant.run(login), session.scope)
+  demands.met(demand)
   reportScopes(session, credential)
   return credential
 }

@@ -53,7 +53,7 @@ export async function refresh(
 ): Promise<GrantResult | undefined> {
   const { context } = session
   const registered = await clientOf(tokens, context)
-  const { clientId, method, secretExpiresAt = Infinity } = registered
+  const { clientId, isDynamic, secretExpiresAt = Infinity } = registered
   const discardClient = async () => {
     await forgetRegistration(context, session.server.issuer, clientId)
     if (mayReplace) return undefined
@@ -70,9 +70,9 @@ export async function refresh(
       noteUnanswered(tokens)
       throw outcomeUnknown(session)
     }
-    // A client that registered itself has a method; any other is for the application to correct.
-    if (method !== undefined && isClientUnknown(error)) return discardClient()
-    if (method !== undefined && isClientRefused(error) && mayReplace) return undefined
+    // Any other client is for the application to correct.
+    if (isDynamic && isClientUnknown(error)) return discardClient()
+    if (isDynamic && isClientRefused(error) && mayReplace) return undefined
     if (!isGrantRefused(error)) throw error
     if (redemption.wasRepeated) throw rotationLost(session)
     await reportReuse(session, tokens, error)

@@ -1,29 +1,11 @@
 /**
- * Who the client is to an authorization server: known before, by a document, or registered now.
+ * Clients as authorization servers know them, and the records of those that registered themselves.
  *
  * @module
  */
-
-import * as oauth from 'oauth4webapi'
-import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
-import { ConfigurationError, CredentialError } from '../errors.ts'
 import { type Bound, bind, openAt } from './bound-values.ts'
-import { chooseMethod, isSecretMethod, type SecretMethod } from './client-auth.ts'
-import { type EndpointContext, fetchEndpoint, parseObject, tokenBounds } from './endpoint.ts'
-import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
-
-/** What a client that is not registered yet says about itself. */
-export interface ClientDescription {
-  /** The name that the user sees when they are asked for consent. */
-  readonly clientName: string
-  /** Where the authorization server sends the user back to. */
-  readonly redirectUris: readonly string[]
-  /** The grants that the client will use. */
-  readonly grantTypes: readonly string[]
-  /** The scopes that it may ask for. */
-  readonly scope: string | undefined
-}
+import { type AuthenticationMethod, isSecretMethod } from './client-auth.ts'
 
 /** A client as the authorization server knows it. */
 export interface RegisteredClient {
@@ -31,72 +13,29 @@ export interface RegisteredClient {
   /** Bound to the authorization server that it was registered at. */
   readonly clientSecret: Bound | undefined
   /** How it authenticates; `undefined`: by what the options say. */
-  readonly method: SecretMethod | undefined
+  readonly method: AuthenticationMethod | undefined
+  /** It registered itself (RFC 7591), and was given its secret then. */
+  readonly isDynamic: boolean
   /** When its secret ends, in milliseconds since the epoch; `undefined`: never. */
   readonly secretExpiresAt?: number | undefined
 }
 
-/**
- * Checks the URL of a client ID metadata document.
- *
- * @throws `ConfigurationError` when it is not https with a path, or has a fragment, dot segments
- * or user information.
- * @see draft-ietf-oauth-client-id-metadata-document, section 3
- */
-export function checkClientMetadataUrl(option: string, text: string): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const fits =
-    url?.protocol === 'https:' &&
-    url.pathname !== '/' &&
-    url.hash === '' &&
-    !text.includes('#') &&
-    url.username === '' &&
-    url.password === '' &&
-    !/\/\.{1,2}(?:[/?#]|$)/.test(text)
-  if (fits) return
-  throw new ConfigurationError(
-    option,
-    `${option} must be an https URL with a path and without fragment, dot segments or user name, such as https://app.example.com/client.json.`,
-  )
+/** A registration as a server has just confirmed it. */
+export interface NewRegistration {
+  readonly client: RegisteredClient
+  readonly redirectUri: string
+  /** What the server gave to manage the registration with (RFC 7592, section 3). */
+  readonly management: RegistrationManagement | undefined
 }
 
-/** The client ID metadata document that belongs at `url`; publish it there as JSON. */
-export function clientMetadataDocument(
-  url: string,
-  description: {
-    /** The name that the user sees when they are asked for consent. */
-    readonly clientName: string
-    /** Where the authorization server sends the user back to. */
-    readonly redirectUris: readonly string[]
-  },
-): Readonly<Record<string, unknown>> {
-  checkClientMetadataUrl('url', url)
-  for (const uri of description.redirectUris) checkRedirectUri('redirectUris', uri)
-  return {
-    client_id: url,
-    client_name: description.clientName,
-    redirect_uris: description.redirectUris,
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    token_endpoint_auth_method: 'none',
-  }
+/** What a registration is read, changed and deleted with. */
+export interface RegistrationManagement {
+  /** Bound to the authorization server that gave it. */
+  readonly accessToken: Bound
+  readonly uri: string
 }
 
-/**
- * Checks a redirect URI: https, or http on this machine.
- *
- * @throws `ConfigurationError` otherwise.
- */
-export function checkRedirectUri(option: string, text: string): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const local = url !== undefined && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
-  const fits = url?.protocol === 'https:' || (url?.protocol === 'http:' && local)
-  if (fits && url.hash === '') return
-  throw new ConfigurationError(
-    option,
-    `${option} must be https, or http on localhost, without a fragment (MCP, Communication Security).`,
-  )
-}
+type Records = Pick<AcquireContext, 'records'>
 
 /** Reads the registration at an issuer from the provider's records; `undefined`: none that fits. */
 export async function storedRegistration(
@@ -112,26 +51,27 @@ export async function storedRegistration(
   return fromRecord(clientId, record)
 }
 
-/** Returns a client by its identifier, with what is stored of its registration. */
+/** Returns what is stored of a client's registration; `undefined`: it did not register itself, or anew. */
 export async function registrationOf(
   { records }: AcquireContext,
   issuer: string,
   clientId: string,
-): Promise<RegisteredClient> {
+): Promise<RegisteredClient | undefined> {
   const record = await records.get(recordKey(issuer))
-  return fromRecord(clientId, record?.data['clientId'] === clientId ? record : undefined)
+  return record?.data['clientId'] === clientId ? fromRecord(clientId, record) : undefined
 }
 
-function fromRecord(clientId: string, record: CredentialRecord | undefined): RegisteredClient {
-  const { clientSecret, method } = record?.data ?? {}
+function fromRecord(clientId: string, record: CredentialRecord): RegisteredClient {
+  const { clientSecret, method } = record.data
   return {
     clientId,
     clientSecret:
-      typeof clientSecret === 'string' && record?.issuer !== undefined
+      typeof clientSecret === 'string' && record.issuer !== undefined
         ? bind('client secret', clientSecret, record.issuer)
         : undefined,
     method: isSecretMethod(method) ? method : undefined,
-    secretExpiresAt: record?.expiresAt,
+    isDynamic: true,
+    secretExpiresAt: record.expiresAt,
   }
 }
 
@@ -144,6 +84,86 @@ export async function registeredRedirectUri(
   return typeof uri === 'string' ? uri : undefined
 }
 
+/**
+ * Stores a registration under its issuer. One that replaces a dropped one is marked, so that it is not dropped
+ * in its turn before it has worked once.
+ */
+export async function saveRegistration(
+  { records, now }: Pick<AcquireContext, 'records' | 'now'>,
+  issuer: string,
+  { client, redirectUri, management }: NewRegistration,
+): Promise<void> {
+  const { clientId, clientSecret, method, secretExpiresAt } = client
+  const before = await records.get(recordKey(issuer))
+  const data = {
+    clientId,
+    redirectUri,
+    method,
+    clientSecret: openAt(clientSecret, issuer),
+    managementToken: openAt(management?.accessToken, issuer),
+    managementUri: management?.uri,
+    isReplacement: before?.data['isDropped'] === true ? true : undefined,
+  }
+  await records.set(recordKey(issuer), {
+    version: 1,
+    provider: 'registration',
+    issuer,
+    obtainedAt: now(),
+    ...(secretExpiresAt === undefined ? {} : { expiresAt: secretExpiresAt }),
+    data: definedMembers(data),
+  })
+}
+
+/** Notes that a registration works, because a login with it has succeeded. */
+export async function confirmRegistration(
+  { records }: Records,
+  issuer: string,
+  clientId: string,
+): Promise<void> {
+  const record = await records.get(recordKey(issuer))
+  if (record?.data['clientId'] !== clientId || record.data['isReplacement'] !== true) return
+  const { isReplacement: _, ...data } = record.data
+  await records.set(recordKey(issuer), { ...record, data })
+}
+
+/**
+ * Drops a registration that the server seems to have forgotten, so that the next login registers anew.
+ *
+ * @returns `false` when the client did not register itself, or replaces one that was dropped and has not
+ * worked yet: a further registration would not help.
+ */
+export async function dropRegistration(
+  { records }: Records,
+  issuer: string,
+  clientId: string,
+): Promise<boolean> {
+  const record = await records.get(recordKey(issuer))
+  if (record?.data['clientId'] !== clientId || record.data['isReplacement'] === true) return false
+  const { version, provider } = record
+  await records.set(recordKey(issuer), { version, provider, issuer, data: { isDropped: true } })
+  return true
+}
+
+/**
+ * Forgets what is known of the registration at an issuer.
+ *
+ * @returns What to delete the registration with; `true` when there is nothing to do so, `false` when there was no
+ * registration.
+ */
+export async function removeRegistration(
+  { records }: Records,
+  issuer: string,
+): Promise<RegistrationManagement | boolean> {
+  const record = await records.get(recordKey(issuer))
+  if (record === undefined) return false
+  await records.delete(recordKey(issuer))
+  const { clientId, managementToken: accessToken, managementUri: uri } = record.data
+  if (typeof accessToken === 'string' && typeof uri === 'string') {
+    return { accessToken: bind('registration access token', accessToken, issuer), uri }
+  }
+  return typeof clientId === 'string'
+}
+
 /** Deletes a registration that the server no longer knows, unless a newer one has replaced it. */
 export async function forgetRegistration(
   { records }: AcquireContext,
@@ -154,123 +174,10 @@ export async function forgetRegistration(
   if (record?.data['clientId'] === clientId) await records.delete(recordKey(issuer))
 }
 
-/**
- * Registers the client dynamically, and stores the registration under its issuer.
- *
- * @throws `CredentialError` with the server's own code, such as `invalid_redirect_uri`.
- * @see RFC 7591, section 3
- */
-export async function register(
-  context: AcquireContext & EndpointContext,
-  provider: string,
-  as: ServerMetadata,
-  description: ClientDescription,
-): Promise<RegisteredClient> {
-  const metadata = clientMetadata(as, description)
-  const response = await oauth.dynamicClientRegistrationRequest(as, metadata, {
-    [oauth.allowInsecureRequests]: true,
-    [oauth.customFetch]: async (url, init) => {
-      const answer = await sendRegistration(context, new URL(url), init as RequestInit)
-      if (answer instanceof EndpointError) throw registrationFailed(context, provider, as, answer)
-      return answer
-    },
-  })
-  const registered = await readRegistration(as, response)
-  const { clientId, clientSecret, method, secretExpiresAt } = registered
-  const [redirectUri = ''] = description.redirectUris
-  const record: CredentialRecord = {
-    version: 1,
-    provider: 'registration',
-    issuer: as.issuer,
-    obtainedAt: context.now(),
-    ...(secretExpiresAt === undefined ? {} : { expiresAt: secretExpiresAt }),
-    data: {
-      clientId,
-      redirectUri,
-      method,
-      ...(clientSecret === undefined ? {} : { clientSecret: openAt(clientSecret, as.issuer) }),
-    },
-  }
-  await context.records.set(recordKey(as.issuer), record)
-  return registered
-}
-
-/** What a client asks to be registered as (RFC 7591, section 2). */
-function clientMetadata(
-  { token_endpoint_auth_methods_supported: supported }: ServerMetadata,
-  { redirectUris, clientName, grantTypes, scope }: ClientDescription,
-): Partial<oauth.Client> {
-  const isPublic = supported === undefined || supported.includes('none')
-  return {
-    client_name: clientName,
-    redirect_uris: [...redirectUris],
-    grant_types: [...grantTypes],
-    response_types: ['code'],
-    token_endpoint_auth_method: isPublic ? 'none' : chooseMethod(true, supported),
-    application_type: isLoopback(redirectUris[0]) ? 'native' : 'web',
-    ...(scope === undefined ? {} : { scope }),
-  }
-}
-
-async function sendRegistration(
-  context: AcquireContext & EndpointContext,
-  url: URL,
-  init: RequestInit,
-): Promise<Response | EndpointError> {
-  const response = await fetchEndpoint('registration_endpoint', url, init, tokenBounds, context)
-  const request = { endpoint: 'registration', url, init, now: context.now() } as const
-  return (await judgeAnswer(response, request)).result
-}
-
-/** Reads the response to a registration (RFC 7591, section 3.2), which has been checked. */
-async function readRegistration(as: ServerMetadata, response: Response): Promise<RegisteredClient> {
-  const body = parseObject(await response.text()) ?? {}
-  const { client_id: clientId, client_secret, client_secret_expires_at } = body
-  const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
-  const { token_endpoint_auth_method: method } = body
-  const expiry = Number(client_secret_expires_at)
-  return {
-    clientId: String(clientId),
-    clientSecret:
-      clientSecret === undefined ? undefined : bind('client secret', clientSecret, as.issuer),
-    method: isSecretMethod(method)
-      ? method
-      : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
-    secretExpiresAt: expiry > 0 ? expiry * 1000 : undefined,
-  }
-}
-
-function registrationFailed(
-  { resource }: AcquireContext,
-  provider: string,
-  { issuer }: ServerMetadata,
-  { kind, details }: EndpointError,
-): CredentialError {
-  const { status, retryAfter, problem, serverDescription } = details
-  const isBusy = kind === 'busy'
-  const busyCode = status === 429 ? 'rate_limited' : 'server_error'
-  const code = isBusy ? busyCode : details.code || 'registration_failed'
-  const said = problem ?? code
-  return new CredentialError(
-    code,
-    `${provider}: ${new URL(issuer).host} did not register the client (${status} ${said}).`,
-    {
-      provider,
-      resource,
-      status,
-      serverDescription,
-      retryable: isBusy,
-      ...(retryAfter === undefined ? {} : { retryAfter }),
-      ...(isBusy ? {} : { remedy: 'Register the client by hand and pass its `clientId`.' }),
-    },
-  )
-}
-
 function recordKey(issuer: string): string {
   return `registration ${issuer}`
 }
 
-/** Only a redirect URI on this machine may be http; see {@link checkRedirectUri}. */
-function isLoopback(redirectUri: string | undefined): boolean {
-  return redirectUri?.startsWith('http://') === true
+function definedMembers(data: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined))
 }

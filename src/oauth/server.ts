@@ -14,9 +14,11 @@ import {
   discoverProtectedResource,
   type ProtectedResource,
   quoted,
+  strings,
 } from './discovery.ts'
 import { auditDocument } from './document-audit.ts'
 import type { EndpointContext } from './endpoint.ts'
+import { IssuerClock } from './issuer-clock.ts'
 import { type OAuthOptions, pinnedIssuer } from './options.ts'
 import { checkOwnEndpoints, type EndpointOwner } from './own-endpoints.ts'
 import { profileOf } from './profiles.ts'
@@ -44,6 +46,12 @@ export interface LocatedServer extends EndpointOwner {
   readonly challenges: readonly Challenge[]
   /** Where the MCP server said that its metadata is; `undefined`: nowhere, or at a well-known place. */
   readonly metadataPlace: string | undefined
+  /** Its clock, as far as its answers have shown it. */
+  readonly clock: IssuerClock
+  /** The MCP server accepts only tokens that are bound to a key. */
+  readonly requiresDpop: boolean
+  /** The algorithms of proofs that both servers take; `undefined`: they list none. */
+  readonly dpopAlgorithms: readonly string[] | undefined
 }
 
 /** The part of an acquisition that finding a server needs. */
@@ -210,7 +218,23 @@ function described(
     scopes: published?.scopesSupported,
     challenges,
     metadataPlace: undefined,
+    clock: new IssuerClock(),
+    requiresDpop: published?.requiresDpop === true,
+    dpopAlgorithms: commonAlgorithms(
+      metadata.dpop_signing_alg_values_supported,
+      published?.dpopAlgorithms,
+    ),
   }
+}
+
+/** What two lists have in common, where there are two. */
+function commonAlgorithms(
+  one: readonly string[] | undefined,
+  other: readonly string[] | undefined,
+): readonly string[] | undefined {
+  const listed = strings(one)
+  if (listed === undefined || other === undefined) return listed ?? other
+  return listed.filter((name) => other.includes(name))
 }
 
 function chooseIssuer(

@@ -80,7 +80,7 @@ export function tokenEndpoint(options: {
         provider: name,
         context,
         issuer: url.origin,
-        client: { clientId: '', clientSecret: undefined, method: undefined },
+        client: { clientId: '', clientSecret: undefined, method: undefined, isDynamic: false },
         dpop: undefined,
         scope: undefined,
         refreshToken: undefined,

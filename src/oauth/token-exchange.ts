@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { TokenEndpointResponse } from 'openid-client'
 import type { CredentialProvider, Secret } from '../credential.ts'
+import { CredentialError } from '../errors.ts'
 import { checkSecret } from '../secret.ts'
 import { type Bound, bind, readBound } from './bound.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
@@ -111,7 +113,28 @@ async function exchange(
         }),
   }
   const response = await connection.requestTokens(tokenExchangeGrant, parameters)
+  checkIssuedType(session, response)
   return { response, connection }
+}
+
+/** Types of tokens that an MCP server accepts; it must never see an ID token or a refresh token. */
+const usableTypes: readonly unknown[] = [tokenTypeUrn('access_token'), tokenTypeUrn('jwt')]
+
+/** Checks what was issued. Servers that leave the type out issue an access token (RFC 8693, section 2.1). */
+function checkIssuedType(
+  { context, server }: GrantSession,
+  { issued_token_type = tokenTypeUrn('access_token') }: TokenEndpointResponse,
+): void {
+  if (usableTypes.includes(issued_token_type)) return
+  throw new CredentialError(
+    'invalid_response',
+    `${name}: ${new URL(server.issuer).host} issued a token that is not an access token. It was not used.`,
+    {
+      resource: context.resource,
+      provider: name,
+      remedy: 'Ask for another with `parameters: { requested_token_type }`.',
+    },
+  )
 }
 
 /** The registered URN of a short name; a text with a colon is a URN already. */

@@ -14,8 +14,8 @@ import type {
 import { fromBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { type Bound, bind, openAt } from './bound-values.ts'
-import { isSecretMethod } from './client-auth.ts'
-import { type DpopSession, exportKeyPair } from './dpop.ts'
+import { isAuthenticationMethod } from './client-auth.ts'
+import type { DpopSession } from './dpop.ts'
 import type { RegisteredClient } from './registration.ts'
 
 /** What one grant brought, and to whom it belongs. */
@@ -84,8 +84,9 @@ export class OAuthCredential implements Credential {
 
   get record(): CredentialRecord {
     const { obtainedAt, expiresAt, issuer, tokenType, client, dpopKey, rotated } = this.#tokens
-    const { clientId, method: clientMethod, secretExpiresAt } = client
-    const identity = { clientId, clientMethod, secretExpiresAt }
+    const { clientId, method: clientMethod, isDynamic, secretExpiresAt } = client
+    const dynamicClient = isDynamic ? true : undefined
+    const identity = { clientId, clientMethod, dynamicClient, secretExpiresAt }
     const data = { ...this.#opened, tokenType, dpopKey, rotated, ...identity }
     return {
       version: 1,
@@ -213,10 +214,7 @@ export async function tokenSetOf(
     expiresAt: expiryOf(response, sentAt),
     issuer,
     client: origin.client,
-    dpopKey:
-      tokenType === 'dpop' && dpop !== undefined
-        ? await exportKeyPair(await dpop.keyPair())
-        : undefined,
+    dpopKey: tokenType === 'dpop' && dpop !== undefined ? (await dpop.key()).stored : undefined,
     rotated: isRotation(response, origin) ? true : undefined,
   }
 }
@@ -233,7 +231,7 @@ function isRotation(
 export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
   const { issuer, obtainedAt = 0, expiresAt, data } = record
   const { accessToken, tokenType, refreshToken, scope, dpopKey } = data
-  const { clientId, clientSecret, clientMethod, secretExpiresAt } = data
+  const { clientId, clientSecret, clientMethod, dynamicClient, secretExpiresAt } = data
   if (issuer === undefined || typeof accessToken !== 'string') return undefined
   const text = (kind: string, value: unknown): Bound | undefined =>
     typeof value === 'string' ? bind(kind, value, issuer) : undefined
@@ -248,7 +246,8 @@ export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
     client: {
       clientId: typeof clientId === 'string' ? clientId : '',
       clientSecret: text('client secret', clientSecret),
-      method: isSecretMethod(clientMethod) ? clientMethod : undefined,
+      method: isAuthenticationMethod(clientMethod) ? clientMethod : undefined,
+      isDynamic: dynamicClient === true,
       secretExpiresAt: typeof secretExpiresAt === 'number' ? secretExpiresAt : undefined,
     },
     dpopKey: typeof dpopKey === 'object' ? (dpopKey as JsonWebKey) : undefined,

@@ -8,33 +8,44 @@ import { abortable, withTimeLimit } from '../waiting.ts'
 import type { GrantSession } from './grant.ts'
 
 /**
- * Waits for a user.
+ * The error for a user who takes too long.
  *
  * @param seconds - What the user has.
  * @param did - What the user did not do in that time.
- * @param task - Gets a signal that aborts when the time is over or the acquisition is cancelled; it need
- * not listen to it.
- * @param hint - What else may help.
- * @throws `LoginRequiredError` when the time is over; otherwise what the task throws.
+ * @param remedy - What to do about it.
  */
-export function withUserTimeLimit<T>(
+export function userTimeoutError(
   { name, context }: GrantSession,
   seconds: number,
   did: string,
+  remedy = 'Call `login()` to try again.',
+): LoginRequiredError {
+  return new LoginRequiredError(
+    'no_credential',
+    `${name}: the user did not ${did} within ${seconds} s.`,
+    { resource: context.resource, provider: name, remedy },
+  )
+}
+
+/**
+ * Waits for a user.
+ *
+ * @param seconds - What the user has.
+ * @param timeoutError - What is thrown when the time is over.
+ * @param task - Gets a signal that aborts when the time is over or the acquisition is cancelled; it need
+ * not listen to it.
+ * @throws `timeoutError` when the time is over; otherwise what the task throws.
+ */
+export function withUserTimeLimit<T>(
+  { context }: GrantSession,
+  seconds: number,
+  timeoutError: LoginRequiredError,
   task: (signal: AbortSignal) => Promise<T>,
-  hint?: string,
 ): Promise<T> {
-  const remedy = ['Call `login()` to try again.', hint].filter(Boolean).join(' ')
-  const tooLate = () =>
-    new LoginRequiredError(
-      'no_credential',
-      `${name}: the user did not ${did} within ${seconds} s.`,
-      { resource: context.resource, provider: name, remedy },
-    )
   return withTimeLimit(
     seconds * 1000,
     context.signal,
     (signal) => abortable(task(signal), signal),
-    tooLate,
+    () => timeoutError,
   )
 }

@@ -51,6 +51,13 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
     discovers: providers.some((provider) => provider.discovers === true),
     acquire: (context) => acquireAll(providers, partsBefore(context), context, put),
     ...restoring(providers, partsBefore, put),
+    async forget(context) {
+      const parts = partsBefore(context) ?? []
+      const results = await Promise.all(
+        providers.map((each, index) => each.forget?.({ ...context, previous: parts[index] })),
+      )
+      return results.includes(true)
+    },
     async revoke(credential, context) {
       const parts = partsOf.get(credential) ?? []
       const revoked = await Promise.all(

@@ -17,6 +17,7 @@ export function traitsOf(
   name: string,
   providers: readonly CredentialProvider[],
 ): Omit<CredentialProvider, 'acquire' | 'restore' | 'revoke'> {
+  const forgetful = providers.filter(({ forget }) => forget !== undefined)
   const most = (member: 'alternatives' | 'maxResends') =>
     Math.max(...providers.map((provider) => provider[member] ?? 1))
   return {
@@ -28,6 +29,14 @@ export function traitsOf(
     ...(providers.every((provider) => provider.refused === undefined)
       ? {}
       : { refused: (response) => providers.some((provider) => isRefusedBy(provider, response)) }),
+    ...(forgetful.length === 0
+      ? {}
+      : {
+          async forget(context) {
+            const results = await Promise.all(forgetful.map((each) => each.forget?.(context)))
+            return results.includes(true)
+          },
+        }),
   }
 }
 

@@ -15,7 +15,7 @@ import {
 
 /** What {@link jwt} puts into its tokens, and what signs them. */
 export type JwtOptions = {
-  /** The `kid` header, by which the server finds the key. */
+  /** The `kid` header, by which the server finds the key. Default: the `kid` of a JWK. */
   readonly keyId?: string
   /** Further header fields, such as `typ: 'at+jwt'`. */
   readonly header?: Readonly<Record<string, string>>
@@ -60,8 +60,11 @@ export type JwtOptions = {
       readonly sign?: never
     }
   | {
-      /** The JOSE name of a signature of which the server needs only the public key. */
-      readonly algorithm: AsymmetricAlgorithm
+      /**
+       * The JOSE name of a signature of which the server needs only the public key. Default: the `alg` of a JWK;
+       * a key that names none needs it.
+       */
+      readonly algorithm?: AsymmetricAlgorithm
       /** The private key; RSA keys have at least 2048 bits. */
       readonly key: PrivateKey
       /** Not together with `key`. */
@@ -86,7 +89,7 @@ export type JwtOptions = {
 
 /** The claims of a token besides the registered ones. */
 export type JwtClaims = Exclude<NonNullable<JwtOptions['claims']>, (...args: never) => unknown>
-type SharedSecretAlgorithm = Exclude<JwtOptions['algorithm'], AsymmetricAlgorithm>
+type SharedSecretAlgorithm = Exclude<JwtOptions['algorithm'], AsymmetricAlgorithm | undefined>
 
 const hashBytes: Readonly<Record<SharedSecretAlgorithm, number>> = {
   HS256: 32,
@@ -147,7 +150,8 @@ export function checkJwtOptions(options: JwtOptions): void {
 
 function checkSigner({ algorithm, secret, key, sign }: JwtOptions): void {
   const shared = Object.hasOwn(hashBytes, String(algorithm))
-  if (!shared && !isAsymmetricAlgorithm(algorithm)) {
+  const isOpen = algorithm === undefined && key !== undefined
+  if (!shared && !isOpen && !isAsymmetricAlgorithm(algorithm)) {
     fail('algorithm', 'must be HS256, RS256, PS256, ES256, EdDSA or one of their siblings.')
   }
   if ([secret, key, sign].filter((value) => value !== undefined).length !== 1) {
@@ -159,8 +163,9 @@ function checkSigner({ algorithm, secret, key, sign }: JwtOptions): void {
   if (shared && key !== undefined) fail('key', `does not fit ${algorithm}; give \`secret\`.`)
   if (!shared && secret !== undefined) fail('secret', `does not fit ${algorithm}; give \`key\`.`)
   if (sign !== undefined && typeof sign !== 'function') fail('sign', 'must be a function.')
-  if (isAsymmetricAlgorithm(algorithm)) {
-    if (key !== undefined) checkPrivateKey('jwt.key', key, algorithm)
+  if (algorithm === undefined || isAsymmetricAlgorithm(algorithm)) {
+    const choice = { chosen: algorithm, fallback: undefined }
+    if (key !== undefined) checkPrivateKey('jwt.key', key, choice)
   } else if (secret !== undefined && typeof secret !== 'function') {
     const problem = secretProblem(algorithm, bytesOf(secret))
     if (problem !== undefined) fail('secret', problem)

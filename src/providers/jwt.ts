@@ -6,7 +6,12 @@
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { readSecret } from '../secret.ts'
-import { importPrivateKey, isAsymmetricAlgorithm, type PrivateKey } from '../signing-key.ts'
+import {
+  type AsymmetricAlgorithm,
+  importSigningKey,
+  isAsymmetricAlgorithm,
+  type PrivateKey,
+} from '../signing-key.ts'
 import {
   bytesOf,
   checkJwtOptions,
@@ -19,7 +24,13 @@ import {
 export type { JwtOptions } from './jwt-options.ts'
 
 type Sign = (data: Uint8Array) => Promise<Uint8Array>
-type SigningKey = CryptoKey | Sign
+
+/** What signs, and what the header says of it. */
+interface Signer {
+  readonly key: CryptoKey | Sign
+  readonly algorithm: NonNullable<JwtOptions['algorithm']>
+  readonly keyId: string | undefined
+}
 
 /**
  * Mints JSON Web Tokens and sends them as `Authorization: Bearer`. A new one is minted before the old
@@ -79,20 +90,14 @@ export function jwt(options: JwtOptions): CredentialProvider {
 
 type Mint = (
   jose: typeof import('jose'),
-  key: SigningKey,
+  signer: Signer,
   context: { readonly resource: URL; readonly now: number },
 ) => Promise<string>
 
 /** Puts together once what all tokens have in common. */
 function minter(options: JwtOptions): Mint {
-  const { algorithm, keyId, header, issuer, subject, audience, claims, expiresIn = 300 } = options
+  const { header, issuer, subject, audience, claims, expiresIn = 300 } = options
   const { jwtId = true, notBefore = false } = options
-  const protectedHeader = {
-    typ: 'JWT',
-    ...header,
-    alg: algorithm,
-    ...(keyId === undefined ? {} : { kid: keyId }),
-  }
   const common = {
     ...(typeof claims === 'function' ? {} : structuredClone(claims)),
     ...(issuer === undefined ? {} : { iss: issuer }),
@@ -102,7 +107,13 @@ function minter(options: JwtOptions): Mint {
       : { aud: typeof audience === 'string' ? audience : [...audience] }),
   }
   const encoder = new TextEncoder()
-  return async (jose, key, context) => {
+  return async (jose, { key, algorithm, keyId }, context) => {
+    const protectedHeader = {
+      typ: 'JWT',
+      ...header,
+      alg: algorithm,
+      ...(keyId === undefined ? {} : { kid: keyId }),
+    }
     const issuedAt = wholeSecond(context.now) / 1000
     const payload = {
       ...(typeof claims === 'function' ? checkedClaims(await claims(context)) : {}),
@@ -130,24 +141,21 @@ function checkedClaims(claims: JwtClaims): JwtClaims {
 }
 
 /** Reads the key's source, and imports the key when it is another than before. */
-function signingKeys({
-  algorithm,
-  secret,
-  key,
-  sign,
-}: JwtOptions): (signal: AbortSignal) => Promise<SigningKey> {
-  let imported: { readonly material: unknown; readonly key: CryptoKey } | undefined
+function signingKeys(options: JwtOptions): (signal: AbortSignal) => Promise<Signer> {
+  const { secret, key, sign, keyId } = options
+  let imported: { readonly material: unknown; readonly signer: Signer } | undefined
   return async (signal) => {
-    if (sign !== undefined) return sign
+    if (sign !== undefined) return { key: sign, algorithm: options.algorithm, keyId }
     const source = secret ?? key
     const option = secret === undefined ? 'jwt.key' : 'jwt.secret'
     const unchecked = { signal, problemOf: () => undefined }
     const material =
       typeof source === 'function' ? await readSecret(option, source, unchecked) : source
     if (imported === undefined || imported.material !== material) {
-      imported = { material, key: await importKey(algorithm, option, material, signal) }
+      const signer = await importKey(options.algorithm, option, material, signal)
+      imported = { material, signer: { ...signer, keyId: keyId ?? signer.keyId } }
     }
-    return imported.key
+    return imported.signer
   }
 }
 
@@ -156,9 +164,11 @@ async function importKey(
   option: string,
   material: unknown,
   signal: AbortSignal,
-): Promise<CryptoKey> {
-  if (isAsymmetricAlgorithm(algorithm)) {
-    return importPrivateKey(option, material as PrivateKey, algorithm, signal)
+): Promise<Signer> {
+  if (algorithm === undefined || isAsymmetricAlgorithm(algorithm)) {
+    const chosen: AsymmetricAlgorithm | undefined = algorithm
+    const choice = { chosen, fallback: undefined }
+    return importSigningKey(option, material as PrivateKey, choice, signal)
   }
   const bytes = bytesOf(material as string | Uint8Array)
   const problem = secretProblem(algorithm, bytes)
@@ -169,7 +179,9 @@ async function importKey(
     })
   }
   const hash = `SHA-${algorithm.slice(2)}`
-  return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash }, false, ['sign'])
+  const parameters = { name: 'HMAC', hash }
+  const key = await crypto.subtle.importKey('raw', bytes, parameters, false, ['sign'])
+  return { key, algorithm, keyId: undefined }
 }
 
 function wholeSecond(time: number): number {

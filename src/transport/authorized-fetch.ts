@@ -6,7 +6,7 @@
  */
 import type { Credential, CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { LogoutResult, TokenManager } from '../manager/token-manager.ts'
+import type { LogoutOptions, LogoutResult, TokenManager } from '../manager/token-manager.ts'
 import { type AuthorizedFetchOptions, type BindingOptions, checkArguments } from './options.ts'
 import { Router } from './router.ts'
 
@@ -39,9 +39,11 @@ export interface AuthorizedFetch {
    * With a selector, it acts on the key for a request to the resource itself that is no MCP message: with
    * `perTenant`, call it within `tenant.run(name, …)`; where the tool decides, what is selected without one.
    *
+   * @param options.registration - Also forget the client's registration, so that the next login registers
+   * anew. Default `false`.
    * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
    */
-  logout(): Promise<LogoutResult>
+  logout(options?: LogoutOptions): Promise<LogoutResult>
   /**
    * Closes every token manager and waits until what they hold is stored. Nothing is sent any more; later
    * requests reject with the code `closed`.
@@ -101,7 +103,7 @@ export function bindingFetch(
     router.fetch(input, init)
   const owner: Omit<AuthorizedFetch, 'manager'> = {
     login: (login) => router.withManager((manager) => manager.login(login)),
-    logout: () => router.withManager((manager) => manager.logout()),
+    logout: (logout) => router.withManager((manager) => manager.logout(logout)),
     close: () => router.close(),
     [Symbol.asyncDispose]: () => router.close(),
   }

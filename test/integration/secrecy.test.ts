@@ -27,6 +27,7 @@ import {
 import {
   authorizationCode,
   clientCredentials,
+  clientSecretJwt,
   enterpriseManaged,
   jwtBearer,
   privateKeyJwt,
@@ -90,7 +91,7 @@ const remote: Record<string, () => CredentialProvider> = {
   'clientCredentials, in the body': () =>
     clientCredentials({ ...client, clientSecret: secret, clientAuth: 'client_secret_post' }),
   'clientCredentials, with a MAC': () =>
-    clientCredentials({ ...client, clientSecret: secret, clientAuth: 'client_secret_jwt' }),
+    clientCredentials({ ...client, clientAuth: clientSecretJwt({ secret }) }),
   'clientCredentials, with a private key': () =>
     clientCredentials({ ...client, clientAuth: privateKeyJwt({ key: clientKey }) }),
   'clientCredentials, with proofs': () =>
@@ -135,12 +136,21 @@ const tokens = {
   refresh_token: `${issued}r`,
 }
 
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+/** A grant whose secret part is its signature. */
+const grant = [
+  encode({ alg: 'ES256', typ: 'oauth-id-jag+jwt' }),
+  encode({ aud: issuer, exp: 9_999_999_999 }),
+  issued,
+].join('.')
+
 /** How the authorization server answers token requests. */
 const answers: Record<string, (request: Request) => Promise<Response>> = {
   'a token': async () => Response.json(tokens),
   'a grant for another server': async () =>
     Response.json({
       ...tokens,
+      access_token: grant,
       token_type: 'N_A',
       issued_token_type: 'urn:ietf:params:oauth:token-type:id-jag',
     }),

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { clockOffset, monotonicClock } from '../../src/manager/clock.ts'
+import { monotonicClock } from '../../src/manager/clock.ts'
+import { clockOffset } from '../../src/server-date.ts'
 
 const at = Date.UTC(2026, 0, 1, 12)
 const reading = (more: object = {}) => ({

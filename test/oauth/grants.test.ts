@@ -17,6 +17,7 @@ import {
   tokenEndpoint,
   tokenExchange,
 } from '../../src/oauth/index.ts'
+import { idJag } from '../support/id-jag.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 
@@ -90,22 +91,6 @@ describe('clientCredentials', () => {
     await world.call(provider)
     const request = world.authorizationServer.requests.find(({ url }) => url === '/token')
     expect(request?.headers.authorization).toBe(basic('agent-1:a+b/c='))
-  })
-
-  test('client_secret_jwt proves the secret without sending it', async () => {
-    const world = await oauthWorld()
-    const clientSecret = 'a-secret-of-at-least-thirty-two-bytes'
-    const provider = clientCredentials({
-      clientId: 'agent',
-      clientSecret,
-      clientAuth: 'client_secret_jwt',
-      issuer: world.issuer,
-    })
-    await world.call(provider)
-    const [request] = world.tokenRequests()
-    const assertion = request?.['client_assertion'] ?? ''
-    await jwtVerify(assertion, new TextEncoder().encode(clientSecret), { audience: world.issuer })
-    expect(JSON.stringify(request)).not.toContain(clientSecret)
   })
 
   test('a secret that was rotated is read anew', async () => {
@@ -356,6 +341,27 @@ test.each(['N_A', 'mac'])(
   },
 )
 
+test.each([
+  ['refresh_token', 400],
+  ['id_token', 400],
+  ['saml2', 400],
+  ['access_token', 200],
+  ['jwt', 200],
+  [undefined, 200],
+])('an exchange that issued a token of the type %s ends with %i', async (type, status) => {
+  const issued_token_type = type && `urn:ietf:params:oauth:token-type:${type}`
+  const world = await oauthWorld({
+    token: (_params, count) => ({ body: tokenAnswer(count, { issued_token_type }) }),
+  })
+  const provider = tokenExchange({ ...agent, issuer: world.issuer, subjectToken: 'user-token' })
+  const answer = await world.call(provider).catch((error: unknown) => error)
+  if (status === 200) return expect(answer).toMatchObject({ status })
+  expect(answer).toMatchObject({ code: 'invalid_response', retryable: false })
+  expect(world.mcpServer.requests.map(({ headers }) => headers.authorization)).not.toContain(
+    'Bearer access-1',
+  )
+})
+
 describe('jwtBearer', () => {
   test('rows 89, 91: the assertion is read anew for each token request', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assertion-'))
@@ -392,11 +398,11 @@ describe('jwtBearer', () => {
 })
 
 describe('enterpriseManaged', () => {
-  async function enterprise(profiles?: unknown, issued: object = {}) {
+  async function enterprise(profiles?: unknown, issued: object = {}, changes: object = {}) {
     const idp = await oauthWorld({
-      token: () => ({
+      token: (params) => ({
         body: {
-          access_token: 'id-jag-for-wiki',
+          access_token: idJag(params.get('audience'), changes),
           token_type: 'N_A',
           issued_token_type: 'urn:ietf:params:oauth:token-type:id-jag',
           ...issued,
@@ -414,6 +420,7 @@ describe('enterpriseManaged', () => {
     })
     return { idp, world, provider }
   }
+  const idJagPattern: unknown = expect.stringMatching(/\.id-jag-signature$/)
   const profile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 
   test('rows 75, 76, 78, 79, 81: the identity provider issues a grant for one authorization server, which alone sees it', async () => {
@@ -421,7 +428,7 @@ describe('enterpriseManaged', () => {
     const events: CredentialEvent[] = []
     const onEvent = (event: CredentialEvent) => void events.push(event)
     expect((await world.call(provider, { onEvent })).status).toBe(200)
-    expect(JSON.stringify(events)).not.toMatch(/id-jag-for-wiki|id-token/)
+    expect(JSON.stringify(events)).not.toMatch(/id-jag-signature|id-token/)
     expect(idp.tokenRequests()).toEqual([
       {
         grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
@@ -433,11 +440,13 @@ describe('enterpriseManaged', () => {
       },
     ])
     expect(world.tokenRequests()).toMatchObject([
-      { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: 'id-jag-for-wiki' },
+      { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: idJagPattern },
     ])
     const seen = JSON.stringify(world.mcpServer.requests)
-    expect(seen).not.toMatch(/id-jag-for-wiki|id-token/)
-    expect(JSON.stringify([...idp.paths(), ...world.paths()])).not.toMatch(/id-jag-for|id-token/)
+    expect(seen).not.toMatch(/id-jag-signature|id-token/)
+    expect(JSON.stringify([...idp.paths(), ...world.paths()])).not.toMatch(
+      /id-jag-signature|id-token/,
+    )
   })
 
   test('row 80: a server that lists its profiles without this one is not tried', async () => {
@@ -452,6 +461,37 @@ describe('enterpriseManaged', () => {
     })
     await expect(world.call(provider)).rejects.toMatchObject({ code: 'invalid_response' })
     expect(world.tokenRequests()).toEqual([])
+  })
+
+  const now = Math.floor(Date.now() / 1000)
+  test.each([
+    ['for another authorization server', { aud: 'https://other.example' }, 'is for another server'],
+    ['for nobody', { aud: undefined }, 'is for another server'],
+    ['of another type', { typ: 'JWT' }, 'is a token of another type'],
+    ['that has expired', { exp: now - 120 }, 'has expired'],
+    ['that never expires', { exp: undefined }, 'has expired'],
+    ['whose end is no number', { exp: '9999999999' }, 'has expired'],
+  ])('row 78: a grant %s is never presented', async (_what, changes, problem) => {
+    const { world, provider } = await enterprise(undefined, {}, changes)
+    const error = await world.call(provider).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'invalid_response' })
+    expect((error as Error).message).toContain(problem)
+    expect((error as Error).message).not.toContain('other.example')
+    expect(world.tokenRequests()).toEqual([])
+  })
+
+  test('row 78: a grant that is no JWT is never presented', async () => {
+    const { world, provider } = await enterprise(undefined, { access_token: 'opaque' })
+    await expect(world.call(provider)).rejects.toThrow('is a token of another type')
+    expect(world.tokenRequests()).toEqual([])
+  })
+
+  test('row 78: a grant for several audiences, with the long name of its type, is presented', async () => {
+    const typ = 'application/OAuth-ID-JAG+JWT'
+    const changes: { typ: string; aud?: string[] } = { typ }
+    const { world, provider } = await enterprise(undefined, {}, changes)
+    changes.aud = ['https://other.example', world.issuer]
+    expect((await world.call(provider)).status).toBe(200)
   })
 
   test('row 77: without a client at the identity provider nothing is built', () => {

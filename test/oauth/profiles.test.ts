@@ -115,6 +115,7 @@ test('row 74: the capabilities to declare name the extensions', () => {
   expect(Object.keys(oauthExtensions)).toEqual([
     'io.modelcontextprotocol/oauth-client-credentials',
     'io.modelcontextprotocol/enterprise-managed-authorization',
+    'io.modelcontextprotocol/auth/wif',
   ])
 })
 

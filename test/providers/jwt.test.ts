@@ -207,3 +207,30 @@ describe('jwt refuses', () => {
 test('generateSigningKey refuses a shared-secret algorithm', async () => {
   await expect(generateSigningKey('HS256' as never)).rejects.toMatchObject({ option: 'algorithm' })
 })
+
+describe('a JWK', () => {
+  async function ownJwk(): Promise<JsonWebKey> {
+    const { privateKey } = await jose.generateKeyPair('PS384', { extractable: true })
+    return { ...(await jose.exportJWK(privateKey)), kid: 'own', alg: 'PS384' } as JsonWebKey
+  }
+
+  test('names the algorithm and itself in the header', async () => {
+    const key = await ownJwk()
+    for (const source of [key, JSON.stringify(key), () => JSON.stringify(key)]) {
+      const header = jose.decodeProtectedHeader(await tokenOf({ key: source }))
+      expect(header).toMatchObject({ alg: 'PS384', kid: 'own' })
+    }
+  })
+
+  test('gives way to the options', async () => {
+    const options = { key: await ownJwk(), algorithm: 'RS256', keyId: 'chosen' } as const
+    const header = jose.decodeProtectedHeader(await tokenOf(options))
+    expect(header).toMatchObject({ alg: 'RS256', kid: 'chosen' })
+  })
+
+  test('that does not name its algorithm needs `algorithm`', async () => {
+    const { alg: _, ...key } = await ownJwk()
+    expect(() => jwt({ key })).toThrow('set `algorithm`')
+    await expect(tokenOf({ key: () => JSON.stringify(key) })).rejects.toThrow('set `algorithm`')
+  })
+})

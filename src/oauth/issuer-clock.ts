@@ -1,0 +1,33 @@
+/**
+ * The clock of an authorization server.
+ *
+ * @module
+ */
+import type { AcquireContext } from '../credential.ts'
+import { clockOffset, largestOffset, smallestOffset } from '../server-date.ts'
+
+/** How far the time of a signature may be off before a refusal is blamed on it, in milliseconds. */
+const toleratedMs = 60_000
+
+/** The clock of one authorization server, as far as its answers have shown it. */
+export class IssuerClock {
+  #offsetMs: number | undefined
+
+  /** The server's time less this machine's, in milliseconds; until it is known, that of the MCP server. */
+  offset({ now, serverNow }: Pick<AcquireContext, 'now' | 'serverNow'>): number {
+    return this.#offsetMs ?? serverNow() - now()
+  }
+
+  /** Learns from the `Date` header of a response; times are in milliseconds since the epoch. */
+  observe(headers: Headers, sentAt: number, receivedAt: number): void {
+    const reading = { date: headers.get('Date'), age: headers.get('Age'), sentAt, receivedAt }
+    const offset = clockOffset(reading)
+    if (offset === undefined || Math.abs(offset) > largestOffset) return
+    this.#offsetMs = Math.abs(offset) < smallestOffset ? 0 : offset
+  }
+
+  /** Whether a request that was signed with this offset, in milliseconds, had a wrong time. */
+  contradicts(usedMs: number): boolean {
+    return this.#offsetMs !== undefined && Math.abs(this.#offsetMs - usedMs) > toleratedMs
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Dynamic client registration: the request, its response, and the end of a registration.
+ *
+ * @module
+ */
+import * as oauth from 'oauth4webapi'
+import type { ServerMetadata } from 'openid-client'
+import type { AcquireContext } from '../credential.ts'
+import { CredentialError } from '../errors.ts'
+import { type Bound, bind, openAt } from './bound-values.ts'
+import { chooseMethod, isSecretMethod } from './client-auth.ts'
+import {
+  checkEndpoint,
+  type EndpointContext,
+  fetchEndpoint,
+  parseObject,
+  tokenBounds,
+} from './endpoint.ts'
+import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
+import type { OAuthOptions } from './options.ts'
+import {
+  type NewRegistration,
+  type RegisteredClient,
+  type RegistrationManagement,
+  removeRegistration,
+  saveRegistration,
+} from './registration.ts'
+import type { LocatedServer } from './server.ts'
+
+/** What a client that is not registered yet says about itself. */
+export interface ClientDescription {
+  /** The name that the user sees when they are asked for consent. */
+  readonly clientName: string
+  /** Where the authorization server sends the user back to. */
+  readonly redirectUris: readonly string[]
+  /** The grants that the client will use. */
+  readonly grantTypes: readonly string[]
+  /** The scopes that it may ask for. */
+  readonly scope: string | undefined
+  /** What the server demands of those who register; each is for this server alone. */
+  readonly permission: RegistrationPermission
+}
+
+/** What allows a client to register itself where that is not open to everybody. */
+export interface RegistrationPermission {
+  /** RFC 7591, section 3. */
+  readonly initialAccessToken?: Bound
+  /** RFC 7591, section 2.3. */
+  readonly softwareStatement?: Bound
+}
+
+/**
+ * Registers the client dynamically, and stores the registration under its issuer.
+ *
+ * @throws `CredentialError` with the server's own code, such as `invalid_redirect_uri`.
+ * @see RFC 7591, section 3
+ */
+export async function register(
+  context: AcquireContext & EndpointContext,
+  provider: string,
+  as: ServerMetadata,
+  description: ClientDescription,
+): Promise<RegisteredClient> {
+  const { initialAccessToken, softwareStatement } = description.permission
+  const token = openAt(initialAccessToken, as.issuer)
+  const statement = openAt(softwareStatement, as.issuer)
+  const metadata = {
+    ...clientMetadata(as, description),
+    ...(statement === undefined ? {} : { software_statement: statement }),
+  }
+  const send = async (url: string, init: RequestInit) => {
+    const answer = await sendRegistration(context, new URL(url), init)
+    if (answer instanceof EndpointError) throw registrationFailed(context, provider, as, answer)
+    return answer
+  }
+  const response = await oauth.dynamicClientRegistrationRequest(as, metadata, {
+    [oauth.allowInsecureRequests]: true,
+    [oauth.customFetch]: (url, init) => send(url, init as RequestInit),
+    ...(token === undefined ? {} : { initialAccessToken: token }),
+  })
+  const registration = await readRegistration(as, response)
+  const [redirectUri = ''] = description.redirectUris
+  await saveRegistration(context, as.issuer, { ...registration, redirectUri })
+  return registration.client
+}
+
+/**
+ * Forgets the registrations at the present server and at the one that issued the last tokens, and deletes them
+ * there as far as the server gave the means.
+ *
+ * @param server - The present server; nothing is sent to any other.
+ * @returns Whether there was one.
+ * @see RFC 7592, section 2.3
+ */
+export async function forgetRegistrations(
+  context: AcquireContext,
+  { allowPrivateNetwork = false }: Pick<OAuthOptions, 'allowPrivateNetwork'>,
+  server: Pick<LocatedServer, 'issuer' | 'metadata'> | undefined,
+  issuer: string | undefined,
+): Promise<boolean> {
+  const issuers = new Set([server?.issuer, issuer].filter((each) => each !== undefined))
+  let hadOne = false
+  for (const each of issuers) {
+    const removed = await removeRegistration(context, each)
+    hadOne ||= removed !== false
+    if (typeof removed !== 'object' || server?.issuer !== each) continue
+    const rules = { ...context, allowPrivateNetwork }
+    // What matters is that it is not used any more.
+    await deleteRegistration(rules, server, removed).catch(() => {})
+  }
+  return hadOne
+}
+
+async function deleteRegistration(
+  context: EndpointContext,
+  { issuer, metadata }: Pick<LocatedServer, 'issuer' | 'metadata'>,
+  { accessToken, uri }: RegistrationManagement,
+): Promise<void> {
+  const what = 'registration_client_uri'
+  const url = checkEndpoint(what, uri, context)
+  const origins = [issuer, metadata.registration_endpoint ?? issuer].map(
+    (place) => new URL(place).origin,
+  )
+  // Its token is for the server that gave it.
+  if (!origins.includes(url.origin)) return
+  const init = {
+    method: 'DELETE',
+    headers: { Authorization: `Bearer ${openAt(accessToken, issuer)}` },
+  }
+  await fetchEndpoint(what, url, init, tokenBounds, context)
+}
+
+/** What a client asks to be registered as (RFC 7591, section 2). */
+function clientMetadata(
+  { token_endpoint_auth_methods_supported: supported }: ServerMetadata,
+  { redirectUris, clientName, grantTypes, scope }: ClientDescription,
+): Partial<oauth.Client> {
+  const isPublic = supported === undefined || supported.includes('none')
+  return {
+    client_name: clientName,
+    redirect_uris: [...redirectUris],
+    grant_types: [...grantTypes],
+    response_types: ['code'],
+    token_endpoint_auth_method: isPublic ? 'none' : chooseMethod(true, supported),
+    application_type: isLoopback(redirectUris[0]) ? 'native' : 'web',
+    ...(scope === undefined ? {} : { scope }),
+  }
+}
+
+async function sendRegistration(
+  context: AcquireContext & EndpointContext,
+  url: URL,
+  init: RequestInit,
+): Promise<Response | EndpointError> {
+  const response = await fetchEndpoint('registration_endpoint', url, init, tokenBounds, context)
+  const request = { endpoint: 'registration', url, init, now: context.now() } as const
+  return (await judgeAnswer(response, request)).result
+}
+
+/** Reads the response to a registration (RFC 7591, section 3.2), which has been checked. */
+async function readRegistration(
+  as: ServerMetadata,
+  response: Response,
+): Promise<Omit<NewRegistration, 'redirectUri'>> {
+  const body = parseObject(await response.text()) ?? {}
+  const { client_id: clientId, client_secret, client_secret_expires_at } = body
+  const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
+  const { token_endpoint_auth_method: method } = body
+  const expiry = Number(client_secret_expires_at)
+  const client: RegisteredClient = {
+    clientId: String(clientId),
+    clientSecret:
+      clientSecret === undefined ? undefined : bind('client secret', clientSecret, as.issuer),
+    method: isSecretMethod(method)
+      ? method
+      : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
+    isDynamic: true,
+    secretExpiresAt: expiry > 0 ? expiry * 1000 : undefined,
+  }
+  const { registration_access_token: accessToken, registration_client_uri: uri } = body
+  if (typeof accessToken !== 'string' || typeof uri !== 'string') {
+    return { client, management: undefined }
+  }
+  const bound = bind('registration access token', accessToken, as.issuer)
+  return { client, management: { accessToken: bound, uri } }
+}
+
+function registrationFailed(
+  { resource }: AcquireContext,
+  provider: string,
+  { issuer }: ServerMetadata,
+  { kind, details }: EndpointError,
+): CredentialError {
+  const { status, retryAfter, problem, serverDescription } = details
+  const isBusy = kind === 'busy'
+  const busyCode = status === 429 ? 'rate_limited' : 'server_error'
+  const code = isBusy ? busyCode : details.code || 'registration_failed'
+  const said = problem ?? code
+  return new CredentialError(
+    code,
+    `${provider}: ${new URL(issuer).host} did not register the client (${status} ${said}).`,
+    {
+      provider,
+      resource,
+      status,
+      serverDescription,
+      retryable: isBusy,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+      ...(isBusy ? {} : { remedy: 'Register the client by hand and pass its `clientId`.' }),
+    },
+  )
+}
+
+/** Only a redirect URI on this machine may be http; see {@link checkRedirectUri}. */
+function isLoopback(redirectUri: string | undefined): boolean {
+  return redirectUri?.startsWith('http://') === true
+}

@@ -1,0 +1,106 @@
+/**
+ * Requests to an authorization server that carry signatures: the client's own, and that of the key
+ * which its tokens are bound to.
+ *
+ * @module
+ */
+import type { AcquireContext } from '../credential.ts'
+import type { DpopSession } from './dpop.ts'
+import { parseObject } from './endpoint.ts'
+import type { IssuerClock } from './issuer-clock.ts'
+
+/** What signs the requests of one connection. */
+export interface RequestSigners {
+  /** Replaces the client's assertion by a new one; `undefined`: it authenticates in another way. */
+  readonly authenticate:
+    | ((body: URLSearchParams, headers: Headers) => void | Promise<void>)
+    | undefined
+  /** The key of the tokens; `undefined`: they are not bound to one. */
+  readonly dpop: DpopSession | undefined
+  readonly clock: IssuerClock
+}
+
+type Send = (url: URL, init: RequestInit) => Promise<Response>
+
+/**
+ * Sends a request with a proof of possession where tokens are bound to a key. A refusal is answered at most
+ * once with the server's nonce, and at most once with the server's time; each repetition is signed anew.
+ *
+ * @param isProven - Whether the endpoint expects a proof.
+ * @see RFC 9449, sections 5 and 8
+ */
+export async function sendSigned(
+  url: URL,
+  init: RequestInit,
+  isProven: boolean,
+  signers: RequestSigners,
+  context: Pick<AcquireContext, 'now' | 'serverNow'>,
+  send: Send,
+): Promise<Response> {
+  const { clock } = signers
+  const dpop = isProven ? signers.dpop : undefined
+  const corrected = new Set<Correction>()
+  let request = init
+  for (;;) {
+    const usedMs = clock.offset(context)
+    const sentAt = context.now()
+    const headers = new Headers(request.headers)
+    const proven = { url, method: init.method ?? 'POST', headers, now: sentAt + usedMs }
+    await dpop?.prove(proven)
+    const response = await send(url, { ...request, headers })
+    clock.observe(response.headers, sentAt, context.now())
+    const isNewNonce = dpop?.learnNonce(response, proven) === true
+    if (response.ok) return response
+    const code = await errorCode(response)
+    const isTimed = isTimeRefusal(code, response.status, signers.authenticate, dpop)
+    const correction = correctionOf(code, isNewNonce, isTimed && clock.contradicts(usedMs))
+    if (correction === undefined || corrected.has(correction)) return response
+    corrected.add(correction)
+    request = await signedAnew(request, signers.authenticate)
+  }
+}
+
+/** What a repetition puts right. */
+type Correction = 'nonce' | 'time'
+
+function correctionOf(
+  code: string | undefined,
+  isNewNonce: boolean,
+  isWrongTime: boolean,
+): Correction | undefined {
+  if (isNewNonce && code === 'use_dpop_nonce') return 'nonce'
+  return isWrongTime ? 'time' : undefined
+}
+
+/** Whether a refusal may be due to the time of a signature. */
+function isTimeRefusal(
+  code: string | undefined,
+  status: number,
+  authenticate: RequestSigners['authenticate'],
+  dpop: DpopSession | undefined,
+): boolean {
+  if (dpop !== undefined && code === 'invalid_dpop_proof') return true
+  const isClientRefused = code === 'invalid_client' || (code === undefined && status === 401)
+  return authenticate !== undefined && isClientRefused
+}
+
+/** The code of an error response (RFC 6749, section 5.2), which a challenge may carry instead. */
+async function errorCode(response: Response): Promise<string | undefined> {
+  const { error } = parseObject(await response.clone().text()) ?? {}
+  if (typeof error === 'string') return error
+  const challenge = response.headers.get('WWW-Authenticate') ?? ''
+  return /\berror="?(use_dpop_nonce|invalid_dpop_proof|invalid_client)\b/.exec(challenge)?.[1]
+}
+
+async function signedAnew(
+  request: RequestInit,
+  authenticate: RequestSigners['authenticate'],
+): Promise<RequestInit> {
+  if (authenticate === undefined) return request
+  const body = new URLSearchParams(
+    request.body instanceof URLSearchParams ? request.body : String(request.body ?? ''),
+  )
+  const headers = new Headers(request.headers)
+  await authenticate(body, headers)
+  return { ...request, headers, body }
+}

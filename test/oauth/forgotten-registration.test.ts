@@ -1,0 +1,215 @@
+import { describe, expect, test } from 'vitest'
+import {
+  all,
+  authorizedFetch,
+  bearer,
+  type CredentialError,
+  type CredentialProvider,
+  firstAvailable,
+  headers,
+  TokenManager,
+  withCredentials,
+} from '../../src/index.ts'
+import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
+
+/** A server that numbers its registrations, and forgets those before `state.oldest`. */
+async function setUp(script: Script = {}) {
+  const state = { oldest: 1, registered: 0, code: 'unauthorized_client', gone: [] as string[] }
+  const world = await oauthWorld({
+    token: (_params, count) => ({
+      body: tokenAnswer(count, { refresh_token: `refresh-${count}` }),
+    }),
+    register: (body) => {
+      state.registered += 1
+      return { status: 201, body: { ...body, client_id: `r-${state.registered}` } }
+    },
+    redirect: (target) => {
+      const id = Number(world.logins().at(-1)?.['client_id']?.slice(2))
+      if (id >= state.oldest) return
+      target.searchParams.delete('code')
+      target.searchParams.set('error', state.code)
+    },
+    ...script,
+  })
+  const store = memoryStore()
+  const options = { resource: world.url, store }
+  const login = (provider: CredentialProvider) => authorizedFetch(provider, options).login()
+  const visit = { onAuthorizationUrl: (url: URL) => fetch(url) }
+  const clients = () => world.logins().map((request) => request['client_id'])
+  const logout = async () => {
+    const client = authorizedFetch(authorizationCode(visit), options)
+    await client.logout()
+  }
+  return { world, state, store, options, login, visit, clients, logout }
+}
+
+async function failure(promise: Promise<unknown>): Promise<CredentialError> {
+  return promise.then(
+    () => expect.fail('did not fail'),
+    (error: CredentialError) => error,
+  )
+}
+
+describe('a registration that the authorization endpoint no longer knows', () => {
+  test.each(['unauthorized_client', 'invalid_client'])(
+    'is replaced by the login after a redirect with %s, which says so',
+    async (code) => {
+      const { state, login, visit, clients, logout } = await setUp()
+      await login(authorizationCode(visit))
+      await logout()
+      Object.assign(state, { oldest: 2, code })
+
+      const error = await failure(login(authorizationCode(visit)))
+      expect(error).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
+      expect(error.message).toContain(code)
+      expect(error.remedy).toContain('registered anew')
+      await login(authorizationCode(visit))
+
+      expect(clients()).toEqual(['r-1', 'r-1', 'r-2'])
+    },
+  )
+
+  test('is replaced after a login that the user did not complete, but only once', async () => {
+    const { login, visit, clients, logout, state } = await setUp()
+    // As on a page that says `unknown client`, from which no browser comes back.
+    const stuck = { onAuthorizationUrl: () => new Promise(() => {}), loginTimeout: 0.02 }
+    await login(authorizationCode(visit))
+    await logout()
+
+    const first = await failure(login(authorizationCode(stuck)))
+    expect(first).toMatchObject({ code: 'login_required', reason: 'no_credential' })
+    expect(first.remedy).toContain('registered anew')
+    const second = await failure(login(authorizationCode(stuck)))
+    expect(second.remedy).not.toContain('registered anew')
+    const third = await failure(login(authorizationCode(stuck)))
+    expect(third.remedy).not.toContain('registered anew')
+    expect(state.registered).toBe(2)
+
+    await login(authorizationCode(visit))
+    expect(clients()).toEqual(['r-1', 'r-2'])
+    await logout()
+    expect((await failure(login(authorizationCode(stuck)))).remedy).toContain('registered anew')
+  })
+
+  test('stays when the user refuses, and when the client is one of the application', async () => {
+    const { state, login, visit, clients, logout, world } = await setUp()
+    await login(authorizationCode(visit))
+    await logout()
+    Object.assign(state, { oldest: 9, code: 'access_denied' })
+    const refused = await failure(login(authorizationCode(visit)))
+    expect(refused.remedy).not.toContain('registered anew')
+    Object.assign(state, { code: 'unauthorized_client' })
+    const own = authorizationCode({ ...visit, clientId: 'r-0', issuer: world.issuer })
+    expect((await failure(login(own))).remedy).not.toContain('registered anew')
+    state.oldest = 1
+    await login(authorizationCode(visit))
+    expect(clients()).toEqual(['r-1', 'r-1', 'r-0', 'r-1'])
+  })
+
+  test('is not replaced for ever by a server that knows none of its clients', async () => {
+    const { state, login, visit } = await setUp()
+    state.oldest = 99
+    for (let count = 0; count < 5; count += 1) await failure(login(authorizationCode(visit)))
+    expect(state.registered).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('logout({ registration: true })', () => {
+  const forms: readonly (readonly [
+    string,
+    (provider: CredentialProvider) => CredentialProvider,
+  ])[] = [
+    ['a provider', (provider) => provider],
+    ['all()', (provider) => all(provider, headers({ 'X-Tenant': 'a' }))],
+    ['firstAvailable()', (provider) => firstAvailable(provider, bearer('x'))],
+  ]
+  test.each(forms)('drops the registration of %s, which registers anew', async (_name, wrap) => {
+    const { options, visit, clients, world } = await setUp()
+    const client = authorizedFetch(wrap(authorizationCode(visit)), options)
+    await client.login()
+    const result = await client.logout({ registration: true })
+    expect(result).toEqual({ revoked: false, registrationDropped: true })
+    await client.login()
+    expect(clients()).toEqual(['r-1', 'r-2'])
+    expect(world.paths()).not.toContain('/revoke')
+  })
+
+  test('works in a new process, where nobody is logged in, and by every façade', async () => {
+    const { options, visit, state, login, logout } = await setUp()
+    const provider = () => authorizationCode(visit)
+    for (const owner of [
+      () => authorizedFetch(provider(), options),
+      () => withCredentials(provider(), options),
+      () => new TokenManager(provider(), options),
+      () => authorizedFetch(savedLogin(), options),
+    ]) {
+      await login(provider())
+      await logout()
+      const { registered } = state
+      expect(await owner().logout({ registration: true })).toMatchObject({
+        registrationDropped: true,
+      })
+      await login(provider())
+      expect(state.registered).toBe(registered + 1)
+      await logout()
+    }
+  })
+
+  test('keeps the registration when it is not asked for, and says when there was none', async () => {
+    const { options, visit, state } = await setUp()
+    const client = authorizedFetch(authorizationCode(visit), options)
+    await client.login()
+    expect(await client.logout()).toEqual({ revoked: false })
+    expect(await client.logout({ registration: false })).toEqual({ revoked: false })
+    await client.login()
+    expect(state.registered).toBe(1)
+    const plain = authorizedFetch(bearer('x'), options)
+    expect(await plain.logout({ registration: true })).toMatchObject({ registrationDropped: false })
+  })
+
+  test('is not lost when another logout runs already', async () => {
+    const { options, visit, state } = await setUp()
+    const client = authorizedFetch(authorizationCode(visit), options)
+    await client.login()
+    const results = await Promise.all([client.logout(), client.logout({ registration: true })])
+    expect(results[1]).toMatchObject({ registrationDropped: true })
+    await client.login()
+    expect(state.registered).toBe(2)
+  })
+
+  test('refuses an unknown option', async () => {
+    const { options } = await setUp()
+    const logout = authorizedFetch(bearer('x'), options).logout
+    await expect(logout({ registrations: true } as never)).rejects.toMatchObject({
+      option: 'logout.registrations',
+    })
+  })
+
+  test('deletes the registration at the server that gave the means, and at no other', async () => {
+    for (const isForeign of [false, true]) {
+      const other = await oauthWorld()
+      const { options, visit, world } = await setUp({
+        register: (body) => ({
+          status: 201,
+          body: {
+            ...body,
+            client_id: 'r-1',
+            registration_access_token: 'canary-registration-token',
+            registration_client_uri: `${isForeign ? other.issuer : world.issuer}/clients/r-1`,
+          },
+        }),
+      })
+      const client = authorizedFetch(authorizationCode(visit), options)
+      await client.login()
+      await client.logout({ registration: true })
+      const deletions = world.authorizationServer.requests.filter((r) => r.method === 'DELETE')
+      expect(deletions.map(({ url }) => url)).toEqual(isForeign ? [] : ['/clients/r-1'])
+      expect(deletions.map((r) => r.headers.authorization)).toEqual(
+        isForeign ? [] : ['Bearer canary-registration-token'],
+      )
+      expect(other.authorizationServer.requests).toEqual([])
+    }
+  })
+})
