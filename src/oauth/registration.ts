@@ -242,7 +242,7 @@ async function readRegistration(
     method: isSecretMethod(method)
       ? method
       : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
-    secretExpiresAt: expiry > 0 ? expiry * 1000 : undefined,
+    secretExpiresAt: expiry > 0 && Number.isFinite(expiry * 1000) ? expiry * 1000 : undefined,
   }
 }
 

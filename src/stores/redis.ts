@@ -3,15 +3,15 @@
  *
  * @module mcp-credentials/redis
  */
-import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
+import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
-import { checkKey } from './record.ts'
 import { RedisConnection } from './redis-connection.ts'
 import { leaseLost, RedisLock } from './redis-lock.ts'
 
-export type { EncryptionOptions } from './envelope.ts'
+export type { EncryptedStore } from './encrypted-records.ts'
+export { type EncryptionOptions, generateKey } from './envelope.ts'
 
 /** Options of {@link redisStore}. */
 export type RedisStoreOptions = EncryptionOptions & {
@@ -57,7 +57,7 @@ const known: readonly string[] = [
   'lockTimeout',
   'timeout',
   'key',
-  'passphrase',
+  'keys',
 ]
 
 // Redis runs a script as one step, so a lease cannot end between the comparison and the write.
@@ -88,23 +88,25 @@ const scripts = {
  * reached, a lease was lost, or a record cannot be decrypted; `ConfigurationError` when there is a `url` and the
  * package `redis` is not installed.
  */
-export function redisStore(options: RedisStoreOptions): CredentialStore {
+export function redisStore(options: RedisStoreOptions): EncryptedStore {
   checkRedisOptions(options)
   const { client, url, lease = 45, lockTimeout = 15, timeout = 5 } = options
   const { prefix = 'mcp-credentials:' } = options
-  const envelope = makeEnvelope(name, options)
   const redis = new RedisConnection({ client, url, timeout })
   const locks = new RedisLock(redis, { prefix: `${prefix}lock:`, lease, timeout: lockTimeout })
-  const recordPrefix = `${prefix}record:`
+  const texts = redisTexts(redis, locks, `${prefix}record:`)
+  return encryptedRecords(texts, makeEnvelope(name, `redis ${prefix}`, options))
+}
+
+/** The texts of a prefix; who holds the lock of a key writes under its lease. */
+function redisTexts(redis: RedisConnection, locks: RedisLock, recordPrefix: string): TextRecords {
   const recordKey = (key: string) => `${recordPrefix}${key}`
   return {
     async get(key) {
       const text = await redis.send('get', ['GET', recordKey(key)])
-      return typeof text === 'string' ? envelope.open(key, text) : undefined
+      return typeof text === 'string' ? text : undefined
     },
-    async set(key, record) {
-      checkKey(key)
-      const text = await envelope.seal(key, record)
+    async set(key, text) {
       const held = locks.leaseOf(key)
       if (held === undefined) return void (await redis.send('set', ['SET', recordKey(key), text]))
       const keys = [recordKey(key), held.lockKey]
