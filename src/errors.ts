@@ -187,11 +187,11 @@ export class StoreError extends CredentialError {
   /** What was tried. */
   readonly operation: 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
   /**
-   * The store works, but what it holds for this key is no record that can be used: it is damaged, was written by
-   * a newer version, or cannot be decrypted with the present keys (`unreadable_record`). `login()` replaces such
-   * a record, and `logout()` deletes it. `undefined`: another reason.
+   * The store works, but its record cannot be used (`unusable_record`): it is damaged, was written by a newer
+   * version or for another client, or cannot be decrypted with the present keys. `login()` replaces such a record,
+   * and `logout()` deletes it. `undefined`: another reason.
    */
-  readonly reason: 'unreadable_record' | undefined
+  readonly reason: 'unusable_record' | undefined
 
   constructor(
     operation: StoreError['operation'],

@@ -19,7 +19,7 @@ export function guardStore(store: CredentialStore): CredentialStore {
       const record = await guarded('get', () => store.get(key))
       if (record === undefined || isCredentialRecord(record)) return record
       throw new StoreError('get', "The store's `get` returned something that is no record.", {
-        reason: 'unreadable_record',
+        reason: 'unusable_record',
         remedy: 'Let it return what `set` was given, or `undefined` where there is nothing.',
       })
     },

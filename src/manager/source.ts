@@ -20,6 +20,7 @@ import type { Obtained } from './obtained.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
+import { isUnusableRecord } from './stored-record.ts'
 
 /** How long the issuer may take to revoke a credential, in milliseconds. */
 const revocationLimitMs = 10_000
@@ -192,7 +193,7 @@ export class Source {
   }
 
   #context(
-    { reason, background, scope, challenges }: AcquisitionRequest,
+    { reason, background, scope, challenges, isLogin = false }: AcquisitionRequest,
     previous: Credential | undefined,
     signal: AbortSignal,
     { commit, salvage }: Pick<AcquireContext, 'commit' | 'salvage'>,
@@ -209,7 +210,7 @@ export class Source {
       signal,
       commit,
       salvage,
-      records: this.#records,
+      records: isLogin ? replaceable(this.#records) : this.#records,
       now,
       serverNow: () => now() + this.#serverClock.offset,
       random,
@@ -223,6 +224,19 @@ function observed(task: () => Promise<void>): () => Promise<void> {
     const running = task()
     running.catch(() => {})
     return running
+  }
+}
+
+/** For a login, a record of the provider's own that cannot be used counts as missing. */
+function replaceable(records: AcquireContext['records']): AcquireContext['records'] {
+  return {
+    get: (key) =>
+      records.get(key).catch((error: unknown) => {
+        if (isUnusableRecord(error)) return undefined
+        throw error
+      }),
+    set: (key, record) => records.set(key, record),
+    delete: (key) => records.delete(key),
   }
 }
 

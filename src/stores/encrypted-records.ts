@@ -88,7 +88,7 @@ async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<num
 
 function concernsOneRecord(error: unknown): error is StoreError {
   if (isCredentialError(error, 'lock_timeout')) return true
-  return isCredentialError(error, 'store') && error.reason === 'unreadable_record'
+  return isCredentialError(error, 'store') && error.reason === 'unusable_record'
 }
 
 function incomplete(failures: readonly StoreError[]): StoreError {

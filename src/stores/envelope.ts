@@ -35,7 +35,7 @@ export interface Envelope {
   /**
    * Decrypts a text with the key that encrypted it.
    *
-   * @throws {@link StoreError} with the reason `unreadable_record` when none of the keys did, a byte was
+   * @throws {@link StoreError} with the reason `unusable_record` when none of the keys did, a byte was
    * changed, or the text was written for another key or place.
    */
   open(key: string, sealed: string): Promise<string>
@@ -212,7 +212,7 @@ function parseSealed(text: string): Sealed | undefined {
 
 function undecipherable(key: string): StoreError {
   return new StoreError('get', `The record of ${recordLabel(key)} cannot be decrypted.`, {
-    reason: 'unreadable_record',
+    reason: 'unusable_record',
     remedy:
       'Add the key that encrypted it to `keys`, or log in again to replace it; nothing was deleted. If no key was changed, the record was.',
   })

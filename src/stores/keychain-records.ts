@@ -49,7 +49,7 @@ export class KeychainRecords {
       'get',
       `The record of ${recordLabel(key)} is incomplete in the keychain.`,
       {
-        reason: 'unreadable_record',
+        reason: 'unusable_record',
         remedy: 'Nothing was deleted. Log in again to replace it.',
       },
     )

@@ -170,7 +170,7 @@ function failed(operation: StoreOperation, what: string, error: unknown): unknow
 
 function damaged(key: string): StoreError {
   return new StoreError('get', `The record of ${recordLabel(key)} is damaged.`, {
-    reason: 'unreadable_record',
+    reason: 'unusable_record',
     remedy:
       'Nothing was deleted. Restore the file from a backup, or log in again to replace the record.',
   })

@@ -24,7 +24,7 @@ export function serializeRecord(key: string, record: CredentialRecord): string {
 /**
  * Reads a record that was written as JSON.
  *
- * @throws {@link StoreError} with the reason `unreadable_record` when it is no record of a known version; it is
+ * @throws {@link StoreError} with the reason `unusable_record` when it is no record of a known version; it is
  * left as it is.
  */
 export function parseRecord(key: string, text: string): CredentialRecord {
@@ -38,7 +38,7 @@ export function parseRecord(key: string, text: string): CredentialRecord {
       ? `The record of ${recordLabel(key)} was written by a newer version of mcp-credentials.`
       : `The record of ${recordLabel(key)} is damaged.`,
     {
-      reason: 'unreadable_record',
+      reason: 'unusable_record',
       remedy: isNewer
         ? 'Update mcp-credentials, or use another `account`.'
         : 'Nothing was deleted. Restore it from a backup, or log in again to replace it.',

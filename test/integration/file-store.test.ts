@@ -53,7 +53,7 @@ describe('on disk', () => {
     const other = encryptedFileStore({ key: randomBytes(32).toString('hex'), directory })
     await expect(other.get(name)).rejects.toMatchObject({
       name: 'StoreError',
-      reason: 'unreadable_record',
+      reason: 'unusable_record',
       message: expect.stringMatching(
         /cannot be decrypted\. Add the key that encrypted it to `keys`/,
       ),
@@ -119,7 +119,7 @@ describe('keys', () => {
     await both.set(`${name} 2`, record)
     expect(await encryptedFileStore({ key: next, directory }).get(`${name} 2`)).toEqual(record)
     await expect(encryptedFileStore({ key, directory }).get(`${name} 2`)).rejects.toMatchObject({
-      reason: 'unreadable_record',
+      reason: 'unusable_record',
     })
   })
 
