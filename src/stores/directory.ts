@@ -5,7 +5,7 @@
  */
 import { constants, type Stats } from 'node:fs'
 import { chmod, type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import envPaths from 'env-paths'
 import { isCredentialError, StoreError } from '../errors.ts'
 
@@ -27,9 +27,7 @@ export function dataDirectory(): string {
 export async function privateDirectory(directory: string): Promise<void> {
   let problem: string | undefined
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 })
-    // The umask may have taken more than it should.
-    if (made !== undefined) await chmod(directory, 0o700)
+    await makeDirectory(directory)
     problem = directoryProblem(await lstat(directory))
   } catch (error) {
     throw unusable(directory, error)
@@ -40,6 +38,22 @@ export async function privateDirectory(directory: string): Promise<void> {
     retryable: true,
     remedy: `Choose a folder of its own as \`directory\`, such as ${own}; if nothing else uses this one: chmod 700 ${directory}`,
   })
+}
+
+/** With `recursive` alone, Node would report a full or read-only disk as `ENOENT`. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = () => mkdir(directory, { mode: 0o700 })
+  try {
+    await make().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
+      await make()
+    })
+    // The umask may have taken more than it should.
+    await chmod(directory, 0o700)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 /**

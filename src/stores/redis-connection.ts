@@ -89,6 +89,8 @@ export class RedisConnection {
   /** The keys of a pattern on all servers; a scan may return a key more than once. */
   async scan(pattern: string): Promise<ReadonlySet<string>> {
     return this.#repeat('list', async (client) => {
+      // One server of a cluster would list its own keys alone, and not say that there are others.
+      if (!isClusterClient(client) && (await isClusterServer(client))) throw notForCluster('list')
       const found = new Set<string>()
       for (const server of await mastersOf(client)) {
         let cursor = '0'
@@ -141,6 +143,11 @@ export class RedisConnection {
       if (client === undefined) destroyClient(next)
       throw error
     }
+    if (client === undefined && !isClusterClient(next) && (await isClusterServer(next))) {
+      destroyClient(next)
+      this.#isCluster = true
+      return this.#open()
+    }
     this.#client = next
     if (client === undefined && isClusterClient(next)) {
       this.#nodes = (next.masters as readonly RedisNode[]).map(({ host, port }) => ({ host, port }))
@@ -154,13 +161,8 @@ export class RedisConnection {
 
   /** The key is on another server: this one belongs to a cluster. */
   #followRedirection(operation: StoreOperation): void {
-    if (this.#options.client === undefined) {
-      this.#isCluster = true
-      return
-    }
-    throw new StoreError(operation, 'This Redis is a cluster: pass createCluster() as `client`.', {
-      remedy: 'Or pass the `url` of one of its servers.',
-    })
+    if (this.#options.client !== undefined) throw notForCluster(operation)
+    this.#isCluster = true
   }
 
   /** The next attempt connects anew: a master may have been replaced, and its name may lead elsewhere now. */
@@ -170,6 +172,12 @@ export class RedisConnection {
     this.#client = undefined
     destroyClient(used)
   }
+}
+
+/** Whether a server belongs to a cluster. One that does not tell is taken for a single server. */
+async function isClusterServer(client: RedisClient): Promise<boolean> {
+  const info = await client.sendCommand(['INFO', 'cluster']).catch(() => '')
+  return /^cluster_enabled:1/m.test(String(info))
 }
 
 async function mastersOf(client: AnyClient): Promise<readonly RedisClient[]> {
@@ -216,6 +224,14 @@ function isRedirection(error: unknown): boolean {
 /** Whether what was a master is a replica now. */
 function isReplica(error: unknown): boolean {
   return messageOf(error).startsWith('READONLY ')
+}
+
+function notForCluster(operation: StoreOperation): StoreError {
+  return new StoreError(
+    operation,
+    'This Redis is a cluster, and the `client` is one for a single server.',
+    { remedy: 'Pass createCluster(), or the `url` of one of its servers.' },
+  )
 }
 
 function refused(operation: StoreOperation, error: unknown): StoreError {

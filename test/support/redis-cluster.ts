@@ -9,6 +9,8 @@ export interface RedisCluster {
   masterOf(key: string): Promise<RedisServer>
   /** Starts a replica of a master, and waits until it has its data. */
   replicaOf(master: RedisServer): Promise<RedisServer>
+  /** Waits until a replica has everything that its master has. */
+  caughtUp(replica: RedisServer, master: RedisServer): Promise<void>
   /** Waits until a replica has replaced its master. */
   promoted(replica: RedisServer): Promise<void>
   remove(): Promise<void>
@@ -98,6 +100,13 @@ export async function redisCluster(): Promise<RedisCluster> {
       await until(known)
       return replica
     },
+    caughtUp: (replica, master) =>
+      until(async () => {
+        const offset = /master_repl_offset:(\d+)/
+        const all = await Promise.all([replication(master), replication(replica)])
+        const [written, received] = all.map((text) => Number(offset.exec(text)?.[1]))
+        return Number(received) >= Number(written)
+      }),
     promoted: (replica) => until(async () => (await replication(replica)).includes('role:master')),
     async remove() {
       await Promise.all([...masters, ...replicas].map((server) => server.remove()))

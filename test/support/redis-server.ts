@@ -38,7 +38,7 @@ export async function redisServer(
   let server: ChildProcess | undefined
   const kill = async () => {
     const child = server
-    if (child === undefined || child.exitCode !== null) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGKILL')
     await ended
