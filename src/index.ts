@@ -22,6 +22,7 @@ export type {
 export type {
   CredentialErrorCode,
   CredentialErrorOptions,
+  StoreErrorOptions,
 } from './errors.ts'
 export {
   ConfigurationError,

@@ -22,7 +22,10 @@ export interface RedisClusterClient {
   /** The masters that it knows. */
   readonly masters: readonly object[]
   /** The master of each slot. */
-  readonly slots: readonly { readonly master: object }[]
+  readonly slots: readonly {
+    /** The server that takes its writes. */
+    readonly master: object
+  }[]
   /** Connects. */
   connect(): Promise<unknown>
   /** The client of one server. */
