@@ -189,20 +189,33 @@ export class DiscoveryError extends CredentialError {
   }
 }
 
+/** What can be said about a {@link StoreError} besides its operation and message. */
+export interface StoreErrorOptions extends CredentialErrorOptions {
+  /** Why the operation failed, where a caller would branch on it. */
+  readonly reason?: StoreError['reason']
+}
+
 /** A store cannot be read, written or locked. What was stored is untouched. */
 export class StoreError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'StoreError'
   /** What was tried. */
   readonly operation: 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
+  /**
+   * The store works, but its record cannot be used (`unusable_record`): it is damaged, was written by a newer
+   * version or for another client, or cannot be decrypted with the present keys. `login()` replaces such a record,
+   * and `logout()` deletes it. `undefined`: another reason.
+   */
+  readonly reason: 'unusable_record' | undefined
 
   constructor(
     operation: StoreError['operation'],
     message: string,
-    options: CredentialErrorOptions = {},
+    options: StoreErrorOptions = {},
   ) {
     super(operation === 'lock' ? 'lock_timeout' : 'store', message, options)
     this.operation = operation
+    this.reason = options.reason
   }
 }
 

@@ -24,6 +24,7 @@ export type {
 export type {
   CredentialErrorCode,
   CredentialErrorOptions,
+  StoreErrorOptions,
 } from './errors.ts'
 export {
   ConfigurationError,

@@ -18,7 +18,7 @@ export interface AcquisitionRequest {
   readonly challenges: readonly Challenge[]
   /** Only what another process may have stored is wanted. */
   readonly storeOnly?: true
-  /** A user is there and wants to log in. */
+  /** A user is there and wants to log in, which replaces a record that cannot be used. */
   readonly isLogin?: boolean
 }
 

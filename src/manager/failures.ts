@@ -25,6 +25,8 @@ export interface Failure {
 
 /** The pause after an error that does not pass by itself, in milliseconds, unless the error names another. */
 const coolDownMs = 60_000
+/** The longest pause after a failure of the store: nothing was sent, and a disk may be mended any moment. */
+const longestStorePauseMs = 1000
 /** A login makes up for failures, but a listener that logs in after every failure must not loop. */
 const maxLogins = 5
 const loginPeriodMs = 10_000
@@ -107,7 +109,9 @@ export class Failures {
     if (error.code === 'login_required') return Infinity
     const { retryable, retryAfter } = error
     if (!retryable) return retryAfterMs(retryAfter) || coolDownMs
-    const wait = backOff(attempt, this.#random(), retryAfter)
+    const isStore = error.code === 'store' && retryAfter === undefined
+    const longest = isStore ? longestStorePauseMs : Infinity
+    const wait = Math.min(longest, backOff(attempt, this.#random(), retryAfter))
     if (usableFor <= 0) return wait
     // The pause must not outlast a credential that still works, or callers would see the failure.
     return Math.max(shortestBackOff, Math.min(wait, usableFor / 2), retryAfterMs(retryAfter))

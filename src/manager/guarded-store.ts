@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { CredentialStore } from '../credential.ts'
+import type { CredentialRecord, CredentialStore } from '../credential.ts'
+import { isCredentialRecord, recordProblem } from '../credential-record.ts'
 import { describeThrown, isCredentialError, StoreError, type StoreOperation } from '../errors.ts'
 
 /**
@@ -16,12 +17,16 @@ export function guardStore(store: CredentialStore): CredentialStore {
   return {
     async get(key) {
       const record = await guarded('get', () => store.get(key))
-      if (record === undefined || isRecord(record)) return record
+      if (record === undefined || isCredentialRecord(record)) return record
       throw new StoreError('get', "The store's `get` returned something that is no record.", {
+        reason: 'unusable_record',
         remedy: 'Let it return what `set` was given, or `undefined` where there is nothing.',
       })
     },
-    set: (key, record) => guarded('set', () => store.set(key, record)),
+    async set(key, record) {
+      checkRecord(record)
+      return guarded('set', () => store.set(key, record))
+    },
     delete: (key) => guarded('delete', () => store.delete(key)),
     list: () => guarded('list', () => store.list()),
     async lock(key, task, signal) {
@@ -43,6 +48,15 @@ export function guardStore(store: CredentialStore): CredentialStore {
   }
 }
 
+/** A store of the application's may write JSON, which changes what it cannot hold without a word. */
+function checkRecord(record: CredentialRecord): void {
+  const problem = recordProblem(record)
+  if (problem === undefined) return
+  throw new StoreError('set', `The provider's record cannot be stored: ${problem}.`, {
+    remedy: 'Nothing was written. Let the provider return a record of JSON values.',
+  })
+}
+
 async function guarded<T>(operation: StoreOperation, call: () => Promise<T>): Promise<T> {
   try {
     return await call()
@@ -54,10 +68,4 @@ async function guarded<T>(operation: StoreOperation, call: () => Promise<T>): Pr
       { retryable: true, remedy: 'Correct the store, or throw a StoreError in it to say more.' },
     )
   }
-}
-
-function isRecord(value: unknown): boolean {
-  const { version, provider, data } = (value ?? {}) as Readonly<Record<string, unknown>>
-  const isData = typeof data === 'object' && data !== null
-  return version === 1 && typeof provider === 'string' && isData
 }

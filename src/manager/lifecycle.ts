@@ -11,6 +11,7 @@ import type { Flight } from './flight.ts'
 import { serves } from './lane.ts'
 import { Outcomes } from './outcomes.ts'
 import type { ManagerParts } from './parts.ts'
+import { isUnusableRecord } from './stored-record.ts'
 
 /** How often the store is read for a login that another process may have made, in milliseconds. */
 const storeReadPauseMs = 1000
@@ -256,8 +257,10 @@ export class Lifecycle {
         } catch (error) {
           // An acquisition in the background must not ask the user, and one that is over has not asked again.
           const isUnattended = running.request.background && (isLogin || failures.unattended)
-          const mayAsk =
-            isUnattended || (isLogin && (isOver || !running.asked) && epoch === held.epoch)
+          // A login replaces the record that others stop at.
+          const mayReplace = isLogin && running.request.isLogin !== true && isUnusableRecord(error)
+          const mayRetry = isLogin && (isOver || !running.asked) && epoch === held.epoch
+          const mayAsk = isUnattended || mayReplace || mayRetry
           if (signal?.aborted === true || !mayAsk) throw error
           if (isLogin) failures.forgive()
           await this.whenOpen(signal)

@@ -27,7 +27,7 @@ export interface StoredRequest {
   readonly previous: Credential | undefined
   /** Only what another process may have stored is wanted. */
   readonly storeOnly: boolean
-  /** A user is there and wants to log in. */
+  /** A user is there and wants to log in, which replaces a record that cannot be used. */
   readonly isLogin: boolean
   /** The record is gone, so the credential that the manager holds ends too. */
   readonly giveUp: () => void

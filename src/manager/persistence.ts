@@ -11,13 +11,7 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
-import {
-  type CredentialError,
-  cleanText,
-  isCredentialError,
-  recordLabel,
-  StoreError,
-} from '../errors.ts'
+import { type CredentialError, isCredentialError, recordLabel, StoreError } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
@@ -26,9 +20,11 @@ import { writeSoon } from './durable-write.ts'
 import type { Acquire, Obtained, StoredRequest } from './obtained.ts'
 import {
   emptyRecord,
+  foreignRecord,
   isEmpty,
   isRefusal,
   isSameMark,
+  isUnusableRecord,
   isWorthMore,
   loggedOutElsewhere,
   markOf,
@@ -82,7 +78,7 @@ export class Persistence {
    */
   async obtain(request: StoredRequest, acquire: Acquire): Promise<Obtained> {
     await this.flush()
-    const known = await this.#newer(await this.#slot.get(), request)
+    const known = await this.#newer((await this.#read(request)).record, request)
     if (known !== undefined) return { credential: known, source: 'store' }
     if (request.storeOnly) throw new StoreError('get', `The record of ${this.#label} is unchanged.`)
     const since = this.#now()
@@ -139,7 +135,7 @@ export class Persistence {
     signal: AbortSignal,
   ): Promise<void> {
     const task = async () => {
-      const record = await this.#slot.get()
+      const { record } = await this.#read({ isLogin: true, context, signal })
       const wanted = this.#isBehind(record) ? undefined : record
       const stored = await this.#restore(wanted, context, signal)
       signal.throwIfAborted()
@@ -161,10 +157,11 @@ export class Persistence {
 
   async #renew(request: StoredRequest, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
     const { context, signal } = request
-    const record = await this.#slot.get()
+    const { record, isUnusable } = await this.#read(request)
     const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
-    const isGone = this.#isStored && this.#unsaved === undefined && isEmpty(record)
+    const isKnown = this.#isStored && this.#unsaved === undefined
+    const isGone = isKnown && !isUnusable && isEmpty(record)
     if (isGone) this.#giveUp(request)
     const previous = isGone ? undefined : request.previous
     const wanted = this.#isBehind(record) ? undefined : record
@@ -185,7 +182,8 @@ export class Persistence {
           signal.throwIfAborted()
           if (lease.aborted) throw lease.reason
           committed = true
-          await this.#markPending(record, base)
+          // A record that cannot be used stays until the login has succeeded.
+          if (!isUnusable) await this.#markPending(record, base)
           // Once this was given up, another process may have the lock.
           signal.throwIfAborted()
           if (lease.aborted) throw lease.reason
@@ -202,7 +200,8 @@ export class Persistence {
     } catch (error) {
       // A further login that was refused says nothing of the one that there is.
       const isRefused = isRefusal(error) && request.reason !== 'insufficient_scope'
-      const isUndone = committed && !signal.aborted && !isCredentialError(error, 'outcome_unknown')
+      const isMarked = committed && !isUnusable
+      const isUndone = isMarked && !signal.aborted && !isCredentialError(error, 'outcome_unknown')
       if (salvaged?.record !== undefined) {
         await this.#keep(salvaged.record, base, committed, lease)
       } else if (isUndone) await this.#afterFailure(isRefused, record).catch(() => this.#failed())
@@ -254,6 +253,25 @@ export class Persistence {
         for (let tries = 0; tries < 3 && this.unsaved; tries += 1) await this.flush()
       }
       acquiring.then(keepLate).catch(() => {})
+      throw error
+    }
+  }
+
+  /** Reads the record. One that cannot be used counts as missing where it is to be replaced. */
+  async #read({
+    isLogin,
+    context,
+    signal,
+  }: Pick<StoredRequest, 'isLogin' | 'context' | 'signal'>): Promise<{
+    readonly record: CredentialRecord | undefined
+    readonly isUnusable: boolean
+  }> {
+    try {
+      const record = await this.#slot.get()
+      if (isLogin) await this.#restore(record, context, signal)
+      return { record, isUnusable: false }
+    } catch (error) {
+      if (isLogin && isUnusableRecord(error)) return { record: undefined, isUnusable: true }
       throw error
     }
   }
@@ -344,11 +362,7 @@ export class Persistence {
     const isOwn = record.provider === this.#provider.name && !('refreshToken' in record.data)
     if (credential !== undefined || isOwn || Object.keys(record.data).length === 0)
       return credential
-    throw new StoreError(
-      'get',
-      `The record of ${this.#label} belongs to ${cleanText(record.provider)}, and ${this.#provider.name} cannot use it.`,
-      { remedy: 'Set `account` to tell the two apart; nothing was changed.' },
-    )
+    throw foreignRecord(this.#label, record, this.#provider)
   }
 
   /** The credential of a record that this process has not seen yet, if it will do. */

@@ -20,6 +20,7 @@ import type { Obtained } from './obtained.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
+import { isUnusableRecord } from './stored-record.ts'
 
 /** How long the provider may take to end a credential at its issuer, in milliseconds. */
 const revocationLimitMs = 10_000
@@ -201,7 +202,7 @@ export class Source {
   }
 
   #context(
-    { reason, background, scope, challenges }: AcquisitionRequest,
+    { reason, background, scope, challenges, isLogin = false }: AcquisitionRequest,
     previous: Credential | undefined,
     signal: AbortSignal,
     { commit, salvage }: Pick<AcquireContext, 'commit' | 'salvage'>,
@@ -219,7 +220,7 @@ export class Source {
       commit,
       salvage,
       emit: (event) => this.#reporter.emit(event),
-      records: this.#records,
+      records: isLogin ? replaceable(this.#records) : this.#records,
       now,
       serverNow: () => now() + this.#serverClock.offset,
       random,
@@ -246,6 +247,19 @@ function observed(task: () => Promise<void>): () => Promise<void> {
     const running = task()
     running.catch(() => {})
     return running
+  }
+}
+
+/** For a login, a record of the provider's own that cannot be used counts as missing. */
+function replaceable(records: AcquireContext['records']): AcquireContext['records'] {
+  return {
+    get: (key) =>
+      records.get(key).catch((error: unknown) => {
+        if (isUnusableRecord(error)) return undefined
+        throw error
+      }),
+    set: (key, record) => records.set(key, record),
+    delete: (key) => records.delete(key),
   }
 }
 

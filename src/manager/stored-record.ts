@@ -3,12 +3,14 @@
  *
  * @module
  */
-import type { CredentialRecord } from '../credential.ts'
+import type { CredentialProvider, CredentialRecord } from '../credential.ts'
 import {
   type CredentialError,
   canonicalText,
+  cleanText,
   isCredentialError,
   LoginRequiredError,
+  StoreError,
 } from '../errors.ts'
 
 /** Whose record it is. */
@@ -65,6 +67,31 @@ export function isRefusal(error: unknown): boolean {
     isCredentialError(error, 'invalid_grant') ||
     (isCredentialError(error, 'login_required') && error.reason === 'grant_rejected')
   )
+}
+
+/** Whether the store works, but its record cannot be used: `login()` and `logout()` go on all the same. */
+export function isUnusableRecord(error: unknown): boolean {
+  return isCredentialError(error, 'store') && error.reason === 'unusable_record'
+}
+
+/**
+ * The error of a record that the provider cannot use. The user may replace what an earlier client of the same
+ * application obtained, but not what a provider of another kind did.
+ */
+export function foreignRecord(
+  label: string,
+  record: CredentialRecord,
+  { name, interactive = false }: Pick<CredentialProvider, 'name' | 'interactive'>,
+): StoreError {
+  const isSame = record.provider === name
+  const owner = isSame ? 'another client' : cleanText(record.provider)
+  const message = `The record of ${label} belongs to ${owner}, and ${name} cannot use it.`
+  const remedy = 'Set `account` to tell the two apart; nothing was changed.'
+  if (!isSame && !interactive) return new StoreError('get', message, { remedy })
+  return new StoreError('get', message, {
+    reason: 'unusable_record',
+    remedy: `${remedy} Or replace it: log in again.`,
+  })
 }
 
 /** The error of a login whose renewal was interrupted. */

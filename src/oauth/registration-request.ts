@@ -175,7 +175,7 @@ async function readRegistration(
       ? method
       : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
     isDynamic: true,
-    secretExpiresAt: expiry > 0 ? expiry * 1000 : undefined,
+    secretExpiresAt: expiry > 0 && Number.isFinite(expiry * 1000) ? expiry * 1000 : undefined,
   }
   const { registration_access_token: accessToken, registration_client_uri: uri } = body
   if (typeof accessToken !== 'string' || typeof uri !== 'string') {

@@ -274,10 +274,15 @@ function jwtTimes(token: string): { iat?: number; exp?: number } {
     const claims: unknown = JSON.parse(new TextDecoder().decode(fromBase64(payload)))
     const { iat, exp } = (claims ?? {}) as { iat?: unknown; exp?: unknown }
     return {
-      ...(typeof iat === 'number' ? { iat } : {}),
-      ...(typeof exp === 'number' ? { exp } : {}),
+      ...(isDate(iat) ? { iat } : {}),
+      ...(isDate(exp) ? { exp } : {}),
     }
   } catch {
     return {}
   }
+}
+
+/** Whether a claim is seconds since the epoch that a date can hold; JSON has room for `1e999`, which is infinite. */
+function isDate(seconds: unknown): seconds is number {
+  return typeof seconds === 'number' && Math.abs(seconds) <= 8.64e12
 }

@@ -1,12 +1,16 @@
 /**
- * The folder that only its owner can read.
+ * Folders and files that nobody but their owner can read or replace.
  *
  * @module
  */
-import { chmod, mkdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { constants, type Stats } from 'node:fs'
+import { chmod, type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import envPaths from 'env-paths'
-import { StoreError } from '../errors.ts'
+import { isCredentialError, StoreError } from '../errors.ts'
+
+// Windows has neither; there, other users have no access to a user's folders to begin with.
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
 /** The platform's folder for the data of this library. */
 export function dataDirectory(): string {
@@ -14,25 +18,107 @@ export function dataDirectory(): string {
 }
 
 /**
- * Makes the folder where it is missing, and refuses one into which others could put files.
+ * Makes the folder where it is missing, and refuses one that is not for its owner alone: others could read which
+ * servers there are logins for, or put links in the place of files.
  *
- * @throws {@link StoreError} with the command that helps.
+ * @throws {@link StoreError} with the command that helps. It is retryable: once the folder has been corrected,
+ * the next call finds it so.
  */
 export async function privateDirectory(directory: string): Promise<void> {
+  let problem: string | undefined
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 })
-    // The umask may have taken more than it should, or the folder may have been there before.
-    if (made !== undefined) await chmod(directory, 0o700)
-    if (process.platform === 'win32') return
-    const { mode } = await stat(directory)
-    if ((mode & 0o022) === 0) return
+    await makeDirectory(directory)
+    problem = directoryProblem(await lstat(directory))
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException
-    throw new StoreError('open', `The folder ${directory} cannot be used (${code}).`, {
-      remedy: 'Make it writable for this user, or choose another `directory`.',
-    })
+    throw unusable(directory, error)
   }
-  throw new StoreError('open', `Others may write to the folder ${directory}.`, {
-    remedy: `Choose a folder of its own as \`directory\`, such as ${join(directory, 'mcp-credentials')}; if nothing else uses this one: chmod 700 ${directory}`,
+  if (problem === undefined) return
+  const own = join(directory, 'mcp-credentials')
+  throw new StoreError('open', `The folder ${directory} ${problem}.`, {
+    retryable: true,
+    remedy: `Choose a folder of its own as \`directory\`, such as ${own}; if nothing else uses this one: chmod 700 ${directory}`,
+  })
+}
+
+/** With `recursive` alone, Node would report a full or read-only disk as `ENOENT`. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = () => mkdir(directory, { mode: 0o700 })
+  try {
+    await make().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
+      await make()
+    })
+    // The umask may have taken more than it should.
+    await chmod(directory, 0o700)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/**
+ * Opens a file in a private folder. It follows no link, and empties nothing.
+ *
+ * @param flags - Of `open(2)`, such as `O_RDWR | O_CREAT`.
+ * @returns `undefined` when there is no file.
+ * @throws {@link StoreError} when it is no file of this user's; the error of `open` itself otherwise.
+ */
+export async function openPrivate(path: string, flags: number): Promise<FileHandle | undefined> {
+  let handle: FileHandle
+  try {
+    // A named pipe must not be waited for.
+    handle = await open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && (flags & constants.O_CREAT) === 0) return undefined
+    if (code === 'ELOOP' || code === 'EMLINK') throw foreign(path, 'is a symbolic link')
+    throw error
+  }
+  try {
+    const problem = fileProblem(await handle.stat())
+    if (problem !== undefined) throw foreign(path, problem)
+    return handle
+  } catch (error) {
+    await handle.close().catch(() => {})
+    throw error
+  }
+}
+
+/** The error of a folder that the system refuses; `error` is what a function of `node:fs` threw. */
+export function unusable(directory: string, error: unknown): unknown {
+  if (isCredentialError(error)) return error
+  const { code = 'unknown' } = error as NodeJS.ErrnoException
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+  return new StoreError('open', `The folder ${directory} cannot be used (${code}).`, {
+    retryable: true,
+    remedy: isFull
+      ? 'Free some space; stored records are untouched.'
+      : 'Make it writable for this user, or choose another `directory`.',
+  })
+}
+
+function directoryProblem(stats: Stats): string | undefined {
+  if (stats.isSymbolicLink()) return 'is a symbolic link, which is not followed'
+  if (!stats.isDirectory()) return 'is no folder'
+  if (!isOwn(stats)) return 'belongs to another user'
+  if (process.platform === 'win32' || (stats.mode & 0o077) === 0) return undefined
+  return (stats.mode & 0o022) === 0 ? 'can be read by others' : 'can be written by others'
+}
+
+function fileProblem(stats: Stats): string | undefined {
+  if (!stats.isFile()) return 'is no regular file'
+  if (!isOwn(stats)) return 'belongs to another user'
+  // A hard link is the same file under another name, where somebody else may rely on its content.
+  return stats.nlink > 1 ? 'has a second name (a hard link)' : undefined
+}
+
+function isOwn({ uid }: Stats): boolean {
+  return process.getuid === undefined || process.getuid() === uid
+}
+
+function foreign(path: string, problem: string): StoreError {
+  return new StoreError('open', `${path} ${problem}, so it is not used.`, {
+    retryable: true,
+    remedy: 'Find out who put it there, and remove it.',
   })
 }

@@ -1,197 +1,101 @@
 /**
- * Records as encrypted files in one folder.
+ * A credential store whose records are encrypted before they reach the place where they rest.
  *
  * @module
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { type FileHandle, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { CredentialRecord } from '../credential.ts'
-import { isCredentialError, recordLabel, StoreError } from '../errors.ts'
-import { privateDirectory } from './directory.ts'
+import type { CredentialStore } from '../credential.ts'
+import { isCredentialError, StoreError } from '../errors.ts'
 import type { Envelope } from './envelope.ts'
-import type { LocalLock } from './local-lock.ts'
+import { checkKey, parseRecord, serializeRecord } from './record.ts'
 
-/** Milliseconds after which a temporary file belongs to a writer that died. */
-const staleMs = 3_600_000
+/** A place where texts rest under keys, with a lock for each key; as {@link CredentialStore} for records. */
+export interface TextRecords {
+  /** Reads a text; `undefined` when there is none. */
+  get(key: string): Promise<string | undefined>
+  /** Replaces a text, whole and durably or not at all. */
+  set(key: string, text: string): Promise<void>
+  /** Removes a text; `false` when there was none. */
+  delete(key: string): Promise<boolean>
+  /** Lists the keys. */
+  list(): Promise<readonly string[]>
+  /** As {@link CredentialStore.lock}. */
+  lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
+}
 
-/** The records in a folder, and the keys that they are encrypted with. */
-export class EncryptedRecords {
-  readonly #directory: string
-  #current: Envelope
-  /** The keys that records may still have, after a change of the key that was interrupted. */
-  #former: readonly Envelope[] = []
-  #ready: Promise<void> | undefined
+/** A store of encrypted records. */
+export interface EncryptedStore extends CredentialStore {
+  /**
+   * Encrypts with the first of the `keys` whatever another of them encrypted. It may run while others use the
+   * store, be interrupted, and run again: records that have the first key already are left as they are. First give
+   * every process both keys, the old one first; then the new one first; then call this; then drop the old one.
+   *
+   * @returns How many records it has encrypted again.
+   * @throws `StoreError` when some records could not be decrypted or locked, after all others were encrypted
+   * again; or when the store cannot be used.
+   */
+  rekey(): Promise<number>
+}
 
-  constructor(directory: string, envelope: Envelope) {
-    this.#directory = directory
-    this.#current = envelope
+/**
+ * Makes a store of the place where its texts rest.
+ *
+ * @param texts - Where they rest; its errors are `StoreError`s.
+ * @param envelope - Encrypts them for this place.
+ */
+export function encryptedRecords(texts: TextRecords, envelope: Envelope): EncryptedStore {
+  return {
+    async get(key) {
+      const text = await texts.get(key)
+      return text === undefined ? undefined : parseRecord(key, await envelope.open(key, text))
+    },
+    async set(key, record) {
+      checkKey(key)
+      await texts.set(key, await envelope.seal(key, serializeRecord(key, record)))
+    },
+    delete: (key) => texts.delete(key),
+    list: () => texts.list(),
+    lock: (key, task, signal) => texts.lock(key, task, signal),
+    rekey: () => encryptAgain(texts, envelope),
   }
+}
 
-  /** Makes the folder before its first use. */
-  prepare(): Promise<void> {
-    this.#ready ??= openFolder(this.#directory).catch((error: unknown) => {
-      this.#ready = undefined
-      throw error
-    })
-    return this.#ready
-  }
-
-  /** @throws `StoreError` when the file cannot be read, or opens with none of the keys. */
-  async read(key: string): Promise<CredentialRecord | undefined> {
-    const file = await readEntry(join(this.#directory, fileName(key)))
-    if (file === undefined) return undefined
-    if (file.key !== key) throw damaged(recordLabel(key))
-    let failure: unknown
-    for (const envelope of [this.#current, ...this.#former]) {
-      try {
-        return await envelope.open(key, file.envelope)
-      } catch (error) {
-        failure ??= error
-      }
-    }
-    throw failure
-  }
-
-  async write(key: string, record: CredentialRecord): Promise<void> {
-    await this.#write(key, record, this.#current)
-  }
-
-  /** @returns `false` when there was no record. */
-  async delete(key: string): Promise<boolean> {
+async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<number> {
+  let count = 0
+  const failures: StoreError[] = []
+  for (const key of await texts.list()) {
     try {
-      await unlink(join(this.#directory, fileName(key)))
-      await syncFolder(this.#directory)
-      return true
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-      throw failed('delete', recordLabel(key), error)
-    }
-  }
-
-  async list(): Promise<string[]> {
-    const directory = this.#directory
-    const all = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return []
-      throw failed('list', `of ${directory}`, error)
-    })
-    const names = all.filter((entry) => entry.endsWith('.json'))
-    const entries = await Promise.all(names.map((entry) => readEntry(join(directory, entry))))
-    return entries.flatMap((entry) => (entry === undefined ? [] : [entry.key])).sort()
-  }
-
-  /** Encrypts all records again; new ones are written with the next key from the start. */
-  async rekey(next: Envelope, locks: LocalLock): Promise<void> {
-    this.#former = [this.#current, ...this.#former]
-    this.#current = next
-    for (const key of await this.list()) {
-      await locks.run(key, async () => {
-        const record = await this.read(key)
-        if (record !== undefined) await this.#write(key, record, next)
+      if (!(await isOutdated(key))) continue
+      await texts.lock(key, async () => {
+        const text = await texts.get(key)
+        if (text === undefined || (await envelope.isCurrent(text))) return
+        // As text: it may have been written by a newer version.
+        await texts.set(key, await envelope.seal(key, await envelope.open(key, text)))
+        count += 1
       })
+    } catch (error) {
+      if (!concernsOneRecord(error)) throw error
+      failures.push(error)
     }
-    this.#former = []
   }
+  if (failures.length > 0) throw incomplete(failures)
+  return count
 
-  async #write(key: string, record: CredentialRecord, envelope: Envelope): Promise<void> {
-    const text = JSON.stringify({ key, envelope: await envelope.seal(key, record) })
-    await replaceFile(this.#directory, fileName(key), text)
-  }
-}
-
-/** A readable file name without a secret, and different for each key. */
-function fileName(key: string): string {
-  const readable = recordLabel(key)
-    .replace(/^https?:\/\//, '')
-    .replace(/[^A-Za-z0-9.-]+/g, '_')
-    .slice(0, 80)
-  const hash = createHash('sha256').update(key).digest('hex').slice(0, 16)
-  return `${readable}-${hash}.json`
-}
-
-async function openFolder(directory: string): Promise<void> {
-  await privateDirectory(directory)
-  // Left by writers that died before they could rename; a younger file may still be in use.
-  const names = await readdir(directory)
-  const old = names.filter((entry) => {
-    const time = /\.(\d+)-[0-9a-f-]{36}\.tmp$/.exec(entry)?.[1]
-    return time !== undefined && Date.now() - Number(time) > staleMs
-  })
-  await Promise.all(old.map((entry) => unlink(join(directory, entry)).catch(() => {})))
-}
-
-interface Entry {
-  readonly key: string
-  readonly envelope: string
-}
-
-async function readEntry(path: string): Promise<Entry | undefined> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw failed('get', path, error)
-  }
-  try {
-    const { key, envelope } = JSON.parse(text) as Partial<Entry>
-    if (typeof key === 'string' && typeof envelope === 'string') return { key, envelope }
-  } catch {
-    // Reported below.
-  }
-  throw damaged(path)
-}
-
-/** Replaces a file atomically: a reader sees the old file or the new one, also after a power failure. */
-async function replaceFile(directory: string, file: string, text: string): Promise<void> {
-  const path = join(directory, file)
-  const temporary = `${path}.${Date.now()}-${randomUUID()}.tmp`
-  let handle: FileHandle | undefined
-  try {
-    handle = await open(temporary, 'wx', 0o600)
-    await handle.writeFile(text)
-    await handle.sync()
-    await handle.close()
-    handle = undefined
-    await rename(temporary, path)
-    await syncFolder(directory)
-  } catch (error) {
-    await handle?.close().catch(() => {})
-    await unlink(temporary).catch(() => {})
-    throw failed('set', file, error)
+  async function isOutdated(key: string): Promise<boolean> {
+    const text = await texts.get(key)
+    return text !== undefined && !(await envelope.isCurrent(text))
   }
 }
 
-async function syncFolder(directory: string): Promise<void> {
-  // Windows cannot open a folder for this, and does not need it.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+function concernsOneRecord(error: unknown): error is StoreError {
+  if (isCredentialError(error, 'lock_timeout')) return true
+  return isCredentialError(error, 'store') && error.reason === 'unusable_record'
 }
 
-function failed(
-  operation: 'get' | 'set' | 'delete' | 'list',
-  what: string,
-  error: unknown,
-): unknown {
-  if (isCredentialError(error)) return error
-  const { code = 'unknown' } = error as NodeJS.ErrnoException
-  const verb = { get: 'read', set: 'written', delete: 'deleted', list: 'listed' }[operation]
-  return new StoreError(operation, `The record ${what} could not be ${verb} (${code}).`, {
-    retryable: true,
-    remedy:
-      code === 'ENOSPC'
-        ? 'Free some space; stored records are untouched.'
-        : 'Check the folder and its permissions; stored records are untouched.',
-  })
-}
-
-function damaged(what: string): StoreError {
-  return new StoreError('get', `The record ${what} is damaged.`, {
-    remedy: 'Nothing was deleted. Restore the file from a backup, or delete it and log in again.',
+function incomplete(failures: readonly StoreError[]): StoreError {
+  const [first] = failures
+  const count = failures.length === 1 ? 'One record' : `${failures.length} records`
+  return new StoreError('set', `${count} could not be encrypted again: ${first?.message ?? ''}`, {
+    retryable: failures.every(({ retryable }) => retryable),
+    remedy: 'All others were. Correct this, and call rekey() again.',
   })
 }

@@ -1,171 +1,196 @@
 /**
- * Records as ciphertext: AES-256-GCM, with a fresh nonce for each and the record's key bound to it.
+ * Records as ciphertext: AES-256-GCM, with a fresh nonce for each. The store's place and the record's key are
+ * authenticated with it.
  *
  * @module
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  randomBytes,
-  type ScryptOptions,
-  scrypt,
-} from 'node:crypto'
-import type { CredentialRecord, Secret } from '../credential.ts'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import type { Secret } from '../credential.ts'
 import { fromBase64, fromHex } from '../encoding.ts'
 import { ConfigurationError, recordLabel, StoreError } from '../errors.ts'
 import { checkSecret, readSecret } from '../secret.ts'
-import { parseRecord } from './record.ts'
 
-/** How the records of a store are encrypted: with a key, or with a passphrase. */
+/** How the records of a store are encrypted: with one key, or with several while keys rotate. */
 export type EncryptionOptions =
   | {
       /**
-       * 32 random bytes in base64 or hex, such as `openssl rand -base64 32` prints: from an environment
-       * variable, a file, or an entry of the keychain.
+       * 32 random bytes in base64 or hex, as {@link generateKey} or `openssl rand -base64 32` prints them: from
+       * an environment variable, a file, or an entry of the keychain.
        */
       readonly key: Secret
       /** Not together with `key`. */
-      readonly passphrase?: never
+      readonly keys?: never
     }
   | {
-      /** A passphrase from which the key is derived with scrypt (RFC 7914). */
-      readonly passphrase: Secret
-      /** Not together with `passphrase`. */
+      /** Keys, newest first: the first encrypts, all of them decrypt. `rekey()` moves records to the first. */
+      readonly keys: readonly Secret[]
+      /** Not together with `keys`. */
       readonly key?: never
     }
 
-/** Seals and opens records. */
+/** Encrypts and decrypts the texts of one store. */
 export interface Envelope {
-  /** Encrypts a record; never twice with the same nonce. */
-  seal(key: string, record: CredentialRecord): Promise<string>
+  /** Encrypts a text with the first key; never twice with the same nonce. */
+  seal(key: string, text: string): Promise<string>
   /**
-   * Decrypts a record.
+   * Decrypts a text with the key that encrypted it.
    *
-   * @throws {@link StoreError} when the key is wrong or a byte was changed.
+   * @throws {@link StoreError} with the reason `unusable_record` when none of the keys did, a byte was
+   * changed, or the text was written for another key or place.
    */
-  open(key: string, text: string): Promise<CredentialRecord>
-}
-
-interface Derivation {
-  readonly N: number
-  readonly r: number
-  readonly p: number
-  readonly salt: string
+  open(key: string, sealed: string): Promise<string>
+  /** Whether a text was encrypted with the first key. */
+  isCurrent(sealed: string): Promise<boolean>
 }
 
 /** What is written: everything but the ciphertext is readable, and authenticated. */
 interface Sealed {
   readonly v: 1
   readonly alg: 'A256GCM'
-  readonly kdf?: Derivation
+  /** Tells which key decrypts it, and nothing else about that key. */
+  readonly kid: string
   readonly nonce: string
   readonly tag: string
   readonly text: string
 }
 
-// What OWASP recommends for scrypt; about a third of a second, once for each process.
-const cost = { N: 2 ** 17, r: 8, p: 1 }
+interface EncryptionKey {
+  readonly id: string
+  readonly bytes: Buffer
+}
+
+/**
+ * Makes a key for the `key` of a store: 32 random bytes as base64url (RFC 4648, section 5). Keep it where only
+ * the application can read it: whoever has it can decrypt the records, and without it they are lost.
+ *
+ * @example
+ * ```ts
+ * import { generateKey } from 'mcp-credentials/file'
+ *
+ * console.log(generateKey())
+ * ```
+ */
+export function generateKey(): string {
+  return randomBytes(32).toString('base64url')
+}
 
 /**
  * Checks how records are to be encrypted.
  *
- * @throws {@link ConfigurationError} when neither or both are given, or a key has not 32 bytes.
+ * @throws {@link ConfigurationError} when neither or both of `key` and `keys` are given, or a key has not 32
+ * bytes.
  */
-export function checkEncryption(store: string, { key, passphrase }: EncryptionOptions): void {
-  if ((key === undefined) === (passphrase === undefined)) {
+export function checkEncryption(store: string, { key, keys }: EncryptionOptions): void {
+  const isList = Array.isArray(keys) && keys.length > 0
+  if ((key === undefined) === (keys === undefined) || (keys !== undefined && !isList)) {
+    const option = keys === undefined ? 'key' : 'keys'
     throw new ConfigurationError(
-      `${store}.key`,
-      `${store}: give either \`key\`, 32 random bytes (openssl rand -base64 32), or \`passphrase\`.`,
+      `${store}.${option}`,
+      `${store}: give either \`key\`, 32 random bytes (openssl rand -base64 32), or a list of them as \`keys\`.`,
     )
   }
-  if (key !== undefined) {
-    checkSecret(`${store}.key`, key)
-    if (typeof key === 'string' && keyBytes(key) === undefined) {
-      throw new ConfigurationError(`${store}.key`, `${store}.key ${wrongLength}`)
+  for (const [option, secret] of secretsOf(store, { key, keys } as EncryptionOptions)) {
+    checkSecret(option, secret)
+    if (typeof secret === 'string' && keyBytes(secret) === undefined) {
+      throw new ConfigurationError(option, `${option} ${wrongLength}.`)
     }
-  }
-  if (passphrase === undefined) return
-  checkSecret(`${store}.passphrase`, passphrase)
-  if (typeof passphrase === 'string' && passphrase.length < 12) {
-    throw new ConfigurationError(
-      `${store}.passphrase`,
-      `${store}.passphrase is shorter than 12 characters; take several words.`,
-    )
   }
 }
 
-/** Makes the envelope of a store; the key is read, or derived, when it is first needed. */
-export function makeEnvelope(store: string, options: EncryptionOptions): Envelope {
-  const derived = new Map<string, Promise<Buffer>>()
-  const ownSalt = randomBytes(16).toString('base64')
+/**
+ * Makes the envelope of a store. The keys are read whenever they are needed.
+ *
+ * @param store - The function that made the store, for messages.
+ * @param place - Where the records are, such as the store's kind and its prefix or table. A text does not
+ * decrypt at another place.
+ */
+export function makeEnvelope(store: string, place: string, options: EncryptionOptions): Envelope {
+  const secrets = secretsOf(store, options)
 
-  async function keyFor(kdf: Derivation | undefined): Promise<Buffer> {
-    const { key, passphrase } = options
-    if (key !== undefined) return readKey(store, key)
-    if (passphrase === undefined || kdf === undefined) throw undecipherable(store)
-    const phrase = await readSecret(`${store}.passphrase`, passphrase, { signal: undefined })
-    // Kept by what it was made of, so that a changed passphrase is noticed.
-    const name = createHash('sha256')
-      .update(JSON.stringify([phrase, kdf]))
-      .digest('base64')
-    const known = derived.get(name)
-    if (known !== undefined) return known
-    const made = derive(phrase, kdf)
-    derived.set(name, made)
-    return made
+  async function currentKey(): Promise<EncryptionKey> {
+    const [first] = secrets
+    if (first === undefined) throw new StoreError('open', `${store} has no key.`)
+    return readKey(...first)
+  }
+
+  async function keyOf(id: string): Promise<EncryptionKey | undefined> {
+    for (const [option, secret] of secrets) {
+      const key = await readKey(option, secret)
+      if (key.id === id) return key
+    }
+    return undefined
   }
 
   return {
-    async seal(key, record) {
-      const kdf = options.passphrase === undefined ? undefined : { ...cost, salt: ownSalt }
+    async seal(key, text) {
+      const { id: kid, bytes } = await currentKey()
       const nonce = randomBytes(12)
-      const cipher = createCipheriv('aes-256-gcm', await keyFor(kdf), nonce)
-      cipher.setAAD(associated(key, kdf))
-      const text = Buffer.concat([cipher.update(JSON.stringify(record), 'utf8'), cipher.final()])
+      const cipher = createCipheriv('aes-256-gcm', bytes, nonce)
+      cipher.setAAD(associated(place, key, kid))
+      const encrypted = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
       const sealed: Sealed = {
         v: 1,
         alg: 'A256GCM',
-        ...(kdf === undefined ? {} : { kdf }),
+        kid,
         nonce: nonce.toString('base64'),
         tag: cipher.getAuthTag().toString('base64'),
-        text: text.toString('base64'),
+        text: encrypted.toString('base64'),
       }
       return JSON.stringify(sealed)
     },
     async open(key, text) {
       const sealed = parseSealed(text)
-      if (sealed === undefined) throw undecipherable(key)
-      const secret = await keyFor(sealed.kdf)
-      return parseRecord(key, decrypt(key, sealed, secret))
+      const used = sealed && (await keyOf(sealed.kid))
+      const opened = sealed && used && decrypt(sealed, used, associated(place, key, sealed.kid))
+      if (opened === undefined) throw undecipherable(key)
+      return opened
+    },
+    async isCurrent(text) {
+      return parseSealed(text)?.kid === (await currentKey()).id
     },
   }
 }
 
-function decrypt(key: string, sealed: Sealed, secret: Buffer): string {
+/** The keys with the names of their options. */
+function secretsOf(
+  store: string,
+  { key, keys }: EncryptionOptions,
+): readonly (readonly [option: string, secret: Secret])[] {
+  if (key !== undefined) return [[`${store}.key`, key]]
+  return (keys ?? []).map((each, index) => [`${store}.keys[${index}]`, each])
+}
+
+function decrypt(
+  { nonce, tag, text }: Sealed,
+  { bytes }: EncryptionKey,
+  data: Buffer,
+): string | undefined {
   try {
-    const nonce = Buffer.from(sealed.nonce, 'base64')
-    const decipher = createDecipheriv('aes-256-gcm', secret, nonce, { authTagLength: 16 })
-    decipher.setAAD(associated(key, sealed.kdf))
-    decipher.setAuthTag(Buffer.from(sealed.tag, 'base64'))
-    const parts = [decipher.update(Buffer.from(sealed.text, 'base64')), decipher.final()]
+    const iv = Buffer.from(nonce, 'base64')
+    const decipher = createDecipheriv('aes-256-gcm', bytes, iv, { authTagLength: 16 })
+    decipher.setAAD(data)
+    decipher.setAuthTag(Buffer.from(tag, 'base64'))
+    const parts = [decipher.update(Buffer.from(text, 'base64')), decipher.final()]
     return Buffer.concat(parts).toString('utf8')
   } catch {
-    throw undecipherable(key)
+    return undefined
   }
 }
 
-// A record that is copied to the place of another, or whose derivation is weakened, does not open.
-function associated(key: string, kdf: Derivation | undefined): Buffer {
-  return Buffer.from(JSON.stringify(['mcp-credentials', 1, key, kdf ?? null]))
+// A record that is copied to the place of another does not decrypt.
+function associated(place: string, key: string, kid: string): Buffer {
+  return Buffer.from(JSON.stringify(['mcp-credentials', 1, place, key, kid]))
 }
 
 const wrongLength = 'must be 32 bytes in base64 or hex; make one with: openssl rand -base64 32'
 
-async function readKey(store: string, key: Secret): Promise<Buffer> {
-  const bytes = keyBytes(await readSecret(`${store}.key`, key, { signal: undefined }))
-  if (bytes !== undefined) return Buffer.from(bytes)
-  throw new StoreError('open', `${store}.key ${wrongLength}.`)
+async function readKey(option: string, secret: Secret): Promise<EncryptionKey> {
+  const master = keyBytes(await readSecret(option, secret, { signal: undefined }))
+  if (master === undefined) throw new StoreError('open', `${option} ${wrongLength}.`)
+  // Two keys from one (RFC 5869), so that the readable identifier says nothing about what encrypts.
+  const derive = (use: string, length: number) =>
+    Buffer.from(hkdfSync('sha256', master, '', `mcp-credentials ${use}`, length))
+  return { id: derive('key id', 9).toString('base64url'), bytes: derive('records', 32) }
 }
 
 function keyBytes(text: string): Uint8Array | undefined {
@@ -174,41 +199,21 @@ function keyBytes(text: string): Uint8Array | undefined {
   return bytes?.length === 32 ? bytes : undefined
 }
 
-function derive(phrase: string, { N, r, p, salt }: Derivation): Promise<Buffer> {
-  const options: ScryptOptions = { N, r, p, maxmem: 256 * N * r }
-  return new Promise((resolve, reject) => {
-    scrypt(phrase.normalize('NFKC'), Buffer.from(salt, 'base64'), 32, options, (error, key) => {
-      if (error === null) resolve(key)
-      else reject(new StoreError('open', 'The key could not be derived from the passphrase.'))
-    })
-  })
-}
-
 function parseSealed(text: string): Sealed | undefined {
   try {
-    const { v, alg, kdf, nonce, tag, text: body } = JSON.parse(text) as Partial<Sealed>
-    const isText = [nonce, tag, body].every((part) => typeof part === 'string')
-    if (v !== 1 || alg !== 'A256GCM' || !isText || !isDerivation(kdf)) return undefined
-    return { v, alg, nonce, tag, text: body, ...(kdf === undefined ? {} : { kdf }) } as Sealed
+    const sealed = JSON.parse(text) as Partial<Sealed>
+    const { v, alg, kid, nonce, tag, text: body } = sealed
+    const areTexts = [kid, nonce, tag, body].every((part) => typeof part === 'string')
+    return v === 1 && alg === 'A256GCM' && areTexts ? (sealed as Sealed) : undefined
   } catch {
     return undefined
   }
 }
 
-// Whoever can write the file could ask for a derivation that takes for ever.
-function isDerivation(kdf: Derivation | undefined): boolean {
-  if (kdf === undefined) return true
-  const { N, r, p, salt } = kdf
-  const within = (value: unknown, most: number) =>
-    Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= most
-  // Nothing but a power of two is a cost (RFC 7914, section 6).
-  const isPower = N > 1 && (N & (N - 1)) === 0
-  return isPower && within(N, 2 ** 20) && within(r, 32) && within(p, 16) && typeof salt === 'string'
-}
-
 function undecipherable(key: string): StoreError {
   return new StoreError('get', `The record of ${recordLabel(key)} cannot be decrypted.`, {
+    reason: 'unusable_record',
     remedy:
-      'Use the key or passphrase that wrote it; nothing was deleted. If it is the same, the record was changed.',
+      'Add the key that encrypted it to `keys`, or log in again to replace it; nothing was deleted. If no key was changed, the record was.',
   })
 }

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { CredentialRecord } from '../credential.ts'
 import { recordLabel, StoreError } from '../errors.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
-import { checkKey, parseRecord } from './record.ts'
+import { checkKey, parseRecord, serializeRecord } from './record.ts'
 
 /** Marks the accounts of the parts of a long record. No key contains it, for keys have no `·`. */
 const partMark = ' · part '
@@ -49,7 +49,8 @@ export class KeychainRecords {
       'get',
       `The record of ${recordLabel(key)} is incomplete in the keychain.`,
       {
-        remedy: 'Nothing was deleted. Remove its entries in the keychain app and log in again.',
+        reason: 'unusable_record',
+        remedy: 'Nothing was deleted. Log in again to replace it.',
       },
     )
   }
@@ -61,7 +62,7 @@ export class KeychainRecords {
       throw new StoreError('set', `The key of a record must not contain "${partMark}".`)
     }
     const before = indexOf((await this.#read(key)) ?? '')
-    const text = asciiOnly(JSON.stringify(record))
+    const text = asciiOnly(serializeRecord(key, record))
     await this.#write(key, text.length <= this.#maxLength ? text : await this.#split(key, text))
     // The record is written; parts that stay behind are removed with the next lock.
     await this.#removeParts(key, before).catch(() => {})

@@ -5,10 +5,12 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { recordLabel, StoreError } from '../errors.ts'
+import { openPrivate, privateDirectory, unusable } from './directory.ts'
 
 /** Runs tasks while nobody else on this machine does so for the same key. */
 export interface LocalLock {
@@ -35,6 +37,8 @@ interface NativeLock {
 
 const held = new AsyncLocalStorage<ReadonlySet<string>>()
 const shortestPollMs = 5
+/** Characters for the number of a process. */
+const holderLength = 20
 
 /** Makes the lock of a folder. */
 export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalLock {
@@ -52,15 +56,12 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
         )
       }
       const native = await loadNative()
-      await mkdir(directory, { recursive: true, mode: 0o700 }).catch(refuse(directory))
-      // Never removed: whoever removes a lock file may remove one that somebody has just locked.
-      const handle = await open(path, 'a+', 0o600).catch(refuse(directory))
+      const handle = await openLockFile(directory, path)
       try {
-        await acquire(native, handle, path, { key, timeout, signal })
+        await acquire(native, handle, { key, timeout, signal })
         const inside = new Set([...mine, path])
         try {
-          await handle.truncate(0)
-          await handle.write(`${process.pid}\n`)
+          await writeHolder(handle)
           return await held.run(inside, () => task(new AbortController().signal))
         } finally {
           // What the task started and left behind may lock again.
@@ -74,11 +75,35 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
   }
 }
 
+/** Never removed: whoever removes a lock file may remove one that somebody has just locked. */
+async function openLockFile(directory: string, path: string): Promise<FileHandle> {
+  await privateDirectory(directory)
+  try {
+    const handle = await openPrivate(path, constants.O_RDWR | constants.O_CREAT)
+    if (handle !== undefined) return handle
+  } catch (error) {
+    throw unusable(directory, error)
+  }
+  throw new StoreError('open', `The lock file ${path} could not be made.`, { retryable: true })
+}
+
+/** For those who wait too long. The lock holds without it, on a full disk too. */
+async function writeHolder(handle: FileHandle): Promise<void> {
+  // Over the number of the last holder: the file is never emptied.
+  const text = `${process.pid}`.padEnd(holderLength)
+  await handle.write(text, 0).catch(() => {})
+}
+
+async function readHolder(handle: FileHandle): Promise<string> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(holderLength), 0, holderLength, 0)
+  const text = buffer.toString('latin1', 0, bytesRead).trim()
+  return /^\d+$/.test(text) ? text : 'unknown'
+}
+
 /** Polls, because a native call that blocks would keep the process from ending. */
 async function acquire(
   native: NativeLock,
   handle: FileHandle,
-  path: string,
   { key, timeout, signal }: { key: string; timeout: number; signal: AbortSignal | undefined },
 ): Promise<void> {
   const deadline = performance.now() + timeout * 1000
@@ -86,10 +111,10 @@ async function acquire(
     signal?.throwIfAborted()
     if (native.tryLock(handle.fd)) return
     if (performance.now() >= deadline) {
-      const holder = (await readFile(path, 'utf8').catch(() => '')).trim()
+      const holder = await readHolder(handle).catch(() => 'unknown')
       throw new StoreError(
         'lock',
-        `Process ${/^\d+$/.test(holder) ? holder : 'unknown'} has held the lock of ${recordLabel(key)} for ${timeout} s.`,
+        `Process ${holder} has held the lock of ${recordLabel(key)} for ${timeout} s.`,
         {
           retryable: true,
           remedy:
@@ -122,12 +147,4 @@ function loadNative(): Promise<NativeLock> {
     },
   )
   return loaded
-}
-
-function refuse(directory: string): (error: NodeJS.ErrnoException) => never {
-  return ({ code }) => {
-    throw new StoreError('open', `The folder ${directory} cannot be used (${code ?? 'unknown'}).`, {
-      remedy: 'Make it writable for this user, or choose another `directory`.',
-    })
-  }
 }

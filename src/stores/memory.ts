@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { CredentialRecord, CredentialStore } from '../credential.ts'
+import type { CredentialStore } from '../credential.ts'
 import { StoreError } from '../errors.ts'
-import { checkKey } from './record.ts'
+import { checkKey, parseRecord, serializeRecord } from './record.ts'
 
 /**
  * Keeps records in memory, for tests: of several managers that share one login, and of what a later start
@@ -29,11 +29,11 @@ export function memoryStore(): CredentialStore {
   return {
     async get(key) {
       const text = records.get(key)
-      return text === undefined ? undefined : (JSON.parse(text) as CredentialRecord)
+      return text === undefined ? undefined : parseRecord(key, text)
     },
     async set(key, record) {
       checkKey(key)
-      records.set(key, JSON.stringify(record))
+      records.set(key, serializeRecord(key, record))
     },
     async delete(key) {
       return records.delete(key)

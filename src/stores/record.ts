@@ -4,16 +4,32 @@
  * @module
  */
 import type { CredentialRecord } from '../credential.ts'
+import { isCredentialRecord, recordProblem } from '../credential-record.ts'
 import { recordLabel, StoreError } from '../errors.ts'
+
+/**
+ * Writes a record as JSON, which {@link parseRecord} reads.
+ *
+ * @throws {@link StoreError} when it is no record, or holds what JSON cannot hold; nothing is written then.
+ */
+export function serializeRecord(key: string, record: CredentialRecord): string {
+  const problem = recordProblem(record)
+  if (problem === undefined) return JSON.stringify(record)
+  const text = `The record of ${recordLabel(key)} cannot be stored: ${problem}.`
+  throw new StoreError('set', text, {
+    remedy: 'Nothing was written. Correct the provider that made it.',
+  })
+}
 
 /**
  * Reads a record that was written as JSON.
  *
- * @throws {@link StoreError} when it is no record of a known version; it is left as it is.
+ * @throws {@link StoreError} with the reason `unusable_record` when it is no record of a known version; it is
+ * left as it is.
  */
 export function parseRecord(key: string, text: string): CredentialRecord {
   const value = parse(text)
-  if (isRecord(value)) return value
+  if (isCredentialRecord(value)) return value
   const version = (value as { version?: unknown } | undefined)?.version
   const isNewer = typeof version === 'number' && version > 1
   throw new StoreError(
@@ -22,9 +38,10 @@ export function parseRecord(key: string, text: string): CredentialRecord {
       ? `The record of ${recordLabel(key)} was written by a newer version of mcp-credentials.`
       : `The record of ${recordLabel(key)} is damaged.`,
     {
+      reason: 'unusable_record',
       remedy: isNewer
         ? 'Update mcp-credentials, or use another `account`.'
-        : 'Nothing was deleted. Restore it from a backup, or delete it and log in again.',
+        : 'Nothing was deleted. Restore it from a backup, or log in again to replace it.',
     },
   )
 }
@@ -37,27 +54,8 @@ export function checkKey(key: string): void {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text) ?? undefined
   } catch {
     return undefined
   }
-}
-
-function isRecord(value: unknown): value is CredentialRecord {
-  if (typeof value !== 'object' || value === null) return false
-  const { version, provider, data, generation, issuer, obtainedAt, expiresAt } = value as Record<
-    string,
-    unknown
-  >
-  const isOptional = (member: unknown, type: string) =>
-    member === undefined || typeof member === type
-  return (
-    version === 1 &&
-    typeof provider === 'string' &&
-    typeof data === 'object' &&
-    data !== null &&
-    !Array.isArray(data) &&
-    isOptional(issuer, 'string') &&
-    [generation, obtainedAt, expiresAt].every((member) => isOptional(member, 'number'))
-  )
 }

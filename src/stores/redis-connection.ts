@@ -4,33 +4,38 @@
  * @module
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { isCredentialError, StoreError, type StoreOperation } from '../errors.ts'
 import {
-  ConfigurationError,
-  isCredentialError,
-  StoreError,
-  type StoreOperation,
-} from '../errors.ts'
-
-/** The part of a client of the package `redis` that is used. */
-export interface RedisClient {
-  readonly isOpen: boolean
-  connect(): Promise<unknown>
-  sendCommand(args: readonly string[]): Promise<unknown>
-}
+  createClusterClient,
+  createServerClient,
+  destroyClient,
+  isClusterClient,
+  type RedisClient,
+  type RedisClusterClient,
+  type RedisNode,
+  unrefServers,
+} from './redis-client.ts'
 
 /** A client of the application's, or where to connect to. */
 export interface RedisConnectionOptions {
-  readonly client: RedisClient | undefined
+  readonly client: RedisClient | RedisClusterClient | undefined
   readonly url: string | undefined
   /** Seconds during which a command is repeated. */
   readonly timeout: number
+  /** How many replicas must have a write before it counts. */
+  readonly replicas: number
 }
+
+type AnyClient = RedisClient | RedisClusterClient
 
 /** One connection, which is opened when a command needs it. */
 export class RedisConnection {
   readonly #options: RedisConnectionOptions
-  #client: RedisClient | undefined
-  #connecting: Promise<RedisClient> | undefined
+  #client: AnyClient | undefined
+  #connecting: Promise<AnyClient> | undefined
+  /** The server at the URL belongs to a cluster. */
+  #isCluster = false
+  #nodes: readonly RedisNode[] = []
 
   constructor(options: RedisConnectionOptions) {
     this.#options = options
@@ -38,36 +43,90 @@ export class RedisConnection {
   }
 
   /**
-   * Sends a command, again while Redis cannot be reached: it may be restarting.
+   * Sends a command for a key, again while Redis cannot be reached: it may be restarting, or failing over.
    *
    * @throws `StoreError` when Redis refuses the command, or cannot be reached in time.
    */
-  async send(operation: StoreOperation, args: readonly string[]): Promise<unknown> {
-    const deadline = performance.now() + this.#options.timeout * 1000
-    for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {
-      try {
-        const client = await within(this.#connected(), deadline)
-        return await within(client.sendCommand(args), deadline)
-      } catch (error) {
-        if (isCredentialError(error)) throw error
-        if (isRefusal(error)) throw refused(operation, error)
-        if (performance.now() + wait >= deadline) throw unreachable(operation, this.#options)
-        await pause(wait)
-      }
-    }
+  async send(operation: StoreOperation, key: string, args: readonly string[]): Promise<unknown> {
+    return this.#repeat(operation, (client) =>
+      isClusterClient(client)
+        ? client.sendCommand(key, false, [...args])
+        : client.sendCommand(args),
+    )
   }
 
-  /** Runs a script, which Redis executes as one step. */
+  /** Runs a script, which Redis executes as one step; its keys must have one slot. */
   async run(
     operation: StoreOperation,
     script: string,
     keys: readonly string[],
     args: readonly string[],
   ): Promise<unknown> {
-    return this.send(operation, ['EVAL', script, String(keys.length), ...keys, ...args])
+    const [key = ''] = keys
+    return this.send(operation, key, ['EVAL', script, String(keys.length), ...keys, ...args])
   }
 
-  async #connected(): Promise<RedisClient> {
+  /**
+   * Waits until the replicas have what was written for a key.
+   *
+   * @throws `StoreError` when fewer than there must be have it in time: what was written may be lost.
+   */
+  async replicated(operation: StoreOperation, key: string): Promise<void> {
+    const { replicas, timeout } = this.#options
+    if (replicas === 0) return
+    const wait = ['WAIT', String(replicas), String(Math.ceil((timeout * 1000) / 2))]
+    const count = await this.#repeat(operation, async (client) =>
+      (await masterOf(client, key)).sendCommand(wait),
+    )
+    if (Number(count) >= replicas) return
+    const text = `Only ${Number(count)} of ${replicas} replicas of Redis have received the write.`
+    throw new StoreError(operation, text, {
+      retryable: true,
+      remedy: 'A failover could lose it. See what keeps the replicas from following their master.',
+    })
+  }
+
+  /** The keys of a pattern on all servers; a scan may return a key more than once. */
+  async scan(pattern: string): Promise<ReadonlySet<string>> {
+    return this.#repeat('list', async (client) => {
+      // One server of a cluster would list its own keys alone, and not say that there are others.
+      if (!isClusterClient(client) && (await isClusterServer(client))) throw notForCluster('list')
+      const found = new Set<string>()
+      for (const server of await mastersOf(client)) {
+        let cursor = '0'
+        do {
+          const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000']
+          const [next, keys] = (await server.sendCommand(args)) as [string, string[]]
+          for (const key of keys) found.add(key)
+          cursor = next
+        } while (cursor !== '0')
+      }
+      return found
+    })
+  }
+
+  async #repeat<T>(operation: StoreOperation, task: (client: AnyClient) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + this.#options.timeout * 1000
+    for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {
+      let used: AnyClient | undefined
+      try {
+        used = await within(this.#connected(), deadline)
+        const result = await within(task(used), deadline)
+        // It connects to each server when that is first needed.
+        if (this.#options.client === undefined) unrefServers(used)
+        return result
+      } catch (error) {
+        if (isCredentialError(error)) throw error
+        if (isRefusal(error)) throw refused(operation, error)
+        if (isRedirection(error)) this.#followRedirection(operation)
+        if (used !== undefined) this.#leave(used, error)
+        if (performance.now() + wait >= deadline) throw unreachable(operation, this.#options)
+        await pause(wait)
+      }
+    }
+  }
+
+  async #connected(): Promise<AnyClient> {
     if (this.#client?.isOpen === true) return this.#client
     this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined
@@ -75,31 +134,63 @@ export class RedisConnection {
     return this.#connecting
   }
 
-  async #open(): Promise<RedisClient> {
+  async #open(): Promise<AnyClient> {
     const { client, url = '' } = this.#options
-    const next = client ?? (await createClient(url))
-    await next.connect()
+    const next = client ?? (await this.#create(url))
+    try {
+      await next.connect()
+    } catch (error) {
+      if (client === undefined) destroyClient(next)
+      throw error
+    }
+    if (client === undefined && !isClusterClient(next) && (await isClusterServer(next))) {
+      destroyClient(next)
+      this.#isCluster = true
+      return this.#open()
+    }
     this.#client = next
+    if (client === undefined && isClusterClient(next)) {
+      this.#nodes = (next.masters as readonly RedisNode[]).map(({ host, port }) => ({ host, port }))
+    }
     return next
+  }
+
+  #create(url: string): Promise<AnyClient> {
+    return this.#isCluster ? createClusterClient(url, this.#nodes) : createServerClient(url)
+  }
+
+  /** The key is on another server: this one belongs to a cluster. */
+  #followRedirection(operation: StoreOperation): void {
+    if (this.#options.client !== undefined) throw notForCluster(operation)
+    this.#isCluster = true
+  }
+
+  /** The next attempt connects anew: a master may have been replaced, and its name may lead elsewhere now. */
+  #leave(used: AnyClient, error: unknown): void {
+    const isOutdated = isClusterClient(used) || isRedirection(error) || isReplica(error)
+    if (this.#options.client !== undefined || this.#client !== used || !isOutdated) return
+    this.#client = undefined
+    destroyClient(used)
   }
 }
 
-async function createClient(url: string): Promise<RedisClient> {
-  const redis = await import('redis').catch(() => {
-    throw new ConfigurationError('redis', 'redisStore: the package redis is not installed.', {
-      remedy: 'Run `npm install redis`, or pass a `client`.',
-    })
-  })
-  const client = redis.createClient({
-    url,
-    disableOfflineQueue: true,
-    // The next command reconnects: a timer that waits for Redis to return would keep the process alive.
-    socket: { reconnectStrategy: false },
-  })
-  // Without a listener the process would end; the command that failed reports the error.
-  client.on('error', () => {})
-  client.unref?.()
-  return client as unknown as RedisClient
+/** Whether a server belongs to a cluster. One that does not tell is taken for a single server. */
+async function isClusterServer(client: RedisClient): Promise<boolean> {
+  const info = await client.sendCommand(['INFO', 'cluster']).catch(() => '')
+  return /^cluster_enabled:1/m.test(String(info))
+}
+
+async function mastersOf(client: AnyClient): Promise<readonly RedisClient[]> {
+  if (!isClusterClient(client)) return [client]
+  return Promise.all(client.masters.map((master) => client.nodeClient(master as never)))
+}
+
+async function masterOf(client: AnyClient, key: string): Promise<RedisClient> {
+  if (!isClusterClient(client)) return client
+  const slot = Number(await client.sendCommand(key, true, ['CLUSTER', 'KEYSLOT', key]))
+  const master = client.slots[slot]?.master
+  if (master === undefined) throw new Error('no master has the slot')
+  return client.nodeClient(master as never)
 }
 
 /** Rejects at a moment of the monotonic clock, for a client may wait forever. */
@@ -115,14 +206,36 @@ async function within<T>(work: Promise<T>, deadline: number): Promise<T> {
   }
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}
+
 /** Whether Redis answered with an error that a repetition does not change. */
 function isRefusal(error: unknown): boolean {
-  const message = error instanceof Error ? error.message : ''
-  return /^(?:ERR|WRONGTYPE|NOAUTH|WRONGPASS|NOPERM|READONLY|OOM|MISCONF|CROSSSLOT) /.test(message)
+  const codes = /^(?:ERR|WRONGTYPE|NOAUTH|WRONGPASS|NOPERM|OOM|MISCONF|CROSSSLOT|NOREPLICAS) /
+  return codes.test(messageOf(error))
+}
+
+/** Whether the key belongs to another server of a cluster. */
+function isRedirection(error: unknown): boolean {
+  return /^(?:MOVED|ASK) /.test(messageOf(error))
+}
+
+/** Whether what was a master is a replica now. */
+function isReplica(error: unknown): boolean {
+  return messageOf(error).startsWith('READONLY ')
+}
+
+function notForCluster(operation: StoreOperation): StoreError {
+  return new StoreError(
+    operation,
+    'This Redis is a cluster, and the `client` is one for a single server.',
+    { remedy: 'Pass createCluster(), or the `url` of one of its servers.' },
+  )
 }
 
 function refused(operation: StoreOperation, error: unknown): StoreError {
-  const code = /^[A-Z]+/.exec(error instanceof Error ? error.message : '')?.[0] ?? 'ERR'
+  const code = /^[A-Z]+/.exec(messageOf(error))?.[0] ?? 'ERR'
   return new StoreError(operation, `Redis refused the command (${code}).`, {
     retryable: true,
     remedy: "Check the password, the user's permissions and the memory of Redis.",

@@ -11,8 +11,8 @@ import type { RedisConnection } from './redis-connection.ts'
 
 /** Where the locks are, and for how long. */
 export interface RedisLockOptions {
-  /** What the keys of the locks begin with. */
-  readonly prefix: string
+  /** The name of a lock in Redis. */
+  readonly keyOf: (key: string) => string
   /** Seconds after which the lock of a holder that died is free. */
   readonly lease: number
   /** Seconds to wait for a lock, at most. */
@@ -70,7 +70,7 @@ export class RedisLock {
         { remedy: 'Do not lock a key inside a task that holds it.' },
       )
     }
-    const lease = { key, lockKey: `${this.#options.prefix}${key}`, token: randomUUID() }
+    const lease = { key, lockKey: this.#options.keyOf(key), token: randomUUID() }
     try {
       await this.#acquire(lease, signal)
       signal?.throwIfAborted()
@@ -87,7 +87,9 @@ export class RedisLock {
     const deadline = performance.now() + timeout * 1000
     for (let wait = 10; ; wait = Math.min(wait * 1.5, 200)) {
       signal?.throwIfAborted()
-      if ((await this.#run('take', lease)) === 1) return
+      if ((await this.#run('take', lease)) === 1) {
+        return this.#connection.replicated('lock', lease.lockKey)
+      }
       if (performance.now() >= deadline) {
         const text = `Another process has held the lock of ${recordLabel(lease.key)} for ${timeout} s.`
         const remedy = 'Try again, or end that process: it may wait for a person to log in.'

@@ -3,19 +3,25 @@
  *
  * @module mcp-credentials/redis
  */
-import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
+import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
-import { checkKey } from './record.ts'
+import { type RedisClient, type RedisClusterClient, unencryptedHost } from './redis-client.ts'
 import { RedisConnection } from './redis-connection.ts'
+import { redisKeys } from './redis-keys.ts'
 import { leaseLost, RedisLock } from './redis-lock.ts'
 
-export type { EncryptionOptions } from './envelope.ts'
+export type { EncryptedStore } from './encrypted-records.ts'
+export { type EncryptionOptions, generateKey } from './envelope.ts'
+export type { RedisClient, RedisClusterClient } from './redis-client.ts'
 
 /** Options of {@link redisStore}. */
 export type RedisStoreOptions = EncryptionOptions & {
-  /** What all keys begin with. Default `mcp-credentials:`. */
+  /**
+   * What all keys begin with. Default `mcp-credentials:`. Records are encrypted for their prefix, so that they
+   * cannot be read under another one.
+   */
   readonly prefix?: string
   /**
    * Seconds after which the lock of a holder that died is free. Default 45. A holder that is suspended
@@ -26,22 +32,31 @@ export type RedisStoreOptions = EncryptionOptions & {
   readonly lockTimeout?: number
   /** Seconds during which a command is tried again while Redis cannot be reached. Default 5. */
   readonly timeout?: number
+  /**
+   * How many replicas must have a lock or a record before it counts. Default 0: a failover can lose the last
+   * moments, and with them a new refresh token or a lock.
+   */
+  readonly replicas?: number
+  /**
+   * Allows `redis:`, without encryption, to other machines. Default `false`. Records are encrypted in any case;
+   * the password of Redis, and which servers there are logins for, are not.
+   */
+  readonly allowInsecure?: boolean
 } & (
     | {
-        /** A client of the package `redis`, version 5 or later. Give it an `error` listener. */
-        readonly client: {
-          /** Whether it is connected, or about to be. */
-          readonly isOpen: boolean
-          /** Connects. */
-          connect(): Promise<unknown>
-          /** Sends one command. */
-          sendCommand(args: readonly string[]): Promise<unknown>
-        }
+        /**
+         * A client of the package `redis`, version 5 or later: `createClient()`, or `createCluster()` for a
+         * cluster. Give it an `error` listener.
+         */
+        readonly client: RedisClient | RedisClusterClient
         /** Not together with `client`. */
         readonly url?: never
       }
     | {
-        /** Where Redis is, such as `rediss://redis.internal:6379`. The package `redis` is loaded then. */
+        /**
+         * Where Redis is, such as `rediss://redis.internal:6379`; for a cluster, one of its servers. The package
+         * `redis` is loaded then.
+         */
         readonly url: string
         /** Not together with `url`. */
         readonly client?: never
@@ -56,8 +71,10 @@ const known: readonly string[] = [
   'lease',
   'lockTimeout',
   'timeout',
+  'replicas',
+  'allowInsecure',
   'key',
-  'passphrase',
+  'keys',
 ]
 
 // Redis runs a script as one step, so a lease cannot end between the comparison and the write.
@@ -70,7 +87,9 @@ const scripts = {
  * Keeps records in Redis, encrypted, for many hosts that share one login. The lock is a lease with a
  * token: a holder that was suspended for too long has lost it, and Redis then refuses its writes.
  *
- * Give Redis `appendonly yes` and `appendfsync always`, or a crash of its host can lose the last record.
+ * Give Redis `appendonly yes` and `appendfsync always`, or a crash of its host can lose the last record. A
+ * failover to a replica can lose what the replica had not received yet: a lock, whose holder then notices and
+ * writes nothing more, or the newest record, and with it a refresh token. `replicas` excludes both.
  *
  * @example
  * ```ts
@@ -88,56 +107,47 @@ const scripts = {
  * reached, a lease was lost, or a record cannot be decrypted; `ConfigurationError` when there is a `url` and the
  * package `redis` is not installed.
  */
-export function redisStore(options: RedisStoreOptions): CredentialStore {
+export function redisStore(options: RedisStoreOptions): EncryptedStore {
   checkRedisOptions(options)
-  const { client, url, lease = 45, lockTimeout = 15, timeout = 5 } = options
+  const { client, url, lease = 45, lockTimeout = 15, timeout = 5, replicas = 0 } = options
   const { prefix = 'mcp-credentials:' } = options
-  const envelope = makeEnvelope(name, options)
-  const redis = new RedisConnection({ client, url, timeout })
-  const locks = new RedisLock(redis, { prefix: `${prefix}lock:`, lease, timeout: lockTimeout })
-  const recordPrefix = `${prefix}record:`
-  const recordKey = (key: string) => `${recordPrefix}${key}`
-  return {
+  const redis = new RedisConnection({ client, url, timeout, replicas })
+  const keys = redisKeys(prefix)
+  const locks = new RedisLock(redis, { keyOf: keys.lock, lease, timeout: lockTimeout })
+  const texts: TextRecords = {
     async get(key) {
-      const text = await redis.send('get', ['GET', recordKey(key)])
-      return typeof text === 'string' ? envelope.open(key, text) : undefined
+      const text = await redis.send('get', keys.record(key), ['GET', keys.record(key)])
+      return typeof text === 'string' ? text : undefined
     },
-    async set(key, record) {
-      checkKey(key)
-      const text = await envelope.seal(key, record)
+    async set(key, text) {
+      const record = keys.record(key)
       const held = locks.leaseOf(key)
-      if (held === undefined) return void (await redis.send('set', ['SET', recordKey(key), text]))
-      const keys = [recordKey(key), held.lockKey]
-      const count = await redis.run('set', scripts.set, keys, [held.token, text])
-      if (count !== 1) throw leaseLost('set', key)
+      if (held === undefined) await redis.send('set', record, ['SET', record, text])
+      else {
+        const both = [record, held.lockKey]
+        const count = await redis.run('set', scripts.set, both, [held.token, text])
+        if (count !== 1) throw leaseLost('set', key)
+      }
+      await redis.replicated('set', record)
     },
     async delete(key) {
+      const record = keys.record(key)
       const held = locks.leaseOf(key)
-      if (held === undefined) return (await redis.send('delete', ['DEL', recordKey(key)])) === 1
-      const keys = [recordKey(key), held.lockKey]
-      const count = await redis.run('delete', scripts.delete, keys, [held.token])
+      const count =
+        held === undefined
+          ? await redis.send('delete', record, ['DEL', record])
+          : await redis.run('delete', scripts.delete, [record, held.lockKey], [held.token])
       if (count === -1) throw leaseLost('delete', key)
+      await redis.replicated('delete', record)
       return count === 1
     },
     async list() {
-      const keys = await scanKeys(redis, `${escapePattern(recordPrefix)}*`)
-      return keys.map((key) => key.slice(recordPrefix.length)).sort()
+      const found = [...(await redis.scan(keys.recordPattern))].map(keys.ofRecord)
+      return found.filter((key) => key !== undefined).sort()
     },
     lock: (key, task, signal) => locks.run(key, task, signal),
   }
-}
-
-/** All keys of a pattern; a scan may return a key more than once. */
-async function scanKeys(redis: RedisConnection, pattern: string): Promise<string[]> {
-  const found = new Set<string>()
-  let cursor = '0'
-  do {
-    const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000']
-    const [next, keys] = (await redis.send('list', args)) as [string, string[]]
-    for (const key of keys) found.add(key)
-    cursor = next
-  } while (cursor !== '0')
-  return [...found]
+  return encryptedRecords(texts, makeEnvelope(name, `redis ${prefix}`, options))
 }
 
 function checkRedisOptions(options: RedisStoreOptions): void {
@@ -146,20 +156,27 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   }
   checkOptions(name, options, known)
   checkEncryption(name, options)
-  const { client, url, lease, lockTimeout, timeout } = options
+  const { client, url, prefix = '', lease, lockTimeout, timeout, replicas = 0 } = options
   if ((client === undefined) === (url === undefined)) {
     fail('url', 'is missing or not alone; give either `url` or a `client`.')
   }
-  if (url !== undefined && !/^rediss?:\/\//.test(url))
+  if (url !== undefined && !(/^rediss?:\/\//.test(url) && URL.canParse(url)))
     fail('url', 'must begin with redis:// or rediss://.')
   if (client !== undefined && typeof client.sendCommand !== 'function') {
     fail('client', 'must be a client of the package redis.')
   }
+  const host = unencryptedHost(url, client)
+  if (host !== undefined && options.allowInsecure !== true) {
+    const advice = 'use rediss://, or set `allowInsecure: true` if only you can read that network.'
+    fail(url === undefined ? 'client' : 'url', `is not encrypted on the way to ${host}; ${advice}`)
+  }
+  if (typeof prefix !== 'string' || /^[^{]*\{\}/.test(prefix)) {
+    fail('prefix', 'must be a text without `{}`, which would part a record from its lock.')
+  }
+  if (!(Number.isInteger(replicas) && replicas >= 0)) {
+    fail('replicas', 'must be a whole number of replicas.')
+  }
   for (const [option, value] of Object.entries({ lease, lockTimeout, timeout })) {
     if (value !== undefined && !(value > 0)) fail(option, 'must be a positive number of seconds.')
   }
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[\\*?[\]]/g, '\\$&')
 }

@@ -270,6 +270,23 @@ export function storeContract(options: {
         )
       }),
     },
+    ...unwritable.map(([what, change]) => ({
+      name: `a record with ${what} is refused, and the one before it stays`,
+      run: on(async (store) => {
+        await store.set(key, sample('before'))
+        const record = { ...sample('after'), ...change } as CredentialRecord
+        const thrown = await store.set(key, record).catch((error: unknown) => error)
+        check(
+          isCredentialError(thrown),
+          `\`set\` of a record with ${what} must throw a StoreError.`,
+        )
+        equal(
+          await (await again(store)).get(key),
+          sample('before'),
+          `\`get\` after \`set\` has refused a record with ${what}`,
+        )
+      }),
+    })),
     {
       name: 'an invalid key is refused with a typed error',
       run: on(async (store) => {
@@ -279,6 +296,17 @@ export function storeContract(options: {
     },
   ]
 }
+
+/** What JSON would change without a word, so that the record could not be read back. */
+const unwritable: readonly (readonly [what: string, change: object])[] = [
+  ['an expiry that JSON cannot hold', { expiresAt: Number.POSITIVE_INFINITY }],
+  ['a time that is no number', { obtainedAt: Number.NaN }],
+  ['a number in its data that JSON cannot hold', { data: { claims: [{ exp: Infinity }] } }],
+  ['an instance of a class in its data', { data: { at: new Date(0) } }],
+  ['a member of the wrong type', { issuer: 7 }],
+  ['a version that does not exist', { version: 2 }],
+  ['no data', { data: undefined }],
+]
 
 function sample(accessToken: string): CredentialRecord {
   return {

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialRecord } from 'mcp-credentials'
-import { encryptedFileStore } from 'mcp-credentials/file'
+import { encryptedFileStore, generateKey } from 'mcp-credentials/file'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startJudge, startWorker } from '../support/fleet.ts'
 import { fleetCases } from '../support/fleet-cases.ts'
@@ -53,8 +53,9 @@ describe('on disk', () => {
     const other = encryptedFileStore({ key: randomBytes(32).toString('hex'), directory })
     await expect(other.get(name)).rejects.toMatchObject({
       name: 'StoreError',
+      reason: 'unusable_record',
       message: expect.stringMatching(
-        /cannot be decrypted\. Use the key or passphrase that wrote it/,
+        /cannot be decrypted\. Add the key that encrypted it to `keys`/,
       ),
     })
     expect(await encryptedFileStore({ key, directory }).get(name)).toEqual(record)
@@ -99,46 +100,115 @@ describe('on disk', () => {
 })
 
 describe('keys', () => {
-  test('a passphrase opens what it wrote, in another process too, and no other does', async () => {
+  const next = generateKey()
+
+  test('a generated key has 32 random bytes and encrypts', async () => {
     const directory = await folder()
-    const passphrase = 'correct horse battery staple'
-    await encryptedFileStore({ passphrase, directory }).set(name, record)
-    expect(await encryptedFileStore({ passphrase, directory }).get(name)).toEqual(record)
-    const wrong = encryptedFileStore({ passphrase: 'correct horse battery stable', directory })
-    await expect(wrong.get(name)).rejects.toThrow('cannot be decrypted')
+    expect(Buffer.from(next, 'base64url')).toHaveLength(32)
+    expect(generateKey()).not.toBe(next)
+    const store = encryptedFileStore({ key: next, directory })
+    await store.set(name, record)
+    expect(await store.get(name)).toEqual(record)
   })
 
-  test('rekey writes everything anew; the old key is of no use then', async () => {
+  test('all of them decrypt, and the first encrypts', async () => {
     const directory = await folder()
-    const store = encryptedFileStore({ key, directory })
-    for (let index = 0; index < 5; index += 1) await store.set(`${name} ${index}`, record)
-    const next = randomBytes(32).toString('hex')
-    await store.rekey({ key: next })
-    expect(await store.get(`${name} 3`)).toEqual(record)
-    expect(await encryptedFileStore({ key: next, directory }).get(`${name} 4`)).toEqual(record)
-    await expect(encryptedFileStore({ key, directory }).get(`${name} 0`)).rejects.toThrow(
-      'decrypted',
-    )
+    await encryptedFileStore({ key, directory }).set(name, record)
+    const both = encryptedFileStore({ keys: [next, key], directory })
+    expect(await both.get(name)).toEqual(record)
+    await both.set(`${name} 2`, record)
+    expect(await encryptedFileStore({ key: next, directory }).get(`${name} 2`)).toEqual(record)
+    await expect(encryptedFileStore({ key, directory }).get(`${name} 2`)).rejects.toMatchObject({
+      reason: 'unusable_record',
+    })
   })
 
-  test('a rekey that was interrupted can be run again', async () => {
+  test('rekey encrypts with the first what another one encrypted, and nothing twice', async () => {
     const directory = await folder()
-    const next = randomBytes(32).toString('hex')
-    const store = encryptedFileStore({ key, directory })
-    for (let index = 0; index < 3; index += 1) await store.set(`${name} ${index}`, record)
-    // Half of it was done.
-    await encryptedFileStore({ key: next, directory }).set(`${name} 1`, record)
-    await store.rekey({ key: next })
+    const old = encryptedFileStore({ key, directory })
+    for (let index = 0; index < 5; index += 1) await old.set(`${name} ${index}`, record)
+    const both = encryptedFileStore({ keys: [next, key], directory })
+    await both.set(`${name} 1`, record)
+    expect(await both.rekey()).toBe(4)
+    expect(await both.rekey()).toBe(0)
     const after = encryptedFileStore({ key: next, directory })
-    for (let index = 0; index < 3; index += 1)
+    for (let index = 0; index < 5; index += 1) {
       expect(await after.get(`${name} ${index}`)).toEqual(record)
+    }
+    await expect(old.get(`${name} 0`)).rejects.toThrow('decrypted')
+  })
+
+  test('a rekey that is killed at any moment is completed by the next', async () => {
+    const directory = await folder()
+    const old = encryptedFileStore({ key, directory })
+    for (let index = 0; index < 40; index += 1) await old.set(`${name} ${index}`, record)
+    const script = `
+      import { encryptedFileStore } from 'mcp-credentials/file'
+      const [keys, directory] = JSON.parse(process.argv[1])
+      process.send('begun')
+      await encryptedFileStore({ keys, directory }).rekey()
+      process.disconnect()
+    `
+    const both = encryptedFileStore({ keys: [next, key], directory })
+    for (let round = 0; round < 4; round += 1) {
+      const child = fork('/dev/null', [], {
+        execPath: process.execPath,
+        execArgv: ['--input-type=module', '-e', script, JSON.stringify([[next, key], directory])],
+      })
+      await new Promise((resolve) => child.once('message', resolve))
+      await new Promise((resolve) => setTimeout(resolve, 15 * round))
+      child.kill('SIGKILL')
+      await new Promise((resolve) => child.once('exit', resolve))
+      for (let index = 0; index < 40; index += 1) {
+        expect(await both.get(`${name} ${index}`)).toEqual(record)
+      }
+    }
+    await both.rekey()
+    const after = encryptedFileStore({ key: next, directory })
+    for (let index = 0; index < 40; index += 1) {
+      expect(await after.get(`${name} ${index}`)).toEqual(record)
+    }
+  })
+
+  test('rekey goes on past a record that none of the keys decrypts, and names it', async () => {
+    const directory = await folder()
+    const foreign = encryptedFileStore({ key: generateKey(), directory })
+    await foreign.set(`${name} 0`, record)
+    await encryptedFileStore({ key, directory }).set(`${name} 1`, record)
+    const both = encryptedFileStore({ keys: [next, key], directory })
+    await expect(both.rekey()).rejects.toMatchObject({
+      name: 'StoreError',
+      retryable: false,
+      message: expect.stringContaining(
+        `One record could not be encrypted again: The record of ${name} 0`,
+      ),
+    })
+    expect(await encryptedFileStore({ key: next, directory }).get(`${name} 1`)).toEqual(record)
+    expect(await foreign.get(`${name} 0`)).toEqual(record)
+  })
+
+  test('work done to decrypt a record does not depend on what stands in it', async () => {
+    const directory = await folder()
+    const store = encryptedFileStore({ key, directory })
+    await store.set(name, record)
+    const [file = ''] = (await readdir(directory)).filter((entry) => entry.endsWith('.json'))
+    const path = join(directory, file)
+    const entry = JSON.parse(await readFile(path, 'utf8')) as { key: string; text: string }
+    const kdf = { N: 2 ** 20, r: 32, p: 16, salt: 'AAAA' }
+    const text = JSON.stringify({ ...(JSON.parse(entry.text) as object), kdf })
+    await writeFile(path, JSON.stringify({ ...entry, text }))
+    const before = process.cpuUsage()
+    expect(await store.get(name)).toEqual(record)
+    expect(process.cpuUsage(before).user).toBeLessThan(1_000_000)
   })
 
   test.each([
     [{}, 'key'],
     [{ key: 'short' }, 'key'],
-    [{ key, passphrase: 'correct horse battery' }, 'key'],
-    [{ passphrase: 'short' }, 'passphrase'],
+    [{ key, keys: [key] }, 'keys'],
+    [{ keys: [] }, 'keys'],
+    [{ keys: [key, 'short'] }, 'keys[1]'],
+    [{ passphrase: 'correct horse battery' }, 'passphrase'],
     [{ key, folder: '/x' }, 'folder'],
     [{ key, lockTimeout: 0 }, 'lockTimeout'],
   ])('%j is refused at construction', (options, option) => {

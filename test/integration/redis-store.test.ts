@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { type CredentialRecord, withCredentials } from 'mcp-credentials'
-import { redisStore } from 'mcp-credentials/redis'
+import { generateKey, type RedisStoreOptions, redisStore } from 'mcp-credentials/redis'
 import { storeContract } from 'mcp-credentials/testing'
-import { createClient } from 'redis'
+import { createClient, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startJudge, startWorker } from '../support/fleet.ts'
 import { fleetCases } from '../support/fleet-cases.ts'
@@ -48,7 +48,7 @@ describe('the contract', () => {
     client.on('error', () => {})
     await client.connect()
     onTestFinished(() => client.close())
-    const store = redisStore({ client: client as never, key, prefix: prefix() })
+    const store = redisStore({ client, key, prefix: prefix() })
     await store.set(name, record)
     expect(await store.get(name)).toEqual(record)
   })
@@ -64,7 +64,9 @@ describe('a lease', () => {
     onTestFinished(() => client.close())
     const refusal = await slow.lock(name, async (signal) => {
       // As after a suspension: the lease has run out, and another process has the lock.
-      await client.del(`${place}lock:${name}`)
+      const locks = await client.keys(`${place}*lock:*`)
+      expect(locks).toHaveLength(1)
+      await client.del(locks)
       await other.lock(name, () => other.set(name, record))
       const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve))
       const late = { ...record, data: { accessToken: 'late' } }
@@ -163,19 +165,8 @@ describe('Redis that is gone', () => {
 
 test('neither the dump nor the log of Redis shows a token', async () => {
   const place = prefix()
-  const store = redisStore({
-    url: redis.url,
-    passphrase: 'correct horse battery staple',
-    prefix: place,
-  })
+  const store = redisStore({ url: redis.url, key, prefix: place })
   await store.set(name, record)
-  expect(
-    await redisStore({
-      url: redis.url,
-      passphrase: 'correct horse battery staple',
-      prefix: place,
-    }).get(name),
-  ).toEqual(record)
   const client = createClient({ url: redis.url })
   await client.connect()
   onTestFinished(() => client.close())
@@ -191,14 +182,64 @@ test('neither the dump nor the log of Redis shows a token', async () => {
 test.each([
   [{ key }, 'url'],
   [{ url: 'http://x', key }, 'url'],
-  [{ url: 'redis://x' }, 'key'],
-  [{ url: 'redis://x', key, lease: -1 }, 'lease'],
-  [{ url: 'redis://x', key, ttl: 1 }, 'ttl'],
+  [{ url: 'redis://localhost' }, 'key'],
+  [{ url: 'redis://localhost', key, lease: -1 }, 'lease'],
+  [{ url: 'redis://localhost', key, ttl: 1 }, 'ttl'],
+  [{ url: 'redis://localhost', key, replicas: 0.5 }, 'replicas'],
+  [{ url: 'redis://redis.internal:6379', key }, 'url'],
+  [{ client: createClient({ url: 'redis://redis.internal:6379' }), key }, 'client'],
   [{ client: {}, key }, 'client'],
 ])('%j is refused at construction', (options, option) => {
   expect(() => redisStore(options as never)).toThrow(
     expect.objectContaining({ name: 'ConfigurationError', option: `redisStore.${option}` }),
   )
+})
+
+test.each([
+  { url: 'rediss://redis.internal:6379' },
+  { url: 'redis://[::1]:6379' },
+  { url: 'redis://127.0.0.1:6379' },
+  { url: 'redis://redis.internal:6379', allowInsecure: true },
+  { client: createClient() },
+  { client: createClient({ url: 'rediss://redis.internal:6379' }) },
+  { client: createClient({ socket: { path: '/run/redis.sock', tls: false } }) },
+  { client: createCluster({ rootNodes: [{ url: 'redis://redis.internal:6379' }] }) },
+])('an encrypted connection, or one that was allowed, is accepted (%#)', (options) => {
+  expect(() => redisStore({ ...options, key } as RedisStoreOptions)).not.toThrow()
+})
+
+test('a record that is put in the place of another, or under another prefix, does not open', async () => {
+  const [one, two] = [prefix(), prefix()]
+  const store = redisStore({ url: redis.url, key, prefix: one })
+  const other = redisStore({ url: redis.url, key, prefix: two })
+  await store.set(name, record)
+  await store.set(`${name} 2`, record)
+  await other.set(name, record)
+  const client = createClient({ url: redis.url })
+  await client.connect()
+  onTestFinished(() => client.close())
+  const nameOf = async (place: string, end: string) =>
+    (await client.keys(`${place}*record:*`)).find((each) => each.endsWith(end)) ?? ''
+  await client.copy(await nameOf(one, ' default'), await nameOf(two, ' default'), { REPLACE: true })
+  await client.copy(await nameOf(one, ' default'), await nameOf(one, ' 2'), { REPLACE: true })
+  await expect(other.get(name)).rejects.toMatchObject({ reason: 'unusable_record' })
+  await expect(store.get(`${name} 2`)).rejects.toMatchObject({ reason: 'unusable_record' })
+  expect(await store.get(name)).toEqual(record)
+})
+
+test('foreign keys of the same prefix do not stop `list`, and rekey() leaves them alone', async () => {
+  const place = prefix()
+  const store = redisStore({ url: redis.url, key, prefix: place })
+  await store.set(name, record)
+  const client = createClient({ url: redis.url })
+  await client.connect()
+  onTestFinished(() => client.close())
+  await client.set(`${place}{0123456789abcdef}record:${name}`, 'foreign')
+  await client.lPush(`${place}record:list`, 'foreign')
+  expect(await store.list()).toEqual([name])
+  const both = redisStore({ url: redis.url, keys: [generateKey(), key], prefix: place })
+  expect(await both.rekey()).toBe(1)
+  expect(await both.get(name)).toEqual(record)
 })
 
 test('an API key needs no store, and touches none', async () => {

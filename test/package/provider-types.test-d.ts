@@ -123,11 +123,11 @@ privateKeyJwt({ algorithm: 'PS256' })
 // @ts-expect-error both
 privateKeyJwt({ key: secret, sign })
 encryptedFileStore({ key: secret })
-encryptedFileStore({ passphrase: secret, directory: name })
+encryptedFileStore({ keys: [secret], directory: name })
 // @ts-expect-error neither
 encryptedFileStore({ directory: name })
 // @ts-expect-error both
-encryptedFileStore({ key: secret, passphrase: secret })
+encryptedFileStore({ key: secret, keys: [secret] })
 redisStore({ url: name, key: secret })
 // @ts-expect-error neither a client nor where Redis is
 redisStore({ key: secret })

@@ -13,6 +13,10 @@ export interface RedisServer {
   pid(): number | undefined
   /** Ends it as a crash would. */
   kill(): Promise<void>
+  /** Suspends it, as a host that hangs does. */
+  suspend(): void
+  /** Lets it go on. */
+  wake(): void
   /** Ends it and removes its folder. */
   remove(): Promise<void>
 }
@@ -25,13 +29,16 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-export async function redisServer(): Promise<RedisServer> {
+/** @param settings - Further settings, as in `redis.conf`. */
+export async function redisServer(
+  settings: Readonly<Record<string, string | number>> = {},
+): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'redis-'))
   const port = await freePort()
   let server: ChildProcess | undefined
   const kill = async () => {
     const child = server
-    if (child === undefined || child.exitCode !== null) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGKILL')
     await ended
@@ -46,6 +53,7 @@ export async function redisServer(): Promise<RedisServer> {
         bind: '127.0.0.1',
         appendonly: 'yes',
         appendfsync: 'always',
+        ...settings,
       }
       const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
       const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
@@ -63,6 +71,8 @@ export async function redisServer(): Promise<RedisServer> {
     },
     pid: () => server?.pid,
     kill,
+    suspend: () => void server?.kill('SIGSTOP'),
+    wake: () => void server?.kill('SIGCONT'),
     async remove() {
       await kill()
       await rm(folder, { recursive: true, force: true })

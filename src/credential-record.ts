@@ -1,0 +1,71 @@
+/**
+ * What makes a value a record that survives being written as JSON.
+ *
+ * @module
+ */
+import type { CredentialRecord } from './credential.ts'
+
+/** Deeper than any record; what is deeper may have no end. */
+const deepest = 100
+
+/** Whether a value is a record of the known version that JSON holds as it is. */
+export function isCredentialRecord(value: unknown): value is CredentialRecord {
+  return recordProblem(value) === undefined
+}
+
+/**
+ * Says why a value is no record, without its content; `undefined`: it is one. JSON would change what it
+ * cannot hold without a word: `Infinity` becomes `null`, and the record could never be read again.
+ */
+export function recordProblem(value: unknown): string | undefined {
+  if (!isPlain(value)) return 'it is no object'
+  const wrong = Object.entries(members).find(([name, holds]) => !holds(value[name]))
+  return wrong === undefined ? jsonProblem(value, 0) : `\`${wrong[0]}\` is missing or wrong`
+}
+
+type Holds = (member: unknown) => boolean
+
+const isText: Holds = (member) => typeof member === 'string'
+const isTime: Holds = (member) => Number.isFinite(member)
+const optional =
+  (holds: Holds): Holds =>
+  (member) =>
+    member === undefined || holds(member)
+
+const members: Readonly<Record<string, Holds>> = {
+  version: (member) => member === 1,
+  provider: isText,
+  data: isPlain,
+  issuer: optional(isText),
+  generation: optional(isTime),
+  obtainedAt: optional(isTime),
+  expiresAt: optional(isTime),
+  pending: optional((mark) => isPlain(mark) && isTime(mark['at']) && isText(mark['by'])),
+  refused: optional((member) => member === true),
+}
+
+function jsonProblem(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'number') {
+    return Number.isFinite(value) ? undefined : 'it holds a number that JSON cannot hold'
+  }
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined
+  if (depth > deepest) return 'it is nested too deeply'
+  if (!Array.isArray(value) && !isPlain(value)) return 'it holds a value that JSON cannot hold'
+  // JSON leaves out a member that is `undefined`, and reading it gives the same.
+  const inner = Array.isArray(value)
+    ? [...value]
+    : Object.values(value).filter((member) => member !== undefined)
+  for (const member of inner) {
+    const problem = jsonProblem(member, depth + 1)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+/** Whether a value is an object as JSON has them: no list, and no instance of a class. */
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // Not compared with our own `Object.prototype`: there may be several realms.
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}

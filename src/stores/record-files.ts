@@ -1,0 +1,177 @@
+/**
+ * Texts as files in one folder.
+ *
+ * @module
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isCredentialError, recordLabel, StoreError, type StoreOperation } from '../errors.ts'
+import { openPrivate, privateDirectory } from './directory.ts'
+import type { TextRecords } from './encrypted-records.ts'
+
+/** Milliseconds after which a temporary file belongs to a writer that died. */
+const staleMs = 3_600_000
+
+/** What a file holds: the key, so that records can be listed, and the text. */
+interface Entry {
+  readonly key: string
+  readonly text: string
+}
+
+/** The texts of a folder, each in a file of its own that is replaced whole or not at all. */
+export function recordFiles(directory: string): Omit<TextRecords, 'lock'> {
+  let cleaning: Promise<void> | undefined
+
+  /** The folder is checked each time: it may be removed, replaced or mended while the process runs. */
+  async function inFolder<T>(
+    operation: StoreOperation,
+    what: string,
+    task: () => Promise<T>,
+  ): Promise<T> {
+    await privateDirectory(directory)
+    cleaning ??= removeStale(directory)
+    await cleaning
+    try {
+      return await task()
+    } catch (error) {
+      throw failed(operation, what, error)
+    }
+  }
+
+  return {
+    get: (key) =>
+      inFolder('get', `of ${recordLabel(key)}`, async () => {
+        const entry = await readEntry(join(directory, fileName(key)))
+        if (entry === undefined) return undefined
+        if (entry === 'damaged' || entry.key !== key) throw damaged(key)
+        return entry.text
+      }),
+    set: (key, text) =>
+      inFolder('set', `of ${recordLabel(key)}`, () =>
+        replaceFile(directory, fileName(key), JSON.stringify({ key, text })),
+      ),
+    delete: (key) =>
+      inFolder('delete', `of ${recordLabel(key)}`, async () => {
+        try {
+          await unlink(join(directory, fileName(key)))
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+          throw error
+        }
+        await syncFolder(directory)
+        return true
+      }),
+    list: () =>
+      inFolder('list', `in ${directory}`, async () => {
+        const names = (await readdir(directory)).filter((name) => ownName.test(name))
+        const keys = await Promise.all(names.map((name) => keyOfFile(directory, name)))
+        return keys.filter((key) => key !== undefined).sort()
+      }),
+  }
+}
+
+const ownName = /-[0-9a-f]{16}\.json$/
+
+/** A readable file name without a secret, and different for each key. */
+function fileName(key: string): string {
+  const readable = recordLabel(key)
+    .replace(/^https?:\/\//, '')
+    .replace(/[^A-Za-z0-9.-]+/g, '_')
+    .slice(0, 80)
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 16)
+  return `${readable}-${hash}.json`
+}
+
+/** The key of a record; `undefined`: the file is foreign, or damaged, which reading its key reports. */
+async function keyOfFile(directory: string, name: string): Promise<string | undefined> {
+  const entry = await readEntry(join(directory, name)).catch((error: NodeJS.ErrnoException) => {
+    const isForeign = isCredentialError(error) || error.code === 'EACCES' || error.code === 'EISDIR'
+    if (isForeign) return undefined
+    throw error
+  })
+  if (entry === undefined || entry === 'damaged' || fileName(entry.key) !== name) return undefined
+  return entry.key
+}
+
+async function removeStale(directory: string): Promise<void> {
+  // Left by writers that died before they could rename; a younger file may still be in use.
+  const names = await readdir(directory).catch(() => [])
+  const old = names.filter((entry) => {
+    const time = /\.(\d+)-[0-9a-f-]{36}\.tmp$/.exec(entry)?.[1]
+    return time !== undefined && Date.now() - Number(time) > staleMs
+  })
+  await Promise.all(old.map((entry) => unlink(join(directory, entry)).catch(() => {})))
+}
+
+async function readEntry(path: string): Promise<Entry | 'damaged' | undefined> {
+  const handle = await openPrivate(path, constants.O_RDONLY)
+  if (handle === undefined) return undefined
+  let content: string
+  try {
+    content = await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+  try {
+    const { key, text } = JSON.parse(content) as Partial<Entry>
+    if (typeof key === 'string' && typeof text === 'string') return { key, text }
+  } catch {
+    // It is damaged as well when it is no JSON.
+  }
+  return 'damaged'
+}
+
+/** Replaces a file atomically: a reader sees the old file or the new one, also after a power failure. */
+async function replaceFile(directory: string, file: string, text: string): Promise<void> {
+  const path = join(directory, file)
+  const temporary = `${path}.${Date.now()}-${randomUUID()}.tmp`
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(temporary, 'wx', 0o600)
+    await handle.writeFile(text)
+    await handle.sync()
+    await handle.close()
+    handle = undefined
+    await rename(temporary, path)
+    await syncFolder(directory)
+  } catch (error) {
+    await handle?.close().catch(() => {})
+    await unlink(temporary).catch(() => {})
+    throw error
+  }
+}
+
+async function syncFolder(directory: string): Promise<void> {
+  // Windows cannot open a folder for this, and does not need it.
+  if (process.platform === 'win32') return
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function failed(operation: StoreOperation, what: string, error: unknown): unknown {
+  if (isCredentialError(error)) return error
+  const { code = 'unknown' } = error as NodeJS.ErrnoException
+  const verbs = { get: 'read', set: 'written', delete: 'deleted', list: 'listed' }
+  const verb = verbs[operation as keyof typeof verbs]
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+  return new StoreError(operation, `The record ${what} could not be ${verb} (${code}).`, {
+    retryable: true,
+    remedy: isFull
+      ? 'Free some space; stored records are untouched.'
+      : 'Check the folder and its permissions; stored records are untouched.',
+  })
+}
+
+function damaged(key: string): StoreError {
+  return new StoreError('get', `The record of ${recordLabel(key)} is damaged.`, {
+    reason: 'unusable_record',
+    remedy:
+      'Nothing was deleted. Restore the file from a backup, or log in again to replace the record.',
+  })
+}

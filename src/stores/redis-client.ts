@@ -1,0 +1,148 @@
+/**
+ * Clients of the package `redis`, for one server or for a cluster.
+ *
+ * @module
+ */
+import { ConfigurationError } from '../errors.ts'
+
+/** The part of a client of the package `redis` that is used. */
+export interface RedisClient {
+  /** Whether it is connected, or about to be. */
+  readonly isOpen: boolean
+  /** Connects. */
+  connect(): Promise<unknown>
+  /** Sends one command. */
+  sendCommand(args: readonly string[]): Promise<unknown>
+}
+
+/** The part of a cluster client of the package `redis` (`createCluster`) that is used. */
+export interface RedisClusterClient {
+  /** Whether it is connected, or about to be. */
+  readonly isOpen: boolean
+  /** The masters that it knows. */
+  readonly masters: readonly object[]
+  /** The master of each slot. */
+  readonly slots: readonly {
+    /** The server that takes its writes. */
+    readonly master: object
+  }[]
+  /** Connects. */
+  connect(): Promise<unknown>
+  /** The client of one server. */
+  nodeClient(node: never): Promise<RedisClient> | RedisClient
+  /** Sends one command to the master of a key, also after the key has moved. */
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    args: string[],
+  ): Promise<unknown>
+}
+
+/** What the clients that are made here can do besides. */
+interface OwnClient {
+  on(event: 'error', listener: () => void): unknown
+  unref?(): void
+  destroy?(): void
+}
+
+/** Another server of a cluster. */
+export interface RedisNode {
+  readonly host: string
+  readonly port: number
+}
+
+/** Whether a client is one for a cluster. */
+export function isClusterClient(
+  client: RedisClient | RedisClusterClient,
+): client is RedisClusterClient {
+  return 'nodeClient' in client
+}
+
+/**
+ * Makes a client for one server.
+ *
+ * @throws {@link ConfigurationError} when the package `redis` is not installed.
+ */
+export async function createServerClient(url: string): Promise<RedisClient> {
+  const { createClient } = await loadRedis()
+  const client = createClient({ url, disableOfflineQueue: true, socket: { ...noReconnect } })
+  const own = client as unknown as RedisClient & OwnClient
+  // Without a listener the process would end; the command that failed reports the error.
+  own.on('error', () => {})
+  own.unref?.()
+  return own
+}
+
+/**
+ * Makes a client for the cluster of a server.
+ *
+ * @param nodes - Other servers of it, in case that one is gone.
+ */
+export async function createClusterClient(
+  url: string,
+  nodes: readonly RedisNode[],
+): Promise<RedisClusterClient> {
+  const { createCluster } = await loadRedis()
+  const { protocol, username, password } = new URL(url)
+  const tls = protocol === 'rediss:' ? { tls: true as const } : {}
+  const client = createCluster({
+    rootNodes: [{ url }, ...nodes.map((socket) => ({ socket: { ...socket, ...tls } }))],
+    defaults: {
+      disableOfflineQueue: true,
+      socket: { ...noReconnect, ...tls },
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    },
+    // A master that is gone must not keep us from the others.
+    minimizeConnections: true,
+  })
+  const own = client as unknown as RedisClusterClient & OwnClient
+  own.on('error', () => {})
+  return own
+}
+
+/** Lets the process end although the servers of a cluster are connected, as one server's own client does. */
+export function unrefServers(client: RedisClient | RedisClusterClient): void {
+  if (!isClusterClient(client)) return
+  for (const { client: own } of client.masters as readonly { client?: Partial<OwnClient> }[]) {
+    own?.unref?.()
+  }
+}
+
+/** Ends a client that was made here. */
+export function destroyClient(client: RedisClient | RedisClusterClient): void {
+  try {
+    ;(client as Partial<OwnClient>).destroy?.()
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** The other machine to which a connection is not encrypted; `undefined`: there is none, as far as known. */
+export function unencryptedHost(
+  url: string | undefined,
+  client: object | undefined,
+): string | undefined {
+  const { options } = (client ?? {}) as { options?: { socket?: { host?: unknown; tls?: unknown } } }
+  const { host, tls } = options?.socket ?? {}
+  if (url !== undefined) {
+    const { protocol, hostname } = new URL(url)
+    return protocol === 'rediss:' || isThisMachine(hostname) ? undefined : hostname
+  }
+  return typeof host !== 'string' || tls === true || isThisMachine(host) ? undefined : host
+}
+
+// The next command reconnects: a timer that waits for Redis to return would keep the process alive.
+const noReconnect = { reconnectStrategy: false } as const
+
+function isThisMachine(host: string): boolean {
+  return host === '' || /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(host)
+}
+
+async function loadRedis() {
+  return import('redis').catch(() => {
+    throw new ConfigurationError('redis', 'redisStore: the package redis is not installed.', {
+      remedy: 'Run `npm install redis`, or pass a `client`.',
+    })
+  })
+}

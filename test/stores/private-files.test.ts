@@ -1,0 +1,189 @@
+import { execFileSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  chmod,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { CredentialRecord } from '../../src/index.ts'
+import { encryptedFileStore } from '../../src/stores/file.ts'
+import { localLock } from '../../src/stores/local-lock.ts'
+
+const key = randomBytes(32).toString('base64url')
+const name = 'https://mcp.example.com/mcp | default'
+const record: CredentialRecord = { version: 1, provider: 'test', data: { accessToken: 'a' } }
+const content = 'what somebody else needs'
+
+let parent: string
+let directory: string
+let victim: string
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'private-files-'))
+  directory = join(parent, 'store')
+  victim = join(parent, 'victim')
+  await writeFile(victim, content)
+})
+afterEach(() => rm(parent, { recursive: true, force: true }))
+
+const storeOf = (folder = directory) => encryptedFileStore({ key, directory: folder })
+const lockFile = (folder: string) =>
+  join(folder, `${createHash('sha256').update(name).digest('hex')}.lock`)
+
+describe('a lock', () => {
+  test.each([
+    ['a symbolic link', symlink],
+    ['a hard link', link],
+  ])('whose file is %s does not touch what it leads to', async (_what, make) => {
+    await mkdir(directory, { mode: 0o700 })
+    await make(victim, lockFile(directory))
+    const running = localLock({ directory }).run(name, async () => 'entered')
+    await expect(running).rejects.toMatchObject({
+      name: 'StoreError',
+      code: 'store',
+      message: expect.stringContaining(lockFile(directory)),
+    })
+    expect(await readFile(victim, 'utf8')).toBe(content)
+  })
+
+  test.runIf(process.platform !== 'win32')(
+    'whose file is a pipe does not wait for it',
+    async () => {
+      await mkdir(directory, { mode: 0o700 })
+      execFileSync('mkfifo', [lockFile(directory)])
+      const running = localLock({ directory }).run(name, async () => 'entered')
+      await expect(running).rejects.toMatchObject({ name: 'StoreError', code: 'store' })
+    },
+  )
+
+  test('whose folder is a symbolic link is refused, and nothing is made behind it', async () => {
+    const elsewhere = join(parent, 'elsewhere')
+    await mkdir(elsewhere, { mode: 0o700 })
+    await mkdir(directory, { mode: 0o700 })
+    await symlink(elsewhere, join(directory, 'locks'))
+    await expect(storeOf().lock(name, async () => 'entered')).rejects.toMatchObject({
+      name: 'StoreError',
+      message: expect.stringContaining('is a symbolic link'),
+    })
+    expect(await readdir(elsewhere)).toEqual([])
+  })
+
+  test('is taken again by the same process over an older, longer number', async () => {
+    await mkdir(directory, { mode: 0o700 })
+    await writeFile(lockFile(directory), '99999999999\n', { mode: 0o600 })
+    const locks = localLock({ directory })
+    expect(await locks.run(name, async () => readFile(lockFile(directory), 'utf8'))).toBe(
+      String(process.pid).padEnd(20),
+    )
+  })
+})
+
+describe('a folder', () => {
+  test('is made for its owner alone, and so is that of its locks', async () => {
+    const store = storeOf()
+    await store.set(name, record)
+    await store.lock(name, async () => {})
+    for (const folder of [directory, join(directory, 'locks')]) {
+      expect((await stat(folder)).mode & 0o777).toBe(0o700)
+    }
+  })
+
+  test.each([
+    ['can be read by others', 0o755],
+    ['can be read by others', 0o750],
+    ['can be written by others', 0o777],
+    ['can be written by others', 0o770],
+  ])('that %s is refused with the command that helps', async (problem, mode) => {
+    await mkdir(directory)
+    await chmod(directory, mode)
+    const store = storeOf()
+    const calls = [
+      () => store.get(name),
+      () => store.set(name, record),
+      () => store.lock(name, async () => {}),
+    ]
+    for (const call of calls) {
+      await expect(call()).rejects.toMatchObject({
+        name: 'StoreError',
+        retryable: true,
+        message: expect.stringContaining(`The folder ${directory} ${problem}.`),
+        remedy: expect.stringContaining(`chmod 700 ${directory}`),
+      })
+    }
+    await chmod(directory, 0o700)
+    await store.set(name, record)
+  })
+
+  test('that is a symbolic link is refused', async () => {
+    await mkdir(join(parent, 'elsewhere'), { mode: 0o700 })
+    await symlink(join(parent, 'elsewhere'), directory)
+    await expect(storeOf().set(name, record)).rejects.toThrow('is a symbolic link')
+    expect(await readdir(join(parent, 'elsewhere'))).toEqual([])
+  })
+
+  test.runIf(process.getuid)('of another user is refused', async () => {
+    await mkdir(directory, { mode: 0o700 })
+    const { uid } = await lstat(directory)
+    const getuid = vi.spyOn(process as { getuid(): number }, 'getuid').mockReturnValue(uid + 1)
+    try {
+      await expect(storeOf().get(name)).rejects.toThrow('belongs to another user')
+    } finally {
+      getuid.mockRestore()
+    }
+  })
+
+  test('that is replaced by a link while the process runs is refused from then on', async () => {
+    const store = storeOf()
+    await store.set(name, record)
+    await rename(directory, join(parent, 'moved'))
+    await symlink(join(parent, 'moved'), directory)
+    await expect(store.get(name)).rejects.toThrow('is a symbolic link')
+  })
+
+  test('that is removed while the process runs is made again', async () => {
+    const store = storeOf()
+    await store.set(name, record)
+    await rm(directory, { recursive: true })
+    expect(await store.get(name)).toBeUndefined()
+    await store.set(name, record)
+    expect(await store.get(name)).toEqual(record)
+  })
+})
+
+describe('foreign files in the folder', () => {
+  test('do not stop `list`', async () => {
+    const store = storeOf()
+    await store.set(name, record)
+    const [own = ''] = await readdir(directory)
+    const hash = '0123456789abcdef'
+    await writeFile(join(directory, 'package.json'), 'no JSON')
+    await writeFile(join(directory, `other-${hash}.json`), '{"key":')
+    await writeFile(join(directory, `unreadable-${hash}.json`), '{}', { mode: 0 })
+    await mkdir(join(directory, `folder-${hash}.json`))
+    await symlink(victim, join(directory, `link-${hash}.json`))
+    await symlink('nowhere', join(directory, `dangling-${hash}.json`))
+    await copyFile(join(directory, own), join(directory, `copy-${hash}.json`))
+    expect(await store.list()).toEqual([name])
+  })
+
+  test('in the place of a record are not read', async () => {
+    const store = storeOf()
+    await store.set(name, record)
+    const [own = ''] = await readdir(directory)
+    await rename(join(directory, own), join(parent, 'moved'))
+    await symlink(join(parent, 'moved'), join(directory, own))
+    await expect(store.get(name)).rejects.toMatchObject({ name: 'StoreError' })
+  })
+})
