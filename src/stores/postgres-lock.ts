@@ -220,9 +220,12 @@ export class PostgresLock {
     const { use, id, fence } = lease
     this.#leases.delete(lease)
     if (use === undefined) return
-    // The row is only tidied by this: the next holder replaces the fence.
-    await use.session.run((query) => query(this.#sql.release, [id, fence])).catch(() => {})
-    await this.#unlock(use.session, id)
+    const freed = use.session.run(async (query) => {
+      await query(this.#sql.release, [id, fence])
+      await query(this.#sql.unlock, [id])
+    })
+    // Where the row cannot be tidied, the next holder replaces the fence.
+    await freed.catch(() => this.#unlock(use.session, id))
     use.end()
   }
 

@@ -62,6 +62,7 @@ export function postgresStatements(table: string): PostgresStatements {
   const name = quoted(table)
   // The server makes the number from the table itself, however its name is written.
   const lock = `hashtextextended(encode($1::bytea, 'hex'), '${name}'::regclass::oid::bigint)`
+  const notDurable = "set_config('synchronous_commit', 'off', true)"
   const empty = 'envelope = NULL, key_id = NULL, updated_at = now()'
   return {
     create: createTable(table),
@@ -79,8 +80,9 @@ export function postgresStatements(table: string): PostgresStatements {
       ) UPDATE ${name} AS record SET ${empty} FROM mine WHERE record.id = mine.id RETURNING mine.existed`,
     // The row of a holder stays: without it, its next write would be refused.
     removeEmpty: `DELETE FROM ${name} WHERE id = $1 AND envelope IS NULL AND fence IS NULL`,
-    tryLock: `SELECT pg_try_advisory_lock(${lock}) AS locked`,
-    unlock: `SELECT pg_advisory_unlock(${lock})`,
+    // What this transaction writes need not be durable yet: the first write of a record makes it so.
+    tryLock: `SELECT pg_try_advisory_lock(${lock}) AS locked, ${notDurable}`,
+    unlock: `SELECT pg_advisory_unlock(${lock}), ${notDurable}`,
     fence: `INSERT INTO ${name} AS record (id, key, fence, server)
       VALUES ($1, $2, $3, pg_postmaster_start_time())
       ON CONFLICT (id) DO UPDATE SET fence = EXCLUDED.fence, server = EXCLUDED.server
