@@ -7,7 +7,13 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startJudge, startWorker } from '../support/fleet.ts'
 import { fleetCases } from '../support/fleet-cases.ts'
-import { type PostgresServer, poolOf, postgresServer } from '../support/postgres-server.ts'
+import {
+  type PgBouncer,
+  type PostgresServer,
+  pgBouncer,
+  poolOf,
+  postgresServer,
+} from '../support/postgres-server.ts'
 import { freePort } from '../support/redis-server.ts'
 
 const key = randomBytes(32).toString('base64')
@@ -322,6 +328,47 @@ describe('a lock', () => {
   })
 })
 
+describe('behind PgBouncer, which lends connections for a transaction,', () => {
+  let bouncer: PgBouncer
+  beforeAll(async () => {
+    bouncer = await pgBouncer(server.url)
+  })
+  afterAll(() => bouncer.remove())
+
+  test('a lock is held by one of many processes, and its records are written', async () => {
+    const table = newTable()
+    const stores = Array.from({ length: 4 }, () => open({ table, pool: poolOf(bouncer.url) }))
+    let inside = 0
+    let most = 0
+    const enter = (store: ReturnType<typeof open>) =>
+      store.lock(name, async () => {
+        inside += 1
+        most = Math.max(most, inside)
+        const total = Number((await store.get(name))?.data['total'] ?? 0) + 1
+        // Others use connections meanwhile, which must not be that of the lock.
+        await Promise.all(stores.map((other, index) => other.set(`${name} ${index}`, record)))
+        await store.set(name, { version: 1, provider: 'test', data: { total } })
+        inside -= 1
+      })
+    await Promise.all([...stores, ...stores, ...stores].map(enter))
+    expect(most).toBe(1)
+    expect((await stores[0]?.get(name))?.data['total']).toBe(12)
+    const { rows } = await admin.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+    expect(rows).toEqual([])
+  })
+
+  test('a lock is free at once when its holder has ended, and its lease aborts', async () => {
+    const { table, ...slow } = open({ pool: poolOf(bouncer.url) })
+    const other = open({ table, pool: poolOf(bouncer.url) })
+    await slow.lock(name, async (signal) => {
+      await endHolders()
+      await other.lock(name, () => other.set(name, record))
+      await isAborted(signal)
+      await expect(slow.set(name, record)).rejects.toThrow('was lost')
+    })
+  })
+})
+
 describe('a small pool', () => {
   test('of 2 serves 50 callers of one record, and 50 of many records', async () => {
     const store = open({ pool: poolOf(server.url, { max: 2 }), timeout: 20 })
@@ -411,6 +458,7 @@ describe('PostgreSQL that is gone', () => {
     const order: string[] = []
     let waiting: Promise<void> | undefined
     await holder.lock(name, async (signal) => {
+      await holder.set(name, { ...record, pending: { at: 1, by: 'holder' } })
       await own.kill()
       waiting = other.lock(name, async () => void order.push('other'))
       await own.start()
@@ -526,21 +574,18 @@ test('holders of the lock that are killed again and again do not cost 8 processe
 })
 
 test.each([
-  [{ key }, 'pool'],
-  [{ pool: {}, key }, 'pool'],
-  [{ pool: poolShape() }, 'key'],
-  [{ pool: poolShape(), key, lease: -1 }, 'lease'],
-  [{ pool: poolShape(), key, createTable: 1 }, 'createTable'],
-  [{ pool: poolShape(), key, url: 'postgres://x' }, 'url'],
+  [{ pool: undefined }, 'pool'],
+  [{ pool: {} }, 'pool'],
+  [{ key: undefined }, 'key'],
+  [{ lease: -1 }, 'lease'],
+  [{ createTable: 1 }, 'createTable'],
+  [{ url: 'postgres://x' }, 'url'],
 ])('%j is refused at construction', (options, option) => {
-  expect(() => postgresStore(options as never)).toThrow(
+  const pool = { connect: () => Promise.reject(new Error('not to be used')) }
+  expect(() => postgresStore({ pool, key, ...options } as never)).toThrow(
     expect.objectContaining({ name: 'ConfigurationError', option: `postgresStore.${option}` }),
   )
 })
-
-function poolShape() {
-  return { connect: () => Promise.reject(new Error('not to be used')) }
-}
 
 fleetCases(async () => {
   const { table, ...store } = open()

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -28,7 +28,7 @@ function programs(): string {
 
 /** PostgreSQL refuses to run as root, so that it runs as the user of its package then. */
 function asServer(program: string, args: readonly string[]): [string, string[]] {
-  const path = join(programs(), program)
+  const path = program.startsWith('/') ? program : join(programs(), program)
   if (process.getuid?.() !== 0) return [path, [...args]]
   return ['setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', path, ...args]]
 }
@@ -43,6 +43,60 @@ async function dataFolder(): Promise<string> {
   return folder
 }
 
+/** A pooler in front of a server, which lends its few connections for one transaction at a time. */
+export interface PgBouncer {
+  readonly url: string
+  remove(): Promise<void>
+}
+
+export async function pgBouncer(server: string): Promise<PgBouncer> {
+  const folder = await dataFolder()
+  const port = await freePort()
+  const behind = new URL(server)
+  const config = join(folder, 'pgbouncer.ini')
+  const settings = `[databases]
+postgres = host=127.0.0.1 port=${behind.port} dbname=postgres user=tester
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 8
+`
+  await writeFile(config, settings)
+  const [program, args] = asServer('/usr/sbin/pgbouncer', [config])
+  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'inherit', 'pipe'] })
+  await isReady(child, 'process up')
+  return {
+    url: `postgres://tester@127.0.0.1:${port}/postgres`,
+    async remove() {
+      await ended(child, 'SIGKILL')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Waits until a program says in its log that it is ready. */
+function isReady(child: ChildProcess, sign: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let log = ''
+    child.stderr?.on('data', (chunk) => {
+      log += chunk
+      if (log.includes(sign)) resolve()
+    })
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`${child.spawnargs.join(' ')} ended: ${log}`)))
+  })
+}
+
+async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const exit = new Promise((resolve) => child.once('exit', resolve))
+  child.kill(signal)
+  await exit
+}
+
 /** @param settings - Of the server, such as `max_connections=20`. */
 export async function postgresServer(settings: readonly string[] = []): Promise<PostgresServer> {
   const folder = await dataFolder()
@@ -53,13 +107,7 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
   ])
   execFileSync(initdb, initial, { cwd: folder, stdio: 'pipe' })
   let server: ChildProcess | undefined
-  const kill = async () => {
-    const child = server
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const ended = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGQUIT')
-    await ended
-  }
+  const kill = () => ended(server, 'SIGQUIT')
   return {
     url: `postgres://tester@127.0.0.1:${port}/postgres`,
     folder,
@@ -71,15 +119,7 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
       ])
       const child = spawn(postgres, args, { cwd: folder, stdio: ['ignore', 'inherit', 'pipe'] })
       server = child
-      await new Promise<void>((resolve, reject) => {
-        let log = ''
-        child.stderr.on('data', (chunk) => {
-          log += chunk
-          if (log.includes('ready to accept connections')) resolve()
-        })
-        child.once('error', reject)
-        child.once('exit', () => reject(new Error(`postgres ended: ${log}`)))
-      })
+      await isReady(child, 'ready to accept connections')
     },
     kill,
     async remove() {
