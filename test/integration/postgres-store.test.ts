@@ -310,21 +310,43 @@ describe('a lock', () => {
     expect(rows).toEqual([{ statement: '0', idle: '0', locks: 0 }])
   })
 
-  test('of a task that fails with a statement of its own is not lost', async () => {
+  test('is not lost when the server refuses a write, such as for a full disk, and the write can be repeated', async () => {
     const store = open()
+    await store.migrate()
+    await admin.query(`CREATE FUNCTION fill_disk() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'quotes %', NEW.envelope USING ERRCODE = 'disk_full'; END $$`)
     await store.lock(name, async (signal) => {
       await admin.query(
-        `ALTER TABLE ${store.table} ADD CONSTRAINT full_disk CHECK (envelope IS NULL)`,
+        `CREATE TRIGGER full_disk BEFORE UPDATE ON ${store.table} FOR EACH ROW EXECUTE FUNCTION fill_disk()`,
       )
       const error = await store.set(name, record).catch((thrown: unknown) => thrown)
-      expect(error).toMatchObject({ name: 'StoreError', code: 'store', retryable: true })
-      expect(String(error)).toContain('SQLSTATE 23514')
-      expect(String(error)).not.toContain('nobody')
-      await admin.query(`ALTER TABLE ${store.table} DROP CONSTRAINT full_disk`)
+      expect(error).toMatchObject({
+        ...{ name: 'StoreError', code: 'store', operation: 'set', retryable: true },
+        message: expect.stringMatching(/SQLSTATE 53100.*Check the disk/),
+      })
+      expect(String((error as Error).stack)).not.toContain('quotes')
+      await admin.query(`DROP TRIGGER full_disk ON ${store.table}`)
       await store.set(name, record)
       expect(signal.aborted).toBe(false)
     })
     expect(await store.get(name)).toEqual(record)
+  })
+
+  test('of one record does not wait for the write of another that hangs', async () => {
+    const { table, ...store } = open({ timeout: 1 })
+    await store.set(name, record)
+    const blocker = await admin.connect()
+    await blocker.query('BEGIN')
+    await blocker.query(`SELECT 1 FROM ${table} FOR UPDATE`)
+    const hanging = store.lock(name, () => store.set(name, record)).catch((error) => error)
+    const other = await store.lock(`${name} 2`, async (signal) => {
+      expect(await hanging).toMatchObject({ name: 'StoreError', retryable: true })
+      await store.set(`${name} 2`, record)
+      return signal.aborted
+    })
+    await blocker.query('ROLLBACK')
+    blocker.release()
+    expect(other).toBe(false)
   })
 })
 
