@@ -15,8 +15,6 @@ import { checkKey } from './record.ts'
 
 /** How long a holder tries to reach a server that was restarted, in milliseconds. */
 const recoveryMs = 30_000
-/** How long others leave the lock to it once the server is back, in milliseconds. */
-const graceMs = 10_000
 
 /** A lock that a task holds. */
 export interface Lease {
@@ -78,9 +76,10 @@ export class PostgresLock {
       if (lease.use?.session !== session || lease.ended) continue
       lease.use.end()
       lease.use = undefined
-      lease.recovering = this.#recover(lease).finally(() => {
-        lease.recovering = undefined
+      const recovering = this.#recover(lease).finally(() => {
+        if (lease.recovering === recovering) lease.recovering = undefined
       })
+      lease.recovering = recovering
     }
   }
 
@@ -158,6 +157,8 @@ export class PostgresLock {
       ...{ key, id: recordId(key), fence: randomUUID(), loss: new AbortController() },
       ...{ use: undefined, recovering: undefined, ended: false },
     }
+    // Less than the time that a waiter has, or nobody would ever take over what a dead holder left.
+    const graceMs = this.#timeoutMs / 2
     let abandoned: Abandoned | undefined
     for (let wait = 10; ; wait = Math.min(wait * 1.5, 200)) {
       signal?.throwIfAborted()
@@ -250,18 +251,23 @@ export class PostgresLock {
   async #resume(lease: Lease): Promise<'held' | 'lost' | 'busy'> {
     const values = [lease.id, lease.fence]
     const use = await this.#connection.useSession()
+    let isLocked = false
     let outcome: 'held' | 'lost' | 'busy' = 'busy'
     try {
       outcome = await use.session.run(async (query) => {
         if ((await query(this.#sql.resumable, values)).rowCount !== 1) return 'lost'
-        if (!isTrue(await query(this.#sql.tryLock, [lease.id]), 'locked')) return 'busy'
+        isLocked = isTrue(await query(this.#sql.tryLock, [lease.id]), 'locked')
+        if (!isLocked) return 'busy'
         return (await query(this.#sql.resume, values)).rowCount === 1 ? 'held' : 'lost'
       })
       if (use.session.ended) outcome = 'busy'
       if (outcome === 'held') lease.use = use
       return outcome
     } finally {
-      if (outcome !== 'held') use.end()
+      if (outcome !== 'held') {
+        if (isLocked) await this.#unlock(use.session, lease.id)
+        use.end()
+      }
     }
   }
 

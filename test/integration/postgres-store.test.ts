@@ -497,7 +497,7 @@ describe('PostgreSQL that is gone', () => {
   test('and is restarted after the holder has ended too, lets others in after a while', async () => {
     const own = await ownServer()
     const pool = poolOf(own.url)
-    const store = open({ pool, timeout: 10 })
+    const store = open({ pool, timeout: 10, lockTimeout: 6 })
     await store.set(name, record)
     await pool.query(
       `UPDATE ${store.table} SET fence = gen_random_uuid(), server = pg_postmaster_start_time()`,
@@ -510,7 +510,7 @@ describe('PostgreSQL that is gone', () => {
     await own.start()
     const started = performance.now()
     expect(await store.lock(name, async () => 'entered')).toBe('entered')
-    expect(performance.now() - started).toBeGreaterThan(9000)
+    expect(performance.now() - started).toBeGreaterThan(2900)
   })
 
   test('does not touch callers whose token is still valid, and the rotation goes on afterwards', async () => {
@@ -593,7 +593,7 @@ test('holders of the lock that are killed again and again do not cost 8 processe
   expect(judge.revoked).toBe(false)
   expect([...judge.uses.values()].every((uses) => uses === 1)).toBe(true)
   expect(judge.uses.size).toBeGreaterThan(3)
-})
+}, 120_000)
 
 test.each([
   [{ pool: undefined }, 'pool'],
@@ -612,6 +612,6 @@ test.each([
 fleetCases(async () => {
   const { table, ...store } = open()
   await store.migrate()
-  const options = { url: server.url, key, table, lockTimeout: 3 }
+  const options = { url: server.url, key, table, lockTimeout: 10 }
   return { setting: { store: 'postgres', options }, store }
 })
