@@ -141,7 +141,7 @@ function loadNative(): Promise<NativeLock> {
         `There is no lock between processes for this platform (${process.platform}-${process.arch}).`,
         {
           remedy:
-            'Install the optional dependency fs-native-extensions, or use redisStore() or memoryStore().',
+            'Install the optional dependency fs-native-extensions, or use redisStore(), postgresStore() or memoryStore().',
         },
       )
     },

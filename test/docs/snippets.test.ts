@@ -40,6 +40,7 @@ describe('the documentation', () => {
         'mcp-credentials/keychain': [join(root, 'src/stores/keychain.ts')],
         'mcp-credentials/file': [join(root, 'src/stores/file.ts')],
         'mcp-credentials/redis': [join(root, 'src/stores/redis.ts')],
+        'mcp-credentials/postgres': [join(root, 'src/stores/postgres.ts')],
         'mcp-credentials/migrate': [join(root, 'src/stores/migrate.ts')],
         'mcp-credentials/testing': [join(root, 'src/testing/index.ts')],
         'mcp-credentials/aws': [join(root, 'src/aws/index.ts')],

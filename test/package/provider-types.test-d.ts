@@ -26,7 +26,9 @@ import {
 } from 'mcp-credentials'
 import { encryptedFileStore } from 'mcp-credentials/file'
 import { privateKeyJwt } from 'mcp-credentials/oauth'
+import { postgresStore } from 'mcp-credentials/postgres'
 import { redisStore } from 'mcp-credentials/redis'
+import type { Pool } from 'pg'
 
 const secret = 'x'.repeat(64)
 const sign = async (data: Uint8Array) => data
@@ -129,6 +131,10 @@ encryptedFileStore({ directory: name })
 // @ts-expect-error both
 encryptedFileStore({ key: secret, keys: [secret] })
 redisStore({ url: name, key: secret })
+// A pool of the package pg, which is not imported at run time.
+postgresStore({ pool: {} as Pool, key: secret })
+// @ts-expect-error no key
+postgresStore({ pool: {} as Pool })
 // @ts-expect-error neither a client nor where Redis is
 redisStore({ key: secret })
 

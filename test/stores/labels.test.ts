@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { CredentialRecord, CredentialStore } from '../../src/credential.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
 import { keychainStore } from '../../src/stores/keychain.ts'
+import { postgresStore } from '../../src/stores/postgres.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 
 type RedisClient = NonNullable<Parameters<typeof redisStore>[0]['client']>
@@ -70,6 +71,26 @@ describe('a store whose key is a capability URL shortens it in its errors:', () 
       await expectLabel(store.get(key))
     }
     await expectLabel(lockedTwice(store))
+  })
+
+  test('postgresStore', async () => {
+    const poolWith = (row: object) => ({
+      connect: async () => ({
+        query: async () => ({ rows: [row], rowCount: 1 }),
+        release: () => {},
+        on: () => undefined,
+        removeListener: () => undefined,
+      }),
+    })
+    const busy = postgresStore({
+      pool: poolWith({ locked: false }),
+      key: secret,
+      lockTimeout: 0.01,
+    })
+    await expectLabel(busy.lock(key, async () => undefined))
+    const free = postgresStore({ pool: poolWith({ locked: true, envelope: '{}' }), key: secret })
+    await expectLabel(lockedTwice(free))
+    await expectLabel(free.get(key))
   })
 
   test('redisStore', async () => {

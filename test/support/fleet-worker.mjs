@@ -2,15 +2,11 @@
 // parent of each call. Plain JavaScript on the built package, so that it starts quickly.
 import { authorizedFetch } from 'mcp-credentials'
 import { savedLogin } from 'mcp-credentials/oauth'
+import { openStore } from './fleet-store.mjs'
 
 const { url, store: kind, options, pauseMs, body = '{}' } = JSON.parse(process.argv[2] ?? '{}')
 
-const makers = {
-  file: async () => (await import('mcp-credentials/file')).encryptedFileStore(options),
-  keychain: async () => (await import('mcp-credentials/keychain')).keychainStore(options),
-  redis: async () => (await import('mcp-credentials/redis')).redisStore(options),
-}
-const store = await makers[kind]()
+const store = await openStore(kind, options)
 const fetch = authorizedFetch(savedLogin({ parameters: { pid: String(process.pid) } }), {
   resource: url,
   store,

@@ -5,7 +5,7 @@ import { recordingOrigin } from './recording-origin.ts'
 
 /** How a process of the fleet opens its store. */
 export interface StoreSetting {
-  readonly store: 'file' | 'keychain' | 'redis'
+  readonly store: 'file' | 'keychain' | 'redis' | 'postgres'
   readonly options: object
   /** The environment of the processes, where it is not this one's. */
   readonly env?: NodeJS.ProcessEnv

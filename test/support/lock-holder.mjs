@@ -1,8 +1,8 @@
 // Takes the lock of a record and holds it until it is killed.
-import { encryptedFileStore } from 'mcp-credentials/file'
+import { openStore } from './fleet-store.mjs'
 
-const { key, directory, name } = JSON.parse(process.argv[2] ?? '{}')
-const store = encryptedFileStore({ key, directory })
+const { name, kind = 'file', ...options } = JSON.parse(process.argv[2] ?? '{}')
+const store = await openStore(kind, options)
 await store.lock(name, async () => {
   process.send?.('held')
   await new Promise((resolve) => setTimeout(resolve, 600_000))

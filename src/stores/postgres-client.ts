@@ -1,0 +1,149 @@
+/**
+ * Connections of the application's pool, used with a time limit, and their errors without their text.
+ *
+ * @module
+ */
+import { StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
+import { timeLimit } from '../waiting.ts'
+
+/** What a query returns: the part of a result of the package `pg` that is used. */
+export interface PostgresResult {
+  /** The rows, as objects. */
+  readonly rows: readonly unknown[]
+  /** How many rows were returned or changed. */
+  readonly rowCount: number | null
+}
+
+/** The part of a pool's client that is used. */
+export interface PostgresClient {
+  /** Runs one statement, or several without values. */
+  query(text: string, values?: unknown[]): Promise<PostgresResult>
+  /** Gives the client back to the pool; `true`: its connection is closed. */
+  release(destroy?: boolean): void
+  /** Adds a listener. */
+  on(event: 'error' | 'end', listener: () => void): unknown
+  /** Removes a listener. */
+  removeListener(event: 'error' | 'end', listener: () => void): unknown
+}
+
+/** The part of a `Pool` of the package `pg` that is used. */
+export interface PostgresPool {
+  /** Returns a client for exclusive use, until it is released. */
+  connect(): Promise<PostgresClient>
+}
+
+/** Runs a statement; rejects with the driver's error. */
+export type Query = (text: string, values?: readonly unknown[]) => Promise<PostgresResult>
+
+/** Neither an answer nor a connection came in time. */
+export class LateError extends Error {}
+
+/** Takes a client from a pool; one that comes too late is given back. */
+export async function takeClient(
+  pool: PostgresPool,
+  milliseconds: number,
+): Promise<PostgresClient> {
+  let isLate = false
+  const connecting = pool.connect()
+  connecting.then(
+    (client) => {
+      if (isLate) client.release()
+    },
+    () => {},
+  )
+  return limited(connecting, milliseconds, () => {
+    isLate = true
+  })
+}
+
+/** Runs a statement that may be waited for no longer than this. */
+export function runLimited(
+  client: PostgresClient,
+  milliseconds: number,
+  text: string,
+  values: readonly unknown[] | undefined,
+): Promise<PostgresResult> {
+  const running = values === undefined ? client.query(text) : client.query(text, [...values])
+  return limited(running, milliseconds)
+}
+
+function limited<T>(
+  work: Promise<T>,
+  milliseconds: number,
+  onLate: () => void = () => {},
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = timeLimit(Math.max(1, milliseconds), () => {
+      onLate()
+      reject(new LateError())
+    })
+    work.then(
+      (value) => {
+        stop()
+        resolve(value)
+      },
+      (error: unknown) => {
+        stop()
+        reject(error)
+      },
+    )
+  })
+}
+
+/** The SQLSTATE of an error that the server has sent; `undefined`: the connection failed. */
+export function sqlState(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { code?: unknown }
+  // Codes of system errors, such as EPIPE, have no digits.
+  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+/**
+ * Whether another attempt may succeed soon: the connection failed, the server starts or ends, has no connection
+ * left, is a replica that will be promoted, or ended one of several competing transactions.
+ */
+export function isTransient(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === undefined || /^(?:08|40|53300|55P03|57014|57P0[123]|25006|25P03)/.test(state)
+}
+
+/** The error that callers see. What the server wrote may quote a value, so that only its code is kept. */
+export function statementFailed(
+  operation: StoreOperation,
+  error: unknown,
+  { table, seconds }: { readonly table: string; readonly seconds: number },
+): StoreError {
+  // Nobody else holds the lock, so that waiting for it is no remedy.
+  const what = operation === 'lock' ? 'open' : operation
+  const failed = (message: string, remedy: string) =>
+    new StoreError(what, message, { retryable: true, remedy })
+  const state = sqlState(error)
+  if (state === '42P01' || state === '3F000') {
+    return failed(
+      `The table ${table} does not exist.`,
+      'Call `await store.migrate()` when the application is deployed, or pass `createTable: true`.',
+    )
+  }
+  if (state !== undefined) {
+    return failed(`PostgreSQL refused the statement (SQLSTATE ${state}).`, remedyFor(state))
+  }
+  if (error instanceof LateError) {
+    return failed(
+      `PostgreSQL did not answer for ${seconds} s, or no connection of the pool was free.`,
+      'Check the server, and whether the pool is large enough; stored records are untouched.',
+    )
+  }
+  const code = systemErrorCode(error)
+  return failed(
+    `PostgreSQL cannot be reached${code === undefined ? '' : ` (${code})`}.`,
+    'Stored records are untouched; a credential that is still valid remains in use.',
+  )
+}
+
+function remedyFor(state: string): string {
+  if (state === '42501') return 'Grant SELECT, INSERT, UPDATE and DELETE on the table to this role.'
+  if (state === '42703') return 'The table was made by another program; choose another `table`.'
+  if (state === '25006') return 'The server is a read-only replica; connect to the primary.'
+  if (state.startsWith('53')) return 'Check the disk, the memory and the connections of the server.'
+  if (state.startsWith('28')) return "Check the role and the password of the pool's connections."
+  return 'Stored records are untouched. The log of the server says more.'
+}

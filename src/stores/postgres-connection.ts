@@ -1,0 +1,205 @@
+/**
+ * Statements to PostgreSQL, which are repeated while it cannot be reached.
+ *
+ * @module
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { isCredentialError, type StoreOperation } from '../errors.ts'
+import {
+  isTransient,
+  type PostgresPool,
+  type PostgresResult,
+  type Query,
+  runLimited,
+  sqlState,
+  statementFailed,
+  takeClient,
+} from './postgres-client.ts'
+import type { PostgresStatements } from './postgres-schema.ts'
+import { type LockSession, openSession } from './postgres-session.ts'
+
+/** Which pool and table, and how long to try. */
+export interface PostgresConnectionOptions {
+  readonly pool: PostgresPool
+  readonly table: string
+  /** Seconds during which a statement is repeated. */
+  readonly timeout: number
+  /** Seconds after which the server ends a session without a sign of life. */
+  readonly lease: number
+  readonly createTable: boolean
+}
+
+/** A use of the session that holds the locks, which stays open until all uses have ended. */
+export interface SessionUse {
+  readonly session: LockSession
+  end(): void
+}
+
+interface SharedSession {
+  readonly opening: Promise<LockSession>
+  users: number
+}
+
+/** The statements of one store. All its locks share one connection, and its statements use that while it is open. */
+export class PostgresConnection {
+  readonly #options: PostgresConnectionOptions
+  readonly #sql: PostgresStatements
+  readonly #onLost: (session: LockSession) => void
+  #shared: SharedSession | undefined
+  #table: Promise<void> | undefined
+
+  /** @param onLost - Told of a session whose connection has ended, and its locks with it. */
+  constructor(
+    options: PostgresConnectionOptions,
+    sql: PostgresStatements,
+    onLost: (session: LockSession) => void,
+  ) {
+    this.#options = options
+    this.#sql = sql
+    this.#onLost = onLost
+  }
+
+  /** Runs one statement, again while PostgreSQL cannot be reached; so it must be one that may be repeated. */
+  async execute(
+    operation: StoreOperation,
+    text: string,
+    values: readonly unknown[] = [],
+    before: () => Promise<void> = async () => {},
+  ): Promise<PostgresResult> {
+    return this.retrying(operation, async () => {
+      await before()
+      return this.#anywhere((query) => query(text, values))
+    })
+  }
+
+  /**
+   * Runs an attempt, again while PostgreSQL cannot be reached: it may be restarting.
+   *
+   * @throws `StoreError` when PostgreSQL refuses a statement, or cannot be reached in time.
+   */
+  async retrying<T>(operation: StoreOperation, attempt: () => Promise<T>): Promise<T> {
+    const { table, timeout, createTable } = this.#options
+    const deadline = performance.now() + timeout * 1000
+    for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {
+      try {
+        if (createTable) await this.#created()
+        return await attempt()
+      } catch (error) {
+        if (isCredentialError(error)) throw error
+        if (!isTransient(error) || performance.now() + wait >= deadline) {
+          throw statementFailed(operation, error, { table, seconds: timeout })
+        }
+      }
+      await pause(wait)
+    }
+  }
+
+  /** Creates the table where it is missing. Any number of processes may do so at once. */
+  migrate(): Promise<void> {
+    return this.retrying('open', () => this.#migrate())
+  }
+
+  /**
+   * Uses the session for locks, which is opened where there is none.
+   *
+   * @throws The driver's error.
+   */
+  async useSession(): Promise<SessionUse> {
+    this.#shared ??= this.#open()
+    const use = await this.#use(this.#shared)
+    if (!use.session.ended) return use
+    use.end()
+    throw new Error('The connection has ended.')
+  }
+
+  async #use(shared: SharedSession): Promise<SessionUse> {
+    let isEnded = false
+    const end = () => {
+      if (isEnded) return
+      isEnded = true
+      shared.users -= 1
+      if (shared.users > 0) return
+      this.#forget(shared)
+      shared.opening.then((session) => session.close()).catch(() => {})
+    }
+    shared.users += 1
+    try {
+      return { session: await shared.opening, end }
+    } catch (error) {
+      end()
+      throw error
+    }
+  }
+
+  #open(): SharedSession {
+    const { pool, timeout, lease } = this.#options
+    const limits = { timeoutMs: timeout * 1000, leaseMs: lease * 1000 }
+    const lost = () => {
+      this.#forget(shared)
+      shared.opening.then(this.#onLost).catch(() => {})
+    }
+    const opening = openSession(pool, limits, lost)
+    const shared: SharedSession = { opening, users: 0 }
+    return shared
+  }
+
+  #forget(shared: SharedSession): void {
+    if (this.#shared === shared) this.#shared = undefined
+  }
+
+  /** With a session open, no second connection is taken: the pool may have no other. */
+  async #anywhere<T>(task: (query: Query) => Promise<T>): Promise<T> {
+    if (this.#shared === undefined) return this.#once(task)
+    const { session, end } = await this.#use(this.#shared)
+    try {
+      return await session.run(task)
+    } finally {
+      end()
+    }
+  }
+
+  async #once<T>(task: (query: Query) => Promise<T>): Promise<T> {
+    const limit = this.#options.timeout * 1000
+    const client = await takeClient(this.#options.pool, limit)
+    const ignore = () => {}
+    client.on('error', ignore)
+    let isUsable = false
+    try {
+      const value = await task((text, values) => runLimited(client, limit, text, values))
+      isUsable = true
+      return value
+    } catch (error) {
+      isUsable = sqlState(error) !== undefined
+      throw error
+    } finally {
+      if (isUsable) client.removeListener('error', ignore)
+      client.release(!isUsable)
+    }
+  }
+
+  #created(): Promise<void> {
+    this.#table ??= this.#migrate().catch((error: unknown) => {
+      this.#table = undefined
+      throw error
+    })
+    return this.#table
+  }
+
+  #migrate(): Promise<void> {
+    return this.#once(async (query) => {
+      // Who may use the table need not be allowed to create one.
+      const { rows } = await query(this.#sql.find, [])
+      if ((rows[0] as { found?: unknown } | undefined)?.found === true) return
+      await query('BEGIN')
+      try {
+        // Two that create the same table at once would collide all the same.
+        await query(`SELECT pg_advisory_xact_lock(hashtextextended('mcp-credentials migrate', 0))`)
+        await query(this.#sql.create)
+        await query('COMMIT')
+      } catch (error) {
+        await query('ROLLBACK').catch(() => {})
+        throw error
+      }
+    })
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * Locks in PostgreSQL: advisory locks, with a fence in the row of the record that each write compares.
+ *
+ * @module
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { recordLabel, StoreError, type StoreOperation } from '../errors.ts'
+import { abortable, within } from '../waiting.ts'
+import type { PostgresConnection, SessionUse } from './postgres-connection.ts'
+import type { PostgresStatements } from './postgres-schema.ts'
+import type { LockSession } from './postgres-session.ts'
+import { checkKey } from './record.ts'
+
+/** How long a holder tries to reach a server that was restarted, in milliseconds. */
+const recoveryMs = 30_000
+
+/** A lock that a task holds. */
+export interface Lease {
+  readonly key: string
+  /** The identifier of the record's row. */
+  readonly id: Buffer
+  /** What the row holds while the lock is held, and nobody has taken it over. */
+  readonly fence: string
+  readonly loss: AbortController
+  use: SessionUse | undefined
+  recovering: Promise<void> | undefined
+  ended: boolean
+}
+
+/** A fence that a holder left in the row on a server that has ended since, and when it was first seen. */
+interface Abandoned {
+  readonly fence: string
+  readonly since: number
+}
+
+type Attempt = 'held' | 'busy' | { readonly abandoned: string }
+
+/** The identifier of a record: keys are longer than an index can hold. */
+export function recordId(key: string): Buffer {
+  return createHash('sha256').update(key).digest()
+}
+
+/** The locks of one store. */
+export class PostgresLock {
+  readonly #connection: PostgresConnection
+  readonly #sql: PostgresStatements
+  readonly #timeoutMs: number
+  readonly #inside = new AsyncLocalStorage<readonly Lease[]>()
+  readonly #leases = new Set<Lease>()
+  /** The last of those in this process that wait for a key: a session may take its own lock twice. */
+  readonly #tails = new Map<string, Promise<void>>()
+
+  /** @param timeout - Seconds to wait for a lock, at most. */
+  constructor(connection: PostgresConnection, sql: PostgresStatements, timeout: number) {
+    this.#connection = connection
+    this.#sql = sql
+    this.#timeoutMs = timeout * 1000
+  }
+
+  /** Returns the lease under which the present task runs; a task that outlived its lease has none. */
+  leaseOf(key: string): Lease | undefined {
+    return this.#inside.getStore()?.find((lease) => lease.key === key && !lease.ended)
+  }
+
+  /** Waits while it is not known whether a lease is still held, and throws when it is lost. */
+  async checkLease(operation: StoreOperation, { key, loss, recovering }: Lease): Promise<void> {
+    if (recovering !== undefined) await within(1000, recovering)
+    if (loss.signal.aborted) throw leaseLost(operation, key)
+  }
+
+  /** Called when the connection of a session has ended. */
+  lost(session: LockSession): void {
+    for (const lease of this.#leases) {
+      if (lease.use?.session !== session || lease.ended) continue
+      lease.use.end()
+      lease.use = undefined
+      const recovering = this.#recover(lease).finally(() => {
+        if (lease.recovering === recovering) lease.recovering = undefined
+      })
+      lease.recovering = recovering
+    }
+  }
+
+  /**
+   * Runs a task while it holds the lock of a key. The task's signal aborts when the lock is lost.
+   *
+   * @throws `StoreError` with the code `lock_timeout` when another process holds the lock for too long; the
+   * signal's reason when the caller gives up.
+   */
+  async run<T>(
+    key: string,
+    task: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    checkKey(key)
+    if (this.leaseOf(key) !== undefined) {
+      const text = `The lock of ${recordLabel(key)} is already held by this very task.`
+      throw new StoreError('lock', text, {
+        remedy: 'Do not lock a key inside a task that holds it.',
+      })
+    }
+    const deadline = performance.now() + this.#timeoutMs
+    const leave = await this.#queue(key, deadline, signal)
+    let lease: Lease
+    try {
+      lease = await this.#acquire(key, deadline, signal)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    try {
+      signal?.throwIfAborted()
+      const inside = [...(this.#inside.getStore() ?? []).filter(({ ended }) => !ended), lease]
+      return await this.#inside.run(inside, () => task(lease.loss.signal))
+    } finally {
+      lease.ended = true
+      const released = this.#release(lease).finally(leave)
+      // The outcome of the task need not wait until the server is back.
+      if (lease.recovering === undefined) await released
+    }
+  }
+
+  /** Waits for those in this process that came before. */
+  async #queue(
+    key: string,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<() => void> {
+    const before = this.#tails.get(key) ?? Promise.resolve()
+    let leave: () => void = () => {}
+    const own = new Promise<void>((resolve) => {
+      leave = resolve
+    })
+    const tail = before.then(() => own)
+    this.#tails.set(key, tail)
+    void tail.then(() => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key)
+    })
+    let isFirst = false
+    void before.then(() => {
+      isFirst = true
+    })
+    try {
+      await abortable(within(Math.max(1, deadline - performance.now()), before), signal)
+      if (!isFirst) throw this.#timedOut(key)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    return leave
+  }
+
+  async #acquire(key: string, deadline: number, signal: AbortSignal | undefined): Promise<Lease> {
+    const lease: Lease = {
+      ...{ key, id: recordId(key), fence: randomUUID(), loss: new AbortController() },
+      ...{ use: undefined, recovering: undefined, ended: false },
+    }
+    // Less than the time that a waiter has, or nobody would ever take over what a dead holder left.
+    const graceMs = this.#timeoutMs / 2
+    let abandoned: Abandoned | undefined
+    for (let wait = 10; ; wait = Math.min(wait * 1.5, 200)) {
+      signal?.throwIfAborted()
+      const isOver = abandoned !== undefined && performance.now() - abandoned.since > graceMs
+      const takeover = isOver ? abandoned?.fence : undefined
+      const outcome = await this.#connection.retrying('lock', () => this.#attempt(lease, takeover))
+      if (outcome === 'held') return lease
+      if (outcome !== 'busy' && outcome.abandoned !== abandoned?.fence) {
+        abandoned = { fence: outcome.abandoned, since: performance.now() }
+      }
+      const remaining = deadline - performance.now()
+      if (remaining <= 0) throw this.#timedOut(key)
+      const delay = Math.min(wait + Math.random() * wait, remaining)
+      await pause(delay, undefined, signal === undefined ? {} : { signal }).catch(() => {})
+    }
+  }
+
+  /** Takes the lock if it is free, and writes the fence while it is held. */
+  async #attempt(lease: Lease, takeover: string | undefined): Promise<Attempt> {
+    const { key, id, fence } = lease
+    const use = await this.#connection.useSession()
+    let isLocked = false
+    let outcome: Attempt = 'busy'
+    try {
+      outcome = await use.session.run(async (query): Promise<Attempt> => {
+        isLocked = isTrue(await query(this.#sql.tryLock, [id]), 'locked')
+        if (!isLocked) return 'busy'
+        const values = [id, key, fence, takeover ?? null]
+        if ((await query(this.#sql.fence, values)).rowCount === 1) return 'held'
+        const { rows } = await query(this.#sql.holder, [id])
+        const { fence: abandoned = '' } = (rows[0] ?? {}) as { fence?: string }
+        return { abandoned }
+      })
+      if (outcome === 'held') {
+        lease.use = use
+        this.#leases.add(lease)
+      }
+      if (use.session.ended) throw new Error('The connection has ended.')
+      return outcome
+    } catch (error) {
+      outcome = 'busy'
+      this.#leases.delete(lease)
+      lease.use = undefined
+      throw error
+    } finally {
+      if (outcome !== 'held') {
+        if (isLocked) await this.#unlock(use.session, id)
+        use.end()
+      }
+    }
+  }
+
+  /** Where this fails the connection has ended, and the lock with it. */
+  async #unlock(session: LockSession, id: Buffer): Promise<void> {
+    await session.run((query) => query(this.#sql.unlock, [id])).catch(() => {})
+  }
+
+  async #release(lease: Lease): Promise<void> {
+    await lease.recovering
+    const { use, id, fence } = lease
+    this.#leases.delete(lease)
+    if (use === undefined) return
+    const freed = use.session.run(async (query) => {
+      await query(this.#sql.release, [id, fence])
+      await query(this.#sql.unlock, [id])
+    })
+    // Where the row cannot be tidied, the next holder replaces the fence.
+    await freed.catch(() => this.#unlock(use.session, id))
+    use.end()
+  }
+
+  /**
+   * After a restart of the server all its locks are gone, but their holders are still at work, and may have spent a
+   * refresh token. So a holder takes its lock again if nobody else has, and others leave it to the holder for a
+   * while. When only the connection has ended, others may have the lock at once.
+   */
+  async #recover(lease: Lease): Promise<void> {
+    const deadline = performance.now() + recoveryMs
+    for (let wait = 20; ; wait = Math.min(wait * 1.5, 500)) {
+      const outcome = await this.#resume(lease).catch(() => 'busy' as const)
+      if (outcome === 'held') return
+      if (outcome === 'lost' || performance.now() > deadline) {
+        lease.loss.abort(leaseLost('lock', lease.key))
+        return
+      }
+      await pause(wait, undefined, { ref: false })
+    }
+  }
+
+  async #resume(lease: Lease): Promise<'held' | 'lost' | 'busy'> {
+    const values = [lease.id, lease.fence]
+    const use = await this.#connection.useSession()
+    let isLocked = false
+    let outcome: 'held' | 'lost' | 'busy' = 'busy'
+    try {
+      outcome = await use.session.run(async (query) => {
+        if ((await query(this.#sql.resumable, values)).rowCount !== 1) return 'lost'
+        isLocked = isTrue(await query(this.#sql.tryLock, [lease.id]), 'locked')
+        if (!isLocked) return 'busy'
+        return (await query(this.#sql.resume, values)).rowCount === 1 ? 'held' : 'lost'
+      })
+      if (use.session.ended) outcome = 'busy'
+      if (outcome === 'held') lease.use = use
+      return outcome
+    } finally {
+      if (outcome !== 'held') {
+        if (isLocked) await this.#unlock(use.session, lease.id)
+        use.end()
+      }
+    }
+  }
+
+  #timedOut(key: string): StoreError {
+    const text = `Another task or process has held the lock of ${recordLabel(key)} for ${this.#timeoutMs / 1000} s.`
+    const remedy = 'Try again, or end that process: it may wait for a person to log in.'
+    return new StoreError('lock', text, { retryable: true, remedy })
+  }
+}
+
+function isTrue({ rows }: { readonly rows: readonly unknown[] }, column: string): boolean {
+  return (rows[0] as Readonly<Record<string, unknown>> | undefined)?.[column] === true
+}
+
+/** The error of a holder whose lock ended before its task. */
+export function leaseLost(operation: StoreOperation, key: string): StoreError {
+  return new StoreError(
+    operation,
+    `The lock of ${recordLabel(key)} was lost: its connection to PostgreSQL has ended, or this process was suspended for too long.`,
+    {
+      retryable: true,
+      remedy: 'Nothing was written. Another process may hold the lock now.',
+    },
+  )
+}
