@@ -6,21 +6,19 @@
 import * as client from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
+import { authorizationUrl, checkLoginSupport, finishAuthorization } from './authorization.ts'
 import { bind } from './bound.ts'
-import { checkCallback, waitForCallback } from './browser-login.ts'
+import { waitForCallback } from './browser-login.ts'
 import { identifyClient } from './client-identity.ts'
-import { unsupported } from './connection.ts'
-import { isClientRefused } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
-import type { Connection, PendingLogin } from './issuer-connection.ts'
+import type { PendingLogin } from './issuer-connection.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
-import { checkAuthorizationParameters, checkOwnEndpoint } from './own-endpoints.ts'
+import { checkAuthorizationParameters } from './own-endpoints.ts'
 import { oauthProvider } from './provider.ts'
 import {
   checkClientMetadataUrl,
   checkRedirectUri,
-  forgetRegistration,
   type RegisteredClient,
   registeredRedirectUri,
 } from './registration.ts'
@@ -140,7 +138,7 @@ async function logIn(
   options: AuthorizationCodeOptions,
 ): Promise<GrantResult> {
   const { context, server } = session
-  checkSupport(session, options)
+  checkLoginSupport(session, options.requireIss === true)
   const state = client.randomState()
   const configured = new URL(options.redirectUri ?? 'http://127.0.0.1/callback')
   const isLocal = configured.protocol === 'http:'
@@ -166,25 +164,6 @@ async function listen(
   return listenForCallback({ redirectUri, preferredPort, state })
 }
 
-/** Everything is checked before anything is sent or opened. */
-function checkSupport(
-  { name: provider, server, context }: GrantSession,
-  { requireIss = false }: AuthorizationCodeOptions,
-): void {
-  const { metadata } = server
-  const { authorization_endpoint } = metadata
-  if (authorization_endpoint === undefined) {
-    const remedy = 'Use clientCredentials(), or the grant that its operator names.'
-    throw unsupported(provider, server, context, 'offers no login with a browser', remedy)
-  }
-  const namesItself = requireIss || metadata.authorization_response_iss_parameter_supported === true
-  if (!namesItself) checkOwnEndpoint(server, 'authorization_endpoint', context.resource)
-  if (server.hasPkce) return
-  const remedy =
-    'MCP forbids to go on without PKCE. If you know that the server supports it, pass `metadata` that says so.'
-  throw unsupported(provider, server, context, 'does not say that it supports PKCE (S256)', remedy)
-}
-
 interface Login {
   readonly state: string
   readonly redirectUri: string
@@ -197,45 +176,17 @@ async function authorize(
   options: AuthorizationCodeOptions,
   { state, redirectUri, listener, registered }: Login,
 ): Promise<GrantResult> {
-  const { server, parameters, context } = session
-  const { issuer } = server
+  const { issuer } = session.server
   const connection = await session.connect(registered)
   const login: PendingLogin = {
     state: bind('state', state, issuer),
     verifier: bind('code verifier', client.randomPKCECodeVerifier(), issuer),
     redirectUri,
   }
-  const pushed = server.metadata.require_pushed_authorization_requests === true
-  context.signal.throwIfAborted()
-  const url = await connection.authorizationUrl(login, pushed, {
-    ...parameters,
-    ...server.authorizationParameters,
-    ...options.authorizationParameters,
-  })
+  const url = await authorizationUrl(session, connection, login, options.authorizationParameters)
   const { onAuthorizationUrl, requireIss = false, loginTimeout: timeout = defaultTimeout } = options
   const callback = await waitForCallback(session, { url, listener, onAuthorizationUrl, timeout })
-  checkCallback(session, callback, login, requireIss)
-  return redeemCode(session, connection, callback, login)
-}
-
-async function redeemCode(
-  { context, parameters }: GrantSession,
-  connection: Connection,
-  callback: URL,
-  login: PendingLogin,
-): Promise<GrantResult> {
-  const { scope: _asAuthorized, ...rest } = parameters
-  const { issuer, client: registered } = connection
-  try {
-    // A code cannot be used twice, so from here on a repetition needs a new login.
-    if (!callback.searchParams.has('error')) await context.commit()
-    const returned = bind('authorization code', callback, issuer)
-    const response = await connection.redeemCode(returned, login, rest)
-    return { response, connection }
-  } catch (error) {
-    if (isClientRefused(error)) await forgetRegistration(context, issuer, registered.clientId)
-    throw error
-  }
+  return finishAuthorization(session, connection, { callback, login, requireIss })
 }
 
 function portOf(redirectUri: string | undefined): number | undefined {
