@@ -22,9 +22,9 @@ export interface StateSealer {
    *
    * @param now - The current time, in milliseconds since the epoch.
    * @throws {@link CredentialError} with the code `login_expired` when its time is over, or
-   * `login_state_invalid` when it was changed, or sealed with none of the keys.
+   * `login_state_invalid` when it is missing, was changed, or was sealed with none of the keys.
    */
-  open(state: string, now: number): Promise<unknown>
+  open(state: string | undefined, now: number): Promise<unknown>
 }
 
 interface SealingKey {
@@ -74,7 +74,8 @@ export function stateSealer(option: string, keys: readonly Secret[]): StateSeale
         .encrypt(bytes)
     },
     async open(state, now) {
-      if (typeof state !== 'string' || state === '' || state.length > maxLength) throw invalid()
+      if (state === undefined || state === '') throw missing()
+      if (typeof state !== 'string' || state.length > maxLength) throw invalid()
       const known = await Promise.all(keys.map(read))
       const { payload } = await decrypt(state, known, now)
       return payload['login']
@@ -125,6 +126,13 @@ function keyBytes(text: string): Bytes | undefined {
   const trimmed = text.trim()
   const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? fromHex(trimmed) : fromBase64(trimmed)
   return bytes?.length === 32 ? bytes : undefined
+}
+
+function missing(): CredentialError {
+  return new CredentialError('login_state_invalid', 'The state of this login is missing.', {
+    remedy:
+      'Call beginLogin() again; the cookie that held it may have expired, or the callback was opened in another browser.',
+  })
 }
 
 function invalid(): CredentialError {

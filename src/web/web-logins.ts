@@ -90,7 +90,7 @@ export interface WebLogins {
    * @param callbackUrl - What the browser asked for: the whole URL, or its path with its query, such as
    * `request.originalUrl`. Host and scheme do not count, since proxies change them.
    * @param state - What {@link WebLogins.beginLogin} returned, in this process or another one.
-   * @throws `CredentialError` with the code `login_state_invalid` when the state was changed or is none,
+   * @throws `CredentialError` with the code `login_state_invalid` when the state is missing or was changed,
    * `login_expired` when its time is over, `login_used` when it was finished before, `login_mismatch` when
    * it belongs to another session or another callback, `invalid_response` when another server answers than
    * the one where the login began; `LoginRequiredError` when the user or the server declined; `StoreError`
@@ -98,7 +98,7 @@ export interface WebLogins {
    */
   finishLogin(
     callbackUrl: string | URL,
-    state: string,
+    state: string | undefined,
     options: FinishLoginOptions,
   ): Promise<FinishedLogin>
 }

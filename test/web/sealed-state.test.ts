@@ -81,10 +81,20 @@ describe('a sealed state', () => {
       .setProtectedHeader({ ...header, alg: 'PBES2-HS256+A128KW' })
       .encrypt(key)
 
-    for (const state of [forged, weak, '', 'a', '....', 'x'.repeat(20_000), undefined, {}]) {
+    for (const state of [forged, weak, 'a', '....', 'x'.repeat(20_000), {}]) {
       await expect(sealer.open(state as string, now)).rejects.toMatchObject({
         code: 'login_state_invalid',
       })
+    }
+  })
+
+  it('says that it is missing where there is none', async () => {
+    const sealer = stateSealer('key', [newKey()])
+
+    for (const state of ['', undefined]) {
+      const opening = sealer.open(state, now)
+      await expect(opening).rejects.toMatchObject({ code: 'login_state_invalid' })
+      await expect(opening).rejects.toThrow(/is missing.*another browser/)
     }
   })
 
