@@ -46,7 +46,8 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/oauth/(bound|connection|issuer-connection|pending-login|registration|token)\\.ts$',
+        pathNot:
+          '^src/oauth/(bound|connection|issuer-connection|pending-login|registration|token)\\.ts$',
       },
       to: { path: '^src/oauth/bound-values\\.ts$' },
     },

@@ -12,26 +12,13 @@ import { waitForCallback } from './browser-login.ts'
 import { identifyClient } from './client-identity.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
+import { checkLoginClient, checkLoginRedirect, type LoginClientOptions } from './login-client.ts'
 import type { LoopbackListener } from './loopback.ts'
-import { checkOAuthOptions, type OAuthOptions } from './options.ts'
-import { checkAuthorizationParameters } from './own-endpoints.ts'
 import { oauthProvider } from './provider.ts'
-import {
-  checkClientMetadataUrl,
-  checkRedirectUri,
-  type RegisteredClient,
-  registeredRedirectUri,
-} from './registration.ts'
+import { type RegisteredClient, registeredRedirectUri } from './registration.ts'
 
 /** Options of {@link authorizationCode}. */
-export interface AuthorizationCodeOptions extends OAuthOptions {
-  /**
-   * The URL of the client's metadata document, which is its client identifier at servers that support
-   * it (Client ID Metadata Documents). Publish what {@link clientMetadataDocument} returns there.
-   */
-  readonly clientMetadataUrl?: string
-  /** The name that the user sees when they are asked for consent. Default `MCP client`. */
-  readonly clientName?: string
+export interface AuthorizationCodeOptions extends LoginClientOptions {
   /**
    * Where the browser returns to. Default `http://127.0.0.1/callback` on a free port, where this process
    * listens. Set a port if the server insists on one. With an https URL of your own,
@@ -45,24 +32,8 @@ export interface AuthorizationCodeOptions extends OAuthOptions {
   readonly onAuthorizationUrl?: (url: URL, options: { readonly signal: AbortSignal }) => unknown
   /** Seconds that the user has. Default 240. */
   readonly loginTimeout?: number
-  /** Further parameters of the authorization request, such as `prompt` or `login_hint`. */
-  readonly authorizationParameters?: Readonly<Record<string, string>>
-  /**
-   * Refuse a login whose response does not name its issuer (RFC 9207). Default `false`: only servers that
-   * promise to do so have to.
-   */
-  readonly requireIss?: boolean
 }
 
-const own: readonly string[] = [
-  'clientMetadataUrl',
-  'clientName',
-  'redirectUri',
-  'onAuthorizationUrl',
-  'loginTimeout',
-  'authorizationParameters',
-  'requireIss',
-]
 const name = 'authorizationCode'
 /** Seconds that the user has. */
 const defaultTimeout = 240
@@ -104,20 +75,10 @@ export function authorizationCode(options: AuthorizationCodeOptions = {}): Crede
 }
 
 function checkAuthorizationCodeOptions(options: AuthorizationCodeOptions): void {
-  checkOAuthOptions(name, options, own)
-  const { clientMetadataUrl, redirectUri, onAuthorizationUrl, loginTimeout } = options
-  checkAuthorizationParameters(name, options.authorizationParameters)
-  if (clientMetadataUrl !== undefined) {
-    checkClientMetadataUrl(`${name}.clientMetadataUrl`, clientMetadataUrl)
-  }
+  checkLoginClient(name, options, ['redirectUri', 'onAuthorizationUrl', 'loginTimeout'])
+  const { redirectUri, onAuthorizationUrl, loginTimeout } = options
   if (redirectUri !== undefined) {
-    checkRedirectUri(`${name}.redirectUri`, redirectUri)
-    if (new URL(redirectUri).search !== '') {
-      throw new ConfigurationError(
-        `${name}.redirectUri`,
-        `${name}.redirectUri must not have a query; register a path of its own instead.`,
-      )
-    }
+    checkLoginRedirect(`${name}.redirectUri`, redirectUri)
     if (redirectUri.startsWith('https:') && onAuthorizationUrl === undefined) {
       throw new ConfigurationError(
         `${name}.onAuthorizationUrl`,

@@ -5,7 +5,7 @@
  */
 import { randomPKCECodeVerifier, randomState } from 'openid-client'
 import type { AcquireContext, CredentialProvider } from '../credential.ts'
-import { ConfigurationError, DiscoveryError, resourceLabel } from '../errors.ts'
+import { DiscoveryError, resourceLabel } from '../errors.ts'
 import { authorizationUrl, checkLoginSupport, finishAuthorization } from './authorization.ts'
 import { bind, openAt } from './bound-values.ts'
 import type { SecretMethod } from './client-auth.ts'
@@ -14,44 +14,21 @@ import { type DpopSession, exportKeyPair, resolveDpop, startDpop } from './dpop.
 import { toOAuthError } from './error-mapping.ts'
 import { credentialOf, type Grant, type GrantSession, openSession } from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
-import { bindOptions, checkOAuthOptions, type OAuthOptions, sharedOptions } from './options.ts'
-import { checkAuthorizationParameters, checkOwnEndpoints } from './own-endpoints.ts'
+import type { LoginClientOptions } from './login-client.ts'
+import { bindOptions } from './options.ts'
+import { checkOwnEndpoints } from './own-endpoints.ts'
 import { oauthProvider } from './provider.ts'
-import { checkClientMetadataUrl, checkRedirectUri, type RegisteredClient } from './registration.ts'
+import type { RegisteredClient } from './registration.ts'
 import { type LocatedServer, locateServer } from './server.ts'
 
-/** Who logs users in, and where they come back to. */
-export interface LoginClientOptions extends OAuthOptions {
+/** A client whose users come back to a URL of the application. */
+export interface ReturningLoginOptions extends LoginClientOptions {
   /**
    * Where the browser returns to: a page of this application, https, or http on this machine. It has no
    * query of its own.
    */
   readonly redirectUri: string
-  /**
-   * The URL of the client's metadata document, which is its client identifier at servers that support
-   * it (Client ID Metadata Documents). Publish what `clientMetadataDocument` returns there.
-   */
-  readonly clientMetadataUrl?: string
-  /** The name that users see when they are asked for consent. Default `MCP client`. */
-  readonly clientName?: string
-  /** Further parameters of the authorization request, such as `prompt`. */
-  readonly authorizationParameters?: Readonly<Record<string, string>>
-  /**
-   * Refuse a response that does not name its issuer (RFC 9207). Default `false`: only servers that promise
-   * to do so have to.
-   */
-  readonly requireIss?: boolean
 }
-
-/** The names of the options in {@link LoginClientOptions}. */
-export const loginClientOptions: readonly string[] = [
-  ...sharedOptions,
-  'redirectUri',
-  'clientMetadataUrl',
-  'clientName',
-  'authorizationParameters',
-  'requireIss',
-]
 
 /** What is known between the two halves, as JSON. It holds secrets, and nobody but this application may read it. */
 export interface PendingLoginRecord {
@@ -75,31 +52,6 @@ export interface PendingLoginRecord {
 }
 
 /**
- * Checks who logs users in.
- *
- * @param further - The names of the options that belong to the caller.
- * @throws `ConfigurationError` that names the option.
- */
-export function checkLoginClient(
-  name: string,
-  options: LoginClientOptions,
-  further: readonly string[],
-): void {
-  checkOAuthOptions(name, options, [...loginClientOptions, ...further])
-  const { redirectUri, clientMetadataUrl } = options
-  checkAuthorizationParameters(name, options.authorizationParameters)
-  const option = `${name}.redirectUri`
-  checkRedirectUri(option, redirectUri)
-  if (new URL(redirectUri).search !== '') {
-    const problem = 'must not have a query; register a path of its own instead.'
-    throw new ConfigurationError(option, `${option} ${problem}`)
-  }
-  if (clientMetadataUrl !== undefined) {
-    checkClientMetadataUrl(`${name}.clientMetadataUrl`, clientMetadataUrl)
-  }
-}
-
-/**
  * Finds the server and the client, and makes the URL that the user opens.
  *
  * @throws `DiscoveryError` when the server cannot be used safely; `CredentialError` when the client cannot
@@ -107,7 +59,7 @@ export function checkLoginClient(
  */
 export async function beginPendingLogin(
   name: string,
-  options: LoginClientOptions,
+  options: ReturningLoginOptions,
   context: AcquireContext,
 ): Promise<{ readonly url: URL; readonly record: PendingLoginRecord }> {
   let server: LocatedServer | undefined
@@ -138,7 +90,7 @@ export async function beginPendingLogin(
  */
 export function finishingProvider(
   name: string,
-  options: LoginClientOptions,
+  options: ReturningLoginOptions,
   record: PendingLoginRecord,
   callback: URL,
 ): CredentialProvider {
@@ -165,7 +117,7 @@ export function finishingProvider(
 }
 
 async function locate(
-  options: LoginClientOptions,
+  options: ReturningLoginOptions,
   context: AcquireContext,
   before?: string,
 ): Promise<LocatedServer> {
@@ -176,7 +128,7 @@ async function locate(
 
 /** The server must still be the one where the login began: the code belongs to no other. */
 async function locateAgain(
-  options: LoginClientOptions,
+  options: ReturningLoginOptions,
   context: AcquireContext,
   { issuer, resource }: PendingLoginRecord,
 ): Promise<LocatedServer> {
@@ -241,7 +193,7 @@ function clientOf({
 
 function dpopOf(
   name: string,
-  options: LoginClientOptions,
+  options: ReturningLoginOptions,
   { dpopKey }: PendingLoginRecord,
 ): DpopSession | undefined {
   // The options may have changed since; the code is bound to the key all the same.
@@ -249,7 +201,7 @@ function dpopOf(
   return resolved && startDpop(resolved, dpopKey)
 }
 
-function loginGrant(name: string, options: LoginClientOptions): Grant {
+function loginGrant(name: string, options: ReturningLoginOptions): Grant {
   return {
     name,
     options: bindOptions(options),

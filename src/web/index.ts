@@ -3,12 +3,12 @@
  *
  * @module mcp-credentials/web
  */
-export type { LoginClientOptions } from '../oauth/pending-login.ts'
+export type { ReturningLoginOptions } from '../oauth/pending-login.ts'
 export type { SealingOptions, WebLoginsOptions } from './options.ts'
+export type { FinishedLogin } from './redemption.ts'
 export {
   type BeginLoginOptions,
   type BegunLogin,
-  type FinishedLogin,
   type FinishLoginOptions,
   type WebLogins,
   webLogins,

@@ -6,7 +6,8 @@
 import type { CredentialStore, FetchLike, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { CredentialEventListener } from '../events.ts'
-import { checkLoginClient, type LoginClientOptions } from '../oauth/pending-login.ts'
+import { checkLoginClient, checkLoginRedirect } from '../oauth/login-client.ts'
+import type { ReturningLoginOptions } from '../oauth/pending-login.ts'
 import { checkSealingKeys } from './sealed-state.ts'
 
 /** The keys that seal what is known between the two halves of a login. */
@@ -25,7 +26,7 @@ export type SealingOptions =
     }
 
 /** Options of `webLogins`. */
-export type WebLoginsOptions = LoginClientOptions &
+export type WebLoginsOptions = ReturningLoginOptions &
   SealingOptions & {
     /** Where logins rest. All processes of the application share it. */
     readonly store: CredentialStore
@@ -41,7 +42,16 @@ export type WebLoginsOptions = LoginClientOptions &
 
 /** The name in messages and records. */
 export const name = 'webLogins'
-const own: readonly string[] = ['key', 'keys', 'store', 'lifetime', 'fetch', 'now', 'onEvent']
+const own: readonly string[] = [
+  'redirectUri',
+  'key',
+  'keys',
+  'store',
+  'lifetime',
+  'fetch',
+  'now',
+  'onEvent',
+]
 
 /** The keys, whichever way they were given. */
 export function sealingKeys({ key, keys }: SealingOptions): readonly Secret[] {
@@ -55,6 +65,7 @@ export function sealingKeys({ key, keys }: SealingOptions): readonly Secret[] {
  */
 export function checkWebLogins(options: WebLoginsOptions): void {
   checkLoginClient(name, options, own)
+  checkLoginRedirect(`${name}.redirectUri`, options.redirectUri)
   if ((options.key === undefined) === (options.keys === undefined)) {
     throw new ConfigurationError(
       `${name}.key`,

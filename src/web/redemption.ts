@@ -26,8 +26,16 @@ export interface Redemption {
   readonly signal: AbortSignal | undefined
 }
 
-/** What can be said of the tokens. */
-export interface RedeemedLogin {
+/** A login that was finished, and is in the store. */
+export interface FinishedLogin {
+  /** The URL of the MCP server, without query and fragment. */
+  readonly resource: URL
+  /** The user, as `beginLogin` was told; `default` where there is only a tenant. */
+  readonly account: string
+  /** The tenant, as `beginLogin` was told. */
+  readonly tenant: string | undefined
+  /** The authorization server that logged the user in. */
+  readonly issuer: string
   /** The scopes that were granted, separated by spaces; `undefined`: nobody said. */
   readonly scope: string | undefined
   /** When the access token expires, in milliseconds since the epoch; `undefined`: nobody said. */
@@ -43,7 +51,7 @@ export interface RedeemedLogin {
 export async function redeemLogin(
   options: WebLoginsOptions,
   redemption: Redemption,
-): Promise<RedeemedLogin> {
+): Promise<FinishedLogin> {
   const { owner, signal } = redemption
   const { fetch, now, onEvent } = options
   const once = redeemingProvider(options, redemption)
@@ -67,6 +75,8 @@ export async function redeemLogin(
     await manager.close()
     if (!store.hasWritten()) throw notStored(owner)
     return {
+      ...owner,
+      issuer: redemption.login.issuer,
       scope: scope === '' ? undefined : scope,
       accessTokenExpiresAt: Number.isFinite(expiresAt) ? expiresAt : undefined,
     }

@@ -12,7 +12,7 @@ import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'
 import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkOptions } from '../options.ts'
 import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
-import { type RedeemedLogin, redeemLogin } from './redemption.ts'
+import { type FinishedLogin, redeemLogin } from './redemption.ts'
 import { stateSealer } from './sealed-state.ts'
 
 /** Whose login it is, at which MCP server. */
@@ -60,18 +60,6 @@ export interface FinishLoginOptions {
   readonly session: string
   /** Ends the wait. What was sent by then is still stored. */
   readonly signal?: AbortSignal
-}
-
-/** A login that was finished, and is in the store. */
-export interface FinishedLogin extends RedeemedLogin {
-  /** The URL of the MCP server, without query and fragment. */
-  readonly resource: URL
-  /** The user, as in {@link BeginLoginOptions}. */
-  readonly account: string
-  /** The tenant, as in {@link BeginLoginOptions}. */
-  readonly tenant: string | undefined
-  /** The authorization server that logged the user in. */
-  readonly issuer: string
 }
 
 /** Begins and finishes logins. Its functions need no `this`. */
@@ -185,14 +173,13 @@ export function webLogins(options: WebLoginsOptions): WebLogins {
       if (session !== (await hash(finish.session))) throw otherSession()
       const callback = callbackOf(callbackUrl, login)
       const resource = new URL(sealed.resource)
-      const redeemed = await redeemLogin(options, {
+      return redeemLogin(options, {
         owner: { resource, account, tenant },
         login,
         callback,
         expiresAt,
         signal: finish.signal,
       })
-      return { resource, account, tenant, issuer: login.issuer, ...redeemed }
     },
   }
 }

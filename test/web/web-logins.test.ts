@@ -64,7 +64,12 @@ describe('webLogins', () => {
     expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
     expect(world.mcpServer.requests.at(-1)?.headers.authorization).toBe('Bearer access-1')
     expect(world.tokenRequests()).toMatchObject([
-      { grant_type: 'authorization_code', code: 'code-1', redirect_uri: redirectUri },
+      {
+        grant_type: 'authorization_code',
+        code: 'code-1',
+        redirect_uri: redirectUri,
+        resource: world.url,
+      },
     ])
   })
 
@@ -150,13 +155,12 @@ describe('webLogins', () => {
   it('asks for further scopes after a 403', async () => {
     const { world, logins } = await application({}, { scope: 'notes:read' })
 
-    const { url } = await logins.beginLogin({
-      resource: world.url,
-      scope: 'notes:write',
-      ...alice,
-    })
+    const begin = { resource: world.url, scope: 'notes:write', ...alice }
+    const { url, state } = await logins.beginLogin(begin)
+    const finished = await logins.finishLogin(await visit(url), state, of(alice))
 
     expect(url.searchParams.get('scope')).toBe('notes:read notes:write')
+    expect(finished.scope).toBe('notes:read notes:write')
   })
 
   it('registers the client once, and finishes with the secret of the registration', async () => {
