@@ -31,7 +31,10 @@ export interface BeginLoginOptions {
   readonly account?: string
   /** The tenant, as the key of `perTenant` names it. */
   readonly tenant?: string
-  /** Scopes to ask for besides those of the option `scope`, separated by spaces, after a 403. */
+  /**
+   * Scopes to ask for, separated by spaces, together with those of the option `scope`: after a
+   * `LoginRequiredError` with the reason `step_up`, its `scope`. Default: as for every login.
+   */
   readonly scope?: string
   /** Ends the requests to the servers. */
   readonly signal?: AbortSignal
@@ -109,7 +112,7 @@ interface SealedLogin {
  * what another one began.
  *
  * What {@link WebLogins.finishLogin} stores, `savedLogin()` uses and renews, with the same `store` and the same
- * `account` or tenant. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
+ * `account` or tenant. Beside the login, a small record says for a while which ones were finished. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
  *
  * @example
  * ```ts

@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { authorizedFetch, type CredentialError, type CredentialStore } from '../../src/index.ts'
+import {
+  authorizedFetch,
+  type CredentialError,
+  type CredentialStore,
+  type LoginRequiredError,
+} from '../../src/index.ts'
 import { savedLogin } from '../../src/oauth/index.ts'
 import { perTenant } from '../../src/providers/per-tenant.ts'
 import { memoryStore } from '../../src/testing/index.ts'
@@ -152,15 +157,47 @@ describe('webLogins', () => {
     ])
   })
 
-  it('asks for further scopes after a 403', async () => {
+  it('asks for the scopes that the error after a 403 names, and the next call has them', async () => {
+    const { world, store, logins } = await application({
+      challenge: () => 'scope="notes:read"',
+      mcp: (token) =>
+        token === 'access-1'
+          ? {
+              status: 403,
+              headers: {
+                'www-authenticate': 'Bearer error="insufficient_scope", scope="notes:write"',
+              },
+            }
+          : undefined,
+    })
+    const connect = async (scope?: string) => {
+      const further = scope === undefined ? {} : { scope }
+      const { url, state } = await logins.beginLogin({ resource: world.url, ...alice, ...further })
+      const { scope: granted } = await logins.finishLogin(await visit(url), state, of(alice))
+      return [url.searchParams.get('scope'), granted]
+    }
+    const send = authorizedFetch(savedLogin(), { resource: world.url, store, account: 'alice' })
+    const call = () => send(world.url, { method: 'POST', body: '{}' })
+
+    expect(await connect()).toEqual(['notes:read', 'notes:read'])
+    const error = (await errorOf(call())) as LoginRequiredError
+    expect(error).toMatchObject({ reason: 'step_up', scope: 'notes:read notes:write' })
+
+    const both = 'notes:read notes:write'
+    expect(await connect(error.scope)).toEqual([both, both])
+    expect((await call()).status).toBe(200)
+  })
+
+  it('adds the scopes of one login to those of every login', async () => {
     const { world, logins } = await application({}, { scope: 'notes:read' })
 
-    const begin = { resource: world.url, scope: 'notes:write', ...alice }
-    const { url, state } = await logins.beginLogin(begin)
-    const finished = await logins.finishLogin(await visit(url), state, of(alice))
+    const { url } = await logins.beginLogin({
+      resource: world.url,
+      scope: 'notes:write',
+      ...alice,
+    })
 
     expect(url.searchParams.get('scope')).toBe('notes:read notes:write')
-    expect(finished.scope).toBe('notes:read notes:write')
   })
 
   it('registers the client once, and finishes with the secret of the registration', async () => {
@@ -520,6 +557,44 @@ describe('a login that fails', () => {
 
     expect(error).toMatchObject({ code: 'store' })
     expect(error.message).toContain('beginLogin()')
+  })
+
+  it('rejects with the reason of the signal, and stores what was sent by then', async () => {
+    const controller = new AbortController()
+    const { world, store, logins } = await application({
+      token: (_params, count) => {
+        controller.abort(new Error('the user has left'))
+        return { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) }
+      },
+    })
+    const { signal } = controller
+    const { url, state } = await logins.beginLogin({ resource: world.url, ...alice })
+    const callback = await visit(url)
+
+    const finishing = logins.finishLogin(callback, state, { ...of(alice), signal })
+
+    await expect(finishing).rejects.toThrow('the user has left')
+    await expect(logins.beginLogin({ resource: world.url, ...alice, signal })).rejects.toThrow(
+      'the user has left',
+    )
+    const send = authorizedFetch(savedLogin(), { resource: world.url, store, account: 'alice' })
+    expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
+  })
+
+  it.each([
+    ['unsupported_server', { metadata: () => ({ registration_endpoint: undefined }) }],
+    ['unsupported_server', { metadata: () => ({ code_challenge_methods_supported: [] }) }],
+    [
+      'invalid_redirect_uri',
+      { register: () => ({ status: 400, body: { error: 'invalid_redirect_uri' } }) },
+    ],
+  ])('never begins where the server cannot do it: %s', async (code, script) => {
+    const { world, store, logins } = await application(script)
+
+    const error = await errorOf(logins.beginLogin({ resource: world.url, ...alice }))
+
+    expect(error).toMatchObject({ code, provider: 'webLogins' })
+    expect(await store.list()).toEqual([])
   })
 
   it('shows no secret in an error', async () => {
