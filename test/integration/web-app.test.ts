@@ -64,7 +64,8 @@ async function takeCallback(page: Page, app: RunningApp): Promise<string> {
   return url
 }
 
-describe('a web application in a browser', () => {
+// Two browsers and an application that is started several times take long on a busy machine.
+describe('a web application in a browser', { timeout: 120_000 }, () => {
   it('lets each of two users use a login of their own, although it is restarted between the halves', async () => {
     const { app, mcp, signIn } = await setting()
     const ann = await signIn('ann')
