@@ -11,6 +11,7 @@ const allowed = {
   oauth: [],
   stores: [],
   testing: ['stores'],
+  web: ['manager', 'oauth'],
 }
 const folders = Object.keys(allowed)
 
@@ -46,7 +47,7 @@ module.exports = {
       from: {
         path: '^src/',
         pathNot:
-          '^src/oauth/(bound|connection|issuer-connection|registration|registration-request|token)\\.ts$',
+          '^src/oauth/(bound|connection|issuer-connection|pending-login|registration|registration-request|token)\\.ts$',
       },
       to: { path: '^src/oauth/bound-values\\.ts$' },
     },
@@ -57,7 +58,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/index\\.ts$' },
       to: {
-        path: ['node_modules', '^src/(mcp|aws|node|oauth|testing|stores)'],
+        path: ['node_modules', '^src/(mcp|aws|node|oauth|testing|stores|web)'],
         pathNot: 'node_modules/jose/',
         reachable: true,
       },

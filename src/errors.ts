@@ -6,6 +6,9 @@
 
 const brand: unique symbol = Symbol.for('mcp-credentials.error')
 
+// RFC 6749, section 3.3. A server may have written anything else.
+const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
+
 // The official SDK's version negotiation rewraps errors of `fetch`, unless they carry this symbol.
 const seamEscape = Symbol.for('mcp.authSeamEscape')
 
@@ -23,7 +26,11 @@ export type CredentialErrorCode =
   | 'invalid_response'
   | 'lock_timeout'
   | 'logged_out'
+  | 'login_expired'
+  | 'login_mismatch'
   | 'login_required'
+  | 'login_state_invalid'
+  | 'login_used'
   | 'network'
   | 'no_tenant'
   | 'outcome_unknown'
@@ -166,13 +173,17 @@ export class LoginRequiredError extends CredentialError {
     | 'rotation_lost'
     | 'step_up'
 
+  /** The scopes to ask for at the login, separated by spaces, where a server has named them. */
+  readonly scope: string | undefined
+
   constructor(
     reason: LoginRequiredError['reason'],
     message: string,
-    options: CredentialErrorOptions = {},
+    options: CredentialErrorOptions & { readonly scope?: string | undefined } = {},
   ) {
     super('login_required', message, options)
     this.reason = reason
+    this.scope = scopePattern.test(options.scope ?? '') ? options.scope : undefined
   }
 }
 

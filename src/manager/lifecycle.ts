@@ -87,6 +87,22 @@ export class Lifecycle {
     return this.#outcomes.start(request).flight.wait(signal)
   }
 
+  /**
+   * Reads the store for a login with further scopes, which another process may have made since this one was
+   * refused them; at most once a second, and nothing must be running.
+   */
+  async storedStepUp(signal: AbortSignal | undefined): Promise<Credential | undefined> {
+    if (!this.#parts.source.stores || !this.#isStoreReadDue()) return undefined
+    try {
+      // Not for further scopes: that would count as a step-up.
+      return await this.readStore('expiring').flight.wait(signal)
+    } catch {
+      signal?.throwIfAborted()
+      this.closing.throwIfAborted()
+      return undefined
+    }
+  }
+
   /** Reads the store, unless something runs already. */
   readStore(reason: AcquireReason): Acquisition {
     const request = { background: true, scope: undefined, challenges: [] } as const
@@ -295,8 +311,13 @@ export class Lifecycle {
 
   /** Another process may have logged in meanwhile. */
   #mayReadStore(): boolean {
-    const { source, failures, clock, lane } = this.#parts
+    const { source, failures, lane } = this.#parts
     if (!source.stores || !failures.needsLogin || lane.running !== undefined) return false
+    return this.#isStoreReadDue()
+  }
+
+  #isStoreReadDue(): boolean {
+    const { clock } = this.#parts
     if (clock() < this.#lastStoreRead + storeReadPauseMs) return false
     this.#lastStoreRead = clock()
     return true

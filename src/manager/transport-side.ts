@@ -161,7 +161,10 @@ export class TransportSide implements TransportPort {
         const again = () => this.stepUp(credential, scope, options)
         if (scopeCovers(running.request.scope, scope)) return running.flight.wait(signal, again)
       } else if (running === undefined) {
-        if (wanted === undefined) return undefined
+        if (wanted === undefined) {
+          const stored = await this.#lifecycle.storedStepUp(signal)
+          return scopeCovers(stored?.scope, scope) ? stored : undefined
+        }
         scopes.begin()
         return this.#lifecycle.stepUp(wanted, challenges, signal)
       }

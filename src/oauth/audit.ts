@@ -21,6 +21,7 @@ const grantTypes: Readonly<Record<string, string>> = {
   clientCredentials: 'client_credentials',
   refreshToken: 'refresh_token',
   savedLogin: 'refresh_token',
+  webLogins: 'authorization_code',
   tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
   jwtBearer,
   enterpriseManaged: jwtBearer,
@@ -32,6 +33,8 @@ export interface Audit {
   readonly context: AcquireContext
   /** A user is asked to log in. */
   loginStarted(session: GrantSession): void
+  /** A user comes back from a login that was started before. */
+  loginResumed(session: GrantSession): void
   /** The acquisition has ended; with the error, if it failed. */
   ended(tokens: TokenSet | undefined, error?: unknown): void
 }
@@ -47,6 +50,9 @@ export function auditOf(given: AcquireContext, name: string, clientId: string | 
     loginStarted({ server, scope }) {
       issuer = server.issuer
       emit({ type: 'login_started', issuer, requested: validScopes(scope) })
+    },
+    loginResumed({ server }) {
+      issuer = server.issuer
     },
     ended(tokens, error) {
       if (issuer === undefined) return

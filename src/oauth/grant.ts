@@ -184,7 +184,7 @@ export async function recoverRefreshToken(
 
 /** The error of an acquisition that requires user interaction where there is no user. */
 export function loginRequired(
-  { name, context }: GrantSession,
+  { name, context, scope }: GrantSession,
   previous: TokenSet | undefined,
 ): LoginRequiredError {
   const where = {
@@ -194,7 +194,7 @@ export function loginRequired(
   }
   if (context.reason === 'insufficient_scope') {
     const message = `${name}: the server asks for further scopes, which takes a login.`
-    return new LoginRequiredError('step_up', message, where)
+    return new LoginRequiredError('step_up', message, { ...where, scope })
   }
   const reason = previous === undefined ? 'no_credential' : 'grant_rejected'
   return new LoginRequiredError(reason, `${name}: the renewal requires user interaction.`, where)

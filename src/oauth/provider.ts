@@ -38,6 +38,7 @@ const loginProviders: ReadonlySet<string> = new Set([
   'deviceCode',
   'refreshToken',
   'savedLogin',
+  'webLogins',
 ])
 
 /** Makes a provider of a grant. The secret of its options is bound to their issuer here. */

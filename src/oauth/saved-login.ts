@@ -9,8 +9,8 @@ import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
 /**
- * Uses the login of a person that `authorizationCode()`, `deviceCode()` or `refreshToken()` left in the
- * store, and renews it; it never logs in itself. For processes that nobody watches.
+ * Uses the login of a person that `authorizationCode()`, `deviceCode()`, `refreshToken()` or `webLogins()` left
+ * in the store, and renews it; it never logs in itself. For processes that nobody watches.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
           provider: name,
           resource: context.resource,
           remedy:
-            'Log in once with authorizationCode() or deviceCode(), with the same option `store` and the same `account` as here.',
+            'Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option `store` and the same `account` as here.',
         },
       )
     },

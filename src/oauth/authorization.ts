@@ -1,0 +1,172 @@
+/**
+ * The two halves of a login with a browser: the request that the user takes to the authorization server,
+ * and the code that they bring back. One process can run both, or one each.
+ *
+ * @module
+ */
+import { LoginRequiredError } from '../errors.ts'
+import { bind } from './bound.ts'
+import { checkCallback } from './browser-login.ts'
+import type { LoginClient } from './client-identity.ts'
+import { unsupported } from './connection.ts'
+import { isClientRefused } from './error-mapping.ts'
+import type { GrantResult, GrantSession } from './grant.ts'
+import type { Connection, PendingLogin } from './issuer-connection.ts'
+import type { LoginClientOptions } from './login-client.ts'
+import { checkOwnEndpoint } from './own-endpoints.ts'
+import { checkPolicy, type OAuthPolicy, originsOf, scopesOf } from './policy.ts'
+import { confirmRegistration, dropRegistration, forgetRegistration } from './registration.ts'
+
+/**
+ * Checks that the server offers logins with a browser, before anything is sent or opened.
+ *
+ * @param requireIss - The response must name its issuer although none was promised.
+ * @throws `CredentialError` with the code `unsupported_server` when it does not; `DiscoveryError` when
+ * nothing shows that its authorization endpoint belongs to it.
+ */
+export function checkLoginSupport(
+  { name: provider, server, context }: GrantSession,
+  requireIss: boolean,
+): void {
+  const { metadata } = server
+  const { authorization_endpoint } = metadata
+  if (authorization_endpoint === undefined) {
+    const remedy = 'Use clientCredentials(), or the grant that its operator names.'
+    throw unsupported(provider, server, context, 'offers no login with a browser', remedy)
+  }
+  const namesItself = requireIss || metadata.authorization_response_iss_parameter_supported === true
+  if (!namesItself) checkOwnEndpoint(server, 'authorization_endpoint', context.resource)
+  if (server.hasPkce) return
+  const remedy =
+    'MCP forbids to go on without PKCE. If you know that the server supports it, pass `metadata` that says so.'
+  throw unsupported(provider, server, context, 'does not say that it supports PKCE (S256)', remedy)
+}
+
+/** A login that begins. */
+export interface BeginningLogin {
+  readonly identity: LoginClient
+  readonly login: PendingLogin
+  readonly options: Pick<LoginClientOptions, 'authorizationParameters' | 'allow'>
+}
+
+/**
+ * Makes the URL that the user opens; the request itself is pushed where the server wants that (RFC 9126), and
+ * then it may refuse the client there already.
+ *
+ * @throws `CredentialError` with the code `refused_by_policy` when the application does not allow it.
+ */
+export async function authorizationUrl(
+  session: GrantSession,
+  connection: Connection,
+  { identity, login, options: { authorizationParameters, allow } }: BeginningLogin,
+): Promise<URL> {
+  const { server, parameters, context, authentication } = session
+  const pushed = server.metadata.require_pushed_authorization_requests === true
+  await allowLogin(session, allow, identity.client.clientId)
+  context.signal.throwIfAborted()
+  const request = {
+    ...parameters,
+    ...server.authorizationParameters,
+    ...authorizationParameters,
+    ...authentication,
+  }
+  try {
+    return await connection.authorizationUrl(login, pushed, request)
+  } catch (error) {
+    if (!isClientRefused(error) || !identity.client.isDynamic) throw error
+    throw unknownClient(session, 'invalid_client', await dropStored(session, identity))
+  }
+}
+
+/** A login that comes back. */
+export interface ReturningLogin {
+  /** The URL that the browser returned to. */
+  readonly callback: URL
+  readonly identity: LoginClient
+  readonly login: PendingLogin
+  /** The response must name its issuer although none was promised. */
+  readonly requireIss: boolean
+}
+
+/**
+ * Redeems the code of a callback, after a check that it belongs to this login.
+ *
+ * @throws `CredentialError` with the code `invalid_response` when it belongs to another login or comes from
+ * another server.
+ */
+export async function finishAuthorization(
+  session: GrantSession,
+  connection: Connection,
+  { callback, identity, login, requireIss }: ReturningLogin,
+): Promise<GrantResult> {
+  checkCallback(session, callback, login, requireIss)
+  await checkClientIsKnown(session, identity, callback)
+  const { context, parameters } = session
+  const { scope: _asAuthorized, ...rest } = parameters
+  const { issuer, client: registered } = connection
+  try {
+    // A code cannot be used twice, so from here on a repetition needs a new login.
+    if (!callback.searchParams.has('error')) await context.commit()
+    const returned = bind('authorization code', callback, issuer)
+    const response = await connection.redeemCode(returned, login, rest)
+    await confirmRegistration(context, issuer, registered.clientId).catch(() => {})
+    return { response, connection }
+  } catch (error) {
+    if (isClientRefused(error)) await forgetRegistration(context, issuer, registered.clientId)
+    throw error
+  }
+}
+
+/** Drops the registration that a login has failed with; returns what to do then, `undefined` when it stays. */
+export async function dropStored(
+  { context, server }: GrantSession,
+  { client: { clientId }, isStored }: LoginClient,
+): Promise<string | undefined> {
+  if (!isStored) return undefined
+  const isDropped = await dropRegistration(context, server.issuer, clientId)
+  if (!isDropped) return undefined
+  return 'Log in again: in case the server has forgotten the client, it is registered anew then.'
+}
+
+/** Refuses an answer that says that the client is not registered. */
+async function checkClientIsKnown(
+  session: GrantSession,
+  identity: LoginClient,
+  { searchParams }: URL,
+): Promise<void> {
+  const code = searchParams.get('error')
+  const isUnknown = code === 'invalid_client' || code === 'unauthorized_client'
+  if (!identity.client.isDynamic || !isUnknown) return
+  throw unknownClient(session, code, await dropStored(session, identity))
+}
+
+function unknownClient(
+  { name: provider, context, server }: GrantSession,
+  code: string,
+  remedy = 'Register a client by hand, and pass its `clientId` with `issuer`.',
+): LoginRequiredError {
+  const { host } = new URL(server.issuer)
+  return new LoginRequiredError(
+    'grant_rejected',
+    `${provider}: ${host} does not accept the client that registered itself there (${code}).`,
+    { resource: context.resource, provider, remedy },
+  )
+}
+
+function allowLogin(
+  { context, server, scope }: GrantSession,
+  allow: OAuthPolicy | undefined,
+  clientId: string,
+): Promise<void> {
+  const { authorization_endpoint, pushed_authorization_request_endpoint } = server.metadata
+  const isPushed = server.metadata.require_pushed_authorization_requests === true
+  const pushed = isPushed ? pushed_authorization_request_endpoint : undefined
+  return checkPolicy(allow, context, {
+    type: 'authorization',
+    grantType: 'authorization_code',
+    issuer: server.issuer,
+    origins: originsOf(authorization_endpoint, pushed),
+    clientId,
+    scopes: scopesOf(scope),
+  })
+}

@@ -1,0 +1,98 @@
+/**
+ * The options of the clients that log users in with a browser, and their checks.
+ *
+ * @module
+ */
+import type { Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { checkRegistration } from './client-identity.ts'
+import { checkClientMetadataUrl, checkRedirectUri } from './client-metadata.ts'
+import { checkOAuthOptions, type OAuthOptions } from './options.ts'
+import { checkAuthorizationParameters } from './own-endpoints.ts'
+
+/** What logins with a browser take besides what every grant takes. */
+export interface LoginClientOptions extends OAuthOptions {
+  /**
+   * The URL of the client's metadata document, which is its client identifier at servers that support
+   * it (Client ID Metadata Documents). Publish what `clientMetadataDocument()` returns there.
+   */
+  readonly clientMetadataUrl?: string
+  /**
+   * What the server demands of clients that register themselves, where it does not allow that to everybody: an
+   * initial access token, a software statement, or both (RFC 7591). They need `issuer`, and are sent to no other.
+   */
+  readonly registration?: {
+    /** The token that allows to register. Read for each registration. */
+    readonly initialAccessToken?: Secret
+    /** A JWT in which somebody whom the server trusts describes the software. Read for each registration. */
+    readonly softwareStatement?: Secret
+  }
+  /** The name that the user sees when they are asked for consent. Default `MCP client`. */
+  readonly clientName?: string
+  /** Further parameters of the authorization request, such as `prompt` or `login_hint`. */
+  readonly authorizationParameters?: Readonly<Record<string, string>>
+  /**
+   * Refuse a login whose response does not name its issuer (RFC 9207). Default `false`: only servers that
+   * promise to do so have to.
+   */
+  readonly requireIss?: boolean
+}
+
+const known: readonly string[] = [
+  'clientMetadataUrl',
+  'registration',
+  'clientName',
+  'authorizationParameters',
+  'requireIss',
+]
+
+/**
+ * Checks the options of a client that logs users in.
+ *
+ * @param further - The names of the options that the caller checks itself.
+ * @throws `ConfigurationError` that names the option.
+ */
+export function checkLoginClient(
+  provider: string,
+  options: LoginClientOptions,
+  further: readonly string[],
+): void {
+  checkOAuthOptions(provider, options, [...known, ...further])
+  checkAuthorizationParameters(provider, options.authorizationParameters)
+  checkRegistration(provider, options)
+  checkAssertion(provider, options)
+  const { clientMetadataUrl } = options
+  if (clientMetadataUrl !== undefined) {
+    checkClientMetadataUrl(`${provider}.clientMetadataUrl`, clientMetadataUrl)
+  }
+}
+
+/**
+ * Checks where the browser returns to.
+ *
+ * @throws `ConfigurationError` when it is neither https nor on this machine, or has a query.
+ */
+export function checkLoginRedirect(option: string, redirectUri: string): void {
+  checkRedirectUri(option, redirectUri)
+  if (new URL(redirectUri).search === '') return
+  throw new ConfigurationError(
+    option,
+    `${option} must not have a query; register a path of its own instead.`,
+  )
+}
+
+/** Checks that an assertion has a client, and that a client whose document everybody reads has no secret. */
+function checkAssertion(
+  provider: string,
+  { clientId, clientMetadataUrl, clientAuth }: LoginClientOptions,
+): void {
+  if (typeof clientAuth !== 'object' || clientId !== undefined) return
+  const isSecret = clientAuth.method === 'client_secret_jwt'
+  if (clientMetadataUrl !== undefined && !isSecret) return
+  throw new ConfigurationError(
+    `${provider}.clientAuth`,
+    isSecret
+      ? `${provider}.clientAuth: clientSecretJwt() needs \`clientId\`; a client with a metadata document uses privateKeyJwt().`
+      : `${provider}.clientAuth needs \`clientId\` or \`clientMetadataUrl\`; a client that registers itself is given its own way to authenticate.`,
+  )
+}

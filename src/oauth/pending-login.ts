@@ -1,0 +1,245 @@
+/**
+ * A login whose two halves may run in different processes.
+ *
+ * @module
+ */
+import { randomPKCECodeVerifier, randomState } from 'openid-client'
+import type { AcquireContext, CredentialProvider } from '../credential.ts'
+import { DiscoveryError, resourceLabel } from '../errors.ts'
+import { auditOf, reportScopes } from './audit.ts'
+import { authorizationUrl, checkLoginSupport, finishAuthorization } from './authorization.ts'
+import { bind, openAt } from './bound-values.ts'
+import type { AuthenticationMethod } from './client-auth.ts'
+import { identifyClient, type LoginClient } from './client-identity.ts'
+import { type DpopSession, DpopSessions } from './dpop.ts'
+import { checkDpopDemand, demandedAlgorithms } from './dpop-demand.ts'
+import { toOAuthError } from './error-mapping.ts'
+import { credentialOf, type Grant, type GrantSession, openSession } from './grant.ts'
+import type { PendingLogin } from './issuer-connection.ts'
+import type { LoginClientOptions } from './login-client.ts'
+import { bindOptions } from './options.ts'
+import { checkOwnEndpoints } from './own-endpoints.ts'
+import { oauthProvider } from './provider.ts'
+import { type LocatedServer, locateServer } from './server.ts'
+import { OAuthCredential } from './token.ts'
+
+/** A client whose users come back to a URL of the application. */
+export interface ReturningLoginOptions extends LoginClientOptions {
+  /**
+   * Where the browser returns to: a page of this application, https, or http on this machine. It has no
+   * query of its own.
+   */
+  readonly redirectUri: string
+}
+
+/** What is known between the two halves, as JSON. It holds secrets, and nobody but this application may read it. */
+export interface PendingLoginRecord {
+  /** The authorization server where the login began: all the rest belongs to it. */
+  readonly issuer: string
+  readonly state: string
+  readonly codeVerifier: string
+  readonly redirectUri: string
+  /** The client, with the secret of one that registered itself. */
+  readonly clientId: string
+  readonly clientSecret?: string
+  readonly clientMethod?: AuthenticationMethod
+  /** It registered itself. */
+  readonly isDynamic: boolean
+  /** It did so for an earlier login, so the server may have forgotten it. */
+  readonly isStored: boolean
+  /** The server promised that its response names it, or the application insists. */
+  readonly requireIss: boolean
+  /** The value of the `resource` parameter. */
+  readonly resource?: string
+  /** The scope that was asked for. */
+  readonly scope?: string
+  /** The key that a pushed authorization request has bound the code to (RFC 9449, section 10). */
+  readonly dpopKey?: JsonWebKey
+}
+
+/**
+ * Finds the server and the client, and makes the URL that the user opens.
+ *
+ * @throws `DiscoveryError` when the server cannot be used safely; `CredentialError` when the client cannot
+ * be registered or the request cannot be pushed.
+ */
+export async function beginPendingLogin(
+  name: string,
+  options: ReturningLoginOptions,
+  given: AcquireContext,
+): Promise<{ readonly url: URL; readonly record: PendingLoginRecord }> {
+  const audit = auditOf(given, name, options.clientId)
+  const { context } = audit
+  let server: LocatedServer | undefined
+  try {
+    server = await locate(options, context)
+    // A key for each login: users must not be recognised by a key that they share.
+    const sessions = new DpopSessions(name, options.dpop)
+    const dpop = sessions.of(context.resource, undefined, demandedAlgorithms(context, server))
+    const session = openSession(loginGrant(name, options), context, server, dpop, undefined)
+    checkDpopDemand(session)
+    const { requireIss = false, redirectUri } = options
+    checkLoginSupport(session, requireIss)
+    const identity = await identifyClient(session, options, redirectUri)
+    const connection = await session.connect(identity.client)
+    const record = await recordOf(session, identity, { requireIss, redirectUri })
+    const login = pendingLogin(record)
+    const url = await authorizationUrl(session, connection, { identity, login, options })
+    audit.loginStarted(session)
+    return { url, record }
+  } catch (thrown) {
+    throw loginError(name, context, server, thrown)
+  }
+}
+
+/**
+ * Makes a provider whose one acquisition redeems the code of a callback. It restores and revokes as the
+ * other providers for users do.
+ *
+ * @param callback - The redirect URI with the query that the browser brought.
+ */
+export function finishingProvider(
+  name: string,
+  options: ReturningLoginOptions,
+  record: PendingLoginRecord,
+  callback: URL,
+): CredentialProvider {
+  const { requireIss } = record
+  return {
+    ...oauthProvider({ ...loginGrant(name, options), options }),
+    discovers: false,
+    async acquire(given) {
+      const audit = auditOf(given, name, record.clientId)
+      const { context } = audit
+      let server: LocatedServer | undefined
+      try {
+        server = await locateAgain(options, context, record)
+        const dpop = dpopOf(name, options, context, record)
+        const session = openSession(loginGrant(name, options), context, server, dpop, undefined)
+        audit.loginResumed(session)
+        const identity = identityOf(record)
+        const connection = await session.connect(identity.client)
+        const login = pendingLogin(record)
+        const back = { callback, identity, login, requireIss }
+        const result = await finishAuthorization(session, connection, back)
+        const credential = await credentialOf(session, result, record.scope)
+        reportScopes({ ...session, scope: record.scope }, credential)
+        audit.ended(OAuthCredential.tokensOf(credential))
+        return credential
+      } catch (thrown) {
+        const error = loginError(name, context, server, thrown)
+        audit.ended(undefined, error)
+        throw error
+      }
+    },
+  }
+}
+
+async function locate(
+  options: ReturningLoginOptions,
+  context: AcquireContext,
+  before?: string,
+): Promise<LocatedServer> {
+  const server = await locateServer(options, context, undefined, before)
+  checkOwnEndpoints(server, context.resource)
+  return server
+}
+
+/** The server must still be the one where the login began: the code belongs to no other. */
+async function locateAgain(
+  options: ReturningLoginOptions,
+  context: AcquireContext,
+  { issuer, resource }: PendingLoginRecord,
+): Promise<LocatedServer> {
+  const server = await locate(options, context, issuer)
+  if (server.issuer === issuer) return { ...server, resource }
+  throw new DiscoveryError(
+    `${resourceLabel(context.resource)} names another authorization server than when this login began, so its code was not sent.`,
+    { resource: context.resource, remedy: 'Begin the login again.' },
+  )
+}
+
+/** Takes the values out that the second half needs; {@link pendingLogin} binds them to the same server again. */
+async function recordOf(
+  { server, scope, dpop }: GrantSession,
+  { client: { clientId, clientSecret, method, isDynamic }, isStored }: LoginClient,
+  { redirectUri, requireIss }: { readonly redirectUri: string; readonly requireIss: boolean },
+): Promise<PendingLoginRecord> {
+  const { issuer, resource, metadata } = server
+  const secret = openAt(clientSecret, issuer)
+  return {
+    issuer,
+    state: randomState(),
+    codeVerifier: randomPKCECodeVerifier(),
+    redirectUri,
+    clientId,
+    ...(secret === undefined ? {} : { clientSecret: secret }),
+    ...(method === undefined ? {} : { clientMethod: method }),
+    isDynamic,
+    isStored,
+    // Kept, because a server that no longer promises it could receive the code of another.
+    requireIss: requireIss || metadata.authorization_response_iss_parameter_supported === true,
+    ...(resource === undefined ? {} : { resource }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(dpop === undefined ? {} : { dpopKey: (await dpop.key()).stored }),
+  }
+}
+
+function pendingLogin({
+  issuer,
+  state,
+  codeVerifier,
+  redirectUri,
+}: PendingLoginRecord): PendingLogin {
+  return {
+    state: bind('state', state, issuer),
+    verifier: bind('code verifier', codeVerifier, issuer),
+    redirectUri,
+  }
+}
+
+function identityOf({
+  issuer,
+  clientId,
+  clientSecret,
+  clientMethod,
+  isDynamic,
+  isStored,
+}: PendingLoginRecord): LoginClient {
+  const secret = clientSecret && bind('client secret', clientSecret, issuer)
+  const client = { clientId, clientSecret: secret || undefined, method: clientMethod, isDynamic }
+  return { client, isStored }
+}
+
+function dpopOf(
+  name: string,
+  options: ReturningLoginOptions,
+  { resource }: AcquireContext,
+  { dpopKey }: PendingLoginRecord,
+): DpopSession | undefined {
+  const sessions = new DpopSessions(name, options.dpop)
+  // The options may have changed since; the code is bound to the key all the same.
+  return dpopKey === undefined
+    ? sessions.of(resource, undefined, undefined)
+    : sessions.restore({ tokenType: 'dpop', dpopKey })
+}
+
+function loginGrant(name: string, options: ReturningLoginOptions): Grant {
+  return {
+    name,
+    options: bindOptions(options),
+    interactive: true,
+    offline: true,
+    run: () => Promise.reject(new Error('A login is finished by its callback alone.')),
+  }
+}
+
+function loginError(
+  provider: string,
+  { resource }: AcquireContext,
+  server: LocatedServer | undefined,
+  thrown: unknown,
+): unknown {
+  const where = { provider, resource, issuer: server?.issuer, interactive: true }
+  return toOAuthError(thrown, where)
+}

@@ -1,0 +1,289 @@
+/**
+ * Logins that begin with one request of a web application and end with another.
+ *
+ * @module
+ */
+import type { AcquireContext } from '../credential.ts'
+import { toBase64Url } from '../encoding.ts'
+import { ConfigurationError, CredentialError, resourceLabel } from '../errors.ts'
+import { toCredentialError } from '../manager/failure.ts'
+import { guardStore } from '../manager/guarded-store.ts'
+import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'
+import { Reporter } from '../manager/reporter.ts'
+import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-login.ts'
+import { checkOptions } from '../options.ts'
+import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
+import { type FinishedLogin, redeemLogin } from './redemption.ts'
+import { stateSealer } from './sealed-state.ts'
+
+/** Whose login it is, at which MCP server. */
+export interface BeginLoginOptions {
+  /** The URL of the MCP server. */
+  readonly resource: string | URL
+  /**
+   * Identifies the user's session with this application, such as the value of its cookie. Only the same
+   * session can finish the login. It is kept as a hash.
+   */
+  readonly session: string
+  /**
+   * The user, as the option `account` of `authorizedFetch` names them. `account` or `tenant` is required: without
+   * them all users would share one login.
+   */
+  readonly account?: string
+  /** The tenant, as the key of `perTenant` names it. */
+  readonly tenant?: string
+  /**
+   * Scopes to ask for, separated by spaces, together with those of the option `scope`: after a
+   * `LoginRequiredError` with the reason `step_up`, its `scope`. Default: as for every login.
+   */
+  readonly scope?: string
+  /** Ends the requests to the servers. */
+  readonly signal?: AbortSignal
+}
+
+/** A login that has begun. */
+export interface BegunLogin {
+  /** Where to send the user's browser. */
+  readonly url: URL
+  /**
+   * What {@link WebLogins.finishLogin} needs, encrypted: keep it in a cookie (`HttpOnly`, `Secure`,
+   * `SameSite=Lax`), in the session, in a database or in Redis.
+   */
+  readonly state: string
+  /**
+   * Names this login among others of the same user: the browser comes back with it as the parameter `state`.
+   */
+  readonly id: string
+  /** When the login can no longer be finished, in milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** Who finishes a login. */
+export interface FinishLoginOptions {
+  /** The user's session with this application, as in {@link BeginLoginOptions}. */
+  readonly session: string
+  /** Ends the wait. What was sent by then is still stored. */
+  readonly signal?: AbortSignal
+}
+
+/** Begins and finishes logins. Its functions need no `this`. */
+export interface WebLogins {
+  /**
+   * Finds the authorization server of an MCP server, and makes the URL to which the user's browser is sent.
+   *
+   * @throws `ConfigurationError` when an option is wrong; `DiscoveryError` when the server names no
+   * authorization server that can be used safely; `CredentialError` with the code `unsupported_server` when
+   * it offers no such logins, or another one when it cannot be reached or does not register the client.
+   */
+  beginLogin(options: BeginLoginOptions): Promise<BegunLogin>
+  /**
+   * Checks what the user's browser brought back, redeems the code, and stores the login.
+   *
+   * @param callbackUrl - What the browser asked for: the whole URL, or its path with its query, such as
+   * `request.originalUrl`. Host and scheme do not count, since proxies change them.
+   * @param state - What {@link WebLogins.beginLogin} returned, in this process or another one.
+   * @throws `CredentialError` with the code `login_state_invalid` when the state is missing or was changed,
+   * `login_expired` when its time is over, `login_used` when it was finished before, `login_mismatch` when
+   * it belongs to another session or another callback, `invalid_response` when another server answers than
+   * the one where the login began; `LoginRequiredError` when the user or the server declined; `StoreError`
+   * when the login cannot be stored.
+   */
+  finishLogin(
+    callbackUrl: string | URL,
+    state: string | undefined,
+    options: FinishLoginOptions,
+  ): Promise<FinishedLogin>
+}
+
+/** What is sealed. */
+interface SealedLogin {
+  readonly version: 1
+  readonly login: PendingLoginRecord
+  /** The hash of the session. */
+  readonly session: string
+  readonly resource: string
+  readonly account: string
+  readonly tenant?: string
+  readonly expiresAt: number
+}
+
+/**
+ * Logs the users of a web application in to MCP servers: authorization code grant with PKCE, in two halves.
+ * Between them, all that is known is in a sealed state, so that any process of the application can finish
+ * what another one began.
+ *
+ * What {@link WebLogins.finishLogin} stores, `savedLogin()` uses and renews, with the same `store` and the same
+ * `account` or tenant. Beside the login, a small record says for a while which ones were finished. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch, env, type CredentialStore } from 'mcp-credentials'
+ * import { savedLogin } from 'mcp-credentials/oauth'
+ * import { webLogins } from 'mcp-credentials/web'
+ *
+ * declare const store: CredentialStore
+ * declare const user: { id: string; session: string }
+ * declare const request: { originalUrl: string; cookies: { login: string } }
+ *
+ * const logins = webLogins({
+ *   key: env('LOGIN_KEY'),
+ *   redirectUri: 'https://app.example.com/callback',
+ *   clientName: 'Notes for teams',
+ *   store,
+ * })
+ * const resource = 'https://mcp.example.com/mcp'
+ * const { session } = user
+ *
+ * // GET /connect: keep `state` in a cookie, and redirect to `url`.
+ * const { url, state } = await logins.beginLogin({ resource, account: user.id, session })
+ *
+ * // GET /callback
+ * await logins.finishLogin(request.originalUrl, request.cookies.login, { session })
+ *
+ * // From now on:
+ * const fetch = authorizedFetch(savedLogin(), { resource, store, account: user.id })
+ * ```
+ *
+ * @throws `ConfigurationError` when an option is wrong.
+ * @see RFC 6749, section 4.1; RFC 7636; RFC 9207; RFC 9700
+ */
+export function webLogins(options: WebLoginsOptions): WebLogins {
+  checkWebLogins(options)
+  const sealer = stateSealer(`${name}.key`, sealingKeys(options))
+  const { now = Date.now, lifetime = 600 } = options
+  return {
+    async beginLogin(begin) {
+      const owner = checkBegin(options, begin)
+      const { url, record } = await begun(options, owner, begin)
+      const expiresAt = now() + lifetime * 1000
+      const { account, resource } = owner
+      const { tenant } = begin
+      const sealed: SealedLogin = {
+        version: 1,
+        login: record,
+        session: await hash(begin.session),
+        resource: resource.href,
+        account,
+        ...(tenant === undefined ? {} : { tenant }),
+        expiresAt,
+      }
+      return { url, state: await sealer.seal(sealed, expiresAt), id: record.state, expiresAt }
+    },
+    async finishLogin(callbackUrl, state, finish) {
+      checkOptions('finishLogin', finish, ['session', 'signal'])
+      checkSession('finishLogin', finish.session)
+      const sealed = (await sealer.open(state, now())) as SealedLogin
+      const { login, session, tenant, account, expiresAt } = sealed
+      if (session !== (await hash(finish.session))) throw otherSession()
+      const callback = callbackOf(callbackUrl, login)
+      const resource = new URL(sealed.resource)
+      return redeemLogin(options, {
+        owner: { resource, account, tenant },
+        login,
+        callback,
+        expiresAt,
+        signal: finish.signal,
+      })
+    },
+  }
+}
+
+function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): ResolvedOptions {
+  const known = ['resource', 'session', 'account', 'tenant', 'scope', 'signal']
+  checkOptions('beginLogin', begin, known)
+  checkSession('beginLogin', begin.session)
+  const { resource, account, tenant } = begin
+  if (account === undefined && tenant === undefined) {
+    throw new ConfigurationError(
+      'beginLogin.account',
+      'beginLogin: give `account` or `tenant`, so that users do not share a login.',
+    )
+  }
+  if (tenant !== undefined && (typeof tenant !== 'string' || tenant === '')) {
+    throw new ConfigurationError('beginLogin.tenant', 'beginLogin.tenant must be a text.')
+  }
+  const provider = { name, acquire: () => Promise.reject(new Error('not used')) }
+  const { store, fetch, now, onEvent } = options
+  return resolveOptions(provider, {
+    resource,
+    store,
+    ...(account === undefined ? {} : { account }),
+    ...(fetch === undefined ? {} : { fetch }),
+    ...(now === undefined ? {} : { now }),
+    ...(onEvent === undefined ? {} : { onEvent }),
+  })
+}
+
+async function begun(
+  options: WebLoginsOptions,
+  { resource, account, fetch, now, random, onEvent }: ResolvedOptions,
+  { scope, tenant, signal = new AbortController().signal }: BeginLoginOptions,
+): ReturnType<typeof beginPendingLogin> {
+  const owner = { tenant, account: account === 'default' ? undefined : account }
+  const source = { resource: resourceLabel(resource), provider: name, ...owner }
+  const reporter = new Reporter(source, now, onEvent)
+  const context: AcquireContext = {
+    resource,
+    reason: 'missing',
+    scope,
+    challenges: [],
+    previous: undefined,
+    interactive: true,
+    fetch,
+    signal,
+    commit: async () => {},
+    salvage: () => {},
+    emit: (event) => reporter.emit(event),
+    records: guardStore(options.store),
+    now,
+    serverNow: now,
+    random,
+  }
+  try {
+    return await beginPendingLogin(name, options, context)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    throw toCredentialError(thrown, name, resource, false)
+  }
+}
+
+function checkSession(where: string, session: unknown): void {
+  if (typeof session === 'string' && session !== '') return
+  throw new ConfigurationError(
+    `${where}.session`,
+    `${where}.session is missing; pass what identifies the user's session, such as the value of its cookie.`,
+  )
+}
+
+/** Built on the redirect URI as it was sent: what a proxy makes of host and scheme is not what was registered. */
+function callbackOf(callbackUrl: string | URL, { redirectUri, state }: PendingLoginRecord): URL {
+  const callback = new URL(redirectUri)
+  const given = URL.canParse(callbackUrl, redirectUri)
+    ? new URL(callbackUrl, redirectUri)
+    : undefined
+  if (given?.pathname !== callback.pathname) {
+    throw new CredentialError('login_mismatch', `${name}: that is not the URL of a callback.`, {
+      provider: name,
+      remedy: `Pass the URL that the browser asked for, with its query: its path is that of \`redirectUri\`.`,
+    })
+  }
+  callback.search = given.search
+  if (callback.searchParams.get('state') === state) return callback
+  throw new CredentialError('login_mismatch', `${name}: the callback belongs to another login.`, {
+    provider: name,
+    remedy:
+      'Keep the states of several logins apart by their `id`, which is the parameter `state` of the callback.',
+  })
+}
+
+function otherSession(): CredentialError {
+  return new CredentialError('login_mismatch', `${name}: the login belongs to another session.`, {
+    provider: name,
+    remedy: 'It was not finished. Call beginLogin() in the session of the user who logs in.',
+  })
+}
+
+async function hash(session: string): Promise<string> {
+  const bytes = new TextEncoder().encode(session)
+  return toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
+}
