@@ -1,0 +1,228 @@
+/** What a client is told: its provider, with secrets of its own. */
+import { generateKeyPairSync } from 'node:crypto'
+import fc from 'fast-check'
+import { apiKey, type CredentialProvider, hmac, jwt } from '../../src/index.ts'
+import {
+  authorizationCode,
+  type ClientAuthentication,
+  clientCredentials,
+  deviceCode,
+  enterpriseManaged,
+  jwtBearer,
+  type OAuthOptions,
+  privateKeyJwt,
+  refreshToken,
+  savedLogin,
+  tokenExchange,
+} from '../../src/oauth/index.ts'
+import { addGrant } from './authorization-server.ts'
+import { type IssuerName, originOf, type ResourceName, resourceNames, type World } from './types.ts'
+
+const logins = ['authorizationCode', 'deviceCode', 'savedLogin', 'refreshToken'] as const
+const services = ['clientCredentials', 'tokenExchange', 'jwtBearer', 'enterpriseManaged'] as const
+const statics = ['apiKey', 'hmac', 'jwt', 'jwt of another process'] as const
+type Kind = (typeof logins)[number] | (typeof services)[number] | (typeof statics)[number]
+
+export interface ClientConfig {
+  readonly kind: Kind
+  readonly isOAuth: boolean
+  readonly resource: ResourceName
+  /** It takes its resource from the first request. */
+  readonly binds: boolean
+  /** The only authorization server that it accepts. */
+  readonly pin: IssuerName | undefined
+  /** It has a client identifier, which all servers know. */
+  readonly isKnown: boolean
+  readonly auth: 'none' | 'secret' | 'basic' | 'post' | 'key' | 'key for token endpoint'
+  readonly dpop: boolean
+  /** The answer to a login has to say who it comes from. */
+  readonly requireIss: boolean
+  readonly scope: boolean
+  readonly idp: IssuerName
+  readonly idpAuth: 'secret' | 'key for token endpoint'
+}
+
+const auth = fc.constantFrom<ClientConfig['auth']>(
+  'none',
+  'none',
+  'secret',
+  'basic',
+  'post',
+  'key',
+  'key for token endpoint',
+)
+
+/** Whoever names the hostile server as the issuer trusts it with everything: no application does. */
+const trusted = fc.constantFrom('honest' as const, 'careless' as const)
+
+/** The options that fit together: a secret needs the server that it belongs to. */
+function fitting(given: Omit<ClientConfig, 'isOAuth'>): ClientConfig {
+  const { kind, auth: wanted, pin, isKnown } = given
+  const isStatic = statics.some((each) => each === kind)
+  const needsPin = ['refreshToken', 'tokenExchange', 'jwtBearer'].includes(kind)
+  const method = kind === 'clientCredentials' && wanted === 'none' ? 'key' : wanted
+  const hasSecret = ['secret', 'basic', 'post'].includes(method)
+  const needsClient = !['authorizationCode', 'savedLogin'].includes(kind) || method !== 'none'
+  return {
+    ...given,
+    isOAuth: !isStatic,
+    auth: method,
+    isKnown: isKnown || needsClient,
+    pin: pin ?? (needsPin || hasSecret ? 'honest' : undefined),
+  }
+}
+
+export const configurations: fc.Arbitrary<ClientConfig> = fc
+  .record({
+    kind: fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(...logins, 'authorizationCode' as const) },
+      { weight: 4, arbitrary: fc.constantFrom(...services) },
+      { weight: 2, arbitrary: fc.constantFrom(...statics) },
+    ),
+    resource: fc.oneof(
+      { weight: 4, arbitrary: fc.constant('notes' as const) },
+      { weight: 1, arbitrary: fc.constantFrom(...resourceNames) },
+    ),
+    binds: fc.boolean(),
+    pin: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(undefined) },
+      { weight: 2, arbitrary: trusted },
+    ),
+    isKnown: fc.boolean(),
+    auth,
+    dpop: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(false) },
+      { weight: 1, arbitrary: fc.constant(true) },
+    ),
+    requireIss: fc.constantFrom(false, false, true),
+    scope: fc.boolean(),
+    idp: trusted,
+    idpAuth: fc.constantFrom('secret' as const, 'key for token endpoint' as const),
+  })
+  .map(fitting)
+
+const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+  type: 'pkcs8',
+  format: 'pem',
+}) as string
+const redirectUri = 'https://app.localhost/callback'
+
+/** How a user is asked to log in. */
+export interface Prompts {
+  readonly showUrl: (url: URL, options: { readonly signal: AbortSignal }) => Promise<unknown>
+  readonly showCode: () => void
+  /** Waits as a signer in another process does. */
+  readonly sign: (data: Uint8Array) => Promise<Uint8Array>
+}
+
+export function makeProvider(
+  world: World,
+  config: ClientConfig,
+  { showUrl, showCode, sign }: Prompts,
+): CredentialProvider {
+  const { kind, resource } = config
+  switch (kind) {
+    case 'apiKey':
+      return apiKey({ value: world.canaries.mint('API key', [resource]) })
+    case 'hmac':
+      return hmac({ secret: world.canaries.mint('signing secret', []) })
+    case 'jwt': {
+      const secret = world.canaries.mint('signing secret', [], (value) => value.padEnd(40, '-'))
+      return jwt({ algorithm: 'HS256', secret, perRequest: config.scope })
+    }
+    case 'jwt of another process':
+      return jwt({ algorithm: 'ES256', sign, perRequest: true })
+    case 'authorizationCode':
+      return authorizationCode({
+        ...oauthOptions(world, config),
+        redirectUri,
+        onAuthorizationUrl: showUrl,
+        requireIss: config.requireIss,
+      })
+    case 'deviceCode':
+      return deviceCode({ clientId: 'agent', ...oauthOptions(world, config), onUserCode: showCode })
+    case 'savedLogin':
+      return savedLogin(oauthOptions(world, config))
+    default:
+      return makeService(world, kind, config)
+  }
+}
+
+type Service = Exclude<
+  Kind,
+  (typeof statics)[number] | 'authorizationCode' | 'deviceCode' | 'savedLogin'
+>
+
+function makeService(world: World, kind: Service, config: ClientConfig): CredentialProvider {
+  const { canaries } = world
+  const { idp, pin = 'honest' } = config
+  const client = { clientId: 'agent', ...oauthOptions(world, config) }
+  const pinned = { ...client, issuer: originOf(pin) }
+  switch (kind) {
+    case 'refreshToken': {
+      const value = canaries.mint('refresh token', [pin])
+      addGrant(world, value, 'refresh token', pin)
+      return refreshToken({ ...pinned, refreshToken: value })
+    }
+    case 'clientCredentials':
+      return clientCredentials(client)
+    case 'tokenExchange':
+      return tokenExchange({ ...pinned, subjectToken: canaries.mint('subject token', [pin]) })
+    case 'jwtBearer':
+      return jwtBearer({ ...pinned, assertion: canaries.mint('workload assertion', [pin]) })
+    case 'enterpriseManaged':
+      return enterpriseManaged({
+        ...client,
+        identityProvider: {
+          issuer: originOf(idp),
+          clientId: 'agent',
+          ...(config.idpAuth === 'secret'
+            ? { clientSecret: secretAt(world, idp) }
+            : { clientAuth: signed('token_endpoint') }),
+        },
+        subjectToken: canaries.mint('subject token', [idp]),
+      })
+  }
+}
+
+function oauthOptions(world: World, config: ClientConfig): OAuthOptions {
+  const { pin, isKnown, auth: method, dpop, scope } = config
+  return {
+    ...(pin === undefined ? {} : { issuer: originOf(pin) }),
+    ...(isKnown ? { clientId: 'agent' } : {}),
+    ...(dpop ? { dpop: true } : {}),
+    ...(scope ? { scope: 'read write' } : {}),
+    ...authentication(world, method, pin ?? 'honest'),
+  }
+}
+
+function authentication(
+  world: World,
+  method: ClientConfig['auth'],
+  issuer: IssuerName,
+): Pick<OAuthOptions, 'clientAuth' | 'clientSecret'> {
+  const clientSecret = () => secretAt(world, issuer)
+  switch (method) {
+    case 'none':
+      return {}
+    case 'secret':
+      return { clientSecret: clientSecret() }
+    case 'basic':
+      return { clientSecret: clientSecret(), clientAuth: 'client_secret_basic' }
+    case 'post':
+      return { clientSecret: clientSecret(), clientAuth: 'client_secret_post' }
+    case 'key':
+      return { clientAuth: signed('issuer') }
+    case 'key for token endpoint':
+      return { clientAuth: signed('token_endpoint') }
+  }
+}
+
+function signed(audience: 'issuer' | 'token_endpoint'): ClientAuthentication {
+  return privateKeyJwt({ key: clientKey, audience })
+}
+
+/** With characters that every encoding writes in its own way. */
+function secretAt(world: World, issuer: IssuerName): string {
+  return world.canaries.mint('client secret', [issuer], (value) => `+/ ${value}:&%é`)
+}
