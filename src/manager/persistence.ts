@@ -16,26 +16,24 @@ import type { CredentialEventDetails } from '../events.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 import { hasValidTimes } from './credential-check.ts'
-import { writeSoon } from './durable-write.ts'
 import type { Acquire, Obtained, StoredRequest } from './obtained.ts'
+import { RecordWriter } from './record-writer.ts'
 import {
   emptyRecord,
   foreignRecord,
   isEmpty,
   isRefusal,
-  isSameMark,
   isUnusableRecord,
-  isWorthMore,
   loggedOutElsewhere,
-  markOf,
   type RecordOwner,
   recordKey,
   rotationLost,
 } from './stored-record.ts'
-import { StoredSlot } from './stored-slot.ts'
+import type { StoredSlot } from './stored-slot.ts'
 
 /** One record of a store. */
 export class Persistence {
+  readonly #writer: RecordWriter
   readonly #slot: StoredSlot
   /** Names the record in messages; the key may hold a secret path. */
   readonly #label: string
@@ -47,14 +45,6 @@ export class Persistence {
   #obtainedAt = 0
   /** Counts logouts. */
   #removals = 0
-  /** The last mark that this process has made. */
-  #mark: CredentialRecord['pending']
-  /** What could not be written yet. */
-  #unsaved: CredentialRecord | undefined
-  /** That of it which was given up with the lock held. */
-  #givenUp: CredentialRecord | undefined
-  /** What this process has is, or was, in the store. */
-  #isStored = false
 
   constructor(
     store: CredentialStore,
@@ -64,7 +54,8 @@ export class Persistence {
     emit: (details: CredentialEventDetails) => void,
   ) {
     const key = recordKey(owner)
-    this.#slot = new StoredSlot(store, key, (lease) => this.#writeAgain(lease))
+    this.#writer = new RecordWriter(store, key, () => this.#failed())
+    this.#slot = this.#writer.slot
     this.#label = recordLabel(key)
     this.#provider = provider
     this.#now = now
@@ -77,7 +68,7 @@ export class Persistence {
    * @throws {@link StoreError} when the store cannot be used; nothing was spent then.
    */
   async obtain(request: StoredRequest, acquire: Acquire): Promise<Obtained> {
-    await this.flush()
+    await this.#writer.flush()
     const known = await this.#newer((await this.#read(request)).record, request)
     if (known !== undefined) return { credential: known, source: 'store' }
     if (request.storeOnly) throw new StoreError('get', `The record of ${this.#label} is unchanged.`)
@@ -97,31 +88,17 @@ export class Persistence {
 
   /** A login could not be written yet. */
   get unsaved(): boolean {
-    return this.#unsaved !== undefined
+    return this.#writer.unsaved !== undefined
   }
 
   /** Tries again to write what could not be written. */
-  async flush(): Promise<void> {
-    const record = this.#unsaved
-    if (record === undefined) return
-    try {
-      await this.#slot.lock(async () => {
-        const stored = await this.#slot.get()
-        // A logout may have come first.
-        if (this.#unsaved !== record) return
-        const isUnchanged = stored?.pending !== undefined && isSameMark(stored.pending, this.#mark)
-        if (!isUnchanged && !isWorthMore(record, stored)) this.#unsaved = undefined
-        else if (!(await writeSoon(() => this.#write(record)))) this.#failed()
-      })
-    } catch {
-      this.#failed()
-    }
+  flush(): Promise<void> {
+    return this.#writer.flush()
   }
 
   /** Tries for the last time to write what could not be written. */
   close(): Promise<void> {
-    this.#slot.close()
-    return this.flush()
+    return this.#writer.close()
   }
 
   /**
@@ -148,7 +125,6 @@ export class Persistence {
       }
       // Under the lock still, so that no late answer is written in between.
       this.#removals += 1
-      this.#unsaved = undefined
       this.#forget()
       await revoke(stored)
     }
@@ -160,13 +136,13 @@ export class Persistence {
     const { record, isUnusable } = await this.#read(request)
     const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
-    const isKnown = this.#isStored && this.#unsaved === undefined
+    const isKnown = this.#writer.isStored && !this.unsaved
     const isGone = isKnown && !isUnusable && isEmpty(record)
     if (isGone) this.#giveUp(request)
     const previous = isGone ? undefined : request.previous
     const wanted = this.#isBehind(record) ? undefined : record
     const restored = await this.#restore(wanted, context, signal)
-    if (restored !== undefined) this.#isStored = true
+    if (restored !== undefined) this.#writer.noteStored()
     const before = restored ?? previous
     const base = Math.max(record?.generation ?? 0, this.#generation)
     // We hold the lock, so the process that left this mark ended between sending a grant and writing its answer.
@@ -228,7 +204,7 @@ export class Persistence {
   #forget(): void {
     this.#generation = 0
     this.#obtainedAt = 0
-    this.#isStored = false
+    this.#writer.forget()
   }
 
   /** A provider that does not heed the signal must not hold the lock once its credential is no longer wanted. */
@@ -248,9 +224,7 @@ export class Persistence {
         const base = committedTo()
         if (record === undefined || base === undefined) return
         if (this.#removals !== removals) return discard(late)
-        this.#unsaved = { ...record, generation: base + 1 }
-        // Another process may hold the lock for as long as an acquisition takes.
-        for (let tries = 0; tries < 3 && this.unsaved; tries += 1) await this.flush()
+        await this.#writer.keepLate({ ...record, generation: base + 1 })
       }
       acquiring.then(keepLate).catch(() => {})
       throw error
@@ -276,15 +250,11 @@ export class Persistence {
     }
   }
 
-  /** Notes that a single-use grant is about to be sent; this also proves that the store can be written. */
-  async #markPending(record: CredentialRecord | undefined, generation: number): Promise<void> {
-    const base = this.#unsaved ?? record ?? emptyRecord(this.#provider.name, generation)
-    const pending = markOf(this.#now())
-    await this.#slot.set({ ...base, pending })
-    this.#mark = pending
+  #markPending(record: CredentialRecord | undefined, generation: number): Promise<void> {
+    const base = record ?? emptyRecord(this.#provider.name, generation)
+    return this.#writer.markPending(base, this.#now())
   }
 
-  /** Writes a record, and keeps it in memory when that fails: withholding the token would lose it too. */
   async #keep(
     record: CredentialRecord | undefined,
     base: number,
@@ -293,33 +263,12 @@ export class Persistence {
   ): Promise<void> {
     this.#generation = base + 1
     if (record === undefined) {
-      this.#isStored = false
+      this.#writer.noteStored(false)
       if (committed) await this.#slot.delete().catch(() => this.#failed())
       return
     }
-    const next = { ...record, generation: base + 1 }
     this.#obtainedAt = record.obtainedAt ?? 0
-    this.#unsaved = next
-    // Without the lock another process may have written meanwhile, so it is compared first, and later.
-    const isWritten = !lease.aborted && (await writeSoon(() => this.#write(next)))
-    if (isWritten) return
-    if (!lease.aborted) this.#givenUp = next
-    this.#failed()
-  }
-
-  async #write(record: CredentialRecord): Promise<void> {
-    await this.#slot.set(record)
-    this.#isStored = true
-    // Also when this was given up: what is written must not be written again after a logout.
-    if (this.#unsaved === record) this.#unsaved = undefined
-  }
-
-  /** Callers have the credential already, and the lock is still held. */
-  async #writeAgain(lease: AbortSignal): Promise<void> {
-    const record = this.#givenUp
-    this.#givenUp = undefined
-    if (record === undefined || record !== this.#unsaved || lease.aborted) return
-    await writeSoon(() => this.#write(record))
+    await this.#writer.keep({ ...record, generation: base + 1 }, lease)
   }
 
   /** Undoes the mark, or gives up what was refused; never what another process has written since. */
@@ -335,8 +284,7 @@ export class Persistence {
     if (!isRefused) return this.#slot.set(rest)
     const isAlive = rest.expiresAt !== undefined && rest.expiresAt > this.#now()
     if (isAlive) return this.#slot.set({ ...rest, refused: true })
-    await this.#slot.delete()
-    this.#isStored = false
+    await this.#writer.discard()
   }
 
   /**
@@ -345,7 +293,7 @@ export class Persistence {
    */
   #isBehind(record: CredentialRecord | undefined): boolean {
     const { generation = 0, obtainedAt = 0 } = record ?? {}
-    if (this.#unsaved !== undefined) return true
+    if (this.unsaved) return true
     return generation < this.#generation && obtainedAt < this.#obtainedAt
   }
 
@@ -386,7 +334,7 @@ export class Persistence {
     if ((credential.expiresAt ?? Infinity) <= this.#now()) return undefined
     this.#generation = generation
     this.#obtainedAt = obtainedAt
-    this.#isStored = true
+    this.#writer.noteStored()
     return credential
   }
 
