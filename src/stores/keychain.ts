@@ -9,10 +9,10 @@ import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { dataDirectory } from './directory.ts'
 import {
-  hostedBackend,
   type KeychainBackend,
   type KeychainEntry,
   limitedBackend,
+  systemBackend,
 } from './keychain-backend.ts'
 import { KeychainRecords } from './keychain-records.ts'
 import { localLock } from './local-lock.ts'
@@ -76,7 +76,7 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
   const limit = options.maxLength ?? (process.platform === 'win32' ? 1200 : Infinity)
   const keychain =
     options.backend === undefined
-      ? hostedBackend(timeout)
+      ? systemBackend(timeout)
       : limitedBackend(options.backend, timeout)
   const directory = options.directory ?? join(dataDirectory(), 'locks')
   const locks = localLock({ directory, timeout: lockTimeout })
@@ -176,7 +176,7 @@ export function keychainEntry(
     throw new ConfigurationError(option, `keychainEntry: pass the name of the ${option}.`)
   }
   const { backend, timeout = 20 } = options
-  const keychain = backend === undefined ? hostedBackend(timeout) : limitedBackend(backend, timeout)
+  const keychain = backend === undefined ? systemBackend(timeout) : limitedBackend(backend, timeout)
   return async () => {
     const secret = await keychain.getPassword(service, account)
     if (secret !== null && secret !== '') return secret
