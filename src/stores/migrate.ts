@@ -54,7 +54,7 @@ export interface FoundLogin {
  *
  * const logins = await findMcpRemoteLogins({ servers: [{ url: 'https://mcp.example.com/mcp' }] })
  * for (const login of logins) console.log(login.server, login.source, login.problem ?? 'ready')
- * for (const login of logins) await login.copyTo(keychainStore())
+ * for (const login of logins) await login.copyTo(keychainStore({ service: 'my-agent' }))
  * ```
  *
  * @throws `ConfigurationError` when a server is no URL.
