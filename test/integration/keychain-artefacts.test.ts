@@ -134,7 +134,10 @@ async function run(
 async function expectToWork(command: readonly [string, ...string[]], env = {}) {
   const { code, output, errors, starts } = await run(command, env)
   // Node warns, in three lines, that the packages in a single executable cannot be required.
-  const complaints = errors.replace(/^.*(?:Warning: |single executable|single-exec|--trace-warn).*\n/gm, '')
+  const complaints = errors.replace(
+    /^.*(?:Warning: |single executable|single-exec|--trace-warn).*\n/gm,
+    '',
+  )
   expect({ code, starts, complaints }).toEqual({ code: 0, starts: 1, complaints: '' })
   expect(JSON.parse(output)).toEqual(written)
 }
