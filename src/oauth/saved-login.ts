@@ -20,7 +20,7 @@ import { oauthProvider } from './provider.ts'
  *
  * const fetch = authorizedFetch(savedLogin(), {
  *   resource: 'https://mcp.example.com/mcp',
- *   store: keychainStore(),
+ *   store: keychainStore({ service: 'my-agent' }),
  * })
  * ```
  *

@@ -3,9 +3,17 @@
  *
  * @module
  */
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { StoreError, type StoreOperation } from '../errors.ts'
-import { crashed, type KeychainFailure, keychainError, tooLong } from './keychain-errors.ts'
+import {
+  crashed,
+  type KeychainFailure,
+  keychainError,
+  notStarted,
+  tooLong,
+} from './keychain-errors.ts'
+import { canStartHost, startHost } from './keychain-host.ts'
+import { loadNativePackage } from './native-package.ts'
 
 /** An entry of the keychain. */
 export interface KeychainEntry {
@@ -27,15 +35,8 @@ export interface KeychainBackend {
   findCredentials(service: string): Promise<readonly KeychainEntry[]>
 }
 
-/** What the host process is asked. */
-export interface HostRequest {
-  readonly id: number
-  readonly method: keyof KeychainBackend
-  readonly args: readonly string[]
-}
-
-/** What it answers. */
-export interface HostReply extends KeychainFailure {
+/** What the host process answers. */
+interface HostReply extends KeychainFailure {
   readonly id: number
   readonly value?: unknown
 }
@@ -53,22 +54,35 @@ interface PendingCall {
   readonly operation: StoreOperation
 }
 
+/** No request has reached a host, because there is none. */
+class HostUnavailable extends Error {}
+
 /** A process that runs keychain calls, and the calls that wait for its replies. */
 class KeychainHost {
   readonly #child: ChildProcess
   readonly #pending = new Map<number, PendingCall>()
+  #isReady = false
   #count = 0
 
-  /** @param onEnd - Called when the process has ended. */
+  /**
+   * @param onEnd - Called when the process has ended.
+   * @throws `HostUnavailable` when it cannot be started.
+   */
   constructor(onEnd: (host: KeychainHost) => void) {
-    this.#child = fork(new URL('./keychain-host.js', import.meta.url), {
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: [],
+    try {
+      this.#child = startHost()
+    } catch {
+      throw new HostUnavailable()
+    }
+    this.#child.on('message', (message: HostReply | { readonly isReady: true }) => {
+      if ('isReady' in message) this.#isReady = true
+      else this.#settle(message)
     })
-    this.#child.on('message', (reply: HostReply) => this.#settle(reply))
     const end = () => {
       onEnd(this)
-      for (const { reject, operation } of this.#pending.values()) reject(crashed(operation))
+      for (const { reject, operation } of this.#pending.values()) {
+        reject(this.#isReady ? crashed(operation) : new HostUnavailable())
+      }
       this.#pending.clear()
     }
     this.#child.on('exit', end)
@@ -92,14 +106,14 @@ class KeychainHost {
         this.#pending.delete(id)
         // A native call cannot be cancelled in any other way.
         this.#child.kill('SIGKILL')
-        reject(tooLong(operation, seconds))
+        reject(this.#isReady ? tooLong(operation, seconds) : notStarted(seconds))
       }, seconds * 1000)
       this.#pending.set(id, { resolve, reject, operation })
     })
     this.#child.ref()
     this.#child.channel?.ref()
     // Where sending fails, the process has ended, and its end rejects the call.
-    this.#child.send({ id, method, args }, () => {})
+    this.#child.send?.({ id, method, args }, () => {})
     return reply.finally(() => clearTimeout(timer))
   }
 
@@ -119,27 +133,73 @@ class KeychainHost {
 }
 
 /**
- * The keychain through a process of its own. A call that takes too long ends with an error, and the
- * process with it; the next call starts another.
+ * The keychain of the operating system: through a process of its own where one can be started, else in
+ * this process. In a process of its own, a call that takes too long ends with an error, and the process
+ * with it; the next call starts another.
  */
-export function hostedBackend(seconds: number): KeychainBackend {
+export function systemBackend(seconds: number): KeychainBackend {
   let host: KeychainHost | undefined
+  let own = canStartHost() ? undefined : inProcessBackend(seconds)
   const discard = (ended: KeychainHost) => {
     if (host === ended) host = undefined
   }
-  const call = (method: keyof KeychainBackend, args: readonly string[]): Promise<unknown> => {
-    host ??= new KeychainHost(discard)
-    const current = host
-    return current.call(method, args, seconds, () => discard(current))
+  const call = async (method: keyof KeychainBackend, ...args: readonly string[]) => {
+    if (own === undefined) {
+      try {
+        host ??= new KeychainHost(discard)
+        const current = host
+        return await current.call(method, args, seconds, () => discard(current))
+      } catch (error) {
+        if (!(error instanceof HostUnavailable)) throw error
+        own ??= inProcessBackend(seconds)
+      }
+    }
+    const run = own[method] as (...values: readonly string[]) => Promise<unknown>
+    return run(...args)
   }
   return {
-    getPassword: async (...args) => (await call('getPassword', args)) as string | null,
-    setPassword: async (...args) => void (await call('setPassword', args)),
-    deletePassword: async (...args) => (await call('deletePassword', args)) === true,
+    getPassword: async (...args) => (await call('getPassword', ...args)) as string | null,
+    setPassword: async (...args) => void (await call('setPassword', ...args)),
+    deletePassword: async (...args) => (await call('deletePassword', ...args)) === true,
     findCredentials: async (...args) => {
-      const found = await call('findCredentials', args)
+      const found = await call('findCredentials', ...args)
       return Array.isArray(found) ? found : []
     },
+  }
+}
+
+/** The keychain in this process. A call that hangs ends with an error, but keeps the process alive. */
+function inProcessBackend(seconds: number): KeychainBackend {
+  let loading: Promise<KeychainBackend> | undefined
+  const keytar = () => {
+    loading ??= loadKeytar()
+    return loading
+  }
+  const backend: KeychainBackend = {
+    getPassword: async (...args) => (await keytar()).getPassword(...args),
+    setPassword: async (...args) => (await keytar()).setPassword(...args),
+    deletePassword: async (...args) => (await keytar()).deletePassword(...args),
+    async findCredentials(service) {
+      const { setPassword, deletePassword, findCredentials } = await keytar()
+      if (process.platform === 'linux') {
+        // The native code crashes where it lists entries of a locked keychain; writing fails in good order.
+        await setPassword(service, probe, 'unlocked')
+        await deletePassword(service, probe)
+      }
+      const entries = await findCredentials(service)
+      return entries.filter(({ account }) => account !== probe)
+    },
+  }
+  return limitedBackend(backend, seconds)
+}
+
+const probe = 'mcp-credentials: is the keychain unlocked?'
+
+async function loadKeytar(): Promise<KeychainBackend> {
+  try {
+    return await loadNativePackage<KeychainBackend>('keytar', () => import('keytar'))
+  } catch (error) {
+    throw keychainError('open', { failure: String(error), isMissing: true })
   }
 }
 

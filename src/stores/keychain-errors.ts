@@ -22,6 +22,18 @@ export function tooLong(operation: StoreOperation, seconds: number): StoreError 
   })
 }
 
+/** The error of a process for the keychain that does not start, nor fails to. */
+export function notStarted(seconds: number): StoreError {
+  return new StoreError(
+    'open',
+    `The process in which the keychain is used did not start within ${seconds} s.`,
+    {
+      retryable: true,
+      remedy: `It is started with ${process.execPath}. If that is no Node, pass \`backend\`: it is used in this process.`,
+    },
+  )
+}
+
 /** The error of a process that ended: the native code crashes at an entry that it may not read. */
 export function crashed(operation: StoreOperation): StoreError {
   return new StoreError(operation, 'The keychain is locked, or its module has crashed.', {
@@ -29,6 +41,9 @@ export function crashed(operation: StoreOperation): StoreError {
     remedy: 'Unlock the keychain and try again.',
   })
 }
+
+const besideBundle =
+  'Next to a bundle or a single executable there must be a folder node_modules with keytar.'
 
 const causes: readonly (readonly [RegExp, string, string])[] = [
   [
@@ -57,8 +72,8 @@ export function keychainError(
     const isLinux = process.platform === 'linux'
     return new StoreError('open', 'The keychain module could not be loaded.', {
       remedy: isLinux
-        ? 'Install the library it needs: apt-get install libsecret-1-0 (Debian, Ubuntu) or dnf install libsecret (Fedora); and the optional dependency keytar, if npm left it out. Or use encryptedFileStore().'
-        : 'Install the optional dependency keytar, or pass `backend`.',
+        ? `Install the library it needs: apt-get install libsecret-1-0 (Debian, Ubuntu) or dnf install libsecret (Fedora); and the optional dependency keytar, if npm left it out. ${besideBundle} Or use encryptedFileStore().`
+        : `Install the optional dependency keytar, or pass \`backend\`. ${besideBundle}`,
     })
   }
   const cause = causes.find(([pattern]) => pattern.test(failure))

@@ -1,37 +1,68 @@
 /**
  * The process in which the keychain's native code runs, so that a call which waits for a prompt, or for a
- * daemon that is gone, can be ended from outside.
+ * daemon that is gone, can be ended from outside, and a crash ends that process only.
  *
  * @module
  */
-import type { HostReply, HostRequest, KeychainBackend } from './keychain-backend.ts'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { packageAnchors } from './native-package.ts'
 
-const loading = import('keytar').then(
-  (module): KeychainBackend => module.default ?? module,
-  (error: unknown) => error as Error,
-)
+const marker = 'MCP_CREDENTIALS_KEYCHAIN_HOST'
 
-process.on('message', async ({ id, method, args }: HostRequest) => {
-  reply(await answer(id, method, args))
-})
-// The parent is gone, and with it everybody who could want an answer.
-process.on('disconnect', () => process.exit())
+// Where the executable is an application that knows no `-e`, it starts itself instead of a host.
+if (process.env[marker] !== undefined) process.exit(0)
 
-async function answer(
-  id: number,
-  method: HostRequest['method'],
-  args: readonly string[],
-): Promise<HostReply> {
-  const backend = await loading
-  if (backend instanceof Error) return { id, failure: backend.message, isMissing: true }
+/** What a host runs: a text, because a bundle has no second file. Its arguments are the anchors. */
+const script = `
+const { createRequire } = require('node:module')
+let keychain
+const load = () => {
+  let failure
+  for (const anchor of process.argv.slice(1)) {
+    try { return createRequire(anchor)('keytar') } catch (error) { failure ??= error }
+  }
+  throw failure
+}
+const answer = async ({ id, method, args }) => {
   try {
-    const call = backend[method] as (...values: readonly string[]) => Promise<unknown>
-    return { id, value: await call(...args) }
+    keychain ??= load()
   } catch (error) {
-    return { id, failure: error instanceof Error ? error.message : 'unknown', isMissing: false }
+    return { id, failure: String(error?.message), isMissing: true }
+  }
+  try {
+    return { id, value: await keychain[method](...args) }
+  } catch (error) {
+    return { id, failure: error instanceof Error ? error.message : 'unknown' }
   }
 }
+process.on('message', async (request) => process.send?.(await answer(request)))
+process.on('disconnect', () => process.exit())
+process.send({ isReady: true })
+`
 
-function reply(message: HostReply): void {
-  process.send?.(message)
+/**
+ * Whether the executable is a plain Node. Any other may be the application itself: a single executable
+ * of Node, Bun, Deno or `pkg`, or Electron.
+ */
+export function canStartHost(): boolean {
+  const { bun, deno, electron } = process.versions
+  if ([bun, deno, electron].some((version) => version !== undefined) || 'pkg' in process) {
+    return false
+  }
+  const sea = process.getBuiltinModule?.('node:sea') as { isSea(): boolean } | undefined
+  return sea?.isSea() !== true
+}
+
+/**
+ * Starts a host. Its first message is `{ isReady: true }`; one that ends before is none.
+ *
+ * @throws The error of `spawn` where this process may start no other.
+ */
+export function startHost(): ChildProcess {
+  const args = ['--input-type=commonjs', '-e', script, ...packageAnchors()]
+  return spawn(process.execPath, args, {
+    env: { ...process.env, [marker]: '1' },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    windowsHide: true,
+  })
 }

@@ -3,16 +3,17 @@
  *
  * @module mcp-credentials/keychain
  */
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { dataDirectory } from './directory.ts'
 import {
-  hostedBackend,
   type KeychainBackend,
   type KeychainEntry,
   limitedBackend,
+  systemBackend,
 } from './keychain-backend.ts'
 import { KeychainRecords } from './keychain-records.ts'
 import { localLock } from './local-lock.ts'
@@ -21,8 +22,11 @@ export type { KeychainBackend, KeychainEntry } from './keychain-backend.ts'
 
 /** Options of {@link keychainStore}. */
 export interface KeychainStoreOptions {
-  /** The service name of the entries, as the keychain app shows it. Default `mcp-credentials`. */
-  readonly service?: string
+  /**
+   * The name of your application, under which the keychain app shows the entries. Stores with the same
+   * name share their logins, whoever opens them; with different names they share none.
+   */
+  readonly service: string
   /** Seconds that one call may take, including the time in which the user unlocks the keychain. Default 20. */
   readonly timeout?: number
   /** Seconds to wait for the lock of a record, at most. Default 15. */
@@ -31,7 +35,8 @@ export interface KeychainStoreOptions {
   readonly maxLength?: number
   /**
    * Another keychain, in the shape of `keytar`: your own copy of it, or {@link napiKeyring}. It runs in
-   * this process; the default runs in one of its own, so that a call that hangs can be ended.
+   * this process. The default runs in one of its own, so that a call that hangs can be ended; in this one
+   * where the executable may be the application: in single executables, Electron, Bun and Deno.
    */
   readonly backend?: KeychainBackend
   /** The folder of the locks. Default: in the platform's folder for application data. */
@@ -50,8 +55,8 @@ const known: readonly string[] = [
 
 /**
  * Keeps records in the keychain: Keychain on macOS, Credential Manager on Windows, the Secret Service
- * (GNOME Keyring, KWallet) on Linux. The keychain app shows them under `mcp-credentials`, each with the
- * server's URL. Processes on one machine share it through a lock of the kernel.
+ * (GNOME Keyring, KWallet) on Linux. The keychain app shows them under `service`, each with the server's
+ * URL. Processes on one machine share it through a lock of the kernel.
  *
  * On Linux it needs `libsecret-1-0`.
  *
@@ -63,22 +68,24 @@ const known: readonly string[] = [
  *
  * const fetch = authorizedFetch(authorizationCode(), {
  *   resource: 'https://mcp.example.com/mcp',
- *   store: keychainStore(),
+ *   store: keychainStore({ service: 'my-agent' }),
  * })
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. Its methods throw `StoreError` when the keychain is
  * locked, missing or does not answer in time; what was stored is untouched then.
  */
-export function keychainStore(options: KeychainStoreOptions = {}): CredentialStore {
+export function keychainStore(options: KeychainStoreOptions): CredentialStore {
   checkKeychainOptions(options)
-  const { service = 'mcp-credentials', timeout = 20, lockTimeout = 15 } = options
+  const { service, timeout = 20, lockTimeout = 15 } = options
   const limit = options.maxLength ?? (process.platform === 'win32' ? 1200 : Infinity)
   const keychain =
     options.backend === undefined
-      ? hostedBackend(timeout)
+      ? systemBackend(timeout)
       : limitedBackend(options.backend, timeout)
-  const directory = options.directory ?? join(dataDirectory(), 'locks')
+  // Applications that share no records wait for no locks of each other.
+  const folder = createHash('sha256').update(service).digest('hex').slice(0, 32)
+  const directory = join(options.directory ?? join(dataDirectory(), 'locks'), folder)
   const locks = localLock({ directory, timeout: lockTimeout })
 
   const records = new KeychainRecords(keychain, service, limit)
@@ -109,7 +116,7 @@ export function keychainStore(options: KeychainStoreOptions = {}): CredentialSto
  * import * as keyring from '@napi-rs/keyring'
  * import { keychainStore, napiKeyring } from 'mcp-credentials/keychain'
  *
- * const store = keychainStore({ backend: napiKeyring(keyring) })
+ * const store = keychainStore({ service: 'my-agent', backend: napiKeyring(keyring) })
  * ```
  */
 export function napiKeyring(module: {
@@ -176,7 +183,7 @@ export function keychainEntry(
     throw new ConfigurationError(option, `keychainEntry: pass the name of the ${option}.`)
   }
   const { backend, timeout = 20 } = options
-  const keychain = backend === undefined ? hostedBackend(timeout) : limitedBackend(backend, timeout)
+  const keychain = backend === undefined ? systemBackend(timeout) : limitedBackend(backend, timeout)
   return async () => {
     const secret = await keychain.getPassword(service, account)
     if (secret !== null && secret !== '') return secret
@@ -189,14 +196,15 @@ export function keychainEntry(
 }
 
 function checkKeychainOptions(options: KeychainStoreOptions): void {
+  const hint =
+    'pass `service`, the name of your application; only stores with the same name share logins.'
+  if (options === undefined) throw new ConfigurationError(`${name}.service`, `${name}: ${hint}`)
   checkOptions(name, options, known)
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }
   const { service, timeout, lockTimeout, maxLength, backend } = options
-  if (service !== undefined && (typeof service !== 'string' || service === '')) {
-    fail('service', 'must be a text.')
-  }
+  if (typeof service !== 'string' || service === '') fail('service', `is missing: ${hint}`)
   for (const [option, value] of Object.entries({ timeout, lockTimeout })) {
     if (value !== undefined && !(value > 0)) fail(option, 'must be a positive number of seconds.')
   }

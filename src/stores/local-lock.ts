@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { recordLabel, StoreError } from '../errors.ts'
 import { openPrivate, privateDirectory, unusable } from './directory.ts'
+import { loadNativePackage } from './native-package.ts'
 
 /** Runs tasks while nobody else on this machine does so for the same key. */
 export interface LocalLock {
@@ -133,18 +134,18 @@ async function acquire(
 let loaded: Promise<NativeLock> | undefined
 
 function loadNative(): Promise<NativeLock> {
-  loaded ??= import('fs-native-extensions').then(
-    (module) => module.default,
-    () => {
-      throw new StoreError(
-        'open',
-        `There is no lock between processes for this platform (${process.platform}-${process.arch}).`,
-        {
-          remedy:
-            'Install the optional dependency fs-native-extensions, or use redisStore(), postgresStore() or memoryStore().',
-        },
-      )
-    },
-  )
+  loaded ??= loadNativePackage<NativeLock>(
+    'fs-native-extensions',
+    () => import('fs-native-extensions'),
+  ).catch(() => {
+    throw new StoreError(
+      'open',
+      `There is no lock between processes for this platform (${process.platform}-${process.arch}).`,
+      {
+        remedy:
+          'Install the optional dependency fs-native-extensions, or use redisStore(), postgresStore() or memoryStore().',
+      },
+    )
+  })
   return loaded
 }

@@ -28,8 +28,12 @@ export interface FoundLogin {
    * Writes it into a store, unless there is a login for that server and account already. What was found
    * stays where it is; stop the other program, because both would use the same refresh token.
    *
+   * A client secret that was registered dynamically (RFC 7591, section 3.2.1) is written too, for its
+   * authorization server only.
+   *
    * @returns Whether it was written.
-   * @throws `ConfigurationError` when something is missing; see {@link FoundLogin.problem}.
+   * @throws `ConfigurationError` when something is missing, see {@link FoundLogin.problem}; or when the store
+   * has the secret of another client at that authorization server.
    */
   copyTo(
     store: CredentialStore,
@@ -50,7 +54,7 @@ export interface FoundLogin {
  *
  * const logins = await findMcpRemoteLogins({ servers: [{ url: 'https://mcp.example.com/mcp' }] })
  * for (const login of logins) console.log(login.server, login.source, login.problem ?? 'ready')
- * for (const login of logins) await login.copyTo(keychainStore())
+ * for (const login of logins) await login.copyTo(keychainStore({ service: 'my-agent' }))
  * ```
  *
  * @throws `ConfigurationError` when a server is no URL.
@@ -89,8 +93,9 @@ export async function findMcpRemoteLogins(options: {
       if (tokens === undefined) continue
       const client = await readJson(join(directory, folder, `${hash}_client_info.json`))
       const clientId = text(client?.['client_id'])
-      const issuer = server.issuer ?? text(tokens['issuer']) ?? text(client?.['issuer'])
-      found.push(foundLogin(server.url, source, tokens, { issuer, clientId }))
+      const issuer = text(tokens['issuer']) ?? text(client?.['issuer']) ?? server.issuer
+      const owner = { issuer, clientId, registration: registrationIn(client, issuer) }
+      found.push(foundLogin(server.url, source, tokens, owner))
       break
     }
   }
@@ -142,7 +147,8 @@ export async function findKeychainLogins(options: {
     const tokens = parse(password)
     if (known === undefined || tokens === undefined) return []
     const { url, clientId, issuer = text(tokens['issuer']) } = known
-    return [foundLogin(url, `${service}: ${account}`, tokens, { issuer, clientId })]
+    const owner = { issuer, clientId, registration: undefined }
+    return [foundLogin(url, `${service}: ${account}`, tokens, owner)]
   })
 }
 
@@ -150,6 +156,8 @@ export async function findKeychainLogins(options: {
 interface Owner {
   readonly issuer: string | undefined
   readonly clientId: string | undefined
+  /** The record of the client's registration, if it has a secret. */
+  readonly registration: CredentialRecord | undefined
 }
 
 function foundLogin(
@@ -159,10 +167,13 @@ function foundLogin(
   owner: Owner,
 ): FoundLogin {
   const problem = problemOf(tokens, owner)
+  const { registration } = owner
   return {
     server,
     source,
-    renewable: text(tokens['refresh_token']) !== undefined,
+    renewable:
+      text(tokens['refresh_token']) !== undefined &&
+      (registration?.expiresAt ?? Infinity) > Date.now(),
     expiresAt: expiryOf(tokens),
     problem,
     async copyTo(store, { account = 'default' } = {}) {
@@ -176,6 +187,8 @@ function foundLogin(
       const record = recordOf(tokens, owner)
       return store.lock(key, async () => {
         if ((await store.get(key)) !== undefined) return false
+        // First: a login without the secret of its client would be refused, and its refresh token lost.
+        if (registration !== undefined) await copyRegistration(store, registration)
         await store.set(key, record)
         return true
       })
@@ -217,6 +230,51 @@ function recordOf(
       ...(scope === undefined ? {} : { scope }),
     },
   }
+}
+
+/** The registration as its provider keeps it; `undefined` for a client without a secret, which needs none. */
+function registrationIn(
+  client: Readonly<Record<string, unknown>> | undefined,
+  issuer: string | undefined,
+): CredentialRecord | undefined {
+  const clientId = text(client?.['client_id'])
+  const clientSecret = text(client?.['client_secret'])
+  if (issuer === undefined || clientId === undefined || clientSecret === undefined) return undefined
+  if ((text(client?.['issuer']) ?? issuer) !== issuer) return undefined
+  const uris = client?.['redirect_uris']
+  // In seconds; 0 is for ever.
+  const expiry = Number(client?.['client_secret_expires_at'])
+  return {
+    version: 1,
+    provider: 'registration',
+    issuer,
+    obtainedAt: Date.now(),
+    ...(expiry > 0 ? { expiresAt: expiry * 1000 } : {}),
+    data: {
+      clientId,
+      clientSecret,
+      redirectUri: (Array.isArray(uris) ? text(uris[0]) : undefined) ?? '',
+      // The default of RFC 7591, section 2.
+      method: text(client?.['token_endpoint_auth_method']) ?? 'client_secret_basic',
+    },
+  }
+}
+
+async function copyRegistration(
+  store: CredentialStore,
+  registration: CredentialRecord,
+): Promise<void> {
+  const issuer = registration.issuer ?? ''
+  const key = `registration ${issuer}`
+  await store.lock(key, async () => {
+    const present = await store.get(key)
+    if (present === undefined) return store.set(key, registration)
+    if (present.data['clientId'] === registration.data['clientId']) return
+    throw new ConfigurationError(
+      'store',
+      `The store has the secret of another client at ${new URL(issuer).host}, which would be lost. Log in again, or copy this login into another store.`,
+    )
+  })
 }
 
 /** Milliseconds since the epoch. */

@@ -32,7 +32,7 @@ export async function benchStores(): Promise<void> {
   const key = randomBytes(32).toString('base64')
   const settings = {
     file: { key, directory: join(folder, 'files') },
-    keychain: { directory: join(folder, 'locks') },
+    keychain: { service: 'mcp-credentials-bench', directory: join(folder, 'locks') },
     redis: { url: redis.url, key },
   }
   const stores: Record<string, CredentialStore> = {

@@ -121,11 +121,22 @@ describe('a real Secret Service', () => {
     expect(() => keychainEntry('', 'x')).toThrow('name of the service')
   })
 
-  test('rows 55, 60: an entry stands under the name of the library and of the server', async () => {
-    const store = keychainStore({ directory })
+  test('rows 55, 60: an entry stands under the name of the application and of the server', async () => {
+    const place = service()
+    const store = keychainStore({ service: place, directory })
     await store.set(name, record)
-    const entries = await keytar(`findCredentials('mcp-credentials')`)
+    const entries = await keytar(`findCredentials('${place}')`)
     expect(JSON.parse(entries)).toContainEqual({ account: name, password: JSON.stringify(record) })
+  })
+
+  test('two applications see each other’s logins only where they name the same service', async () => {
+    const [mine, theirs] = [service(), service()]
+    await keychainStore({ service: mine, directory }).set(name, record)
+    const other = keychainStore({ service: theirs, directory })
+    expect(await other.get(name)).toBeUndefined()
+    expect(await other.list()).toEqual([])
+    expect(await other.delete(name)).toBe(false)
+    expect(await keychainStore({ service: mine, directory }).get(name)).toEqual(record)
   })
 
   fleetCases(async () => {
@@ -175,7 +186,7 @@ describe('a keychain that does not work', () => {
     session.daemon.kill('SIGSTOP')
     const script = `
       import { keychainStore } from 'mcp-credentials/keychain'
-      const store = keychainStore({ timeout: 1, directory: ${JSON.stringify(directory)} })
+      const store = keychainStore({ service: 'stopped', timeout: 1, directory: ${JSON.stringify(directory)} })
       let turns = 0
       const timer = setInterval(() => { turns += 1 }, 20)
       const error = await store.get('x').catch((thrown) => thrown)
@@ -235,7 +246,7 @@ describe('records that are split', () => {
 
   test('come back whole, under one key, and leave nothing behind', async () => {
     const { entries, keychain } = backend()
-    const store = keychainStore({ backend: keychain, maxLength: 200, directory })
+    const store = keychainStore({ service: 'test', backend: keychain, maxLength: 200, directory })
     await store.set(name, big('ü'))
     expect(entries.size).toBeGreaterThan(5)
     expect(await store.get(name)).toEqual(big('ü'))
@@ -255,7 +266,7 @@ describe('records that are split', () => {
     ] as const) {
       for (let dieAt = 0; ; dieAt += 1) {
         const { entries, state, keychain } = backend()
-        const options = { backend: keychain, maxLength: 200, directory }
+        const options = { service: 'test', backend: keychain, maxLength: 200, directory }
         await keychainStore(options).set(name, before)
         state.steps = 0
         state.dieAt = dieAt
@@ -288,15 +299,32 @@ test('a backend of one’s own has the same time limit', async () => {
     deletePassword: never,
     findCredentials: never,
   }
-  const store = keychainStore({ backend, timeout: 0.05, directory })
+  const store = keychainStore({ service: 'test', backend, timeout: 0.05, directory })
   await expect(store.get(name)).rejects.toThrow('did not answer within 0.05 s')
+})
+
+test('applications with different services do not wait for each other’s locks', async () => {
+  const entries: never[] = []
+  const backend: KeychainBackend = {
+    getPassword: async () => null,
+    setPassword: async () => {},
+    deletePassword: async () => false,
+    findCredentials: async () => entries,
+  }
+  const open = (place: string) =>
+    keychainStore({ service: place, backend, directory, lockTimeout: 0.1 })
+  await open('one').lock(name, async () => {
+    expect(await open('two').lock(name, async () => 'locked')).toBe('locked')
+  })
 })
 
 test.each([
   [{ service: '' }, 'service'],
-  [{ timeout: 0 }, 'timeout'],
-  [{ maxLength: 10 }, 'maxLength'],
-  [{ backend: {} }, 'backend'],
+  [{}, 'service'],
+  [undefined, 'service'],
+  [{ service: 'test', timeout: 0 }, 'timeout'],
+  [{ service: 'test', maxLength: 10 }, 'maxLength'],
+  [{ service: 'test', backend: {} }, 'backend'],
   [{ account: 'x' }, 'account'],
 ])('%j is refused at construction', (options, option) => {
   expect(() => keychainStore(options as never)).toThrow(

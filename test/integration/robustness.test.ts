@@ -695,7 +695,7 @@ test('keychain: a record that appears between two reads', async () => {
     deletePassword: async () => true,
     findCredentials: async () => [{ account: 'k', password: text }],
   }
-  expect(await keychainStore({ backend }).get('k')).toEqual(record)
+  expect(await keychainStore({ service: 'test', backend }).get('k')).toEqual(record)
 })
 
 test('keychain: clean-up of old parts does not undo a write', async () => {
@@ -710,7 +710,7 @@ test('keychain: clean-up of old parts does not undo a write', async () => {
     },
     findCredentials: async () => [...data].map(([account, password]) => ({ account, password })),
   }
-  const store = keychainStore({ backend, maxLength: 100 })
+  const store = keychainStore({ service: 'test', backend, maxLength: 100 })
   const big = (n: number) => ({
     version: 1 as const,
     provider: 'x',

@@ -57,6 +57,7 @@ describe('a store whose key is a capability URL shortens it in its errors:', () 
   test('keychainStore', async () => {
     const entries = new Map<string, string>()
     const store = keychainStore({
+      service: 'test',
       directory,
       backend: {
         getPassword: async (_service, account) => entries.get(account) ?? null,

@@ -50,6 +50,98 @@ test('a login of mcp-remote is found, shown, and taken over on request only', as
   expect(world.tokenRequests()).toMatchObject([{ refresh_token: 'r', client_id: 'remote-client' }])
 })
 
+/** What a registration with a secret answers, which mcp-remote writes down whole, with its issuer. */
+const confidential = (issuer: string, id: string, more: object = {}) => ({
+  client_id: id,
+  client_secret: 'of-the-client',
+  client_id_issued_at: 1_700_000_000,
+  client_secret_expires_at: 0,
+  redirect_uris: ['http://localhost:3334/oauth/callback'],
+  token_endpoint_auth_method: 'client_secret_post',
+  issuer,
+  ...more,
+})
+const renewable = { access_token: 'a', refresh_token: 'r', token_type: 'Bearer' }
+
+test('a login of a client with a secret is renewed with it, and the secret is shown nowhere', async () => {
+  const world = await oauthWorld()
+  const client = confidential(world.issuer, 'remote-client')
+  const { directory } = await folderOf(world.url, renewable, client)
+  const store = memoryStore()
+  const logins = await findMcpRemoteLogins({ servers: [{ url: world.url }], directory })
+  expect(JSON.stringify(logins)).not.toContain('of-the-client')
+
+  expect(await logins[0]?.copyTo(store)).toBe(true)
+  expect(await store.get(`registration ${world.issuer}`)).toMatchObject({
+    issuer: world.issuer,
+    data: { clientId: 'remote-client', redirectUri: 'http://localhost:3334/oauth/callback' },
+  })
+  const send = authorizedFetch(savedLogin(), { resource: world.url, store })
+  expect((await send(world.url)).status).toBe(200)
+  expect(world.tokenRequests()).toMatchObject([
+    { refresh_token: 'r', client_id: 'remote-client', client_secret: 'of-the-client' },
+  ])
+})
+
+test('a secret that was written down for one server is not bound to another', async () => {
+  const url = 'https://mcp.example.com/mcp'
+  const [honest, other] = ['https://login.example.com', 'https://other.example.com']
+  const store = memoryStore()
+  const { directory } = await folderOf(url, renewable, confidential(honest, 'c'))
+  const [login] = await findMcpRemoteLogins({ servers: [{ url, issuer: other }], directory })
+  await login?.copyTo(store)
+  expect(await store.list()).toEqual([`registration ${honest}`, `${url} | default`])
+  expect((await store.get(`${url} | default`))?.issuer).toBe(honest)
+
+  const moved = await folderOf(url, { ...renewable, issuer: other }, confidential(honest, 'c'))
+  const another = memoryStore()
+  const servers = [{ url }]
+  const [unsafe] = await findMcpRemoteLogins({ servers, directory: moved.directory })
+  await unsafe?.copyTo(another)
+  expect(await another.list()).toEqual([`${url} | default`])
+})
+
+test('a client without a method of its own authenticates by Basic', async () => {
+  const world = await oauthWorld()
+  const { token_endpoint_auth_method: _method, ...client } = confidential(world.issuer, 'basic')
+  const { directory } = await folderOf(world.url, renewable, client)
+  const store = memoryStore()
+  const [login] = await findMcpRemoteLogins({ servers: [{ url: world.url }], directory })
+  await login?.copyTo(store)
+  expect((await store.get(`registration ${world.issuer}`))?.data['method']).toBe(
+    'client_secret_basic',
+  )
+})
+
+test('the secret of another client of the same server is not replaced, and nothing is written', async () => {
+  const issuer = 'https://login.example.com'
+  const url = 'https://mcp.example.com/mcp'
+  const { directory } = await folderOf(url, renewable, confidential(issuer, 'second'))
+  const store = memoryStore()
+  const first = {
+    version: 1 as const,
+    provider: 'registration',
+    issuer,
+    data: { clientId: 'first', clientSecret: 'of-the-first' },
+  }
+  await store.set(`registration ${issuer}`, first)
+  const [login] = await findMcpRemoteLogins({ servers: [{ url }], directory })
+  await expect(login?.copyTo(store)).rejects.toMatchObject({
+    code: 'configuration',
+    message: expect.stringContaining('another client at login.example.com'),
+  })
+  expect(await store.list()).toEqual([`registration ${issuer}`])
+  expect(await store.get(`registration ${issuer}`)).toEqual(first)
+})
+
+test('a login whose client secret has expired is not called renewable', async () => {
+  const url = 'https://mcp.example.com/mcp'
+  const client = confidential('https://login.example.com', 'c', { client_secret_expires_at: 1 })
+  const { directory } = await folderOf(url, renewable, client)
+  const [login] = await findMcpRemoteLogins({ servers: [{ url }], directory })
+  expect(login?.renewable).toBe(false)
+})
+
 test('a login whose authorization server nobody wrote down says what to pass', async () => {
   const url = 'https://mcp.example.com/mcp'
   const { directory } = await folderOf(url, { access_token: 'a' }, { client_id: 'c' })
