@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { cleanText, printable, resourceLabel } from './labels.ts'
 
 const brand: unique symbol = Symbol.for('mcp-credentials.error')
 
@@ -259,96 +260,6 @@ export function isCredentialError(
 export function isCredentialError(value: unknown, code?: CredentialErrorCode): boolean {
   if (typeof value !== 'object' || value === null || !(brand in value)) return false
   return code === undefined || (value as { code?: unknown }).code === code
-}
-
-/**
- * What may be shown of a URL: its origin and path. Path segments that look like tokens are shortened,
- * because whoever has a capability URL has the capability. Never a key: two URLs can have the same
- * label, so use {@link canonicalText} there.
- */
-export function resourceLabel(resource: string | URL): string {
-  const url = typeof resource === 'string' ? safeUrl(resource) : resource
-  return url === undefined ? '<invalid URL>' : shortenPath(canonicalText(url))
-}
-
-/** The origin and path of a URL, for keys and comparisons. It can hold a secret, so never show it. */
-export function canonicalText(url: URL): string {
-  return `${url.origin}${url.pathname}`
-}
-
-/** What may be shown of the key of a record, which is a URL and names: tokens in it are shortened. */
-export function recordLabel(key: string): string {
-  return String(key).split(' | ').map(shortenPath).join(' | ')
-}
-
-function safeUrl(text: string): URL | undefined {
-  return URL.canParse(text) ? new URL(text) : undefined
-}
-
-/** Shortens the segments of a path, or of a URL without a query, that look like tokens. */
-export function shortenPath(path: string): string {
-  return path.split('/').map(shortenSegment).join('/')
-}
-
-function shortenSegment(segment: string): string {
-  const text = percentDecoded(segment)
-  if (!isTokenLike(text)) return segment
-  // Lone surrogates have no encoding.
-  const start = [...text]
-    .slice(0, 4)
-    .join('')
-    .replace(/\p{Cs}/gu, '\ufffd')
-  return `${text === segment ? start : encodeURIComponent(start)}…`
-}
-
-function percentDecoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
-}
-
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-// Lower case throughout or a capital first; short ones may be numbered, as in `v2`.
-const word = /^(?:\p{Lu}?[\p{Ll}\p{Lo}\p{M}]{1,24}|\p{Lu}{1,3}|\p{Ll}{1,8}\d{1,3}|\d{1,8})$/u
-
-/** Long, and neither words nor numbers: nobody could remember it. */
-function isTokenLike(text: string): boolean {
-  if (text.length < 16) return false
-  if (uuid.test(text)) return true
-  const isSlug = text.split(/[^\p{L}\p{M}\p{N}]+/u).every((part) => part === '' || word.test(part))
-  if (isSlug) return false
-  return text.length >= 32 || (/\p{L}/u.test(text) && /\p{N}/u.test(text))
-}
-
-// Unassigned and private characters are harmless; these act on a terminal, turn text around, or do not show.
-const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]+/gu
-
-/**
- * Replaces each run of characters that control a terminal, change the direction of text or are invisible:
- * what a server wrote may hold any of them.
- *
- * @param substitute - What stands in their place. Default: a space.
- */
-export function printable(text: string, substitute = ' '): string {
-  return text.replace(unprintable, substitute)
-}
-
-/**
- * Makes foreign text fit to be shown: control, format and bidirectional characters and anything shaped
- * like a token removed, cut at 200 characters.
- */
-export function cleanText(text: string): string {
-  const plain = printable(text).replace(/\p{Z}+/gu, ' ')
-  const redacted = plain
-    .replace(/:\/\/[^\s/@]*@/g, '://')
-    .replace(/([?&][^=\s&#]+)=[^\s&#'"]+/g, '$1=<redacted>')
-    .replace(/(?<=\/)[^\s/?#'"<>]+/g, shortenSegment)
-    .replace(/[A-Za-z0-9_\-+/=.~]{32,}/g, '<redacted>')
-    .trim()
-  if (redacted.length <= 200) return redacted
-  return `${redacted.slice(0, 199).replace(/\p{Cs}$/u, '')}…`
 }
 
 /**

@@ -1,12 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import {
-  canonicalText,
-  cleanText,
-  describeThrown,
-  recordLabel,
-  resourceLabel,
-} from '../src/errors.ts'
+import { describeThrown } from '../src/errors.ts'
 import {
   ConfigurationError,
   CredentialError,
@@ -15,6 +9,7 @@ import {
   LoginRequiredError,
   StoreError,
 } from '../src/index.ts'
+import { canonicalText, cleanText, recordLabel, resourceLabel } from '../src/labels.ts'
 
 describe('errors', () => {
   test('show of a server only its origin and path', () => {

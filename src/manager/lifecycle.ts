@@ -4,7 +4,8 @@
  * @module
  */
 import type { AcquireReason, Challenge, Credential } from '../credential.ts'
-import { CredentialError, resourceLabel } from '../errors.ts'
+import { CredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { type Acquisition, type AcquisitionRequest, abortForeign } from './acquisition.ts'
 import { coolingError } from './failure.ts'
 import type { Flight } from './flight.ts'
@@ -115,9 +116,7 @@ export class Lifecycle {
    * @throws The signal's reason; an error when the acquisition is overdue.
    */
   async settled(running: Acquisition, signal: AbortSignal | undefined): Promise<void> {
-    if (running.overdue) {
-      throw coolingError(this.#outcomes.timeoutError(running), 1000)
-    }
+    if (running.overdue) throw coolingError(this.#outcomes.timeoutError(running), 1000)
     await running.flight.over(signal)
     await this.whenOpen(signal)
   }

@@ -140,7 +140,7 @@ function checkStore(store: CredentialStore | undefined): void {
   if (store === undefined || missing === undefined) return
   throw new ConfigurationError(
     'store',
-    `\`store\` has no function \`${missing}\`; pass what keychainStore(), encryptedFileStore(), redisStore() or postgresStore() returns.`,
+    `\`store\` has no function \`${missing}\`; pass what keychainStore({ service }), encryptedFileStore(), redisStore() or postgresStore() returns.`,
   )
 }
 

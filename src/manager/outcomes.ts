@@ -4,7 +4,8 @@
  * @module
  */
 import type { Credential } from '../credential.ts'
-import { CredentialError, type LoginRequiredError, resourceLabel } from '../errors.ts'
+import { CredentialError, type LoginRequiredError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import {
   Acquisition,
   type AcquisitionHost,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CredentialProvider } from '../credential.ts'
-import { resourceLabel } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { monotonicClock, ServerClock } from './clock.ts'
 import { Failures } from './failures.ts'
 import { Held } from './held.ts'

@@ -11,8 +11,9 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
-import { type CredentialError, isCredentialError, recordLabel, StoreError } from '../errors.ts'
+import { type CredentialError, isCredentialError, StoreError } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
+import { recordLabel } from '../labels.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 import { hasValidTimes } from './credential-check.ts'

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { printable } from '../errors.ts'
+
 import type { CredentialEvent, CredentialEventDetails, CredentialEventListener } from '../events.ts'
+import { printable } from '../labels.ts'
 import { isObserved, publish } from './diagnostics.ts'
 
 /** What every event of one manager carries. */

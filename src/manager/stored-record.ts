@@ -6,12 +6,11 @@
 import type { CredentialProvider, CredentialRecord } from '../credential.ts'
 import {
   type CredentialError,
-  canonicalText,
-  cleanText,
   isCredentialError,
   LoginRequiredError,
   StoreError,
 } from '../errors.ts'
+import { canonicalText, cleanText } from '../labels.ts'
 
 /** Whose record it is. */
 export interface RecordOwner {

@@ -4,7 +4,8 @@
  * @module
  */
 import type { AcquireContext } from '../credential.ts'
-import { describeThrown, isCredentialError, shortenPath } from '../errors.ts'
+import { describeThrown, isCredentialError } from '../errors.ts'
+import { shortenPath } from '../labels.ts'
 import { scopeCovers, validScopes } from '../scope.ts'
 import type { GrantSession } from './grant.ts'
 import { OAuthCredential, type TokenSet } from './token.ts'

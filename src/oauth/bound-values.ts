@@ -7,7 +7,8 @@
  * @module
  */
 import type { Secret } from '../credential.ts'
-import { CredentialError, resourceLabel } from '../errors.ts'
+import { CredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { readSecret } from '../secret.ts'
 
 /**

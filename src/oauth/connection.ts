@@ -5,7 +5,8 @@
  */
 import * as client from 'openid-client'
 import type { AcquireContext, Secret } from '../credential.ts'
-import { CredentialError, resourceLabel } from '../errors.ts'
+import { CredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { type Bound, bind, openAt } from './bound-values.ts'
 import type { ClientAssertion } from './client-assertion.ts'
 import { prepareClientAuth, type SecretMethod } from './client-auth.ts'

@@ -10,8 +10,8 @@ import {
   CredentialError,
   DiscoveryError,
   isCredentialError,
-  resourceLabel,
 } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { checkOptions } from '../options.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { locateServer } from './server.ts'

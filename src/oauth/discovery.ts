@@ -5,15 +5,8 @@
  */
 import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
-import {
-  CredentialError,
-  DiscoveryError,
-  isCredentialError,
-  printable,
-  resourceLabel,
-  shortenPath,
-  systemErrorCode,
-} from '../errors.ts'
+import { DiscoveryError } from '../errors.ts'
+import { resourceLabel, shortenPath } from '../labels.ts'
 import { validScopes } from '../scope.ts'
 import { withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
@@ -23,12 +16,10 @@ import {
   documentBounds,
   type EndpointContext,
   type EndpointRules,
-  fetchEndpoint,
   isObject,
-  parseObject,
 } from './endpoint.ts'
+import { readDocument, resourceMetadata, serverMetadata } from './metadata-document.ts'
 import { checkAuthorizationEndpoint } from './own-endpoints.ts'
-import { checkPolicy } from './policy.ts'
 
 /** What an MCP server says about itself (RFC 9728, section 2). */
 export interface ProtectedResource {
@@ -54,10 +45,6 @@ const endpoints = [
   'pushed_authorization_request_endpoint',
   'introspection_endpoint',
 ] as const
-
-/** What documents are called in messages. */
-const resourceMetadata = 'resource_metadata'
-const serverMetadata = 'the authorization server metadata'
 
 /**
  * The challenges of a request without a credential, sent as the transport of that URL would: servers with a
@@ -253,96 +240,6 @@ function protectedResource(
     requiresDpop: document['dpop_bound_access_tokens_required'] === true,
     dpopAlgorithms: strings(document['dpop_signing_alg_values_supported']),
   }
-}
-
-/** A JSON object; `undefined` when there is none at that place. */
-async function readDocument(
-  context: EndpointContext,
-  what: string,
-  place: string,
-  issuer?: string,
-): Promise<Record<string, unknown> | undefined> {
-  const url = checkEndpoint(what, place, context)
-  if (url.origin !== context.resource.origin) await allowDiscovery(context, url, issuer)
-  const init = { method: 'GET', headers: { Accept: 'application/json' } }
-  const response = await fetchEndpoint(what, url, init, documentBounds, context).catch(
-    (error: unknown) => documentFailed(what, url, context, error),
-  )
-  const { status } = response
-  if (status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
-  if (status !== 200) {
-    throw new DiscoveryError(`${resourceLabel(url)} answered with status ${status}.`, {
-      status,
-      retryable: true,
-      resource: context.resource,
-    })
-  }
-  const document = parseObject(await response.text())
-  if (document !== undefined) return printableDocument(document)
-  throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
-    resource: context.resource,
-  })
-}
-
-/** Names the server that a document did not come from. */
-function documentFailed(
-  what: string,
-  { host, origin }: URL,
-  { resource, signal }: EndpointContext,
-  error: unknown,
-): never {
-  if (error instanceof DiscoveryError) throw error
-  if (isCredentialError(error)) {
-    const { message, status } = error
-    throw new DiscoveryError(message, status === undefined ? {} : { status })
-  }
-  const isLate = (error as { name?: unknown } | null)?.name === 'TimeoutError'
-  const cause = systemErrorCode(error)
-  if (signal.aborted || (!isLate && cause === undefined)) throw error
-  const isOwn = what === resourceMetadata && origin === resource.origin
-  const server = isOwn ? 'MCP server' : `server of ${what},`
-  const named = what === serverMetadata ? 'authorization server' : server
-  throw new CredentialError(
-    isLate ? 'timeout' : 'network',
-    `The ${named} ${host} ${isLate ? 'did not answer in time' : `cannot be reached (${cause})`}.`,
-    { resource, retryable: true, remedy: 'Check the network and the address.' },
-  )
-}
-
-function allowDiscovery(
-  context: EndpointContext,
-  { origin, href }: URL,
-  issuer: string | undefined,
-): Promise<void> {
-  const { allow, clientId } = context
-  const step = {
-    type: 'discovery',
-    issuer,
-    origins: [origin],
-    clientId,
-    scopes: [],
-    url: href,
-  } as const
-  return checkPolicy(allow, context, step)
-}
-
-/** Deeper than any metadata. */
-const maxDepth = 16
-
-/** Replaces what no terminal should receive in all texts of a document: it is handed to the application. */
-function printableDocument(document: Record<string, unknown>, depth = 0): Record<string, unknown> {
-  const members = Object.entries(document).map(([name, value]) => [
-    printable(name, '\ufffd'),
-    printableValue(value, depth),
-  ])
-  return Object.fromEntries(members) as Record<string, unknown>
-}
-
-function printableValue(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return printable(value, '\ufffd')
-  if (depth === maxDepth) return null
-  if (Array.isArray(value)) return value.map((item) => printableValue(item, depth + 1))
-  return isObject(value) ? printableDocument(value, depth + 1) : value
 }
 
 /** Whether a value has the characters of a URI (RFC 3986, section 2), and is absolute. */

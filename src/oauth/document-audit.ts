@@ -5,7 +5,8 @@
  */
 import type { AuditEvent } from '../audit-events.ts'
 import type { AcquireContext } from '../credential.ts'
-import { DiscoveryError, resourceLabel } from '../errors.ts'
+import { DiscoveryError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 
 /** Reads a document, and reports it if it is refused. */
 export async function auditDocument<T>(

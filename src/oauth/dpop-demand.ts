@@ -4,7 +4,8 @@
  * @module
  */
 import type { AcquireContext, Challenge } from '../credential.ts'
-import { ConfigurationError, resourceLabel } from '../errors.ts'
+import { ConfigurationError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import type { GrantSession } from './grant.ts'
 import type { LocatedServer } from './server.ts'
 

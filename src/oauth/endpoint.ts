@@ -9,7 +9,8 @@
 import ipaddr from 'ipaddr.js'
 import type { AcquireContext, FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
-import { CredentialError, DiscoveryError, resourceLabel } from '../errors.ts'
+import { CredentialError, DiscoveryError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 import type { OAuthPolicy } from './policy.ts'
 

@@ -4,7 +4,8 @@
  * @module
  */
 import type { AcquireContext } from '../credential.ts'
-import { DiscoveryError, resourceLabel } from '../errors.ts'
+import { DiscoveryError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 
 /** The time in which logins are counted, in milliseconds. */
 const periodMs = 600_000

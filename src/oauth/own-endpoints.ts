@@ -8,7 +8,8 @@
  * @module
  */
 import type { ServerMetadata } from 'openid-client'
-import { ConfigurationError, DiscoveryError, resourceLabel } from '../errors.ts'
+import { ConfigurationError, DiscoveryError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 
 /** The endpoints that receive tokens, codes or secrets. */
 const secretEndpoints = [

@@ -5,7 +5,8 @@
  */
 import { randomPKCECodeVerifier, randomState } from 'openid-client'
 import type { AcquireContext, CredentialProvider } from '../credential.ts'
-import { DiscoveryError, resourceLabel } from '../errors.ts'
+import { DiscoveryError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { auditOf, reportScopes } from './audit.ts'
 import { authorizationUrl, checkLoginSupport, finishAuthorization } from './authorization.ts'
 import { bind, openAt } from './bound-values.ts'

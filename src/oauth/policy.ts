@@ -4,13 +4,8 @@
  * @module
  */
 import type { ServerMetadata } from 'openid-client'
-import {
-  ConfigurationError,
-  CredentialError,
-  isCredentialError,
-  printable,
-  resourceLabel,
-} from '../errors.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { printable, resourceLabel } from '../labels.ts'
 import { checkOptions } from '../options.ts'
 import { validScopes } from '../scope.ts'
 import { abortable } from '../waiting.ts'

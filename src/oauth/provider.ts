@@ -9,7 +9,8 @@ import type {
   CredentialProvider,
   CredentialRecord,
 } from '../credential.ts'
-import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
+import { DiscoveryError, isCredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { type Audit, auditOf, auditRevocation, reportIssuer, reportScopes } from './audit.ts'
 import { AuthenticationDemands } from './authentication-demands.ts'
 import { DpopSessions } from './dpop.ts'

@@ -4,7 +4,8 @@
  * @module
  */
 import type { CredentialProvider } from '../credential.ts'
-import { LoginRequiredError, resourceLabel } from '../errors.ts'
+import { LoginRequiredError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
 

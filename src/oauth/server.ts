@@ -5,7 +5,8 @@
  */
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, Challenge } from '../credential.ts'
-import { DiscoveryError, isCredentialError, resourceLabel } from '../errors.ts'
+import { DiscoveryError, isCredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import {
   askForChallenges,
   checkMetadata,

@@ -6,10 +6,10 @@
 import {
   ConfigurationError,
   CredentialError,
-  cleanText,
   describeThrown,
   isCredentialError,
 } from '../errors.ts'
+import { cleanText } from '../labels.ts'
 import type { HmacChunk, HmacMessage, HmacParts } from './hmac-options.ts'
 
 /** The headers that carry what the message is made of. */

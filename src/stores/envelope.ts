@@ -7,7 +7,8 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import type { Secret } from '../credential.ts'
 import { fromBase64, fromHex } from '../encoding.ts'
-import { ConfigurationError, recordLabel, StoreError } from '../errors.ts'
+import { ConfigurationError, StoreError } from '../errors.ts'
+import { recordLabel } from '../labels.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 
 /** How the records of a store are encrypted: with one key, or with several while keys rotate. */

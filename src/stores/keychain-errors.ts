@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { cleanText, StoreError, type StoreOperation } from '../errors.ts'
+import { StoreError, type StoreOperation } from '../errors.ts'
+import { cleanText } from '../labels.ts'
 
 /** Why a call failed. */
 export interface KeychainFailure {

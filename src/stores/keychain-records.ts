@@ -5,7 +5,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { CredentialRecord } from '../credential.ts'
-import { recordLabel, StoreError } from '../errors.ts'
+import { StoreError } from '../errors.ts'
+import { recordLabel } from '../labels.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
 import { checkKey, parseRecord, serializeRecord } from './record.ts'
 

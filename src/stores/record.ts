@@ -5,7 +5,8 @@
  */
 import type { CredentialRecord } from '../credential.ts'
 import { isCredentialRecord, recordProblem } from '../credential-record.ts'
-import { recordLabel, StoreError } from '../errors.ts'
+import { StoreError } from '../errors.ts'
+import { recordLabel } from '../labels.ts'
 
 /**
  * Writes a record as JSON, which {@link parseRecord} reads.

@@ -6,7 +6,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { recordLabel, StoreError, type StoreOperation } from '../errors.ts'
+import { StoreError, type StoreOperation } from '../errors.ts'
+import { recordLabel } from '../labels.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
 /** Where the locks are, and for how long. */

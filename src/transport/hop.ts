@@ -4,7 +4,8 @@
  * @module
  */
 import type { Credential } from '../credential.ts'
-import { CredentialError, isCredentialError, resourceLabel } from '../errors.ts'
+import { CredentialError, isCredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { isObserved } from '../manager/diagnostics.ts'
 import { isTransportHeader } from '../transport-headers.ts'
 import { abortable } from '../waiting.ts'

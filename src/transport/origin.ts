@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { ConfigurationError, resourceLabel } from '../errors.ts'
+import { ConfigurationError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 
 /** Whether a host is this machine: `localhost`, `127.0.0.0/8` or `::1`. */
 export function isLoopback(hostname: string): boolean {

@@ -9,7 +9,8 @@ import type {
   FetchLike,
   SelectionRequest,
 } from '../credential.ts'
-import { ConfigurationError, CredentialError, resourceLabel } from '../errors.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { managerOfTenant, type TokenManager, transportPortOf } from '../manager/token-manager.ts'
 import type { TransportPort } from '../manager/transport-port.ts'
 import { type Call, completeCall, snapshotCall } from './call.ts'

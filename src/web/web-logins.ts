@@ -5,7 +5,8 @@
  */
 import type { AcquireContext } from '../credential.ts'
 import { toBase64Url } from '../encoding.ts'
-import { ConfigurationError, CredentialError, resourceLabel } from '../errors.ts'
+import { ConfigurationError, CredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { toCredentialError } from '../manager/failure.ts'
 import { guardStore } from '../manager/guarded-store.ts'
 import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'

@@ -1,0 +1,111 @@
+/**
+ * Reads a metadata document of a server that nobody vouches for yet.
+ *
+ * @module
+ */
+import { CredentialError, DiscoveryError, isCredentialError, systemErrorCode } from '../errors.ts'
+import { printable, resourceLabel } from '../labels.ts'
+import {
+  checkEndpoint,
+  documentBounds,
+  type EndpointContext,
+  fetchEndpoint,
+  isObject,
+  parseObject,
+} from './endpoint.ts'
+import { checkPolicy } from './policy.ts'
+
+/** What the metadata of an MCP server is called in messages. */
+export const resourceMetadata = 'resource_metadata'
+/** What the metadata of an authorization server is called in messages. */
+export const serverMetadata = 'the authorization server metadata'
+
+/** A JSON object; `undefined` when there is none at that place. */
+export async function readDocument(
+  context: EndpointContext,
+  what: string,
+  place: string,
+  issuer?: string,
+): Promise<Record<string, unknown> | undefined> {
+  const url = checkEndpoint(what, place, context)
+  if (url.origin !== context.resource.origin) await allowDiscovery(context, url, issuer)
+  const init = { method: 'GET', headers: { Accept: 'application/json' } }
+  const response = await fetchEndpoint(what, url, init, documentBounds, context).catch(
+    (error: unknown) => documentFailed(what, url, context, error),
+  )
+  const { status } = response
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
+  if (status !== 200) {
+    throw new DiscoveryError(`${resourceLabel(url)} answered with status ${status}.`, {
+      status,
+      retryable: true,
+      resource: context.resource,
+    })
+  }
+  const document = parseObject(await response.text())
+  if (document !== undefined) return printableDocument(document)
+  throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
+    resource: context.resource,
+  })
+}
+
+/** Names the server that a document did not come from. */
+function documentFailed(
+  what: string,
+  { host, origin }: URL,
+  { resource, signal }: EndpointContext,
+  error: unknown,
+): never {
+  if (error instanceof DiscoveryError) throw error
+  if (isCredentialError(error)) {
+    const { message, status } = error
+    throw new DiscoveryError(message, status === undefined ? {} : { status })
+  }
+  const isLate = (error as { name?: unknown } | null)?.name === 'TimeoutError'
+  const cause = systemErrorCode(error)
+  if (signal.aborted || (!isLate && cause === undefined)) throw error
+  const isOwn = what === resourceMetadata && origin === resource.origin
+  const server = isOwn ? 'MCP server' : `server of ${what},`
+  const named = what === serverMetadata ? 'authorization server' : server
+  throw new CredentialError(
+    isLate ? 'timeout' : 'network',
+    `The ${named} ${host} ${isLate ? 'did not answer in time' : `cannot be reached (${cause})`}.`,
+    { resource, retryable: true, remedy: 'Check the network and the address.' },
+  )
+}
+
+function allowDiscovery(
+  context: EndpointContext,
+  { origin, href }: URL,
+  issuer: string | undefined,
+): Promise<void> {
+  const { allow, clientId } = context
+  const step = {
+    type: 'discovery',
+    issuer,
+    origins: [origin],
+    clientId,
+    scopes: [],
+    url: href,
+  } as const
+  return checkPolicy(allow, context, step)
+}
+
+/** Deeper than any metadata. */
+const maxDepth = 16
+
+/** Replaces what no terminal should receive in all texts of a document: it is handed to the application. */
+function printableDocument(document: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  const members = Object.entries(document).map(([name, value]) => [
+    printable(name, '\ufffd'),
+    printableValue(value, depth),
+  ])
+  return Object.fromEntries(members) as Record<string, unknown>
+}
+
+function printableValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return printable(value, '\ufffd')
+  if (depth === maxDepth) return null
+  if (Array.isArray(value)) return value.map((item) => printableValue(item, depth + 1))
+  return isObject(value) ? printableDocument(value, depth + 1) : value
+}
