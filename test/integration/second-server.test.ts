@@ -15,6 +15,8 @@ import { type Glewlwyd, startGlewlwyd } from '../support/glewlwyd.ts'
 import { freePort } from '../support/redis-server.ts'
 
 const clientSecret = 'a-client-secret-of-more-than-32-bytes'
+/** A secret that changes when a form encodes it. */
+const oddSecret = 'a+secret/with=odd%characters'
 const machine = { confidential: true, authorization_type: ['client_credentials'] }
 const person = ['code', 'refresh_token']
 
@@ -38,6 +40,7 @@ async function startMcp() {
   let url = ''
   const refused = new Set<string>()
   const accepted: string[] = []
+  const bound: string[] = []
   const verify = async (token: string) => {
     const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`))
     return (await jwtVerify(token, keys, { issuer, audience: url })).payload
@@ -48,9 +51,11 @@ async function startMcp() {
       response.setHeader('content-type', 'application/json')
       return response.end(JSON.stringify({ ...metadata, scopes_supported: ['notes:read'] }))
     }
-    const token = request.headers.authorization?.replace(/^Bearer /, '') ?? ''
+    const [scheme, token = ''] = request.headers.authorization?.split(' ') ?? []
     const claims = refused.has(token) ? undefined : await verify(token).catch(() => undefined)
-    if (claims !== undefined) {
+    const isBound = claims?.['cnf'] !== undefined
+    if (claims !== undefined && scheme === (isBound ? 'DPoP' : 'Bearer')) {
+      if (isBound) bound.push(token)
       accepted.push(token)
       return response.end(String(claims.sub))
     }
@@ -63,7 +68,7 @@ async function startMcp() {
   url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/mcp`
   return {
     url,
-    accepted,
+    bound,
     trust(name: string) {
       issuer = name
     },
@@ -85,6 +90,12 @@ beforeAll(async () => {
     resource: mcp.url,
     clients: [
       { client_id: 'machine', ...machine, ...secret, token_endpoint_auth_method: methods },
+      {
+        client_id: 'odd',
+        ...machine,
+        client_secret: oddSecret,
+        token_endpoint_auth_method: methods,
+      },
       {
         client_id: 'keyed',
         ...machine,
@@ -152,12 +163,12 @@ function login(identity: Parameters<typeof authorizationCode>[0]) {
 const atToken = () => answers.filter((each) => each.startsWith('token'))
 
 describe('glewlwyd gives tokens to a program', () => {
-  test.each(['client_secret_basic', 'client_secret_post'] as const)('by %s', async (method) => {
+  test.each(['client_secret_basic', 'client_secret_post'] as const)('by %s', async (clientAuth) => {
     const { issuer } = as
     const provider = clientCredentials({
       clientId: 'machine',
       clientSecret,
-      clientAuth: method,
+      clientAuth,
       issuer,
     })
     expect(await client(provider).ping()).toEqual([200, 'machine'])
@@ -178,6 +189,30 @@ describe('glewlwyd gives tokens to a program', () => {
     })
     const provider = clientCredentials({ clientId: 'keyed', clientAuth, issuer: as.issuer })
     expect(await client(provider).ping()).toEqual([200, 'keyed'])
+  })
+
+  test.each(['client_secret_basic_unencoded', 'client_secret_post'] as const)(
+    'by a secret of odd characters (%s)',
+    async (clientAuth) => {
+      const provider = clientCredentials({
+        clientId: 'odd',
+        clientSecret: oddSecret,
+        clientAuth,
+        issuer: as.issuer,
+      })
+      expect(await client(provider).ping()).toEqual([200, 'odd'])
+    },
+  )
+
+  test('but not for an assertion meant for its issuer, and the error names the audience', async () => {
+    const clientAuth = privateKeyJwt({ key: key.privateKey, keyId: key.keyId })
+    const provider = clientCredentials({ clientId: 'keyed', clientAuth, issuer: as.issuer })
+    const { ping } = client(provider)
+    await expect(ping()).rejects.toMatchObject({
+      code: 'invalid_client',
+      message: expect.stringContaining('audience'),
+    })
+    expect(atToken()).toEqual(['token 403'])
   })
 
   test('but not for a wrong secret, which is sent once', async () => {
@@ -218,7 +253,45 @@ describe('glewlwyd gives tokens to a person', () => {
     expect(atToken()).toEqual(['token 200', 'token 200', 'token 200', 'token 200'])
   })
 
-  test('a refresh token that is dead asks for a login, and the login works', async () => {
+  test('with a key of the client, to which they stay bound', async () => {
+    const { ping } = login({ clientId: 'native', dpop: true })
+    expect((await ping())[0]).toBe(200)
+    mcp.revokeAll()
+    expect((await ping())[0]).toBe(200)
+    expect(mcp.bound).toHaveLength(2)
+    expect(atToken()).toEqual(['token 200', 'token 200'])
+  })
+
+  test('once for twenty requests at the same time', async () => {
+    const { ping } = login({ clientId: 'native' })
+    await ping()
+    mcp.revokeAll()
+    const statuses = (await Promise.all(Array.from({ length: 20 }, ping))).map(([status]) => status)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    expect(atToken()).toEqual(['token 200', 'token 200'])
+  })
+
+  test('but not with a wrong secret, and the error names the secret', async () => {
+    const { ping } = login({ clientId: 'web', clientSecret: 'not-the-secret' })
+    await expect(ping()).rejects.toMatchObject({
+      status: 403,
+      retryable: false,
+      message: expect.stringContaining('secret'),
+    })
+    expect(atToken()).toEqual(['token 403'])
+  })
+
+  test('and a logout ends, although it takes no tokens back from a public client', async () => {
+    const { ping, send } = login({ clientId: 'native' })
+    await ping()
+    await send.logout()
+    expect(answers).toContain('revoke 401')
+    answers.length = 0
+    expect((await ping())[0]).toBe(200)
+    expect(atToken()).toEqual(['token 200'])
+  })
+
+  test('whose refresh token, when it is dead, asks for a login that works', async () => {
     const { ping, send } = login({ clientId: 'native' })
     await ping()
     const stolen = (await send.manager.credential()).record?.data['refreshToken'] as string
@@ -239,7 +312,7 @@ describe('glewlwyd gives tokens to a person', () => {
     expect((await ping())[0]).toBe(200)
   })
 
-  test('after a refresh token that is dead, the next request logs in', async () => {
+  test('who logs in again at the request after the refresh token died', async () => {
     const { ping, send } = login({ clientId: 'native' })
     await ping()
     const stolen = (await send.manager.credential()).record?.data['refreshToken'] as string
