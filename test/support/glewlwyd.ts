@@ -40,61 +40,78 @@ export async function startGlewlwyd(options: {
 }): Promise<Glewlwyd> {
   const folder = await mkdtemp(join(tmpdir(), 'glewlwyd-'))
   const origin = `http://127.0.0.1:${await freePort()}`
-  const server = await launch(folder, origin)
+  let server: ChildProcess | undefined
   const stop = async () => {
-    await end(server)
+    if (server !== undefined) await end(server)
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    const issuer = `${origin}/api/oidc`
+    server = launch(await prepare(folder, origin))
+    await ready(server, origin)
     await configure(origin, options)
-    return { issuer, stop, ...personOf(origin) }
+    return { issuer: `${origin}/api/oidc`, stop, ...personOf(origin) }
   } catch (error) {
     await stop()
-    throw error
+    throw isMissing(error)
+      ? new Error('glewlwyd cannot be run: install the packages `glewlwyd` and `sqlite3`', {
+          cause: error,
+        })
+      : error
   }
 }
 
-async function launch(folder: string, origin: string): Promise<ChildProcess> {
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+/** Writes its database and its configuration, and returns the latter's path. */
+async function prepare(folder: string, origin: string): Promise<string> {
   const database = join(folder, 'glewlwyd.db')
-  const config = join(folder, 'glewlwyd.conf')
-  await writeFile(config, configurationOf(origin, database))
+  const statements = await readFile(schema, 'utf8')
   const sqlite = promisify(execFile)('sqlite3', [database])
   // One write to the disk in place of one for each statement.
-  sqlite.child.stdin?.end(`BEGIN;\n${await readFile(schema, 'utf8')}\nCOMMIT;\n`)
+  sqlite.child.stdin?.end(`BEGIN;\n${statements}\nCOMMIT;\n`)
   await sqlite
+  const config = join(folder, 'glewlwyd.conf')
+  await writeFile(config, configurationOf(origin, database))
+  return config
+}
+
+function launch(config: string): ChildProcess {
   const child = spawn('glewlwyd', [`--config-file=${config}`], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  process.once('exit', () => child.kill('SIGKILL'))
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.removeListener('exit', kill))
+  return child
+}
+
+/** Waits until it answers. */
+async function ready(child: ChildProcess, origin: string): Promise<void> {
   let log = ''
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
+    stream?.on('data', (chunk) => {
       log += chunk
     })
   }
   let failure: Error | undefined
   child.once('error', (error) => {
-    failure = new Error('glewlwyd cannot be run: install the package of that name', {
-      cause: error,
-    })
+    failure = error
   })
   const until = Date.now() + 20_000
   for (;;) {
     if (failure !== undefined) throw failure
     if (child.exitCode !== null) throw new Error(`glewlwyd ended: ${log}`)
     const answer = await fetch(`${origin}/api/`).catch(() => undefined)
-    if (answer !== undefined) return child
-    if (Date.now() > until) {
-      await end(child)
-      throw new Error(`glewlwyd was not ready within 20 s: ${log}`)
-    }
+    if (answer !== undefined) return
+    if (Date.now() > until) throw new Error(`glewlwyd was not ready within 20 s: ${log}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGKILL')
   await ended
