@@ -28,8 +28,10 @@ export interface ErrorContext {
 const contactOperator = "Contact the server's operator."
 const remedies: Readonly<Record<string, string>> = {
   invalid_client:
-    'Check the client id, its secret or key, and how the server wants clients to authenticate.',
-  unauthorized_client: 'Allow this grant type for the client at the authorization server.',
+    'Check the client id, its secret or key, and how the server wants clients to authenticate; for an assertion also its `audience`.',
+  // Some servers answer so to a wrong secret.
+  unauthorized_client:
+    'Allow this grant type for the client at the authorization server, and check its secret.',
   unsupported_grant_type: 'The authorization server does not offer this grant; choose another.',
   invalid_scope: 'Ask for scopes that the server lists.',
   invalid_target: 'The server does not know this resource; set the option `resource`.',
