@@ -4,6 +4,7 @@
  * @module mcp-credentials/oauth
  */
 export { type AuthorizationCodeOptions, authorizationCode } from './authorization-code.ts'
+export type { ClientAssertion } from './client-assertion.ts'
 export type { ClientAuthentication } from './client-auth.ts'
 export { clientCredentials } from './client-credentials.ts'
 export { clientMetadataDocument } from './client-metadata.ts'

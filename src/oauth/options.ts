@@ -78,7 +78,7 @@ export interface OAuthOptions {
   readonly allowPrivateNetwork?: boolean
   /**
    * Says before each step whether it may be taken: `false` or an error refuses it, and the acquisition fails with
-   * the code `refused_by_policy`. {@link allowOnly} makes one of lists. Default: every step may be taken.
+   * the code `refused_by_policy`. `allowOnly()` makes one of lists. Default: every step may be taken.
    */
   readonly allow?: OAuthPolicy
 }
