@@ -156,22 +156,19 @@ export class Persistence {
       const acquiring = acquire(
         record?.refused === true ? undefined : before,
         async () => {
-          signal.throwIfAborted()
-          if (lease.aborted) throw lease.reason
+          throwIfAborted(signal, lease)
           committed = true
           // A record that cannot be used stays until the login has succeeded.
           if (!isUnusable) await this.#markPending(record, base)
           // Once this was given up, another process may have the lock.
-          signal.throwIfAborted()
-          if (lease.aborted) throw lease.reason
+          throwIfAborted(signal, lease)
         },
         (rest) => {
           salvaged = rest
         },
       )
-      const credential = await this.#whileWanted(acquiring, request, () =>
-        committed ? base : undefined,
-      )
+      const committedTo = () => (committed ? base : undefined)
+      const credential = await this.#whileWanted(acquiring, request, committedTo)
       await this.#keep(credential.record, base, committed, lease)
       return { credential, source: 'network' }
     } catch (error) {
@@ -342,4 +339,8 @@ export class Persistence {
   #failed(): void {
     this.#emit({ type: 'store_failed', operation: 'set' })
   }
+}
+
+function throwIfAborted(...signals: readonly AbortSignal[]): void {
+  for (const signal of signals) signal.throwIfAborted()
 }

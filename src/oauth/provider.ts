@@ -49,57 +49,28 @@ export function oauthProvider(
   const grant: Grant = { ...unbound, options: bindOptions(unbound.options) }
   const { name, options, interactive } = grant
   const dpopSessions = new DpopSessions(name, options.dpop)
-  const locator = new ServerLocator(options)
   const changes = new IssuerChanges()
-  const demands = new AuthenticationDemands()
-  const open = (context: AcquireContext, server: LocatedServer): GrantSession => {
-    const held = OAuthCredential.dpopOf(context.previous)
-    const dpop = dpopSessions.of(context.resource, held, demandedAlgorithms(context, server))
-    return openSession(grant, context, server, dpop, changes.last(context))
+  const runner: GrantRunner = {
+    grant,
+    locator: new ServerLocator(options),
+    changes,
+    demands: new AuthenticationDemands(),
+    open(context, server) {
+      const held = OAuthCredential.dpopOf(context.previous)
+      const dpop = dpopSessions.of(context.resource, held, demandedAlgorithms(context, server))
+      return openSession(grant, context, server, dpop, changes.last(context))
+    },
   }
   return {
     name,
     interactive,
     scoped: true,
     discovers: options.metadata === undefined,
-    async acquire(given) {
-      const audit = auditOf(given, name, options.clientId)
-      const { context } = audit
-      const previous = OAuthCredential.tokensOf(context.previous)
-      let server: LocatedServer | undefined
-      try {
-        server = await locator.locate(context, previous?.issuer)
-        reportIssuer(context, server.issuer, previous)
-        const logins = { changes, demands, audit }
-        const credential = await obtain(grant, open(context, server), previous, logins)
-        audit.ended(OAuthCredential.tokensOf(credential))
-        return credential
-      } catch (thrown) {
-        const { resource } = context
-        const issuer = server?.issuer
-        const where = { provider: name, resource, issuer, interactive }
-        const error = toOAuthError(thrown, where)
-        audit.ended(undefined, error)
-        throw server?.fromFallback === true ? fallbackFailed(error, name, resource) : error
-      }
-    },
-    async revoke(credential, given) {
-      const tokens = OAuthCredential.tokensOf(credential)
-      if (tokens === undefined) return false
-      const { context } = auditOf(given, name, options.clientId)
-      return auditRevocation(context, tokens, async () => {
-        // Tokens are revoked by their issuer, also when the MCP server has moved or does not answer.
-        const located = await locator.locate(context).catch(() => undefined)
-        const isIssuer = located?.issuer === tokens.issuer
-        const server = isIssuer ? located : await locateIssuer(options, context, tokens.issuer)
-        const { revocation_endpoint } = server.metadata
-        if (revocation_endpoint === undefined || server.issuer !== tokens.issuer) return false
-        return revokeTokens(open(context, server), tokens)
-      })
-    },
+    acquire: (context) => acquireTokens(runner, context),
+    revoke: (credential, context) => revokeLogin(runner, credential, context),
     async forget(context) {
       const tokens = OAuthCredential.tokensOf(context.previous)
-      const server = await locator.locate(context, tokens?.issuer).catch(() => undefined)
+      const server = await runner.locator.locate(context, tokens?.issuer).catch(() => undefined)
       return forgetRegistrations(context, options, server, tokens?.issuer)
     },
     restore(record) {
@@ -112,6 +83,59 @@ export function oauthProvider(
       return new OAuthCredential(name, tokens, dpop)
     },
   }
+}
+
+/** A grant with what one provider remembers between its uses. */
+interface GrantRunner {
+  readonly grant: Grant
+  readonly locator: ServerLocator
+  readonly changes: IssuerChanges
+  readonly demands: AuthenticationDemands
+  open(context: AcquireContext, server: LocatedServer): GrantSession
+}
+
+async function acquireTokens(
+  { grant, locator, changes, demands, open }: GrantRunner,
+  given: AcquireContext,
+): Promise<Credential> {
+  const { name, options, interactive } = grant
+  const audit = auditOf(given, name, options.clientId)
+  const { context } = audit
+  const previous = OAuthCredential.tokensOf(context.previous)
+  let server: LocatedServer | undefined
+  try {
+    server = await locator.locate(context, previous?.issuer)
+    reportIssuer(context, server.issuer, previous)
+    const logins = { changes, demands, audit }
+    const credential = await obtain(grant, open(context, server), previous, logins)
+    audit.ended(OAuthCredential.tokensOf(credential))
+    return credential
+  } catch (thrown) {
+    const { resource } = context
+    const where = { provider: name, resource, issuer: server?.issuer, interactive }
+    const error = toOAuthError(thrown, where)
+    audit.ended(undefined, error)
+    throw server?.fromFallback === true ? fallbackFailed(error, name, resource) : error
+  }
+}
+
+async function revokeLogin(
+  { grant: { name, options }, locator, open }: GrantRunner,
+  credential: Credential,
+  given: AcquireContext,
+): Promise<boolean> {
+  const tokens = OAuthCredential.tokensOf(credential)
+  if (tokens === undefined) return false
+  const { context } = auditOf(given, name, options.clientId)
+  return auditRevocation(context, tokens, async () => {
+    // Tokens are revoked by their issuer, also when the MCP server has moved or does not answer.
+    const located = await locator.locate(context).catch(() => undefined)
+    const isIssuer = located?.issuer === tokens.issuer
+    const server = isIssuer ? located : await locateIssuer(options, context, tokens.issuer)
+    const { revocation_endpoint } = server.metadata
+    if (revocation_endpoint === undefined || server.issuer !== tokens.issuer) return false
+    return revokeTokens(open(context, server), tokens)
+  })
 }
 
 /** What bounds the logins of one provider. */

@@ -47,10 +47,7 @@ export function refreshToken(
   },
 ): CredentialProvider {
   const { refreshToken: secret, ...shared } = options
-  checkOAuthOptions(name, shared, ['refreshToken'])
-  required(name, 'clientId', options.clientId, 'pass the client that the token was issued to')
-  required(name, 'issuer', options.issuer, 'pass the authorization server that issued the token')
-  checkSecret(`${name}.refreshToken`, secret)
+  checkRefreshTokenOptions(options)
   const configured = bind('refresh token', secret, options.issuer)
   const read = (signal: AbortSignal) => readBound(`${name}.refreshToken`, configured, signal)
   let spent: Bound | undefined
@@ -85,6 +82,16 @@ export function refreshToken(
       return (await provider.revoke?.(credential, context)) === true
     },
   }
+}
+
+function checkRefreshTokenOptions({
+  refreshToken: secret,
+  ...shared
+}: Parameters<typeof refreshToken>[0]): void {
+  checkOAuthOptions(name, shared, ['refreshToken'])
+  required(name, 'clientId', shared.clientId, 'pass the client that the token was issued to')
+  required(name, 'issuer', shared.issuer, 'pass the authorization server that issued the token')
+  checkSecret(`${name}.refreshToken`, secret)
 }
 
 function alreadyUsed({ resource }: AcquireContext): LoginRequiredError {
