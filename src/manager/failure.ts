@@ -78,7 +78,7 @@ export function coolingError(first: CredentialError, waitMs: number): Credential
   const retryAfter = Math.ceil(waitMs / 1000)
   return copyError(first, {
     message: {
-      value: `${first.message} The next attempt is made in ${retryAfter} s.`,
+      value: `${first.message} Nothing is tried for ${retryAfter} s; \`login()\` tries at once.`,
       configurable: true,
       writable: true,
     },

@@ -253,13 +253,12 @@ function observed(task: () => Promise<void>): () => Promise<void> {
 /** For a login, a record of the provider's own that cannot be used counts as missing. */
 function replaceable(records: AcquireContext['records']): AcquireContext['records'] {
   return {
+    ...records,
     get: (key) =>
       records.get(key).catch((error: unknown) => {
         if (isUnusableRecord(error)) return undefined
         throw error
       }),
-    set: (key, record) => records.set(key, record),
-    delete: (key) => records.delete(key),
   }
 }
 

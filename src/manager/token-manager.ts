@@ -28,8 +28,9 @@ export interface LogoutResult {
 export interface LogoutOptions {
   /**
    * Also forget the client's registration, so that the next login registers anew: for a server that has forgotten
-   * it. Where the server gave the means, the registration is deleted there (RFC 7592). Other logins with the same
-   * store and authorization server keep working. Default `false`.
+   * it. Where the server gave the means, the registration is deleted there (RFC 7592). All logins with the same
+   * store and authorization server share it: the others may end at their next renewal, so this is not for the
+   * logout of one user among many. Default `false`.
    */
   readonly registration?: boolean
 }

@@ -28,7 +28,10 @@ import { type ClientAssertion, checkAudience, signedBySecret } from './client-as
  * ```
  */
 export function clientSecretJwt(options: {
-  /** The secret that the server knows too; at least 32 bytes (RFC 7518, section 3.2). Read for each request. */
+  /**
+   * The secret that the server knows too; it should have 32 bytes or more (RFC 7518, section 3.2), and
+   * a shorter one is not refused. Read for each request.
+   */
   readonly secret: Secret
   /**
    * The `aud` claim. Default: the issuer, which is the only audience that cannot be replayed elsewhere;

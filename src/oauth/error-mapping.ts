@@ -41,6 +41,15 @@ const remedies: Readonly<Record<string, string>> = {
   invalid_request: 'Compare the parameters with what the server expects.',
 }
 
+/** What to do when only a new login helps: not every provider can log a user in. */
+export function loginRemedy(provider: string): string {
+  if (provider === 'refreshToken') return 'Pass the refresh token of a new login.'
+  if (provider === 'savedLogin' || provider === 'webLogins') {
+    return 'Log in again with the provider that made this login, or with beginLogin() in a web application.'
+  }
+  return 'Log in again, with `login()` where the user is.'
+}
+
 /** The error answer beneath what was thrown; `undefined`: it is something else. */
 export function endpointErrorOf(thrown: unknown): EndpointError | undefined {
   if (thrown instanceof EndpointError) return thrown
@@ -188,7 +197,7 @@ export function toEndpointError(
     }
     case 'grant_refused': {
       if (interactive) {
-        const remedy = 'Log in again, with `login()` where the user is.'
+        const remedy = loginRemedy(provider)
         return new LoginRequiredError('grant_rejected', said, { ...where, remedy })
       }
       const remedy = 'The grant has expired or is invalid; supply a new one.'

@@ -9,6 +9,7 @@ import { LoginRequiredError } from '../errors.ts'
 import type { Bound } from './bound.ts'
 import { connect } from './connection.ts'
 import type { DpopSession } from './dpop.ts'
+import { loginRemedy } from './error-mapping.ts'
 import type { Connection } from './issuer-connection.ts'
 import type { BoundOAuthOptions } from './options.ts'
 import { type RegisteredClient, registrationOf } from './registration.ts'
@@ -190,7 +191,7 @@ export function loginRequired(
   const where = {
     resource: context.resource,
     provider: name,
-    remedy: 'Call `login()` where the user can log in.',
+    remedy: loginRemedy(name),
   }
   if (context.reason === 'insufficient_scope') {
     const message = `${name}: the server asks for further scopes, which takes a login.`

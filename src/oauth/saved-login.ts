@@ -25,7 +25,8 @@ import { oauthProvider } from './provider.ts'
  * })
  * ```
  *
- * @param options - Only what the login itself needed: a `clientSecret` with its `clientId` and `issuer`. Tokens
+ * @param options - Only what the login itself needed: a `clientSecret` with its `clientId` and `issuer`, and
+ * `allow`, which is not stored: without it no renewal and no revocation is asked about. Tokens
  * that are bound to a key need no option.
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` when
  * nobody is logged in.

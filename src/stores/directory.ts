@@ -36,7 +36,7 @@ export async function privateDirectory(directory: string): Promise<void> {
   const own = join(directory, 'mcp-credentials')
   throw new StoreError('open', `The folder ${directory} ${problem}.`, {
     retryable: true,
-    remedy: `Choose a folder of its own as \`directory\`, such as ${own}; if nothing else uses this one: chmod 700 ${directory}`,
+    remedy: `Choose a folder of its own as \`directory\`, such as ${own}; if nothing else uses this one, run \`chmod 700 ${directory}\`.`,
   })
 }
 

@@ -94,8 +94,13 @@ function concernsOneRecord(error: unknown): error is StoreError {
 function incomplete(failures: readonly StoreError[]): StoreError {
   const [first] = failures
   const count = failures.length === 1 ? 'One record' : `${failures.length} records`
-  return new StoreError('set', `${count} could not be encrypted again: ${first?.message ?? ''}`, {
-    retryable: failures.every(({ retryable }) => retryable),
-    remedy: 'All others were. Correct this, and call rekey() again.',
-  })
+  return new StoreError(
+    'set',
+    `${count} could not be encrypted again, the first for this: ${first?.message ?? ''}`,
+    {
+      retryable: failures.every(({ retryable }) => retryable),
+      remedy:
+        'All other records are encrypted with the first key. Correct this, and call rekey() again.',
+    },
+  )
 }

@@ -23,7 +23,10 @@ export type EncryptionOptions =
       readonly keys?: never
     }
   | {
-      /** Keys, newest first: the first encrypts, all of them decrypt. `rekey()` moves records to the first. */
+      /**
+       * Several such keys: the first encrypts, all of them decrypt. To replace one while several processes run,
+       * give all of them `[old, new]`, then `[new, old]`, and call `rekey()`.
+       */
       readonly keys: readonly Secret[]
       /** Not together with `keys`. */
       readonly key?: never
@@ -215,6 +218,6 @@ function undecipherable(key: string): StoreError {
   return new StoreError('get', `The record of ${recordLabel(key)} cannot be decrypted.`, {
     reason: 'unusable_record',
     remedy:
-      'Add the key that encrypted it to `keys`, or log in again to replace it; nothing was deleted. If no key was changed, the record was.',
+      'Add the key that encrypted it to `keys`, or log in again to replace it; nothing was deleted. If no key was changed, the record has been damaged.',
   })
 }

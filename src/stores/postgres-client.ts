@@ -140,7 +140,8 @@ export function statementFailed(
 }
 
 function remedyFor(state: string): string {
-  if (state === '42501') return 'Grant SELECT, INSERT, UPDATE and DELETE on the table to this role.'
+  if (state === '42501')
+    return 'Grant SELECT, INSERT, UPDATE and DELETE on the table to this role; migrate() also needs CREATE on its schema.'
   if (state === '42703') return 'The table was made by another program; choose another `table`.'
   if (state === '25006') return 'The server is a read-only replica; connect to the primary.'
   if (state.startsWith('53')) return 'Check the disk, the memory and the connections of the server.'

@@ -36,7 +36,7 @@ export type WebLoginsOptions = ReturningLoginOptions &
     readonly fetch?: FetchLike
     /** The clock, in milliseconds since the epoch. Default: `Date.now`. */
     readonly now?: () => number
-    /** Receives what happens while logins are finished, as a `CredentialEvent` of `mcp-credentials`. */
+    /** Receives what happens while logins begin and are finished, as a `CredentialEvent` of `mcp-credentials`. */
     readonly onEvent?: CredentialEventListener
   }
 

@@ -100,7 +100,9 @@ describe('the error of a cool-down', () => {
     const error = coolingError(first, 2500)
     expect(error).toBeInstanceOf(CredentialError)
     expect(error).toMatchObject({ code: 'server_error', retryAfter: 3, cause: first })
-    expect(error.message).toBe('The issuer is down. The next attempt is made in 3 s.')
+    expect(error.message).toBe(
+      'The issuer is down. Nothing is tried for 3 s; `login()` tries at once.',
+    )
     expect(first.retryAfter).toBeUndefined()
   })
 })
