@@ -141,7 +141,11 @@ class EndpointRequests {
     const { allowPrivateNetwork = false, allow } = options
     const { fetch, resource, signal, now } = this.#parts.context
     const context = { fetch, resource, signal, allowPrivateNetwork }
-    const step = requestStep(url, init.body, { server, clientId: registered.clientId, scope })
+    const form = new URLSearchParams(
+      init.body instanceof URLSearchParams ? init.body : String(init.body),
+    )
+    const sender = { server, clientId: registered.clientId, scope }
+    const step = requestStep(url, endpointOf(init), form, sender)
     if (step !== undefined) await checkPolicy(allow, context, step)
     const isTokenRequest = url.href === this.#tokenEndpoint
     if (isTokenRequest) this.#sentAt = now()

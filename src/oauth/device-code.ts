@@ -85,19 +85,26 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
     throw unsupported(name, server, context, 'offers no login on another device', remedy)
   }
   const connection = await session.connect()
-  await checkPolicy(options.allow, context, {
+  const step = {
     type: 'authorization',
     grantType: 'urn:ietf:params:oauth:grant-type:device_code',
     issuer: server.issuer,
     origins: originsOf(server.metadata.device_authorization_endpoint),
     clientId: options.clientId,
     scopes: scopesOf(session.scope),
-  })
+  } as const
+  await checkPolicy(options.allow, context, step)
   const login = await connection.beginDeviceLogin({
     ...session.parameters,
     ...session.authentication,
   })
-  await showCode(session, options, login)
+  const shownAt = verificationUris(session, options, login)
+  const places = [shownAt.verificationUri, shownAt.verificationUriComplete]
+  await checkPolicy(options.allow, context, {
+    ...step,
+    origins: originsOf(...places.map((place) => place?.href)),
+  })
+  await showCode(session, options, login, shownAt)
   const response = await withUserTimeLimit(
     session,
     login.shown.expires_in,
@@ -107,20 +114,31 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
   return { response, connection }
 }
 
-async function showCode(
-  { context }: GrantSession,
-  { onUserCode, allowPrivateNetwork = false }: DeviceCodeOptions,
-  { shown }: PendingDeviceLogin,
-): Promise<void> {
-  const { verification_uri, verification_uri_complete, user_code, expires_in } = shown
-  const rules = { resource: context.resource, allowPrivateNetwork }
-  await onUserCode({
-    userCode: checkUserCode(context, user_code),
+/** Where the user types the code in, checked. */
+function verificationUris(
+  { context: { resource } }: GrantSession,
+  { allowPrivateNetwork = false }: DeviceCodeOptions,
+  { shown: { verification_uri, verification_uri_complete: complete } }: PendingDeviceLogin,
+) {
+  const rules = { resource, allowPrivateNetwork }
+  return {
     verificationUri: checkEndpoint('verification_uri', verification_uri, rules),
     verificationUriComplete:
-      verification_uri_complete === undefined
+      complete === undefined
         ? undefined
-        : checkEndpoint('verification_uri_complete', verification_uri_complete, rules),
+        : checkEndpoint('verification_uri_complete', complete, rules),
+  }
+}
+
+async function showCode(
+  { context }: GrantSession,
+  { onUserCode }: DeviceCodeOptions,
+  { shown: { user_code, expires_in } }: PendingDeviceLogin,
+  places: ReturnType<typeof verificationUris>,
+): Promise<void> {
+  await onUserCode({
+    userCode: checkUserCode(context, user_code),
+    ...places,
     expiresIn: expires_in,
   })
 }

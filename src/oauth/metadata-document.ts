@@ -43,7 +43,7 @@ export async function readDocument(
     })
   }
   const document = parseObject(await response.text())
-  if (document !== undefined) return printableDocument(document)
+  if (document !== undefined) return printableDocument(withoutMistakes(document))
   throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
     resource: context.resource,
   })
@@ -89,6 +89,25 @@ function allowDiscovery(
     url: href,
   } as const
   return checkPolicy(allow, context, step)
+}
+
+/** Members that are lists of texts (RFC 8414 and RFC 9728, section 2). */
+const lists: readonly string[] = [
+  'scopes_supported',
+  'response_types_supported',
+  'grant_types_supported',
+  'token_endpoint_auth_methods_supported',
+  'code_challenge_methods_supported',
+  'dpop_signing_alg_values_supported',
+]
+
+/** Leaves out members that say nothing: `null`, and lists that are none. */
+function withoutMistakes(document: Record<string, unknown>): Record<string, unknown> {
+  const isMistake = (name: string, value: unknown) =>
+    value === null || (lists.includes(name) && !Array.isArray(value))
+  return Object.fromEntries(
+    Object.entries(document).filter(([name, value]) => !isMistake(name, value)),
+  )
 }
 
 /** Deeper than any metadata. */

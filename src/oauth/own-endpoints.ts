@@ -71,17 +71,20 @@ export function checkOwnEndpoint(
   name: Endpoint,
   resource: URL,
 ): void {
-  const endpoint = metadata[name]
-  if (isVouched || endpoint === undefined) return
-  const { origin } = new URL(endpoint)
-  if (origin === new URL(issuer).origin) return
-  throw new DiscoveryError(
-    `${resourceLabel(resource)}: the authorization server ${resourceLabel(issuer)} names ${resourceLabel(origin)} for its ${name}, and nothing shows that they belong together.`,
-    {
-      resource,
-      remedy: 'Nothing was sent there. If they do, set `issuer` to that authorization server.',
-    },
-  )
+  if (isVouched) return
+  const own = new URL(issuer).origin
+  // A client with a certificate contacts the alias instead (RFC 8705, section 5).
+  for (const endpoint of [metadata[name], metadata.mtls_endpoint_aliases?.[name]]) {
+    const origin = endpoint === undefined ? own : new URL(String(endpoint)).origin
+    if (origin === own) continue
+    throw new DiscoveryError(
+      `${resourceLabel(resource)}: the authorization server ${resourceLabel(issuer)} names ${resourceLabel(origin)} for its ${name}, and nothing shows that they belong together.`,
+      {
+        resource,
+        remedy: 'Nothing was sent there. If they do, set `issuer` to that authorization server.',
+      },
+    )
+  }
 }
 
 /**

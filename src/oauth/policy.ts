@@ -30,7 +30,7 @@ export type OAuthStep = {
       readonly url: string
     }
   | {
-      /** The client registers itself (RFC 7591). */
+      /** The client registers itself (RFC 7591), or deletes its registration (RFC 7592). */
       readonly type: 'registration'
     }
   | {
@@ -115,27 +115,30 @@ export interface RequestSender {
   readonly scope: string | undefined
 }
 
-/** The step that a request is; `undefined`: it belongs to an authorization request, which was asked about. */
+/**
+ * The step that a request is; `undefined`: it belongs to an authorization request, which was asked about.
+ *
+ * @param endpoint - The kind of endpoint, by what is sent: the address would be the server's word.
+ */
 export function requestStep(
   url: URL,
-  body: unknown,
-  { server, clientId, scope }: RequestSender,
+  endpoint: string,
+  form: URLSearchParams,
+  { server: { issuer, metadata }, clientId, scope }: RequestSender,
 ): OAuthStepDetails | undefined {
-  const { issuer, metadata } = server
-  const aliases = metadata.mtls_endpoint_aliases
-  const isEndpoint = (name: 'token_endpoint' | 'revocation_endpoint') =>
-    [metadata[name], aliases?.[name]].some(
-      (endpoint) => endpoint !== undefined && new URL(endpoint).href === url.href,
-    )
   const common = { issuer, origins: [url.origin], clientId }
-  if (isEndpoint('token_endpoint')) {
-    const form = new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
-    const grantType = form.get('grant_type') ?? ''
-    return { ...common, type: 'token_request', grantType, scopes: scopesOf(scope) }
-  }
-  return isEndpoint('revocation_endpoint')
-    ? { ...common, type: 'revocation', scopes: [] }
-    : undefined
+  const scopes = scopesOf(scope)
+  const grantType = form.get('grant_type') ?? ''
+  if (endpoint === 'token') return { ...common, type: 'token_request', grantType, scopes }
+  if (endpoint === 'revocation') return { ...common, type: 'revocation', scopes: [] }
+  const isPushed = endpoint === 'pushed_authorization'
+  const asked = isPushed
+    ? metadata.pushed_authorization_request_endpoint
+    : metadata.device_authorization_endpoint
+  // Only an alias for clients with certificates is another one than that which was asked about.
+  if (originsOf(asked).includes(url.origin)) return undefined
+  const grant = isPushed ? 'authorization_code' : 'urn:ietf:params:oauth:grant-type:device_code'
+  return { ...common, type: 'authorization', grantType: grant, scopes }
 }
 
 /** The scopes of a step. */

@@ -18,6 +18,7 @@ import {
 } from './endpoint.ts'
 import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
 import type { OAuthOptions } from './options.ts'
+import { checkPolicy } from './policy.ts'
 import {
   type NewRegistration,
   type RegisteredClient,
@@ -94,7 +95,7 @@ export async function register(
  */
 export async function forgetRegistrations(
   context: AcquireContext,
-  { allowPrivateNetwork = false }: Pick<OAuthOptions, 'allowPrivateNetwork'>,
+  { allowPrivateNetwork = false, allow }: Pick<OAuthOptions, 'allowPrivateNetwork' | 'allow'>,
   server: Pick<LocatedServer, 'issuer' | 'metadata'> | undefined,
   issuer: string | undefined,
 ): Promise<boolean> {
@@ -106,7 +107,7 @@ export async function forgetRegistrations(
     if (typeof removed !== 'object' || server?.issuer !== each) continue
     const rules = { ...context, allowPrivateNetwork }
     // What matters is that it is not used any more.
-    await deleteRegistration(rules, server, removed).catch(() => {})
+    await deleteRegistration(rules, server, removed, allow).catch(() => {})
   }
   return hadOne
 }
@@ -115,6 +116,7 @@ async function deleteRegistration(
   context: EndpointContext,
   { issuer, metadata }: Pick<LocatedServer, 'issuer' | 'metadata'>,
   { accessToken, uri }: RegistrationManagement,
+  allow: OAuthOptions['allow'],
 ): Promise<void> {
   const what = 'registration_client_uri'
   const url = checkEndpoint(what, uri, context)
@@ -123,6 +125,13 @@ async function deleteRegistration(
   )
   // Its token is for the server that gave it.
   if (!origins.includes(url.origin)) return
+  await checkPolicy(allow, context, {
+    type: 'registration',
+    issuer,
+    origins: [url.origin],
+    clientId: undefined,
+    scopes: [],
+  })
   const init = {
     method: 'DELETE',
     headers: { Authorization: `Bearer ${openAt(accessToken, issuer)}` },
@@ -165,15 +174,24 @@ async function readRegistration(
   const body = parseObject(await response.text()) ?? {}
   const { client_id: clientId, client_secret, client_secret_expires_at } = body
   const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
+  if (clientSecret !== undefined && !/^[\x20-\x7e]{1,4096}$/.test(clientSecret)) {
+    throw new CredentialError(
+      'registration_failed',
+      `${new URL(as.issuer).host} registered the client with a secret that cannot be sent.`,
+      { remedy: 'Register the client by hand and pass its `clientId`.' },
+    )
+  }
   const { token_endpoint_auth_method: method } = body
   const expiry = Number(client_secret_expires_at)
   const client: RegisteredClient = {
     clientId: String(clientId),
     clientSecret:
       clientSecret === undefined ? undefined : bind('client secret', clientSecret, as.issuer),
-    method: isSecretMethod(method)
-      ? method
-      : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
+    // A certificate is nothing that a registration can give.
+    method:
+      isSecretMethod(method) && method !== 'tls_client_auth'
+        ? method
+        : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
     isDynamic: true,
     secretExpiresAt: expiry > 0 && Number.isFinite(expiry * 1000) ? expiry * 1000 : undefined,
   }

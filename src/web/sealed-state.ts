@@ -104,10 +104,15 @@ async function decrypt(
     })
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ERR_JWT_EXPIRED') throw invalid()
-    throw new CredentialError('login_expired', 'The time to complete this login is over.', {
-      remedy: 'Call beginLogin() again, and send the user there.',
-    })
+    throw expiredLogin()
   }
+}
+
+/** The error of a login whose time is over. */
+export function expiredLogin(): CredentialError {
+  return new CredentialError('login_expired', 'The time to complete this login is over.', {
+    remedy: 'Call beginLogin() again, and send the user there.',
+  })
 }
 
 /** Derived, so that the key can serve other purposes too: no ciphertext of the one opens in the other. */

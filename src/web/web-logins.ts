@@ -15,7 +15,7 @@ import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-log
 import { checkOptions } from '../options.ts'
 import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
 import { type FinishedLogin, redeemLogin } from './redemption.ts'
-import { stateSealer } from './sealed-state.ts'
+import { expiredLogin, stateSealer } from './sealed-state.ts'
 
 /** Whose login it is, at which MCP server. */
 export interface BeginLoginOptions {
@@ -175,6 +175,8 @@ export function webLogins(options: WebLoginsOptions): WebLogins {
       checkSession('finishLogin', finish.session)
       const sealed = (await sealer.open(state, now())) as SealedLogin
       const { login, session, tenant, account, expiresAt } = sealed
+      // What is sealed expires by whole seconds, and the mark of a finished login to the millisecond.
+      if (now() >= expiresAt) throw expiredLogin()
       if (session !== (await hash(finish.session))) throw otherSession()
       const callback = callbackOf(callbackUrl, login)
       const resource = new URL(sealed.resource)

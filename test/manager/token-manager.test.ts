@@ -206,7 +206,7 @@ describe('without a usable credential', () => {
       code: 'server_error',
       retryAfter: 10,
       cause: error,
-      message: expect.stringContaining('in 10 s'),
+      message: expect.stringContaining('for 10 s'),
     })
     expect(issuer.contexts).toHaveLength(1)
     expect(types()).toContain('cooldown')
