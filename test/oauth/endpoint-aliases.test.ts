@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { authorizedFetch } from '../../src/index.ts'
 import { allowOnly, authorizationCode, deviceCode } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { oauthWorld } from '../support/oauth-world.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 
@@ -68,4 +69,50 @@ describe('aliases for clients with certificates', () => {
     await expect(send.login()).rejects.toMatchObject({ code: 'refused_by_policy' })
     expect(other.requests).toEqual([])
   })
+})
+
+test('the place where a code is typed in is asked about', async () => {
+  const shown: unknown[] = []
+  const world = await oauthWorld({
+    metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+    token: () => ({
+      body: {
+        device_code: 'device-1',
+        user_code: 'WDJB-MJHT',
+        verification_uri: 'https://elsewhere.example/activate',
+        expires_in: 60,
+      },
+    }),
+  })
+  const provider = deviceCode({
+    clientId: 'tv',
+    onUserCode: (login) => void shown.push(login),
+    allow: allowOnly({ origins: [world.issuer, world.mcp] }),
+    allowPrivateNetwork: true,
+  })
+  const send = authorizedFetch(provider, { resource: world.url })
+  await expect(send.login()).rejects.toMatchObject({ code: 'refused_by_policy' })
+  expect(shown).toEqual([])
+})
+
+test.each([
+  ['revocation_endpoint', null],
+  ['device_authorization_endpoint', null],
+  ['token_endpoint_auth_methods_supported', null],
+  ['token_endpoint_auth_methods_supported', true],
+  ['scopes_supported', {}],
+])('metadata whose %s is %j says nothing by it', async (name, value) => {
+  const world = await oauthWorld({ metadata: () => ({ [name]: value }) })
+  expect((await world.call(authorizationCode(browser))).status).toBe(200)
+})
+
+test('a registration with a secret that cannot be sent is refused, and not stored', async () => {
+  const store = memoryStore()
+  const world = await oauthWorld({
+    register: (body) => ({ status: 201, body: { ...body, client_id: 'r', client_secret: '秘密' } }),
+  })
+  await expect(world.call(authorizationCode(browser), { store })).rejects.toMatchObject({
+    code: 'registration_failed',
+  })
+  expect(await store.list()).toEqual([])
 })

@@ -187,6 +187,26 @@ describe('logout({ registration: true })', () => {
     })
   })
 
+  test('deletes nothing at the server where the application says no', async () => {
+    const { options, visit, world } = await setUp({
+      register: (body) => ({
+        status: 201,
+        body: {
+          ...body,
+          client_id: 'r-1',
+          registration_access_token: 'canary-registration-token',
+          registration_client_uri: `${world.issuer}/clients/r-1`,
+        },
+      }),
+    })
+    let isAllowed = true
+    const client = authorizedFetch(authorizationCode({ ...visit, allow: () => isAllowed }), options)
+    await client.login()
+    isAllowed = false
+    await client.logout({ registration: true })
+    expect(world.authorizationServer.requests.filter((r) => r.method === 'DELETE')).toEqual([])
+  })
+
   test('deletes the registration at the server that gave the means, and at no other', async () => {
     for (const isForeign of [false, true]) {
       const other = await oauthWorld()
