@@ -57,15 +57,24 @@ const members = {
   par: 'pushed_authorization_request_endpoint',
 } as const
 
-function metadataOf({ name, endpoints, query, sendsIssuer, pushed }: IssuerState): object {
+function metadataOf(state: IssuerState): object {
+  const { name, endpoints, query, sendsIssuer, pushed, wantsCertificates } = state
+  const foreign = endpointNames.filter(
+    (endpoint) => ![undefined, name].includes(endpoints[endpoint]),
+  )
+  const aliases = foreign.map((endpoint) => [
+    members[endpoint],
+    `${originOf(endpoints[endpoint] ?? name)}/${endpoint}`,
+  ])
   const urls = endpointNames.flatMap((endpoint) => {
-    const party = endpoints[endpoint]
+    const party = wantsCertificates && endpoint !== 'authorize' ? name : endpoints[endpoint]
     const tail = endpoint === 'authorize' && query !== '' ? `?${query}` : ''
     return party === undefined ? [] : [[members[endpoint], `${originOf(party)}/${endpoint}${tail}`]]
   })
   return {
     issuer: originOf(name),
     ...Object.fromEntries(urls),
+    ...(wantsCertificates ? { mtls_endpoint_aliases: Object.fromEntries(aliases) } : {}),
     response_types_supported: ['code'],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: [
@@ -270,7 +279,7 @@ function scopeOf(world: World, name: IssuerState['name']): string {
 }
 
 function register(world: World, state: IssuerState, { body }: Exchange): Answer {
-  const { name, registersAs } = state
+  const { name, registersAs, wantsCertificates } = state
   const clientId =
     registersAs === 'the known client' ? 'agent' : `${name}-client-${nextNumber(world)}`
   const secret = world.canaries.mint('registration secret', [name])
@@ -281,7 +290,7 @@ function register(world: World, state: IssuerState, { body }: Exchange): Answer 
       ...(JSON.parse(body) as object),
       client_id: clientId,
       client_secret: secret,
-      token_endpoint_auth_method: 'client_secret_post',
+      token_endpoint_auth_method: wantsCertificates ? 'tls_client_auth' : 'client_secret_post',
     },
   }
 }

@@ -19,7 +19,10 @@ type Traits = Pick<
   IssuerState,
   'sendsIssuer' | 'pushed' | 'rotates' | 'grantsMore' | 'failsToRevoke' | 'slow'
 >
-export type Guise = Pick<IssuerState, 'endpoints' | 'query' | 'registersAs' | 'forwardsTo'>
+export type Guise = Pick<
+  IssuerState,
+  'endpoints' | 'query' | 'registersAs' | 'wantsCertificates' | 'forwardsTo'
+>
 
 /** `waits`: the story goes on when the call has ended. */
 export type Operation =
@@ -145,6 +148,7 @@ const guise: fc.Arbitrary<Guise> = fc.record({
     'state=chosen&code_challenge=chosen',
   ),
   registersAs: fc.constantFrom<Guise['registersAs']>('a new client', 'the known client'),
+  wantsCertificates: fc.constantFrom(false, false, true),
   forwardsTo: fc.constantFrom<IssuerName | undefined>(undefined, 'honest', 'careless'),
 })
 

@@ -70,6 +70,8 @@ export interface IssuerState {
   forwardsTo: IssuerName | undefined
   /** The client identifier that it gives to whoever registers. */
   registersAs: 'a new client' | 'the known client'
+  /** It names endpoints of others as aliases for clients with certificates only, and registers such clients. */
+  wantsCertificates: boolean
 }
 
 export type ResourceManner =

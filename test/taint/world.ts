@@ -106,6 +106,7 @@ function issuerOf(name: IssuerName): IssuerState {
     slow: 0,
     forwardsTo: undefined,
     registersAs: 'a new client',
+    wantsCertificates: false,
   }
 }
 
