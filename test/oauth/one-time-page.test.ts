@@ -50,7 +50,9 @@ async function requestAndLeave(address: string): Promise<void> {
   const { hostname, port, host, pathname } = new URL(address)
   const socket = connect(Number(port), hostname)
   await once(socket, 'connect')
-  socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => socket.destroy())
+  // Both at once, so that the server reads the request of a socket that is closed already.
+  socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+  socket.destroy()
   await once(socket, 'close')
 }
 
@@ -146,26 +148,43 @@ test('a request whose connection closes while its user is looked up does not spe
   expect((await visit(page.address)).status).toBe(303)
 })
 
-/** The server's end of a new connection. */
-async function acceptedSocket(): Promise<Socket> {
-  const server = createServer().listen(0, '127.0.0.1')
+/** Both ends of a new connection. */
+async function connection(): Promise<{ client: Socket; accepted: Socket }> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await once(server, 'listening')
   const address = server.address()
   const client = connect(typeof address === 'object' && address !== null ? address.port : 0)
   onTestFinished(() => void client.destroy())
-  const [socket] = (await once(server, 'connection')) as [Socket]
-  onTestFinished(() => void socket.destroy())
-  return socket
+  const [accepted] = (await once(server, 'connection')) as [Socket]
+  onTestFinished(() => void accepted.destroy())
+  return { client, accepted }
 }
+
+test.runIf(isLinux)('the other end of a connection is trusted until it is closed', async () => {
+  const { client, accepted } = await connection()
+  expect(await isFromTrustedUser(accepted)).toBe(true)
+  client.end()
+  await once(accepted.resume(), 'end')
+  expect(accepted.writable).toBe(true)
+  expect(await isFromTrustedUser(accepted)).toBe(false)
+})
+
+test.runIf(isLinux)('nobody is trusted on a socket that has no other end', async () => {
+  const { accepted } = await connection()
+  accepted.destroy()
+  expect(await isFromTrustedUser(accepted)).toBe(false)
+})
 
 test.runIf(isLinux)('nobody is trusted when the list of connections cannot be read', async () => {
   // Like a process that has run out of file descriptors, which other users can cause.
-  expect(await isFromTrustedUser(await acceptedSocket(), ['/proc/self/'])).toBe(false)
+  const { accepted } = await connection()
+  expect(await isFromTrustedUser(accepted, ['/proc/self/'])).toBe(false)
 })
 
 test.runIf(isLinux)('everybody is trusted on a system that lists no connections', async () => {
-  expect(await isFromTrustedUser(await acceptedSocket(), ['/proc/none/tcp'])).toBe(true)
+  const { accepted } = await connection()
+  expect(await isFromTrustedUser(accepted, ['/proc/none/tcp'])).toBe(true)
 })
 
 // As a little-endian machine writes it; every number is one of the lines below.
