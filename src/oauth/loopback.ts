@@ -4,10 +4,10 @@
  * @module
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError } from '../errors.ts'
-import { isFromOtherUser } from './other-user.ts'
+import { isFromTrustedUser } from './other-user.ts'
 
 /** A listener on a loopback address (RFC 8252, section 7.3). */
 export interface LoopbackListener {
@@ -15,7 +15,7 @@ export interface LoopbackListener {
   readonly redirectUri: string
   /** The first request that carries the expected state. */
   readonly callback: Promise<URL>
-  /** Serves a page that leads to a URL, to the first request alone. */
+  /** Serves a page that leads to a URL, to the first request of a trusted user alone. */
   showOnce(url: URL): OneTimePage
   close(): void
 }
@@ -47,9 +47,14 @@ const failed = page('That did not work.')
  * Listens until one request with the right state arrives. Any other is answered and forgotten, so that
  * no other page can end a login by calling the address.
  *
+ * @param isTrusted - Whether the page may be shown to the other end of a connection. Default: not to other
+ *   users of this machine.
  * @throws `ConfigurationError` when the port that was asked for is taken.
  */
-export async function listenForCallback(options: LoopbackOptions): Promise<LoopbackListener> {
+export async function listenForCallback(
+  options: LoopbackOptions,
+  isTrusted: ConnectionCheck = isFromTrustedUser,
+): Promise<LoopbackListener> {
   const { redirectUri, preferredPort, state } = options
   let arrived: (url: URL) => void = () => {}
   const callback = new Promise<URL>((resolve) => {
@@ -74,7 +79,9 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
     callback,
     showOnce(url) {
       const path = `/${toBase64Url(crypto.getRandomValues(new Uint8Array(32)))}`
-      const repeated = new Promise<void>((resolve) => pages.set(path, pageServer(url, resolve)))
+      const repeated = new Promise<void>((resolve) =>
+        pages.set(path, pageServer(url, resolve, isTrusted)),
+      )
       return { address: `${target.origin}${path}`, repeated }
     },
     close() {
@@ -85,17 +92,20 @@ export async function listenForCallback(options: LoopbackOptions): Promise<Loopb
   }
 }
 
+type ConnectionCheck = (socket: Socket) => Promise<boolean>
 type PageServer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 /** Leads the first request to a URL, and reports another one. */
-function pageServer(url: URL, repeated: () => void): PageServer {
+function pageServer(url: URL, repeated: () => void, isTrusted: ConnectionCheck): PageServer {
   let served = false
   return async (request, response) => {
     const { method, headers, socket } = request
     const isSpeculative = headers['sec-purpose'] !== undefined || headers['purpose'] !== undefined
-    if (method !== 'GET' || isSpeculative || (await isFromOtherUser(socket))) {
+    if (method !== 'GET' || isSpeculative || !(await isTrusted(socket))) {
       return respond(response, 403, false)
     }
+    // Nobody can receive the page on a connection that was closed in the meantime.
+    if (!socket.writable) return
     if (served) {
       // The page that says so is on its way before the listener is closed.
       response.once('close', repeated)

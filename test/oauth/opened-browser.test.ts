@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { authorizedFetch } from '../../src/index.ts'
 import { authorizationCode } from '../../src/oauth/index.ts'
-import { ownerOf } from '../../src/oauth/other-user.ts'
 import { oauthWorld, type World } from '../support/oauth-world.ts'
 
 /** Makes this script the user's browser. It has `url`, the address that it was started with. */
@@ -102,12 +101,3 @@ await fetch(url)`)
   },
   20_000,
 )
-
-test('the owner of a connection is found by its two ports', () => {
-  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     7        0 1 1 0 100 0 0 10 0
-   1: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 2 1 0 20 4 30 10 -1
-   2: 0000000000000000FFFF00000100007F:C350 0000000000000000FFFF00000100007F:1F90 01 00000000:00000000 00:00000000 00000000  1001        0 3 1 0 20 4 30 10 -1`
-  expect(ownerOf(table, 50_000, 8080)).toBe(1001)
-  expect(ownerOf(table, 50_001, 8080)).toBeUndefined()
-})
