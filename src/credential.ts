@@ -230,6 +230,14 @@ export interface AcquireContext {
    * that brought it turned out to be unusable. The next acquisition gets it as its `previous`.
    */
   salvage(credential: Credential): void
+  /**
+   * Announces that a person is about to be asked to log in; call it before a browser is opened or a code is shown.
+   * It bounds how often that happens to a person who did not call `login()`. Absent: there is no bound.
+   *
+   * @throws {@link LoginRequiredError} when it has happened three times within ten minutes already, or five times
+   * when the server has rejected the credential. Nobody must be asked then.
+   */
+  announceLogin?(): void
   /** Reports what an auditor wants to know. Absent: nobody listens. */
   readonly emit?: (event: AuditEvent) => void
   /**

@@ -16,6 +16,7 @@ import type { ServerClock } from './clock.ts'
 import { checkCredential } from './credential-check.ts'
 import { guardStore } from './guarded-store.ts'
 import { keepAlive } from './keep-alive.ts'
+import { LoginLimit } from './login-limit.ts'
 import type { Obtained } from './obtained.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Persistence } from './persistence.ts'
@@ -40,6 +41,8 @@ export class Source {
   readonly #records: AcquireContext['records']
   readonly #persistence: Persistence | undefined
   readonly #reporter: Reporter
+  readonly #tenant: string | undefined
+  readonly #logins: LoginLimit
 
   constructor(
     provider: CredentialProvider,
@@ -52,6 +55,8 @@ export class Source {
     this.#options = options
     this.#serverClock = serverClock
     this.#reporter = reporter
+    this.#tenant = tenant
+    this.#logins = new LoginLimit(options.now)
     const { account, resource, now } = options
     const store = options.store && guardStore(options.store)
     this.#records = store ?? memoryRecords()
@@ -161,6 +166,7 @@ export class Source {
    * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
    */
   async giveUp(own: Credential | undefined, signal: AbortSignal): Promise<GivenUp> {
+    this.#logins.clear()
     if (this.#persistence === undefined) {
       return { credential: own, revoked: await this.#revoke(own) }
     }
@@ -208,6 +214,7 @@ export class Source {
     { commit, salvage }: Pick<AcquireContext, 'commit' | 'salvage'>,
   ): AcquireContext {
     const { resource, fetch, now, random } = this.#options
+    const provider = this.#provider.name
     return {
       resource: new URL(resource),
       reason,
@@ -219,6 +226,9 @@ export class Source {
       signal,
       commit,
       salvage,
+      announceLogin: () => {
+        if (!isLogin) this.#logins.begin({ provider, resource, tenant: this.#tenant, reason })
+      },
       emit: (event) => this.#reporter.emit(event),
       records: isLogin ? replaceable(this.#records) : this.#records,
       now,

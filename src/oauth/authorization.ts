@@ -143,7 +143,7 @@ async function checkClientIsKnown(
 function unknownClient(
   { name: provider, context, server }: GrantSession,
   code: string,
-  remedy = 'Register a client by hand, and pass its `clientId` with `issuer`.',
+  remedy = 'Register a client by hand, and pass its `clientId` with `issuer`; or forget this registration with `logout({ registration: true })`, and log in again.',
 ): LoginRequiredError {
   const { host } = new URL(server.issuer)
   return new LoginRequiredError(

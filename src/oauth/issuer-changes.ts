@@ -37,6 +37,7 @@ export class IssuerChanges {
    * Announces a login.
    *
    * @param before - The issuer of the tokens before it.
+   * @returns Whether the MCP server has named another authorization server.
    * @throws `DiscoveryError` when the MCP server has named another authorization server, and that has led to
    * three logins within ten minutes already, whoever asked for them.
    */
@@ -44,10 +45,11 @@ export class IssuerChanges {
     context: Pick<AcquireContext, 'resource' | 'now'>,
     issuer: string,
     before: string | undefined,
-  ): void {
+  ): boolean {
     const { resource } = context
     const known = this.last(context) ?? before
-    if (known !== undefined && known !== issuer) {
+    const hasMoved = known !== undefined && known !== issuer
+    if (hasMoved) {
       const now = context.now()
       const all = this.#histories.get(resource.href)?.logins ?? []
       const logins = all.filter((time) => now - time < periodMs)
@@ -56,6 +58,7 @@ export class IssuerChanges {
       this.#histories.set(resource.href, { issuer: known, logins: [...logins, now] })
     }
     this.note(context, issuer)
+    return hasMoved
   }
 }
 

@@ -46,8 +46,6 @@ export interface PendingLoginRecord {
   readonly clientMethod?: AuthenticationMethod
   /** It registered itself. */
   readonly isDynamic: boolean
-  /** It did so for an earlier login, so the server may have forgotten it. */
-  readonly isStored: boolean
   /** The server promised that its response names it, or the application insists. */
   readonly requireIss: boolean
   /** The value of the `resource` parameter. */
@@ -163,7 +161,7 @@ async function locateAgain(
 /** Takes the values out that the second half needs; {@link pendingLogin} binds them to the same server again. */
 async function recordOf(
   { server, scope, dpop }: GrantSession,
-  { client: { clientId, clientSecret, method, isDynamic }, isStored }: LoginClient,
+  { client: { clientId, clientSecret, method, isDynamic } }: LoginClient,
   { redirectUri, requireIss }: { readonly redirectUri: string; readonly requireIss: boolean },
 ): Promise<PendingLoginRecord> {
   const { issuer, resource, metadata } = server
@@ -177,7 +175,6 @@ async function recordOf(
     ...(secret === undefined ? {} : { clientSecret: secret }),
     ...(method === undefined ? {} : { clientMethod: method }),
     isDynamic,
-    isStored,
     // Kept, because a server that no longer promises it could receive the code of another.
     requireIss: requireIss || metadata.authorization_response_iss_parameter_supported === true,
     ...(resource === undefined ? {} : { resource }),
@@ -205,11 +202,11 @@ function identityOf({
   clientSecret,
   clientMethod,
   isDynamic,
-  isStored,
 }: PendingLoginRecord): LoginClient {
   const secret = clientSecret && bind('client secret', clientSecret, issuer)
   const client = { clientId, clientSecret: secret || undefined, method: clientMethod, isDynamic }
-  return { client, isStored }
+  // All users share a registration, and any of them can write a callback: its text must not end it.
+  return { client, isStored: false }
 }
 
 function dpopOf(

@@ -21,8 +21,10 @@ import type { OAuthOptions } from './options.ts'
 import { checkPolicy } from './policy.ts'
 import {
   type NewRegistration,
+  noteUnusableRegistration,
   type RegisteredClient,
   type RegistrationManagement,
+  registrationPause,
   removeRegistration,
   saveRegistration,
 } from './registration.ts'
@@ -53,7 +55,8 @@ export interface RegistrationPermission {
 /**
  * Registers the client dynamically, and stores the registration under its issuer.
  *
- * @throws `CredentialError` with the server's own code, such as `invalid_redirect_uri`.
+ * @throws `CredentialError` with the server's own code, such as `invalid_redirect_uri`; `registration_failed` when
+ * the client's secret has expired on arrival, or after three registrations within ten minutes.
  * @see RFC 7591, section 3
  */
 export async function register(
@@ -62,6 +65,9 @@ export async function register(
   as: ServerMetadata,
   description: ClientDescription,
 ): Promise<RegisteredClient> {
+  const [redirectUri = ''] = description.redirectUris
+  const pauseMs = await registrationPause(context, as.issuer, redirectUri)
+  if (pauseMs > 0) throw tooMany(context, provider, as, pauseMs)
   const { initialAccessToken, softwareStatement } = description.permission
   const token = openAt(initialAccessToken, as.issuer)
   const statement = openAt(softwareStatement, as.issuer)
@@ -80,7 +86,10 @@ export async function register(
     ...(token === undefined ? {} : { initialAccessToken: token }),
   })
   const registration = await readRegistration(as, response)
-  const [redirectUri = ''] = description.redirectUris
+  if ((registration.client.secretExpiresAt ?? Infinity) <= context.now()) {
+    await noteUnusableRegistration(context, as.issuer, redirectUri)
+    throw expiredOnArrival(context, provider, as)
+  }
   await saveRegistration(context, as.issuer, { ...registration, redirectUri })
   return registration.client
 }
@@ -183,6 +192,7 @@ async function readRegistration(
   }
   const { token_endpoint_auth_method: method } = body
   const expiry = Number(client_secret_expires_at)
+  const canExpire = clientSecret !== undefined && expiry > 0
   const client: RegisteredClient = {
     clientId: String(clientId),
     clientSecret:
@@ -193,7 +203,7 @@ async function readRegistration(
         ? method
         : chooseMethod(clientSecret !== undefined, as.token_endpoint_auth_methods_supported),
     isDynamic: true,
-    secretExpiresAt: expiry > 0 && Number.isFinite(expiry * 1000) ? expiry * 1000 : undefined,
+    secretExpiresAt: canExpire && Number.isFinite(expiry * 1000) ? expiry * 1000 : undefined,
   }
   const { registration_access_token: accessToken, registration_client_uri: uri } = body
   if (typeof accessToken !== 'string' || typeof uri !== 'string') {
@@ -201,6 +211,33 @@ async function readRegistration(
   }
   const bound = bind('registration access token', accessToken, as.issuer)
   return { client, management: { accessToken: bound, uri } }
+}
+
+const byHand = 'Register the client by hand and pass its `clientId`.'
+
+function tooMany(
+  { resource }: AcquireContext,
+  provider: string,
+  { issuer }: ServerMetadata,
+  pauseMs: number,
+): CredentialError {
+  return new CredentialError(
+    'registration_failed',
+    `${provider}: the client has registered itself at ${new URL(issuer).host} three times within ten minutes, and none of the registrations lasted.`,
+    { provider, resource, retryAfter: Math.ceil(pauseMs / 1000), remedy: byHand },
+  )
+}
+
+function expiredOnArrival(
+  { resource }: AcquireContext,
+  provider: string,
+  { issuer }: ServerMetadata,
+): CredentialError {
+  return new CredentialError(
+    'registration_failed',
+    `${provider}: the secret that ${new URL(issuer).host} registered the client with had expired when it arrived.`,
+    { provider, resource, remedy: `Check the clock of this machine. ${byHand}` },
+  )
 }
 
 function registrationFailed(
@@ -224,7 +261,7 @@ function registrationFailed(
       serverDescription,
       retryable: isBusy,
       ...(retryAfter === undefined ? {} : { retryAfter }),
-      ...(isBusy ? {} : { remedy: 'Register the client by hand and pass its `clientId`.' }),
+      ...(isBusy ? {} : { remedy: byHand }),
     },
   )
 }

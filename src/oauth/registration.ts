@@ -37,6 +37,10 @@ export interface RegistrationManagement {
 
 type Records = Pick<AcquireContext, 'records'>
 
+/** The time in which registrations are counted, in milliseconds. */
+const periodMs = 600_000
+const maxRegistrations = 3
+
 /** Reads the registration at an issuer from the provider's records; `undefined`: none that fits. */
 export async function storedRegistration(
   { records, now }: AcquireContext,
@@ -85,6 +89,45 @@ export async function registeredRedirectUri(
 }
 
 /**
+ * Milliseconds for which no further registration may take place at an issuer: three in ten minutes are enough for
+ * one redirect URI. 0: now. They are counted in the record, which the processes and users of a store share.
+ */
+export async function registrationPause(
+  { records, now }: Pick<AcquireContext, 'records' | 'now'>,
+  issuer: string,
+  redirectUri: string,
+): Promise<number> {
+  const recent = recentRegistrations(await records.get(recordKey(issuer)), redirectUri, now())
+  const [first = 0] = recent
+  return recent.length < maxRegistrations ? 0 : Math.max(1, first + periodMs - now())
+}
+
+/** When clients were registered lately, in milliseconds since the epoch, in order. */
+function recentRegistrations(
+  record: CredentialRecord | undefined,
+  redirectUri: string,
+  now: number,
+): readonly number[] {
+  const { registeredAt, redirectUri: before } = record?.data ?? {}
+  if (!Array.isArray(registeredAt) || before !== redirectUri) return []
+  return registeredAt
+    .filter((time) => typeof time === 'number')
+    .filter((time) => time <= now && now - time < periodMs)
+}
+
+/** Counts a registration that cannot be used, and is not kept. */
+export async function noteUnusableRegistration(
+  { records, now }: Pick<AcquireContext, 'records' | 'now'>,
+  issuer: string,
+  redirectUri: string,
+): Promise<void> {
+  const before = await records.get(recordKey(issuer))
+  const recent = recentRegistrations(before, redirectUri, now())
+  const data = { redirectUri, registeredAt: [...recent, now()] }
+  await records.set(recordKey(issuer), { version: 1, provider: 'registration', issuer, data })
+}
+
+/**
  * Stores a registration under its issuer. One that replaces a dropped one is marked, so that it is not dropped
  * in its turn before it has worked once.
  */
@@ -103,6 +146,7 @@ export async function saveRegistration(
     managementToken: openAt(management?.accessToken, issuer),
     managementUri: management?.uri,
     isReplacement: before?.data['isDropped'] === true ? true : undefined,
+    registeredAt: [...recentRegistrations(before, redirectUri, now()), now()],
   }
   await records.set(recordKey(issuer), {
     version: 1,
@@ -139,8 +183,7 @@ export async function dropRegistration(
 ): Promise<boolean> {
   const record = await records.get(recordKey(issuer))
   if (record?.data['clientId'] !== clientId || record.data['isReplacement'] === true) return false
-  const { version, provider } = record
-  await records.set(recordKey(issuer), { version, provider, issuer, data: { isDropped: true } })
+  await records.set(recordKey(issuer), emptied(record, { isDropped: true }))
   return true
 }
 
@@ -164,14 +207,28 @@ export async function removeRegistration(
   return typeof clientId === 'string'
 }
 
-/** Deletes a registration that the server no longer knows, unless a newer one has replaced it. */
+/** Gives up a registration that the server no longer knows, unless a newer one has replaced it. */
 export async function forgetRegistration(
   { records }: AcquireContext,
   issuer: string,
   clientId: string,
 ): Promise<void> {
   const record = await records.get(recordKey(issuer))
-  if (record?.data['clientId'] === clientId) await records.delete(recordKey(issuer))
+  if (record?.data['clientId'] === clientId) await records.set(recordKey(issuer), emptied(record))
+}
+
+/** A record without its client, which still counts its registrations. */
+function emptied(
+  { version, provider, issuer, data }: CredentialRecord,
+  more: Readonly<Record<string, unknown>> = {},
+): CredentialRecord {
+  const { redirectUri, registeredAt } = data
+  return {
+    version,
+    provider,
+    ...(issuer === undefined ? {} : { issuer }),
+    data: { ...definedMembers({ redirectUri, registeredAt }), ...more },
+  }
 }
 
 function recordKey(issuer: string): string {

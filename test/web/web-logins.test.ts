@@ -461,6 +461,24 @@ describe('a login that fails', () => {
     expect((await send(world.url, { method: 'POST', body: '{}' })).status).toBe(200)
   })
 
+  it.each(['unauthorized_client', 'invalid_client'])(
+    'keeps the registration that all users share when a callback says %s',
+    async (code) => {
+      const { world, logins } = await application()
+      await logins.beginLogin({ resource: world.url, ...alice })
+      for (let count = 0; count < 3; count += 1) {
+        const { url, state } = await logins.beginLogin({ resource: world.url, ...bob })
+        const forged = await visit(url)
+        forged.searchParams.delete('code')
+        forged.searchParams.set('error', code)
+        const error = await errorOf(logins.finishLogin(forged, state, of(bob)))
+        expect(error).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
+        expect(error.remedy).toContain('logout({ registration: true })')
+      }
+      expect(world.paths().filter((path) => path === '/register')).toHaveLength(1)
+    },
+  )
+
   it('leaves the login that is stored when the code is refused', async () => {
     const { world, store, logins } = await application({
       token: (_params, count) =>
