@@ -126,7 +126,7 @@ const otherCodes: ReadonlySet<string> = new Set([
   'unapproved_software_statement',
 ])
 
-/** Home-made codes of GitHub that mean what another code does. */
+/** Home-made codes of GitHub, which sends them with status 200. */
 const ownCodes: ReadonlyMap<string, Exclude<EndpointErrorKind, 'invalid'>> = new Map([
   ['bad_refresh_token', 'grant_refused'],
   ['bad_verification_code', 'grant_refused'],
@@ -187,9 +187,14 @@ export function errorKind(
   if (own !== undefined) return own
   if (status === 401 || status === 403) return 'client_refused'
   const redeems = endpoint === 'token' || endpoint === 'custom'
-  if (!redeems || (status !== 400 && status !== 422)) return 'request_refused'
+  if (!redeems || !isVague(status)) return 'request_refused'
   // Some servers answer a dead refresh token with a bare 400, but a page is no verdict of theirs.
   return isPage ? 'busy' : 'grant_refused'
+}
+
+/** Whether a status says no more than that something was refused. */
+function isVague(status: number): boolean {
+  return status === 400 || status === 422
 }
 
 /** Which endpoint a form is for, by its parameters: two endpoints may have one address. */
@@ -259,7 +264,7 @@ function errorAnswer(
     retryAfter: parseRetryAfter(headers.get('Retry-After'), now),
     serverDescription: serverDescription(body, code, init),
     isProven: new Headers(init.headers).has('DPoP'),
-    ...(kind === 'busy' && effective < 500 ? page : undefined),
+    ...(kind === 'busy' && isVague(effective) ? page : undefined),
   })
 }
 

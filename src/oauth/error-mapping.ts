@@ -198,7 +198,8 @@ export function toEndpointError(
     case 'busy': {
       const busyCode = status === 429 ? 'rate_limited' : 'server_error'
       const wait = retryAfter === undefined ? {} : { retryAfter }
-      const help = details.remedy === undefined ? {} : { remedy: details.remedy }
+      const help =
+        details.remedy === undefined ? {} : { remedy: pageRemedy(details.remedy, context) }
       return new CredentialError(busyCode, said, { ...where, ...wait, ...help, retryable: true })
     }
     case 'grant_refused': {
@@ -222,6 +223,11 @@ export function toEndpointError(
     default:
       return kind satisfies never
   }
+}
+
+/** A page may also be how a server refuses a grant, which only the user can know. */
+function pageRemedy(remedy: string, { interactive }: ErrorContext): string {
+  return interactive ? `${remedy} If it stays so, log out and log in again.` : remedy
 }
 
 function refusedRequest(

@@ -37,7 +37,10 @@ const bodies: readonly (readonly [string, Omit<Answer, 'status'>])[] = [
 ]
 
 /** A page, which a proxy may have sent: its status is a verdict only where the server alone gives that. */
-const page = ['HTML', { type: 'text/html', body: '<html><h1>Error</h1></html>' }] as const
+const page: (typeof bodies)[number] = [
+  'HTML',
+  { type: 'text/html', body: '<html><h1>Error</h1></html>' },
+]
 
 /** Issues a login with a refresh token; redeeming the latter is answered as told. */
 const refusingRefresh =
