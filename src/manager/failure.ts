@@ -48,7 +48,7 @@ export function toCredentialError(
   if (committed) {
     return new CredentialError(
       'outcome_unknown',
-      `${provider}: the answer to a renewal was lost (${what}).`,
+      `${provider}: the answer to a token request was lost (${what}).`,
       { ...where, retryable: true },
     )
   }

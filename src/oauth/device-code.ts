@@ -7,7 +7,7 @@ import type { TokenEndpointResponse } from 'openid-client'
 import type { CredentialProvider } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { unsupported } from './connection.ts'
-import { checkEndpoint } from './endpoint.ts'
+import { checkEndpoint, isLoopbackHost } from './endpoint.ts'
 import { isPassing, retryAfterOf } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
@@ -153,20 +153,33 @@ function checkUserCode({ resource }: GrantSession['context'], code: string): str
   )
 }
 
+/** Seconds between two polls where the server names none (RFC 8628, section 3.2). */
+const defaultInterval = 5
+/** The fewest seconds between two polls, however few a server asks for: more of them would be an attack on it. */
+const shortestInterval = 1
+
+/** Seconds between two polls. A server on this machine may ask for fractions of one, as in tests. */
+function pollInterval({ context, server }: GrantSession, { shown }: PendingDeviceLogin): number {
+  const { interval = defaultInterval } = shown
+  const hosts = [context.resource.hostname, new URL(server.issuer).hostname]
+  return hosts.every(isLoopbackHost) ? interval : Math.max(interval, shortestInterval)
+}
+
 /**
  * Polls the token endpoint until the user has decided; after a passing failure half as often, and not before the
  * server wants it.
  */
 async function poll(
-  { parameters: { scope: _asAuthorized, ...parameters } }: GrantSession,
+  session: GrantSession,
   connection: Connection,
-  { shown, authorization }: PendingDeviceLogin,
+  login: PendingDeviceLogin,
   signal: AbortSignal,
 ): Promise<TokenEndpointResponse> {
-  let interval = shown.interval ?? 5
+  const { scope: _asAuthorized, ...parameters } = session.parameters
+  let interval = pollInterval(session, login)
   for (;;) {
     try {
-      return await connection.pollDeviceLogin(authorization, interval, parameters, signal)
+      return await connection.pollDeviceLogin(login.authorization, interval, parameters, signal)
     } catch (error) {
       // The user may be entering the code: a passing failure must not end the login (section 3.5).
       if (!isPassing(error) || signal.aborted) throw error

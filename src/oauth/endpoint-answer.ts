@@ -1,15 +1,21 @@
 /**
  * What the answer of an authorization server's endpoint means.
  *
- * Servers send errors with an empty body, as a page of HTML or with a code of their own, so an answer is
- * judged by its status first; its body only adds to that, whatever its content type.
+ * Servers send errors with an empty body or with a code of their own, and proxies send pages of HTML in their
+ * place, so an answer is judged by its status first; its body only adds to that, whatever its content type.
  *
  * @module
  */
 import { parseRetryAfter } from '../retry-after.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { isObject } from './endpoint.ts'
-import { checkedBody, type EndpointKind, parsedBody } from './endpoint-body.ts'
+import {
+  checkedBody,
+  type EndpointKind,
+  type ParsedBody,
+  pageProblem,
+  parsedBody,
+} from './endpoint-body.ts'
 import { serverDescription } from './server-description.ts'
 
 /**
@@ -35,10 +41,12 @@ export interface EndpointErrorDetails {
   readonly retryAfter?: number | undefined
   /** What the server wrote about it, which may be an attack; secrets of the request are not in it. */
   readonly serverDescription?: string | undefined
-  /** What is wrong with an answer that is unusable, such as `with an empty body`. */
+  /** What is wrong with an answer that is unusable or a page, such as `with an empty body`. */
   readonly problem?: string
   /** What to do about that. */
   readonly remedy?: string
+  /** The request carried a proof of possession (RFC 9449). Default `false`. */
+  readonly isProven?: boolean
 }
 
 /** An error answer. It stays inside this folder, where `error-mapping.ts` makes an error for users of it. */
@@ -90,12 +98,8 @@ const refusedGrantCodes: ReadonlySet<string> = new Set([
 /** Codes that pass. */
 const busyCodes: ReadonlySet<string> = new Set(['temporarily_unavailable', 'server_error'])
 
-/** Codes that are part of a flow, which the protocol libraries continue (RFC 8628; RFC 9449). */
-const flowCodes: ReadonlySet<string> = new Set([
-  'authorization_pending',
-  'slow_down',
-  'use_dpop_nonce',
-])
+/** Codes that are part of a flow, which the protocol libraries continue (RFC 8628). */
+const flowCodes: ReadonlySet<string> = new Set(['authorization_pending', 'slow_down'])
 
 /** The other registered codes (IANA, OAuth Extensions Error Registry), which keep their meaning. */
 const otherCodes: ReadonlySet<string> = new Set([
@@ -108,6 +112,7 @@ const otherCodes: ReadonlySet<string> = new Set([
   'unsupported_response_type',
   'unsupported_token_type',
   'invalid_dpop_proof',
+  'use_dpop_nonce',
   'invalid_authorization_details',
   'invalid_request_object',
   'invalid_request_uri',
@@ -120,6 +125,22 @@ const otherCodes: ReadonlySet<string> = new Set([
   'invalid_software_statement',
   'unapproved_software_statement',
 ])
+
+/** Home-made codes of GitHub, which sends them with status 200. */
+const ownCodes: ReadonlyMap<string, Exclude<EndpointErrorKind, 'invalid'>> = new Map([
+  ['bad_refresh_token', 'grant_refused'],
+  ['bad_verification_code', 'grant_refused'],
+  ['incorrect_client_credentials', 'client_refused'],
+  ['application_suspended', 'client_refused'],
+  // The user can mend it without a new login.
+  ['unverified_user_email', 'request_refused'],
+])
+
+/** What a home-made code means as far as it can be told; `undefined`: nothing. */
+function ownKind(error: unknown): Exclude<EndpointErrorKind, 'invalid'> | undefined {
+  if (typeof error !== 'string') return undefined
+  return ownCodes.get(error) ?? (/client/i.test(error) ? 'client_refused' : undefined)
+}
 
 /**
  * A code that is registered; empty for any other value, which is text of the server.
@@ -142,25 +163,38 @@ export function registeredCode(error: unknown): string {
  * | `invalid_grant`, `access_denied`, … | any | the grant is refused |
  * | `invalid_client` | any | the client is refused |
  * | another registered one | any | the request is refused, as the code says |
+ * | home-made, of GitHub | any | as the code says |
+ * | home-made, with `client` in it | any | the client is refused |
  * | none, or home-made | 401, 403 | the client is refused |
+ * | none, but a page of HTML or XML | 400, 422 of a token endpoint | busy: a proxy answered |
  * | none, or home-made | 400, 422 of a token endpoint | the grant is refused |
  * | none, or home-made | otherwise | the request is refused |
  *
  * @param code - A registered code; empty: none.
+ * @param said - A home-made code, and whether the body is a page instead.
  */
 export function errorKind(
   endpoint: EndpointKind,
   status: number,
   code: string,
+  { error, isPage = false }: { readonly error?: unknown; readonly isPage?: boolean } = {},
 ): Exclude<EndpointErrorKind, 'invalid'> {
   const isBusy = status === 408 || status === 425 || status === 429 || status >= 500
   if (isBusy || busyCodes.has(code)) return 'busy'
   if (refusedGrantCodes.has(code)) return 'grant_refused'
   if (code !== '') return code === 'invalid_client' ? 'client_refused' : 'request_refused'
+  const own = ownKind(error)
+  if (own !== undefined) return own
   if (status === 401 || status === 403) return 'client_refused'
   const redeems = endpoint === 'token' || endpoint === 'custom'
-  // Some servers answer a dead refresh token with a bare 400.
-  return redeems && (status === 400 || status === 422) ? 'grant_refused' : 'request_refused'
+  if (!redeems || !isVague(status)) return 'request_refused'
+  // Some servers answer a dead refresh token with a bare 400, but a page is no verdict of theirs.
+  return isPage ? 'busy' : 'grant_refused'
+}
+
+/** Whether a status says no more than that something was refused. */
+function isVague(status: number): boolean {
+  return status === 400 || status === 422
 }
 
 /** Which endpoint a form is for, by its parameters: two endpoints may have one address. */
@@ -182,10 +216,10 @@ export async function judgeAnswer(
   const text = await response.text()
   const parsed = parsedBody(text)
   const body = isObject(parsed.value) ? parsed.value : undefined
-  if (!response.ok) return withoutToken(errorAnswer(response, body, status, request))
+  if (!response.ok) return withoutToken(errorAnswer(response, parsed, status, request))
   // A few large servers send errors with status 200.
   if (endpoint !== 'custom' && isErrorBody(body)) {
-    return withoutToken(errorAnswer(response, body, 400, request))
+    return withoutToken(errorAnswer(response, parsed, 400, request))
   }
   if (endpoint === 'revocation') return withoutToken(accepted(response, 200, ''))
   const { text: usable, refreshToken, ...invalid } = checkedBody(endpoint, parsed)
@@ -210,13 +244,16 @@ function isErrorBody(body: Record<string, unknown> | undefined): boolean {
 /** @param effective - The status that counts. */
 function errorAnswer(
   response: Response,
-  body: Record<string, unknown> | undefined,
+  parsed: ParsedBody,
   effective: number,
   { endpoint, url, init, now }: EndpointRequest,
 ): Response | EndpointError {
   const { status, headers } = response
-  const code = registeredCode(body?.['error']) || challengedCode(headers)
-  const kind = errorKind(endpoint, effective, code)
+  const body = isObject(parsed.value) ? parsed.value : undefined
+  const error = body?.['error']
+  const code = registeredCode(error) || challengedCode(headers)
+  const page = code === '' ? pageProblem(parsed) : undefined
+  const kind = errorKind(endpoint, effective, code, { error, isPage: page !== undefined })
   if (flowCodes.has(code) && kind !== 'busy') {
     return accepted(response, effective, JSON.stringify({ error: code }))
   }
@@ -226,6 +263,8 @@ function errorAnswer(
     code,
     retryAfter: parseRetryAfter(headers.get('Retry-After'), now),
     serverDescription: serverDescription(body, code, init),
+    isProven: new Headers(init.headers).has('DPoP'),
+    ...(kind === 'busy' && isVague(effective) ? page : undefined),
   })
 }
 

@@ -59,17 +59,26 @@ export function parsedBody(text: string): ParsedBody {
   }
 }
 
+/** What is wrong with a body, and what to do about it. */
+interface BodyProblem {
+  readonly problem: string
+  readonly remedy: string
+}
+
+/** What is wrong with a body that is a page, as of a proxy; `undefined`: it is none. */
+export function pageProblem({ text }: ParsedBody): BodyProblem | undefined {
+  if (!text.trimStart().startsWith('<')) return undefined
+  return { problem: 'with a page of HTML or XML instead of JSON', remedy: checkNetwork }
+}
+
 /** What is wrong with a body that should be JSON; `undefined`: it is. */
-export function jsonProblem({
-  text,
-  value,
-}: ParsedBody): Omit<CheckedBody, 'refreshToken'> | undefined {
+export function jsonProblem(parsed: ParsedBody): BodyProblem | undefined {
+  const { text, value } = parsed
   if (value !== undefined) return undefined
   const start = text.trimStart()
   if (start === '') return { problem: 'with an empty body', remedy: contactOperator }
-  if (start.startsWith('<')) {
-    return { problem: 'with a page of HTML or XML instead of JSON', remedy: checkNetwork }
-  }
+  const page = pageProblem(parsed)
+  if (page !== undefined) return page
   if (start.startsWith('{') || start.startsWith('[')) {
     return {
       problem: 'with JSON that is cut off or malformed',
@@ -154,10 +163,13 @@ function repairedToken(body: Record<string, unknown>): Record<string, unknown> {
 
 function repairedDeviceAuthorization(body: Record<string, unknown>): Record<string, unknown> {
   const { interval, expires_in, user_code, verification_uri_complete: complete, ...rest } = body
+  // Google names it as a draft of RFC 8628 did.
+  const { verification_uri = body['verification_url'] } = body
   const pauseSeconds = seconds(interval)
   const lifetime = seconds(expires_in)
   return {
     ...rest,
+    ...(verification_uri === undefined ? {} : { verification_uri }),
     ...(user_code === undefined ? {} : { user_code: String(user_code) }),
     ...(pauseSeconds !== undefined && pauseSeconds > 0 ? { interval: pauseSeconds } : {}),
     ...(lifetime === undefined ? {} : { expires_in: lifetime }),

@@ -35,10 +35,15 @@ const remedies: Readonly<Record<string, string>> = {
   unsupported_grant_type: 'The authorization server does not offer this grant; choose another.',
   invalid_scope: 'Ask for scopes that the server lists.',
   invalid_target: 'The server does not know this resource; set the option `resource`.',
-  invalid_dpop_proof:
-    'Set `dpop: true`; where it is set, check the clock of this machine and the key.',
+  invalid_dpop_proof: 'Set `dpop: true`.',
   use_dpop_nonce: 'Set `dpop: true`.',
   invalid_request: 'Compare the parameters with what the server expects.',
+}
+/** Where the request carried a proof already. */
+const provenRemedies: Readonly<Record<string, string>> = {
+  invalid_dpop_proof: 'Check the clock of this machine and the key of `dpop`.',
+  use_dpop_nonce:
+    "The server did not accept a proof with the nonce that it sent, or sent none. Contact the server's operator.",
 }
 
 /** What to do when only a new login helps: not every provider can log a user in. */
@@ -193,7 +198,9 @@ export function toEndpointError(
     case 'busy': {
       const busyCode = status === 429 ? 'rate_limited' : 'server_error'
       const wait = retryAfter === undefined ? {} : { retryAfter }
-      return new CredentialError(busyCode, said, { ...where, ...wait, retryable: true })
+      const help =
+        details.remedy === undefined ? {} : { remedy: pageRemedy(details.remedy, context) }
+      return new CredentialError(busyCode, said, { ...where, ...wait, ...help, retryable: true })
     }
     case 'grant_refused': {
       if (interactive) {
@@ -205,8 +212,10 @@ export function toEndpointError(
     }
     case 'client_refused':
       return refusedRequest('invalid_client', said, where)
-    case 'request_refused':
-      return refusedRequest(code || 'server_error', said, where)
+    case 'request_refused': {
+      const remedy = details.isProven === true ? provenRemedies[code] : undefined
+      return refusedRequest(code || 'server_error', said, where, remedy)
+    }
     case 'invalid': {
       const { remedy = contactOperator } = details
       return new CredentialError('invalid_response', said, { ...where, retryable: true, remedy })
@@ -216,15 +225,20 @@ export function toEndpointError(
   }
 }
 
+/** A page may also be how a server refuses a grant, which only the user can know. */
+function pageRemedy(remedy: string, { interactive }: ErrorContext): string {
+  return interactive ? `${remedy} If it stays so, log out and log in again.` : remedy
+}
+
 function refusedRequest(
   code: string,
   said: string,
   where: CredentialErrorOptions,
+  remedy = remedies[code],
 ): CredentialError {
   const missing = where.status === 404 || where.status === 405 || where.status === 410
-  const remedy =
-    remedies[code] ?? (missing ? 'Check the address of the endpoint.' : contactOperator)
-  return new CredentialError(code, said, { ...where, remedy })
+  const other = missing ? 'Check the address of the endpoint.' : contactOperator
+  return new CredentialError(code, said, { ...where, remedy: remedy ?? other })
 }
 
 function neverSent(error: TypeError): boolean {

@@ -42,7 +42,8 @@ const publicHeaders: ReadonlySet<string> = new Set(['accept', 'content-type', 'u
 
 /**
  * A home-made code and the description of an error answer. `undefined` when there are none, or when they repeat
- * a secret of the request in any of the usual spellings, or eight characters of one.
+ * a secret of the request in any of the usual spellings, also reversed or with white space between its characters,
+ * or eight characters of one.
  *
  * @param body - The answer as JSON, if it is that.
  * @param code - The registered code of the answer; empty: it has none.
@@ -101,9 +102,8 @@ function leaves(value: unknown): readonly string[] {
 }
 
 function repeatsSecret(text: string, secrets: readonly string[]): boolean {
-  const decodedOnce = [text, formDecoded(text), percentDecoded(text), text.replaceAll('\\', '')]
-  const decodedTwice = decodedOnce.flatMap((part) => [formDecoded(part), percentDecoded(part)])
-  const texts = [...new Set([...decodedOnce, ...decodedTwice].map((part) => part.toLowerCase()))]
+  const found = [text, reversed(text)].flatMap(decodings)
+  const texts = [...new Set(found.flatMap((part) => [part, compact(part)]))]
   const windows = new Set(texts.flatMap(windowsOf))
   return secrets
     .flatMap(spellings)
@@ -114,11 +114,28 @@ function repeatsSecret(text: string, secrets: readonly string[]): boolean {
     )
 }
 
-/** As it is, in base64 and in hexadecimal digits; all in lower case. */
+/** As it is, and with escapes of the usual kinds decoded up to twice; all in lower case. */
+function decodings(text: string): readonly string[] {
+  const once = [text, formDecoded(text), percentDecoded(text), text.replaceAll('\\', '')]
+  const twice = once.flatMap((part) => [formDecoded(part), percentDecoded(part)])
+  return [...new Set([...once, ...twice].map((part) => part.toLowerCase()))]
+}
+
+/** As it is, without white space, in base64 and in hexadecimal digits; all in lower case. */
 function spellings(secret: string): readonly string[] {
   const bytes = new TextEncoder().encode(secret)
   const base64 = toBase64(bytes).replace(/=+$/, '')
-  return [secret, base64, toBase64Url(bytes), toHex(bytes)].map((text) => text.toLowerCase())
+  const all = [secret, compact(secret), base64, toBase64Url(bytes), toHex(bytes)]
+  return all.filter(({ length }) => length >= shortestSecret).map((text) => text.toLowerCase())
+}
+
+/** Without white space and characters that nobody sees, which users are not shown either. */
+function compact(text: string): string {
+  return text.replace(/[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu, '')
+}
+
+function reversed(text: string): string {
+  return [...text].reverse().join('')
 }
 
 function windowsOf(text: string): readonly string[] {

@@ -47,6 +47,8 @@ describe('what a provider throws', () => {
       expect(classify(failed(code), true)).toMatchObject({
         code: 'outcome_unknown',
         retryable: true,
+        // It may have been the first request of a login.
+        message: expect.stringContaining('the answer to a token request was lost'),
       })
       expect(classify(failed(code), false)).toMatchObject({ code: 'network', retryable: true })
     },

@@ -204,6 +204,20 @@ describe('a server that wants DPoP', () => {
     expect(error.remedy).toContain('`dpop: true`')
   })
 
+  test.each(['use_dpop_nonce', 'invalid_dpop_proof'])(
+    'and answers %s is given another remedy where `dpop` is set already',
+    async (error) => {
+      const world = await oauthWorld({ token: () => ({ status: 400, body: { error } }) })
+      const without = await failure(acquire(world, undefined))
+      expect(without).toMatchObject({ code: error, retryable: false })
+      expect(without.remedy).toBe('Set `dpop: true`.')
+      const bound = await failure(acquire(world, true))
+      expect(bound).toMatchObject({ code: error, retryable: false })
+      expect(bound.remedy).toBeDefined()
+      expect(bound.remedy).not.toContain('`dpop: true`')
+    },
+  )
+
   test('gets the proof that its clock accepts', async () => {
     const world = await oauthWorld({
       token: (params, count, request) => {

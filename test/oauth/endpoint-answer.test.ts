@@ -18,7 +18,6 @@ const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 const bodies: readonly (readonly [string, Omit<Answer, 'status'>])[] = [
   ['nothing, without a content type', { type: null, body: '' }],
   ['nothing, as JSON', { body: '' }],
-  ['HTML', { type: 'text/html', body: '<html><h1>Error</h1></html>' }],
   ['plain text', { type: 'text/plain', body: 'token is dead' }],
   ['JSON as text/plain', { type: 'text/plain', body: '{"message":"dead"}' }],
   ['a charset that it is not in', { type: 'application/json; charset=utf-16', body: '{"e":1}' }],
@@ -35,6 +34,12 @@ const bodies: readonly (readonly [string, Omit<Answer, 'status'>])[] = [
   ['the home-made code TOKEN-42 !', { body: { error: 'TOKEN-42 !' } }],
   ['2 MB', { type: 'text/html', body: 'x'.repeat(2_000_000) }],
   ['a challenge', { type: null, body: '', headers: { 'www-authenticate': 'Basic realm="x"' } }],
+]
+
+/** A page, which a proxy may have sent: its status is a verdict only where the server alone gives that. */
+const page: (typeof bodies)[number] = [
+  'HTML',
+  { type: 'text/html', body: '<html><h1>Error</h1></html>' },
 ]
 
 /** Issues a login with a refresh token; redeeming the latter is answered as told. */
@@ -71,6 +76,31 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
     expect(world.tokenRequests()).toHaveLength(1)
   })
 
+  test('and status 400 to a poll ends the login on another device', async () => {
+    const { client } = await storedClients({
+      metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+      token: (params) =>
+        params.has('device_code') ? { ...body, status: 400 } : { body: deviceAnswer },
+    })
+    const { failure } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }))
+    expect(await failure()).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
+  })
+
+  test('and status 400 after a crash says that the new refresh token was lost', async () => {
+    const token = refusingRefresh({ ...body, status: 400 })
+    const { clock, client, store } = await storedClients({ token })
+    await client(authorizationCode(browser)).call()
+    const key = (await store.list()).find((name) => !name.startsWith('registration')) ?? ''
+    const record = await store.get(key)
+    if (record !== undefined) {
+      await store.set(key, { ...record, pending: { at: clock.now(), by: '7' } })
+    }
+    clock.advance(3_700_000)
+    expect(await client(savedLogin()).failure()).toMatchObject({ reason: 'rotation_lost' })
+  })
+})
+
+describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
   test.each([401, 403])('and status %d means that the client is refused, once', async (status) => {
     const { world, client } = await storedClients({ token: () => ({ ...body, status }) })
     const { failure } = client(
@@ -99,16 +129,6 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
     })
   })
 
-  test('and status 400 to a poll ends the login on another device', async () => {
-    const { client } = await storedClients({
-      metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
-      token: (params) =>
-        params.has('device_code') ? { ...body, status: 400 } : { body: deviceAnswer },
-    })
-    const { failure } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }))
-    expect(await failure()).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
-  })
-
   test.each([
     [400, { code: 'registration_failed', retryable: false }],
     [403, { code: 'registration_failed', retryable: false }],
@@ -133,19 +153,6 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
     expect(await send.logout()).toEqual({ revoked: false })
     expect((await store.list()).filter((key) => !key.startsWith('registration'))).toEqual([])
   })
-
-  test('and status 400 after a crash says that the new refresh token was lost', async () => {
-    const token = refusingRefresh({ ...body, status: 400 })
-    const { clock, client, store } = await storedClients({ token })
-    await client(authorizationCode(browser)).call()
-    const key = (await store.list()).find((name) => !name.startsWith('registration')) ?? ''
-    const record = await store.get(key)
-    if (record !== undefined) {
-      await store.set(key, { ...record, pending: { at: clock.now(), by: '7' } })
-    }
-    clock.advance(3_700_000)
-    expect(await client(savedLogin()).failure()).toMatchObject({ reason: 'rotation_lost' })
-  })
 })
 
 const deviceAnswer = {
@@ -155,6 +162,124 @@ const deviceAnswer = {
   expires_in: 600,
   interval: 0.01,
 }
+
+/** A login that was saved; the server then answers its renewal as told, and as it should after `mend()`. */
+async function renewal(answer: Answer, more: { readonly clientId?: string } = {}) {
+  let isMended = false
+  const parts = await storedClients({
+    token: (params, count) =>
+      params.get('grant_type') === 'refresh_token' && !isMended
+        ? answer
+        : { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) },
+  })
+  await parts.client(authorizationCode({ ...browser, ...more })).call()
+  parts.clock.advance(3_700_000)
+  const saved = parts.client(savedLogin(more))
+  return {
+    ...parts,
+    ...saved,
+    mend() {
+      isMended = true
+      parts.clock.advance(61_000)
+    },
+  }
+}
+
+const ownErrors = (error: string): readonly Answer[] => [
+  { status: 200, body: { error, error_description: 'See the documentation.' } },
+  { status: 400, body: { error, error_description: 'See the documentation.' } },
+]
+
+describe('a home-made code', () => {
+  test.each([
+    ['incorrect_client_credentials', 'invalid_client'],
+    ['application_suspended', 'invalid_client'],
+    ['unverified_user_email', 'server_error'],
+    ['own_invalid_client', 'invalid_client'],
+    ['ClientNotFound', 'invalid_client'],
+  ])('%s does not accuse the grant, and keeps the login', async (error, code) => {
+    for (const answer of ownErrors(error)) {
+      const { failure, call, mend, world } = await renewal(answer, { clientId: 'by-hand' })
+      expect(await failure()).toMatchObject({
+        code,
+        retryable: false,
+        serverDescription: `${error}: See the documentation.`,
+      })
+      mend()
+      expect((await call()).status).toBe(200)
+      expect(world.logins()).toHaveLength(1)
+    }
+  })
+
+  test.each(['bad_refresh_token', 'bad_verification_code'])(
+    '%s is a refused grant, whatever the status',
+    async (error) => {
+      for (const answer of [...ownErrors(error), { status: 401, body: { error } }]) {
+        const { failure } = await renewal(answer, { clientId: 'by-hand' })
+        expect(await failure()).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
+      }
+    },
+  )
+
+  test('that names the client is sent once', async () => {
+    const { world, client } = await storedClients({
+      token: () => ({ status: 200, body: { error: 'incorrect_client_credentials' } }),
+    })
+    const { failure } = client(
+      jwtBearer({ clientId: 'job', issuer: world.issuer, assertion: 'platform-token' }),
+    )
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      expect(await failure()).toMatchObject({ code: 'invalid_client', retryable: false })
+    }
+    expect(world.tokenRequests()).toHaveLength(1)
+  })
+})
+
+describe('a page in place of an error', () => {
+  const pages: readonly Answer[] = [400, 422].flatMap((status) => [
+    { ...page[1], status },
+    { status, type: null, body: '\n <?xml version="1.0"?><error/>' },
+  ])
+
+  test('is no verdict on a refresh token, so that the login is kept', async () => {
+    for (const answer of pages) {
+      const { failure, call, mend, world } = await renewal(answer)
+      const error = await failure()
+      const { status } = answer
+      expect(error).toMatchObject({ code: 'server_error', status, retryable: true })
+      expect(error.message).toContain('a page of HTML')
+      expect(error.remedy).toContain('proxy')
+      mend()
+      expect((await call()).status).toBe(200)
+      expect(world.logins()).toHaveLength(1)
+    }
+  })
+
+  test('is no verdict on an assertion', async () => {
+    for (const answer of pages) {
+      const { world, client } = await storedClients({ token: () => answer })
+      const { failure } = client(
+        jwtBearer({ clientId: 'job', issuer: world.issuer, assertion: 'platform-token' }),
+      )
+      expect(await failure()).toMatchObject({ code: 'server_error', retryable: true })
+    }
+  })
+
+  test('does not end a login on another device', async () => {
+    let polls = 0
+    const { client } = await storedClients({
+      metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+      token: (params, count) => {
+        if (!params.has('device_code')) return { body: deviceAnswer }
+        polls += 1
+        return polls === 1 ? { ...page[1], status: 400 } : { body: tokenAnswer(count) }
+      },
+    })
+    const { call } = client(deviceCode({ clientId: 'tv', onUserCode: () => {} }))
+    expect((await call()).status).toBe(200)
+    expect(polls).toBe(2)
+  })
+})
 
 test.each([
   ['a page with status 403, as of a firewall,', { status: 403, type: 'text/html', body: '<p>no' }],
@@ -310,6 +435,24 @@ describe('a good answer is accepted', () => {
     expect((await call()).status).toBe(200)
     expect(world.tokenRequests().at(-1)).toMatchObject({ refresh_token: 'r-2' })
   })
+})
+
+test('a device login takes `verification_url` for `verification_uri`', async () => {
+  const { verification_uri: address, ...others } = deviceAnswer
+  const { client } = await storedClients({
+    metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+    token: (params, count) =>
+      params.has('device_code')
+        ? { body: tokenAnswer(count) }
+        : { body: { ...others, verification_url: address } },
+  })
+  const shown: string[] = []
+  const onUserCode = ({ verificationUri }: { readonly verificationUri: URL }) => {
+    shown.push(verificationUri.href)
+  }
+  const { call } = client(deviceCode({ clientId: 'tv', onUserCode }))
+  expect((await call()).status).toBe(200)
+  expect(shown).toEqual([address])
 })
 
 describe('an answer with status 200 that cannot be used', () => {

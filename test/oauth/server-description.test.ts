@@ -82,6 +82,12 @@ describe('what a server says of an error', () => {
     ['with escapes', secret.replaceAll('/', '\\/')],
     ['in upper case', secret.toUpperCase()],
     ['in part', `${secret.slice(0, 10)}...`],
+    ['with spaces in it', `${secret.slice(0, 5)} ${secret.slice(5, 10)}\n${secret.slice(10)}`],
+    ['letter by letter', [...secret].join(' ')],
+    ['with invisible characters', [...secret].join('\u200b')],
+    ['backwards', [...secret].reverse().join('')],
+    ['backwards, letter by letter', [...secret].reverse().join(' ')],
+    ['in base64 with spaces', Buffer.from(secret).toString('base64').replace(/.{4}/g, '$& ')],
   ])('is dropped when it repeats a secret %s', async (_how, echo) => {
     const { client, world } = await storedClients({
       token: () => saying('invalid_scope', `no: ${echo}`),
@@ -90,6 +96,23 @@ describe('what a server says of an error', () => {
     expect(error.code).toBe('invalid_scope')
     expect(error.serverDescription).toBeUndefined()
     expect(inspect(error)).not.toContain(echo)
+  })
+
+  test.each([
+    ['s3cr3t-value-xyz', 's3cr3t- value-x yz'],
+    ['s3cr3t-value-xyz', 'zyx-eulav-t3rc3s'],
+    ['s3cr3t-value-xyz', 's3cr3t-%20value-%20xyz'],
+    ['s3cr3t value xyz', 's3cr3tvaluexyz'],
+    ['s3cr3t', 's3 cr3t'],
+    ['s3cr3t', 't3rc3s'],
+  ])('is dropped when it repeats the client secret "%s" as "%s"', async (clientSecret, echo) => {
+    const { client, world } = await storedClients({
+      token: () => saying('invalid_client', `no: ${echo}`),
+    })
+    const provider = clientCredentials({ clientId: 'a', clientSecret, issuer: world.issuer })
+    const error = await client(provider).failure()
+    expect(error.code).toBe('invalid_client')
+    expect(error.serverDescription).toBeUndefined()
   })
 
   test('is dropped when it repeats a secret of the headers', async () => {

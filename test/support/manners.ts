@@ -12,6 +12,8 @@ export type Form = Pick<Answer, 'type' | 'body' | 'cut' | 'headers'>
 export interface Manners {
   /** Writes an error. Default: as JSON (RFC 6749, section 5.2). */
   readonly error?: (code: string) => Form
+  /** Errors are pages, so that a refused grant cannot be told from a proxy in the way. */
+  readonly errorPages?: boolean
   /** The status of an error. Default: 401 for `invalid_client`, otherwise 400. */
   readonly errorStatus?: (code: string) => number
   /** The content type of every answer that is no error; `null`: none. */
@@ -41,11 +43,19 @@ export interface Manners {
 const withoutBody = { type: null, body: '' }
 const page = '<!doctype html><html><title>Error</title><p>Something went wrong.</html>'
 
+const codesOfGitHub: Readonly<Record<string, string>> = {
+  invalid_client: 'incorrect_client_credentials',
+  invalid_grant: 'bad_refresh_token',
+}
+
 /** Each set of manners, by what a reader calls it. */
 export const allManners: Readonly<Record<string, Manners>> = {
   'as the standards ask': {},
   'errors without body and content type': { error: () => withoutBody },
-  'errors as a page of HTML': { error: () => ({ type: 'text/html', body: page }) },
+  'errors as a page of HTML': {
+    error: () => ({ type: 'text/html', body: page }),
+    errorPages: true,
+  },
   'errors as plain text': { error: (code) => ({ type: 'text/plain', body: `error: ${code}` }) },
   'errors as JSON of a wrong charset': {
     error: (error) => ({ type: 'application/json; charset=utf-16', body: { error } }),
@@ -53,6 +63,10 @@ export const allManners: Readonly<Record<string, Manners>> = {
   'errors that are cut off': { error: () => ({ body: '{"error":"inva', cut: true }) },
   'errors as a list': { error: (code) => ({ body: [code] }) },
   'errors with codes of its own': { error: (code) => ({ body: { error: `own_${code}` } }) },
+  'errors with status 200 and the codes of GitHub': {
+    errorStatus: () => 200,
+    error: (code) => ({ body: { error: codesOfGitHub[code] ?? code } }),
+  },
   'errors with a challenge': {
     error: () => ({ ...withoutBody, headers: { 'www-authenticate': 'Basic realm="x"' } }),
   },
