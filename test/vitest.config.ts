@@ -15,10 +15,15 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/integration/**', 'test/package/**', 'test/runtimes/**'],
+          exclude: ['test/integration/**', 'test/package/**', 'test/runtimes/**', 'test/taint/**'],
           pool: 'threads',
           isolate: false,
         },
+      },
+      {
+        // A process of its own: it takes over the clock and the timers of its process for minutes.
+        extends: true,
+        test: { name: 'taint', include: ['test/taint/**/*.test.ts'], pool: 'forks' },
       },
       {
         extends: true,

@@ -5,7 +5,7 @@
  *
  * To replay a failure, copy `seed` and `path` from its message:
  *
- *     TAINT_SEED=101 TAINT_PATH=237:2:2 npx vitest run --config test/vitest.config.ts --project unit test/taint/taint.test.ts
+ *     TAINT_SEED=101 TAINT_PATH=237:2:2 npx vitest run --config test/vitest.config.ts --project taint test/taint/taint.test.ts
  *
  * `TAINT_SEED=random` plays other stories; `TAINT_RUNS` is their number (default 2000). `TAINT_IGNORE` is a
  * regular expression: violations that match it are not counted, to find out what else is wrong.
