@@ -12,7 +12,7 @@ import type { ClientAssertion } from './client-assertion.ts'
 import { prepareClientAuth, type SecretMethod } from './client-auth.ts'
 import { authenticationOf, nameOf } from './client-method.ts'
 import type { DpopSession } from './dpop.ts'
-import { fetchEndpoint, tokenBounds } from './endpoint.ts'
+import { fetchEndpoint, formOf, tokenBounds } from './endpoint.ts'
 import { EndpointError, endpointOf, judgeAnswer } from './endpoint-answer.ts'
 import { Connection } from './issuer-connection.ts'
 import { type BoundOAuthOptions, pinnedIssuer } from './options.ts'
@@ -141,15 +141,14 @@ class EndpointRequests {
     const { allowPrivateNetwork = false, allow } = options
     const { fetch, resource, signal, now } = this.#parts.context
     const context = { fetch, resource, signal, allowPrivateNetwork }
-    const form = new URLSearchParams(
-      init.body instanceof URLSearchParams ? init.body : String(init.body),
-    )
+    const form = formOf(init)
+    const endpoint = endpointOf(form)
     const sender = { server, clientId: registered.clientId, scope }
-    const step = requestStep(url, endpointOf(init), form, sender)
+    const step = requestStep(url, endpoint, form, sender)
     if (step !== undefined) await checkPolicy(allow, context, step)
     const isTokenRequest = url.href === this.#tokenEndpoint
     if (isTokenRequest) this.#sentAt = now()
-    const isProven = isTokenRequest || endpointOf(init) === 'pushed_authorization'
+    const isProven = isTokenRequest || endpoint === 'pushed_authorization'
     let sent = init
     const response = await sendSigned(
       url,
@@ -162,7 +161,7 @@ class EndpointRequests {
         return fetchEndpoint('its endpoint', target, request, tokenBounds, context)
       },
     )
-    const judged = { endpoint: endpointOf(init), url, init: sent, now: now() }
+    const judged = { endpoint, url, init: sent, now: now() }
     const { result, refreshToken } = await judgeAnswer(response, judged)
     this.#refreshToken = refreshToken ?? this.#refreshToken
     if (result instanceof EndpointError) throw result

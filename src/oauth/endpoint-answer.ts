@@ -198,8 +198,7 @@ function isVague(status: number): boolean {
 }
 
 /** Which endpoint a form is for, by its parameters: two endpoints may have one address. */
-export function endpointOf({ body }: RequestInit): EndpointKind {
-  const form = new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
+export function endpointOf(form: URLSearchParams): EndpointKind {
   if (form.has('grant_type')) return 'token'
   if (form.has('token')) return 'revocation'
   return form.has('response_type') ? 'pushed_authorization' : 'device_authorization'

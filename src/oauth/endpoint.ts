@@ -190,6 +190,11 @@ async function readResponse(
   return new Response(withoutBody ? null : body, { status, statusText, headers: plain })
 }
 
+/** The form in the body of a request; empty when it has none. */
+export function formOf({ body }: RequestInit): URLSearchParams {
+  return new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
+}
+
 /** The JSON object in an answer; `undefined` when it holds something else. */
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {

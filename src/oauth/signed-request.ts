@@ -6,7 +6,7 @@
  */
 import type { AcquireContext } from '../credential.ts'
 import type { DpopSession } from './dpop.ts'
-import { parseObject } from './endpoint.ts'
+import { formOf, parseObject } from './endpoint.ts'
 import type { IssuerClock } from './issuer-clock.ts'
 
 /** What signs the requests of one connection. */
@@ -97,9 +97,7 @@ async function signedAnew(
   authenticate: RequestSigners['authenticate'],
 ): Promise<RequestInit> {
   if (authenticate === undefined) return request
-  const body = new URLSearchParams(
-    request.body instanceof URLSearchParams ? request.body : String(request.body ?? ''),
-  )
+  const body = formOf(request)
   const headers = new Headers(request.headers)
   await authenticate(body, headers)
   return { ...request, headers, body }
