@@ -52,6 +52,19 @@ async function failure(promise: Promise<unknown>): Promise<CredentialError> {
   )
 }
 
+/** Answers a registration with the means to delete it, at a server that is known by then. */
+const manageable =
+  (issuer: () => string): NonNullable<Script['register']> =>
+  (body) => ({
+    status: 201,
+    body: {
+      ...body,
+      client_id: 'r-1',
+      registration_access_token: 'canary-registration-token',
+      registration_client_uri: `${issuer()}/clients/r-1`,
+    },
+  })
+
 describe('a registration that the authorization endpoint no longer knows', () => {
   test.each(['unauthorized_client', 'invalid_client'])(
     'is replaced by the login after a redirect with %s, which says so',
@@ -189,15 +202,7 @@ describe('logout({ registration: true })', () => {
 
   test('deletes nothing at the server where the application says no', async () => {
     const { options, visit, world } = await setUp({
-      register: (body) => ({
-        status: 201,
-        body: {
-          ...body,
-          client_id: 'r-1',
-          registration_access_token: 'canary-registration-token',
-          registration_client_uri: `${world.issuer}/clients/r-1`,
-        },
-      }),
+      register: manageable(() => world.issuer),
     })
     let isAllowed = true
     const client = authorizedFetch(authorizationCode({ ...visit, allow: () => isAllowed }), options)
@@ -211,15 +216,7 @@ describe('logout({ registration: true })', () => {
     for (const isForeign of [false, true]) {
       const other = await oauthWorld()
       const { options, visit, world } = await setUp({
-        register: (body) => ({
-          status: 201,
-          body: {
-            ...body,
-            client_id: 'r-1',
-            registration_access_token: 'canary-registration-token',
-            registration_client_uri: `${isForeign ? other.issuer : world.issuer}/clients/r-1`,
-          },
-        }),
+        register: manageable(() => (isForeign ? other.issuer : world.issuer)),
       })
       const client = authorizedFetch(authorizationCode(visit), options)
       await client.login()
