@@ -92,8 +92,13 @@ describe('the table', () => {
 
   test('that is missing is an error which says what to do, and is created only on request', async () => {
     const store = open({ createTable: false })
-    for (const use of [store.get(name), store.set(name, record), store.lock(name, async () => 1)]) {
-      await expect(use).rejects.toMatchObject({
+    const uses = [
+      () => store.get(name),
+      () => store.set(name, record),
+      () => store.lock(name, async () => 1),
+    ]
+    for (const use of uses) {
+      await expect(use()).rejects.toMatchObject({
         name: 'StoreError',
         code: 'store',
         retryable: true,
