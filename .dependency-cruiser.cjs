@@ -7,12 +7,17 @@ const allowed = {
   transport: ['manager'],
   mcp: ['providers', 'manager', 'transport'],
   aws: ['providers'],
-  node: ['providers', 'oauth'],
+  node: ['providers', 'oauth', 'bridge'],
   oauth: [],
   stores: [],
   testing: ['stores'],
   web: ['manager', 'oauth'],
+  config: ['providers', 'manager', 'transport', 'oauth', 'stores', 'mcp', 'aws', 'node'],
+  auto: ['providers', 'manager', 'oauth', 'stores', 'config'],
+  bridge: ['manager', 'transport'],
 }
+const publicEntries =
+  '^src/(index|[a-z]+/index|stores/(file|keychain|migrate|postgres|redis))\\.ts$'
 const folders = Object.keys(allowed)
 
 module.exports = {
@@ -36,8 +41,17 @@ module.exports = {
     {
       name: 'unlisted-folder',
       severity: 'error',
-      from: { path: '^src/[^/]+/', pathNot: folders.map((folder) => `^src/${folder}/`) },
+      from: {
+        path: '^src/[^/]+/',
+        pathNot: ['^src/cli/', ...folders.map((folder) => `^src/${folder}/`)],
+      },
       to: {},
+    },
+    {
+      name: 'cli-uses-what-users-can-import',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/', pathNot: ['^src/cli/', publicEntries] },
     },
     {
       name: 'bound-values-are-opened-in-few-places',

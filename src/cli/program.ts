@@ -1,0 +1,63 @@
+/**
+ * The program: its commands, and what happens around each of them.
+ *
+ * @module
+ */
+import { Command, CommanderError } from 'commander'
+import { isCredentialError } from '../index.ts'
+import type { AddCommand, GlobalOptions, RunCommand } from './command.ts'
+import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
+import { InterruptedError, type Terminal } from './terminal.ts'
+
+const commands: readonly AddCommand[] = []
+
+/** Parses a command line and runs the command. Nothing is thrown: the exit code says how it went. */
+export async function runProgram(
+  argv: readonly string[],
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.success
+  const run: RunCommand = (command) =>
+    async function action(...given) {
+      const global: GlobalOptions = this.optsWithGlobals()
+      const values = given.slice(0, this.registeredArguments.length).flat() as string[]
+      const code = await command({ terminal, signal, global }, this.opts() as never, ...values)
+      exitCode = code ?? exitCodes.success
+    }
+  try {
+    await makeProgram(terminal, run).parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    return report(error, terminal, signal)
+  }
+}
+
+/** Makes the program without running it, for help and completion. */
+export function makeProgram(terminal: Terminal, run: RunCommand): Command {
+  const program = new Command('mcp-credentials')
+    .description('Logs in to MCP servers, keeps their credentials, and lends them to clients.')
+    .option('--config <file>', 'the config file, instead of the usual places')
+    .option('--environment <name>', 'the environment of the config file: development, staging, …')
+    .option('--account <name>', 'tells several logins at one server apart')
+    .option('--verbose', 'show the HTTP conversation, without secrets')
+    .showHelpAfterError('Run `mcp-credentials --help` to see what can be done.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+    })
+  for (const add of commands) add(program, run)
+  return program
+}
+
+/** Says what went wrong in a sentence; a stack is of no use to whoever typed the command. */
+function report(error: unknown, terminal: Terminal, signal: AbortSignal): ExitCode {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
+  }
+  if (error instanceof InterruptedError || signal.aborted) return exitCodes.interrupted
+  const text = isCredentialError(error) ? error.message : `Unexpected error: ${String(error)}`
+  terminal.note(`${terminal.style.red('error')} ${text}`)
+  return exitCodeOf(error)
+}

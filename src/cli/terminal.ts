@@ -1,0 +1,134 @@
+/**
+ * Where a command reads and writes. Results go to standard output, everything else to standard error.
+ *
+ * @module
+ */
+import type { Readable, Writable } from 'node:stream'
+import { ConfigurationError } from '../index.ts'
+
+/** A stream that may be a terminal. */
+type Stream<S> = S & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** What a command sees of the process. */
+export interface Terminal {
+  readonly stdin: Stream<Readable>
+  readonly stdout: Stream<Writable>
+  readonly stderr: Stream<Writable>
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The folder in which the command was called. */
+  readonly cwd: string
+  /** Whether a person can be asked: standard input and standard error are a terminal, and this is no CI. */
+  readonly isInteractive: boolean
+  /** Writes a line of the result to standard output. */
+  print(line: string): void
+  /** Writes a line for the reader, such as progress, to standard error. */
+  note(line: string): void
+  /** Marks a text on standard error; without colours it stays as it is. */
+  readonly style: Style
+  /**
+   * Asks for a secret without showing it.
+   *
+   * @throws {@link ConfigurationError} when nobody can be asked and nothing was piped in.
+   */
+  askSecret(question: string): Promise<string>
+  /** Asks a question with yes or no; `fallback` where nobody can be asked. */
+  confirm(question: string, fallback: boolean): Promise<boolean>
+}
+
+/** Marks on a text. */
+export type Style = Readonly<
+  Record<'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan', (text: string) => string>
+>
+
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  const { stdin, stdout, stderr, env } = process
+  return makeTerminal({ stdin, stdout, stderr, env, cwd: process.cwd() })
+}
+
+/** Makes a terminal of streams; tests pass their own. */
+export function makeTerminal(
+  streams: Pick<Terminal, 'stdin' | 'stdout' | 'stderr' | 'env' | 'cwd'>,
+): Terminal {
+  const { stdin, stdout, stderr, env } = streams
+  const isInteractive = stdin.isTTY === true && stderr.isTTY === true && isUnset(env['CI'])
+  return {
+    ...streams,
+    isInteractive,
+    style: makeStyle(stderr.isTTY === true && isUnset(env['NO_COLOR']) && env['TERM'] !== 'dumb'),
+    print: (line) => void stdout.write(`${line}\n`),
+    note: (line) => void stderr.write(`${line}\n`),
+    askSecret: (question) => (isInteractive ? promptSecret(streams, question) : pipedSecret(stdin)),
+    confirm: async (question, fallback) =>
+      isInteractive ? promptConfirm(streams, question) : fallback,
+  }
+}
+
+// NO_COLOR and CI count when they are set to anything but an empty text (no-color.org).
+function isUnset(value: string | undefined): boolean {
+  return value === undefined || value === ''
+}
+
+function makeStyle(hasColours: boolean): Style {
+  const mark =
+    ([start, end]: readonly [number, number]) =>
+    (text: string) =>
+      hasColours ? `\u001b[${start}m${text}\u001b[${end}m` : text
+  return {
+    bold: mark(codes.bold),
+    dim: mark(codes.dim),
+    red: mark(codes.red),
+    green: mark(codes.green),
+    yellow: mark(codes.yellow),
+    cyan: mark(codes.cyan),
+  }
+}
+
+/** Thrown when the user ends a prompt with Ctrl-C. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError'
+}
+
+type Streams = Pick<Terminal, 'stdin' | 'stderr'>
+
+async function promptSecret({ stdin, stderr }: Streams, message: string): Promise<string> {
+  const { isCancel, password } = await import('@clack/prompts')
+  const answer = await password({ message, input: stdin, output: stderr })
+  if (isCancel(answer)) throw new InterruptedError()
+  return answer
+}
+
+async function promptConfirm({ stdin, stderr }: Streams, message: string): Promise<boolean> {
+  const { isCancel, confirm } = await import('@clack/prompts')
+  const answer = await confirm({ message, input: stdin, output: stderr })
+  if (isCancel(answer)) throw new InterruptedError()
+  return answer
+}
+
+/** Longer than any secret. */
+const maxSecretLength = 65_536
+
+async function pipedSecret(stdin: Terminal['stdin']): Promise<string> {
+  let text = ''
+  if (stdin.isTTY !== true) {
+    stdin.setEncoding('utf8')
+    for await (const chunk of stdin) {
+      text += String(chunk)
+      if (text.length > maxSecretLength) break
+    }
+  }
+  const secret = text.replace(/\r?\n$/, '')
+  if (secret !== '' && secret.length <= maxSecretLength && !/[\r\n]/.test(secret)) return secret
+  throw new ConfigurationError('stdin', 'There is no terminal to ask for the secret in.', {
+    remedy: 'Pipe the secret in, as one line: `pass show mcp | npx mcp-credentials …`.',
+  })
+}
