@@ -24,14 +24,14 @@ export class RateWindow {
   }
 
   /** Milliseconds until a further event is allowed; 0: now. */
-  pauseMs(now: number, limit = defaultLimit): number {
+  pauseMs(now: number, limit: number = defaultLimit): number {
     const recent = this.recent(now)
     const oldest = recent.at(-limit)
     return oldest === undefined ? 0 : Math.max(1, oldest + windowMs - now)
   }
 
   /** Whether as many events have happened as are allowed. */
-  isFull(now: number, limit = defaultLimit): boolean {
+  isFull(now: number, limit: number = defaultLimit): boolean {
     return this.pauseMs(now, limit) > 0
   }
 

@@ -15,7 +15,13 @@ import { identifyClient, type LoginClient } from './client-identity.ts'
 import { type DpopSession, DpopSessions } from './dpop.ts'
 import { checkDpopDemand, demandedAlgorithms } from './dpop-demand.ts'
 import { toOAuthError } from './error-mapping.ts'
-import { credentialOf, type Grant, type GrantSession, openSession } from './grant.ts'
+import {
+  credentialOf,
+  type Grant,
+  type GrantSession,
+  openSession,
+  refusedRemedies,
+} from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
 import type { LoginClientOptions } from './login-client.ts'
 import { bindOptions } from './options.ts'
@@ -227,6 +233,7 @@ function loginGrant(name: string, options: ReturningLoginOptions): Grant {
     name,
     options: bindOptions(options),
     interactive: true,
+    refusedRemedy: refusedRemedies.loginElsewhere,
     offline: true,
     run: () => Promise.reject(new Error('A login is finished by its callback alone.')),
   }
@@ -238,6 +245,11 @@ function loginError(
   server: LocatedServer | undefined,
   thrown: unknown,
 ): unknown {
-  const where = { provider, resource, issuer: server?.issuer, interactive: true }
-  return toOAuthError(thrown, where)
+  return toOAuthError(thrown, {
+    provider,
+    resource,
+    issuer: server?.issuer,
+    interactive: true,
+    refusedRemedy: refusedRemedies.loginElsewhere,
+  })
 }

@@ -98,7 +98,7 @@ async function acquireTokens(
   { grant, locator, changes, demands, open }: GrantRunner,
   given: AcquireContext,
 ): Promise<Credential> {
-  const { name, options, interactive } = grant
+  const { name, options, interactive, refusedRemedy } = grant
   const audit = auditOf(given, name, options.clientId)
   const { context } = audit
   const previous = OAuthCredential.tokensOf(context.previous)
@@ -112,7 +112,7 @@ async function acquireTokens(
     return credential
   } catch (thrown) {
     const { resource } = context
-    const where = { provider: name, resource, issuer: server?.issuer, interactive }
+    const where = { provider: name, resource, issuer: server?.issuer, interactive, refusedRemedy }
     const error = toOAuthError(thrown, where)
     audit.ended(undefined, error)
     throw server?.fromFallback === true ? fallbackFailed(error, name, resource) : error

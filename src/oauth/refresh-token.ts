@@ -55,6 +55,7 @@ export function refreshToken(
     name,
     options: shared,
     interactive: true,
+    refusedRemedy: 'Pass the refresh token of a new login.',
     unattended: true,
     widens: false,
     offline: true,

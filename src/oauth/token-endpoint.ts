@@ -11,6 +11,7 @@ import { boundedFetch, isLoopbackHost, tokenBounds } from './endpoint.ts'
 import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
 import { jsonProblem, parsedBody } from './endpoint-body.ts'
 import { toEndpointError } from './error-mapping.ts'
+import { refusedRemedies } from './grant.ts'
 import { OAuthCredential, tokenSetFrom, tokenSetOf } from './token.ts'
 
 type TokenEndpointOptions = Parameters<typeof tokenEndpoint>[0]
@@ -145,8 +146,13 @@ async function request(
   const answered = { endpoint: 'custom', url, init, now: now() } as const
   const { result } = await judgeAnswer(response, answered)
   if (result instanceof EndpointError) {
-    const where = { provider: name, resource, issuer: url.origin, interactive: false }
-    throw toEndpointError(result, where)
+    throw toEndpointError(result, {
+      provider: name,
+      resource,
+      issuer: url.origin,
+      interactive: false,
+      refusedRemedy: refusedRemedies.supply,
+    })
   }
   const parsed = parsedBody(await result.text())
   const problem = jsonProblem(parsed)
