@@ -13,7 +13,7 @@ import { prepareClientAuth, type SecretMethod } from './client-auth.ts'
 import { authenticationOf, nameOf } from './client-method.ts'
 import type { DpopSession } from './dpop.ts'
 import { fetchEndpoint, formOf, tokenBounds } from './endpoint.ts'
-import { EndpointError, endpointOf, judgeAnswer } from './endpoint-answer.ts'
+import { EndpointError, endpointOf, judgeAnswer, readAnswer } from './endpoint-answer.ts'
 import { Connection } from './issuer-connection.ts'
 import { type BoundOAuthOptions, pinnedIssuer } from './options.ts'
 import { checkPolicy, requestStep } from './policy.ts'
@@ -150,19 +150,21 @@ class EndpointRequests {
     if (isTokenRequest) this.#sentAt = now()
     const isProven = isTokenRequest || endpoint === 'pushed_authorization'
     let sent = init
-    const response = await sendSigned(
+    const answer = await sendSigned(
       url,
       init,
       isProven,
       this.#signers,
       this.#parts.context,
-      (target, request) => {
+      async (target, request) => {
         sent = request
-        return fetchEndpoint('its endpoint', target, request, tokenBounds, context)
+        return readAnswer(
+          await fetchEndpoint('its endpoint', target, request, tokenBounds, context),
+        )
       },
     )
     const judged = { endpoint, url, init: sent, now: now() }
-    const { result, refreshToken } = await judgeAnswer(response, judged)
+    const { result, refreshToken } = judgeAnswer(answer, judged)
     this.#refreshToken = refreshToken ?? this.#refreshToken
     if (result instanceof EndpointError) throw result
     return result
