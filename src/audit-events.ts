@@ -54,6 +54,8 @@ export type AuditEvent = {
       readonly revoked: boolean
       /** The code or the class of the error, if there was one. */
       readonly code?: string
+      /** Why not, in words that hold no text of a server; absent when they were. */
+      readonly reason?: string
     }
   | {
       /**

@@ -139,7 +139,8 @@ export interface CredentialProvider {
     context: AcquireContext,
   ): Credential | undefined | Promise<Credential | undefined>
   /**
-   * Makes a credential void at its issuer, for a logout; `false`: the issuer offers no way to do so.
+   * Makes a credential void at its issuer, for a logout; `false`: the issuer offers no way to do so. An error does
+   * not stop the logout; the message of a {@link CredentialError} becomes the `reason` of its result.
    *
    * @see RFC 7009
    */

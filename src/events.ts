@@ -163,6 +163,8 @@ export type CredentialEvent = {
       readonly type: 'logged_out'
       /** Whether its issuer made it void; if not, a copy of it would still work until it expires. */
       readonly revoked: boolean
+      /** Why not, in words that hold no text of a server; absent when it was. */
+      readonly reason?: string
     }
   | {
       /** The manager was closed. */

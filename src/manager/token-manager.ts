@@ -20,6 +20,8 @@ import { TransportSide } from './transport-side.ts'
 export interface LogoutResult {
   /** Whether its issuer revoked it. If not, a copy of it works until it expires. */
   readonly revoked: boolean
+  /** Why not, in words that hold no text of a server; absent when it was revoked. */
+  readonly reason?: string
   /** Whether a registration of the client was dropped; only after {@link LogoutOptions.registration}. */
   readonly registrationDropped?: boolean
 }
@@ -159,8 +161,8 @@ export class TokenManager {
   async logout(options: LogoutOptions = {}): Promise<LogoutResult> {
     checkOptions('logout', options, ['registration'])
     if (options.registration !== true) {
-      const { revoked } = await this.#joinLogout()
-      return { revoked }
+      const { registrationDropped: _, ...result } = await this.#joinLogout()
+      return result
     }
     this.#dropsRegistration = true
     const result = await this.#joinLogout()
@@ -208,13 +210,16 @@ export class TokenManager {
       await this.#endAcquisition(reason)
       this.#parts.lane.detach(reason)
       const given = await limited((signal) => source.giveUp(lifecycle.latest(), signal))
-      const { credential, revoked } = given
+      const { credential, revocation } = given
       const forgets = this.#dropsRegistration
       this.#dropsRegistration = false
       const registrationDropped = forgets ? await source.forget(credential) : undefined
       lifecycle.resume(true)
-      reporter.emit({ type: 'logged_out', revoked })
-      return { revoked, ...(registrationDropped === undefined ? {} : { registrationDropped }) }
+      reporter.emit({ type: 'logged_out', ...revocation })
+      return {
+        ...revocation,
+        ...(registrationDropped === undefined ? {} : { registrationDropped }),
+      }
     } catch (error) {
       this.#dropsRegistration = false
       lifecycle.resume(false)

@@ -109,19 +109,23 @@ export function reportScopes(
   })
 }
 
-/** Runs a revocation, and reports how it ended. */
+/**
+ * Runs a revocation, and reports how it ended.
+ *
+ * @param revoke - Rejects when the tokens are not revoked.
+ */
 export async function auditRevocation(
   { emit }: AcquireContext,
   { issuer, client }: TokenSet,
-  revoke: () => Promise<boolean>,
-): Promise<boolean> {
+  revoke: () => Promise<void>,
+): Promise<void> {
   const event = { type: 'revocation', issuer, clientId: client.clientId } as const
   try {
-    const revoked = await revoke()
-    emit?.({ ...event, revoked, ...(revoked ? {} : { code: 'unsupported_server' }) })
-    return revoked
+    await revoke()
+    emit?.({ ...event, revoked: true })
   } catch (error) {
-    emit?.({ ...event, revoked: false, code: codeOf(error) })
+    const reason = isCredentialError(error) ? { reason: error.message } : {}
+    emit?.({ ...event, revoked: false, code: codeOf(error), ...reason })
     throw error
   }
 }

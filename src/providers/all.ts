@@ -60,13 +60,15 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
     },
     async revoke(credential, context) {
       const parts = partsOf.get(credential) ?? []
-      const revoked = await Promise.all(
-        providers.map((provider, index) => {
+      const outcomes = await Promise.allSettled(
+        providers.map(async (provider, index) => {
           const part = parts[index]
-          return part === undefined ? false : (provider.revoke?.(part, context) ?? false)
+          return part === undefined ? false : await provider.revoke?.(part, context)
         }),
       )
-      return revoked.includes(true)
+      const failure = outcomes.find(({ status }) => status === 'rejected')
+      if (failure?.status === 'rejected') throw failure.reason
+      return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value === true)
     },
   }
 }

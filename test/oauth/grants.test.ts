@@ -642,7 +642,10 @@ describe('logout', () => {
     const provider = clientCredentials({ ...agent, issuer: world.issuer })
     const { manager } = authorizedFetch(provider, { resource: world.url })
     await manager.credential()
-    expect(await manager.logout()).toEqual({ revoked: false })
+    expect(await manager.logout()).toEqual({
+      revoked: false,
+      reason: expect.stringContaining(' offers no revocation of these tokens. '),
+    })
     expect(manager.current()).toBeUndefined()
   })
 })

@@ -147,7 +147,10 @@ describe('the option `allow`', () => {
 
   test('that refuses a revocation keeps the tokens from that endpoint', async () => {
     const { world, outcome } = await wholeLife(({ type }) => type !== 'revocation')
-    expect(outcome).toEqual({ revoked: false })
+    expect(outcome).toEqual({
+      revoked: false,
+      reason: expect.stringContaining('the option `allow` refused the revocation'),
+    })
     expect(sent(world).join()).not.toContain('revoke')
   })
 
