@@ -17,7 +17,10 @@ export interface Revocation {
   readonly reason?: string
 }
 
-/** Revokes a credential, if there is one. A failure is no reason to keep it, so that none is thrown. */
+/**
+ * Revokes a credential; with none, the provider gives up what its options hold. A failure is no reason to keep it,
+ * so that none is thrown.
+ */
 export async function revokeCredential(
   provider: CredentialProvider,
   credential: Credential | undefined,
@@ -25,13 +28,19 @@ export async function revokeCredential(
 ): Promise<Revocation> {
   const { name } = provider
   const failed = (problem: string) => ({ revoked: false, reason: `${name}: ${problem}` })
-  if (credential === undefined) return failed('there was no usable credential to revoke.')
-  if (provider.revoke === undefined) {
+  const nothing = 'there was no usable credential to revoke.'
+  if (credential === undefined && provider.giveUp === undefined) return failed(nothing)
+  if (credential !== undefined && provider.revoke === undefined) {
     return failed('such credentials are not revoked by a client; end them where they were issued.')
   }
   try {
-    const revoked = await inTime((signal) => provider.revoke?.(credential, { ...context, signal }))
-    return revoked === true ? { revoked } : failed('the issuer offers no way to revoke it.')
+    const revoked = await inTime((signal) =>
+      credential === undefined
+        ? provider.giveUp?.({ ...context, signal })
+        : provider.revoke?.(credential, { ...context, signal }),
+    )
+    if (revoked === true) return { revoked }
+    return failed(credential === undefined ? nothing : 'the issuer offers no way to revoke it.')
   } catch (thrown) {
     // What a foreign error says may quote a secret.
     if (isCredentialError(thrown)) return { revoked: false, reason: thrown.message }

@@ -28,6 +28,7 @@ export async function revokeTokens(session: GrantSession, tokens: TokenSet): Pro
   if (refreshToken !== undefined) {
     await connection.revoke(refreshToken, 'refresh_token')
   }
+  if (accessToken.equals('') && refreshToken !== undefined) return
   try {
     await connection.revoke(accessToken, 'access_token')
   } catch (error) {
