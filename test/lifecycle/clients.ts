@@ -311,7 +311,7 @@ function runListener(
   client.acts += 1
   note(world, `${client.name}: its listener calls ${does}`)
   const before = world.activeTenant
-  begin(world, client, does, { tenant })
+  begin(world, client, does, { tenant, drops: does === 'logout' })
   world.activeTenant = before
   return undefined
 }

@@ -151,12 +151,17 @@ const evicted = (): Sequence => [
 ]
 
 /** No login lasts: a server refuses each token, or each ends soon, and none can be renewed without the user. */
-const loginsEnd = (tenant: string, isRejected: boolean): Sequence => [
+const loginsEnd = (tenant: string, why: 'rejected' | 'expired' | 'renewed'): Sequence => [
   healthyServer,
   issuer({ kind: 'no grant' }),
   ...Array.from(
     { length: 7 },
-    (): Sequence => [request(tenant), wait(12), ...(isRejected ? [revoked] : [wait(61)])],
+    (): Sequence => [
+      why === 'renewed' ? { do: 'renew', tenant, abortable: false, peer: false } : request(tenant),
+      wait(12),
+      ...(why === 'rejected' ? [revoked] : []),
+      ...(why === 'expired' ? [wait(61)] : []),
+    ],
   ).flat(),
   prompt,
 ]
@@ -185,7 +190,9 @@ export const situation: fc.Arbitrary<Sequence> = fc.oneof(
   tenant.map(renewalDuringStepUp),
   tenant.map(stepUpDuringRenewal),
   tenant.map(declined),
-  fc.tuple(tenant, fc.boolean()).map(([name, isRejected]) => loginsEnd(name, isRejected)),
+  fc
+    .tuple(tenant, fc.constantFrom('rejected' as const, 'expired' as const, 'renewed' as const))
+    .map(([name, why]) => loginsEnd(name, why)),
   fc.tuple(tenant, fc.boolean()).map(([name, isFirst]) => logoutsMeet(name, isFirst)),
   fc.constant(evicted()),
 )
