@@ -167,7 +167,10 @@ export class TokenManager {
     this.#dropsRegistration = true
     const result = await this.#joinLogout()
     // One that was under way had passed that step.
-    return result.registrationDropped === undefined ? this.logout(options) : result
+    if (result.registrationDropped === undefined) return this.logout(options)
+    // It had dropped it already when this call joined it.
+    this.#dropsRegistration = false
+    return result
   }
 
   /**

@@ -110,3 +110,20 @@ test('a revocation that never settles is given up after ten seconds', async () =
     vi.useRealTimers()
   }
 })
+
+test('logout({ registration: true }) from a listener of a logout that drops it leaves nothing for the next logout', async () => {
+  const forget = vi.fn(async () => true)
+  const provider = { name: 'forgetful', acquire: async () => ({ apply() {} }), forget }
+  let again: Promise<unknown> | undefined
+  const manager = new TokenManager(provider, {
+    resource: 'https://a.example/mcp',
+    onEvent({ type }) {
+      if (type === 'logged_out') again ??= manager.logout({ registration: true })
+    },
+  })
+  expect(await manager.logout({ registration: true })).toMatchObject({ registrationDropped: true })
+  expect(await again).toMatchObject({ registrationDropped: true })
+  const before = forget.mock.calls.length
+  await manager.logout()
+  expect(forget).toHaveBeenCalledTimes(before)
+})
