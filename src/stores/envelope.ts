@@ -10,6 +10,7 @@ import { fromBase64, fromHex } from '../encoding.ts'
 import { ConfigurationError, StoreError } from '../errors.ts'
 import { recordLabel } from '../labels.ts'
 import { checkSecret, readSecret } from '../secret.ts'
+import { setUpError } from './set-up-error.ts'
 
 /** How the records of a store are encrypted: with one key, or with several while keys rotate. */
 export type EncryptionOptions =
@@ -190,7 +191,7 @@ const wrongLength = 'must be 32 bytes in base64 or hex; make one with: openssl r
 
 async function readKey(option: string, secret: Secret): Promise<EncryptionKey> {
   const master = keyBytes(await readSecret(option, secret, { signal: undefined }))
-  if (master === undefined) throw new StoreError('open', `${option} ${wrongLength}.`)
+  if (master === undefined) throw new StoreError('open', `${option} ${wrongLength}.`, setUpError)
   // Two keys from one (RFC 5869), so that the readable identifier says nothing about what encrypts.
   const derive = (use: string, length: number) =>
     Buffer.from(hkdfSync('sha256', master, '', `mcp-credentials ${use}`, length))

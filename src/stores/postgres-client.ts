@@ -5,6 +5,7 @@
  */
 import { StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
 import { timeLimit } from '../waiting.ts'
+import { setUpError } from './set-up-error.ts'
 
 /** What a query returns: the part of a result of the package `pg` that is used. */
 export interface PostgresResult {
@@ -106,6 +107,14 @@ export function isTransient(error: unknown): boolean {
   return state === undefined || /^(?:08|40|53300|55P03|57014|57P0[123]|25006|25P03)/.test(state)
 }
 
+/**
+ * Whether only a change of the set-up helps: a role or a password, a database, a schema, a table or a right is wrong
+ * or missing (PostgreSQL, appendix A).
+ */
+function isSetUp(state: string | undefined): boolean {
+  return state !== undefined && /^(?:28|3D|3F|42)/.test(state)
+}
+
 /** The error that callers see. What the server wrote may quote a value, so that only its code is kept. */
 export function statementFailed(
   operation: StoreOperation,
@@ -114,9 +123,12 @@ export function statementFailed(
 ): StoreError {
   // Nobody else holds the lock, so that waiting for it is no remedy.
   const what = operation === 'lock' ? 'open' : operation
-  const failed = (message: string, remedy: string) =>
-    new StoreError(what, message, { retryable: true, remedy })
   const state = sqlState(error)
+  const failed = (message: string, remedy: string) =>
+    new StoreError(what, message, {
+      ...(isSetUp(state) ? setUpError : { retryable: true }),
+      remedy,
+    })
   if (state === '42P01' || state === '3F000') {
     return failed(
       `The table ${table} does not exist.`,

@@ -15,6 +15,7 @@ import {
   type RedisNode,
   unrefServers,
 } from './redis-client.ts'
+import { setUpError } from './set-up-error.ts'
 
 /** A client of the application's, or where to connect to. */
 export interface RedisConnectionOptions {
@@ -236,8 +237,9 @@ function notForCluster(operation: StoreOperation): StoreError {
 
 function refused(operation: StoreOperation, error: unknown): StoreError {
   const code = /^[A-Z]+/.exec(messageOf(error))?.[0] ?? 'ERR'
+  const isSetUp = /^(?:WRONGTYPE|NOAUTH|WRONGPASS|NOPERM|CROSSSLOT)$/.test(code)
   return new StoreError(operation, `Redis refused the command (${code}).`, {
-    retryable: true,
+    ...(isSetUp ? setUpError : { retryable: true }),
     remedy: "Check the password, the user's permissions and the memory of Redis.",
   })
 }
