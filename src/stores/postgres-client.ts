@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
+import { ConfigurationError, StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
 import { timeLimit } from '../waiting.ts'
 import { setUpError } from './set-up-error.ts'
 
@@ -39,7 +39,11 @@ export type Query = (text: string, values?: readonly unknown[]) => Promise<Postg
 /** Neither an answer nor a connection came in time. */
 export class LateError extends Error {}
 
-/** Takes a client from a pool; one that comes too late is given back. */
+/**
+ * Takes a client from a pool; one that comes too late is given back.
+ *
+ * @throws {@link ConfigurationError} when it is no pool.
+ */
 export async function takeClient(
   pool: PostgresPool,
   milliseconds: number,
@@ -48,13 +52,24 @@ export async function takeClient(
   const connecting = pool.connect()
   connecting.then(
     (client) => {
-      if (isLate) client.release()
+      if (isLate) client?.release()
     },
     () => {},
   )
-  return limited(connecting, milliseconds, () => {
+  const client = await limited(connecting, milliseconds, () => {
     isLate = true
   })
+  // A client connects too, but returns nothing, or itself.
+  if (typeof client?.release !== 'function') throw notAPool()
+  return client
+}
+
+/** The error of an option that is something else than a pool. */
+export function notAPool(): ConfigurationError {
+  return new ConfigurationError(
+    'postgresStore.pool',
+    'postgresStore.pool must be a Pool of the package pg, new Pool({ connectionString }), and not a Client: a store uses several connections.',
+  )
 }
 
 /** Runs a statement that may be waited for no longer than this. */

@@ -1,4 +1,6 @@
+import pg from 'pg'
 import { describe, expect, test } from 'vitest'
+import { postgresStore } from '../../src/stores/postgres.ts'
 import { statementFailed } from '../../src/stores/postgres-client.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 
@@ -55,5 +57,52 @@ describe('an error of Redis', () => {
   ])('is retryable when it may pass: %s', async (message) => {
     const error = await failureOf(new Error(message))
     expect(error).toMatchObject({ name: 'StoreError', retryable: true })
+  })
+})
+
+describe('Redis that cannot be reached', () => {
+  const failureOf = (thrown: Error) => {
+    const connect = () => Promise.reject(thrown)
+    const client = { isOpen: false, connect, sendCommand: connect }
+    const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
+    return store.get('x').catch((error: unknown) => String(error))
+  }
+  const refused = () => Object.assign(new Error('canary'), { code: 'ECONNREFUSED' })
+
+  class SocketClosedUnexpectedlyError extends Error {}
+
+  test.each([
+    ['the code of a system error', refused(), 'ECONNREFUSED'],
+    ['the code of the first address', new AggregateError([refused()], 'canary'), 'ECONNREFUSED'],
+    ['the code of a reply', new Error('LOADING canary'), 'LOADING'],
+    [
+      'the class of an error',
+      new SocketClosedUnexpectedlyError('canary'),
+      'SocketClosedUnexpectedlyError',
+    ],
+  ])('is reported with %s, and nothing else', async (_what, thrown, code) => {
+    const text = await failureOf(thrown)
+    expect(text).toContain(`Redis cannot be reached (${code}).`)
+    expect(text).not.toContain('canary')
+  })
+
+  test('since it does not answer is reported so', async () => {
+    const client = { isOpen: true, sendCommand: () => new Promise(() => {}) }
+    const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
+    await expect(store.get('x')).rejects.toThrow('cannot be reached (no answer for 0.1 s).')
+  })
+})
+
+describe('a client of pg in the place of a pool', () => {
+  const wrong = { option: 'postgresStore.pool', message: expect.stringContaining('not a Client') }
+
+  test('is refused at once', () => {
+    const build = () => postgresStore({ pool: new pg.Client() as never, key })
+    expect(build).toThrow(expect.objectContaining(wrong))
+  })
+
+  test('is refused at the first use when it looks like a pool', async () => {
+    const store = postgresStore({ pool: { connect: async () => undefined } as never, key })
+    await expect(store.get('x')).rejects.toMatchObject(wrong)
   })
 })
