@@ -14,6 +14,8 @@ import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'
 import { Reporter } from '../manager/reporter.ts'
 import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkOptions } from '../options.ts'
+import { within } from '../waiting.ts'
+import { removeExpiredMarks } from './finished-logins.ts'
 import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
 import { type FinishedLogin, type Redemption, redeemLogin } from './redemption.ts'
 import { auditReturn } from './refused-logins.ts'
@@ -98,6 +100,9 @@ export interface WebLogins {
   ): Promise<FinishedLogin>
 }
 
+/** How long the beginning of a login waits for old marks to be removed, in milliseconds. */
+const cleaningLimitMs = 1000
+
 /** What is sealed. */
 interface SealedLogin {
   readonly version: 1
@@ -116,7 +121,8 @@ interface SealedLogin {
  * what another one began.
  *
  * What {@link WebLogins.finishLogin} stores, `savedLogin()` uses and renews, with the same `store` and the same
- * `account` or tenant. Beside the login, a small record says for a while which ones were finished. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
+ * `account` or tenant. Beside the login, a small record says which ones were finished; `beginLogin` removes
+ * those of all users once they have expired. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
  *
  * @example
  * ```ts
@@ -153,11 +159,22 @@ interface SealedLogin {
 export function webLogins(options: WebLoginsOptions): WebLogins {
   checkWebLogins(options)
   const sealer = stateSealer(`${name}.key`, sealingKeys(options))
-  const { now = Date.now, lifetime = 600 } = options
+  const { now = Date.now, lifetime = 600, store } = options
+  let cleanedAt = -Infinity
+  /** It lists all records of the store, so it is done once in the time that a login has. */
+  const clean = async () => {
+    if (Math.abs(now() - cleanedAt) < lifetime * 1000) return
+    cleanedAt = now()
+    await removeExpiredMarks(guardStore(store), now())
+  }
   return {
     async beginLogin(begin) {
       const owner = checkBegin(options, begin)
-      const { url, record } = await begun(options, owner, begin)
+      const [{ url, record }] = await Promise.all([
+        begun(options, owner, begin),
+        // It is no reason for a login to fail or to wait.
+        within(cleaningLimitMs, clean(), { keepsProcess: false }),
+      ])
       const expiresAt = now() + lifetime * 1000
       const { account, resource } = owner
       const { tenant } = begin

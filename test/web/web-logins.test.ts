@@ -401,6 +401,41 @@ describe('a login that must not be finished', () => {
   })
 })
 
+describe('the marks of finished logins', () => {
+  const marksIn = async (store: CredentialStore) =>
+    (await store.list()).filter((key) => key.startsWith('finished logins'))
+
+  it('are removed by the next login of anybody, once they no longer matter', async () => {
+    const clock = testClock()
+    const { world, store, logins, restarted } = await application({}, { now: clock.now })
+    const logIn = async (who: typeof alice, by = logins) => {
+      const { url, state } = await by.beginLogin({ resource: world.url, ...who })
+      await by.finishLogin(await visit(url), state, of(who))
+    }
+    await logIn(alice)
+    clock.advance(300_000)
+    await logIn(bob)
+    expect(await marksIn(store)).toHaveLength(2)
+
+    clock.advance(300_000)
+    await logins.beginLogin({ resource: world.url, account: 'carol', session: 'of carol' })
+    expect(await marksIn(store)).toEqual([expect.stringContaining('bob')])
+
+    clock.advance(300_000)
+    await restarted().beginLogin({ resource: world.url, account: 'carol', session: 'of carol' })
+    expect(await marksIn(store)).toEqual([])
+    expect((await store.list()).filter((key) => /alice|bob/.test(key))).toHaveLength(2)
+  })
+
+  it('that cannot be listed do not keep anybody from logging in', async () => {
+    const inner = memoryStore()
+    const list = () => Promise.reject(new Error('not now'))
+    const { world, logins } = await application({}, { store: { ...inner, list } })
+    const { url, state } = await logins.beginLogin({ resource: world.url, ...alice })
+    expect(await logins.finishLogin(await visit(url), state, of(alice))).toBeDefined()
+  })
+})
+
 describe('a login that fails', () => {
   const declined: Script = {
     redirect(target) {
