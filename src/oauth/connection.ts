@@ -25,7 +25,10 @@ import { type RequestSigners, sendSigned } from './signed-request.ts'
 export interface ConnectionParts {
   readonly provider: string
   readonly options: BoundOAuthOptions
-  readonly context: Pick<AcquireContext, 'fetch' | 'now' | 'serverNow' | 'resource' | 'signal'>
+  readonly context: Pick<
+    AcquireContext,
+    'fetch' | 'now' | 'serverNow' | 'resource' | 'signal' | 'emit'
+  >
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
@@ -139,8 +142,8 @@ class EndpointRequests {
   async send(url: URL, init: RequestInit): Promise<Response> {
     const { server, registered, scope, options } = this.#parts
     const { allowPrivateNetwork = false, allow } = options
-    const { fetch, resource, signal, now } = this.#parts.context
-    const context = { fetch, resource, signal, allowPrivateNetwork }
+    const { fetch, resource, signal, now, emit } = this.#parts.context
+    const context = { fetch, resource, signal, emit, allowPrivateNetwork }
     const form = formOf(init)
     const endpoint = endpointOf(form)
     const sender = { server, clientId: registered.clientId, scope }

@@ -93,7 +93,9 @@ export async function beginPendingLogin(
     audit.loginStarted(session)
     return { url, record }
   } catch (thrown) {
-    throw loginError(name, context, server, thrown)
+    const error = loginError(name, context, server, thrown)
+    if (!context.signal.aborted) audit.loginRefused(server?.issuer, error)
+    throw error
   }
 }
 
@@ -116,12 +118,12 @@ export function finishingProvider(
     async acquire(given) {
       const audit = auditOf(given, name, record.clientId)
       const { context } = audit
+      audit.loginResumed(record.issuer)
       let server: LocatedServer | undefined
       try {
         server = await locateAgain(options, context, record)
         const dpop = dpopOf(name, options, context, record)
         const session = openSession(loginGrant(name, options), context, server, dpop, undefined)
-        audit.loginResumed(session)
         const identity = identityOf(record)
         const connection = await session.connect(identity.client)
         const login = pendingLogin(record)
