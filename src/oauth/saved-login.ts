@@ -6,6 +6,7 @@
 import type { CredentialProvider } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
+import { refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -38,6 +39,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
     name,
     options,
     interactive: true,
+    refusedRemedy: refusedRemedies.loginElsewhere,
     unattended: true,
     widens: false,
     replaces: false,
