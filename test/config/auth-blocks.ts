@@ -61,6 +61,7 @@ export const authBlocks: readonly (Readonly<Record<string, unknown>> & {
     subjectToken: 'file:/t',
     resource: false,
   },
+  { provider: 'workload', clientId: 'a', issuer, audience: 'crm' },
   { provider: 'jwtBearer', clientId: 'a', issuer, assertion: 'file:/var/run/token' },
   {
     provider: 'enterpriseManaged',

@@ -298,7 +298,8 @@ describe('an entry', () => {
 
       const provider = config.credentials('crm')
 
-      expect(provider.name.replace(/\(.*/, '')).toBe(name)
+      const grant = name === 'workload' ? 'jwtBearer' : name
+      expect(provider.name.replace(/\(.*/, '')).toBe(grant)
     },
   )
 
