@@ -12,7 +12,17 @@ const allowed = {
   stores: [],
   testing: ['stores'],
   web: ['manager', 'oauth'],
-  config: ['providers', 'manager', 'transport', 'oauth', 'stores', 'mcp', 'aws', 'node'],
+  config: [
+    'providers',
+    'manager',
+    'transport',
+    'oauth',
+    'stores',
+    'mcp',
+    'aws',
+    'node',
+    'auto/workload.ts',
+  ],
   auto: ['providers', 'manager', 'oauth', 'stores', 'config'],
   bridge: ['manager', 'transport'],
 }

@@ -222,7 +222,10 @@ async function loadTools(
     servers.flatMap(({ entry, file }) => (file.isTrusted ? [...neededModules(entry)] : [])),
   )
   return {
-    ...(needed.has('oauth') ? { oauth: await import('../oauth/index.ts') } : {}),
+    ...(needed.has('oauth') || needed.has('workload')
+      ? { oauth: await import('../oauth/index.ts') }
+      : {}),
+    ...(needed.has('workload') ? { workload: await import('../auto/workload.ts') } : {}),
     ...(needed.has('aws') ? { aws: await import('../aws/index.ts') } : {}),
     ...(onUserCode === undefined ? {} : { onUserCode }),
     ...(onAuthorizationUrl === undefined ? {} : { onAuthorizationUrl }),

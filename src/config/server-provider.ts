@@ -13,7 +13,7 @@ import { placedIn } from './command-line.ts'
 import { carriesSecret, type ServerEntry } from './entry.ts'
 import { headersHelper, isOwnCommand } from './headers-helper.ts'
 import { shown } from './problems.ts'
-import type { Tools } from './provider-table.ts'
+import type { ToolModule, Tools } from './provider-table.ts'
 import type { Surroundings } from './surroundings.ts'
 import { secretText } from './template.ts'
 import { tenantSelector } from './tenants.ts'
@@ -29,7 +29,7 @@ export interface ServerParts {
 }
 
 /** The modules that the provider of an entry needs. */
-export function neededModules(entry: ServerEntry): ReadonlySet<'oauth' | 'aws'> {
+export function neededModules(entry: ServerEntry): ReadonlySet<ToolModule> {
   const blocks = [
     ...(entry.tenants?.values() ?? []),
     ...(entry.auth === undefined ? [] : [entry.auth]),
