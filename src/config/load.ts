@@ -234,8 +234,6 @@ async function loadTools(
 
 /** A file that is read for several scopes says the same several times. */
 function withoutDuplicates(warnings: readonly ConfigWarning[]): readonly ConfigWarning[] {
-  const texts = warnings.map(({ file, line, column, message }) => {
-    return [file, line, column, message].join('\n')
-  })
-  return warnings.filter((_warning, index) => texts.indexOf(texts[index] ?? '') === index)
+  const byText = warnings.map((warning) => [Object.values(warning).join('\n'), warning] as const)
+  return [...new Map(byText).values()]
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Node } from 'jsonc-parser'
-import type { CredentialProvider, CredentialSelector, CredentialStore } from '../credential.ts'
+import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import { all } from '../providers/combinators.ts'
 import { headers } from '../providers/headers.ts'
@@ -104,7 +104,7 @@ function boundTo(
   { url, entry, surroundings: { store } }: ServerParts,
   provider: CredentialProvider,
 ): CredentialProvider {
-  const bound: CredentialProvider & { readonly store?: CredentialStore } = {
+  return {
     ...provider,
     ...(store === undefined ? {} : { store }),
     async acquire(context) {
@@ -124,7 +124,6 @@ function boundTo(
               : undefined,
         }),
   }
-  return bound
 }
 
 /** Says where in the file the mistake is that a provider found. */
