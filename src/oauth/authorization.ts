@@ -105,8 +105,9 @@ export async function finishAuthorization(
   const { scope: _asAuthorized, ...rest } = parameters
   const { issuer, client: registered } = connection
   try {
-    // A code cannot be used twice, so from here on a repetition needs a new login.
-    if (!callback.searchParams.has('error')) await context.commit()
+    // A code cannot be used twice, so from here on a repetition needs a new login. An empty error is none.
+    const isError = Boolean(callback.searchParams.get('error'))
+    if (!isError) await context.commit()
     const returned = bind('authorization code', callback, issuer)
     const response = await connection.redeemCode(returned, login, rest)
     await confirmRegistration(context, issuer, registered.clientId).catch(() => {})

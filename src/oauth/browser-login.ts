@@ -122,7 +122,26 @@ export function checkCallback(
       'Copy the whole URL from the address bar after the login that was just started.',
     )
   }
+  checkAnswer(session, callback)
   checkIssuer(session, callback, requireIss)
+}
+
+/** The parameters of an answer, none of which may be repeated (RFC 6749, section 3.1). */
+const answerParameters = ['code', 'error', 'iss', 'state']
+/** Those of flows that are not offered: a token in the URL, and a signed answer (JARM). */
+const foreignParameters = ['response', 'id_token', 'token']
+
+/** Checks that a callback brings a code or an error, so that one which brings nothing uses no login up. */
+function checkAnswer(session: GrantSession, { searchParams }: URL): void {
+  const isRepeated = answerParameters.some((name) => searchParams.getAll(name).length > 1)
+  const isForeign = foreignParameters.some((name) => searchParams.has(name))
+  const isEmpty = !['code', 'error'].some((name) => searchParams.get(name))
+  if (!isRepeated && !isForeign && !isEmpty) return
+  throw refused(
+    session,
+    `the URL that was returned ${isEmpty ? 'has neither a code nor an error' : 'is no answer to an authorization request'}`,
+    'Nothing was sent. Copy the whole URL from the address bar after the login.',
+  )
 }
 
 /** Checks the `iss` parameter (RFC 9207, section 2.4). openid-client does too, but its error does not name it. */
