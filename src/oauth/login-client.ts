@@ -33,7 +33,9 @@ export interface LoginClientOptions extends OAuthOptions {
   readonly authorizationParameters?: Readonly<Record<string, string>>
   /**
    * Refuse a login whose response does not name its issuer (RFC 9207). Default `false`: only servers that
-   * promise to do so have to.
+   * promise to do so have to. Set it, or `issuer`, where users choose MCP servers: a hostile one could otherwise send
+   * the user on to an honest one that does not name itself, and receive the code and the verifier of that login. With
+   * a public client, whose identifier anybody can learn, it can redeem them (mix-up, RFC 9700, section 4.4).
    */
   readonly requireIss?: boolean
 }

@@ -16,7 +16,11 @@ import type { OAuthPolicy } from './policy.ts'
 
 /** What every grant takes. */
 export interface OAuthOptions {
-  /** The client identifier that the authorization server knows. */
+  /**
+   * The client identifier that the authorization server knows. It is no secret: where users choose MCP servers, also
+   * set `issuer`, or `requireIss` for logins with a browser. A hostile server could otherwise send a user on to an
+   * honest one with this identifier, and receive the code of that login (mix-up, RFC 9700, section 4.4).
+   */
   readonly clientId?: string
   /** The client secret. It needs `issuer`, so that no other server can ask for it. */
   readonly clientSecret?: Secret
