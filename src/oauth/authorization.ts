@@ -5,6 +5,7 @@
  * @module
  */
 import { LoginRequiredError } from '../errors.ts'
+import { withDemand } from './authentication-demands.ts'
 import { bind } from './bound.ts'
 import { checkCallback } from './browser-login.ts'
 import type { LoginClient } from './client-identity.ts'
@@ -67,8 +68,7 @@ export async function authorizationUrl(
   const request = {
     ...parameters,
     ...server.authorizationParameters,
-    ...authorizationParameters,
-    ...authentication,
+    ...withDemand(authentication, authorizationParameters),
   }
   try {
     return await connection.authorizationUrl(login, pushed, request)

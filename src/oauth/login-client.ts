@@ -29,7 +29,10 @@ export interface LoginClientOptions extends OAuthOptions {
   }
   /** The name that the user sees when they are asked for consent. Default `MCP client`. */
   readonly clientName?: string
-  /** Further parameters of the authorization request, such as `prompt` or `login_hint`. */
+  /**
+   * Further parameters of the authorization request, such as `prompt` or `login_hint`. They win over what an MCP server
+   * demands of a login (`acr_values`, `max_age`), except for a smaller `max_age`.
+   */
   readonly authorizationParameters?: Readonly<Record<string, string>>
   /**
    * Refuse a login whose response does not name its issuer (RFC 9207). Default `false`: only servers that
