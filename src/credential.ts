@@ -243,7 +243,7 @@ export interface AcquireContext {
    * It bounds how often that happens to a person who did not call `login()`. Absent: there is no bound.
    *
    * @throws {@link LoginRequiredError} when it has happened three times within ten minutes already, or five times
-   * when the server has rejected the credential. Nobody must be asked then.
+   * when the server has rejected the credential or wants further scopes of it. Nobody must be asked then.
    */
   announceLogin?(): void
   /** Reports what an auditor wants to know. Absent: nobody listens. */
