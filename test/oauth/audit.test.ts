@@ -102,7 +102,7 @@ describe('an auditor hears of', () => {
               body: {
                 device_code: 'device-1',
                 user_code: 'ABCD',
-                verification_uri: 'http://localhost/device',
+                verification_uri: 'http://127.0.0.1/device',
                 expires_in: 60,
                 interval: 0.01,
               },

@@ -86,6 +86,7 @@ test('the place where a code is typed in is asked about', async () => {
   })
   const provider = deviceCode({
     clientId: 'tv',
+    issuer: world.issuer,
     onUserCode: (login) => void shown.push(login),
     allow: allowOnly({ origins: [world.issuer, world.mcp] }),
     allowPrivateNetwork: true,
