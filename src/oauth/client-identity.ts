@@ -13,7 +13,7 @@ import { bind, readBound } from './bound.ts'
 import { unsupported } from './connection.ts'
 import type { GrantSession } from './grant.ts'
 import { pinnedIssuer, required } from './options.ts'
-import { checkPolicy, type OAuthPolicy, originsOf, scopesOf } from './policy.ts'
+import { checkPolicy, type OAuthPolicy, originsOf, permittedScopes, scopesOf } from './policy.ts'
 import { type RegisteredClient, storedRegistration } from './registration.ts'
 import { type RegistrationPermission, register } from './registration-request.ts'
 
@@ -74,7 +74,7 @@ export async function identifyClient(
     throw unsupported(name, server, context, 'does not let clients register themselves', remedy)
   }
   const { allowPrivateNetwork = false, allow } = options
-  const scope = registeredScope(session)
+  const scope = registeredScope(session, allow)
   await checkPolicy(allow, context, {
     type: 'registration',
     issuer: metadata.issuer,
@@ -147,7 +147,10 @@ export function checkRegistration(provider: string, options: ClientIdentityOptio
 }
 
 /** All scopes that may be requested later: a client that registered for fewer could never step up. */
-function registeredScope({ scope, server }: GrantSession): string | undefined {
+function registeredScope(
+  { scope, server }: GrantSession,
+  allow: OAuthPolicy | undefined,
+): string | undefined {
   if (server.scopes === undefined) return undefined
-  return scopeUnion(server.scopes.join(' '), scope ?? '')
+  return scopeUnion(permittedScopes(allow, server.scopes).join(' '), scope ?? '')
 }

@@ -145,6 +145,11 @@ const reserved: readonly string[] = [
 // RFC 6749, section 3.3.
 const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
 
+/** Whether a value is scopes separated by single spaces (RFC 6749, section 3.3). A list would be sent as one scope. */
+export function isScope(value: unknown): value is string {
+  return typeof value === 'string' && scopePattern.test(value)
+}
+
 /**
  * Checks the options that all grants share.
  *
@@ -226,7 +231,7 @@ function checkTokenRequest(
   provider: string,
   { scope, resource, parameters = {} }: OAuthOptions,
 ): void {
-  if (scope !== undefined && !scopePattern.test(scope)) {
+  if (scope !== undefined && !isScope(scope)) {
     const problem = 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).'
     fail(provider, 'scope', problem)
   }

@@ -7,11 +7,12 @@ import type { AuditEvent } from '../audit-events.ts'
 import type { AcquireContext } from '../credential.ts'
 import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { resourceLabel, shortenPath } from '../labels.ts'
 import { toCredentialError } from '../manager/failure.ts'
 import { guardStore } from '../manager/guarded-store.ts'
 import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'
 import { Reporter } from '../manager/reporter.ts'
+import { isScope } from '../oauth/options.ts'
 import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkOptions } from '../options.ts'
 import { within } from '../waiting.ts'
@@ -31,8 +32,8 @@ export interface BeginLoginOptions {
    */
   readonly session: string
   /**
-   * The user, as the option `account` of `authorizedFetch` names them. `account` or `tenant` is required: without
-   * them all users would share one login.
+   * The user, as the option `account` of `authorizedFetch` names them. `account` or `tenant` is required, or both
+   * where `authorizedFetch` has both: without them all users would share one login.
    */
   readonly account?: string
   /** The tenant, as the key of `perTenant` names it. */
@@ -240,15 +241,19 @@ function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): Resolv
   const known = ['resource', 'session', 'account', 'tenant', 'scope', 'signal']
   checkOptions('beginLogin', begin, known)
   checkSession('beginLogin', begin.session)
-  const { resource, account, tenant } = begin
+  const { resource, account, tenant, scope } = begin
   if (account === undefined && tenant === undefined) {
     throw new ConfigurationError(
       'beginLogin.account',
       'beginLogin: give `account` or `tenant`, so that users do not share a login.',
     )
   }
-  if (tenant !== undefined && (typeof tenant !== 'string' || tenant === '')) {
+  if (tenant !== undefined && (typeof tenant !== 'string' || !/^\P{Cs}+$/u.test(tenant))) {
     throw new ConfigurationError('beginLogin.tenant', 'beginLogin.tenant must be a text.')
+  }
+  if (scope !== undefined && !isScope(scope)) {
+    const problem = 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).'
+    throw new ConfigurationError('beginLogin.scope', `beginLogin.scope ${problem}`)
   }
   const provider = { name, acquire: () => Promise.reject(new Error('not used')) }
   const { store, fetch, now, onEvent } = options
@@ -308,18 +313,38 @@ function callbackOf(callbackUrl: string | URL, { redirectUri, state }: PendingLo
   const given = URL.canParse(callbackUrl, redirectUri)
     ? new URL(callbackUrl, redirectUri)
     : undefined
-  if (given?.pathname !== callback.pathname) {
-    throw new CredentialError('login_mismatch', `${name}: that is not the URL of a callback.`, {
-      provider: name,
-      remedy: `Pass the URL that the browser asked for, with its query: its path is that of \`redirectUri\`.`,
-    })
-  }
+  if (given?.pathname !== callback.pathname) throw otherPath(given, callback)
+  if (given.search === '') throw withoutQuery()
   callback.search = given.search
   if (callback.searchParams.get('state') === state) return callback
   throw new CredentialError('login_mismatch', `${name}: the callback belongs to another login.`, {
     provider: name,
     remedy:
       'Keep the states of several logins apart by their `id`, which is the parameter `state` of the callback.',
+  })
+}
+
+function otherPath(given: URL | undefined, { pathname }: URL): CredentialError {
+  const found = given === undefined ? 'no URL' : `the path ${quotedPath(given.pathname)}`
+  return new CredentialError(
+    'login_mismatch',
+    `${name}: that is not the URL of a callback: it has ${found}, and \`redirectUri\` the path ${quotedPath(pathname)}.`,
+    {
+      provider: name,
+      remedy:
+        'Pass the URL that the browser asked for, with its query; behind a router that is `originalUrl`, and where a proxy changes the path, put that of `redirectUri` in its place.',
+    },
+  )
+}
+
+function quotedPath(path: string): string {
+  return JSON.stringify(shortenPath(path).slice(0, 200))
+}
+
+function withoutQuery(): CredentialError {
+  return new CredentialError('login_mismatch', `${name}: the URL of the callback has no query.`, {
+    provider: name,
+    remedy: 'Pass the URL that the browser asked for, with its query: the answer is in it.',
   })
 }
 

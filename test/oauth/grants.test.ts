@@ -635,6 +635,13 @@ describe('a grant that is refused', () => {
   })
 })
 
+test('scopes in a list are refused, rather than sent as one', () => {
+  const scope = ['notes:read', 'notes:write'] as never
+  expect(() => deviceCode({ clientId: 'tv', onUserCode: () => {}, scope })).toThrow(
+    expect.objectContaining({ option: 'deviceCode.scope' }),
+  )
+})
+
 describe('options that keep a secret with its issuer', () => {
   test.each([
     ['clientCredentials', () => clientCredentials(agent)],

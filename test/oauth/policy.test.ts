@@ -244,6 +244,29 @@ describe('the option `allow`', () => {
     expect(other.paths()).toEqual([])
   })
 
+  test('keeps a registration to the scopes that allowOnly() lists', async () => {
+    const world = await oauthWorld({
+      resource: () => ({ scopes_supported: ['notes:read', 'admin', 'payments:write'] }),
+    })
+    const allow = allowOnly({ issuers: [world.issuer], scopes: ['notes:read', 'notes:write'] })
+    const own = { ...browser, scope: 'notes:read' }
+    expect((await world.call(authorizationCode({ ...own, allow }))).status).toBe(200)
+    const [registered] = world.authorizationServer.requests.filter((r) => r.url === '/register')
+    expect(JSON.parse(registered?.body ?? '')).toMatchObject({ scope: 'notes:read' })
+
+    const wrapped = authorizationCode({ ...own, allow: (step) => allow(step) })
+    await expect(world.call(wrapped)).rejects.toMatchObject({
+      code: 'refused_by_policy',
+      message: expect.stringContaining('"admin" is not listed'),
+    })
+  })
+
+  test.each(['issuers', 'origins', 'scopes'])('refuses an empty list of %s', (list) => {
+    expect(() => allowOnly({ [list]: [] })).toThrow(
+      expect.objectContaining({ option: `allowOnly.${list}` }),
+    )
+  })
+
   test('is asked about the identity provider of an enterprise', async () => {
     const idp = await oauthWorld()
     const world = await oauthWorld()
