@@ -55,8 +55,7 @@ async function replaceMarks(
   own: readonly (readonly [string, number])[],
 ): Promise<void> {
   const before = Object.entries((await records.get(marksKey(recordKey)))?.data ?? {})
-  const isCurrent = ([other, end]: readonly [string, unknown]) =>
-    other !== id && !isOver(end, now)
+  const isCurrent = ([other, end]: readonly [string, unknown]) => other !== id && !isOver(end, now)
   const data = Object.fromEntries([...before.filter(isCurrent), ...own])
   const record: CredentialRecord = { version: 1, provider: name, data }
   await records.set(marksKey(recordKey), record)

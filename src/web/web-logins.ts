@@ -7,7 +7,7 @@ import type { AuditEvent } from '../audit-events.ts'
 import type { AcquireContext } from '../credential.ts'
 import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
-import { resourceLabel, shortenPath } from '../labels.ts'
+import { resourceLabel } from '../labels.ts'
 import { toCredentialError } from '../manager/failure.ts'
 import { guardStore } from '../manager/guarded-store.ts'
 import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'
@@ -16,6 +16,7 @@ import { isScope } from '../oauth/options.ts'
 import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkOptions } from '../options.ts'
 import { within } from '../waiting.ts'
+import { callbackOf } from './callback.ts'
 import { removeExpiredMarks } from './finished-logins.ts'
 import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
 import { type FinishedLogin, type Redemption, redeemLogin } from './redemption.ts'
@@ -305,47 +306,6 @@ function checkSession(where: string, session: unknown): void {
     `${where}.session`,
     `${where}.session is missing; pass what identifies the user's session, such as the value of its cookie.`,
   )
-}
-
-/** Built on the redirect URI as it was sent: what a proxy makes of host and scheme is not what was registered. */
-function callbackOf(callbackUrl: string | URL, { redirectUri, state }: PendingLoginRecord): URL {
-  const callback = new URL(redirectUri)
-  const given = URL.canParse(callbackUrl, redirectUri)
-    ? new URL(callbackUrl, redirectUri)
-    : undefined
-  if (given?.pathname !== callback.pathname) throw otherPath(given, callback)
-  if (given.search === '') throw withoutQuery()
-  callback.search = given.search
-  if (callback.searchParams.get('state') === state) return callback
-  throw new CredentialError('login_mismatch', `${name}: the callback belongs to another login.`, {
-    provider: name,
-    remedy:
-      'Keep the states of several logins apart by their `id`, which is the parameter `state` of the callback.',
-  })
-}
-
-function otherPath(given: URL | undefined, { pathname }: URL): CredentialError {
-  const found = given === undefined ? 'no URL' : `the path ${quotedPath(given.pathname)}`
-  return new CredentialError(
-    'login_mismatch',
-    `${name}: that is not the URL of a callback: it has ${found}, and \`redirectUri\` the path ${quotedPath(pathname)}.`,
-    {
-      provider: name,
-      remedy:
-        'Pass the URL that the browser asked for, with its query; behind a router that is `originalUrl`, and where a proxy changes the path, put that of `redirectUri` in its place.',
-    },
-  )
-}
-
-function quotedPath(path: string): string {
-  return JSON.stringify(shortenPath(path).slice(0, 200))
-}
-
-function withoutQuery(): CredentialError {
-  return new CredentialError('login_mismatch', `${name}: the URL of the callback has no query.`, {
-    provider: name,
-    remedy: 'Pass the URL that the browser asked for, with its query: the answer is in it.',
-  })
 }
 
 function otherSession(): CredentialError {
