@@ -7,12 +7,15 @@ import type { AcquireContext } from '../credential.ts'
 import { describeThrown, isCredentialError } from '../errors.ts'
 import { shortenPath } from '../labels.ts'
 import { scopeCovers, validScopes } from '../scope.ts'
+import type { Bound } from './bound.ts'
 import type { GrantSession } from './grant.ts'
 import { OAuthCredential, type TokenSet } from './token.ts'
 
 /** Where events go. */
 export type Emit = NonNullable<AcquireContext['emit']>
 
+/** Characters of a scope that nobody asked for. */
+const maxScopeLength = 100
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /** The grants of the providers, by their `grant_type`. */
@@ -105,16 +108,31 @@ export function reportScopes(
   if (renewal !== undefined && isUnchanged) return
   const requested = validScopes(renewal === undefined ? scope : renewal.before)
   const granted = validScopes(held)
+  const before = OAuthCredential.tokensOf(context.previous)
+  const secrets = [tokens, ...(before === undefined ? [] : [before])].flatMap(
+    ({ accessToken, refreshToken, client: { clientSecret } }) => [
+      accessToken,
+      refreshToken,
+      clientSecret,
+    ],
+  )
   context.emit?.({
     type: 'scopes_granted',
     issuer,
     clientId: client.clientId,
     ...(renewal === undefined ? {} : { grant: 'refresh_token' }),
     requested,
-    // A server might repeat in a scope what it was sent.
-    granted: granted.map((name) => (requested.includes(name) ? name : shortenPath(name))),
+    granted: granted.map((name) => (requested.includes(name) ? name : scopeLabel(name, secrets))),
     missing: requested.filter((name) => !granted.includes(name)),
   })
+}
+
+/** A scope that nobody asked for, to be shown: a server might repeat in it what it was sent, or send a page. */
+function scopeLabel(name: string, secrets: readonly (Bound | undefined)[]): string {
+  const isSecret = name.split('/').some((part) => secrets.some((secret) => secret?.equals(part)))
+  if (isSecret) return '…'
+  const shown = shortenPath(name)
+  return shown.length > maxScopeLength ? `${shown.slice(0, maxScopeLength)}…` : shown
 }
 
 /**

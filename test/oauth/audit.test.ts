@@ -119,6 +119,25 @@ describe('an auditor hears of', () => {
     ])
   })
 
+  test('scopes, but no secret that a server repeats in one', async () => {
+    const long = 'x'.repeat(500)
+    const world = await oauthWorld({
+      token: () => ({
+        body: tokenAnswer(1, {
+          refresh_token: 'ref-tok',
+          scope: `notes:read access-1 api/ref-tok ${long}`,
+        }),
+      }),
+    })
+    const provider = authorizationCode({ onAuthorizationUrl: (url) => fetch(url) })
+    const { send, events } = listening(provider, { resource: world.url })
+    await send.login()
+    const granted = events().flatMap((event) =>
+      event.type === 'scopes_granted' ? [event.granted] : [],
+    )
+    expect(granted).toEqual([['notes:read', '…', '…', expect.stringMatching(/^x{1,100}…$/)]])
+  })
+
   test('tokens of a client that nobody logs in for, without a login', async () => {
     const world = await oauthWorld()
     const { issuer } = world
