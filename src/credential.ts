@@ -267,7 +267,12 @@ export interface CredentialRecord {
   readonly version: 1
   /** The name of the provider that wrote it. */
   readonly provider: string
-  /** Counts the renewals of this record. */
+  /**
+   * Names the login to which the record belongs: a random text, the same after each renewal. It is set when the
+   * record is written. Absent: the records without one belong to one login.
+   */
+  readonly login?: string
+  /** Counts the renewals of this login. Logins are told apart by their name: their numbers cannot be compared. */
   readonly generation?: number
   /** The authorization server that issued it. A credential never crosses issuers. */
   readonly issuer?: string
@@ -284,7 +289,7 @@ export interface CredentialRecord {
   readonly pending?: {
     /** When, in milliseconds since the epoch. */
     readonly at: number
-    /** The number of the process. */
+    /** The number of the process, and a random text that no other mark has. */
     readonly by: string
   }
   /** The issuer refused the grant of this record; only its access token still counts. */
