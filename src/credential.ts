@@ -311,8 +311,8 @@ export interface CredentialStore {
   list(): Promise<readonly string[]>
   /**
    * Runs a task while nobody else, in this or another process, holds the lock of the key. The task's
-   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it. `lock` waits for
-   * the task, and gives back what it returns or throws. When `signal` aborts before the task has begun, it
+   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it, and so it may do with
+   * what the task leaves behind when it ends. `lock` waits for the task, and gives back what it returns or throws. When `signal` aborts before the task has begun, it
    * rejects with the signal's reason.
    */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
