@@ -22,8 +22,9 @@ import {
 } from './types.ts'
 
 /** Adds a client: the first one, a process beside it, or one after a restart. */
-export function addClient(world: World, name: string): Client {
+export function addClient(world: World, name: string, ahead = 0): Client {
   const { config, time } = world
+  const now = () => time.wall() + ahead * 1000
   let self: Client | undefined
   const client = (): Client => {
     if (self === undefined) throw new Error('used before it was made')
@@ -48,13 +49,14 @@ export function addClient(world: World, name: string): Client {
     store: config.stored ? storeFor(world, client) : undefined,
     fetch: (input, init) => serve(world, client(), input, init),
     onEvent: (event) => (self === undefined ? undefined : receiveEvent(world, self, event)),
-    now: config.ownClock ? time.wall : undefined,
+    now: config.ownClock || ahead !== 0 ? now : undefined,
     random: () => config.random,
     acquireTimeout: config.acquireTimeout,
     keepFresh: config.keepFresh,
   })
   self = {
     name,
+    now,
     subject,
     tenantStates: new Map(),
     open: new Set(),
@@ -209,7 +211,7 @@ async function requestByHand(
     body: undefined,
     streamed: false,
     attempt: 1,
-    now: world.time.wall(),
+    now: call.client.now(),
     signal,
   })
   call.status = 200

@@ -40,7 +40,11 @@ export async function checkLateWrites(
   const end = deferred<void>()
   const left: Promise<unknown>[] = []
   await one.lock(name, async () => {
-    for (const change of [() => one.set(name, recordOf('late')), () => one.delete(name)]) {
+    const changes: readonly (() => Promise<unknown>)[] = [
+      () => one.set(name, recordOf('late')),
+      () => one.delete(name),
+    ]
+    for (const change of changes) {
       left.push(end.promise.then(change).catch((error: unknown) => error))
     }
   })
