@@ -178,7 +178,7 @@ async function request(
     ...(tenant === '' ? {} : { 'x-tenant': tenant }),
     ...(wants === undefined ? {} : { 'x-wants': wants }),
   }
-  if (subject.fetch === undefined) return requestByHand(world, call, headers, signal)
+  if (subject.fetch === undefined) return requestByHand(call, headers, signal)
   const body = streamed === true ? streamOf('{}') : '{"jsonrpc":"2.0"}'
   const extra = streamed === true ? { duplex: 'half' } : {}
   const init = {
@@ -195,7 +195,6 @@ async function request(
 
 /** A request of an application that uses a manager without our fetch. */
 async function requestByHand(
-  world: World,
   call: Call,
   headers: Record<string, string>,
   signal: AbortSignal | undefined,

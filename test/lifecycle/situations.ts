@@ -151,7 +151,7 @@ const loggedInElsewhere = (tenant: string, jump: number): Sequence => [
   request(tenant),
   wait(3),
   { do: 'jump', seconds: jump },
-  { do: 'logout', tenant, peer: true },
+  { do: 'logout', tenant, peer: true, registration: false },
   wait(3),
   { do: 'login', tenant, abortable: false, peer: true },
   wait(12),
