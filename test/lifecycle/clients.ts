@@ -157,7 +157,7 @@ function run(world: World, call: Call, options: CallOptions): Promise<unknown> {
   const { subject } = call.client
   const signal = call.controller?.signal
   const how = signal === undefined ? {} : { signal }
-  if (call.what === 'request') return request(world, call, options, signal)
+  if (call.what === 'request') return request(call, options, signal)
   if (call.what === 'login') return subject.login(how)
   if (call.what === 'logout') return subject.logout(call.drops ? { registration: true } : {})
   if (call.what === 'close') return subject.close()
@@ -166,7 +166,6 @@ function run(world: World, call: Call, options: CallOptions): Promise<unknown> {
 }
 
 async function request(
-  world: World,
   call: Call,
   { tenant, wants, streamed }: CallOptions,
   signal: AbortSignal | undefined,
