@@ -124,7 +124,7 @@ export function begin(
   const settle = (ok: boolean, outcome: unknown) => finish(world, call, ok, outcome)
   let running: Promise<unknown>
   try {
-    running = run(world, call, options)
+    running = run(call, options)
   } catch (error) {
     violate(world, `${what}() throws instead of rejecting: ${String(error)}`)
     running = Promise.reject(error)
@@ -153,7 +153,7 @@ function remember(world: World, client: Client, { what, tenant, order }: Call): 
   }
 }
 
-function run(world: World, call: Call, options: CallOptions): Promise<unknown> {
+function run(call: Call, options: CallOptions): Promise<unknown> {
   const { subject } = call.client
   const signal = call.controller?.signal
   const how = signal === undefined ? {} : { signal }
