@@ -8,7 +8,7 @@
  */
 import { parseRetryAfter } from '../retry-after.ts'
 import { parseChallenges } from '../www-authenticate.ts'
-import { isObject } from './endpoint.ts'
+import { type BoundedResponse, isObject } from './endpoint.ts'
 import {
   checkedBody,
   type EndpointKind,
@@ -213,7 +213,7 @@ export function endpointOf(form: URLSearchParams): EndpointKind {
 }
 
 /** Reads an answer to its end. */
-export async function readAnswer(response: Response): Promise<ReadAnswer> {
+export async function readAnswer(response: BoundedResponse): Promise<ReadAnswer> {
   const { ok, status, headers } = response
   // JSON is UTF-8, whatever the content type says (RFC 8259, section 8.1).
   return { ok, status, headers, parsed: parsedBody(await response.text()) }

@@ -523,3 +523,57 @@ describe('an answer with status 200 that cannot be used', () => {
     expect(error.message).toContain('no `client_id`')
   })
 })
+
+describe('a status line that a Response cannot have', () => {
+  test('with a reason phrase beyond Latin-1 loses neither a login nor a renewal', async () => {
+    const { world, clock, client } = await storedClients({
+      register: (body) => ({
+        status: 201,
+        reason: '已创建',
+        body: { ...body, client_id: 'registered-1' },
+      }),
+      token: (_params, count) => ({
+        reason: '成功',
+        body: tokenAnswer(count, { refresh_token: `refresh-${count}` }),
+      }),
+      wellKnown: (path, { issuer }) =>
+        path === '/.well-known/oauth-authorization-server'
+          ? {
+              reason: '好',
+              body: {
+                issuer,
+                authorization_endpoint: `${issuer}/authorize`,
+                token_endpoint: `${issuer}/token`,
+                registration_endpoint: `${issuer}/register`,
+                code_challenge_methods_supported: ['S256'],
+              },
+            }
+          : undefined,
+    })
+    expect((await client(authorizationCode(browser)).call()).status).toBe(200)
+    clock.advance(3_700_000)
+    expect((await client(savedLogin()).call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(1)
+    expect(world.tokenRequests()).toHaveLength(2)
+  })
+
+  test.each([600, 999])('with the number %d says that the server is busy', async (status) => {
+    const { world, clock, client } = await storedClients({
+      token: refusingRefresh({ status, body: '' }),
+    })
+    await client(authorizationCode(browser)).call()
+    clock.advance(3_700_000)
+    const expected = { code: 'server_error', status, retryable: true }
+    expect(await client(savedLogin()).failure()).toMatchObject(expected)
+    expect(world.tokenRequests()).toHaveLength(2)
+  })
+
+  test('is passing for metadata and registrations too', async () => {
+    const documents = await storedClients({ wellKnown: () => ({ status: 999, body: '' }) })
+    const registrations = await storedClients({ register: () => ({ status: 999, body: '' }) })
+    for (const { client } of [documents, registrations]) {
+      const error = await client(authorizationCode(browser)).failure()
+      expect(error).toMatchObject({ status: 999, retryable: true })
+    }
+  })
+})
