@@ -192,7 +192,7 @@ export function toEndpointError(
       const busyCode = status === 429 ? 'rate_limited' : 'server_error'
       const wait = retryAfter === undefined ? {} : { retryAfter }
       const help =
-        details.remedy === undefined ? {} : { remedy: pageRemedy(details.remedy, context) }
+        details.remedy === undefined ? {} : { remedy: pageRemedy(details.remedy, context, status) }
       return new CredentialError(busyCode, said, { ...where, ...wait, ...help, retryable: true })
     }
     case 'grant_refused': {
@@ -216,9 +216,11 @@ export function toEndpointError(
   }
 }
 
-/** A page may also be how a server refuses a grant, which only the user can know. */
-function pageRemedy(remedy: string, { interactive }: ErrorContext): string {
-  return interactive ? `${remedy} If it stays so, log out and log in again.` : remedy
+/** A page may also be how a server refuses a grant or a client, which only the user can know. */
+function pageRemedy(remedy: string, { interactive }: ErrorContext, status: number): string {
+  if (interactive) return `${remedy} If it stays so, log out and log in again.`
+  if (status !== 401 && status !== 403) return remedy
+  return `${remedy} If it stays so, check the client id, and its secret or key.`
 }
 
 function refusedRequest(
