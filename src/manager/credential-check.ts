@@ -11,6 +11,11 @@ export function hasValidTimes({ expiresAt }: Credential): boolean {
   return expiresAt === undefined || (typeof expiresAt === 'number' && !Number.isNaN(expiresAt))
 }
 
+/** Whether a later acquisition may go on with the record of a credential, whatever its times are. */
+export function isStorable(credential: Partial<Credential> | undefined): boolean {
+  return typeof credential?.apply === 'function' && (credential.record ?? undefined) !== undefined
+}
+
 /**
  * Checks a credential before it is used.
  *

@@ -255,6 +255,35 @@ describe('malformed token responses', () => {
     expect((await send.manager.credential()).expiresAt).toBe(clock.now() + 600_000)
   })
 
+  test.each([
+    ['ends before it begins', { iat: 8.64e12, exp: 5 }],
+    ['ended in 1970', { exp: 0 }],
+    ['lasts for centuries', { exp: 8.64e12 }],
+  ])(
+    'a JWT whose life %s has no known end, and its renewal loses nothing',
+    async (_what, claims) => {
+      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+      const { world, clock, send, call } = await client({
+        token: (_params, count) => {
+          const refresh = { refresh_token: `refresh-${count}` }
+          if (count !== 2) return { body: tokenAnswer(count, refresh) }
+          const token = `${part({ alg: 'none' })}.${part(claims)}.x`
+          return { body: { access_token: token, token_type: 'Bearer', ...refresh } }
+        },
+      })
+      await call()
+      clock.advance(3_700_000)
+      expect((await call()).status).toBe(200)
+      expect((await send.manager.credential()).expiresAt).toBe(Infinity)
+      await send.manager.renew()
+      expect(world.tokenRequests().map(({ refresh_token }) => refresh_token)).toEqual([
+        undefined,
+        'refresh-1',
+        'refresh-2',
+      ])
+    },
+  )
+
   test('a refresh token in an answer that is unusable otherwise is kept, and used next', async () => {
     const { world, clock, call, failure } = await client({
       token: (_params, count) => {
