@@ -234,6 +234,11 @@ function refusedRequest(
   return new CredentialError(code, said, { ...where, remedy: remedy ?? other })
 }
 
+/** Whether an error of `fetch` says that the server was not reached, so that nothing was sent. */
+export function isNeverSent(error: unknown): boolean {
+  return error instanceof TypeError && neverSent(error)
+}
+
 function neverSent(error: TypeError): boolean {
   const code = (error.cause as { code?: unknown } | undefined)?.code
   return (
