@@ -116,7 +116,9 @@ export class DpopSessions {
     const chosen = allowed.find((name) => supported?.includes(name) ?? true)
     if (chosen !== undefined) {
       return startDpop(options.required, chosen, async () =>
-        external === undefined ? generateKey(chosen) : externalKey(external, chosen),
+        external === undefined
+          ? generateKey(chosen)
+          : externalKey(`${this.#provider}.dpop`, external, chosen),
       )
     }
     // Whatever else a server lists may be a sentence.

@@ -406,7 +406,7 @@ test('allowOnly() says in few words what is not listed, whatever a server wrote'
   } as const
   const messageOf = (more: Partial<OAuthStep>): string => {
     try {
-      allow({ ...step, ...more } as OAuthStep)
+      void allow({ ...step, ...more } as OAuthStep)
     } catch (error) {
       return (error as Error).message
     }
