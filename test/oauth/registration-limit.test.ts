@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { authorizedFetch, type CredentialError } from '../../src/index.ts'
+import { authorizedFetch, type CredentialError, type CredentialEvent } from '../../src/index.ts'
 import { authorizationCode } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/testing/index.ts'
 import { webLogins } from '../../src/web/index.ts'
@@ -133,4 +133,17 @@ describe('the registration of a client', () => {
     expect((await send(world.url)).status).toBe(200)
     expect(world.tokenRequests()).toMatchObject([{ client_id: 'r-1' }])
   })
+})
+
+test('the event of a web login that begins names the client that has just been registered', async () => {
+  const { world, store } = await setUp()
+  const events: CredentialEvent[] = []
+  const logins = webLogins({
+    key: randomBytes(32).toString('base64'),
+    redirectUri,
+    store,
+    onEvent: (event) => events.push(event),
+  })
+  await logins.beginLogin({ resource: world.url, account: 'alice', session: 'session' })
+  expect(events).toContainEqual(expect.objectContaining({ type: 'login_started', clientId: 'r-1' }))
 })
