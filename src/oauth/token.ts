@@ -114,6 +114,11 @@ export class OAuthCredential implements Credential {
     return `[redacted ${this.#tokens.tokenType} token]`
   }
 
+  /** An inspection of getters would show the record. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
+
   toJSON(): string {
     return this.toString()
   }
