@@ -12,6 +12,7 @@ import {
   type CredentialErrorOptions,
   isCredentialError,
   LoginRequiredError,
+  systemErrorCode,
 } from '../errors.ts'
 import { EndpointError, errorKind, registeredCode } from './endpoint-answer.ts'
 
@@ -142,10 +143,9 @@ function unreachableError(
   }
   const cause = thrown instanceof ClientError ? (thrown as { cause?: unknown }).cause : thrown
   if (cause instanceof TypeError && neverSent(cause)) {
-    const { code } = cause.cause as { code: string }
     return new CredentialError(
       'network',
-      `${provider}: ${server} cannot be reached (${code}).`,
+      `${provider}: ${server} cannot be reached (${systemErrorCode(cause.cause)}).`,
       where,
     )
   }
@@ -172,7 +172,10 @@ function toAuthorizationError(
     return new CredentialError('server_error', said, { ...where, retryable: true })
   }
   const said = `${provider}: ${server} did not authorize the client${cause}.`
-  const remedy = 'Log in again and agree to what the server asks.'
+  const isDeclined = code === '' || errorKind('token', 400, code) === 'grant_refused'
+  const remedy = isDeclined
+    ? 'Log in again and agree to what the server asks.'
+    : (remedies[code] ?? contactOperator)
   return new LoginRequiredError('grant_rejected', said, { ...where, remedy })
 }
 
@@ -240,10 +243,10 @@ export function isNeverSent(error: unknown): boolean {
 }
 
 function neverSent(error: TypeError): boolean {
-  const code = (error.cause as { code?: unknown } | undefined)?.code
+  const code = systemErrorCode(error.cause)
   return (
     typeof code === 'string' &&
-    /^(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|UNABLE_TO_.*|SELF_SIGNED_.*|DEPTH_ZERO_.*|ERR_TLS_CERT_.*)$/.test(
+    /^(?:BLOCKED_PORT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|UNABLE_TO_.*|SELF_SIGNED_.*|DEPTH_ZERO_.*|ERR_TLS_CERT_.*)$/.test(
       code,
     )
   )

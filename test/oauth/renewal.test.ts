@@ -548,3 +548,37 @@ test('a token endpoint that never answers ends in an error within the configured
   const { manager } = authorizedFetch(provider, { resource: world.url, acquireTimeout: 0.1 })
   await expect(manager.credential()).rejects.toMatchObject({ code: 'timeout', retryable: true })
 })
+
+test('a credential shows no token, however closely it is inspected', async () => {
+  const { send } = await client({
+    token: () => ({ body: tokenAnswer(1, { access_token: 'canary', refresh_token: 'canary-2' }) }),
+  })
+  const credential = await send.manager.credential()
+  for (const options of [{}, { getters: true, showHidden: true, depth: 10 }]) {
+    expect(inspect(credential, options)).not.toContain('canary')
+    expect(inspect({ credential }, options)).not.toContain('canary')
+  }
+})
+
+test.each([
+  ['invalid_scope', 'Ask for scopes'],
+  ['invalid_request', 'Compare the parameters'],
+  ['unsupported_response_type', "Contact the server's operator"],
+  ['access_denied', 'Log in again and agree'],
+])('an authorization response with %s says what can help', async (error, remedy) => {
+  const { failure } = await client({
+    redirect: (target) => {
+      target.searchParams.delete('code')
+      target.searchParams.set('error', error)
+    },
+  })
+  expect((await failure()).remedy).toContain(remedy)
+})
+
+test('a port that fetch refuses is a network problem that says so', async () => {
+  const resource = 'http://127.0.0.1:9/mcp'
+  const send = authorizedFetch(authorizationCode(browser), { resource })
+  const error = (await send.login().catch((thrown: unknown) => thrown)) as CredentialError
+  expect(error).toMatchObject({ code: 'network' })
+  expect(error.message).toContain('BLOCKED_PORT')
+})
