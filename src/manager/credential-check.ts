@@ -4,6 +4,7 @@
  * @module
  */
 import type { Credential } from '../credential.ts'
+import { recordProblem } from '../credential-record.ts'
 import { CredentialError } from '../errors.ts'
 
 /** Whether the times of a credential that was read from a store can be used. */
@@ -13,7 +14,8 @@ export function hasValidTimes({ expiresAt }: Credential): boolean {
 
 /** Whether a later acquisition may go on with the record of a credential, whatever its times are. */
 export function isStorable(credential: Partial<Credential> | undefined): boolean {
-  return typeof credential?.apply === 'function' && (credential.record ?? undefined) !== undefined
+  if (typeof credential?.apply !== 'function' || credential.record === undefined) return false
+  return recordProblem(credential.record) === undefined
 }
 
 /**
