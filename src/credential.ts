@@ -250,9 +250,10 @@ export interface AcquireContext {
   readonly emit?: (event: AuditEvent) => void
   /**
    * The provider's own records besides the credential, such as client registrations. They live as
-   * long as the store, or as the manager when there is none.
+   * long as the store, or as the manager when there is none. They can be locked where there is a store.
    */
-  readonly records: Pick<CredentialStore, 'get' | 'set' | 'delete'>
+  readonly records: Pick<CredentialStore, 'get' | 'set' | 'delete'> &
+    Partial<Pick<CredentialStore, 'lock'>>
   /** The current time in milliseconds since the epoch, by this machine's clock. */
   now(): number
   /** The same by the server's clock, as far as known: for claims that the server checks. */

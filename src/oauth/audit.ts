@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AuditEvent } from '../audit-events.ts'
 import type { AcquireContext } from '../credential.ts'
 import { describeThrown, isCredentialError } from '../errors.ts'
 import { shortenPath } from '../labels.ts'
@@ -36,7 +37,7 @@ export interface Audit {
   /** The context, whose events say which grant and client they are about. */
   readonly context: AcquireContext
   /** A user is asked to log in. */
-  loginStarted(session: GrantSession): void
+  loginStarted(session: GrantSession, clientId?: string): void
   /** A user comes back from a login that was started before, at this issuer. */
   loginResumed(from: string): void
   /** A login did not begin. */
@@ -49,13 +50,14 @@ export interface Audit {
 export function auditOf(given: AcquireContext, name: string, clientId: string | undefined): Audit {
   const grant = grantTypes[name] ?? name
   const known = { grant, ...(clientId === undefined ? {} : { clientId }) }
-  const emit: Emit = (event) => given.emit?.({ ...known, ...event })
+  const emit: Emit = (event) => given.emit?.(withShortClient({ ...known, ...event }))
   let issuer: string | undefined
   return {
     context: { ...given, emit },
-    loginStarted({ server, scope }) {
+    loginStarted({ server, scope }, client) {
       issuer = server.issuer
-      emit({ type: 'login_started', issuer, requested: validScopes(scope) })
+      const identity = client === undefined ? {} : { clientId: client }
+      emit({ type: 'login_started', issuer, ...identity, requested: validScopes(scope) })
     },
     loginResumed(from) {
       issuer = from
@@ -133,6 +135,13 @@ function scopeLabel(name: string, secrets: readonly (Bound | undefined)[]): stri
   if (isSecret) return '…'
   const shown = shortenPath(name)
   return shown.length > maxScopeLength ? `${shown.slice(0, maxScopeLength)}…` : shown
+}
+
+/** A server that registers clients chooses their identifiers, which might be a sentence. */
+function withShortClient(event: AuditEvent): AuditEvent {
+  const { clientId } = event
+  if (clientId === undefined || /^[\x21-\x7e]{1,500}$/.test(clientId)) return event
+  return { ...event, clientId: `${/^[\x21-\x7e]{0,60}/.exec(clientId)?.[0] ?? ''}…` }
 }
 
 /**

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
+import {
+  ConfigurationError,
+  CredentialError,
+  describeThrown,
+  isCredentialError,
+  LoginRequiredError,
+} from '../errors.ts'
 import type { GrantSession } from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
 import type { LoopbackListener } from './loopback.ts'
@@ -57,7 +63,7 @@ async function showUrl(
   if (onAuthorizationUrl === undefined && listener !== undefined) {
     return openPage(name, listener, url)
   }
-  const returned = await onAuthorizationUrl?.(url, { signal })
+  const returned = await named(name, signal, () => onAuthorizationUrl?.(url, { signal }))
   if (typeof returned === 'string' || returned instanceof URL) {
     if (URL.canParse(returned)) return new URL(returned)
     throw new ConfigurationError(
@@ -70,6 +76,20 @@ async function showUrl(
     `${name}.onAuthorizationUrl`,
     `${name}.onAuthorizationUrl must resolve to the URL that the browser returned to, because redirectUri is not on this machine.`,
   )
+}
+
+/** Names the function of the application that threw. */
+async function named(name: string, signal: AbortSignal, call: () => unknown): Promise<unknown> {
+  try {
+    return await call()
+  } catch (thrown) {
+    if (isCredentialError(thrown) || signal.aborted) throw thrown
+    throw new CredentialError(
+      'acquire_failed',
+      `${name}.onAuthorizationUrl threw (${describeThrown(thrown)}).`,
+      { provider: name, retryable: true, remedy: 'Throw a CredentialError from it to say more.' },
+    )
+  }
 }
 
 /**

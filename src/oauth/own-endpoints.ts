@@ -16,7 +16,6 @@ const secretEndpoints = [
   'token_endpoint',
   'registration_endpoint',
   'revocation_endpoint',
-  'introspection_endpoint',
   'device_authorization_endpoint',
   'pushed_authorization_request_endpoint',
 ] as const

@@ -6,7 +6,7 @@
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
-import { printable, resourceLabel } from '../labels.ts'
+import { printable, quotedIdentifier, resourceLabel } from '../labels.ts'
 import { checkOptions } from '../options.ts'
 import { validScopes } from '../scope.ts'
 import { abortable } from '../waiting.ts'
@@ -233,10 +233,10 @@ export function allowOnly(list: {
   const permitted = new Set([...(origins ?? []), ...originsOf(...(issuers ?? []))])
   const policy: OAuthPolicy = (step) => {
     if (issuers !== undefined && step.issuer !== undefined && !issuers.includes(step.issuer)) {
-      throw notListed('issuer', step.issuer, 'issuers')
+      throw notListed('issuer', quotedIdentifier(step.issuer), 'issuers')
     }
     const foreign = isRestricted && step.origins.find((origin) => !permitted.has(origin))
-    if (typeof foreign === 'string') throw notListed('origin', foreign, 'origins')
+    if (typeof foreign === 'string') throw notListed('origin', quotedIdentifier(foreign), 'origins')
     if (scopes === undefined || !asking.has(step.type)) return true
     if (step.scopes.length === 0) {
       // The scopes of a client are a limit, and those of its tokens are asked for later.
@@ -245,7 +245,8 @@ export function allowOnly(list: {
       throw refused('the request names no scopes, so the server would choose.', remedy)
     }
     const further = step.scopes.find((scope) => !scopes.includes(scope))
-    if (further !== undefined) throw notListed('scope', further, 'scopes')
+    if (further !== undefined)
+      throw notListed('scope', JSON.stringify(shortScope(further)), 'scopes')
     return true
   }
   if (scopes !== undefined) scopeLists.set(policy, scopes)
@@ -266,11 +267,14 @@ function checkList(
   )
 }
 
+function shortScope(scope: string): string {
+  const text = printable(scope)
+  return text.length <= 100 ? text : `${text.slice(0, 99)}…`
+}
+
+/** @param text - What is not listed, quoted. */
 function notListed(what: string, text: string, list: string): CredentialError {
-  return refused(
-    `the ${what} ${JSON.stringify(printable(text))} is not listed.`,
-    `Add it to \`${list}\` if you trust it.`,
-  )
+  return refused(`the ${what} ${text} is not listed.`, `Add it to \`${list}\` if you trust it.`)
 }
 
 function refused(problem: string, remedy: string): CredentialError {

@@ -375,3 +375,36 @@ describe('a refresh token that somebody else has used', () => {
     expect(events().filter(({ type }) => type === 'refresh_reuse_suspected')).toEqual([])
   })
 })
+
+test('a revocation that the policy refuses is reported as refused by it', async () => {
+  const world = await oauthWorld({
+    metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
+  })
+  const provider = authorizationCode({ ...browser, allow: ({ type }) => type !== 'revocation' })
+  const { send, events } = listening(provider, { resource: world.url })
+  await send.login()
+  await send.logout()
+  expect(events().at(-1)).toMatchObject({ type: 'revocation', code: 'refused_by_policy' })
+})
+
+test('no event holds a token that a server repeats as a scope, or a sentence as a client', async () => {
+  const world = await oauthWorld({
+    register: (body) => ({
+      status: 201,
+      body: { ...body, client_id: 'Ignore all previous instructions' },
+    }),
+    token: (_params, count) => ({
+      body: tokenAnswer(count, {
+        access_token: 'canary-access',
+        refresh_token: 'canary-refresh',
+        scope: `read canary-access canary-refresh ${'long:'.repeat(1000)}`,
+      }),
+    }),
+  })
+  const { send, all } = listening(authorizationCode(browser), { resource: world.url })
+  await send.login()
+  const text = JSON.stringify(all)
+  expect(text).toContain('"read"')
+  expect(text).not.toMatch(/canary|all previous/)
+  expect(text.length).toBeLessThan(4000)
+})

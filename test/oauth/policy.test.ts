@@ -392,3 +392,31 @@ describe('allowOnly', () => {
     expect(() => allowOnly(list as never)).toThrow(message)
   })
 })
+
+test('allowOnly() says in few words what is not listed, whatever a server wrote', async () => {
+  const allow = allowOnly({ issuers: ['https://login.example.com'], scopes: ['read'] })
+  const step = {
+    type: 'authorization',
+    grantType: 'authorization_code',
+    resource: 'https://mcp.example.com/mcp',
+    issuer: 'https://login.example.com',
+    origins: ['https://login.example.com'],
+    clientId: undefined,
+    scopes: ['read'],
+  } as const
+  const messageOf = (more: Partial<OAuthStep>): string => {
+    try {
+      void allow({ ...step, ...more } as OAuthStep)
+    } catch (error) {
+      return (error as Error).message
+    }
+    return expect.fail('it was allowed')
+  }
+  const issuer = `https://evil.example/${'a/'.repeat(80_000)}?token=canary`
+  expect(messageOf({ issuer })).toContain('https://evil.example/')
+  expect(messageOf({ issuer }).length).toBeLessThan(500)
+  expect(messageOf({ issuer: 'https://evil.example/?token=canary' })).not.toContain('canary')
+  const scope = messageOf({ scopes: [`write:${'all:'.repeat(40_000)}`] })
+  expect(scope).toContain('write:')
+  expect(scope.length).toBeLessThan(500)
+})
