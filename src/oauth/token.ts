@@ -43,6 +43,9 @@ export interface TokenSet {
 const tenYears = 10 * 365 * 86_400
 const oneYear = 365 * 86_400
 
+// What Node calls to print an object; other platforms ignore it.
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+
 /** A credential made of tokens. Nothing of them shows when it is printed. */
 export class OAuthCredential implements Credential {
   readonly #provider: string
@@ -115,7 +118,7 @@ export class OAuthCredential implements Credential {
   }
 
   /** An inspection of getters would show the record. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  [inspect](): string {
     return this.toString()
   }
 
