@@ -44,7 +44,7 @@ const tenYears = 10 * 365 * 86_400
 const oneYear = 365 * 86_400
 
 // What Node calls to print an object; other platforms ignore it.
-const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+const inspect = Symbol.for('nodejs.util.inspect.custom')
 
 /** A credential made of tokens. Nothing of them shows when it is printed. */
 export class OAuthCredential implements Credential {
@@ -59,6 +59,8 @@ export class OAuthCredential implements Credential {
     this.#tokens = tokens
     this.#opened = opened(tokens)
     this.#dpop = tokens.tokenType === 'dpop' ? dpop : undefined
+    // An inspection of getters would show the record.
+    Object.defineProperty(this, inspect, { value: () => this.toString() })
   }
 
   /** The tokens of a credential that was made here; `undefined` for any other. */
@@ -115,11 +117,6 @@ export class OAuthCredential implements Credential {
 
   toString(): string {
     return `[redacted ${this.#tokens.tokenType} token]`
-  }
-
-  /** An inspection of getters would show the record. */
-  [inspect](): string {
-    return this.toString()
   }
 
   toJSON(): string {
