@@ -8,7 +8,7 @@
 export type AuditEvent = {
   /** The authorization server, exactly as it writes itself. Absent: none is known yet. */
   readonly issuer?: string
-  /** The client identifier. Absent: there is none yet. */
+  /** The client identifier, cut where it could hold a sentence. Absent: there is none yet. */
   readonly clientId?: string
   /** The grant, by its `grant_type` (RFC 6749, section 4), such as `refresh_token`. */
   readonly grant?: string

@@ -37,6 +37,7 @@ const members: Readonly<Record<string, Holds>> = {
   provider: isText,
   data: isPlain,
   issuer: optional(isText),
+  login: optional(isText),
   generation: optional(isTime),
   obtainedAt: optional(isTime),
   expiresAt: optional(isTime),

@@ -248,16 +248,17 @@ export interface AcquireContext {
    * It bounds how often that happens to a person who did not call `login()`. Absent: there is no bound.
    *
    * @throws {@link LoginRequiredError} when it has happened three times within ten minutes already, or five times
-   * when the server has rejected the credential. Nobody must be asked then.
+   * when the server has rejected the credential or wants further scopes of it. Nobody must be asked then.
    */
   announceLogin?(): void
   /** Reports what an auditor wants to know. Absent: nobody listens. */
   readonly emit?: (event: AuditEvent) => void
   /**
    * The provider's own records besides the credential, such as client registrations. They live as
-   * long as the store, or as the manager when there is none.
+   * long as the store, or as the manager when there is none. They can be locked where there is a store.
    */
-  readonly records: Pick<CredentialStore, 'get' | 'set' | 'delete'>
+  readonly records: Pick<CredentialStore, 'get' | 'set' | 'delete'> &
+    Partial<Pick<CredentialStore, 'lock'>>
   /** The current time in milliseconds since the epoch, by this machine's clock. */
   now(): number
   /** The same by the server's clock, as far as known: for claims that the server checks. */
@@ -272,7 +273,12 @@ export interface CredentialRecord {
   readonly version: 1
   /** The name of the provider that wrote it. */
   readonly provider: string
-  /** Counts the renewals of this record. */
+  /**
+   * Names the login to which the record belongs: a random text, the same after each renewal. It is set when the
+   * record is written. Absent: the records without one belong to one login.
+   */
+  readonly login?: string
+  /** Counts the renewals of this login. Logins are told apart by their name: their numbers cannot be compared. */
   readonly generation?: number
   /** The authorization server that issued it. A credential never crosses issuers. */
   readonly issuer?: string
@@ -289,7 +295,7 @@ export interface CredentialRecord {
   readonly pending?: {
     /** When, in milliseconds since the epoch. */
     readonly at: number
-    /** The number of the process. */
+    /** The number of the process, and a random text that no other mark has. */
     readonly by: string
   }
   /** The issuer refused the grant of this record; only its access token still counts. */
@@ -311,8 +317,8 @@ export interface CredentialStore {
   list(): Promise<readonly string[]>
   /**
    * Runs a task while nobody else, in this or another process, holds the lock of the key. The task's
-   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it. `lock` waits for
-   * the task, and gives back what it returns or throws. When `signal` aborts before the task has begun, it
+   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it, and so it may do with
+   * what the task leaves behind when it ends. `lock` waits for the task, and gives back what it returns or throws. When `signal` aborts before the task has begun, it
    * rejects with the signal's reason.
    */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>

@@ -280,7 +280,9 @@ export function describeThrown(thrown: unknown): string {
 export function systemErrorCode(thrown: unknown): string | undefined {
   for (let error = thrown, depth = 0; depth < 4; depth += 1) {
     if (typeof error !== 'object' || error === null) return undefined
-    const { code, cause } = error as { code?: unknown; cause?: unknown }
+    const { code, cause, message } = error as Partial<Record<'code' | 'cause' | 'message', unknown>>
+    // The Fetch standard blocks ports of other protocols, and Node gives that no code.
+    if (message === 'bad port') return 'BLOCKED_PORT'
     if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,63}$/.test(code)) return code
     error = cause
   }

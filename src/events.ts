@@ -56,7 +56,7 @@ export type CredentialEvent = {
       readonly retryable: boolean
       /** How many attempts in a row have failed. */
       readonly attempt: number
-      /** Seconds until another attempt is made; `Infinity`: not before somebody logs in. */
+      /** Seconds until another attempt is made; `Infinity`, which JSON writes as `null`: not before somebody logs in. */
       readonly retryIn: number
       /** Seconds that the present credential still serves; 0 when there is none. */
       readonly stillValidFor: number

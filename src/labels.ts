@@ -12,7 +12,25 @@
  */
 export function resourceLabel(resource: string | URL): string {
   const url = typeof resource === 'string' ? safeUrl(resource) : resource
-  return url === undefined ? '<invalid URL>' : shortenPath(canonicalText(url))
+  if (url === undefined) return '<invalid URL>'
+  const label = shortenPath(canonicalText(url))
+  return label.length <= longestLabel ? label : `${label.slice(0, longestLabel - 1)}…`
+}
+
+/** A server may write a path of any length. */
+const longestLabel = 250
+
+/**
+ * An issuer or a resource of a server for a message: as it was written, because a slash or a capital may be all
+ * that differs; its origin alone where the rest could hold a sentence.
+ */
+export function quotedIdentifier(value: unknown): string {
+  if (typeof value !== 'string') return 'no issuer or resource'
+  const url = safeUrl(value)
+  if (url === undefined) return '"…"'
+  const written = value.split(/[?#]/)[0] ?? ''
+  const isPlain = /^[\w.~:/@{}[\]-]{1,200}$/.test(written)
+  return JSON.stringify(isPlain ? shortenPath(written) : `${url.origin}/…`)
 }
 
 /** The origin and path of a URL, for keys and comparisons. It can hold a secret, so never show it. */

@@ -164,3 +164,9 @@ test('a description of a server is cleaned, shortened and no part of the message
     new CredentialError('x', 'y', { serverDescription: ' ' }).serverDescription,
   ).toBeUndefined()
 })
+
+test('a label is short, whatever path a server wrote', () => {
+  const label = resourceLabel(`https://mcp.example.com/${'a/'.repeat(80_000)}`)
+  expect(label).toMatch(/^https:\/\/mcp\.example\.com\/a\/.*…$/)
+  expect(label.length).toBeLessThanOrEqual(250)
+})

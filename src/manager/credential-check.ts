@@ -4,11 +4,18 @@
  * @module
  */
 import type { Credential } from '../credential.ts'
+import { recordProblem } from '../credential-record.ts'
 import { CredentialError } from '../errors.ts'
 
 /** Whether the times of a credential that was read from a store can be used. */
 export function hasValidTimes({ expiresAt }: Credential): boolean {
   return expiresAt === undefined || (typeof expiresAt === 'number' && !Number.isNaN(expiresAt))
+}
+
+/** Whether a later acquisition may go on with the record of a credential, whatever its times are. */
+export function isStorable(credential: Partial<Credential> | undefined): boolean {
+  if (typeof credential?.apply !== 'function' || credential.record === undefined) return false
+  return recordProblem(credential.record) === undefined
 }
 
 /**

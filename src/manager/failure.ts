@@ -7,6 +7,7 @@ import { CredentialError, describeThrown, isCredentialError, systemErrorCode } f
 
 /** Codes of errors that prove that a request never left, so that it can be repeated freely. */
 const notSent: ReadonlySet<string> = new Set([
+  'BLOCKED_PORT',
   'ENOTFOUND',
   'EAI_AGAIN',
   'ECONNREFUSED',

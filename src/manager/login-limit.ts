@@ -8,7 +8,10 @@ import { LoginRequiredError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 import { RateWindow } from '../rate-window.ts'
 
-/** One tool that answers 401 for ever is answered with pauses first, so that the others go on. */
+/**
+ * How many logins there are where the MCP server rejects what the last one brought, or asks for more scopes. One tool
+ * that answers 401 for ever is answered with pauses first, so that the others go on.
+ */
 const maxAfterRejection = 5
 
 /** What a login is for. */
@@ -34,15 +37,17 @@ export class LoginLimit {
   /**
    * A login that nobody called `login()` for begins, whether it succeeds or not.
    *
-   * @throws `LoginRequiredError` when three have begun within the last ten minutes; five, when the MCP server
-   * rejected the last one.
+   * @throws `LoginRequiredError` when three have begun within the last ten minutes, whatever they were for; five, when
+   * the MCP server rejected what the last one brought.
    */
   begin({ provider, resource, tenant, reason }: LoginPurpose): void {
     const now = this.#now()
-    if (this.#logins.isFull(now, reason === 'rejected' ? maxAfterRejection : undefined)) {
+    const isStepUp = reason === 'insufficient_scope'
+    const limit = isStepUp || reason === 'rejected' ? maxAfterRejection : undefined
+    if (this.#logins.isFull(now, limit)) {
       const { length: count } = this.#logins.recent(now)
       throw new LoginRequiredError(
-        'grant_rejected',
+        isStepUp ? 'step_up' : 'grant_rejected',
         `${provider}: the user was asked to log in to ${resourceLabel(resource)} ${count} times within ten minutes, and no login lasted.`,
         {
           resource,

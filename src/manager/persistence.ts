@@ -17,8 +17,16 @@ import { recordLabel } from '../labels.ts'
 import { scopeCovers } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 import { hasValidTimes } from './credential-check.ts'
+import {
+  isEarlier,
+  isSameVersion,
+  type LoginVersion,
+  nextVersion,
+  noVersion,
+  versionOf,
+} from './login-version.ts'
 import type { Acquire, Obtained, StoredRequest } from './obtained.ts'
-import { RecordWriter } from './record-writer.ts'
+import { type Keeping, RecordWriter } from './record-writer.ts'
 import {
   emptyRecord,
   foreignRecord,
@@ -42,8 +50,7 @@ export class Persistence {
   readonly #now: () => number
   readonly #emit: (details: CredentialEventDetails) => void
   /** Of the record that this process has seen last. */
-  #generation = 0
-  #obtainedAt = 0
+  #known = noVersion
   /** Counts logouts. */
   #removals = 0
 
@@ -89,7 +96,7 @@ export class Persistence {
 
   /** A login could not be written yet. */
   get unsaved(): boolean {
-    return this.#writer.unsaved !== undefined
+    return this.#writer.hasUnsaved
   }
 
   /** Tries again to write what could not be written. */
@@ -133,33 +140,26 @@ export class Persistence {
   }
 
   async #renew(request: StoredRequest, acquire: Acquire, lease: AbortSignal): Promise<Obtained> {
-    const { context, signal } = request
+    const { signal } = request
     const { record, isUnusable } = await this.#read(request)
     const newer = await this.#newer(record, request)
     if (newer !== undefined) return { credential: newer, source: 'peer' }
-    const isKnown = this.#writer.isStored && !this.unsaved
-    const isGone = isKnown && !isUnusable && isEmpty(record)
-    if (isGone) this.#giveUp(request)
-    const previous = isGone ? undefined : request.previous
-    const wanted = this.#isBehind(record) ? undefined : record
-    const restored = await this.#restore(wanted, context, signal)
-    if (restored !== undefined) this.#writer.noteStored()
-    const before = restored ?? previous
-    const base = Math.max(record?.generation ?? 0, this.#generation)
+    const { previous, present, replaces } = await this.#begin(record, isUnusable, request)
+    const next = nextVersion(present, previous !== undefined)
     // We hold the lock, so the process that left this mark ended between sending a grant and writing its answer.
     const wasPending = record?.pending !== undefined
-    let committed = false
+    let keeping: Keeping = { next, replaces, committed: false, mark: undefined }
     let salvaged: Credential | undefined
     // The caller may have left while the lock and the store were awaited.
     signal.throwIfAborted()
     try {
       const acquiring = acquire(
-        record?.refused === true ? undefined : before,
+        previous,
         async () => {
           throwIfAborted(signal, lease)
-          committed = true
+          keeping = { ...keeping, committed: true }
           // A record that cannot be used stays until the login has succeeded.
-          if (!isUnusable) await this.#markPending(record, base)
+          if (!isUnusable) keeping = { ...keeping, mark: await this.#markPending(record, present) }
           // Once this was given up, another process may have the lock.
           throwIfAborted(signal, lease)
         },
@@ -167,21 +167,37 @@ export class Persistence {
           salvaged = rest
         },
       )
-      const committedTo = () => (committed ? base : undefined)
-      const credential = await this.#whileWanted(acquiring, request, committedTo)
-      await this.#keep(credential.record, base, committed, lease)
+      const credential = await this.#whileWanted(acquiring, request, () => keeping)
+      await this.#keep(credential.record, keeping, lease)
       return { credential, source: 'network' }
     } catch (error) {
       // A further login that was refused says nothing of the one that there is.
       const isRefused = isRefusal(error) && request.reason !== 'insufficient_scope'
-      const isMarked = committed && !isUnusable
-      const isUndone = isMarked && !signal.aborted && !isCredentialError(error, 'outcome_unknown')
-      if (salvaged?.record !== undefined) {
-        await this.#keep(salvaged.record, base, committed, lease)
-      } else if (isUndone) await this.#afterFailure(isRefused, record).catch(() => this.#failed())
+      const isUndone = !signal.aborted && !isCredentialError(error, 'outcome_unknown')
+      if (salvaged?.record !== undefined) await this.#keep(salvaged.record, keeping, lease)
+      else if (isUndone) await this.#writer.undoMark(keeping.mark, isRefused, this.#now())
       throw wasPending && isRefusal(error)
         ? rotationLost(this.#provider.name, error as CredentialError)
         : error
+    }
+  }
+
+  /** Finds what is to be renewed, with the lock held. */
+  async #begin(record: CredentialRecord | undefined, isUnusable: boolean, request: StoredRequest) {
+    if (!isUnusable) this.#writer.dropOutdated(record)
+    const isKnown = this.#writer.isStored && !this.unsaved
+    const isGone = isKnown && !isUnusable && isEmpty(record)
+    if (isGone) this.#giveUp(request)
+    const wanted = this.#isBehind(record) ? undefined : record
+    const restored = await this.#restore(wanted, request.context, request.signal)
+    if (restored !== undefined) this.#writer.noteStored()
+    // What is in memory is of no use where the store has another login.
+    const isOther = isGone || this.#isOther(wanted)
+    const before = restored ?? (isOther ? undefined : request.previous)
+    return {
+      previous: record?.refused === true ? undefined : before,
+      present: isEmpty(wanted) ? this.#known : versionOf(wanted),
+      replaces: isEmpty(record) ? undefined : versionOf(record),
     }
   }
 
@@ -200,8 +216,7 @@ export class Persistence {
   }
 
   #forget(): void {
-    this.#generation = 0
-    this.#obtainedAt = 0
+    this.#known = noVersion
     this.#writer.forget()
   }
 
@@ -209,7 +224,7 @@ export class Persistence {
   async #whileWanted(
     acquiring: Promise<Credential>,
     { signal, discard }: StoredRequest,
-    committedTo: () => number | undefined,
+    keeping: () => Keeping,
   ): Promise<Credential> {
     const removals = this.#removals
     try {
@@ -218,11 +233,10 @@ export class Persistence {
       if (!signal.aborted) throw error
       // What comes all the same has cost a refresh token.
       const keepLate = async (late: Credential) => {
-        const { record } = late
-        const base = committedTo()
-        if (record === undefined || base === undefined) return
+        const kept = keeping()
+        if (late.record === undefined || !kept.committed) return
         if (this.#removals !== removals) return discard(late)
-        await this.#writer.keepLate({ ...record, generation: base + 1 })
+        await this.#writer.keepLate(late.record, kept)
       }
       acquiring.then(keepLate).catch(() => {})
       throw error
@@ -248,51 +262,34 @@ export class Persistence {
     }
   }
 
-  #markPending(record: CredentialRecord | undefined, generation: number): Promise<void> {
-    const base = record ?? emptyRecord(this.#provider.name, generation)
+  #markPending(record: CredentialRecord | undefined, present: LoginVersion) {
+    const base = record ?? emptyRecord(this.#provider.name, present)
     return this.#writer.markPending(base, this.#now())
   }
 
   async #keep(
     record: CredentialRecord | undefined,
-    base: number,
-    committed: boolean,
+    keeping: Keeping,
     lease: AbortSignal,
   ): Promise<void> {
-    this.#generation = base + 1
-    if (record === undefined) {
-      this.#writer.noteStored(false)
-      if (committed) await this.#slot.delete().catch(() => this.#failed())
-      return
-    }
-    this.#obtainedAt = record.obtainedAt ?? 0
-    await this.#writer.keep({ ...record, generation: base + 1 }, lease)
-  }
-
-  /** Undoes the mark, or gives up what was refused; never what another process has written since. */
-  async #afterFailure(isRefused: boolean, record: CredentialRecord | undefined): Promise<void> {
-    const stored = await this.#slot.get()
-    if (
-      stored?.pending === undefined ||
-      stored.generation !== (record?.generation ?? stored.generation)
-    )
-      return
-    if (record === undefined) return void (await this.#slot.delete())
-    const { pending: _done, ...rest } = record
-    if (!isRefused) return this.#slot.set(rest)
-    const isAlive = rest.expiresAt !== undefined && rest.expiresAt > this.#now()
-    if (isAlive) return this.#slot.set({ ...rest, refused: true })
-    await this.#writer.discard()
+    this.#known = keeping.next
+    if (record !== undefined) return this.#writer.keep(record, keeping, lease)
+    this.#writer.noteStored(false)
+    if (keeping.committed) await this.#slot.delete().catch(() => this.#failed())
   }
 
   /**
-   * Whether what this process has is newer than what is stored. Counting begins anew after a logout, so
-   * a smaller number alone may belong to a newer login.
+   * Whether what this process has is newer than what is stored. The store may have been put back to an older
+   * state; another login in it is newer, because only a logout makes room for one.
    */
   #isBehind(record: CredentialRecord | undefined): boolean {
-    const { generation = 0, obtainedAt = 0 } = record ?? {}
-    if (this.unsaved) return true
-    return generation < this.#generation && obtainedAt < this.#obtainedAt
+    return this.unsaved ? this.#writer.outranks(record) : isEarlier(versionOf(record), this.#known)
+  }
+
+  /** Whether a record belongs to another login than the one that this process has. */
+  #isOther(record: CredentialRecord | undefined): boolean {
+    const { login, generation } = this.#known
+    return record !== undefined && !isEmpty(record) && generation > 0 && record.login !== login
   }
 
   async #restore(
@@ -316,9 +313,9 @@ export class Persistence {
     record: CredentialRecord | undefined,
     { reason, context, signal }: StoredRequest,
   ): Promise<Credential | undefined> {
-    const { generation = 0 } = record ?? {}
     if (record === undefined || this.#isBehind(record)) return undefined
-    if (generation === 0 || generation === this.#generation) return undefined
+    const version = versionOf(record)
+    if (version.generation === 0 || isSameVersion(version, this.#known)) return undefined
     if (reason === 'forced') return undefined
     const { obtainedAt = 0, expiresAt = Infinity } = record
     const margin = Math.min(10_000, Math.max(0, expiresAt - obtainedAt) / 10)
@@ -330,8 +327,7 @@ export class Persistence {
     if (credential === undefined || !hasValidTimes(credential)) return undefined
     // The provider may say that it is good for a renewal only.
     if ((credential.expiresAt ?? Infinity) <= this.#now()) return undefined
-    this.#generation = generation
-    this.#obtainedAt = obtainedAt
+    this.#known = version
     this.#writer.noteStored()
     return credential
   }

@@ -13,7 +13,7 @@ import type {
 import { abortable, withTimeLimit } from '../waiting.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 import type { ServerClock } from './clock.ts'
-import { checkCredential } from './credential-check.ts'
+import { checkCredential, isStorable } from './credential-check.ts'
 import { guardStore } from './guarded-store.ts'
 import { keepAlive } from './keep-alive.ts'
 import { LoginLimit } from './login-limit.ts'
@@ -124,7 +124,13 @@ export class Source {
     acquisition.ask()
     try {
       const credential = await this.#provider.acquire(context)
-      checkCredential(credential, this.#provider.name, this.#options.now())
+      try {
+        checkCredential(credential, this.#provider.name, this.#options.now())
+      } catch (error) {
+        // What it renewed is spent, also where the result cannot be used.
+        if (isStorable(credential)) context.salvage(credential)
+        throw error
+      }
       return credential
     } finally {
       acquisition.answer()

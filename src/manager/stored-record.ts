@@ -11,6 +11,13 @@ import {
   StoreError,
 } from '../errors.ts'
 import { canonicalText, cleanText } from '../labels.ts'
+import {
+  isEarlier,
+  isSameVersion,
+  type LoginVersion,
+  randomName,
+  versionOf,
+} from './login-version.ts'
 
 /** Whose record it is. */
 export interface RecordOwner {
@@ -26,34 +33,54 @@ export function recordKey({ resource, account, tenant }: RecordOwner): string {
   return parts.join(' | ')
 }
 
-type Mark = CredentialRecord['pending']
+/** Notes that a single-use grant is about to be sent. */
+export type Mark = CredentialRecord['pending']
 
 /** Whether the record is unchanged since it was marked, whatever the clocks say. */
 export function isSameMark(left: Mark, right: Mark): boolean {
   return left !== undefined && left.at === right?.at && left.by === right.by
 }
 
-/** Whether what could not be written yet is newer than what is stored. */
+/** What could not be written yet. */
+export interface UnsavedRecord {
+  readonly record: CredentialRecord
+  /** The login that was in the store when it was acquired, if there was one. */
+  readonly replaces: LoginVersion | undefined
+  /** The mark that was made before it was acquired, if it was. */
+  readonly mark: Mark
+}
+
+/**
+ * Whether what could not be written yet is newer than what is stored.
+ *
+ * @param wasStored - The login was in the store before.
+ */
 export function isWorthMore(
-  record: CredentialRecord,
+  { record, replaces, mark }: UnsavedRecord,
   stored: CredentialRecord | undefined,
+  wasStored: boolean,
 ): boolean {
-  const { generation = 0, obtainedAt = 0 } = record
-  // It was there before, so there was a logout.
-  if (stored === undefined) return generation <= 1
-  if ((stored.obtainedAt ?? 0) > obtainedAt) return false
-  return (stored.generation ?? 0) < generation
+  if (isSameMark(stored?.pending, mark)) return true
+  // It was there before, or its mark was, so there was a logout.
+  if (stored === undefined || isEmpty(stored)) return mark === undefined && !wasStored
+  const present = versionOf(stored)
+  const isUnchanged = replaces !== undefined && isSameVersion(present, replaces)
+  return isUnchanged || isEarlier(present, versionOf(record))
 }
 
 /** What carries the mark of a login that has just begun. */
-export function emptyRecord(provider: string, generation: number): CredentialRecord {
-  return { version: 1, provider, generation, data: {} }
+export function emptyRecord(
+  provider: string,
+  { login, generation }: LoginVersion,
+): CredentialRecord {
+  return { version: 1, provider, ...(login === undefined ? {} : { login }), generation, data: {} }
 }
 
 /** The mark of a grant that is about to be sent. */
 export function markOf(at: number): NonNullable<Mark> {
   const { process } = globalThis as { process?: { pid?: number } }
-  return { at, by: String(process?.pid ?? 'unknown') }
+  // Processes in containers have the same number.
+  return { at, by: `${process?.pid ?? 'unknown'} ${randomName()}` }
 }
 
 /** Whether there is no login in the store; the mark of one that has just begun is none. */

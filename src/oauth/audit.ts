@@ -3,16 +3,20 @@
  *
  * @module
  */
+import type { AuditEvent } from '../audit-events.ts'
 import type { AcquireContext } from '../credential.ts'
 import { describeThrown, isCredentialError } from '../errors.ts'
 import { shortenPath } from '../labels.ts'
 import { scopeCovers, validScopes } from '../scope.ts'
+import type { Bound } from './bound.ts'
 import type { GrantSession } from './grant.ts'
 import { OAuthCredential, type TokenSet } from './token.ts'
 
 /** Where events go. */
 export type Emit = NonNullable<AcquireContext['emit']>
 
+/** Characters of a scope that nobody asked for. */
+const maxScopeLength = 100
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /** The grants of the providers, by their `grant_type`. */
@@ -33,7 +37,7 @@ export interface Audit {
   /** The context, whose events say which grant and client they are about. */
   readonly context: AcquireContext
   /** A user is asked to log in. */
-  loginStarted(session: GrantSession): void
+  loginStarted(session: GrantSession, clientId?: string): void
   /** A user comes back from a login that was started before, at this issuer. */
   loginResumed(from: string): void
   /** A login did not begin. */
@@ -46,13 +50,14 @@ export interface Audit {
 export function auditOf(given: AcquireContext, name: string, clientId: string | undefined): Audit {
   const grant = grantTypes[name] ?? name
   const known = { grant, ...(clientId === undefined ? {} : { clientId }) }
-  const emit: Emit = (event) => given.emit?.({ ...known, ...event })
+  const emit: Emit = (event) => given.emit?.(withShortClient({ ...known, ...event }))
   let issuer: string | undefined
   return {
     context: { ...given, emit },
-    loginStarted({ server, scope }) {
+    loginStarted({ server, scope }, client) {
       issuer = server.issuer
-      emit({ type: 'login_started', issuer, requested: validScopes(scope) })
+      const identity = client === undefined ? {} : { clientId: client }
+      emit({ type: 'login_started', issuer, ...identity, requested: validScopes(scope) })
     },
     loginResumed(from) {
       issuer = from
@@ -105,16 +110,38 @@ export function reportScopes(
   if (renewal !== undefined && isUnchanged) return
   const requested = validScopes(renewal === undefined ? scope : renewal.before)
   const granted = validScopes(held)
+  const before = OAuthCredential.tokensOf(context.previous)
+  const secrets = [tokens, ...(before === undefined ? [] : [before])].flatMap(
+    ({ accessToken, refreshToken, client: { clientSecret } }) => [
+      accessToken,
+      refreshToken,
+      clientSecret,
+    ],
+  )
   context.emit?.({
     type: 'scopes_granted',
     issuer,
     clientId: client.clientId,
     ...(renewal === undefined ? {} : { grant: 'refresh_token' }),
     requested,
-    // A server might repeat in a scope what it was sent.
-    granted: granted.map((name) => (requested.includes(name) ? name : shortenPath(name))),
+    granted: granted.map((name) => (requested.includes(name) ? name : scopeLabel(name, secrets))),
     missing: requested.filter((name) => !granted.includes(name)),
   })
+}
+
+/** A scope that nobody asked for, to be shown: a server might repeat in it what it was sent, or send a page. */
+function scopeLabel(name: string, secrets: readonly (Bound | undefined)[]): string {
+  const isSecret = name.split('/').some((part) => secrets.some((secret) => secret?.equals(part)))
+  if (isSecret) return '…'
+  const shown = shortenPath(name)
+  return shown.length > maxScopeLength ? `${shown.slice(0, maxScopeLength)}…` : shown
+}
+
+/** A server that registers clients chooses their identifiers, which might be a sentence. */
+function withShortClient(event: AuditEvent): AuditEvent {
+  const { clientId } = event
+  if (clientId === undefined || /^[\x21-\x7e]{1,500}$/.test(clientId)) return event
+  return { ...event, clientId: `${/^[\x21-\x7e]{0,60}/.exec(clientId)?.[0] ?? ''}…` }
 }
 
 /**

@@ -54,6 +54,21 @@ export class AuthenticationDemands {
   }
 }
 
+/**
+ * The parameters of a login that meets a demand. What the application asks for itself stays, or any MCP server could
+ * make its logins weaker; but a login may be asked to be more recent.
+ *
+ * @param own - What the application asks for.
+ */
+export function withDemand(
+  demanded: Readonly<Record<string, string>>,
+  own: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const ages = [own['max_age'], demanded['max_age']].filter((age) => /^\d+$/.test(age ?? ''))
+  const isShorter = ages.length === 2 && Number(ages[1]) < Number(ages[0])
+  return { ...demanded, ...own, ...(isShorter ? { max_age: String(ages[1]) } : {}) }
+}
+
 /** The demand in the words of an authorization request (RFC 9470, section 4). */
 function parametersOf({ parameters }: Challenge): Record<string, string> {
   const contexts = parameters.get('acr_values') ?? ''

@@ -5,11 +5,12 @@
  * @module
  */
 import { LoginRequiredError } from '../errors.ts'
+import { withDemand } from './authentication-demands.ts'
 import { bind } from './bound.ts'
 import { checkCallback } from './browser-login.ts'
 import type { LoginClient } from './client-identity.ts'
 import { unsupported } from './connection.ts'
-import { isClientRefused } from './error-mapping.ts'
+import { endpointErrorOf } from './error-mapping.ts'
 import type { GrantResult, GrantSession } from './grant.ts'
 import type { Connection, PendingLogin } from './issuer-connection.ts'
 import type { LoginClientOptions } from './login-client.ts'
@@ -67,13 +68,12 @@ export async function authorizationUrl(
   const request = {
     ...parameters,
     ...server.authorizationParameters,
-    ...authorizationParameters,
-    ...authentication,
+    ...withDemand(authentication, authorizationParameters),
   }
   try {
     return await connection.authorizationUrl(login, pushed, request)
   } catch (error) {
-    if (!isClientRefused(error) || !identity.client.isDynamic) throw error
+    if (!isDisowned(error) || !identity.client.isDynamic) throw error
     throw unknownClient(session, 'invalid_client', await dropStored(session, identity))
   }
 }
@@ -105,16 +105,25 @@ export async function finishAuthorization(
   const { scope: _asAuthorized, ...rest } = parameters
   const { issuer, client: registered } = connection
   try {
-    // A code cannot be used twice, so from here on a repetition needs a new login.
-    if (!callback.searchParams.has('error')) await context.commit()
+    // A code cannot be used twice, so from here on a repetition needs a new login. An empty error is none.
+    const isError = Boolean(callback.searchParams.get('error'))
+    if (!isError) await context.commit()
     const returned = bind('authorization code', callback, issuer)
     const response = await connection.redeemCode(returned, login, rest)
     await confirmRegistration(context, issuer, registered.clientId).catch(() => {})
     return { response, connection }
   } catch (error) {
-    if (isClientRefused(error)) await forgetRegistration(context, issuer, registered.clientId)
+    if (isDisowned(error)) await forgetRegistration(context, issuer, registered.clientId)
     throw error
   }
+}
+
+/**
+ * Whether the server itself says that it does not know the client. A status alone may come from a firewall, which
+ * a user can provoke, and all users share the registration.
+ */
+function isDisowned(error: unknown): boolean {
+  return endpointErrorOf(error)?.details.code === 'invalid_client'
 }
 
 /** Drops the registration that a login has failed with; returns what to do then, `undefined` when it stays. */

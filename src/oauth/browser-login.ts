@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { ConfigurationError, CredentialError, LoginRequiredError } from '../errors.ts'
+import {
+  ConfigurationError,
+  CredentialError,
+  describeThrown,
+  isCredentialError,
+  LoginRequiredError,
+} from '../errors.ts'
 import type { GrantSession } from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
 import type { LoopbackListener } from './loopback.ts'
@@ -57,7 +63,7 @@ async function showUrl(
   if (onAuthorizationUrl === undefined && listener !== undefined) {
     return openPage(name, listener, url)
   }
-  const returned = await onAuthorizationUrl?.(url, { signal })
+  const returned = await named(name, signal, () => onAuthorizationUrl?.(url, { signal }))
   if (typeof returned === 'string' || returned instanceof URL) {
     if (URL.canParse(returned)) return new URL(returned)
     throw new ConfigurationError(
@@ -70,6 +76,20 @@ async function showUrl(
     `${name}.onAuthorizationUrl`,
     `${name}.onAuthorizationUrl must resolve to the URL that the browser returned to, because redirectUri is not on this machine.`,
   )
+}
+
+/** Names the function of the application that threw. */
+async function named(name: string, signal: AbortSignal, call: () => unknown): Promise<unknown> {
+  try {
+    return await call()
+  } catch (thrown) {
+    if (isCredentialError(thrown) || signal.aborted) throw thrown
+    throw new CredentialError(
+      'acquire_failed',
+      `${name}.onAuthorizationUrl threw (${describeThrown(thrown)}).`,
+      { provider: name, retryable: true, remedy: 'Throw a CredentialError from it to say more.' },
+    )
+  }
 }
 
 /**
@@ -122,7 +142,26 @@ export function checkCallback(
       'Copy the whole URL from the address bar after the login that was just started.',
     )
   }
+  checkAnswer(session, callback)
   checkIssuer(session, callback, requireIss)
+}
+
+/** The parameters of an answer, none of which may be repeated (RFC 6749, section 3.1). */
+const answerParameters = ['code', 'error', 'iss', 'state']
+/** Those of flows that are not offered: a token in the URL, and a signed answer (JARM). */
+const foreignParameters = ['response', 'id_token', 'token']
+
+/** Checks that a callback brings a code or an error, so that one which brings nothing uses no login up. */
+function checkAnswer(session: GrantSession, { searchParams }: URL): void {
+  const isRepeated = answerParameters.some((name) => searchParams.getAll(name).length > 1)
+  const isForeign = foreignParameters.some((name) => searchParams.has(name))
+  const isEmpty = !['code', 'error'].some((name) => searchParams.get(name))
+  if (!isRepeated && !isForeign && !isEmpty) return
+  throw refused(
+    session,
+    `the URL that was returned ${isEmpty ? 'has neither a code nor an error' : 'is no answer to an authorization request'}`,
+    'Nothing was sent. Copy the whole URL from the address bar after the login.',
+  )
 }
 
 /** Checks the `iss` parameter (RFC 9207, section 2.4). openid-client does too, but its error does not name it. */

@@ -13,8 +13,8 @@ import { bind, readBound } from './bound.ts'
 import { unsupported } from './connection.ts'
 import type { GrantSession } from './grant.ts'
 import { pinnedIssuer, required } from './options.ts'
-import { checkPolicy, type OAuthPolicy, originsOf, scopesOf } from './policy.ts'
-import { type RegisteredClient, storedRegistration } from './registration.ts'
+import { checkPolicy, type OAuthPolicy, originsOf, permittedScopes, scopesOf } from './policy.ts'
+import { type RegisteredClient, storedRegistration, whileRegistering } from './registration.ts'
 import { type RegistrationPermission, register } from './registration-request.ts'
 
 /** What the options say about the client. */
@@ -60,7 +60,7 @@ export async function identifyClient(
   const { issuer } = server
   // A registration belongs to the server that was found, also where that writes itself differently.
   const metadata: ServerMetadata = { ...server.metadata, issuer }
-  const { clientId, clientMetadataUrl, clientName = 'MCP client' } = options
+  const { clientId, clientMetadataUrl } = options
   const acceptsDocuments = metadata['client_id_metadata_document_supported'] === true
   const knownId = clientId ?? (acceptsDocuments ? clientMetadataUrl : undefined)
   if (knownId !== undefined) {
@@ -73,8 +73,24 @@ export async function identifyClient(
     const remedy = 'Register a client there by hand, and pass its `clientId` with `issuer`.'
     throw unsupported(name, server, context, 'does not let clients register themselves', remedy)
   }
-  const { allowPrivateNetwork = false, allow } = options
-  const scope = registeredScope(session)
+  return whileRegistering(context, issuer, async () => {
+    // Somebody else may have registered it meanwhile.
+    const newest = await storedRegistration(context, issuer, redirectUri)
+    if (newest !== undefined) return { client: newest, isStored: true }
+    const client = await registerClient(session, options, metadata, redirectUri)
+    return { client, isStored: false }
+  })
+}
+
+async function registerClient(
+  session: GrantSession,
+  options: ClientIdentityOptions,
+  metadata: ServerMetadata,
+  redirectUri: string,
+): Promise<RegisteredClient> {
+  const { name, context } = session
+  const { clientName = 'MCP client', allowPrivateNetwork = false, allow } = options
+  const scope = registeredScope(session, allow)
   await checkPolicy(allow, context, {
     type: 'registration',
     issuer: metadata.issuer,
@@ -91,7 +107,7 @@ export async function identifyClient(
   })
   const { clientId: newId } = client
   context.emit?.({ type: 'client_registered', issuer: metadata.issuer, clientId: newId })
-  return { client, isStored: false }
+  return client
 }
 
 /** Reads what the server demands of those who register. It belongs to the issuer of the options. */
@@ -147,7 +163,10 @@ export function checkRegistration(provider: string, options: ClientIdentityOptio
 }
 
 /** All scopes that may be requested later: a client that registered for fewer could never step up. */
-function registeredScope({ scope, server }: GrantSession): string | undefined {
+function registeredScope(
+  { scope, server }: GrantSession,
+  allow: OAuthPolicy | undefined,
+): string | undefined {
   if (server.scopes === undefined) return undefined
-  return scopeUnion(server.scopes.join(' '), scope ?? '')
+  return scopeUnion(permittedScopes(allow, server.scopes).join(' '), scope ?? '')
 }

@@ -12,6 +12,7 @@ import { isPassing, retryAfterOf } from './error-mapping.ts'
 import { type GrantResult, type GrantSession, refusedRemedies } from './grant.ts'
 import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import { checkOwnPage } from './own-endpoints.ts'
 import { checkPolicy, originsOf, scopesOf } from './policy.ts'
 import { oauthProvider } from './provider.ts'
 import { userTimeoutError, withUserTimeLimit } from './user-time-limit.ts'
@@ -41,7 +42,8 @@ const name = 'deviceCode'
  * ```
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws
- * `LoginRequiredError` when the user refuses or the code expires.
+ * `LoginRequiredError` when the user refuses or the code expires, `DiscoveryError` when the server sends the user to
+ * another host and nothing shows that it belongs to it.
  * @see RFC 8628
  */
 export function deviceCode(
@@ -52,7 +54,10 @@ export function deviceCode(
     readonly onUserCode: (login: {
       /** The code to type in. */
       readonly userCode: string
-      /** Where to type it in. */
+      /**
+       * Where to type it in: at the host of the issuer, unless the options name that (`issuer`, `metadata`) or it is
+       * known to have its page elsewhere (Google, Microsoft).
+       */
       readonly verificationUri: URL
       /** The same with the code in it, for a link or a QR code; where the server offers it. */
       readonly verificationUriComplete: URL | undefined
@@ -117,17 +122,19 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
 
 /** Where the user types the code in, checked. */
 function verificationUris(
-  { context: { resource } }: GrantSession,
+  { context: { resource }, server }: GrantSession,
   { allowPrivateNetwork = false }: DeviceCodeOptions,
   { shown: { verification_uri, verification_uri_complete: complete } }: PendingDeviceLogin,
 ) {
-  const rules = { resource, allowPrivateNetwork }
+  const checked = (name: string, address: string) => {
+    const page = checkEndpoint(name, address, { resource, allowPrivateNetwork })
+    checkOwnPage(server, name, page, resource)
+    return page
+  }
   return {
-    verificationUri: checkEndpoint('verification_uri', verification_uri, rules),
+    verificationUri: checked('verification_uri', verification_uri),
     verificationUriComplete:
-      complete === undefined
-        ? undefined
-        : checkEndpoint('verification_uri_complete', complete, rules),
+      complete === undefined ? undefined : checked('verification_uri_complete', complete),
   }
 }
 

@@ -6,7 +6,7 @@
 import type { ServerMetadata } from 'openid-client'
 import type { Challenge } from '../credential.ts'
 import { DiscoveryError } from '../errors.ts'
-import { resourceLabel, shortenPath } from '../labels.ts'
+import { quotedIdentifier, resourceLabel } from '../labels.ts'
 import { validScopes } from '../scope.ts'
 import { withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
@@ -43,7 +43,6 @@ const endpoints = [
   'revocation_endpoint',
   'device_authorization_endpoint',
   'pushed_authorization_request_endpoint',
-  'introspection_endpoint',
 ] as const
 
 /**
@@ -156,7 +155,7 @@ function checkedMetadata(
   // Compared as text, because anything looser lets one server speak for another (RFC 8414 section 3.3).
   if (own !== issuer && (acceptIssuer === undefined || own !== acceptIssuer)) {
     throw new DiscoveryError(
-      `The authorization server ${quoted(issuer)} publishes metadata of ${quoted(own)}.`,
+      `The authorization server ${quotedIdentifier(issuer)} publishes metadata of ${quotedIdentifier(own)}.`,
       {
         resource: context.resource,
         remedy:
@@ -216,7 +215,7 @@ function protectedResource(
   const own = document['resource']
   if (!isUri(own) || !coversResource(own, resource)) {
     throw new DiscoveryError(
-      `${resourceLabel(resource)} publishes metadata of another resource, ${quoted(own)}.`,
+      `${resourceLabel(resource)} publishes metadata of another resource, ${quotedIdentifier(own)}.`,
       { resource, remedy: 'Use the URL that the metadata names, if that is the server you mean.' },
     )
   }
@@ -250,12 +249,4 @@ function isUri(value: unknown): value is string {
 /** A list of texts; `undefined` for anything else. */
 export function strings(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
-}
-
-/** An issuer or a resource of a server for a message: short, quoted, in plain characters, and without a query. */
-export function quoted(value: unknown): string {
-  if (typeof value !== 'string') return 'no issuer or resource'
-  const text = URL.canParse(value) ? shortenPath(value.split(/[?#]/)[0] ?? '').slice(0, 200) : '…'
-  // As it was written, because a slash or a capital may be all that differs.
-  return JSON.stringify(text.replace(/[^\x20-\x7e…]/gu, '\ufffd'))
 }

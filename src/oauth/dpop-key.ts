@@ -6,6 +6,7 @@
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { signatureParameters } from '../signing-key.ts'
+import { type ExternalSigner, signExternally } from './external-signer.ts'
 
 /** The JOSE name of the algorithm that proofs are signed with. */
 export type DpopAlgorithm = 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
@@ -22,7 +23,7 @@ export interface DpopKey {
 
 /** A key that cannot be read, as the option `dpop` describes it. */
 export interface ExternalKey {
-  readonly sign: (data: Uint8Array) => Promise<Uint8Array>
+  readonly sign: ExternalSigner
   readonly publicJwk: JsonWebKey
 }
 
@@ -110,7 +111,9 @@ function externalAlgorithm(where: string, { algorithm, publicJwk }: DpopOptions)
   if (chosen !== undefined && fitting.includes(chosen) && !isAmbiguous) return chosen
   const problem = isAmbiguous
     ? 'set it to what `sign` makes, PS256 or RS256.'
-    : 'does not fit the key; a P-256, Ed25519 or RSA key is needed.'
+    : fitting.length > 0
+      ? `this key needs ${fitting.join(' or ')}.`
+      : 'does not fit the key; a P-256, Ed25519 or RSA key is needed.'
   throw new ConfigurationError(`${where}.algorithm`, `${where}.algorithm: ${problem}`)
 }
 
@@ -138,9 +141,22 @@ export async function importKey(stored: JsonWebKey): Promise<DpopKey> {
   return keyOf(key, algorithm, stored)
 }
 
-/** A key that signs elsewhere. */
-export function externalKey({ sign, publicJwk }: ExternalKey, algorithm: DpopAlgorithm): DpopKey {
-  return { algorithm, publicJwk, stored: publicJwk, sign }
+/**
+ * A key that signs elsewhere.
+ *
+ * @param option - The option that describes it.
+ */
+export function externalKey(
+  option: string,
+  { sign, publicJwk }: ExternalKey,
+  algorithm: DpopAlgorithm,
+): DpopKey {
+  return {
+    algorithm,
+    publicJwk,
+    stored: publicJwk,
+    sign: (data) => signExternally(`${option}.sign`, sign, data, algorithm),
+  }
 }
 
 function keyOf(key: CryptoKey, algorithm: DpopAlgorithm, stored: JsonWebKey): DpopKey {

@@ -116,10 +116,13 @@ export class DpopSessions {
     const chosen = allowed.find((name) => supported?.includes(name) ?? true)
     if (chosen !== undefined) {
       return startDpop(options.required, chosen, async () =>
-        external === undefined ? generateKey(chosen) : externalKey(external, chosen),
+        external === undefined
+          ? generateKey(chosen)
+          : externalKey(`${this.#provider}.dpop`, external, chosen),
       )
     }
-    const listed = (supported ?? []).filter((name) => /^[A-Za-z0-9-]{1,20}$/.test(name)).slice(0, 8)
+    // Whatever else a server lists may be a sentence.
+    const listed = (supported ?? []).filter((name) => registeredAlgorithm.test(name)).slice(0, 8)
     const usable = dpopAlgorithms.filter((name) => listed.includes(name))
     const advice =
       usable.length === 0
@@ -129,10 +132,13 @@ export class DpopSessions {
           : `Use a key for ${usable.join(' or ')}`
     throw new ConfigurationError(
       `${this.#provider}.dpop.algorithm`,
-      `${this.#provider}: the server accepts proofs signed with ${listed.join(', ') || 'no algorithm'}, not ${allowed.join(', ')}. ${advice}.`,
+      `${this.#provider}: the server accepts proofs signed with ${listed.join(', ') || 'no known algorithm'}, not ${allowed.join(', ')}. ${advice}.`,
     )
   }
 }
+
+/** The asymmetric algorithms of RFC 7518, RFC 8037, RFC 8812 and RFC 9864. */
+const registeredAlgorithm = /^(?:[ERP]S(?:256|384|512)|ES256K|EdDSA|Ed25519|Ed448)$/
 
 /** Starts a session with the key that `makeKey` makes, reads or stands for. */
 export function startDpop(

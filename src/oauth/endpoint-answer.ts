@@ -8,7 +8,7 @@
  */
 import { parseRetryAfter } from '../retry-after.ts'
 import { parseChallenges } from '../www-authenticate.ts'
-import { isObject } from './endpoint.ts'
+import { type BoundedResponse, isObject } from './endpoint.ts'
 import {
   checkedBody,
   type EndpointKind,
@@ -173,6 +173,7 @@ export function registeredCode(error: unknown): string {
  * | another registered one | any | the request is refused, as the code says |
  * | home-made, of GitHub | any | as the code says |
  * | home-made, with `client` in it | any | the client is refused |
+ * | none, but a page of HTML or XML | 401, 403, but not of a registration | busy: a proxy answered |
  * | none, or home-made | 401, 403 | the client is refused |
  * | none, but a page of HTML or XML | 400, 422 of a token endpoint | busy: a proxy answered |
  * | none, or home-made | 400, 422 of a token endpoint | the grant is refused |
@@ -187,17 +188,24 @@ export function errorKind(
   code: string,
   { error, isPage = false }: { readonly error?: unknown; readonly isPage?: boolean } = {},
 ): Exclude<EndpointErrorKind, 'invalid'> {
-  const isBusy = status === 408 || status === 425 || status === 429 || status >= 500
-  if (isBusy || busyCodes.has(code)) return 'busy'
+  if (isBusyStatus(status) || busyCodes.has(code)) return 'busy'
   if (refusedGrantCodes.has(code)) return 'grant_refused'
   if (code !== '') return code === 'invalid_client' ? 'client_refused' : 'request_refused'
   const own = ownKind(error)
   if (own !== undefined) return own
-  if (status === 401 || status === 403) return 'client_refused'
+  if (status === 401 || status === 403) {
+    // A page of a proxy must not end the logins of all who share the client.
+    return isPage && endpoint !== 'registration' ? 'busy' : 'client_refused'
+  }
   const redeems = endpoint === 'token' || endpoint === 'custom'
   if (!redeems || !isVague(status)) return 'request_refused'
   // Some servers answer a dead refresh token with a bare 400, but a page is no verdict of theirs.
   return isPage ? 'busy' : 'grant_refused'
+}
+
+/** Whether a status says that the server cannot answer at the moment. */
+function isBusyStatus(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500
 }
 
 /** Whether a status says no more than that something was refused. */
@@ -213,7 +221,7 @@ export function endpointOf(form: URLSearchParams): EndpointKind {
 }
 
 /** Reads an answer to its end. */
-export async function readAnswer(response: Response): Promise<ReadAnswer> {
+export async function readAnswer(response: BoundedResponse): Promise<ReadAnswer> {
   const { ok, status, headers } = response
   // JSON is UTF-8, whatever the content type says (RFC 8259, section 8.1).
   return { ok, status, headers, parsed: parsedBody(await response.text()) }
@@ -281,7 +289,7 @@ function errorAnswer(
     retryAfter: parseRetryAfter(headers.get('Retry-After'), now),
     serverDescription: serverDescription(body, code, init),
     isProven: new Headers(init.headers).has('DPoP'),
-    ...(kind === 'busy' && isVague(effective) ? page : undefined),
+    ...(kind === 'busy' && !isBusyStatus(effective) ? page : undefined),
   })
 }
 

@@ -115,9 +115,9 @@ export function checkedBody(endpoint: EndpointKind, parsed: ParsedBody): Checked
   return { ...found, text: JSON.stringify(body) }
 }
 
-/** What a client identifier may consist of (RFC 6749, appendix A.1). */
+/** What a client identifier may consist of (RFC 6749, appendix A.1); longer ones fit into no request. */
 function isIdentifier(value: unknown): boolean {
-  return /^[\x20-\x7e]+$/.test(String(value))
+  return /^[\x20-\x7e]{1,8192}$/.test(String(value))
 }
 
 function isPresent(value: unknown): boolean {

@@ -44,6 +44,9 @@ export interface Bounds {
   readonly signal: AbortSignal
 }
 
+/** A response whose body was read within bounds. */
+export type BoundedResponse = Pick<Response, 'ok' | 'status' | 'headers' | 'text'>
+
 /** The bounds of metadata documents. */
 export const documentBounds: Omit<Bounds, 'signal'> = { seconds: 10, bytes: 256 * 1024 }
 /** The bounds of token responses and registrations. */
@@ -121,7 +124,7 @@ export async function fetchEndpoint(
   init: RequestInit,
   bounds: Omit<Bounds, 'signal'>,
   context: EndpointContext,
-): Promise<Response> {
+): Promise<BoundedResponse> {
   return withTimeLimit(bounds.seconds * 1000, context.signal, async (signal) => {
     // Looking a name up cannot be cancelled, only left.
     await abortable(checkResolution(what, url, context), signal)
@@ -157,7 +160,7 @@ export async function boundedFetch(
   url: URL,
   init: RequestInit,
   { seconds, bytes, signal }: Bounds,
-): Promise<Response> {
+): Promise<BoundedResponse> {
   return withTimeLimit(seconds * 1000, signal, (limited) =>
     readResponse(send, url, { ...init, signal: limited }, bytes),
   )
@@ -168,9 +171,9 @@ async function readResponse(
   url: URL,
   init: RequestInit & { readonly signal: AbortSignal },
   bytes: number,
-): Promise<Response> {
+): Promise<BoundedResponse> {
   const response = await send(url, { ...init, redirect: 'manual' })
-  const { status, statusText, headers } = response
+  const { ok, status, headers } = response
   if ((status >= 300 && status < 400) || response.type === 'opaqueredirect') {
     await response.body?.cancel()
     throw new CredentialError(
@@ -186,8 +189,8 @@ async function readResponse(
   const plain = new Headers(headers)
   plain.delete('content-encoding')
   plain.delete('content-length')
-  const withoutBody = status === 204 || status === 205 || status === 304 || status < 200
-  return new Response(withoutBody ? null : body, { status, statusText, headers: plain })
+  // A Response cannot be made again of every status line that servers send: `HTTP/1.1 999 …` is one.
+  return { ok, status, headers: plain, text: () => new Response(body).text() }
 }
 
 /** The form in the body of a request; empty when it has none. */

@@ -12,6 +12,7 @@ import {
   type CredentialErrorOptions,
   isCredentialError,
   LoginRequiredError,
+  systemErrorCode,
 } from '../errors.ts'
 import { EndpointError, errorKind, registeredCode } from './endpoint-answer.ts'
 
@@ -142,10 +143,9 @@ function unreachableError(
   }
   const cause = thrown instanceof ClientError ? (thrown as { cause?: unknown }).cause : thrown
   if (cause instanceof TypeError && neverSent(cause)) {
-    const { code } = cause.cause as { code: string }
     return new CredentialError(
       'network',
-      `${provider}: ${server} cannot be reached (${code}).`,
+      `${provider}: ${server} cannot be reached (${systemErrorCode(cause.cause)}).`,
       where,
     )
   }
@@ -172,7 +172,10 @@ function toAuthorizationError(
     return new CredentialError('server_error', said, { ...where, retryable: true })
   }
   const said = `${provider}: ${server} did not authorize the client${cause}.`
-  const remedy = 'Log in again and agree to what the server asks.'
+  const isDeclined = code === '' || errorKind('token', 400, code) === 'grant_refused'
+  const remedy = isDeclined
+    ? 'Log in again and agree to what the server asks.'
+    : (remedies[code] ?? contactOperator)
   return new LoginRequiredError('grant_rejected', said, { ...where, remedy })
 }
 
@@ -192,7 +195,7 @@ export function toEndpointError(
       const busyCode = status === 429 ? 'rate_limited' : 'server_error'
       const wait = retryAfter === undefined ? {} : { retryAfter }
       const help =
-        details.remedy === undefined ? {} : { remedy: pageRemedy(details.remedy, context) }
+        details.remedy === undefined ? {} : { remedy: pageRemedy(details.remedy, context, status) }
       return new CredentialError(busyCode, said, { ...where, ...wait, ...help, retryable: true })
     }
     case 'grant_refused': {
@@ -216,9 +219,11 @@ export function toEndpointError(
   }
 }
 
-/** A page may also be how a server refuses a grant, which only the user can know. */
-function pageRemedy(remedy: string, { interactive }: ErrorContext): string {
-  return interactive ? `${remedy} If it stays so, log out and log in again.` : remedy
+/** A page may also be how a server refuses a grant or a client, which only the user can know. */
+function pageRemedy(remedy: string, { interactive }: ErrorContext, status: number): string {
+  if (interactive) return `${remedy} If it stays so, log out and log in again.`
+  if (status !== 401 && status !== 403) return remedy
+  return `${remedy} If it stays so, check the client id, and its secret or key.`
 }
 
 function refusedRequest(
@@ -232,11 +237,16 @@ function refusedRequest(
   return new CredentialError(code, said, { ...where, remedy: remedy ?? other })
 }
 
+/** Whether an error of `fetch` says that the server was not reached, so that nothing was sent. */
+export function isNeverSent(error: unknown): boolean {
+  return error instanceof TypeError && neverSent(error)
+}
+
 function neverSent(error: TypeError): boolean {
-  const code = (error.cause as { code?: unknown } | undefined)?.code
+  const code = systemErrorCode(error.cause)
   return (
     typeof code === 'string' &&
-    /^(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|UNABLE_TO_.*|SELF_SIGNED_.*|DEPTH_ZERO_.*|ERR_TLS_CERT_.*)$/.test(
+    /^(?:BLOCKED_PORT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_.*|UNABLE_TO_.*|SELF_SIGNED_.*|DEPTH_ZERO_.*|ERR_TLS_CERT_.*)$/.test(
       code,
     )
   )

@@ -34,7 +34,6 @@ export class IssuerChanges {
    * Announces a login.
    *
    * @param before - The issuer of the tokens before it.
-   * @returns Whether the MCP server has named another authorization server.
    * @throws `DiscoveryError` when the MCP server has named another authorization server, and that has led to
    * three logins within ten minutes already, whoever asked for them.
    */
@@ -42,7 +41,7 @@ export class IssuerChanges {
     context: Pick<AcquireContext, 'resource' | 'now'>,
     issuer: string,
     before: string | undefined,
-  ): boolean {
+  ): void {
     const { resource } = context
     const known = this.last(context) ?? before
     const hasMoved = known !== undefined && known !== issuer
@@ -55,7 +54,6 @@ export class IssuerChanges {
       this.#histories.set(resource.href, { issuer: known, logins })
     }
     this.note(context, issuer)
-    return hasMoved
   }
 }
 

@@ -29,11 +29,16 @@ export interface LoginClientOptions extends OAuthOptions {
   }
   /** The name that the user sees when they are asked for consent. Default `MCP client`. */
   readonly clientName?: string
-  /** Further parameters of the authorization request, such as `prompt` or `login_hint`. */
+  /**
+   * Further parameters of the authorization request, such as `prompt` or `login_hint`. They win over what an MCP server
+   * demands of a login (`acr_values`, `max_age`), except for a smaller `max_age`.
+   */
   readonly authorizationParameters?: Readonly<Record<string, string>>
   /**
    * Refuse a login whose response does not name its issuer (RFC 9207). Default `false`: only servers that
-   * promise to do so have to.
+   * promise to do so have to. Set it, or `issuer`, where users choose MCP servers: a hostile one could otherwise send
+   * the user on to an honest one that does not name itself, and receive the code and the verifier of that login. With
+   * a public client, whose identifier anybody can learn, it can redeem them (mix-up, RFC 9700, section 4.4).
    */
   readonly requireIss?: boolean
 }

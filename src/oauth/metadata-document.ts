@@ -43,7 +43,7 @@ export async function readDocument(
     })
   }
   const document = parseObject(await response.text())
-  if (document !== undefined) return printableDocument(withoutMistakes(document))
+  if (document !== undefined) return withoutMistakes(printableDocument(document))
   throw new DiscoveryError(`${resourceLabel(url)} is not a JSON object.`, {
     resource: context.resource,
   })
@@ -101,12 +101,13 @@ const lists: readonly string[] = [
   'dpop_signing_alg_values_supported',
 ]
 
-/** Leaves out members that say nothing: `null`, and lists that are none. */
+/** Leaves out members that say nothing: `null`, empty texts, and lists that are none. */
 function withoutMistakes(document: Record<string, unknown>): Record<string, unknown> {
   const isMistake = (name: string, value: unknown) =>
-    value === null || (lists.includes(name) && !Array.isArray(value))
+    value === null || value === '' || (lists.includes(name) && !Array.isArray(value))
+  const members = Object.entries(document).filter(([name, value]) => !isMistake(name, value))
   return Object.fromEntries(
-    Object.entries(document).filter(([name, value]) => !isMistake(name, value)),
+    members.map(([name, value]) => [name, isObject(value) ? withoutMistakes(value) : value]),
   )
 }
 

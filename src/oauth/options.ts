@@ -16,7 +16,11 @@ import type { OAuthPolicy } from './policy.ts'
 
 /** What every grant takes. */
 export interface OAuthOptions {
-  /** The client identifier that the authorization server knows. */
+  /**
+   * The client identifier that the authorization server knows. It is no secret: where users choose MCP servers, also
+   * set `issuer`, or `requireIss` for logins with a browser. A hostile server could otherwise send a user on to an
+   * honest one with this identifier, and receive the code of that login (mix-up, RFC 9700, section 4.4).
+   */
   readonly clientId?: string
   /** The client secret. It needs `issuer`, so that no other server can ask for it. */
   readonly clientSecret?: Secret
@@ -141,6 +145,11 @@ const reserved: readonly string[] = [
 // RFC 6749, section 3.3.
 const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
 
+/** Whether a value is scopes separated by single spaces (RFC 6749, section 3.3). A list would be sent as one scope. */
+export function isScope(value: unknown): value is string {
+  return typeof value === 'string' && scopePattern.test(value)
+}
+
 /**
  * Checks the options that all grants share.
  *
@@ -222,7 +231,7 @@ function checkTokenRequest(
   provider: string,
   { scope, resource, parameters = {} }: OAuthOptions,
 ): void {
-  if (scope !== undefined && !scopePattern.test(scope)) {
+  if (scope !== undefined && !isScope(scope)) {
     const problem = 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).'
     fail(provider, 'scope', problem)
   }

@@ -16,7 +16,6 @@ const secretEndpoints = [
   'token_endpoint',
   'registration_endpoint',
   'revocation_endpoint',
-  'introspection_endpoint',
   'device_authorization_endpoint',
   'pushed_authorization_request_endpoint',
 ] as const
@@ -77,14 +76,38 @@ export function checkOwnEndpoint(
   for (const endpoint of [metadata[name], metadata.mtls_endpoint_aliases?.[name]]) {
     const origin = endpoint === undefined ? own : new URL(String(endpoint)).origin
     if (origin === own) continue
-    throw new DiscoveryError(
-      `${resourceLabel(resource)}: the authorization server ${resourceLabel(issuer)} names ${resourceLabel(origin)} for its ${name}, and nothing shows that they belong together.`,
-      {
-        resource,
-        remedy: 'Nothing was sent there. If they do, set `issuer` to that authorization server.',
-      },
-    )
+    throw notItsOwn(issuer, origin, name, resource, 'Nothing was sent there.')
   }
+}
+
+/**
+ * Checks a page that the user is sent to. On another host it may be the page of another server, where the user would
+ * let somebody else in.
+ *
+ * @param name - The member of the answer that names it.
+ * @throws `DiscoveryError` when it is at another host than the issuer, and nothing vouches for it.
+ */
+export function checkOwnPage(
+  { issuer, isVouched }: EndpointOwner,
+  name: string,
+  page: URL,
+  resource: URL,
+): void {
+  if (isVouched || page.hostname === new URL(issuer).hostname) return
+  throw notItsOwn(issuer, page.origin, name, resource, 'Nobody was sent there.')
+}
+
+function notItsOwn(
+  issuer: string,
+  origin: string,
+  name: string,
+  resource: URL,
+  done: string,
+): DiscoveryError {
+  return new DiscoveryError(
+    `${resourceLabel(resource)}: the authorization server ${resourceLabel(issuer)} names ${resourceLabel(origin)} for its ${name}, and nothing shows that they belong together.`,
+    { resource, remedy: `${done} If they do, set \`issuer\` to that authorization server.` },
+  )
 }
 
 /**

@@ -90,7 +90,7 @@ export async function beginPendingLogin(
     const record = await recordOf(session, identity, { requireIss, redirectUri })
     const login = pendingLogin(record)
     const url = await authorizationUrl(session, connection, { identity, login, options })
-    audit.loginStarted(session)
+    audit.loginStarted(session, identity.client.clientId)
     return { url, record }
   } catch (thrown) {
     const error = loginError(name, context, server, thrown)

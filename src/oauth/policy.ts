@@ -6,7 +6,7 @@
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
-import { printable, resourceLabel } from '../labels.ts'
+import { printable, quotedIdentifier, resourceLabel } from '../labels.ts'
 import { checkOptions } from '../options.ts'
 import { validScopes } from '../scope.ts'
 import { abortable } from '../waiting.ts'
@@ -170,8 +170,21 @@ export function originsOf(...endpoints: readonly (string | undefined)[]): readon
   return [...new Set(urls.map((endpoint) => new URL(endpoint).origin))]
 }
 
-/** The steps that ask for tokens with scopes. */
+/** What {@link allowOnly} was given, by the policy that it made. */
+const scopeLists = new WeakMap<OAuthPolicy, readonly string[]>()
+
+/** The scopes of a list that a policy permits, so far as it can be told without asking it. */
+export function permittedScopes(
+  allow: OAuthPolicy | undefined,
+  scopes: readonly string[],
+): readonly string[] {
+  const permitted = allow === undefined ? undefined : scopeLists.get(allow)
+  return permitted === undefined ? scopes : scopes.filter((scope) => permitted.includes(scope))
+}
+
+/** The steps that ask for scopes. */
 const asking: ReadonlySet<OAuthStep['type']> = new Set([
+  'registration',
   'authorization',
   'token_request',
   'step_up',
@@ -189,7 +202,7 @@ const asking: ReadonlySet<OAuthStep['type']> = new Set([
  * const options = withCredentials(authorizationCode({ allow, scope: 'notes:read' }))
  * ```
  *
- * @throws `ConfigurationError` when nothing is listed, or an entry is no issuer, origin or scope.
+ * @throws `ConfigurationError` when nothing is listed, a list is empty, or an entry is no issuer, origin or scope.
  */
 export function allowOnly(list: {
   /** The authorization servers, exactly as they write themselves. Default: any. */
@@ -199,7 +212,10 @@ export function allowOnly(list: {
    * or any where there are none. The MCP server itself need not be listed.
    */
   readonly origins?: readonly string[]
-  /** The scopes that may be asked for. With it, a request that names no scopes is refused. Default: any. */
+  /**
+   * The scopes that may be asked for, also when the client registers itself. With it, a request for tokens that names
+   * no scopes is refused. Default: any.
+   */
   readonly scopes?: readonly string[]
 }): OAuthPolicy {
   checkOptions('allowOnly', list, ['issuers', 'origins', 'scopes'])
@@ -215,21 +231,26 @@ export function allowOnly(list: {
   }
   const isRestricted = issuers !== undefined || origins !== undefined
   const permitted = new Set([...(origins ?? []), ...originsOf(...(issuers ?? []))])
-  return (step) => {
+  const policy: OAuthPolicy = (step) => {
     if (issuers !== undefined && step.issuer !== undefined && !issuers.includes(step.issuer)) {
-      throw notListed('issuer', step.issuer, 'issuers')
+      throw notListed('issuer', quotedIdentifier(step.issuer), 'issuers')
     }
     const foreign = isRestricted && step.origins.find((origin) => !permitted.has(origin))
-    if (typeof foreign === 'string') throw notListed('origin', foreign, 'origins')
+    if (typeof foreign === 'string') throw notListed('origin', quotedIdentifier(foreign), 'origins')
     if (scopes === undefined || !asking.has(step.type)) return true
     if (step.scopes.length === 0) {
+      // The scopes of a client are a limit, and those of its tokens are asked for later.
+      if (step.type === 'registration') return true
       const remedy = 'Set `scope` to scopes that are listed.'
       throw refused('the request names no scopes, so the server would choose.', remedy)
     }
     const further = step.scopes.find((scope) => !scopes.includes(scope))
-    if (further !== undefined) throw notListed('scope', further, 'scopes')
+    if (further !== undefined)
+      throw notListed('scope', JSON.stringify(shortScope(further)), 'scopes')
     return true
   }
+  if (scopes !== undefined) scopeLists.set(policy, scopes)
+  return policy
 }
 
 function checkList(
@@ -239,18 +260,21 @@ function checkList(
 ): void {
   if (list === undefined) return
   const isList = Array.isArray(list) && list.every((text) => typeof text === 'string' && fits(text))
-  if (isList) return
+  if (isList && list.length > 0) return
   throw new ConfigurationError(
     `allowOnly.${name}`,
-    `allowOnly.${name} must be a list of ${name}${name === 'origins' ? ', such as https://login.example.com' : ''}.`,
+    `allowOnly.${name} must be a list of ${name}, and not empty${name === 'origins' ? '; such as https://login.example.com' : ''}.`,
   )
 }
 
+function shortScope(scope: string): string {
+  const text = printable(scope)
+  return text.length <= 100 ? text : `${text.slice(0, 99)}…`
+}
+
+/** @param text - What is not listed, quoted. */
 function notListed(what: string, text: string, list: string): CredentialError {
-  return refused(
-    `the ${what} ${JSON.stringify(printable(text))} is not listed.`,
-    `Add it to \`${list}\` if you trust it.`,
-  )
+  return refused(`the ${what} ${text} is not listed.`, `Add it to \`${list}\` if you trust it.`)
 }
 
 function refused(problem: string, remedy: string): CredentialError {

@@ -21,6 +21,7 @@ import {
   setAudience,
   setTimes,
 } from './client-assertion.ts'
+import { type ExternalSigner, signExternally } from './external-signer.ts'
 
 type PrivateKeyJwtOptions = Parameters<typeof privateKeyJwt>[0]
 
@@ -80,7 +81,7 @@ export function privateKeyJwt(
       const assertion = { keyId, audience, now }
       return sign === undefined
         ? signedHere(key, { ...assertion, algorithm }, signal)
-        : signedExternally(sign, { ...assertion, algorithm: algorithm.chosen ?? 'ES256' })
+        : signedElsewhere(sign, { ...assertion, algorithm: algorithm.chosen ?? 'ES256' })
     },
   }
 }
@@ -136,8 +137,8 @@ async function signedHere(
 }
 
 // jose cannot call a signer outside the process, so the compact serialization is built here.
-function signedExternally(
-  sign: (data: Uint8Array) => Promise<Uint8Array>,
+function signedElsewhere(
+  sign: ExternalSigner,
   options: AssertionOptions & { readonly algorithm: AsymmetricAlgorithm },
 ): client.ClientAuth {
   return async (as, { client_id }, body) => {
@@ -148,7 +149,8 @@ function signedExternally(
     setAudience(claims, audience, as)
     setTimes(claims, now())
     const input = `${base64url.encode(JSON.stringify(header))}.${base64url.encode(JSON.stringify(claims))}`
-    const signature = await sign(new TextEncoder().encode(input))
+    const data = new TextEncoder().encode(input)
+    const signature = await signExternally('privateKeyJwt.sign', sign, data, algorithm)
     body.set('client_id', client_id)
     body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
     body.set('client_assertion', `${input}.${base64url.encode(signature)}`)

@@ -188,11 +188,11 @@ async function refreshOrRun(
   }
   if (isStepUp ? grant.widens === false : !mayRun) throw loginRequired(session, previous)
   if (isStepUp) await allowStepUp(grant, session, previous)
-  const hasMoved = grant.interactive && changes.beginLogin(context, server.issuer, previous?.issuer)
-  // Step-ups, stronger logins and moves are counted where they are asked for.
-  const isCounted = isStepUp || demand !== undefined || hasMoved
-  if (!unattended && !isCounted) context.announceLogin?.()
-  if (!unattended) audit.loginStarted(session)
+  if (grant.interactive) changes.beginLogin(context, server.issuer, previous?.issuer)
+  if (!unattended) {
+    context.announceLogin?.()
+    audit.loginStarted(session)
+  }
   if (demand === undefined) {
     const credential = await credentialOf(session, await grant.run(session), session.scope)
     reportScopes(session, credential)

@@ -6,7 +6,7 @@
 import * as oauth from 'oauth4webapi'
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext } from '../credential.ts'
-import { CredentialError } from '../errors.ts'
+import { CredentialError, DiscoveryError } from '../errors.ts'
 import { type Bound, bind, openAt } from './bound-values.ts'
 import { chooseMethod, isSecretMethod } from './client-auth.ts'
 import {
@@ -17,11 +17,12 @@ import {
   tokenBounds,
 } from './endpoint.ts'
 import { EndpointError, judgeAnswer, readAnswer } from './endpoint-answer.ts'
+import { isNeverSent } from './error-mapping.ts'
 import type { OAuthOptions } from './options.ts'
 import { checkPolicy } from './policy.ts'
 import {
+  countRegistration,
   type NewRegistration,
-  noteUnusableRegistration,
   type RegisteredClient,
   type RegistrationManagement,
   registrationPause,
@@ -75,10 +76,17 @@ export async function register(
     ...clientMetadata(as, description),
     ...(statement === undefined ? {} : { software_statement: statement }),
   }
+  const notRegistered = await countRegistration(context, as.issuer, redirectUri)
   const send = async (url: string, init: RequestInit) => {
-    const answer = await sendRegistration(context, new URL(url), init)
-    if (answer instanceof EndpointError) throw registrationFailed(context, provider, as, answer)
-    return answer
+    const answer = await sendRegistration(context, new URL(url), init).catch(
+      async (error: unknown) => {
+        if (!mayHaveRegistered(error)) await notRegistered()
+        throw error
+      },
+    )
+    if (!(answer instanceof EndpointError)) return answer
+    if (!mayHaveRegistered(answer)) await notRegistered()
+    throw registrationFailed(context, provider, as, answer)
   }
   const response = await oauth.dynamicClientRegistrationRequest(as, metadata, {
     [oauth.allowInsecureRequests]: true,
@@ -87,11 +95,19 @@ export async function register(
   })
   const registration = await readRegistration(as, response)
   if ((registration.client.secretExpiresAt ?? Infinity) <= context.now()) {
-    await noteUnusableRegistration(context, as.issuer, redirectUri)
     throw expiredOnArrival(context, provider, as)
   }
   await saveRegistration(context, as.issuer, { ...registration, redirectUri })
   return registration.client
+}
+
+/** Whether a server that failed so may have registered a client all the same. */
+function mayHaveRegistered(error: unknown): boolean {
+  if (!(error instanceof EndpointError)) {
+    return !(error instanceof DiscoveryError) && !isNeverSent(error)
+  }
+  const { status } = error.details
+  return error.kind === 'invalid' || status < 400 || status > 599
 }
 
 /**
@@ -182,7 +198,8 @@ async function readRegistration(
 ): Promise<Omit<NewRegistration, 'redirectUri'>> {
   const body = parseObject(await response.text()) ?? {}
   const { client_id: clientId, client_secret, client_secret_expires_at } = body
-  const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
+  const isSecret = typeof client_secret === 'string' && client_secret !== ''
+  const clientSecret = isSecret ? client_secret : undefined
   if (clientSecret !== undefined && !/^[\x20-\x7e]{1,4096}$/.test(clientSecret)) {
     throw new CredentialError(
       'registration_failed',
@@ -206,11 +223,16 @@ async function readRegistration(
     secretExpiresAt: canExpire && Number.isFinite(expiry * 1000) ? expiry * 1000 : undefined,
   }
   const { registration_access_token: accessToken, registration_client_uri: uri } = body
-  if (typeof accessToken !== 'string' || typeof uri !== 'string') {
+  if (!isShort(accessToken) || !isShort(uri)) {
     return { client, management: undefined }
   }
   const bound = bind('registration access token', accessToken, as.issuer)
   return { client, management: { accessToken: bound, uri } }
+}
+
+/** A text that a record of all users may hold: a hostile server could fill the store. */
+function isShort(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 8192
 }
 
 const byHand = 'Register the client by hand and pass its `clientId`.'

@@ -104,33 +104,47 @@ function registrations(
   redirectUri: string,
   now: number,
 ): RateWindow {
-  const { registeredAt, redirectUri: before } = record?.data ?? {}
-  if (!Array.isArray(registeredAt) || before !== redirectUri) return new RateWindow()
+  const { registeredAt, registeredFor } = record?.data ?? {}
+  if (!Array.isArray(registeredAt) || registeredFor !== redirectUri) return new RateWindow()
   const times = registeredAt.filter((time) => typeof time === 'number')
   // The clock of another machine may be ahead.
   return new RateWindow(times.filter((time) => time <= now))
 }
 
-/** When clients were registered lately, together with a registration now. */
-function withOneMore(
-  record: CredentialRecord | undefined,
-  redirectUri: string,
-  now: number,
-): readonly number[] {
-  const counted = registrations(record, redirectUri, now)
-  counted.add(now)
-  return counted.recent(now)
-}
-
-/** Counts a registration that cannot be used, and is not kept. */
-export async function noteUnusableRegistration(
+/**
+ * Counts a registration that is about to be asked for; whatever becomes of the answer, the server may have
+ * registered a client.
+ *
+ * @returns What takes it back, because nothing was registered.
+ */
+export async function countRegistration(
   { records, now }: Pick<AcquireContext, 'records' | 'now'>,
   issuer: string,
   redirectUri: string,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const before = await records.get(recordKey(issuer))
-  const data = { redirectUri, registeredAt: withOneMore(before, redirectUri, now()) }
-  await records.set(recordKey(issuer), { version: 1, provider: 'registration', issuer, data })
+  const counted = registrations(before, redirectUri, now())
+  const write = () => {
+    const { data, ...rest } = before ?? { version: 1, provider: 'registration', issuer, data: {} }
+    const registeredAt = counted.recent(now())
+    const counts = { registeredFor: redirectUri, registeredAt }
+    return records.set(recordKey(issuer), { ...rest, data: { ...data, ...counts } })
+  }
+  counted.add(now())
+  await write()
+  return async () => {
+    counted.undo()
+    await (before === undefined ? records.delete(recordKey(issuer)) : write())
+  }
+}
+
+/** Runs a task while nobody else registers a client at the issuer, where the records can be locked. */
+export function whileRegistering<T>(
+  { records, signal }: Pick<AcquireContext, 'records' | 'signal'>,
+  issuer: string,
+  task: () => Promise<T>,
+): Promise<T> {
+  return records.lock === undefined ? task() : records.lock(recordKey(issuer), task, signal)
 }
 
 /**
@@ -152,7 +166,8 @@ export async function saveRegistration(
     managementToken: openAt(management?.accessToken, issuer),
     managementUri: management?.uri,
     isReplacement: before?.data['isDropped'] === true ? true : undefined,
-    registeredAt: withOneMore(before, redirectUri, now()),
+    registeredFor: before?.data['registeredFor'],
+    registeredAt: before?.data['registeredAt'],
   }
   await records.set(recordKey(issuer), {
     version: 1,
@@ -228,12 +243,12 @@ function emptied(
   { version, provider, issuer, data }: CredentialRecord,
   more: Readonly<Record<string, unknown>> = {},
 ): CredentialRecord {
-  const { redirectUri, registeredAt } = data
+  const { redirectUri, registeredFor, registeredAt } = data
   return {
     version,
     provider,
     ...(issuer === undefined ? {} : { issuer }),
-    data: { ...definedMembers({ redirectUri, registeredAt }), ...more },
+    data: { ...definedMembers({ redirectUri, registeredFor, registeredAt }), ...more },
   }
 }
 

@@ -6,7 +6,7 @@
 import type { ServerMetadata } from 'openid-client'
 import type { AcquireContext, Challenge } from '../credential.ts'
 import { DiscoveryError, isCredentialError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { quotedIdentifier, resourceLabel } from '../labels.ts'
 import {
   askForChallenges,
   checkMetadata,
@@ -14,7 +14,6 @@ import {
   discoverAuthorizationServer,
   discoverProtectedResource,
   type ProtectedResource,
-  quoted,
   strings,
 } from './discovery.ts'
 import { auditDocument } from './document-audit.ts'
@@ -249,9 +248,9 @@ function chooseIssuer(
   const kept = authorizationServers.find((server) => server === before)
   const chosen = issuer ?? selectIssuer?.(authorizationServers) ?? kept ?? authorizationServers[0]
   if (chosen !== undefined && authorizationServers.includes(chosen)) return chosen
-  const named = authorizationServers.slice(0, 3).map(quoted).join(', ')
+  const named = authorizationServers.slice(0, 3).map(quotedIdentifier).join(', ')
   throw new DiscoveryError(
-    `${resourceLabel(resource)} does not name ${quoted(chosen)} as its authorization server, but ${named}.`,
+    `${resourceLabel(resource)} does not name ${quotedIdentifier(chosen)} as its authorization server, but ${named}.`,
     {
       resource,
       remedy:

@@ -39,7 +39,12 @@ export interface TokenSet {
   readonly rotated?: true | undefined
 }
 
+// In seconds. A life that is longer, or a clock that is further behind, is a mistake of the server.
 const tenYears = 10 * 365 * 86_400
+const oneYear = 365 * 86_400
+
+// What Node calls to print an object; other platforms ignore it.
+const inspect = Symbol.for('nodejs.util.inspect.custom')
 
 /** A credential made of tokens. Nothing of them shows when it is printed. */
 export class OAuthCredential implements Credential {
@@ -54,6 +59,8 @@ export class OAuthCredential implements Credential {
     this.#tokens = tokens
     this.#opened = opened(tokens)
     this.#dpop = tokens.tokenType === 'dpop' ? dpop : undefined
+    // An inspection of getters would show the record.
+    Object.defineProperty(this, inspect, { value: () => this.toString() })
   }
 
   /** The tokens of a credential that was made here; `undefined` for any other. */
@@ -255,7 +262,10 @@ export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
   }
 }
 
-/** From `expires_in`, else from a JWT's own claims; counted from when the request was sent. */
+/**
+ * From `expires_in`, else from a JWT's own claims; counted from when the request was sent. `undefined`: neither says
+ * anything plausible.
+ */
 function expiryOf({ expires_in, access_token }: TokenEndpointResponse, sentAt: number) {
   if (expires_in !== undefined) {
     return expires_in > tenYears ? undefined : sentAt + Math.max(0, expires_in) * 1000
@@ -263,7 +273,9 @@ function expiryOf({ expires_in, access_token }: TokenEndpointResponse, sentAt: n
   const { iat, exp } = jwtTimes(access_token)
   if (exp === undefined) return undefined
   // The difference does not depend on whose clock is right.
-  return iat === undefined ? exp * 1000 : sentAt + (exp - iat) * 1000
+  const lifetime = exp - (iat ?? sentAt / 1000)
+  const isPlausible = iat === undefined ? lifetime > -oneYear : lifetime > 0
+  return isPlausible && lifetime <= tenYears ? Math.round(sentAt + lifetime * 1000) : undefined
 }
 
 /** The times of a JWT, for planning only; nothing is verified. */

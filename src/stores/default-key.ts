@@ -129,7 +129,7 @@ async function makeKey(places: KeyPlaces): Promise<string> {
     await privateDirectory(keyDirectory)
     try {
       await removeUnfinished(keyDirectory)
-      await replaceFile(keyDirectory, keyName, key)
+      await replaceFile(path, key)
     } catch (error) {
       throw unusable(keyDirectory, error)
     }

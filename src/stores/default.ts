@@ -308,7 +308,7 @@ async function noteChoice(directory: string, kind: StoreKind, isOwn: boolean): P
       ? await notedChoice(directory)
       : await notedChoice(directory).catch(() => ({ kind }))
     if (noted === undefined) {
-      await replaceFile(directory, choiceName, `${JSON.stringify({ version: 1, kind })}\n`)
+      await replaceFile(join(directory, choiceName), `${JSON.stringify({ version: 1, kind })}\n`)
     } else if (isOwn && noted.kind !== kind) {
       const text = `Another process has begun to keep credentials in the ${noted.kind} store meanwhile.`
       throw new StoreError('set', text, { retryable: true, remedy: 'Try again.' })

@@ -12,9 +12,12 @@ import { checkKey, parseRecord, serializeRecord } from './record.ts'
 export interface TextRecords {
   /** Reads a text; `undefined` when there is none. */
   get(key: string): Promise<string | undefined>
-  /** Replaces a text, whole and durably or not at all. */
-  set(key: string, text: string): Promise<void>
-  /** Removes a text; `false` when there was none. */
+  /**
+   * Replaces a text, whole and durably or not at all. The lock that the caller holds counts for all of it: it is looked
+   * for before the text is made, which may take long, and when it has ended nothing is written.
+   */
+  set(key: string, makeText: () => Promise<string>): Promise<void>
+  /** Removes a text; `false` when there was none. A lock counts as for `set`. */
   delete(key: string): Promise<boolean>
   /** Lists the keys. */
   list(): Promise<readonly string[]>
@@ -50,7 +53,8 @@ export function encryptedRecords(texts: TextRecords, envelope: Envelope): Encryp
     },
     async set(key, record) {
       checkKey(key)
-      await texts.set(key, await envelope.seal(key, serializeRecord(key, record)))
+      const plain = serializeRecord(key, record)
+      await texts.set(key, () => envelope.seal(key, plain))
     },
     delete: (key) => texts.delete(key),
     list: () => texts.list(),
@@ -69,7 +73,7 @@ async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<num
         const text = await texts.get(key)
         if (text === undefined || (await envelope.isCurrent(text))) return
         // As text: it may have been written by a newer version.
-        await texts.set(key, await envelope.seal(key, await envelope.open(key, text)))
+        await texts.set(key, async () => envelope.seal(key, await envelope.open(key, text)))
         count += 1
       })
     } catch (error) {

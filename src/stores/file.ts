@@ -51,8 +51,8 @@ const known: readonly string[] = ['key', 'keys', 'directory', 'lockTimeout']
 export function encryptedFileStore(options: EncryptedFileStoreOptions): EncryptedStore {
   checkFileOptions(options)
   const { directory = dataDirectory(), lockTimeout = 15 } = options
-  const files = recordFiles(directory)
   const locks = localLock({ directory: join(directory, 'locks'), timeout: lockTimeout })
+  const files = recordFiles(directory, locks)
   const lock: typeof locks.run = async (key, task, signal) => {
     // The folder of the locks is made as private as the one around it.
     await privateDirectory(directory)

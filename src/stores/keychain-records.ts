@@ -8,6 +8,7 @@ import type { CredentialRecord } from '../credential.ts'
 import { StoreError } from '../errors.ts'
 import { recordLabel } from '../labels.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
+import type { Permit } from './local-lock.ts'
 import { checkKey, parseRecord, serializeRecord } from './record.ts'
 
 /** Marks the accounts of the parts of a long record. No key contains it, for keys have no `·`. */
@@ -57,22 +58,23 @@ export class KeychainRecords {
   }
 
   /** @throws `StoreError` when the key cannot be used, or the keychain cannot be written. */
-  async set(key: string, record: CredentialRecord): Promise<void> {
+  async set(key: string, record: CredentialRecord, permit: Permit): Promise<void> {
     checkKey(key)
     if (key.includes(partMark)) {
       throw new StoreError('set', `The key of a record must not contain "${partMark}".`)
     }
     const before = indexOf((await this.#read(key)) ?? '')
     const text = asciiOnly(serializeRecord(key, record))
-    await this.#write(key, text.length <= this.#maxLength ? text : await this.#split(key, text))
+    const entry = text.length <= this.#maxLength ? text : await this.#split(key, text)
+    await permit(() => this.#write(key, entry))
     // The record is written; parts that stay behind are removed with the next lock.
     await this.#removeParts(key, before).catch(() => {})
   }
 
   /** @returns `false` when there was no record. */
-  async delete(key: string): Promise<boolean> {
+  async delete(key: string, permit: Permit): Promise<boolean> {
     const before = indexOf((await this.#read(key)) ?? '')
-    const existed = await this.#keychain.deletePassword(this.#service, key)
+    const existed = await permit(() => this.#keychain.deletePassword(this.#service, key))
     await this.#removeParts(key, before)
     return existed
   }

@@ -91,8 +91,8 @@ export function keychainStore(options: KeychainStoreOptions): CredentialStore {
   const records = new KeychainRecords(keychain, service, limit)
   return {
     get: (key) => records.get(key),
-    set: (key, record) => records.set(key, record),
-    delete: (key) => records.delete(key),
+    set: (key, record) => records.set(key, record, locks.permit('set', key)),
+    delete: (key) => records.delete(key, locks.permit('delete', key)),
     list: () => records.list(),
     lock: (key, task, signal) =>
       locks.run(

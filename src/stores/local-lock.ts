@@ -9,7 +9,7 @@ import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { StoreError } from '../errors.ts'
+import { StoreError, type StoreOperation } from '../errors.ts'
 import { recordLabel } from '../labels.ts'
 import { openPrivate, privateDirectory, unusable } from './directory.ts'
 import { loadNativePackage } from './native-package.ts'
@@ -21,6 +21,25 @@ export interface LocalLock {
    * the signal's reason when the caller gives up.
    */
   run<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
+  /**
+   * Returns what makes a change for the present task. The lock under which the task runs is held until the change is
+   * made; once that lock has ended, changes are refused. A task that has locked nothing is free to make them.
+   */
+  permit(operation: StoreOperation, key: string): Permit
+}
+
+/**
+ * Makes a change.
+ *
+ * @throws {@link StoreError} when the lock under which the task began has ended; nothing is changed then.
+ */
+export type Permit = <T>(change: () => Promise<T>) => Promise<T>
+
+/** A lock that a task holds, or has held. */
+interface Lease {
+  readonly path: string
+  readonly changes: Set<Promise<unknown>>
+  ended: boolean
 }
 
 /** Where the lock is, and how long to wait for it. */
@@ -37,18 +56,31 @@ interface NativeLock {
   unlock(fd: number): void
 }
 
-const held = new AsyncLocalStorage<ReadonlySet<string>>()
+const held = new AsyncLocalStorage<readonly Lease[]>()
 const shortestPollMs = 5
 /** Characters for the number of a process. */
 const holderLength = 20
 
 /** Makes the lock of a folder. */
 export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalLock {
+  const pathOf = (key: string) =>
+    join(directory, `${createHash('sha256').update(key).digest('hex')}.lock`)
   return {
+    permit(operation, key) {
+      const path = pathOf(key)
+      const lease = held.getStore()?.find((each) => each.path === path)
+      return async (change) => {
+        if (lease?.ended === true) throw leaseLost(operation, key)
+        const changing = change()
+        if (lease === undefined) return changing
+        lease.changes.add(changing)
+        return changing.finally(() => lease.changes.delete(changing))
+      }
+    },
     async run(key, task, signal) {
-      const path = join(directory, `${createHash('sha256').update(key).digest('hex')}.lock`)
-      const mine = held.getStore() ?? new Set()
-      if (mine.has(path)) {
+      const path = pathOf(key)
+      const outer = held.getStore() ?? []
+      if (outer.some((each) => each.path === path && !each.ended)) {
         throw new StoreError(
           'lock',
           `The lock of ${recordLabel(key)} is already held by this very task.`,
@@ -61,13 +93,15 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
       const handle = await openLockFile(directory, path)
       try {
         await acquire(native, handle, { key, timeout, signal })
-        const inside = new Set([...mine, path])
+        const lease: Lease = { path, changes: new Set(), ended: false }
         try {
           await writeHolder(handle)
+          // What an ended task has left behind may lock again.
+          const inside = [...outer.filter((each) => each.path !== path), lease]
           return await held.run(inside, () => task(new AbortController().signal))
         } finally {
-          // What the task started and left behind may lock again.
-          inside.delete(path)
+          lease.ended = true
+          await Promise.allSettled(lease.changes)
           native.unlock(handle.fd)
         }
       } finally {
@@ -75,6 +109,18 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
       }
     },
   }
+}
+
+/** The error of a task that goes on after its lock has ended. */
+function leaseLost(operation: StoreOperation, key: string): StoreError {
+  return new StoreError(
+    operation,
+    `The lock of ${recordLabel(key)} has ended before this was done.`,
+    {
+      retryable: true,
+      remedy: 'Nothing was written. Let the task inside the lock wait for what it writes.',
+    },
+  )
 }
 
 /** Never removed: whoever removes a lock file may remove one that somebody has just locked. */

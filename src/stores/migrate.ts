@@ -3,7 +3,7 @@
  *
  * @module mcp-credentials/migrate
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -29,12 +29,11 @@ export interface FoundLogin {
    * Writes it into a store, unless there is a login for that server and account already. What was found
    * stays where it is; stop the other program, because both would use the same refresh token.
    *
-   * A client secret that was registered dynamically (RFC 7591, section 3.2.1) is written too, for its
-   * authorization server only.
+   * A client secret that was registered dynamically (RFC 7591, section 3.2.1) becomes a part of the login. The
+   * registration is kept for later logins too, unless the store has another one at that authorization server.
    *
    * @returns Whether it was written.
-   * @throws `ConfigurationError` when something is missing, see {@link FoundLogin.problem}; or when the store
-   * has the secret of another client at that authorization server.
+   * @throws `ConfigurationError` when something is missing, see {@link FoundLogin.problem}.
    */
   copyTo(
     store: CredentialStore,
@@ -188,7 +187,6 @@ function foundLogin(
       const record = recordOf(tokens, owner)
       return store.lock(key, async () => {
         if ((await store.get(key)) !== undefined) return false
-        // First: a login without the secret of its client would be refused, and its refresh token lost.
         if (registration !== undefined) await copyRegistration(store, registration)
         await store.set(key, record)
         return true
@@ -210,7 +208,7 @@ function problemOf(
 
 function recordOf(
   tokens: Readonly<Record<string, unknown>>,
-  { issuer, clientId }: Owner,
+  { issuer, clientId, registration }: Owner,
 ): CredentialRecord {
   const refreshToken = text(tokens['refresh_token'])
   const scope = text(tokens['scope'])
@@ -218,6 +216,7 @@ function recordOf(
   return {
     version: 1,
     provider: 'authorizationCode',
+    login: randomUUID(),
     generation: 1,
     ...(issuer === undefined ? {} : { issuer }),
     obtainedAt: now,
@@ -229,8 +228,16 @@ function recordOf(
       tokenType: 'bearer',
       ...(refreshToken === undefined ? {} : { refreshToken }),
       ...(scope === undefined ? {} : { scope }),
+      ...(registration === undefined ? {} : secretOf(registration)),
     },
   }
+}
+
+/** The secret of a client, as logins keep it: the shared record is replaced when another user registers anew. */
+function secretOf({ expiresAt, data }: CredentialRecord): Readonly<Record<string, unknown>> {
+  const { clientSecret, method: clientMethod } = data
+  const secret = { clientSecret, clientMethod, dynamicClient: true }
+  return expiresAt === undefined ? secret : { ...secret, secretExpiresAt: expiresAt }
 }
 
 /** The registration as its provider keeps it; `undefined` for a client without a secret, which needs none. */
@@ -265,16 +272,9 @@ async function copyRegistration(
   store: CredentialStore,
   registration: CredentialRecord,
 ): Promise<void> {
-  const issuer = registration.issuer ?? ''
-  const key = `registration ${issuer}`
+  const key = `registration ${registration.issuer ?? ''}`
   await store.lock(key, async () => {
-    const present = await store.get(key)
-    if (present === undefined) return store.set(key, registration)
-    if (present.data['clientId'] === registration.data['clientId']) return
-    throw new ConfigurationError(
-      'store',
-      `The store has the secret of another client at ${new URL(issuer).host}, which would be lost. Log in again, or copy this login into another store.`,
-    )
+    if ((await store.get(key)) === undefined) await store.set(key, registration)
   })
 }
 

@@ -60,15 +60,22 @@ export class PostgresLock {
     this.#timeoutMs = timeout * 1000
   }
 
-  /** Returns the lease under which the present task runs; a task that outlived its lease has none. */
-  leaseOf(key: string): Lease | undefined {
-    return this.#inside.getStore()?.find((lease) => lease.key === key && !lease.ended)
+  /**
+   * Returns the lease under which the present task runs; `undefined`: it has locked nothing.
+   *
+   * @throws `StoreError` when the task has outlived its lease.
+   */
+  leaseOf(operation: StoreOperation, key: string): Lease | undefined {
+    const lease = this.#inside.getStore()?.find((each) => each.key === key)
+    if (lease?.ended === true) throw leaseLost(operation, key)
+    return lease
   }
 
-  /** Waits while it is not known whether a lease is still held, and throws when it is lost. */
-  async checkLease(operation: StoreOperation, { key, loss, recovering }: Lease): Promise<void> {
+  /** Waits while it is not known whether a lease is still held, and throws when it has ended or is lost. */
+  async checkLease(operation: StoreOperation, lease: Lease): Promise<void> {
+    const { key, loss, recovering } = lease
     if (recovering !== undefined) await within(1000, recovering)
-    if (loss.signal.aborted) throw leaseLost(operation, key)
+    if (lease.ended || loss.signal.aborted) throw leaseLost(operation, key)
   }
 
   /** Called when the connection of a session has ended. */
@@ -96,7 +103,8 @@ export class PostgresLock {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     checkKey(key)
-    if (this.leaseOf(key) !== undefined) {
+    const outer = this.#inside.getStore() ?? []
+    if (outer.some((each) => each.key === key && !each.ended)) {
       const text = `The lock of ${recordLabel(key)} is already held by this very task.`
       throw new StoreError('lock', text, {
         remedy: 'Do not lock a key inside a task that holds it.',
@@ -113,7 +121,8 @@ export class PostgresLock {
     }
     try {
       signal?.throwIfAborted()
-      const inside = [...(this.#inside.getStore() ?? []).filter(({ ended }) => !ended), lease]
+      // What an ended task has left behind may lock again.
+      const inside = [...outer.filter((each) => each.key !== key), lease]
       return await this.#inside.run(inside, () => task(lease.loss.signal))
     } finally {
       lease.ended = true

@@ -137,9 +137,10 @@ function postgresTexts(
       const { envelope } = (rows[0] ?? {}) as { envelope?: unknown }
       return typeof envelope === 'string' ? envelope : undefined
     },
-    async set(key, text) {
+    async set(key, makeText) {
       const id = recordId(key)
-      const lease = locks.leaseOf(key)
+      const lease = locks.leaseOf('set', key)
+      const text = await makeText()
       if (lease === undefined) {
         return void (await connection.execute('set', sql.set, [id, key, text, keyIdOf(text)]))
       }
@@ -150,7 +151,7 @@ function postgresTexts(
     },
     async delete(key) {
       const id = recordId(key)
-      const lease = locks.leaseOf(key)
+      const lease = locks.leaseOf('delete', key)
       if (lease === undefined) {
         const { rowCount } = await connection.execute('delete', sql.delete, [id])
         await connection.execute('delete', sql.removeEmpty, [id])

@@ -6,11 +6,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isCredentialError, StoreError, type StoreOperation } from '../errors.ts'
 import { recordLabel } from '../labels.ts'
 import { openPrivate, privateDirectory } from './directory.ts'
 import type { TextRecords } from './encrypted-records.ts'
+import type { LocalLock, Permit } from './local-lock.ts'
 
 /** Milliseconds after which a temporary file belongs to a writer that died. */
 const staleMs = 3_600_000
@@ -22,7 +23,10 @@ interface Entry {
 }
 
 /** The texts of a folder, each in a file of its own that is replaced whole or not at all. */
-export function recordFiles(directory: string): Omit<TextRecords, 'lock'> {
+export function recordFiles(
+  directory: string,
+  { permit }: Pick<LocalLock, 'permit'>,
+): Omit<TextRecords, 'lock'> {
   let cleaning: Promise<void> | undefined
 
   /** The folder is checked each time: it may be removed, replaced or mended while the process runs. */
@@ -49,21 +53,26 @@ export function recordFiles(directory: string): Omit<TextRecords, 'lock'> {
         if (entry === 'damaged' || entry.key !== key) throw damaged(key)
         return entry.text
       }),
-    set: (key, text) =>
-      inFolder('set', `of ${recordLabel(key)}`, () =>
-        replaceFile(directory, fileName(key), JSON.stringify({ key, text })),
-      ),
-    delete: (key) =>
-      inFolder('delete', `of ${recordLabel(key)}`, async () => {
+    async set(key, makeText) {
+      const write = permit('set', key)
+      const content = JSON.stringify({ key, text: await makeText() })
+      await inFolder('set', `of ${recordLabel(key)}`, () =>
+        replaceFile(join(directory, fileName(key)), content, write),
+      )
+    },
+    delete(key) {
+      const remove = permit('delete', key)
+      return inFolder('delete', `of ${recordLabel(key)}`, async () => {
         try {
-          await unlink(join(directory, fileName(key)))
+          await remove(() => unlink(join(directory, fileName(key))))
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
           throw error
         }
         await syncFolder(directory)
         return true
-      }),
+      })
+    },
     list: () =>
       inFolder('list', `in ${directory}`, async () => {
         const names = (await readdir(directory)).filter((name) => recordName.test(name))
@@ -126,8 +135,11 @@ async function readEntry(path: string): Promise<Entry | 'damaged' | undefined> {
 }
 
 /** Replaces a file atomically: a reader sees the old file or the new one, also after a power failure. */
-export async function replaceFile(directory: string, file: string, text: string): Promise<void> {
-  const path = join(directory, file)
+export async function replaceFile(
+  path: string,
+  text: string,
+  write: Permit = (replace) => replace(),
+): Promise<void> {
   const temporary = `${path}.${Date.now()}-${randomUUID()}.tmp`
   let handle: FileHandle | undefined
   try {
@@ -136,8 +148,8 @@ export async function replaceFile(directory: string, file: string, text: string)
     await handle.sync()
     await handle.close()
     handle = undefined
-    await rename(temporary, path)
-    await syncFolder(directory)
+    await write(() => rename(temporary, path))
+    await syncFolder(dirname(path))
   } catch (error) {
     await handle?.close().catch(() => {})
     await unlink(temporary).catch(() => {})

@@ -48,9 +48,15 @@ export class RedisLock {
     this.#options = options
   }
 
-  /** Returns the lease under which the present task runs; a task that outlived its lease has none. */
-  leaseOf(key: string): Lease | undefined {
-    return this.#inside.getStore()?.find((lease) => lease.key === key && this.#live.has(lease))
+  /**
+   * Returns the lease under which the present task runs; `undefined`: it has locked nothing.
+   *
+   * @throws `StoreError` when the task has outlived its lease.
+   */
+  leaseOf(operation: StoreOperation, key: string): Lease | undefined {
+    const lease = this.#inside.getStore()?.find((each) => each.key === key)
+    if (lease === undefined || this.#live.has(lease)) return lease
+    throw leaseLost(operation, key)
   }
 
   /**
@@ -64,7 +70,8 @@ export class RedisLock {
     task: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    if (this.leaseOf(key) !== undefined) {
+    const outer = this.#inside.getStore() ?? []
+    if (outer.some((lease) => lease.key === key && this.#live.has(lease))) {
       throw new StoreError(
         'lock',
         `The lock of ${recordLabel(key)} is already held by this very task.`,
@@ -113,7 +120,9 @@ export class RedisLock {
     )
     this.#live.add(lease)
     try {
-      const inside = [...(this.#inside.getStore() ?? []), lease]
+      // What an ended task has left behind may lock again.
+      const outer = this.#inside.getStore() ?? []
+      const inside = [...outer.filter(({ key }) => key !== lease.key), lease]
       return await this.#inside.run(inside, () => task(loss.signal))
     } finally {
       this.#live.delete(lease)

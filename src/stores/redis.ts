@@ -119,9 +119,10 @@ export function redisStore(options: RedisStoreOptions): EncryptedStore {
       const text = await redis.send('get', keys.record(key), ['GET', keys.record(key)])
       return typeof text === 'string' ? text : undefined
     },
-    async set(key, text) {
+    async set(key, makeText) {
       const record = keys.record(key)
-      const held = locks.leaseOf(key)
+      const held = locks.leaseOf('set', key)
+      const text = await makeText()
       if (held === undefined) await redis.send('set', record, ['SET', record, text])
       else {
         const both = [record, held.lockKey]
@@ -132,7 +133,7 @@ export function redisStore(options: RedisStoreOptions): EncryptedStore {
     },
     async delete(key) {
       const record = keys.record(key)
-      const held = locks.leaseOf(key)
+      const held = locks.leaseOf('delete', key)
       const count =
         held === undefined
           ? await redis.send('delete', record, ['DEL', record])

@@ -180,17 +180,19 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'work that outlives its task may write and lock after the task has ended',
+      name: 'work that outlives its task may lock again, and write, after the task has ended',
       run: on(async (store) => {
         let end: () => void = () => {}
         const isOver = new Promise<void>((resolve) => {
           end = resolve
         })
         const left = await store.lock(key, async () => [
-          isOver.then(async () => {
-            await store.set(key, sample('later'))
-            return store.lock(key, async () => 'again')
-          }),
+          isOver.then(() =>
+            store.lock(key, async () => {
+              await store.set(key, sample('later'))
+              return 'again'
+            }),
+          ),
         ])
         end()
         equal(await left[0], 'again', '`lock` by what a task left behind')

@@ -12,6 +12,8 @@ type Records = AcquireContext['records']
 const prefix = 'finished logins | '
 /** A login that begins must not wait for the removal of thousands of records. */
 const maxRemovals = 50
+/** How long a mark outlives its login, in milliseconds: the clocks of other processes may be ahead. */
+const clockToleranceMs = 300_000
 
 /** A login, as the records name it. */
 export interface LoginMark {
@@ -32,7 +34,7 @@ export async function checkUnused(records: Records, { recordKey, id }: LoginMark
   if (!Object.hasOwn((await records.get(marksKey(recordKey)))?.data ?? {}, id)) return
   throw new CredentialError('login_used', `${name}: the code of this login was redeemed before.`, {
     provider: name,
-    remedy: 'Go on with the login that it has stored; if it failed, call beginLogin() again.',
+    remedy: 'Call beginLogin() again, unless it has succeeded: then its tokens are stored.',
   })
 }
 
@@ -53,8 +55,7 @@ async function replaceMarks(
   own: readonly (readonly [string, number])[],
 ): Promise<void> {
   const before = Object.entries((await records.get(marksKey(recordKey)))?.data ?? {})
-  const isCurrent = ([other, end]: readonly [string, unknown]) =>
-    other !== id && typeof end === 'number' && end > now
+  const isCurrent = ([other, end]: readonly [string, unknown]) => other !== id && !isOver(end, now)
   const data = Object.fromEntries([...before.filter(isCurrent), ...own])
   const record: CredentialRecord = { version: 1, provider: name, data }
   await records.set(marksKey(recordKey), record)
@@ -71,16 +72,21 @@ export async function removeExpiredMarks(store: CredentialStore, now: number): P
   const keys = all.filter((key) => key.startsWith(prefix)).slice(0, maxRemovals)
   for (const key of keys) {
     const remove = async () => {
-      if (isOver(await store.get(key), now)) await store.delete(key)
+      if (isAllOver(await store.get(key), now)) await store.delete(key)
     }
     // Marks are written with this lock held, so that none is written in between.
-    if (isOver(await store.get(key), now)) await store.lock(key.slice(prefix.length), remove)
+    if (isAllOver(await store.get(key), now)) await store.lock(key.slice(prefix.length), remove)
   }
 }
 
-function isOver(record: CredentialRecord | undefined, now: number): boolean {
+function isAllOver(record: CredentialRecord | undefined, now: number): boolean {
   if (record?.provider !== name) return false
-  return Object.values(record.data).every((end) => typeof end !== 'number' || end <= now)
+  return Object.values(record.data).every((end) => isOver(end, now))
+}
+
+/** Whether a mark is of no use any more. */
+function isOver(end: unknown, now: number): boolean {
+  return typeof end !== 'number' || end + clockToleranceMs <= now
 }
 
 function marksKey(recordKey: string): string {

@@ -79,7 +79,7 @@ export function checkWebLogins(options: WebLoginsOptions): void {
   if (options.store === undefined) {
     throw new ConfigurationError(
       `${name}.store`,
-      `${name}.store is missing; pass what redisStore() or encryptedFileStore() returns.`,
+      `${name}.store is missing; pass what redisStore(), postgresStore() or encryptedFileStore() returns.`,
     )
   }
   const { lifetime = 600 } = options

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { CredentialProvider, CredentialStore } from '../credential.ts'
-import { CredentialError, StoreError } from '../errors.ts'
+import type { AcquireContext, CredentialProvider, CredentialStore } from '../credential.ts'
+import { CredentialError, LoginRequiredError, StoreError } from '../errors.ts'
 import { toCredentialError } from '../manager/failure.ts'
 import { isRefusal, type RecordOwner, recordKey } from '../manager/stored-record.ts'
 import { managerOfTenant } from '../manager/token-manager.ts'
@@ -88,6 +88,13 @@ export async function redeemLogin(
   }
 }
 
+/** What has become of a code. */
+interface CodeUse {
+  isSent: boolean
+  /** A server has answered a request with it. */
+  isAnswered: boolean
+}
+
 /** A provider for one acquisition, and the refusal with which it ended. */
 function redeemingProvider(
   options: WebLoginsOptions,
@@ -96,8 +103,7 @@ function redeemingProvider(
   const { now = Date.now } = options
   const finishing = finishingProvider(name, options, login, callback)
   const mark: LoginMark = { recordKey: recordKey(owner), id: login.state, expiresAt }
-  let isSent = false
-  let refusal: unknown
+  let refusal: CredentialError | undefined
   const provider: CredentialProvider = {
     ...finishing,
     async acquire(context) {
@@ -107,24 +113,73 @@ function redeemingProvider(
         () => login,
         () => checkUnused(records, mark),
       )
-      const commit = async () => {
-        await context.commit()
-        await markUsed(records, mark, now())
-        isSent = true
-      }
+      const code: CodeUse = { isSent: false, isAnswered: false }
+      const watched = watchedContext(context, code, () => markUsed(records, mark, now()))
       try {
-        return await finishing.acquire({ ...context, previous: undefined, commit })
+        return await finishing.acquire(watched)
       } catch (thrown) {
-        const error = toCredentialError(thrown, name, owner.resource, isSent)
-        if (isSent && error.code === 'network') await unmark(records, mark, now())
-        if (!isRefusal(error) && error.code !== 'outcome_unknown') throw error
-        // It says nothing of the login that may be stored already, which must stay.
-        refusal = isRefusal(error) ? error : outcomeUnknown(owner)
-        throw new CredentialError('acquire_failed', `${name}: the login was not completed.`)
+        const error = toCredentialError(thrown, name, owner.resource, code.isSent)
+        // A repetition of the request may fail to reach the server that has answered the first.
+        const isUnreached = error.code === 'network' && !code.isAnswered
+        if (code.isSent && isUnreached) await unmark(records, mark, now())
+        refusal = refusalOf(error, owner)
+        if (refusal !== undefined) throw coverOf(refusal)
+        throw code.isSent && !isUnreached && error.retryable ? usedUp(error, owner) : error
       }
     },
   }
   return { provider, refusal: () => refusal }
+}
+
+/** The same context, which notes when the code is sent and answered. */
+function watchedContext(
+  context: AcquireContext,
+  code: CodeUse,
+  markCode: () => Promise<void>,
+): AcquireContext {
+  return {
+    ...context,
+    previous: undefined,
+    async commit() {
+      await context.commit()
+      await markCode()
+      code.isSent = true
+    },
+    async fetch(input, init) {
+      const response = await context.fetch(input, init)
+      code.isAnswered ||= code.isSent
+      return response
+    },
+  }
+}
+
+/** The error that says nothing of the login that may be stored already, which must stay; `undefined`: another. */
+function refusalOf(error: CredentialError, owner: RecordOwner): CredentialError | undefined {
+  if (isRefusal(error)) return error
+  return error.code === 'outcome_unknown' ? outcomeUnknown(owner) : undefined
+}
+
+/** What the manager is told instead, which leaves the record as it was. */
+function coverOf({ code }: CredentialError): CredentialError {
+  const message = `${name}: the login was not completed.`
+  return code === 'login_required'
+    ? new LoginRequiredError('no_credential', message)
+    : new CredentialError('acquire_failed', message)
+}
+
+/** The same error where the code was sent, so that this login cannot be finished any more. */
+function usedUp(
+  { code, message, remedy = '', status, serverDescription }: CredentialError,
+  { resource }: RecordOwner,
+): CredentialError {
+  const problem = message.endsWith(remedy) ? message.slice(0, message.length - remedy.length) : ''
+  return new CredentialError(code, (problem || message).trimEnd(), {
+    resource,
+    provider: name,
+    serverDescription,
+    ...(status === undefined ? {} : { status }),
+    remedy: 'Call beginLogin() again.',
+  })
 }
 
 function outcomeUnknown({ resource }: RecordOwner): CredentialError {

@@ -15,6 +15,7 @@ export interface StateSealer {
    * Encrypts a value that JSON can hold.
    *
    * @param expiresAt - When it stops opening, in milliseconds since the epoch.
+   * @throws {@link CredentialError} with the code `invalid_response` when the value is too long to open again.
    */
   seal(value: object, expiresAt: number): Promise<string>
   /**
@@ -69,10 +70,12 @@ export function stateSealer(option: string, keys: readonly Secret[]): StateSeale
       const { EncryptJWT } = await import('jose')
       const [first = ''] = keys
       const { id, bytes } = await read(first)
-      return new EncryptJWT({ login: value })
+      const state = await new EncryptJWT({ login: value })
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', typ: tokenType, kid: id })
         .setExpirationTime(Math.ceil(expiresAt / 1000))
         .encrypt(bytes)
+      if (state.length > maxLength) throw tooLong()
+      return state
     },
     async open(state, now) {
       if (state === undefined || state === '') throw missing()
@@ -132,6 +135,13 @@ function keyBytes(text: string): Bytes | undefined {
   const trimmed = text.trim()
   const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? fromHex(trimmed) : fromBase64(trimmed)
   return bytes?.length === 32 ? bytes : undefined
+}
+
+function tooLong(): CredentialError {
+  const message = `What has to be kept of this login is too long: more than ${maxLength} characters.`
+  const remedy =
+    'Ask for fewer scopes with the option `scope`; if it is not them, the client identifier of the server is too long.'
+  return new CredentialError('invalid_response', message, { remedy })
 }
 
 function missing(): CredentialError {

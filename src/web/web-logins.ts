@@ -12,9 +12,11 @@ import { toCredentialError } from '../manager/failure.ts'
 import { guardStore } from '../manager/guarded-store.ts'
 import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'
 import { Reporter } from '../manager/reporter.ts'
+import { isScope } from '../oauth/options.ts'
 import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkOptions } from '../options.ts'
 import { within } from '../waiting.ts'
+import { callbackOf } from './callback.ts'
 import { removeExpiredMarks } from './finished-logins.ts'
 import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
 import { type FinishedLogin, type Redemption, redeemLogin } from './redemption.ts'
@@ -31,8 +33,8 @@ export interface BeginLoginOptions {
    */
   readonly session: string
   /**
-   * The user, as the option `account` of `authorizedFetch` names them. `account` or `tenant` is required: without
-   * them all users would share one login.
+   * The user, as the option `account` of `authorizedFetch` names them. `account` or `tenant` is required, or both
+   * where `authorizedFetch` has both: without them all users would share one login.
    */
   readonly account?: string
   /** The tenant, as the key of `perTenant` names it. */
@@ -240,15 +242,19 @@ function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): Resolv
   const known = ['resource', 'session', 'account', 'tenant', 'scope', 'signal']
   checkOptions('beginLogin', begin, known)
   checkSession('beginLogin', begin.session)
-  const { resource, account, tenant } = begin
+  const { resource, account, tenant, scope } = begin
   if (account === undefined && tenant === undefined) {
     throw new ConfigurationError(
       'beginLogin.account',
       'beginLogin: give `account` or `tenant`, so that users do not share a login.',
     )
   }
-  if (tenant !== undefined && (typeof tenant !== 'string' || tenant === '')) {
+  if (tenant !== undefined && (typeof tenant !== 'string' || !/^\P{Cs}+$/u.test(tenant))) {
     throw new ConfigurationError('beginLogin.tenant', 'beginLogin.tenant must be a text.')
+  }
+  if (scope !== undefined && !isScope(scope)) {
+    const problem = 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).'
+    throw new ConfigurationError('beginLogin.scope', `beginLogin.scope ${problem}`)
   }
   const provider = { name, acquire: () => Promise.reject(new Error('not used')) }
   const { store, fetch, now, onEvent } = options
@@ -300,27 +306,6 @@ function checkSession(where: string, session: unknown): void {
     `${where}.session`,
     `${where}.session is missing; pass what identifies the user's session, such as the value of its cookie.`,
   )
-}
-
-/** Built on the redirect URI as it was sent: what a proxy makes of host and scheme is not what was registered. */
-function callbackOf(callbackUrl: string | URL, { redirectUri, state }: PendingLoginRecord): URL {
-  const callback = new URL(redirectUri)
-  const given = URL.canParse(callbackUrl, redirectUri)
-    ? new URL(callbackUrl, redirectUri)
-    : undefined
-  if (given?.pathname !== callback.pathname) {
-    throw new CredentialError('login_mismatch', `${name}: that is not the URL of a callback.`, {
-      provider: name,
-      remedy: `Pass the URL that the browser asked for, with its query: its path is that of \`redirectUri\`.`,
-    })
-  }
-  callback.search = given.search
-  if (callback.searchParams.get('state') === state) return callback
-  throw new CredentialError('login_mismatch', `${name}: the callback belongs to another login.`, {
-    provider: name,
-    remedy:
-      'Keep the states of several logins apart by their `id`, which is the parameter `state` of the callback.',
-  })
 }
 
 function otherSession(): CredentialError {

@@ -7,6 +7,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startJudge, startWorker } from '../support/fleet.ts'
 import { fleetCases } from '../support/fleet-cases.ts'
+import { checkLateWrites } from '../support/late-writes.ts'
 import {
   type PgBouncer,
   type PostgresServer,
@@ -63,6 +64,11 @@ const endHolders = () =>
   admin.query(
     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()",
   )
+
+test('a lock that has ended lets nothing be written that was begun under it', async () => {
+  const table = newTable()
+  await checkLateWrites(key, (own) => open({ table, key: own }))
+})
 
 describe('the contract', () => {
   const tables = new WeakMap<object, string>()

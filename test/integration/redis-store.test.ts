@@ -7,6 +7,7 @@ import { createClient, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startJudge, startWorker } from '../support/fleet.ts'
 import { fleetCases } from '../support/fleet-cases.ts'
+import { checkLateWrites } from '../support/late-writes.ts'
 import { freePort, type RedisServer, redisServer } from '../support/redis-server.ts'
 
 const key = randomBytes(32).toString('base64')
@@ -82,6 +83,11 @@ describe('a lease', () => {
       })
     }
     expect(await other.get(name)).toEqual(record)
+  })
+
+  test('that has ended lets nothing be written that was begun under it', async () => {
+    const place = prefix()
+    await checkLateWrites(key, (own) => redisStore({ url: redis.url, key: own, prefix: place }))
   })
 
   test('is renewed while its task runs', async () => {

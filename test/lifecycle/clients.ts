@@ -22,8 +22,9 @@ import {
 } from './types.ts'
 
 /** Adds a client: the first one, a process beside it, or one after a restart. */
-export function addClient(world: World, name: string): Client {
+export function addClient(world: World, name: string, ahead = 0): Client {
   const { config, time } = world
+  const now = () => time.wall() + ahead * 1000
   let self: Client | undefined
   const client = (): Client => {
     if (self === undefined) throw new Error('used before it was made')
@@ -48,13 +49,14 @@ export function addClient(world: World, name: string): Client {
     store: config.stored ? storeFor(world, client) : undefined,
     fetch: (input, init) => serve(world, client(), input, init),
     onEvent: (event) => (self === undefined ? undefined : receiveEvent(world, self, event)),
-    now: config.ownClock ? time.wall : undefined,
+    now: config.ownClock || ahead !== 0 ? now : undefined,
     random: () => config.random,
     acquireTimeout: config.acquireTimeout,
     keepFresh: config.keepFresh,
   })
   self = {
     name,
+    now,
     subject,
     tenantStates: new Map(),
     open: new Set(),
@@ -122,7 +124,7 @@ export function begin(
   const settle = (ok: boolean, outcome: unknown) => finish(world, call, ok, outcome)
   let running: Promise<unknown>
   try {
-    running = run(world, call, options)
+    running = run(call, options)
   } catch (error) {
     violate(world, `${what}() throws instead of rejecting: ${String(error)}`)
     running = Promise.reject(error)
@@ -151,11 +153,11 @@ function remember(world: World, client: Client, { what, tenant, order }: Call): 
   }
 }
 
-function run(world: World, call: Call, options: CallOptions): Promise<unknown> {
+function run(call: Call, options: CallOptions): Promise<unknown> {
   const { subject } = call.client
   const signal = call.controller?.signal
   const how = signal === undefined ? {} : { signal }
-  if (call.what === 'request') return request(world, call, options, signal)
+  if (call.what === 'request') return request(call, options, signal)
   if (call.what === 'login') return subject.login(how)
   if (call.what === 'logout') return subject.logout(call.drops ? { registration: true } : {})
   if (call.what === 'close') return subject.close()
@@ -164,7 +166,6 @@ function run(world: World, call: Call, options: CallOptions): Promise<unknown> {
 }
 
 async function request(
-  world: World,
   call: Call,
   { tenant, wants, streamed }: CallOptions,
   signal: AbortSignal | undefined,
@@ -176,7 +177,7 @@ async function request(
     ...(tenant === '' ? {} : { 'x-tenant': tenant }),
     ...(wants === undefined ? {} : { 'x-wants': wants }),
   }
-  if (subject.fetch === undefined) return requestByHand(world, call, headers, signal)
+  if (subject.fetch === undefined) return requestByHand(call, headers, signal)
   const body = streamed === true ? streamOf('{}') : '{"jsonrpc":"2.0"}'
   const extra = streamed === true ? { duplex: 'half' } : {}
   const init = {
@@ -193,7 +194,6 @@ async function request(
 
 /** A request of an application that uses a manager without our fetch. */
 async function requestByHand(
-  world: World,
   call: Call,
   headers: Record<string, string>,
   signal: AbortSignal | undefined,
@@ -209,7 +209,7 @@ async function requestByHand(
     body: undefined,
     streamed: false,
     attempt: 1,
-    now: world.time.wall(),
+    now: call.client.now(),
     signal,
   })
   call.status = 200

@@ -1,5 +1,6 @@
 /** What must always hold, whatever happens in whatever order. */
 import type { AcquireContext, CredentialEvent } from '../../src/index.ts'
+import { checkNewest } from './newest-login.ts'
 import { checkScope, checkStepUpMade, checkStepUps, checkWider } from './scope-invariants.ts'
 import {
   type Acquisition,
@@ -69,6 +70,7 @@ export function checkRedemption(
   signal: AbortSignal,
 ): void {
   const { client } = now
+  checkNewest(world, now.tenant, grant)
   if (signal.aborted) violate(world, `${grant.name} is sent for an acquisition that was cancelled`)
   const elapsed = world.time.elapsed()
   const limit = limitOf(world)
@@ -106,7 +108,7 @@ export function checkRedemption(
 /** A credential is put on a request: the moment at which it was chosen. */
 export function checkApplied(world: World, client: Client, token: Token, headers: Headers): void {
   const { expiresAt, isDoubtful, isLate, name } = token
-  const wall = world.time.wall()
+  const wall = client.now()
   if (typeof expiresAt === 'number' && !isDoubtful && !isLate && wall >= expiresAt) {
     violate(world, `${name} is used ${wall - expiresAt} ms after it expired`)
   }
@@ -142,9 +144,9 @@ export function checkWritten(world: World, client: Client, token: Token | undefi
   }
 }
 
-/** Nobody can tell then which of two logins is the newer one. */
-function mayReturn({ storeFailed, clockSetBack }: World): boolean {
-  return storeFailed || clockSetBack
+/** Nobody can tell then what was stored. */
+function mayReturn({ storeFailed }: World): boolean {
+  return storeFailed
 }
 
 /** A client enters (1) or leaves (-1) a lock. */

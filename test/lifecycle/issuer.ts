@@ -93,7 +93,7 @@ async function acquire(
     if (made !== undefined) {
       acquisition.answered = !made.isDoubtful
       tenantStateOf(client, tenant).delivered = made
-      made.isLate = typeof made.expiresAt === 'number' && made.expiresAt <= time.wall()
+      made.isLate = typeof made.expiresAt === 'number' && made.expiresAt <= client.now()
     }
     note(world, `${client.name}: gets ${acquisition.token?.name ?? 'an invalid credential'}`)
     return credential
@@ -129,9 +129,11 @@ async function answer(
   const previous = (context.previous as MadeCredential | undefined)?.token
   const grant = previous?.grant
   const isUsable = grant !== undefined && !grant.refused
+  let login: string | undefined
   if (isUsable) {
     await context.commit()
     redeem(world, acquisition, grant, context.signal)
+    login = previous?.login
   } else if (grant !== undefined && !context.interactive) {
     throw new LoginRequiredError('grant_rejected', 'the grant was refused')
   } else if (config.interactive) {
@@ -140,7 +142,10 @@ async function answer(
     note(world, `${acquisition.client.name}: a user logs in`)
     await wait(world, loginSeconds, context)
   }
-  const next = issue(world, acquisition, context, mode.kind === 'odd' ? mode.what : undefined)
+  const next = issue(world, acquisition, context, {
+    oddity: mode.kind === 'odd' ? mode.what : undefined,
+    login,
+  })
   if (mode.kind === 'lost') throw new TypeError('fetch failed')
   if (mode.kind === 'salvage') {
     context.salvage(credentialOf(world, acquisition.client, next))
@@ -170,7 +175,7 @@ function issue(
   world: World,
   acquisition: Acquisition,
   context: AcquireContext,
-  oddity: Oddity | undefined,
+  { oddity, login }: { readonly oddity: Oddity | undefined; readonly login: string | undefined },
 ): Token {
   const number = world.tokens.size + 1
   const now = context.now()
@@ -187,6 +192,7 @@ function issue(
       redeemedBy: [],
       refused: config.interactive && issuer.kind === 'no grant',
     },
+    login: login ?? `login-${number}`,
     acquisition,
     order: nextOrder(world),
     expiresAt: expiryOf(oddity, now, life),
@@ -216,7 +222,7 @@ function expiryOf(oddity: Oddity | undefined, now: number, life: number | undefi
 /** What a provider hands out for a token: an object for each client, as in processes of their own. */
 export function credentialOf(world: World, client: Client, token: Token): MadeCredential {
   const { oddity, obtainedAt } = token as { oddity?: Oddity; obtainedAt?: number }
-  const now = world.time.wall()
+  const now = client.now()
   const times = {
     ...(token.expiresAt === undefined ? {} : { expiresAt: token.expiresAt as number }),
     ...(oddity === 'refreshAt in the past' ? { refreshAt: now - 5000 } : {}),

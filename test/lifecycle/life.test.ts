@@ -15,7 +15,8 @@
  * | every call settles, aborted ones at once, and all soon after `close()` | `checkOpenCalls`, `checkOpen` |
  * | a single-use grant is sent once, by an acquisition that is wanted, and not aborted | `checkRedemption`, `checkLock` |
  * | nothing is sent after `close()`, and nothing of an earlier session after `logout()` | `checkSent`, `checkApplied`, `checkWritten`, `checkStart` |
- * | nothing that was stored is redeemed or written by anybody after a logout | `checkRedemption`, `checkWritten` |
+ * | nothing that was stored is redeemed or written by anybody after a logout, whatever the clocks say | `checkRedemption`, `checkWritten` |
+ * | the newest login is the one that is renewed, and nobody removes it but by a logout | `newest-login.ts` |
  * | what arrives for a grant that was sent before a logout is revoked | `checkRevoked` |
  * | no expired or refused credential is used while a new one can be had | `checkApplied`, pauses in `checkEvent` |
  * | acquisitions are bounded, and made for callers that are there | `checkRate`, `checkSettled`, `checkStart` |

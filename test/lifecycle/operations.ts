@@ -97,6 +97,7 @@ const settings: fc.Arbitrary<Config> = fc
     scoped: fc.boolean(),
     ignoresSignal: fc.boolean(),
     ownClock: fc.boolean(),
+    peerClock: often(0, -3600, -120, 120, 3600),
     life: often<number | undefined>(3600, undefined, 60, 300, 900),
     random: fc.constantFrom(0.3, 0.5, 0.99),
     listener,

@@ -2,6 +2,7 @@
 
 import { abort, addClient, begin, type CallOptions } from './clients.ts'
 import { credentialOf } from './issuer.ts'
+import { noteStored } from './newest-login.ts'
 import type { Operation, Story } from './operations.ts'
 import { recover } from './recovery.ts'
 import { memoryStore } from './subject.ts'
@@ -33,6 +34,7 @@ export function makeWorld(config: Config): World {
     ended: new Map(),
     holders: new Map(),
     keys: new Map(),
+    stored: new Map(),
     openBodies: new Set(),
     shared: new AbortController(),
     issuer: { kind: 'prompt' },
@@ -45,7 +47,6 @@ export function makeWorld(config: Config): World {
     dateOff: 0,
     storeFailed: false,
     recordsDeleted: false,
-    clockSetBack: false,
     healthy: false,
     activeTenant: config.form === 'tenants' ? 'a' : '',
     orders: 0,
@@ -73,7 +74,7 @@ export async function play({ config, operations }: Story): Promise<void> {
   try {
     const processes: Processes = {
       main: addClient(world, 'main'),
-      peer: addClient(world, 'peer'),
+      peer: addClient(world, 'peer', config.peerClock),
       restarts: 0,
     }
     for (const operation of operations) {
@@ -154,7 +155,6 @@ async function perform(world: World, processes: Processes, operation: Operation)
     case 'advance':
       return time.advance(operation.seconds * 1000, isOver)
     case 'jump':
-      world.clockSetBack ||= operation.seconds < 0
       forgetLogins(world)
       return time.jump(operation.seconds * 1000)
     case 'freeze':
@@ -306,10 +306,10 @@ async function changeRecord(
   if (key === undefined || (world.holders.get(key) ?? 0) > 0) return
   if (what === 'another program deletes') {
     world.recordsDeleted = true
+    noteStored(world, tenant, undefined)
     await world.records.delete(key)
     return
   }
-  const before = await world.records.get(key)
   const number = world.tokens.size + 1
   const life = world.config.life ?? 3600
   const token: Token = {
@@ -317,6 +317,7 @@ async function changeRecord(
     tenant,
     scope: 'read',
     grant: { name: `grant-${number}`, redeemedBy: [], refused: false },
+    login: `login-${number}`,
     acquisition: undefined,
     order: nextOrder(world),
     expiresAt: world.time.wall() + life * 1000,
@@ -331,5 +332,6 @@ async function changeRecord(
   world.tokens.set(token.name, token)
   const { record } = credentialOf(world, main, token)
   if (record === undefined) return
-  await world.records.set(key, { ...record, generation: (before?.generation ?? 0) + 1 })
+  noteStored(world, tenant, token)
+  await world.records.set(key, { ...record, login: token.login, generation: 1 })
 }

@@ -45,7 +45,7 @@ export function checkWider(world: World, call: Call, { current }: TenantState): 
   if (world.config.scoped !== true || call.streamed || call.sends > 1 || current === call.lastToken)
     return
   const has = current?.scope?.split(' ') ?? []
-  const isAlive = typeof current?.expiresAt !== 'number' || world.time.wall() < current.expiresAt
+  const isAlive = typeof current?.expiresAt !== 'number' || call.client.now() < current.expiresAt
   const isWide = call.named?.split(' ').every((scope) => has.includes(scope)) === true
   if (!isWide || !isAlive || current === undefined || call.client.rejected.has(current)) return
   violate(world, `#${call.id} ends with 403 although ${current.name} has the scope`)
@@ -63,7 +63,7 @@ export function checkNarrowing(
   if (held?.acquisition?.reason !== 'insufficient_scope' || held.acquisition.client !== client)
     return
   if (next.acquisition?.client !== client || next.isDoubtful || held === next) return
-  const isOver = typeof held.expiresAt === 'number' && world.time.wall() >= held.expiresAt
+  const isOver = typeof held.expiresAt === 'number' && client.now() >= held.expiresAt
   if (tenantState.isStored || isOver || client.rejected.has(held) || client.loggedOut.has(held))
     return
   const lost = held.scope?.split(' ').filter((scope) => !asked.includes(scope)) ?? []

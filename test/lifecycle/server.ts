@@ -1,6 +1,7 @@
 /** An MCP server behind the option `fetch`, and the records of a store behind its handle. */
 import type { CredentialRecord, CredentialStore } from '../../src/index.ts'
 import { checkLock, checkSent, checkWritten } from './invariants.ts'
+import { checkRemoved, noteStored } from './newest-login.ts'
 import { type Call, type Client, nextOrder, note, type Token, type World } from './types.ts'
 
 /** Answers the requests of one client. */
@@ -155,11 +156,15 @@ export function storeFor(world: World, client: () => Client): CredentialStore {
       )
       checkWritten(world, client(), token)
       if (token !== undefined) world.keys.set(token.tenant, key)
+      if (token !== undefined) noteStored(world, token.tenant, token)
       if (token !== undefined) token.storedOrder = Math.min(token.storedOrder, nextOrder(world))
       return records.set(key, record)
     },
     async delete(key) {
+      const tenant = [...world.keys].find(([, each]) => each === key)?.[0] ?? ''
+      checkRemoved(world, client(), tenant)
       await pass('delete')
+      noteStored(world, tenant, undefined)
       note(world, `${client().name}: deletes the record`)
       world.recordsDeleted = true
       return records.delete(key)

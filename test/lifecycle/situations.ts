@@ -140,6 +140,27 @@ const declined = (tenant: string): Sequence => [
   wait(12),
 ]
 
+/** Another process, whose clock may differ, logs out and in, and what this one had renewed ends. */
+const loggedInElsewhere = (tenant: string, jump: number): Sequence => [
+  healthyServer,
+  prompt,
+  { do: 'login', tenant, abortable: false, peer: false },
+  wait(12),
+  { do: 'peer request', tenant },
+  revoked,
+  request(tenant),
+  wait(3),
+  { do: 'jump', seconds: jump },
+  { do: 'logout', tenant, peer: true, registration: false },
+  wait(3),
+  { do: 'login', tenant, abortable: false, peer: true },
+  wait(12),
+  revoked,
+  request(tenant),
+  wait(12),
+  { do: 'peer request', tenant },
+]
+
 /** Tenants take turns, so that one is evicted. */
 const evicted = (): Sequence => [
   request('a'),
@@ -195,4 +216,7 @@ export const situation: fc.Arbitrary<Sequence> = fc.oneof(
     .map(([name, why]) => loginsEnd(name, why)),
   fc.tuple(tenant, fc.boolean()).map(([name, isFirst]) => logoutsMeet(name, isFirst)),
   fc.constant(evicted()),
+  fc
+    .tuple(tenant, fc.constantFrom(1, -600, -3600))
+    .map(([name, jump]) => loggedInElsewhere(name, jump)),
 )

@@ -57,6 +57,8 @@ export interface Config {
   readonly ignoresSignal: boolean
   /** The clock is passed as an option, and not that of the process. */
   readonly ownClock: boolean
+  /** How many seconds the clock of the peer is ahead. */
+  readonly peerClock: number
   /** Seconds; `undefined`: tokens do not expire. */
   readonly life: number | undefined
   readonly acquireTimeout: number | undefined
@@ -104,6 +106,8 @@ export interface Token {
   readonly tenant: string
   readonly scope: string | undefined
   readonly grant: Grant
+  /** Names the login, however often it was renewed since. */
+  readonly login: string
   readonly acquisition: Acquisition | undefined
   readonly order: number
   /** What the client was told; anything at all. */
@@ -184,6 +188,8 @@ export interface TenantState {
 /** A process, or a part of one, that uses the library. */
 export interface Client {
   readonly name: string
+  /** Its clock, in milliseconds since the epoch. */
+  readonly now: () => number
   readonly subject: Subject
   readonly tenantStates: Map<string, TenantState>
   readonly open: Set<Call>
@@ -211,6 +217,8 @@ export interface World {
   readonly holders: Map<string, number>
   /** Under which key the record of a tenant rests. */
   readonly keys: Map<string, string>
+  /** What rests in the store, by tenant. */
+  readonly stored: Map<string, Token>
   readonly openBodies: Set<() => void>
   readonly shared: AbortController
   issuer: IssuerMode
@@ -225,8 +233,6 @@ export interface World {
   dateOff: number
   /** The store lost something, so what it was to prevent may happen. */
   storeFailed: boolean
-  /** The clock was set back, so that a newer login looks older than what another client has. */
-  clockSetBack: boolean
   /** A record was deleted, so a credential in memory may have been renewed by another client unnoticed. */
   recordsDeleted: boolean
   healthy: boolean

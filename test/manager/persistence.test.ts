@@ -11,6 +11,7 @@ import {
   env,
   firstAvailable,
   headers,
+  type OutgoingRequest,
   TokenManager,
 } from '../../src/index.ts'
 import { transportPortOf } from '../../src/manager/token-manager.ts'
@@ -420,12 +421,12 @@ describe('a store that fails', () => {
     const { store, state: disk } = failing()
     const { process, key } = await fleet({ token }, store)
     const one = process()
-    // The registration is written first.
+    // The registration is counted and written first.
     const write = store.set
     let writes = 0
     store.set = async (name, record) => {
       writes += 1
-      if (name === key && record.pending === undefined && writes < 7) throw new Error('disk full')
+      if (name === key && record.pending === undefined && writes < 8) throw new Error('disk full')
       await write(name, record)
     }
     expect((await one.call()).status).toBe(200)
@@ -718,4 +719,36 @@ test('tenants share a store, but no record', async () => {
     `${world.url} | default | acme%20%7C%20x`,
     `${world.url} | default | globex`,
   ])
+})
+
+test('a renewal that came with an impossible time does not lose the new refresh token', async () => {
+  const { process, clock, store } = await fleet()
+  const redeemed: unknown[] = []
+  const credential = (refreshToken: string, expiresAt: number) => ({
+    expiresAt,
+    record: { version: 1, provider: 'own', data: { token: refreshToken } } as const,
+    apply: ({ headers: own }: OutgoingRequest) =>
+      own.set('Authorization', `Bearer ${refreshToken}`),
+  })
+  const provider = (): CredentialProvider => ({
+    name: 'own',
+    async acquire({ previous, commit, now }) {
+      await commit()
+      const refreshToken = previous?.record?.data['token']
+      redeemed.push(refreshToken)
+      // The second answer counts in seconds.
+      const unit = redeemed.length === 2 ? 1 / 1000 : 1
+      return credential(`refresh-${redeemed.length}`, (now() + 3_600_000) * unit)
+    },
+    restore: ({ data }) => credential(String(data['token']), 0),
+  })
+  const { call } = process(provider)
+  await call()
+  clock.advance(3_700_000)
+  await expect(call()).rejects.toMatchObject({ code: 'invalid_response' })
+  clock.advance(61_000)
+  expect((await call()).status).toBe(200)
+  expect((await process(provider).call()).status).toBe(200)
+  expect(redeemed).toEqual([undefined, 'refresh-1', 'refresh-2', 'refresh-3'])
+  expect(await store.list()).toHaveLength(1)
 })

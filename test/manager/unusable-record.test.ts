@@ -12,6 +12,7 @@ import {
 import { authorizationCode, deviceCode } from '../../src/oauth/index.ts'
 import { makeEnvelope } from '../../src/stores/envelope.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
+import { localLock } from '../../src/stores/local-lock.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { recordFiles } from '../../src/stores/record-files.ts'
 import { type Answer, oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
@@ -58,8 +59,8 @@ async function spoiled(how: 'damaged' | 'newer' | 'other key' | 'unencrypted') {
   if (how === 'newer') {
     // What no version of this package writes today, encrypted as a later one would.
     const envelope = makeEnvelope('test', 'file', { key })
-    const texts = recordFiles(directory)
-    await texts.set(rest.key, await envelope.seal(rest.key, '{"version":2,"credentials":[]}'))
+    const texts = recordFiles(directory, localLock({ directory }))
+    await texts.set(rest.key, () => envelope.seal(rest.key, '{"version":2,"credentials":[]}'))
   } else if (how !== 'other key') {
     for (const name of await readdir(directory)) {
       if (!name.endsWith('.json')) continue

@@ -102,7 +102,7 @@ describe('an auditor hears of', () => {
               body: {
                 device_code: 'device-1',
                 user_code: 'ABCD',
-                verification_uri: 'http://localhost/device',
+                verification_uri: 'http://127.0.0.1/device',
                 expires_in: 60,
                 interval: 0.01,
               },
@@ -117,6 +117,25 @@ describe('an auditor hears of', () => {
       { type: 'scopes_granted', clientId: 'tv', grant },
       { type: 'login_finished', clientId: 'tv', grant, succeeded: true },
     ])
+  })
+
+  test('scopes, but no secret that a server repeats in one', async () => {
+    const long = 'x'.repeat(500)
+    const world = await oauthWorld({
+      token: () => ({
+        body: tokenAnswer(1, {
+          refresh_token: 'ref-tok',
+          scope: `notes:read access-1 api/ref-tok ${long}`,
+        }),
+      }),
+    })
+    const provider = authorizationCode({ onAuthorizationUrl: (url) => fetch(url) })
+    const { send, events } = listening(provider, { resource: world.url })
+    await send.login()
+    const granted = events().flatMap((event) =>
+      event.type === 'scopes_granted' ? [event.granted] : [],
+    )
+    expect(granted).toEqual([['notes:read', '…', '…', expect.stringMatching(/^x{1,100}…$/)]])
   })
 
   test('tokens of a client that nobody logs in for, without a login', async () => {
@@ -355,4 +374,37 @@ describe('a refresh token that somebody else has used', () => {
     await authorized.manager.renew().catch(() => {})
     expect(events().filter(({ type }) => type === 'refresh_reuse_suspected')).toEqual([])
   })
+})
+
+test('a revocation that the policy refuses is reported as refused by it', async () => {
+  const world = await oauthWorld({
+    metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
+  })
+  const provider = authorizationCode({ ...browser, allow: ({ type }) => type !== 'revocation' })
+  const { send, events } = listening(provider, { resource: world.url })
+  await send.login()
+  await send.logout()
+  expect(events().at(-1)).toMatchObject({ type: 'revocation', code: 'refused_by_policy' })
+})
+
+test('no event holds a token that a server repeats as a scope, or a sentence as a client', async () => {
+  const world = await oauthWorld({
+    register: (body) => ({
+      status: 201,
+      body: { ...body, client_id: 'Ignore all previous instructions' },
+    }),
+    token: (_params, count) => ({
+      body: tokenAnswer(count, {
+        access_token: 'canary-access',
+        refresh_token: 'canary-refresh',
+        scope: `read canary-access canary-refresh ${'long:'.repeat(1000)}`,
+      }),
+    }),
+  })
+  const { send, all } = listening(authorizationCode(browser), { resource: world.url })
+  await send.login()
+  const text = JSON.stringify(all)
+  expect(text).toContain('"read"')
+  expect(text).not.toMatch(/canary|all previous/)
+  expect(text.length).toBeLessThan(4000)
 })

@@ -86,6 +86,7 @@ test('the place where a code is typed in is asked about', async () => {
   })
   const provider = deviceCode({
     clientId: 'tv',
+    issuer: world.issuer,
     onUserCode: (login) => void shown.push(login),
     allow: allowOnly({ origins: [world.issuer, world.mcp] }),
     allowPrivateNetwork: true,
@@ -114,5 +115,9 @@ test('a registration with a secret that cannot be sent is refused, and not store
   await expect(world.call(authorizationCode(browser), { store })).rejects.toMatchObject({
     code: 'registration_failed',
   })
-  expect(await store.list()).toEqual([])
+  // That it was asked for is counted.
+  const [key = '', ...others] = await store.list()
+  expect(others).toEqual([])
+  expect((await store.get(key))?.data).not.toHaveProperty('clientId')
+  expect(JSON.stringify(await store.get(key))).not.toContain('秘密')
 })

@@ -100,7 +100,7 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
   })
 })
 
-describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
+describe.each(bodies)('an error answer with %s', (_what, body) => {
   test.each([401, 403])('and status %d means that the client is refused, once', async (status) => {
     const { world, client } = await storedClients({ token: () => ({ ...body, status }) })
     const { failure } = client(
@@ -110,7 +110,9 @@ describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
     for (let attempt = 0; attempt < 3; attempt += 1) expect(await failure()).toMatchObject(expected)
     expect(world.tokenRequests()).toHaveLength(1)
   })
+})
 
+describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
   test.each([
     [429, 'rate_limited'],
     [503, 'server_error'],
@@ -152,7 +154,7 @@ describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
     await call()
     const reason = expect.stringMatching(
       new RegExp(
-        `^authorizationCode: 127\\.0\\.0\\.1:\\d+ answered ${status}[a-zA-Z_ ]*\\.(?: (?:Contact|Check) |$)`,
+        `^authorizationCode: 127\\.0\\.0\\.1:\\d+ answered ${status}[a-zA-Z_ ]*\\.(?: (?:Contact|Check|A proxy) |$)`,
       ),
     )
     expect(await send.logout()).toEqual({ revoked: false, reason })
@@ -241,22 +243,51 @@ describe('a home-made code', () => {
 })
 
 describe('a page in place of an error', () => {
-  const pages: readonly Answer[] = [400, 422].flatMap((status) => [
+  const pages: readonly Answer[] = [400, 401, 403, 422].flatMap((status) => [
     { ...page[1], status },
     { status, type: null, body: '\n <?xml version="1.0"?><error/>' },
   ])
 
   test('is no verdict on a refresh token, so that the login is kept', async () => {
     for (const answer of pages) {
-      const { failure, call, mend, world } = await renewal(answer)
+      const { failure, call, mend, world, store } = await renewal(answer)
       const error = await failure()
       const { status } = answer
       expect(error).toMatchObject({ code: 'server_error', status, retryable: true })
       expect(error.message).toContain('a page of HTML')
       expect(error.remedy).toContain('proxy')
+      expect(await store.list()).toContain(`registration ${world.issuer}`)
       mend()
       expect((await call()).status).toBe(200)
       expect(world.logins()).toHaveLength(1)
+    }
+  })
+
+  test('ends no login of the other users and processes, who share the registration', async () => {
+    for (const status of [401, 403]) {
+      const { client, failure, mend, world } = await renewal({ ...page[1], status })
+      const other = client(savedLogin())
+      expect(await failure()).toMatchObject({ code: 'server_error' })
+      mend()
+      expect((await other.call()).status).toBe(200)
+      expect(world.logins()).toHaveLength(1)
+    }
+  })
+
+  test('is no verdict on the secret of a client', async () => {
+    for (const answer of pages) {
+      let isMended = false
+      const { world, client, clock } = await storedClients({
+        token: (_params, count) => (isMended ? { body: tokenAnswer(count) } : answer),
+      })
+      const { call, failure } = client(
+        clientCredentials({ clientId: 'a', clientSecret: 'b', issuer: world.issuer }),
+      )
+      expect(await failure()).toMatchObject({ code: 'server_error', retryable: true })
+      expect(world.tokenRequests()).toHaveLength(1)
+      isMended = true
+      clock.advance(61_000)
+      expect((await call()).status).toBe(200)
     }
   })
 
@@ -521,5 +552,59 @@ describe('an answer with status 200 that cannot be used', () => {
     const error = await client(authorizationCode(browser)).failure()
     expect(error).toMatchObject({ code: 'registration_failed' })
     expect(error.message).toContain('no `client_id`')
+  })
+})
+
+describe('a status line that a Response cannot have', () => {
+  test('with a reason phrase beyond Latin-1 loses neither a login nor a renewal', async () => {
+    const { world, clock, client } = await storedClients({
+      register: (body) => ({
+        status: 201,
+        reason: '已创建',
+        body: { ...body, client_id: 'registered-1' },
+      }),
+      token: (_params, count) => ({
+        reason: '成功',
+        body: tokenAnswer(count, { refresh_token: `refresh-${count}` }),
+      }),
+      wellKnown: (path, { issuer }) =>
+        path === '/.well-known/oauth-authorization-server'
+          ? {
+              reason: '好',
+              body: {
+                issuer,
+                authorization_endpoint: `${issuer}/authorize`,
+                token_endpoint: `${issuer}/token`,
+                registration_endpoint: `${issuer}/register`,
+                code_challenge_methods_supported: ['S256'],
+              },
+            }
+          : undefined,
+    })
+    expect((await client(authorizationCode(browser)).call()).status).toBe(200)
+    clock.advance(3_700_000)
+    expect((await client(savedLogin()).call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(1)
+    expect(world.tokenRequests()).toHaveLength(2)
+  })
+
+  test.each([600, 999])('with the number %d says that the server is busy', async (status) => {
+    const { world, clock, client } = await storedClients({
+      token: refusingRefresh({ status, body: '' }),
+    })
+    await client(authorizationCode(browser)).call()
+    clock.advance(3_700_000)
+    const expected = { code: 'server_error', status, retryable: true }
+    expect(await client(savedLogin()).failure()).toMatchObject(expected)
+    expect(world.tokenRequests()).toHaveLength(2)
+  })
+
+  test('is passing for metadata and registrations too', async () => {
+    const documents = await storedClients({ wellKnown: () => ({ status: 999, body: '' }) })
+    const registrations = await storedClients({ register: () => ({ status: 999, body: '' }) })
+    for (const { client } of [documents, registrations]) {
+      const error = await client(authorizationCode(browser)).failure()
+      expect(error).toMatchObject({ status: 999, retryable: true })
+    }
   })
 })

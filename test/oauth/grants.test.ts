@@ -17,6 +17,8 @@ import {
   tokenEndpoint,
   tokenExchange,
 } from '../../src/oauth/index.ts'
+import { checkOwnPage } from '../../src/oauth/own-endpoints.ts'
+import { profileOf } from '../../src/oauth/profiles.ts'
 import { idJag } from '../support/id-jag.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
@@ -292,6 +294,39 @@ describe('deviceCode', () => {
     const provider = deviceCode({ clientId: 'tv', onUserCode: (login) => void shown.push(login) })
     await expect(world.call(provider)).rejects.toMatchObject({ name: 'DiscoveryError' })
     expect(shown).toEqual([])
+  })
+
+  test('an address at another host is shown only where the application has named the issuer', async () => {
+    const elsewhere = 'https://login.example.net/devicelogin'
+    for (const verification of [
+      { verification_uri: elsewhere },
+      { verification_uri_complete: elsewhere },
+    ]) {
+      const world = await oauthWorld(device([], verification))
+      const shown: DeviceLogin[] = []
+      const onUserCode = (login: DeviceLogin) => void shown.push(login)
+      const plain = { clientId: 'tv', allowPrivateNetwork: true, onUserCode }
+      const refused = world.call(deviceCode(plain))
+      await expect(refused).rejects.toMatchObject({ name: 'DiscoveryError', retryable: false })
+      await expect(refused).rejects.toThrow('https://login.example.net')
+      expect(shown).toEqual([])
+      const pinned = deviceCode({ ...plain, issuer: world.issuer })
+      expect((await world.call(pinned)).status).toBe(200)
+      expect(shown).toHaveLength(1)
+    }
+  })
+
+  test.each([
+    ['https://accounts.google.com', 'https://www.google.com/device'],
+    ['https://login.microsoftonline.com/common/v2.0', 'https://microsoft.com/devicelogin'],
+  ])('the users of %s are shown %s', (issuer, address) => {
+    const { isVouched = false } = profileOf(issuer)
+    const server = { issuer, isVouched, metadata: { issuer } }
+    const resource = new URL('https://mcp.example.com/mcp')
+    const check = (found: typeof server) =>
+      checkOwnPage(found, 'verification_uri', new URL(address), resource)
+    expect(() => check(server)).not.toThrow()
+    expect(() => check({ ...server, isVouched: false })).toThrow('nothing shows')
   })
 
   test('a server without this grant is named, with what to use instead', async () => {
@@ -598,6 +633,13 @@ describe('a grant that is refused', () => {
     const failure = world.call(provider(world.issuer))
     await expect(failure).rejects.toMatchObject({ remedy })
   })
+})
+
+test('scopes in a list are refused, rather than sent as one', () => {
+  const scope = ['notes:read', 'notes:write'] as never
+  expect(() => deviceCode({ clientId: 'tv', onUserCode: () => {}, scope })).toThrow(
+    expect.objectContaining({ option: 'deviceCode.scope' }),
+  )
 })
 
 describe('options that keep a secret with its issuer', () => {

@@ -101,8 +101,9 @@ const serverDocument = {
 const deviceDocument = {
   device_code: 'device-1',
   user_code: 'WDJB-MJHT',
-  verification_uri: `${origin}/device`,
-  verification_uri_complete: `${origin}/device?user_code=WDJB-MJHT`,
+  // At the host of the issuer, or it would not be shown for another reason.
+  verification_uri: 'http://127.0.0.1/device',
+  verification_uri_complete: 'http://127.0.0.1/device?user_code=WDJB-MJHT',
   expires_in: 60,
   interval: 0.01,
 }

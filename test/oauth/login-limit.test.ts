@@ -107,6 +107,37 @@ describe('a user who did not call login()', () => {
     expect(world.logins().length).toBeLessThanOrEqual(5)
   })
 
+  test('is asked five times in ten minutes at most, however a server mixes its demands', async () => {
+    let step = 0
+    const { world, work } = await setUp({
+      token: refusing(400, 'invalid_grant', 3600),
+      mcp: () => {
+        step += 1
+        const error = ['insufficient_scope', 'insufficient_user_authentication', 'invalid_token']
+        const demand = `Bearer error="${error[step % 3]}", scope="s${step}", acr_values="a${step}"`
+        return { status: step % 3 === 0 ? 403 : 401, headers: { 'www-authenticate': demand } }
+      },
+    })
+    await work(118)
+    expect(world.logins().length).toBeGreaterThan(2)
+    expect(world.logins().length).toBeLessThanOrEqual(5)
+  })
+
+  test('is asked five times in ten minutes at most by a server that wants ever stronger logins', async () => {
+    let step = 0
+    const { world, work } = await setUp({
+      token: refusing(400, 'invalid_grant', 3600),
+      mcp: () => {
+        step += 1
+        const demand = `Bearer error="insufficient_user_authentication", acr_values="a${step}"`
+        return { status: 401, headers: { 'www-authenticate': demand } }
+      },
+    })
+    await work(118)
+    expect(world.logins().length).toBeGreaterThan(2)
+    expect(world.logins().length).toBeLessThanOrEqual(5)
+  })
+
   test('is asked anew after logout()', async () => {
     const { world, work, send, call } = await setUp({
       token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: 3 }) }),

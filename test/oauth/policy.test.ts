@@ -244,6 +244,29 @@ describe('the option `allow`', () => {
     expect(other.paths()).toEqual([])
   })
 
+  test('keeps a registration to the scopes that allowOnly() lists', async () => {
+    const world = await oauthWorld({
+      resource: () => ({ scopes_supported: ['notes:read', 'admin', 'payments:write'] }),
+    })
+    const allow = allowOnly({ issuers: [world.issuer], scopes: ['notes:read', 'notes:write'] })
+    const own = { ...browser, scope: 'notes:read' }
+    expect((await world.call(authorizationCode({ ...own, allow }))).status).toBe(200)
+    const [registered] = world.authorizationServer.requests.filter((r) => r.url === '/register')
+    expect(JSON.parse(registered?.body ?? '')).toMatchObject({ scope: 'notes:read' })
+
+    const wrapped = authorizationCode({ ...own, allow: (step) => allow(step) })
+    await expect(world.call(wrapped)).rejects.toMatchObject({
+      code: 'refused_by_policy',
+      message: expect.stringContaining('"admin" is not listed'),
+    })
+  })
+
+  test.each(['issuers', 'origins', 'scopes'])('refuses an empty list of %s', (list) => {
+    expect(() => allowOnly({ [list]: [] })).toThrow(
+      expect.objectContaining({ option: `allowOnly.${list}` }),
+    )
+  })
+
   test('is asked about the identity provider of an enterprise', async () => {
     const idp = await oauthWorld()
     const world = await oauthWorld()
@@ -368,4 +391,32 @@ describe('allowOnly', () => {
   ])('refuses the list %j', (list, message) => {
     expect(() => allowOnly(list as never)).toThrow(message)
   })
+})
+
+test('allowOnly() says in few words what is not listed, whatever a server wrote', async () => {
+  const allow = allowOnly({ issuers: ['https://login.example.com'], scopes: ['read'] })
+  const step = {
+    type: 'authorization',
+    grantType: 'authorization_code',
+    resource: 'https://mcp.example.com/mcp',
+    issuer: 'https://login.example.com',
+    origins: ['https://login.example.com'],
+    clientId: undefined,
+    scopes: ['read'],
+  } as const
+  const messageOf = (more: Partial<OAuthStep>): string => {
+    try {
+      void allow({ ...step, ...more } as OAuthStep)
+    } catch (error) {
+      return (error as Error).message
+    }
+    return expect.fail('it was allowed')
+  }
+  const issuer = `https://evil.example/${'a/'.repeat(80_000)}?token=canary`
+  expect(messageOf({ issuer })).toContain('https://evil.example/')
+  expect(messageOf({ issuer }).length).toBeLessThan(500)
+  expect(messageOf({ issuer: 'https://evil.example/?token=canary' })).not.toContain('canary')
+  const scope = messageOf({ scopes: [`write:${'all:'.repeat(40_000)}`] })
+  expect(scope).toContain('write:')
+  expect(scope.length).toBeLessThan(500)
 })

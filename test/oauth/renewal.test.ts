@@ -255,6 +255,35 @@ describe('malformed token responses', () => {
     expect((await send.manager.credential()).expiresAt).toBe(clock.now() + 600_000)
   })
 
+  test.each([
+    ['ends before it begins', { iat: 8.64e12, exp: 5 }],
+    ['ended in 1970', { exp: 0 }],
+    ['lasts for centuries', { exp: 8.64e12 }],
+  ])(
+    'a JWT whose life %s has no known end, and its renewal loses nothing',
+    async (_what, claims) => {
+      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+      const { world, clock, send, call } = await client({
+        token: (_params, count) => {
+          const refresh = { refresh_token: `refresh-${count}` }
+          if (count !== 2) return { body: tokenAnswer(count, refresh) }
+          const token = `${part({ alg: 'none' })}.${part(claims)}.x`
+          return { body: { access_token: token, token_type: 'Bearer', ...refresh } }
+        },
+      })
+      await call()
+      clock.advance(3_700_000)
+      expect((await call()).status).toBe(200)
+      expect((await send.manager.credential()).expiresAt).toBe(Infinity)
+      await send.manager.renew()
+      expect(world.tokenRequests().map(({ refresh_token }) => refresh_token)).toEqual([
+        undefined,
+        'refresh-1',
+        'refresh-2',
+      ])
+    },
+  )
+
   test('a refresh token in an answer that is unusable otherwise is kept, and used next', async () => {
     const { world, clock, call, failure } = await client({
       token: (_params, count) => {
@@ -518,4 +547,38 @@ test('a token endpoint that never answers ends in an error within the configured
   const provider = clientCredentials({ clientId: 'a', clientSecret: 's', issuer: world.issuer })
   const { manager } = authorizedFetch(provider, { resource: world.url, acquireTimeout: 0.1 })
   await expect(manager.credential()).rejects.toMatchObject({ code: 'timeout', retryable: true })
+})
+
+test('a credential shows no token, however closely it is inspected', async () => {
+  const { send } = await client({
+    token: () => ({ body: tokenAnswer(1, { access_token: 'canary', refresh_token: 'canary-2' }) }),
+  })
+  const credential = await send.manager.credential()
+  for (const options of [{}, { getters: true, showHidden: true, depth: 10 }]) {
+    expect(inspect(credential, options)).not.toContain('canary')
+    expect(inspect({ credential }, options)).not.toContain('canary')
+  }
+})
+
+test.each([
+  ['invalid_scope', 'Ask for scopes'],
+  ['invalid_request', 'Compare the parameters'],
+  ['unsupported_response_type', "Contact the server's operator"],
+  ['access_denied', 'Log in again and agree'],
+])('an authorization response with %s says what can help', async (error, remedy) => {
+  const { failure } = await client({
+    redirect: (target) => {
+      target.searchParams.delete('code')
+      target.searchParams.set('error', error)
+    },
+  })
+  expect((await failure()).remedy).toContain(remedy)
+})
+
+test('a port that fetch refuses is a network problem that says so', async () => {
+  const resource = 'http://127.0.0.1:9/mcp'
+  const send = authorizedFetch(authorizationCode(browser), { resource })
+  const error = (await send.login().catch((thrown: unknown) => thrown)) as CredentialError
+  expect(error).toMatchObject({ code: 'network' })
+  expect(error.message).toContain('BLOCKED_PORT')
 })

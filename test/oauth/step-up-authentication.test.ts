@@ -54,15 +54,25 @@ describe('a challenge for a stronger or more recent login', () => {
     ])
   })
 
-  test('wins over what the application asks for at every login', async () => {
-    const { world, open } = await setUp((logins) => logins.some(isStrong))
-    const authorizationParameters = { acr_values: 'urn:pwd', prompt: 'consent' }
-    const { call } = open(authorizationCode({ ...browser, authorizationParameters }))
-    await call('pay')
-    await call('pay')
-    expect(world.logins().at(-1)).toMatchObject({
-      prompt: 'consent',
-      acr_values: 'urn:mfa urn:pwd',
+  test('changes nothing that the application asks for at every login, but may shorten `max_age`', async () => {
+    const asked = async (own: Record<string, string>, max_age: string) => {
+      const demand = { acr_values: 'urn:pwd', max_age }
+      const { world, open } = await setUp((logins) => logins.length > 1, demand)
+      const { call } = open(authorizationCode({ ...browser, authorizationParameters: own }))
+      await call()
+      await call('pay')
+      const { acr_values, max_age: age, prompt } = world.logins().at(-1) ?? {}
+      return { acr_values, age, prompt }
+    }
+    const strong = { acr_values: 'urn:mfa', max_age: '60', prompt: 'consent' }
+    const same = { acr_values: 'urn:mfa', age: '60', prompt: 'consent' }
+    expect(await asked(strong, '999999999')).toEqual(same)
+    expect(await asked(strong, '30')).toEqual({ ...same, age: '30' })
+    expect(await asked({ ...strong, max_age: '0' }, '00')).toEqual({ ...same, age: '0' })
+    expect(await asked({ prompt: 'login' }, '30')).toEqual({
+      acr_values: 'urn:pwd',
+      age: '30',
+      prompt: 'login',
     })
   })
 

@@ -6,6 +6,7 @@ import { afterAll, describe, test } from 'vitest'
 import { defaultStore } from '../../src/auto/index.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
 import { memoryStore, storeContract } from '../../src/testing/index.ts'
+import { checkLateWrites } from '../support/late-writes.ts'
 
 describe('memoryStore', () => {
   const cases = storeContract({ open: async () => memoryStore() })
@@ -31,6 +32,12 @@ describe('encryptedFileStore', () => {
     reopen: async (store) => open(places.get(store) ?? ''),
   })
   for (const { name, run } of cases) test(name, run)
+
+  test('refuses what was begun under a lock that has ended', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'store-'))
+    folders.push(directory)
+    await checkLateWrites(key, (own) => encryptedFileStore({ key: own, directory }))
+  })
 })
 
 describe('defaultStore', () => {

@@ -113,10 +113,31 @@ test('a client without a method of its own authenticates by Basic', async () => 
   )
 })
 
-test('the secret of another client of the same server is not replaced, and nothing is written', async () => {
+test('a login keeps the secret of its client when another user registers anew', async () => {
+  const world = await oauthWorld()
+  const client = confidential(world.issuer, 'remote-client')
+  const { directory } = await folderOf(world.url, renewable, client)
+  const store = memoryStore()
+  const [login] = await findMcpRemoteLogins({ servers: [{ url: world.url }], directory })
+  await login?.copyTo(store)
+  await store.set(`registration ${world.issuer}`, {
+    version: 1,
+    provider: 'registration',
+    issuer: world.issuer,
+    data: { clientId: 'of-another-user', clientSecret: 'another', redirectUri: '' },
+  })
+  const send = authorizedFetch(savedLogin(), { resource: world.url, store })
+  expect((await send(world.url)).status).toBe(200)
+  expect(world.tokenRequests()).toMatchObject([
+    { refresh_token: 'r', client_id: 'remote-client', client_secret: 'of-the-client' },
+  ])
+})
+
+test('the registration of another client of the same server is not replaced', async () => {
   const issuer = 'https://login.example.com'
   const url = 'https://mcp.example.com/mcp'
-  const { directory } = await folderOf(url, renewable, confidential(issuer, 'second'))
+  const more = { client_secret_expires_at: 4_000_000_000 }
+  const { directory } = await folderOf(url, renewable, confidential(issuer, 'second', more))
   const store = memoryStore()
   const first = {
     version: 1 as const,
@@ -126,12 +147,18 @@ test('the secret of another client of the same server is not replaced, and nothi
   }
   await store.set(`registration ${issuer}`, first)
   const [login] = await findMcpRemoteLogins({ servers: [{ url }], directory })
-  await expect(login?.copyTo(store)).rejects.toMatchObject({
-    code: 'configuration',
-    message: expect.stringContaining('another client at login.example.com'),
-  })
-  expect(await store.list()).toEqual([`registration ${issuer}`])
+  expect(await login?.copyTo(store)).toBe(true)
   expect(await store.get(`registration ${issuer}`)).toEqual(first)
+  expect(await store.get(`${url} | default`)).toMatchObject({
+    login: expect.any(String),
+    data: {
+      clientId: 'second',
+      clientSecret: 'of-the-client',
+      clientMethod: 'client_secret_post',
+      dynamicClient: true,
+      secretExpiresAt: 4_000_000_000_000,
+    },
+  })
 })
 
 test('a login whose client secret has expired is not called renewable', async () => {

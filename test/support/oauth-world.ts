@@ -7,6 +7,8 @@ import { type RecordingOrigin, recordingOrigin, type SeenRequest } from './recor
 /** What a scripted endpoint answers. */
 export interface Answer {
   readonly status?: number
+  /** The reason phrase in UTF-8, which Node's own server would refuse to send. */
+  readonly reason?: string
   readonly headers?: Record<string, string>
   /** The content type; `null`: none. Default `application/json`. */
   readonly type?: string | null
@@ -170,6 +172,16 @@ function write(response: ServerResponse, answer: Answer): void {
   const { status = 200, headers = {}, type = 'application/json', body = {}, cut = false } = answer
   const isRaw = typeof body === 'string' || body instanceof Uint8Array
   const bytes = isRaw ? Buffer.from(body) : Buffer.from(JSON.stringify(body))
+  if (answer.reason !== undefined) {
+    const head = [
+      `HTTP/1.1 ${status} ${answer.reason}`,
+      `content-type: ${type}`,
+      `content-length: ${bytes.length}`,
+      'connection: close',
+    ]
+    response.socket?.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes]))
+    return
+  }
   const length = cut ? { 'content-length': String(bytes.length + 100) } : {}
   response.writeHead(status, {
     ...(type === null ? {} : { 'content-type': type }),

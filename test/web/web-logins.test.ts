@@ -413,15 +413,15 @@ describe('the marks of finished logins', () => {
       await by.finishLogin(await visit(url), state, of(who))
     }
     await logIn(alice)
-    clock.advance(300_000)
+    clock.advance(450_000)
     await logIn(bob)
     expect(await marksIn(store)).toHaveLength(2)
 
-    clock.advance(300_000)
+    clock.advance(450_000)
     await logins.beginLogin({ resource: world.url, account: 'carol', session: 'of carol' })
     expect(await marksIn(store)).toEqual([expect.stringContaining('bob')])
 
-    clock.advance(300_000)
+    clock.advance(450_000)
     await restarted().beginLogin({ resource: world.url, account: 'carol', session: 'of carol' })
     expect(await marksIn(store)).toEqual([])
     expect((await store.list()).filter((key) => /alice|bob/.test(key))).toHaveLength(2)
