@@ -34,7 +34,7 @@ interface HeaderArgument {
 
 /** Knows which headers go with a message. */
 export interface DerivedHeaders {
-  /** The headers for a message of a stateless client; none for others. */
+  /** The headers for a message of a stateless client, by names in lower case; none for others. */
   of(message: Message): Record<string, string>
   /** Learns from the answer to `tools/list` which arguments the tools want in headers. */
   learn(request: RequestPart | undefined, answer: Part): void
@@ -47,13 +47,13 @@ export function derivedHeaders(): DerivedHeaders {
     of(message) {
       const [part] = message.parts
       if (part === undefined || !('method' in part) || revisionOf(message) === undefined) return {}
-      const headers: Record<string, string> = { 'Mcp-Method': part.method }
+      const headers: Record<string, string> = { 'mcp-method': part.method }
       const name = part.params[nameMembers.get(part.method) ?? '']
-      if (typeof name === 'string') headers['Mcp-Name'] = encodeValue(name)
+      if (typeof name === 'string') headers['mcp-name'] = encodeValue(name)
       const argumentsOfTool = part.method === 'tools/call' ? tools.get(String(name)) : undefined
       for (const { header, path } of argumentsOfTool ?? []) {
         const value = textOf(valueAt(part.params['arguments'], path))
-        if (value !== undefined) headers[`Mcp-Param-${header}`] = encodeValue(value)
+        if (value !== undefined) headers[`mcp-param-${header.toLowerCase()}`] = encodeValue(value)
       }
       return headers
     },

@@ -4,6 +4,9 @@
  * @module mcp-credentials/node
  */
 export {
+  type Bridge,
+  type BridgeOptions,
+  bridge,
   type CommonBridgeOptions,
   type LoginOffer,
   type LoginRequest,
