@@ -69,7 +69,8 @@ export async function scriptedMcp(): Promise<ScriptedMcp> {
   const origin = await recordingOrigin((request, response) => {
     const sessionId = request.headers['mcp-session-id'] as string | undefined
     const isUnknown = sessionId !== undefined && !sessions.has(sessionId)
-    if (isUnknown) return void response.writeHead(404).end()
+    const isElsewhere = !request.url.startsWith('/mcp')
+    if (isUnknown || isElsewhere) return void response.writeHead(404).end()
     if (request.method === 'DELETE') {
       sessions.delete(sessionId ?? '')
       return void response.writeHead(204).end()
