@@ -8,7 +8,7 @@ const allowed = {
   mcp: ['providers', 'manager', 'transport'],
   aws: ['providers'],
   node: ['providers', 'oauth', 'bridge'],
-  oauth: [],
+  oauth: ['providers/stored-key.ts'],
   stores: [],
   testing: ['stores'],
   web: ['manager', 'oauth'],
@@ -35,7 +35,11 @@ module.exports = {
       from: { path: `^src/${folder}/` },
       to: {
         path: '^src/',
-        pathNot: [vocabulary, `^src/${folder}/`, ...allowed[folder].map((name) => `^src/${name}/`)],
+        pathNot: [
+          vocabulary,
+          `^src/${folder}/`,
+          ...allowed[folder].map((name) => `^src/${name}${name.endsWith('.ts') ? '$' : '/'}`),
+        ],
       },
     })),
     {

@@ -14,6 +14,17 @@ export type AuditEvent = {
   readonly grant?: string
 } & (
   | {
+      /** `auto()` has found where the credential for a server comes from. Once for each choice. */
+      readonly type: 'source_chosen'
+      /**
+       * A server's entry in a config file (`config`), a login or a key in the store (`stored`), the identity that
+       * the environment gives this process (`workload`), or a person who is asked to log in (`login`).
+       */
+      readonly source: 'config' | 'stored' | 'workload' | 'login'
+      /** Which, and why, in words. */
+      readonly detail: string
+    }
+  | {
       /** The client registered itself (RFC 7591). */
       readonly type: 'client_registered'
     }

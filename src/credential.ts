@@ -122,6 +122,11 @@ export interface CredentialProvider {
    */
   readonly maxResends?: number
   /**
+   * Where its records rest, unless the options of the manager name a store. A provider that is made of others,
+   * such as {@link all}, has none of its own, and does not take over theirs. Default: nowhere.
+   */
+  readonly store?: CredentialStore
+  /**
    * Says whether a response that is no 401 refuses the credential all the same, such as the redirect to
    * a login page, or a login page with status 200. It is then treated as a 401. The body is not
    * available.

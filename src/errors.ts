@@ -216,9 +216,10 @@ export class StoreError extends CredentialError {
   /**
    * The store works, but its record cannot be used (`unusable_record`): it is damaged, was written by a newer
    * version or for another client, or cannot be decrypted with the present keys. `login()` replaces such a record,
-   * and `logout()` deletes it. `undefined`: another reason.
+   * and `logout()` deletes it. This machine has no keychain, or the module for it cannot be loaded
+   * (`no_keychain`). `undefined`: another reason.
    */
-  readonly reason: 'unusable_record' | undefined
+  readonly reason: 'unusable_record' | 'no_keychain' | undefined
 
   constructor(
     operation: StoreError['operation'],

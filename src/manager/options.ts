@@ -27,7 +27,8 @@ export interface TokenManagerOptions {
   /** Seconds that one acquisition may take. Default 30, or 300 when a person takes part. */
   readonly acquireTimeout?: number
   /**
-   * Where credentials rest, so that other processes and later starts share them. Default: nowhere.
+   * Where credentials rest, so that other processes and later starts share them. Default: the provider's
+   * {@link CredentialProvider.store}; a provider without one keeps them nowhere.
    * Credentials that are no login, such as API keys, are never stored.
    */
   readonly store?: CredentialStore
@@ -83,11 +84,12 @@ export function resolveOptions(
 ): ResolvedOptions {
   checkProvider(provider)
   checkOptions('TokenManager', options, managerOptions)
-  const { renewal = {}, account = 'default', store, acquireTimeout } = options
+  const { renewal = {}, account = 'default', store = provider.store, acquireTimeout } = options
   if (typeof account !== 'string' || !/^[^|\p{Cc}\p{Cs}]+$/u.test(account)) {
     throw new ConfigurationError('account', '`account` must be a text without `|`.')
   }
-  checkStore(store)
+  checkStore('store', options.store)
+  checkStore('provider.store', provider.store)
   const { fetch: send, onEvent } = options
   checkFunction('fetch', send)
   checkFunction('now', options.now)
@@ -134,13 +136,13 @@ function resolveWindows(renewal: NonNullable<TokenManagerOptions['renewal']>): R
   return windows
 }
 
-function checkStore(store: CredentialStore | undefined): void {
+function checkStore(option: string, store: CredentialStore | undefined): void {
   const methods = ['get', 'set', 'delete', 'list', 'lock'] as const
   const missing = methods.find((name) => typeof store?.[name as never] !== 'function')
   if (store === undefined || missing === undefined) return
   throw new ConfigurationError(
-    'store',
-    `\`store\` has no function \`${missing}\`; pass what keychainStore({ service }), encryptedFileStore(), redisStore() or postgresStore() returns.`,
+    option,
+    `\`${option}\` has no function \`${missing}\`; pass what keychainStore({ service }), encryptedFileStore(), redisStore() or postgresStore() returns.`,
   )
 }
 

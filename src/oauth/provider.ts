@@ -25,6 +25,7 @@ import {
   recoverRefreshToken,
 } from './grant.ts'
 import { IssuerChanges } from './issuer-changes.ts'
+import { loginProviders } from './login-providers.ts'
 import { bindOptions, type OAuthOptions, pinnedIssuer } from './options.ts'
 import { checkPolicy, scopesOf } from './policy.ts'
 import { canRefresh, refresh } from './refresh-grant.ts'
@@ -32,15 +33,6 @@ import { forgetRegistrations } from './registration-request.ts'
 import { revokeTokens } from './revocation.ts'
 import { type LocatedServer, locateIssuer, ServerLocator } from './server.ts'
 import { OAuthCredential, scopeFor, type TokenSet, tokenSetFrom } from './token.ts'
-
-/** The providers whose records are the login of a user. */
-const loginProviders: ReadonlySet<string> = new Set([
-  'authorizationCode',
-  'deviceCode',
-  'refreshToken',
-  'savedLogin',
-  'webLogins',
-])
 
 /** Makes a provider of a grant. The secret of its options is bound to their issuer here. */
 export function oauthProvider(

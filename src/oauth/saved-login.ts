@@ -3,15 +3,25 @@
  *
  * @module
  */
-import type { CredentialProvider } from '../credential.ts'
+import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
+import {
+  isSameKey,
+  keyFlags,
+  restoreKey,
+  type StoredKey,
+  signsAnew,
+  storedKeyOf,
+} from '../providers/stored-key.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
 /**
  * Uses the login of a person that `authorizationCode()`, `deviceCode()`, `refreshToken()` or `webLogins()` left
- * in the store, and renews it; it never logs in itself. For processes that nobody watches.
+ * in the store, and renews it; it never logs in itself. For processes that nobody watches. A key that
+ * `saveKey()` or `mcp-credentials set` stored for the server is sent to it as well, and no authorization server is
+ * asked for anything then.
  *
  * @example
  * ```ts
@@ -29,7 +39,7 @@ import { oauthProvider } from './provider.ts'
  * `allow`, which is not stored: without it no renewal and no revocation is asked about. Tokens
  * that are bound to a key need no option.
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` when
- * nobody is logged in.
+ * nobody is logged in, and when the server refuses a stored key.
  */
 export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
   const name = 'savedLogin'
@@ -42,33 +52,78 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
     widens: false,
     replaces: false,
     offline: true,
-    async run({ context }) {
-      throw new LoginRequiredError(
-        'no_credential',
-        `${name}: nobody is logged in to ${resourceLabel(context.resource)}.`,
-        {
-          provider: name,
-          resource: context.resource,
-          remedy:
-            'Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option `store` and the same `account` as here.',
-        },
-      )
+    run: async ({ context }) => {
+      throw nobody(name, context)
     },
   })
+  const refused = new WeakSet<Credential>()
   // What is stored says where to renew it; nothing has to be asked of the server first.
   return {
     ...provider,
     discovers: false,
     async acquire(context) {
-      // What is kept in memory alone has no lock.
-      if ('lock' in context.records || context.previous !== undefined) {
-        return provider.acquire(context)
+      const { previous } = context
+      const key = storedKeyOf(previous)
+      if (previous !== undefined && key !== undefined) {
+        if (!refused.has(previous) && context.reason !== 'insufficient_scope') return previous
+        throw keyRefused(name, key, context)
       }
-      throw new LoginRequiredError(
-        'no_credential',
-        `${name}() needs the option \`store\`, the one in which authorizationCode() left the login.`,
-        { provider: name, resource: context.resource },
-      )
+      if (previous !== undefined) return provider.acquire(context)
+      throw nobody(name, context)
     },
+    async restore(record, context) {
+      const credential = await restoreKey(record, context)
+      if (credential === undefined) return provider.restore?.(record, context)
+      const key = storedKeyOf(credential)
+      const isRefused = context.reason === 'rejected' && isSameKey(credential, context.previous)
+      if (isRefused && key !== undefined && !signsAnew(key)) refused.add(credential)
+      return credential
+    },
+    // Nobody but the person who was given a key can end it.
+    revoke: async (credential, context) =>
+      storedKeyOf(credential) === undefined &&
+      (await provider.revoke?.(credential, context)) === true,
+    forget: async (context) =>
+      storedKeyOf(context.previous) === undefined && (await provider.forget?.(context)) === true,
   }
+}
+
+function nobody(name: string, { resource, records }: AcquireContext): LoginRequiredError {
+  // What is kept in memory alone has no lock.
+  const isStored = 'lock' in records
+  const label = resourceLabel(resource)
+  return new LoginRequiredError(
+    'no_credential',
+    isStored
+      ? `${name}: nobody is logged in to ${label}.`
+      : `${name}() needs the option \`store\`, the one in which the login or the key is stored: \`store: defaultStore()\` of mcp-credentials/auto for those of the command mcp-credentials.`,
+    {
+      provider: name,
+      resource,
+      ...(isStored
+        ? {
+            remedy: `Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option \`store\` and the same \`account\` as here; or, for \`defaultStore()\`, run \`npx mcp-credentials login ${label}\`.`,
+          }
+        : {}),
+    },
+  )
+}
+
+function keyRefused(
+  name: string,
+  key: StoredKey,
+  { resource, reason, scope }: AcquireContext,
+): LoginRequiredError {
+  const label = resourceLabel(resource)
+  const isStepUp = reason === 'insufficient_scope'
+  return new LoginRequiredError(
+    isStepUp ? 'step_up' : 'grant_rejected',
+    `${name}: ${label} ${isStepUp ? 'wants more rights than the stored key has' : 'refuses the stored key'}.`,
+    {
+      provider: name,
+      resource,
+      scope,
+      remedy: `Store another one: \`npx mcp-credentials set ${label} ${keyFlags(key)}\`.`,
+    },
+  )
 }

@@ -17,6 +17,11 @@ export function dataDirectory(): string {
   return envPaths('mcp-credentials', { suffix: '' }).data
 }
 
+/** The platform's folder for the settings of this library. */
+export function configDirectory(): string {
+  return envPaths('mcp-credentials', { suffix: '' }).config
+}
+
 /**
  * Makes the folder where it is missing, and refuses one that is not for its owner alone: others could read which
  * servers there are logins for, or put links in the place of files.

@@ -197,6 +197,11 @@ async function readKey(option: string, secret: Secret): Promise<EncryptionKey> {
   return { id: derive('key id', 9).toString('base64url'), bytes: derive('records', 32) }
 }
 
+/** Whether a text is a key for records: 32 bytes in base64 or hex. */
+export function isEncryptionKey(text: string): boolean {
+  return keyBytes(text) !== undefined
+}
+
 function keyBytes(text: string): Uint8Array | undefined {
   const trimmed = text.trim()
   const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? fromHex(trimmed) : fromBase64(trimmed)

@@ -46,7 +46,7 @@ export function crashed(operation: StoreOperation): StoreError {
 const besideBundle =
   'Next to a bundle or a single executable there must be a folder node_modules with keytar.'
 
-const causes: readonly (readonly [RegExp, string, string])[] = [
+const causes: readonly (readonly [RegExp, string, string, reason?: 'no_keychain'])[] = [
   [
     /locked|dismissed|denied|cancel|-128|-25293|-25308/i,
     'The keychain is locked, or the user refused to unlock it.',
@@ -56,6 +56,7 @@ const causes: readonly (readonly [RegExp, string, string])[] = [
     /autolaunch|DBUS|D-Bus|dbus|ServiceUnknown|not provided by any|No such file|Connection refused/,
     'There is no keychain service on this machine: D-Bus or the Secret Service does not answer.',
     'Start the session with a keyring (gnome-keyring or KWallet), or use encryptedFileStore().',
+    'no_keychain',
   ],
   [
     /Object does not exist|no such (?:object|collection)/i,
@@ -72,6 +73,7 @@ export function keychainError(
   if (isMissing === true) {
     const isLinux = process.platform === 'linux'
     return new StoreError('open', 'The keychain module could not be loaded.', {
+      reason: 'no_keychain',
       remedy: isLinux
         ? `Install the library it needs: apt-get install libsecret-1-0 (Debian, Ubuntu) or dnf install libsecret (Fedora); and the optional dependency keytar, if npm left it out. ${besideBundle} Or use encryptedFileStore().`
         : `Install the optional dependency keytar, or pass \`backend\`. ${besideBundle}`,
@@ -79,8 +81,8 @@ export function keychainError(
   }
   const cause = causes.find(([pattern]) => pattern.test(failure))
   if (cause !== undefined) {
-    const [, message, remedy] = cause
-    return new StoreError(operation, message, { remedy, retryable: true })
+    const [, message, remedy, reason] = cause
+    return new StoreError(operation, message, { remedy, retryable: true, reason })
   }
   return new StoreError(operation, `The keychain failed: ${cleanText(failure)}.`, {
     retryable: true,

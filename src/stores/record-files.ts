@@ -66,14 +66,15 @@ export function recordFiles(directory: string): Omit<TextRecords, 'lock'> {
       }),
     list: () =>
       inFolder('list', `in ${directory}`, async () => {
-        const names = (await readdir(directory)).filter((name) => ownName.test(name))
+        const names = (await readdir(directory)).filter((name) => recordName.test(name))
         const keys = await Promise.all(names.map((name) => keyOfFile(directory, name)))
         return keys.filter((key) => key !== undefined).sort()
       }),
   }
 }
 
-const ownName = /-[0-9a-f]{16}\.json$/
+/** The names of the files of records. */
+export const recordName: RegExp = /-[0-9a-f]{16}\.json$/
 
 /** A readable file name without a secret, and different for each key. */
 function fileName(key: string): string {
@@ -125,7 +126,7 @@ async function readEntry(path: string): Promise<Entry | 'damaged' | undefined> {
 }
 
 /** Replaces a file atomically: a reader sees the old file or the new one, also after a power failure. */
-async function replaceFile(directory: string, file: string, text: string): Promise<void> {
+export async function replaceFile(directory: string, file: string, text: string): Promise<void> {
   const path = join(directory, file)
   const temporary = `${path}.${Date.now()}-${randomUUID()}.tmp`
   let handle: FileHandle | undefined

@@ -307,7 +307,7 @@ test('savedLogin() without a store says that it needs one', async () => {
     code: 'login_required',
     reason: 'no_credential',
     message:
-      'savedLogin() needs the option `store`, the one in which authorizationCode() left the login.',
+      'savedLogin() needs the option `store`, the one in which the login or the key is stored: `store: defaultStore()` of mcp-credentials/auto for those of the command mcp-credentials.',
   })
 })
 

@@ -1,0 +1,104 @@
+/**
+ * What the config files say about a server.
+ *
+ * @module
+ */
+import type { CredentialProvider, CredentialSelector, CredentialStore } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
+import type { Choice, Sources } from './choice.ts'
+import type { WorkloadProvider } from './workload.ts'
+
+/** The part of a config that is used here. */
+export interface ReadConfig {
+  /** The entry of a server; `undefined`: there is none. */
+  find(resource: URL):
+    | {
+        readonly name: string
+        readonly file: string
+        readonly isTrusted: boolean
+        readonly auth: string
+      }
+    | undefined
+  /** What proves who the client is to the server of an entry. */
+  credentials(name: string): CredentialProvider | CredentialSelector
+}
+
+/** How config files are found and read. */
+export interface ConfigOptions {
+  readonly config: string | false | undefined
+  readonly environment: string | undefined
+  readonly store: CredentialStore
+}
+
+/** Reads the config files whenever something is to be chosen. */
+export function configSource(
+  { config, environment, store }: ConfigOptions,
+  load: (options: LoadOptions) => Promise<ReadConfig> = loadLazily,
+): Sources['config'] {
+  return async (resource) => {
+    const missing = { nothing: 'no entry of the config allows one for this server' }
+    if (config === false)
+      return { entry: { nothing: 'the option `config` is false' }, workload: missing }
+    const read = await load({
+      ...(config === undefined ? {} : { path: config }),
+      ...(environment === undefined ? {} : { environment }),
+      store,
+    })
+    const found = read.find(resource)
+    if (found === undefined)
+      return { entry: { nothing: 'they have no entry for it' }, workload: missing }
+    const detail = `the entry \`${found.name}\` of ${found.file}`
+    const bare = {
+      entry: { nothing: `${detail} says nothing about credentials` },
+      workload: missing,
+    }
+    // There is nothing in it that would have to be trusted.
+    if (!found.isTrusted && found.auth.startsWith('saved login')) return bare
+    const provider = read.credentials(found.name)
+    if (!isProvider(provider)) throw severalTenants(detail, found.name, resource)
+    if (isWorkload(provider)) {
+      const entry = { nothing: `${detail} allows a workload identity` }
+      return { entry, workload: await workloadOf(provider, detail) }
+    }
+    if (provider.name === 'savedLogin') return bare
+    return { entry: { source: 'config', detail, provider }, workload: missing }
+  }
+}
+
+interface LoadOptions {
+  readonly path?: string
+  readonly environment?: string
+  readonly store: CredentialStore
+}
+
+async function loadLazily(options: LoadOptions): Promise<ReadConfig> {
+  const module = (await import('../config/index.ts' as string)) as {
+    loadConfig(given: LoadOptions): Promise<ReadConfig>
+  }
+  return module.loadConfig(options)
+}
+
+function isProvider(found: CredentialProvider | CredentialSelector): found is CredentialProvider {
+  return 'acquire' in found
+}
+
+function isWorkload(provider: CredentialProvider): provider is WorkloadProvider {
+  return 'announced' in provider
+}
+
+async function workloadOf(
+  provider: WorkloadProvider,
+  detail: string,
+): Promise<Choice | { readonly nothing: string }> {
+  const platform = await provider.announced()
+  if (platform === undefined) return { nothing: 'the environment announces none' }
+  return { source: 'workload', detail: `${platform}, as ${detail} allows`, provider }
+}
+
+function severalTenants(detail: string, name: string, resource: URL): ConfigurationError {
+  return new ConfigurationError('config', `auto: ${detail} has a credential for each tenant.`, {
+    resource: resourceLabel(resource),
+    remedy: `Use \`config.connect('${name}', client)\` or \`config.credentials('${name}')\` of mcp-credentials/config, which choose by tenant.`,
+  })
+}

@@ -1,0 +1,17 @@
+/**
+ * One provider that finds the credential by itself, and the store that it shares with the command line.
+ *
+ * @module mcp-credentials/auto
+ */
+export type { PlainOptions, StoredKey } from '../providers/stored-key.ts'
+export {
+  type DefaultStore,
+  type DefaultStoreOptions,
+  defaultStore,
+  type StoreKind,
+} from '../stores/default.ts'
+export { type AutoOptions, auto } from './auto.ts'
+export type { AutoProvider } from './provider.ts'
+export { listSaved, type SavedCredential, type SavedKind } from './saved-credentials.ts'
+export { saveKey } from './saved-keys.ts'
+export { type WorkloadOptions, type WorkloadProvider, workloadIdentity } from './workload.ts'

@@ -1,0 +1,76 @@
+/**
+ * Stores a key for one server.
+ *
+ * @module
+ */
+import type { CredentialRecord, CredentialStore } from '../credential.ts'
+import { ConfigurationError, isCredentialError } from '../errors.ts'
+import { resolveOptions } from '../manager/options.ts'
+import { recordKey } from '../manager/stored-record.ts'
+import { checkOptions } from '../options.ts'
+import { providerOfKey, recordOfKey, type StoredKey } from '../providers/stored-key.ts'
+import { kindOf, type SavedKind } from './saved-credentials.ts'
+
+/**
+ * Stores a key, a token or a password for one server, where `auto()` and `savedLogin()` find it. It is sent to that
+ * server alone. Whatever is stored for the same server and account is replaced, also a login of a person; that is
+ * not revoked. Clients that run learn of it when the server refuses what they have.
+ *
+ * @returns What it replaced, if there was anything.
+ * @throws `ConfigurationError` when an option is wrong, or the key could not be sent; `StoreError` when the store
+ * cannot be used. What was stored is untouched then.
+ *
+ * @example
+ * ```ts
+ * import { defaultStore, saveKey } from 'mcp-credentials/auto'
+ *
+ * declare const value: string // from a prompt without echo
+ *
+ * const resource = 'https://mcp.example.com/mcp'
+ * await saveKey(defaultStore(), { resource, key: { type: 'apiKey', header: 'X-API-Key', value } })
+ * ```
+ */
+export async function saveKey(
+  store: CredentialStore,
+  options: {
+    /** The MCP server. Query and fragment do not count. */
+    readonly resource: string | URL
+    /** Tells several credentials for one server apart. Default `default`. */
+    readonly account?: string
+    /** The key. */
+    readonly key: StoredKey
+  },
+): Promise<{
+  /** What was stored there before; absent: nothing. */
+  readonly replaced?: SavedKind
+}> {
+  checkOptions('saveKey', options, ['resource', 'account', 'key'])
+  const { key, ...owner } = options
+  if (key === undefined) {
+    throw new ConfigurationError('saveKey.key', 'saveKey: pass the key that is to be stored.')
+  }
+  const { resource, account } = resolveOptions(providerOfKey(key), { ...owner, store })
+  const place = recordKey({ resource, account, tenant: undefined })
+  return store.lock(place, async () => {
+    const before = await replaceable(store, place)
+    const record = recordOfKey(key, Date.now())
+    // Processes that have the earlier record notice that this is another one.
+    const generation = (before?.generation ?? 0) + 1
+    await store.set(place, { ...record, generation })
+    const isNothing = before === undefined || Object.keys(before.data).length === 0
+    return isNothing ? {} : { replaced: kindOf(before) }
+  })
+}
+
+/** What is stored; a record that cannot be read is replaced like any other. */
+async function replaceable(
+  store: CredentialStore,
+  place: string,
+): Promise<CredentialRecord | undefined> {
+  try {
+    return await store.get(place)
+  } catch (error) {
+    if (isCredentialError(error, 'store') && error.reason === 'unusable_record') return undefined
+    throw error
+  }
+}

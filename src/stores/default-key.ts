@@ -1,0 +1,159 @@
+/**
+ * The key of the encrypted files in which the default store keeps records.
+ *
+ * @module
+ */
+import { constants } from 'node:fs'
+import { readdir, readFile, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ConfigurationError, describeThrown, StoreError } from '../errors.ts'
+import { openPrivate, privateDirectory, unusable } from './directory.ts'
+import { generateKey, isEncryptionKey } from './envelope.ts'
+import { localLock } from './local-lock.ts'
+import { recordName, replaceFile } from './record-files.ts'
+
+/** Where the key comes from. */
+export interface KeyPlaces {
+  /** What `MCP_CREDENTIALS_KEY` holds. */
+  readonly key: string | undefined
+  /** What `MCP_CREDENTIALS_KEY_FILE` holds: a path. */
+  readonly keyFile: string | undefined
+  /** The folder of the key that is made where there is none. */
+  readonly keyDirectory: string
+  /** The folder of the records. */
+  readonly records: string
+  /** The folder of the locks. */
+  readonly locks: string
+}
+
+/** A key for the records, read when it is needed. */
+export interface FileKey {
+  /** Where it is, in words. */
+  readonly place: string
+  /** It was made here, and lies beside the records as far as other programs of this user are concerned. */
+  readonly isMade: boolean
+  readonly read: () => Promise<string>
+}
+
+const keyName = 'store.key'
+const hint = '32 random bytes in base64 or hex, as `openssl rand -base64 32` prints them'
+
+/**
+ * Checks the settings of the key.
+ *
+ * @throws {@link ConfigurationError} when both are given, or the key has not 32 bytes.
+ */
+export function checkKeyPlaces({ key, keyFile }: Pick<KeyPlaces, 'key' | 'keyFile'>): void {
+  const variable = 'MCP_CREDENTIALS_KEY'
+  if (key !== undefined && keyFile !== undefined) {
+    throw new ConfigurationError(
+      variable,
+      `Set either ${variable} or ${variable}_FILE, not both of them.`,
+    )
+  }
+  if (key !== undefined && !isEncryptionKey(key)) {
+    throw new ConfigurationError(variable, `${variable} must hold ${hint}.`)
+  }
+}
+
+/**
+ * The keys of the records: the first encrypts, all of them decrypt. A key that was made earlier goes on to decrypt
+ * when another is set, so that no record seems lost.
+ */
+export async function fileKeys(places: KeyPlaces): Promise<readonly [FileKey, ...FileKey[]]> {
+  const made: FileKey = {
+    place: join(places.keyDirectory, keyName),
+    isMade: true,
+    read: async () => (await readMadeKey(places)) ?? makeKey(places),
+  }
+  const given = givenKey(places)
+  if (given === undefined) return [made]
+  return (await readMadeKey(places)) === undefined ? [given] : [given, made]
+}
+
+function givenKey({ key, keyFile }: KeyPlaces): FileKey | undefined {
+  if (key !== undefined) {
+    return { place: 'MCP_CREDENTIALS_KEY', isMade: false, read: async () => key.trim() }
+  }
+  if (keyFile === undefined) return undefined
+  return { place: keyFile, isMade: false, read: () => readKeyFile(keyFile) }
+}
+
+async function readKeyFile(path: string): Promise<string> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    throw new StoreError(
+      'open',
+      `The key file ${path} cannot be read (${describeThrown(error)}).`,
+      { retryable: true, remedy: 'Correct MCP_CREDENTIALS_KEY_FILE.' },
+    )
+  }
+  if (isEncryptionKey(text)) return text.trim()
+  throw new StoreError('open', `The key file ${path} holds no key.`, {
+    remedy: `Write ${hint} into it.`,
+  })
+}
+
+/** The key that was made earlier; `undefined`: there is none. */
+async function readMadeKey({ keyDirectory }: KeyPlaces): Promise<string | undefined> {
+  const path = join(keyDirectory, keyName)
+  let text: string
+  try {
+    const handle = await openPrivate(path, constants.O_RDONLY)
+    if (handle === undefined) return undefined
+    try {
+      await privateDirectory(keyDirectory)
+      text = await handle.readFile('utf8')
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    throw unusable(keyDirectory, error)
+  }
+  if (isEncryptionKey(text)) return text.trim()
+  throw new StoreError('open', `The key file ${path} is damaged.`, {
+    remedy: 'Restore it from a backup: without it the records cannot be read.',
+  })
+}
+
+/** Makes the key once, also where several processes begin at the same time. */
+async function makeKey(places: KeyPlaces): Promise<string> {
+  const { keyDirectory, records, locks } = places
+  return localLock({ directory: locks }).run('the key of the default store', async () => {
+    const other = await readMadeKey(places)
+    if (other !== undefined) return other
+    await refuseBesideRecords(records)
+    const key = generateKey()
+    await privateDirectory(keyDirectory)
+    try {
+      await removeUnfinished(keyDirectory)
+      await replaceFile(keyDirectory, keyName, key)
+    } catch (error) {
+      throw unusable(keyDirectory, error)
+    }
+    return key
+  })
+}
+
+/** A new key reads none of the records that there are, so they would seem lost. */
+async function refuseBesideRecords(records: string): Promise<void> {
+  const names = await readdir(records).catch(() => [])
+  if (!names.some((name) => recordName.test(name))) return
+  throw new StoreError(
+    'open',
+    `The records in ${records} were encrypted with a key that is gone.`,
+    {
+      remedy:
+        'Set MCP_CREDENTIALS_KEY or MCP_CREDENTIALS_KEY_FILE as it was when they were stored; or delete that folder, and log in again.',
+    },
+  )
+}
+
+/** What a process left that was ended while it wrote the key; only for the holder of the lock. */
+async function removeUnfinished(directory: string): Promise<void> {
+  const names = await readdir(directory)
+  const unfinished = names.filter((name) => name.startsWith(keyName) && name.endsWith('.tmp'))
+  await Promise.all(unfinished.map((name) => unlink(join(directory, name))))
+}

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import {
+  all,
+  type Credential,
+  type CredentialProvider,
+  type CredentialRecord,
+  type CredentialStore,
+  TokenManager,
+} from '../../src/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+
+const resource = 'https://mcp.example.com/mcp'
+const key = `${resource} | default`
+
+/** A provider whose credentials are stored. */
+function storing(store: CredentialStore | undefined): CredentialProvider {
+  const make = (record: CredentialRecord): Credential => ({ record, apply: () => {} })
+  return {
+    name: 'storing',
+    ...(store === undefined ? {} : { store }),
+    acquire: async () => make({ version: 1, provider: 'storing', data: { token: 'one' } }),
+    restore: (record) => (record.provider === 'storing' ? make(record) : undefined),
+  }
+}
+
+test('a provider brings the store in which its records rest', async () => {
+  const store = memoryStore()
+  await new TokenManager(storing(store), { resource }).credential()
+  expect(await store.list()).toEqual([key])
+})
+
+test('the store of the options is used instead of the one that the provider brings', async () => {
+  const [own, given] = [memoryStore(), memoryStore()]
+  await new TokenManager(storing(own), { resource, store: given }).credential()
+  expect([await own.list(), await given.list()]).toEqual([[], [key]])
+})
+
+test('a logout deletes the record from the store that the provider brings', async () => {
+  const store = memoryStore()
+  await new TokenManager(storing(store), { resource }).credential()
+  await new TokenManager(storing(store), { resource }).logout()
+  expect(await store.list()).toEqual([])
+})
+
+test('a provider that is made of others does not take over the store of one of them', async () => {
+  const store = memoryStore()
+  await new TokenManager(all(storing(store)), { resource }).credential()
+  expect(await store.list()).toEqual([])
+})
+
+test('a provider that brings something that is no store is refused by name', () => {
+  const provider = { ...storing(undefined), store: { get() {} } } as unknown as CredentialProvider
+  expect(() => new TokenManager(provider, { resource })).toThrow(
+    expect.objectContaining({ code: 'configuration', option: 'provider.store' }),
+  )
+})

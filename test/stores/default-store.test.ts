@@ -1,0 +1,274 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type DefaultStoreOptions, defaultStore } from '../../src/auto/index.ts'
+import { type CredentialRecord, StoreError } from '../../src/index.ts'
+import type { KeychainBackend } from '../../src/stores/keychain.ts'
+
+const key = 'https://mcp.example.com/mcp | default'
+const record: CredentialRecord = { version: 1, provider: 'test', data: { token: 'canary-token' } }
+const ownKey = randomBytes(32).toString('base64')
+
+let parent: string
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'default-store-'))
+  for (const name of ['STORE', 'KEY', 'KEY_FILE']) vi.stubEnv(`MCP_CREDENTIALS_${name}`, undefined)
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await rm(parent, { recursive: true, force: true })
+})
+
+const data = () => join(parent, 'data')
+const keyFile = () => join(parent, 'config', 'keys', 'store.key')
+
+/** A keychain in memory, which counts its calls. */
+function fakeKeychain(failure?: () => Error | undefined) {
+  const entries = new Map<string, string>()
+  let calls = 0
+  const call =
+    <T>(task: () => T) =>
+    async () => {
+      calls += 1
+      const error = failure?.()
+      if (error !== undefined) throw error
+      return task()
+    }
+  const backend: KeychainBackend = {
+    getPassword: (_service, account) => call(() => entries.get(account) ?? null)(),
+    setPassword: (_service, account, text) => call(() => void entries.set(account, text))(),
+    deletePassword: (_service, account) => call(() => entries.delete(account))(),
+    findCredentials: () =>
+      call(() => [...entries].map(([account, password]) => ({ account, password })))(),
+  }
+  return { backend, entries, calls: () => calls }
+}
+
+const noKeychain = () => new Error('Cannot autolaunch D-Bus without X11 $DISPLAY')
+const locked = () => new Error('The keychain is locked')
+
+/** A store of a process of its own, as far as the choice is concerned. */
+function open(backend: KeychainBackend, options: DefaultStoreOptions = {}) {
+  const keyDirectory = join(parent, 'config', 'keys')
+  return defaultStore({ directory: data(), keyDirectory, backend, ...options })
+}
+
+const withoutKeychain = () => open(fakeKeychain(noKeychain).backend)
+
+/** All that was written below the folder of the test. */
+async function written(): Promise<string> {
+  const names = await readdir(parent, { recursive: true })
+  const read = (name: string) => readFile(join(parent, name), 'utf8').catch(() => '')
+  return (await Promise.all(names.map(read))).join('\n')
+}
+
+describe('defaultStore', () => {
+  test('uses the keychain where there is one, and writes no record to a file', async () => {
+    const { backend, entries } = fakeKeychain()
+    const store = open(backend)
+    await store.set(key, record)
+    expect([...entries.keys()]).toEqual([key])
+    expect(await written()).not.toContain('canary')
+    expect(await store.where()).toEqual({
+      kind: 'keychain',
+      description: 'The keychain of this user, under the name mcp-credentials.',
+      reason: 'this machine has a keychain',
+    })
+  })
+
+  test('uses encrypted files where there is no keychain, and says what protects them', async () => {
+    const store = withoutKeychain()
+    await store.set(key, record)
+    expect(await store.get(key)).toEqual(record)
+    expect(await written()).not.toContain('canary')
+    const { kind, description, reason } = await store.where()
+    expect(kind).toBe('file')
+    expect(description).toContain(keyFile())
+    expect(description).toContain('not from programs that run as this user')
+    expect(reason).toContain('there is no keychain')
+  })
+
+  test('asks once whether there is a keychain', async () => {
+    const { backend, calls } = fakeKeychain(noKeychain)
+    const store = open(backend)
+    await Promise.all([store.get(key), store.list(), store.where()])
+    await store.get(key)
+    expect(calls()).toBe(1)
+  })
+
+  test('does not take a locked keychain for a missing one', async () => {
+    let failure: Error | undefined = locked()
+    const { backend, entries } = fakeKeychain(() => failure)
+    const store = open(backend)
+    await expect(store.set(key, record)).rejects.toMatchObject({
+      code: 'store',
+      message: expect.stringContaining('The keychain is locked'),
+      remedy: expect.stringContaining('MCP_CREDENTIALS_STORE=file'),
+    })
+    expect(await readdir(parent)).toEqual([])
+    failure = undefined
+    await store.set(key, record)
+    expect(entries.has(key)).toBe(true)
+  })
+
+  test('does not take a keychain that does not answer for a missing one', async () => {
+    const backend = { ...fakeKeychain().backend, getPassword: () => new Promise<null>(() => {}) }
+    const store = open(backend, { timeout: 0.01 })
+    await expect(store.get(key)).rejects.toThrow('The keychain did not answer within 0.01 s')
+    expect(await readdir(parent)).toEqual([])
+  })
+
+  test('only reads where nothing is stored yet, and writes no choice down', async () => {
+    await withoutKeychain().get(key)
+    const { backend } = fakeKeychain()
+    expect(await open(backend).where()).toMatchObject({ kind: 'keychain' })
+  })
+
+  test('keeps to the files when a keychain appears later', async () => {
+    await withoutKeychain().set(key, record)
+    const { backend, calls } = fakeKeychain()
+    const later = open(backend)
+    expect(await later.get(key)).toEqual(record)
+    expect(calls()).toBe(0)
+    expect((await later.where()).reason).toContain('store-choice.json')
+  })
+
+  test('says so when the keychain that was chosen is gone, and stores nothing elsewhere', async () => {
+    await open(fakeKeychain().backend).set(key, record)
+    const later = withoutKeychain()
+    await expect(later.get(key)).rejects.toMatchObject({
+      code: 'store',
+      reason: 'no_keychain',
+      message: expect.stringContaining('it was chosen when the first credential was stored'),
+    })
+    await expect(later.set(key, record)).rejects.toMatchObject({ reason: 'no_keychain' })
+    expect(await readdir(data())).not.toContain('records')
+  })
+
+  test.each(['file', 'keychain'])('takes the kind %s from MCP_CREDENTIALS_STORE', async (kind) => {
+    const [first, second] = [fakeKeychain(), fakeKeychain()]
+    await (kind === 'file' ? open(first.backend) : withoutKeychain()).set(key, record)
+    vi.stubEnv('MCP_CREDENTIALS_STORE', kind)
+    const store = open(second.backend)
+    expect(await store.where()).toMatchObject({ kind, reason: 'MCP_CREDENTIALS_STORE says so' })
+    expect(await store.get(key)).toBeUndefined()
+  })
+
+  test('finds without the variable what the first process stored with it', async () => {
+    vi.stubEnv('MCP_CREDENTIALS_STORE', 'file')
+    await open(fakeKeychain().backend).set(key, record)
+    vi.stubEnv('MCP_CREDENTIALS_STORE', undefined)
+    expect(await open(fakeKeychain().backend).get(key)).toEqual(record)
+  })
+
+  test.each([
+    ['MCP_CREDENTIALS_STORE', 'plain', 'must be `keychain` or `file`'],
+    ['MCP_CREDENTIALS_KEY', 'canary-short', '32 random bytes'],
+  ])('refuses a wrong %s without quoting it', (variable, value, text) => {
+    vi.stubEnv(variable, value)
+    const make = () => defaultStore()
+    expect(make).toThrow(expect.objectContaining({ code: 'configuration', option: variable }))
+    expect(make).toThrow(text)
+    expect(make).not.toThrow('canary')
+  })
+
+  test('refuses two keys, and an unknown option', () => {
+    expect(() => defaultStore({ place: 'x' } as never)).toThrow('there is no option `place`')
+    vi.stubEnv('MCP_CREDENTIALS_KEY', ownKey)
+    vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', '/x')
+    expect(() => defaultStore()).toThrow('not both')
+  })
+
+  test('is the same store for everybody in a process who passes no options', () => {
+    expect(defaultStore()).toBe(defaultStore())
+  })
+
+  test('says which file is at fault when the choice cannot be read', async () => {
+    await mkdir(data(), { mode: 0o700 })
+    await writeFile(join(data(), 'store-choice.json'), '{"kind":"pl')
+    await expect(withoutKeychain().get(key)).rejects.toThrow(/store-choice\.json.*cannot be read/)
+  })
+})
+
+describe('the key of the files', () => {
+  test('is made once in another folder, for this user alone', async () => {
+    const store = withoutKeychain()
+    await store.set(key, record)
+    const made = await readFile(keyFile(), 'utf8')
+    expect((await stat(keyFile())).mode & 0o777).toBe(0o600)
+    expect((await stat(join(parent, 'config', 'keys'))).mode & 0o777).toBe(0o700)
+    await withoutKeychain().set(`${key} 2`, record)
+    expect(await readFile(keyFile(), 'utf8')).toBe(made)
+    expect(await withoutKeychain().get(key)).toEqual(record)
+  })
+
+  test('is the same for all who begin at the same time', async () => {
+    const keys = Array.from({ length: 8 }, (_, index) => `${key} ${index}`)
+    await Promise.all(keys.map((each) => withoutKeychain().set(each, record)))
+    const store = withoutKeychain()
+    const read = await Promise.all(keys.map((each) => store.get(each)))
+    expect(read).toEqual(keys.map(() => record))
+  })
+
+  test('is made anew after a process that ended while it wrote it', async () => {
+    const directory = join(parent, 'config', 'keys')
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const half = join(directory, 'store.key.1763000000000-0b5b2ba0-0000-4000-8000-000000000000.tmp')
+    await writeFile(half, 'half a k', { mode: 0o600 })
+    await withoutKeychain().set(key, record)
+    expect(await readdir(directory)).toEqual(['store.key'])
+    expect(await withoutKeychain().get(key)).toEqual(record)
+  })
+
+  test('is not made beside records that it could not read', async () => {
+    await withoutKeychain().set(key, record)
+    await rm(keyFile())
+    const store = withoutKeychain()
+    await expect(store.get(key)).rejects.toThrow('encrypted with a key that is gone')
+    await expect(store.set(`${key} 2`, record)).rejects.toThrow('MCP_CREDENTIALS_KEY')
+  })
+
+  test('comes from MCP_CREDENTIALS_KEY, and none is made then', async () => {
+    vi.stubEnv('MCP_CREDENTIALS_KEY', `${ownKey}\n`)
+    const store = withoutKeychain()
+    await store.set(key, record)
+    expect(await withoutKeychain().get(key)).toEqual(record)
+    expect(await readdir(parent)).toEqual(['data'])
+    expect((await store.where()).description).toMatch(/their key is in MCP_CREDENTIALS_KEY\.$/)
+  })
+
+  test('that was made reads older records when another is set', async () => {
+    await withoutKeychain().set(key, record)
+    vi.stubEnv('MCP_CREDENTIALS_KEY', ownKey)
+    const store = withoutKeychain()
+    expect(await store.get(key)).toEqual(record)
+    await store.set(`${key} 2`, record)
+    vi.stubEnv('MCP_CREDENTIALS_KEY', undefined)
+    await expect(withoutKeychain().get(`${key} 2`)).rejects.toMatchObject({
+      reason: 'unusable_record',
+    })
+  })
+
+  test('comes from the file that MCP_CREDENTIALS_KEY_FILE names', async () => {
+    const path = join(parent, 'mine')
+    vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
+    await expect(withoutKeychain().set(key, record)).rejects.toThrow(`${path} cannot be read`)
+    await writeFile(path, 'canary-short')
+    const wrong = await withoutKeychain()
+      .set(key, record)
+      .catch((error: unknown) => error)
+    expect(wrong).toBeInstanceOf(StoreError)
+    expect(String(wrong)).not.toContain('canary')
+    await writeFile(path, `${ownKey}\n`)
+    await withoutKeychain().set(key, record)
+    expect(await withoutKeychain().get(key)).toEqual(record)
+  })
+
+  test('that others could replace is not used', async () => {
+    await withoutKeychain().set(key, record)
+    await chmod(join(parent, 'config', 'keys'), 0o777)
+    await expect(withoutKeychain().get(key)).rejects.toThrow('can be written by others')
+  })
+})
