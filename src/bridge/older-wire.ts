@@ -5,9 +5,9 @@
  */
 import type { EventSourceMessage } from 'eventsource-parser'
 import { drain } from '../transport/drain.ts'
-import { withTimeLimit } from '../waiting.ts'
+import { onAbort, withTimeLimit } from '../waiting.ts'
 import { mediaTypeOf, readEvents } from './event-stream.ts'
-import { type Message, parseMessage } from './message.ts'
+import { keyOf, type Message, parseMessage, requestsOf } from './message.ts'
 import {
   type Accepted,
   ContentError,
@@ -42,15 +42,13 @@ export async function openOlderWire(options: WireOptions, signal: AbortSignal): 
 class OlderWire implements Wire {
   readonly #options: WireOptions
   readonly #ending = new AbortController()
-  readonly #ended: Promise<void>
+  /** Ends the wait for the answer to a request. */
+  readonly #open = new Map<string, () => void>()
   #endpoint: URL | undefined
   #revision: string | undefined
 
   constructor(options: WireOptions) {
     this.#options = options
-    this.#ended = new Promise((resolve) => {
-      this.#ending.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
   }
 
   get isRetired(): boolean {
@@ -111,6 +109,9 @@ class OlderWire implements Wire {
     const message = parseMessage(data)
     if (message === undefined) return this.#options.log('The server sent an event that is no JSON.')
     await this.#options.receive(this, message, undefined)
+    for (const part of message.parts) {
+      if (part.kind === 'response' && part.id !== undefined) this.#open.get(keyOf(part.id))?.()
+    }
   }
 
   #streamEnded(): void {
@@ -121,6 +122,8 @@ class OlderWire implements Wire {
 
   async post(message: Message, { signal }: PostOptions): Promise<Accepted> {
     if (this.isRetired || this.#endpoint === undefined) throw new SessionLostError()
+    // The answer may arrive before the server has taken the message.
+    const finished = this.#answered(message, signal)
     const response = await this.#options.fetch(this.#endpoint, {
       method: 'POST',
       headers: {
@@ -137,7 +140,26 @@ class OlderWire implements Wire {
       throw new SessionLostError(refusal)
     }
     drain(response)
-    return { finished: this.#ended }
+    return { finished }
+  }
+
+  /** Resolves when every request of a message is answered, or cannot be any more. */
+  #answered(message: Message, signal: AbortSignal): Promise<void> {
+    const waits = requestsOf(message).map(
+      ({ id }) =>
+        new Promise<void>((resolve) => {
+          const key = keyOf(id)
+          const finish = () => {
+            stop()
+            if (this.#open.get(key) === finish) this.#open.delete(key)
+            resolve()
+          }
+          this.#open.set(key, finish)
+          let stop = () => {}
+          stop = onAbort(signal, finish)
+        }),
+    )
+    return Promise.all(waits).then(() => {})
   }
 
   negotiated(revision: string): void {
@@ -148,6 +170,7 @@ class OlderWire implements Wire {
 
   retire(): void {
     this.#ending.abort()
+    for (const finish of [...this.#open.values()]) finish()
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@
  * @module
  */
 import { isCredentialError } from '../errors.ts'
-import { within } from '../waiting.ts'
+import { onAbort, within } from '../waiting.ts'
 import { beginExchange, type Exchange, type Sink } from './exchange.ts'
 import {
   AnswerLostError,
@@ -104,17 +104,18 @@ export class Relay {
   }
 
   /** Sends what the server does not answer. What goes wrong is of no interest to the client. */
-  async #send(
-    message: Message,
-    headers: Arrival['headers'],
-    signal: AbortSignal = this.#closing.signal,
-  ): Promise<void> {
+  async #send(message: Message, headers: Arrival['headers']): Promise<void> {
+    // The runtime leaves a listener on the signal of each request for a while.
+    const ending = new AbortController()
+    const stop = onAbort(this.#closing.signal, () => ending.abort())
     try {
-      await this.#session.send(message, { signal, headers })
+      await this.#session.send(message, { signal: ending.signal, headers })
       this.#logins.succeeded()
     } catch (error) {
-      if (signal.aborted) return
+      if (ending.signal.aborted) return
       this.#options.log(`A notification was not delivered: ${this.#failureOf(error).message}`)
+    } finally {
+      stop()
     }
   }
 

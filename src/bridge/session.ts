@@ -11,6 +11,7 @@ import { type BackOff, backOff } from './back-off.ts'
 import { type DerivedHeaders, derivedHeaders } from './derived-headers.ts'
 import { wasNotSent } from './failure.ts'
 import {
+  cancelledRequestOf,
   initializeOf,
   keyOf,
   type Message,
@@ -51,6 +52,8 @@ const unhandled: ReadonlySet<number> = new Set([429, 503])
 /** With the delays between them some 25 seconds: clients give a request up after a minute. */
 const maxAttempts = 8
 const longestDelayMs = 8000
+/** Connecting may take its time as well. */
+const maxTryingMs = 40_000
 const renewalTimeoutMs = 30_000
 
 /** Sends a client's messages, and begins the session anew when the server has forgotten it. */
@@ -85,6 +88,7 @@ export class Session {
    */
   async send(message: Message, options: SendOptions): Promise<Accepted | undefined> {
     const delays = backOff(this.#options.random, longestDelayMs)
+    const startedAt = performance.now()
     let isSentAgain = false
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -95,7 +99,8 @@ export class Session {
           isSentAgain = true
           continue
         }
-        if (attempt >= maxAttempts || !mayRepeat(error)) throw error
+        const isOver = attempt >= maxAttempts || performance.now() - startedAt > maxTryingMs
+        if (isOver || !mayRepeat(error)) throw error
         await pause(delayOf(error, delays), options.signal, this.#closing.signal)
       }
     }
@@ -233,6 +238,8 @@ export class Session {
     if (part?.kind === 'response' && part.id !== undefined) {
       if (keyOf(part.id) === this.#ownAnswer?.key) return this.#ownAnswer.take(part)
     }
+    const cancelled = cancelledRequestOf(message)
+    if (cancelled !== undefined) this.#serverRequests.delete(keyOf(cancelled))
     for (const each of requestsOf(message)) this.#serverRequests.set(keyOf(each.id), wire)
     await this.#options.receive(message, cause)
   }

@@ -104,3 +104,77 @@ describe('stdioBridge', () => {
     expect(server.sessions.size).toBe(0)
   })
 })
+
+describe('the end of a stdio bridge', () => {
+  it('comes when nobody reads the output any more', async () => {
+    const server = await scriptedMcp()
+    const client = lineClient(server.url)
+    await client.initialize()
+    await until(() => server.streams.length === 1, 'the stream')
+
+    client.output.destroy()
+    await client.ended
+
+    expect(server.sessions.size).toBe(0)
+  })
+
+  it('answers what is under way with an error when it is closed', async () => {
+    const server = await scriptedMcp()
+    server.on('tools/call', () => {})
+    const client = lineClient(server.url)
+    await client.initialize()
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+    await until(() => server.postsOf('tools/call').length === 1, 'the call')
+
+    await client.close()
+
+    expect(await client.next()).toMatchObject({ id: 1, error: { data: { code: 'closed' } } })
+    expect(server.sessions.size).toBe(0)
+  })
+
+  it('comes with the signal', async () => {
+    const server = await scriptedMcp()
+    const ending = new AbortController()
+    const client = lineClient(server.url, { signal: ending.signal })
+    await client.initialize()
+
+    ending.abort()
+    await client.ended
+
+    expect(server.sessions.size).toBe(0)
+  })
+})
+
+describe('a client that does not read', () => {
+  it('stops the stream of the server, and loses nothing', async () => {
+    const server = await scriptedMcp()
+    const text = 'x'.repeat(100_000)
+    const count = 300
+    let sent = 0
+    server.on('tools/call', async ({ request, response, message }) => {
+      const stream = openStream(request, response)
+      for (; sent < count; sent += 1) {
+        stream.event({ jsonrpc: '2.0', method: 'notifications/n', params: { sent, text } })
+        if (response.writableNeedDrain) {
+          await new Promise((resolve) => response.once('drain', resolve))
+        }
+      }
+      stream.event({ jsonrpc: '2.0', id: message['id'], result: {} } as never)
+      stream.end()
+    })
+    const client = lineClient(server.url)
+    await client.initialize()
+    client.output.pause()
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+    await until(() => client.output.writableNeedDrain, 'the full pipe')
+    const waiting = client.output.writableLength + client.output.readableLength
+    client.output.resume()
+    for (let index = 0; index < count; index += 1) {
+      expect(await client.next()).toMatchObject({ params: { sent: index } })
+    }
+
+    expect(await client.next()).toMatchObject({ id: 1 })
+    expect(waiting).toBeLessThan(1_000_000)
+  })
+})
