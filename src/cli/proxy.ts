@@ -21,13 +21,6 @@ interface ProxyOptions {
   readonly browser: boolean
 }
 
-interface ConfigModule {
-  loadConfig(options: object): Promise<{
-    server(name: string): { readonly kind: 'http' | 'stdio'; readonly url?: URL }
-    credentials(name: string): CredentialProvider | CredentialSelector
-  }>
-}
-
 /** The server that is relayed to. */
 interface Target {
   readonly resource: URL
@@ -116,7 +109,7 @@ async function findTarget(
     const provider = auto(path === undefined ? options : { ...options, config: path })
     return { resource: new URL(server), provider, store }
   }
-  const { loadConfig } = (await import('../config/index.ts' as string)) as ConfigModule
+  const { loadConfig } = await import('../config/index.ts')
   const files = path === undefined ? {} : { path }
   const config = await loadConfig({ ...files, ...where, cwd, env, store })
   const { kind, url } = config.server(server)

@@ -45,6 +45,7 @@ describe('the documentation', () => {
         'mcp-credentials/testing': [join(root, 'src/testing/index.ts')],
         'mcp-credentials/aws': [join(root, 'src/aws/index.ts')],
         'mcp-credentials/node': [join(root, 'src/node/index.ts')],
+        'mcp-credentials/config': [join(root, 'src/config/index.ts')],
       },
     }
     const host = ts.createCompilerHost(options)

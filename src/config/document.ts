@@ -1,0 +1,144 @@
+/**
+ * Config files as text: read with bounds, and parsed with comments, trailing commas and positions.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { open, realpath } from 'node:fs/promises'
+import { createScanner, type Node, parseTree, printParseErrorCode } from 'jsonc-parser'
+import type { Position, Report } from './problems.ts'
+
+/** What a file holds. */
+export interface FileContent {
+  /** Where it was looked for. */
+  readonly path: string
+  /** Where it really is: links are resolved. */
+  readonly realPath: string
+  readonly bytes: Buffer
+  /** Whether nobody but its owner, who is this user or the administrator, can change it. */
+  readonly isProtected: boolean
+}
+
+/** Why a file could not be read, in words. */
+export interface Unreadable {
+  readonly problem: string
+}
+
+/** Deeper than any config file; the parser is recursive. */
+const deepest = 64
+
+/** Reads a file; `undefined`: there is none. */
+export async function readContent(
+  path: string,
+  maxBytes: number,
+): Promise<FileContent | Unreadable | undefined> {
+  try {
+    const realPath = await realpath(path)
+    // A named pipe must not be waited for.
+    const handle = await open(realPath, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    try {
+      const { size, mode, uid, ...stats } = await handle.stat().then((found) => ({
+        size: found.size,
+        mode: found.mode,
+        uid: found.uid,
+        isFile: found.isFile(),
+      }))
+      if (!stats.isFile) return { problem: 'is no regular file' }
+      if (size > maxBytes) return { problem: `is larger than ${maxBytes / 1_048_576} MB` }
+      const buffer = Buffer.alloc(size + 1)
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)
+      if (bytesRead > size) return { problem: 'changes while it is read' }
+      const isProtected = process.platform === 'win32' || (isOwn(uid) && (mode & 0o002) === 0)
+      return { path, realPath, bytes: buffer.subarray(0, bytesRead), isProtected }
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    return { problem: `cannot be read (${code})` }
+  }
+}
+
+function isOwn(uid: number): boolean {
+  return uid === 0 || uid === process.getuid?.()
+}
+
+/** The SHA-256 of where a file is and what it holds, in hex. */
+export function fingerprint({ realPath, bytes }: FileContent): string {
+  return createHash('sha256').update(`${realPath}\0`).update(bytes).digest('hex')
+}
+
+/**
+ * Parses a file; what is wrong goes to `report`.
+ *
+ * @returns The root; `undefined` when the text is too broken to be read.
+ */
+export function parseText(text: string, report: Report): Node | undefined {
+  const tooDeep = offsetTooDeep(text)
+  if (tooDeep !== undefined) {
+    report(tooDeep, `Expected at most ${deepest} levels of brackets.`)
+    return undefined
+  }
+  const errors: { error: number; offset: number; length: number }[] = []
+  const root = parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true })
+  for (const { error, offset } of errors) {
+    const name = printParseErrorCode(error as Parameters<typeof printParseErrorCode>[0])
+    report(offset, syntaxMessages[name] ?? 'Expected JSON.')
+  }
+  return root
+}
+
+/** Decodes a file; `undefined`: it is no UTF-8. */
+export function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** Where an offset of a text is. */
+export function positionOf(text: string, offset: number): Position {
+  const before = text.slice(0, offset)
+  const lineStart = before.lastIndexOf('\n') + 1
+  return { line: before.split('\n').length, column: offset - lineStart + 1 }
+}
+
+const syntaxMessages: Readonly<Record<string, string>> = {
+  InvalidSymbol: 'Expected a value in double quotes, a number, true, false or null.',
+  InvalidNumberFormat: 'Expected a number.',
+  PropertyNameExpected: 'Expected a name in double quotes.',
+  ValueExpected: 'Expected a value.',
+  ColonExpected: 'Expected a colon.',
+  CommaExpected: 'Expected a comma.',
+  CloseBraceExpected: 'Expected a closing brace `}`.',
+  CloseBracketExpected: 'Expected a closing bracket `]`.',
+  EndOfFileExpected: 'Expected the end of the file.',
+  UnexpectedEndOfComment: 'Expected the end of the comment, `*/`.',
+  UnexpectedEndOfString: 'Expected the closing quote of a text.',
+  UnexpectedEndOfNumber: 'Expected the rest of a number.',
+  InvalidUnicode: 'Expected four hex digits after `\\u`.',
+  InvalidEscapeCharacter: 'Expected one of the escapes of JSON after the backslash.',
+  InvalidCharacter: 'Expected no control character in a text.',
+}
+
+const openBrace = 1
+const closeBrace = 2
+const openBracket = 3
+const closeBracket = 4
+const endOfFile = 17
+
+/** Where a text is nested too deeply. */
+function offsetTooDeep(text: string): number | undefined {
+  const scanner = createScanner(text, true)
+  let depth = 0
+  for (;;) {
+    const token: number = scanner.scan()
+    if (token === endOfFile) return undefined
+    if (token === openBrace || token === openBracket) depth += 1
+    if (token === closeBrace || token === closeBracket) depth -= 1
+    if (depth > deepest) return scanner.getTokenOffset()
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * The config files that MCP clients share, with credentials that are referred to and not written down.
+ *
+ * @module mcp-credentials/config
+ */
+export type { Config, ConfigClient } from './config.ts'
+export type { ClientRegistration } from './entry.ts'
+export type { ConfigWarning } from './files.ts'
+export { type LoadConfigOptions, loadConfig } from './load.ts'
+export type { ConfiguredServer } from './servers.ts'
+export { inTenant } from './tenants.ts'
+export type { ConfigFile } from './trust.ts'

@@ -1,0 +1,114 @@
+/**
+ * Where config files are looked for.
+ *
+ * @module
+ */
+import { stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+
+/** A place where a config file may be. */
+export interface Place {
+  readonly path: string
+  /** `chosen`: the application or the user named it; `project`: it came with one; `user`: the user's own. */
+  readonly kind: 'chosen' | 'project' | 'user'
+  /** Whose file it is, such as `Claude Code`. */
+  readonly client: string
+  /** Where in the file the servers are; default: at the top. */
+  readonly within?: readonly string[]
+  /** The folder that VS Code and Cursor call `workspaceFolder`. */
+  readonly workspace: string
+}
+
+/** What places depend on. */
+export interface Machine {
+  readonly platform: NodeJS.Platform
+  readonly home: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+const own = 'mcp-credentials'
+const projectFiles: readonly (readonly [file: string, client: string])[] = [
+  ['.mcp.json', 'Claude Code'],
+  ['.cursor/mcp.json', 'Cursor'],
+  ['.vscode/mcp.json', 'VS Code'],
+  ['mcp.json', own],
+]
+const repositories: readonly string[] = ['.git', '.hg', '.jj']
+
+/**
+ * The places in the order in which they count: what Claude Code keeps for this project alone, the project's files
+ * from the folder upwards to the root of the repository, then the user's own.
+ */
+export async function places(cwd: string, machine: Machine): Promise<readonly Place[]> {
+  const user = userPlaces(machine)
+  const owned = new Set(user.map(({ path }) => path))
+  const folders = await projectFolders(cwd)
+  const claude = user.find(({ client }) => client === 'Claude Code')
+  const local = folders.map((folder) => ({ folder, within: ['projects', folder] }))
+  const project = folders.flatMap((folder) =>
+    projectFiles.map(([file, client]): Place => {
+      return { path: join(folder, file), kind: 'project', client, workspace: folder }
+    }),
+  )
+  return [
+    ...(claude === undefined
+      ? []
+      : local.map(({ folder, within }): Place => ({ ...claude, within, workspace: folder }))),
+    ...project.filter(({ path }) => !owned.has(path)),
+    ...user,
+  ]
+}
+
+/** The place of a file that was named; one of the user's own stays that. */
+export function chosenPlace(path: string, cwd: string, machine: Machine): Place {
+  const full = resolve(cwd, path)
+  const found = userPlaces(machine).find((place) => place.path === full)
+  return found ?? { path: full, kind: 'chosen', client: own, workspace: dirname(full) }
+}
+
+/** The folder and those above it, as far as its repository reaches; without one, the folder alone. */
+async function projectFolders(cwd: string): Promise<readonly string[]> {
+  const folders: string[] = []
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    folders.push(folder)
+    const marks = await Promise.all(repositories.map((mark) => exists(join(folder, mark))))
+    if (marks.includes(true)) return folders
+    // Above a folder that belongs to no repository, other users may have put files.
+    if (dirname(folder) === folder) return folders.slice(0, 1)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The user's own files, ours first, because only ours is written for this library. */
+function userPlaces({ platform, home, env }: Machine): readonly Place[] {
+  const roaming = env['APPDATA'] || join(home, 'AppData', 'Roaming')
+  const support = join(home, 'Library', 'Application Support')
+  const xdg = env['XDG_CONFIG_HOME'] || join(home, '.config')
+  const config = platform === 'win32' ? roaming : platform === 'darwin' ? support : xdg
+  const files: readonly (readonly [path: string, client: string])[] = [
+    [join(ownFolder({ platform, home, env }), 'mcp.json'), own],
+    [join(home, '.claude.json'), 'Claude Code'],
+    [join(config, 'Claude', 'claude_desktop_config.json'), 'Claude Desktop'],
+    [join(home, '.cursor', 'mcp.json'), 'Cursor'],
+    [join(config, 'Code', 'User', 'mcp.json'), 'VS Code'],
+    [join(home, '.codeium', 'windsurf', 'mcp_config.json'), 'Windsurf'],
+  ]
+  return files.map(([path, client]) => ({ path, kind: 'user', client, workspace: home }))
+}
+
+/** The same folder that the package env-paths names, for any home folder. */
+export function ownFolder({ platform, home, env }: Machine): string {
+  if (platform === 'darwin') return join(home, 'Library', 'Preferences', own)
+  if (platform === 'win32') {
+    return join(env['APPDATA'] || join(home, 'AppData', 'Roaming'), own, 'Config')
+  }
+  return join(env['XDG_CONFIG_HOME'] || join(home, '.config'), own)
+}

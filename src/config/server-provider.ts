@@ -1,0 +1,139 @@
+/**
+ * What proves who the client is to one server of a config file.
+ *
+ * @module
+ */
+import type { Node } from 'jsonc-parser'
+import type { CredentialProvider, CredentialSelector, CredentialStore } from '../credential.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { all } from '../providers/combinators.ts'
+import { headers } from '../providers/headers.ts'
+import { makeAuth, modulesOf } from './auth.ts'
+import { placedIn } from './command-line.ts'
+import { carriesSecret, type ServerEntry } from './entry.ts'
+import { headersHelper, isOwnCommand } from './headers-helper.ts'
+import { shown } from './problems.ts'
+import type { Tools } from './provider-table.ts'
+import type { Surroundings } from './surroundings.ts'
+import { secretText } from './template.ts'
+import { tenantSelector } from './tenants.ts'
+
+/** An entry with what it needs to become a provider. */
+export interface ServerParts {
+  readonly entry: ServerEntry
+  readonly url: URL
+  /** Where the entry is: file, line and column. */
+  readonly where: string
+  readonly surroundings: Surroundings
+  readonly tools: Tools
+}
+
+/** The modules that the provider of an entry needs. */
+export function neededModules(entry: ServerEntry): ReadonlySet<'oauth' | 'aws'> {
+  const blocks = [
+    ...(entry.tenants?.values() ?? []),
+    ...(entry.auth === undefined ? [] : [entry.auth]),
+  ]
+  const needed = new Set(blocks.flatMap((block) => [...modulesOf(block)]))
+  return usesSavedLogin(entry) ? needed.add('oauth') : needed
+}
+
+function usesSavedLogin(entry: ServerEntry): boolean {
+  const { auth, tenants, headersHelper: helper } = entry
+  if (entry.kind === 'stdio' || auth !== undefined || tenants !== undefined) return false
+  return helper === undefined ? !carriesSecret(entry.headers) : isOwnCommand(helper)
+}
+
+/**
+ * Makes the provider of an entry. Its credentials go to the origin of the entry's URL, whatever asks for them.
+ *
+ * @throws {@link ConfigurationError} that says where in the file the mistake is.
+ */
+export function serverProvider(parts: ServerParts): CredentialProvider | CredentialSelector {
+  const { entry, where } = parts
+  const make = (auth: Node | undefined) =>
+    located(where, entry.name, () => boundTo(parts, providerOf(parts, auth)))
+  const { tenants } = entry
+  if (tenants === undefined) return make(entry.auth)
+  return tenantSelector(entry.name, [...tenants.keys()], (tenant) => make(tenants.get(tenant)))
+}
+
+function providerOf(parts: ServerParts, auth: Node | undefined): CredentialProvider {
+  const { entry, surroundings, tools } = parts
+  const providers: CredentialProvider[] = []
+  if (entry.headers.size > 0) {
+    const values = [...entry.headers].map(([name, text]) => {
+      return [name, secretText(`headers['${shown(name)}']`, text, surroundings)] as const
+    })
+    providers.push(headers(Object.fromEntries(values)))
+  }
+  // Later ones win, as a helper's headers do in the clients that know it.
+  if (auth !== undefined) providers.push(makeAuth(auth, surroundings, tools))
+  else if (usesSavedLogin(entry)) providers.push(savedLogin(tools, entry.headers.size > 0))
+  else if (entry.headersHelper !== undefined) {
+    providers.push(headersHelper(placedIn(surroundings.directory, entry.headersHelper)))
+  }
+  const [only, ...others] = providers
+  return only !== undefined && others.length === 0 ? only : all(...providers)
+}
+
+/**
+ * The login of a server that may ask for none. The first request shows whether it does; beside headers, which are
+ * part of every request, there is no login until a request was refused.
+ */
+function savedLogin({ oauth }: Tools, isBesideHeaders: boolean): CredentialProvider {
+  if (oauth === undefined) throw new Error('The module of a provider is not loaded.')
+  const login = oauth.savedLogin()
+  if (!isBesideHeaders) return { ...login, discovers: true }
+  return {
+    ...login,
+    async acquire(context) {
+      try {
+        return await login.acquire(context)
+      } catch (error) {
+        const isAsked = context.reason !== 'missing' || context.challenges.length > 0
+        if (isAsked || !isCredentialError(error, 'login_required')) throw error
+        return { apply: () => {} }
+      }
+    },
+  }
+}
+
+/** The same provider, for one origin alone, with its records in the store of the config. */
+function boundTo(
+  { url, entry, surroundings: { store } }: ServerParts,
+  provider: CredentialProvider,
+): CredentialProvider {
+  const bound: CredentialProvider & { readonly store?: CredentialStore } = {
+    ...provider,
+    ...(store === undefined ? {} : { store }),
+    async acquire(context) {
+      if (context.resource.origin === url.origin) return provider.acquire(context)
+      throw new CredentialError(
+        'wrong_origin',
+        `The credential of the server \`${shown(entry.name)}\` is for ${url.origin}, and was asked for ${context.resource.origin}.`,
+        { provider: provider.name, resource: context.resource },
+      )
+    },
+    ...(provider.restore === undefined
+      ? {}
+      : {
+          restore: (record, context) =>
+            context.resource.origin === url.origin
+              ? provider.restore?.(record, context)
+              : undefined,
+        }),
+  }
+  return bound
+}
+
+/** Says where in the file the mistake is that a provider found. */
+function located<T>(where: string, name: string, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (!isCredentialError(error)) throw error
+    const option = isCredentialError(error, 'configuration') ? error.option : 'config'
+    throw new ConfigurationError(option, `${where}: server \`${shown(name)}\`: ${error.message}`)
+  }
+}
