@@ -123,7 +123,7 @@ export interface CredentialProvider {
   readonly maxResends?: number
   /**
    * Where its records rest, unless the options of the manager name a store. A provider that is made of others,
-   * such as {@link all}, has none of its own, and does not take over theirs. Default: nowhere.
+   * such as `all()`, has none of its own, and does not take over theirs. Default: nowhere.
    */
   readonly store?: CredentialStore
   /**

@@ -13,7 +13,7 @@ import type {
 import { type Choice, Choices, type Sources } from './choice.ts'
 
 /** What `auto()` returns. */
-export interface AutoProvider extends CredentialProvider {
+export type AutoProvider = CredentialProvider & {
   /** The store in which it looks for logins and keys. */
   readonly store: CredentialStore
   /** What was chosen for a server; `undefined`: nothing yet. */

@@ -31,7 +31,7 @@ export interface WorkloadOptions
 }
 
 /** What {@link workloadIdentity} returns. */
-export interface WorkloadProvider extends CredentialProvider {
+export type WorkloadProvider = CredentialProvider & {
   /** The platform that announces itself, in words; `undefined`: none does. */
   announced(): Promise<string | undefined>
 }
