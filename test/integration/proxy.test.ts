@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Client as Client2, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { McpServer as McpServer1 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { ElicitResultSchema } from '@modelcontextprotocol/sdk/types.js'
@@ -14,9 +15,9 @@ import { startBearerServer } from '../../examples/servers/bearer-server.ts'
 import type { RunningServer, ServerKind } from '../../examples/servers/mcp-server.ts'
 import { authorizedFetch } from '../../src/index.ts'
 import { authorizationCode } from '../../src/oauth/index.ts'
-import { encryptedFileStore, generateKey } from '../../src/stores/file.ts'
-import { testServers } from '../../src/testing/index.ts'
-import { proxyProcess, type StdioClient, stdioClients } from '../support/stdio-clients.ts'
+import { testMcpServer, testServers } from '../../src/testing/index.ts'
+import { proxyHome, proxyWithToken } from '../support/proxy-home.ts'
+import { type StartOptions, type StdioClient, stdioClients } from '../support/stdio-clients.ts'
 import { until } from '../support/tokens.ts'
 
 /** What a server saw of the calls of its tools. */
@@ -92,7 +93,7 @@ describe.each(stdioClients)('the proxy, started by a client of %s', (_name, make
   for (const kind of ['stateful', 'sse'] as const) {
     it(`relays tools, progress, questions and notifications of a server (${kind})`, async () => {
       const { server } = await start(kind)
-      const client = open(makeClient(proxyProcess(server.url, { token: 'canary-token' })))
+      const client = open(makeClient(await proxyWithToken(server.url, 'canary-token')))
       const notifications: string[] = []
       const progress: number[] = []
       client.onNotification((method) => notifications.push(method))
@@ -117,7 +118,7 @@ describe.each(stdioClients)('the proxy, started by a client of %s', (_name, make
 
     it(`passes a cancellation on (${kind})`, async () => {
       const { server, calls } = await start(kind)
-      const client = open(makeClient(proxyProcess(server.url, { token: 'canary-token' })))
+      const client = open(makeClient(await proxyWithToken(server.url, 'canary-token')))
       await client.connect()
       const cancelling = new AbortController()
       const call = client.call('wait', { signal: cancelling.signal })
@@ -134,7 +135,7 @@ describe.each(stdioClients)('the proxy, started by a client of %s', (_name, make
 
   it('resumes the stream of a call that was cut, and the call succeeds', async () => {
     const { server } = await start('stateful')
-    const client = open(makeClient(proxyProcess(server.url, { token: 'canary-token' })))
+    const client = open(makeClient(await proxyWithToken(server.url, 'canary-token')))
     await client.connect()
 
     const result = await client.call('cut', { onProgress: () => {} })
@@ -146,7 +147,7 @@ describe.each(stdioClients)('the proxy, started by a client of %s', (_name, make
 
   it('begins the session anew, and the client does not notice', async () => {
     const { server } = await start('stateful')
-    const client = open(makeClient(proxyProcess(server.url, { token: 'canary-token' })))
+    const client = open(makeClient(await proxyWithToken(server.url, 'canary-token')))
     await client.connect()
     const sessionOf = () => server.requests.at(-1)?.headers['mcp-session-id']
     await until(() => sessionOf() !== undefined, 'the session')
@@ -163,13 +164,11 @@ describe.each(stdioClients)('the proxy, started by a client of %s', (_name, make
 
   it('ends with its client, after the session at the server, and says nothing secret', async () => {
     const { server } = await start('stateful')
-    const client = makeClient(proxyProcess(server.url, { token: 'canary-token' }))
+    const client = makeClient(await proxyWithToken(server.url, 'canary-token'))
     await client.connect()
     const { pid } = client
     const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8')
     await client.call('echo', { text: 'x' })
-    server.rejectNext(2)
-    await client.call('echo', { text: 'refused' }).catch(() => {})
 
     await client.close()
 
@@ -208,7 +207,7 @@ describe('the proxy between a client and a server of the stateless protocol', ()
       http.close()
     })
     const { port } = http.address() as AddressInfo
-    const options = proxyProcess(`http://127.0.0.1:${port}/mcp`, { token: 'canary-token' })
+    const options = await proxyWithToken(`http://127.0.0.1:${port}/mcp`, 'canary-token')
     const makeClient = stdioClients[1]?.[1]
     const versionNegotiation = { mode: { pin: '2026-07-28' } }
     const client = makeClient?.({ ...options, client: { versionNegotiation } })
@@ -224,23 +223,19 @@ describe('the proxy between a client and a server of the stateless protocol', ()
 
 describe('five proxies on one login whose refresh tokens can be used once', () => {
   it('never lose it, also when they are killed and started again', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'proxies-'))
-    const key = generateKey()
+    const home = await proxyHome()
+    const { store } = home
     const { resource, authorizationServer, close } = await testServers({ tokenLifetime: 2 })
-    onTestFinished(async () => {
-      await close()
-      await rm(directory, { recursive: true, force: true })
-    })
+    onTestFinished(close)
     const person = authorizedFetch(
       authorizationCode({ onAuthorizationUrl: authorizationServer.visit }),
-      { resource, store: encryptedFileStore({ key, directory }) },
+      { resource, store },
     )
     await person.login()
     await person.close()
-    const store = { kind: 'file', options: { key, directory } }
     const makeClient = stdioClients[0]?.[1]
     const begin = async () => {
-      const client = makeClient?.(proxyProcess(resource, { store }))
+      const client = makeClient?.(home.proxy(resource.href))
       if (client === undefined) throw new Error('There is no client.')
       await client.connect()
       return client
@@ -277,6 +272,144 @@ describe('five proxies on one login whose refresh tokens can be used once', () =
     expect(failures).toEqual([])
     expect(used.length).toBeGreaterThan(3)
     expect(new Set(used).size).toBe(used.length)
-    for (const secret of [...used, key]) expect(stderr + commandLines.join()).not.toContain(secret)
+    for (const secret of used) expect(stderr + commandLines.join()).not.toContain(secret)
+  })
+})
+
+/** A process with its lines. */
+function run({ command, args, env, cwd }: StartOptions) {
+  const child = spawn(command, args, { env, cwd, stdio: 'pipe' })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const said = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk) => {
+    said.stdout += String(chunk)
+  })
+  child.stderr.on('data', (chunk) => {
+    said.stderr += String(chunk)
+  })
+  const exited = once(child, 'exit') as Promise<[number | null, string | null]>
+  return { child, said, exited, lines: () => said.stdout.split('\n').filter((line) => line !== '') }
+}
+
+const initialize = (elicitation: object) =>
+  `${JSON.stringify({
+    jsonrpc: '2.0',
+    id: 0,
+    method: 'initialize',
+    params: {
+      protocolVersion: '2025-11-25',
+      capabilities: { elicitation },
+      clientInfo: { name: 'test', version: '1' },
+    },
+  })}\n`
+
+describe('the command proxy', () => {
+  it('answers what is piped in, and ends', async () => {
+    const server = await testMcpServer({ bearer: 'canary-token' })
+    onTestFinished(() => server.close())
+    const { child, lines, exited, said } = run(await proxyWithToken(server.url, 'canary-token'))
+
+    child.stdin.end(`${initialize({})}{"jsonrpc":"2.0","id":1,"method":"tools/list"}\n`)
+
+    expect(await exited).toEqual([0, null])
+    expect(lines().map((line) => (JSON.parse(line) as { id: number }).id)).toEqual([0, 1])
+    expect(said.stdout + said.stderr).not.toContain('canary')
+  })
+
+  it('tells the client which command to type, and goes on when somebody has logged in elsewhere', async () => {
+    const { resource, authorizationServer, close } = await testServers()
+    onTestFinished(close)
+    const home = await proxyHome()
+    const { child, lines } = run(home.proxy(resource.href, '--no-browser'))
+
+    child.stdin.write(initialize({}))
+    await until(() => lines().length === 1, 'the first answer')
+    const person = authorizedFetch(
+      authorizationCode({ onAuthorizationUrl: authorizationServer.visit }),
+      { resource, store: home.store },
+    )
+    await person.login()
+    await person.close()
+    await pause(1100)
+    child.stdin.write(initialize({}))
+    await until(() => lines().length === 2, 'the second answer')
+
+    const [first = '', second = ''] = lines()
+    expect(first).toContain(`npx mcp-credentials login ${resource.href}`)
+    expect(JSON.parse(first)).toMatchObject({ error: { data: { code: 'login_required' } } })
+    expect(JSON.parse(second)).toMatchObject({ id: 0, result: { protocolVersion: '2025-11-25' } })
+  })
+
+  it('has a client that can show a URL log its user in, and goes on', async () => {
+    const { resource, authorizationServer, close } = await testServers()
+    onTestFinished(close)
+    const home = await proxyHome()
+    const { child, lines } = run(home.proxy(resource.href))
+
+    child.stdin.write(initialize({ url: {} }))
+    await until(() => lines().length === 1, 'the first answer')
+    const { error } = JSON.parse(lines()[0] ?? '') as {
+      error: { code: number; data: { elicitations: { url: string; elicitationId: string }[] } }
+    }
+    const [elicitation] = error.data.elicitations
+    await authorizationServer.visit(new URL(elicitation?.url ?? ''))
+    await until(() => lines().length === 2, 'the notification')
+    await pause(1100)
+    child.stdin.write(initialize({ url: {} }))
+    await until(() => lines().length === 3, 'the second answer')
+
+    expect(error.code).toBe(-32042)
+    expect(JSON.parse(lines()[1] ?? '')).toMatchObject({
+      method: 'notifications/elicitation/complete',
+      params: { elicitationId: elicitation?.elicitationId },
+    })
+    expect(JSON.parse(lines()[2] ?? '')).toMatchObject({ result: {} })
+  })
+
+  it('serves HTTP on a loopback address with --listen until it is ended', async () => {
+    const server = await testMcpServer({ bearer: 'canary-token' })
+    onTestFinished(() => server.close())
+    const { command, args, ...rest } = await proxyWithToken(server.url, 'canary-token')
+    const { child, lines, said, exited } = run({ command, args: [...args, '--listen'], ...rest })
+    await until(() => lines().length === 1, 'the address')
+
+    const client = new Client2({ name: 'test', version: '1.0.0' })
+    await client.connect(new StreamableHTTPClientTransport(new URL(lines()[0] ?? '')))
+    const { tools } = await client.listTools()
+    await client.close()
+    child.kill('SIGTERM')
+
+    expect(tools.map(({ name }) => name)).toEqual(['echo'])
+    await exited
+    expect(lines()).toHaveLength(1)
+    expect(said.stderr).not.toContain('canary')
+  })
+
+  it('relays to a server of the config file by its name', async () => {
+    const server = await testMcpServer({ apiKey: 'canary-key' })
+    onTestFinished(() => server.close())
+    const home = await proxyHome()
+    const auth = { provider: 'apiKey', value: 'env:CRM_KEY' }
+    const file = join(home.directory, '.claude.json')
+    await writeFile(file, JSON.stringify({ mcpServers: { crm: { url: server.url, auth } } }))
+    const started = home.proxy('crm')
+    const { child, lines, exited, said } = run({
+      ...started,
+      env: { ...started.env, CRM_KEY: 'canary-key' },
+    })
+
+    child.stdin.end(initialize({}))
+
+    expect(await exited, said.stderr).toEqual([0, null])
+    expect(JSON.parse(lines()[0] ?? '')).toMatchObject({ result: { serverInfo: { name: 'test' } } })
+  })
+
+  it('says on standard error what is wrong with its arguments, and nothing on standard output', async () => {
+    const home = await proxyHome()
+    const { said, exited } = run(home.proxy('no-such-server'))
+
+    expect(await exited).toEqual([2, null])
+    expect(said.stdout).toBe('')
+    expect(said.stderr).toContain('no-such-server')
   })
 })

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { Client as Client2 } from '@modelcontextprotocol/client'
 import { StdioClientTransport as Stdio2 } from '@modelcontextprotocol/client/stdio'
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
@@ -26,6 +25,7 @@ export interface StartOptions {
   readonly command: string
   readonly args: readonly string[]
   readonly env: Record<string, string>
+  readonly cwd: string
   /** Options for the client of SDK 2.x. */
   readonly client?: object
 }
@@ -89,8 +89,8 @@ function adapt(
   }
 }
 
-function parametersOf({ command, args, env }: StartOptions) {
-  return { command, args: [...args], env, stderr: 'pipe' as const }
+function parametersOf({ command, args, env, cwd }: StartOptions) {
+  return { command, args: [...args], env, cwd, stderr: 'pipe' as const }
 }
 
 /** Clients of both SDKs, which start a server and speak to it through pipes. */
@@ -118,20 +118,3 @@ export const stdioClients: readonly [string, (options: StartOptions) => StdioCli
     },
   ],
 ]
-
-/** How a stdio bridge is started in a process of its own. */
-export function proxyProcess(
-  url: string | URL,
-  setting: { readonly token?: string; readonly store?: object } = {},
-): StartOptions {
-  const { token, ...rest } = setting
-  return {
-    command: process.execPath,
-    args: [fileURLToPath(new URL('proxy-runner.mjs', import.meta.url))],
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      PROXY_SETTING: JSON.stringify({ url, ...rest }),
-      ...(token === undefined ? {} : { PROXY_TOKEN: token }),
-    },
-  }
-}
