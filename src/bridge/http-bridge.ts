@@ -15,7 +15,7 @@ import { type LocalPost, LocalSession } from './local-session.ts'
 import { errorText, initializeOf, parseMessage, requestsOf } from './message.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 
-/** How {@link bridge} works; the rest is for {@link authorizedFetch}. */
+/** How {@link bridge} works; the rest is for `authorizedFetch`. */
 export interface BridgeOptions extends CommonBridgeOptions {
   /** The port on 127.0.0.1. Default 0: a free one is chosen. */
   readonly port?: number
@@ -54,8 +54,8 @@ const farewellMs = 2000
  * await local.close()
  * ```
  *
- * @param provider - What proves who you are, or a selector such as {@link perTenant}.
- * @throws {@link ConfigurationError} when an option is wrong or the port is taken.
+ * @param provider - What proves who you are, or a selector such as `perTenant`.
+ * @throws `ConfigurationError` when an option is wrong or the port is taken.
  * @see MCP 2025-11-25, Transports, Streamable HTTP
  */
 export async function bridge(

@@ -10,7 +10,7 @@ import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import type { OnLoginRequired } from './login-offers.ts'
 import type { RelayOptions } from './relay.ts'
 
-/** What both bridges take; the rest is for {@link authorizedFetch}. */
+/** What both bridges take; the rest is for `authorizedFetch`. */
 export interface CommonBridgeOptions extends AuthorizedFetchOptions {
   /** Begins a login when one is required. Default: the client is told which command to type. */
   readonly onLoginRequired?: OnLoginRequired
@@ -27,7 +27,7 @@ export interface Uplink extends Omit<RelayOptions, 'deliver'> {
 /**
  * Makes the authorized fetch of a bridge.
  *
- * @throws {@link ConfigurationError} when an option is wrong.
+ * @throws `ConfigurationError` when an option is wrong.
  */
 export function openUplink(
   where: string,

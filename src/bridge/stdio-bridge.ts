@@ -12,7 +12,7 @@ import { type LineWriter, lineWriter, readLines } from './lines.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 import { Relay } from './relay.ts'
 
-/** How {@link stdioBridge} works; the rest is for {@link authorizedFetch}. */
+/** How {@link stdioBridge} works; the rest is for `authorizedFetch`. */
 export interface StdioBridgeOptions extends CommonBridgeOptions {
   /** Where the client's messages come from, such as `process.stdin`. */
   readonly input: Readable
@@ -64,8 +64,8 @@ const farewellMs = 2000
  * await ended
  * ```
  *
- * @param provider - What proves who you are, or a selector such as {@link perTenant}.
- * @throws {@link ConfigurationError} when an option is wrong.
+ * @param provider - What proves who you are, or a selector such as `perTenant`.
+ * @throws `ConfigurationError` when an option is wrong.
  * @see MCP 2025-11-25, Transports
  */
 export function stdioBridge(
