@@ -3,20 +3,30 @@
  *
  * @module
  */
+import { timeLimit } from '../waiting.ts'
 
 const maxChars = 1_048_576
+const maxMs = 5000
 
-/** The text of a response, cut at one million characters; empty when it cannot be read. */
-export async function readText(response: Response): Promise<string> {
+/** The text of a response, as much as arrives within five seconds, and at most about one million characters. */
+export async function readText({ body }: Response): Promise<string> {
+  const reader = body?.getReader()
+  if (reader === undefined) return ''
+  const giveUp = () => void reader.cancel().catch(() => {})
+  const stop = timeLimit(maxMs, giveUp, { keepsProcess: false })
+  const decoder = new TextDecoder()
   let text = ''
   try {
-    const decoder = new TextDecoder()
-    for await (const chunk of response.body ?? []) {
-      text += decoder.decode(chunk, { stream: true })
-      if (text.length > maxChars) break
+    while (text.length < maxChars) {
+      const { done, value } = await reader.read()
+      if (done) break
+      text += decoder.decode(value, { stream: true })
     }
   } catch {
     // The status says enough.
+  } finally {
+    stop()
+    giveUp()
   }
-  return text.slice(0, maxChars)
+  return text
 }

@@ -59,12 +59,10 @@ async function proxy(
 ): Promise<void> {
   // The client may be gone before its proxy has said everything.
   terminal.stderr.on('error', () => {})
-  const [{ bridge, stdioBridge }, { loginOffer }, { provider, resource, store }] =
-    await Promise.all([
-      import('../node/index.ts'),
-      import('./proxy-login.ts'),
-      findTarget(server, global, terminal),
-    ])
+  const [{ bridge, stdioBridge }, { provider, resource, store }] = await Promise.all([
+    import('../node/index.ts'),
+    findTarget(server, global, terminal),
+  ])
   const log = (line: string) => terminal.note(`mcp-credentials: ${line}`)
   const account = global.account === undefined ? {} : { account: global.account }
   const common: CommonBridgeOptions = {
@@ -72,8 +70,11 @@ async function proxy(
     store,
     ...account,
     onLog: log,
-    onLoginRequired: (request) =>
-      loginOffer(request, { resource, store, ...account, signal, mayOpen: options.browser, log }),
+    async onLoginRequired(request) {
+      const { loginOffer } = await import('./proxy-login.ts')
+      const mayOpen = options.browser
+      return loginOffer(request, { resource, store, ...account, signal, mayOpen, log })
+    },
     ...(global.verbose === true ? { fetch: verboseFetch(log) } : {}),
   }
   if (options.listen === undefined) {

@@ -74,6 +74,33 @@ describe('a session that the server has forgotten', () => {
     expect(server.postsOf('initialize')).toHaveLength(2)
   })
 
+  it('is begun anew when the server comes back from a restart, and no request is lost', async () => {
+    const server = await scriptedMcp()
+    let isAway = false
+    const client = lineClient(server.url, {
+      fetch: (input, init) =>
+        isAway
+          ? Promise.reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }))
+          : fetch(input, init),
+    })
+    await client.initialize()
+    await until(() => server.streams.length === 1, 'the stream')
+
+    isAway = true
+    server.sessions.clear()
+    server.streams[0]?.cut()
+    for (const id of [1, 2, 3]) client.send({ jsonrpc: '2.0', id, method: 'tools/call' })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    isAway = false
+    const answers = [await client.next(), await client.next(), await client.next()]
+
+    expect(answers.every(({ result }) => result !== undefined)).toBe(true)
+    expect(answers.map(({ id }) => id).sort()).toEqual([1, 2, 3])
+    expect(server.postsOf('tools/call')).toHaveLength(3)
+    expect(server.postsOf('initialize')).toHaveLength(2)
+    await until(() => server.streams.length === 2, 'the second stream')
+  })
+
   it('takes the questions of the server with it', async () => {
     const server = await scriptedMcp()
     const client = lineClient(server.url)
