@@ -65,6 +65,8 @@ export type AuditEvent = {
       readonly revoked: boolean
       /** The code or the class of the error, if there was one. */
       readonly code?: string
+      /** Why not, in words that hold no text of a server; absent when they were. */
+      readonly reason?: string
     }
   | {
       /**
@@ -87,6 +89,37 @@ export type AuditEvent = {
       readonly document: 'resource_metadata' | 'server_metadata'
       /** Where it is: origin and path. */
       readonly url: string
+      /** Why, as the error says it. */
+      readonly reason: string
+    }
+  | {
+      /** The option `allow` refused a step, so it was not taken. */
+      readonly type: 'refused_by_policy'
+      /** Which, as the policy was asked about it. */
+      readonly step:
+        | 'discovery'
+        | 'registration'
+        | 'authorization'
+        | 'token_request'
+        | 'revocation'
+        | 'step_up'
+      /** The origins that were not contacted, nor opened in a browser. */
+      readonly origins: readonly string[]
+      /** The scopes that were not asked for; none: the server would have decided. */
+      readonly requested: readonly string[]
+      /** Why, as the error says it. */
+      readonly reason: string
+    }
+  | {
+      /**
+       * A login of a web application did not begin, or what came back from it was not accepted: then its code was
+       * not sent. Where the state cannot be opened, it is not known whose login it was, and `resource` is empty.
+       */
+      readonly type: 'login_refused'
+      /** Which half: `beginLogin()` or `finishLogin()`. */
+      readonly during: 'begin' | 'finish'
+      /** The code of the error, such as `login_mismatch`. */
+      readonly code: string
       /** Why, as the error says it. */
       readonly reason: string
     }

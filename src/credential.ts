@@ -144,11 +144,19 @@ export interface CredentialProvider {
     context: AcquireContext,
   ): Credential | undefined | Promise<Credential | undefined>
   /**
-   * Makes a credential void at its issuer, for a logout; `false`: the issuer offers no way to do so.
+   * Makes a credential void at its issuer, for a logout; `false`: the issuer offers no way to do so. An error does
+   * not stop the logout; the message of a {@link CredentialError} becomes the `reason` of its result.
    *
    * @see RFC 7009
    */
   revoke?(credential: Credential, context: AcquireContext): Promise<boolean>
+  /**
+   * Gives up the login that its options hold, such as a configured refresh token, for a logout that finds no
+   * credential of this provider. It is used no more, whether the issuer can revoke it or not.
+   *
+   * @returns Whether the issuer revoked it.
+   */
+  giveUp?(context: AcquireContext): Promise<boolean>
   /**
    * Forgets what it keeps besides credentials, such as the registration of the client, for a logout that asks for
    * it. `context.previous` is the credential that was given up, if there was one.

@@ -14,7 +14,10 @@ import type { CredentialErrorCode, LoginRequiredError, StoreError } from './erro
 export type CredentialEvent = {
   /** When it happened, in milliseconds since the epoch. */
   readonly time: number
-  /** The MCP server: origin and path, in which segments that look like tokens are shortened. */
+  /**
+   * The MCP server: origin and path, in which segments that look like tokens are shortened. Empty where it is not
+   * known, in a `login_refused` alone.
+   */
   readonly resource: string
   /** The provider's name. */
   readonly provider: string
@@ -163,6 +166,8 @@ export type CredentialEvent = {
       readonly type: 'logged_out'
       /** Whether its issuer made it void; if not, a copy of it would still work until it expires. */
       readonly revoked: boolean
+      /** Why not, in words that hold no text of a server; absent when it was. */
+      readonly reason?: string
     }
   | {
       /** The manager was closed. */

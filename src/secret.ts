@@ -53,7 +53,7 @@ export function env(
     throw new ConfigurationError('name', 'env: pass the name of a variable, such as MCP_API_KEY.')
   }
   checkOptions('env', options, ['file'])
-  return async () => {
+  const read = async () => {
     const own = nodeProcess()?.env?.[name]
     if (own !== undefined && own !== '') return own
     const { file: path } = options
@@ -68,6 +68,19 @@ export function env(
       remedy: `Set ${name}.`,
     })
   }
+  presentValues.set(read, () => nodeProcess()?.env?.[name] || undefined)
+  return read
+}
+
+/** What sources deliver that need not be waited for. */
+const presentValues = new WeakMap<object, () => string | undefined>()
+
+/**
+ * The value that a secret has already, for a check before its first use; `undefined`: a source that has to be waited
+ * for, or an environment variable that is not set yet.
+ */
+export function presentValue(secret: Secret): string | undefined {
+  return typeof secret === 'string' ? secret : presentValues.get(secret)?.()
 }
 
 /**

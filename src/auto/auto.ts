@@ -43,7 +43,7 @@ const known: readonly string[] = ['config', 'environment', 'store', 'account', '
  * 4. with `interactive`, and where there is a terminal, a person who logs in with a browser.
  *
  * The choice is made once for each server, and again after a logout or when what was chosen is gone. The event
- * `source_chosen` and {@link AutoProvider.chosen} say which it is, and why. When what was chosen fails, its error is
+ * `source_chosen` and `chosen()` say which it is, and why. When what was chosen fails, its error is
  * thrown as it is: nobody else's credential is sent instead. No secret of the environment goes to a server that the
  * config does not name.
  *

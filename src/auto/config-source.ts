@@ -73,10 +73,8 @@ interface LoadOptions {
 }
 
 async function loadLazily(options: LoadOptions): Promise<ReadConfig> {
-  const module = (await import('../config/index.ts' as string)) as {
-    loadConfig(given: LoadOptions): Promise<ReadConfig>
-  }
-  return module.loadConfig(options)
+  const { loadConfig } = await import('../config/index.ts')
+  return loadConfig(options)
 }
 
 function isProvider(found: CredentialProvider | CredentialSelector): found is CredentialProvider {

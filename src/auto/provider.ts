@@ -82,9 +82,9 @@ class Chosen {
   async #acquire(given: AcquireContext): Promise<Credential> {
     const context = this.#attended(given)
     const { previous, resource } = context
-    const choice = (await this.#choices.config(resource)) ?? (await this.#besideConfig(context))
-    this.#choices.use(choice, context)
     try {
+      const choice = (await this.#choices.config(resource)) ?? (await this.#besideConfig(context))
+      this.#choices.use(choice, context)
       return await this.#acquireFrom(choice, context)
     } catch (error) {
       // Whatever is wrong with it may have been corrected by the next time. Nobody else is asked now: that

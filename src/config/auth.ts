@@ -10,7 +10,7 @@ import { optionValues } from './auth-values.ts'
 import { nearest } from './nearest.ts'
 import { membersOf, textOf } from './nodes.ts'
 import { type Report, shown } from './problems.ts'
-import { type ProviderEntry, providerTable, type Tools } from './provider-table.ts'
+import { type ProviderEntry, providerTable, type ToolModule, type Tools } from './provider-table.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const ignored: readonly string[] = ['provider']
@@ -45,8 +45,8 @@ const checking: Nested = {
 }
 
 /** The modules that a checked block needs. */
-export function modulesOf(node: Node): ReadonlySet<'oauth' | 'aws'> {
-  const needed = new Set<'oauth' | 'aws'>()
+export function modulesOf(node: Node): ReadonlySet<ToolModule> {
+  const needed = new Set<ToolModule>()
   for (const each of blocksOf(node)) {
     const { needs } = entryOf(each) ?? {}
     if (needs !== undefined) needed.add(needs)

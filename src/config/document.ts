@@ -99,11 +99,21 @@ export function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Where an offset of a text is. */
-export function positionOf(text: string, offset: number): Position {
-  const before = text.slice(0, offset)
-  const lineStart = before.lastIndexOf('\n') + 1
-  return { line: before.split('\n').length, column: offset - lineStart + 1 }
+/** Finds where offsets of a text are; a hostile file can have a great many things to be found. */
+export function positionsOf(text: string): (offset: number) => Position {
+  const lineStarts = [0]
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) {
+    lineStarts.push(end + 1)
+  }
+  return (offset) => {
+    let [first, after] = [0, lineStarts.length]
+    while (after - first > 1) {
+      const middle = (first + after) >> 1
+      if ((lineStarts[middle] ?? 0) <= offset) first = middle
+      else after = middle
+    }
+    return { line: first + 1, column: offset - (lineStarts[first] ?? 0) + 1 }
+  }
 }
 
 const syntaxMessages: Readonly<Record<string, string>> = {

@@ -11,7 +11,7 @@ import {
   type FileContent,
   fingerprint,
   parseText,
-  positionOf,
+  positionsOf,
   readContent,
 } from './document.ts'
 import { readEntry, type ServerEntry } from './entry.ts'
@@ -52,6 +52,8 @@ export interface ReadFile {
 }
 
 const megabyte = 1_048_576
+/** Of one file; nobody reads more. */
+const mostWarnings = 90
 
 /**
  * Reads the file at a place; `undefined`: there is none.
@@ -78,10 +80,13 @@ export async function readFile(
   if (text === undefined) return unreadable(place, 'is not encoded as UTF-8')
   const problems: Problem[] = []
   const warnings: ConfigWarning[] = []
-  const at = (offset: number) => ({ file: place.path, ...positionOf(text, offset) })
+  const positionOf = positionsOf(text)
+  const at = (offset: number) => ({ file: place.path, ...positionOf(offset) })
   const report = (offset: number, message: string) => void problems.push({ ...at(offset), message })
-  const warn = (offset: number, message: string, kind: 'secret' | 'left-out') =>
-    void warnings.push({ ...at(offset), message, remedy: remedyOf(kind, place.path) })
+  const warn = (offset: number, message: string, kind: 'secret' | 'left-out') => {
+    if (warnings.length === mostWarnings) return
+    warnings.push({ ...at(offset), message, remedy: remedyOf(kind, place.path) })
+  }
   const isRelevant = !isLenient || /"(?:mcpServers|servers)"/.test(text)
   const root = isRelevant && text.trim() !== '' ? parseText(text, report) : undefined
   // Entries of a text that is no JSON would be guesses.
@@ -103,7 +108,7 @@ export async function readFile(
     entries,
     inputs,
     warnings: [...warnings, ...leftOut.slice(0, 10)],
-    positionOf: (offset) => positionOf(text, offset),
+    positionOf,
   }
 }
 

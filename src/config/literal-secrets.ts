@@ -7,13 +7,17 @@
 // Names of headers, variables and parameters that carry secrets, whatever stands around these words.
 const secretName =
   /(?:^|[-_.])(?:api[-_]?key|key|token|secret|password|passwd|passphrase|pat|credentials?|auth|authorization|cookie|session|signature)(?:$|[-_.\d])|apikey|accesstoken|authtoken|clientsecret|privatekey/i
+// What tells about a secret, and is none.
+const aboutSecret =
+  /_(?:id|name|type|path|file|url|uri|header|method|scheme|expiry|expires|in|at|timeout|ttl|count|limit)$/i
 // What says itself that it is one: prefixes of well-known issuers, JWTs, private keys.
 const secretValue =
   /^(?:Bearer|Basic|Token)\s+\S|^(?:sk|pk|rk)[-_][A-Za-z0-9]|^gh[opsur]_|^github_pat_|^glpat-|^xox[a-z]-|^AKIA[A-Z0-9]{12}|^AIza|^npm_|^eyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY/
 
 /** Whether a name says that its value is a secret. */
 export function isSecretName(name: string): boolean {
-  return secretName.test(name.replace(/([a-z\d])([A-Z])/g, '$1_$2'))
+  const words = name.replace(/([a-z\d])([A-Z])/g, '$1_$2').replaceAll('-', '_')
+  return secretName.test(words) && !aboutSecret.test(words)
 }
 
 /** Whether what stands in a file is a secret: `literal` is the text without what it reads from elsewhere. */

@@ -222,7 +222,10 @@ async function loadTools(
     servers.flatMap(({ entry, file }) => (file.isTrusted ? [...neededModules(entry)] : [])),
   )
   return {
-    ...(needed.has('oauth') ? { oauth: await import('../oauth/index.ts') } : {}),
+    ...(needed.has('oauth') || needed.has('workload')
+      ? { oauth: await import('../oauth/index.ts') }
+      : {}),
+    ...(needed.has('workload') ? { workload: await import('../auto/workload.ts') } : {}),
     ...(needed.has('aws') ? { aws: await import('../aws/index.ts') } : {}),
     ...(onUserCode === undefined ? {} : { onUserCode }),
     ...(onAuthorizationUrl === undefined ? {} : { onAuthorizationUrl }),
@@ -231,8 +234,6 @@ async function loadTools(
 
 /** A file that is read for several scopes says the same several times. */
 function withoutDuplicates(warnings: readonly ConfigWarning[]): readonly ConfigWarning[] {
-  const texts = warnings.map(({ file, line, column, message }) => {
-    return [file, line, column, message].join('\n')
-  })
-  return warnings.filter((_warning, index) => texts.indexOf(texts[index] ?? '') === index)
+  const byText = warnings.map((warning) => [Object.values(warning).join('\n'), warning] as const)
+  return [...new Map(byText).values()]
 }

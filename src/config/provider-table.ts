@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type * as Workload from '../auto/workload.ts'
 import type * as Aws from '../aws/index.ts'
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
@@ -39,11 +40,15 @@ import {
 export interface Tools {
   readonly oauth?: OAuthModule
   readonly aws?: typeof Aws
+  readonly workload?: typeof Workload
   readonly onUserCode?: Parameters<OAuthModule['deviceCode']>[0]['onUserCode']
   readonly onAuthorizationUrl?: NonNullable<
     Parameters<OAuthModule['authorizationCode']>[0]
   >['onAuthorizationUrl']
 }
+
+/** A module that is loaded when a file needs it. */
+export type ToolModule = 'oauth' | 'aws' | 'workload'
 
 /** A provider that a config file can name. */
 export interface ProviderEntry {
@@ -51,7 +56,7 @@ export interface ProviderEntry {
   readonly words: string
   readonly options: OptionSpecs
   /** The module that it needs. */
-  readonly needs?: 'oauth' | 'aws'
+  readonly needs?: ToolModule
   /** Makes it of options that were checked against `options`. */
   make(options: never, tools: Tools): CredentialProvider
 }
@@ -267,6 +272,7 @@ const grants: Readonly<Record<string, ProviderEntry>> = {
     issuer,
     assertion: secret('The assertion, such as `file:/var/run/secrets/tokens/mcp`.', required),
   }),
+  workload: workload(),
   enterpriseManaged: enterprise(),
   tokenEndpoint: {
     words: 'token of a custom endpoint',
@@ -282,6 +288,29 @@ const grants: Readonly<Record<string, ProviderEntry>> = {
     make: (options: Parameters<OAuthModule['tokenEndpoint']>[0], { oauth }) =>
       loaded(oauth).tokenEndpoint(options),
   },
+}
+
+/** The platform's token is the proof, so the client has no secret. */
+function workload(): ProviderEntry {
+  const { clientSecret: _secret, clientAuth: _auth, ...shared } = sharedSpecs
+  return {
+    words: 'workload identity',
+    needs: 'workload',
+    options: {
+      ...shared,
+      issuer,
+      audience: text("For whom the platform's token is made out. Default: `issuer`."),
+      grant: choice(
+        "What the platform's token is: an assertion, a token to be exchanged, or the client's authentication.",
+        'jwt_bearer',
+        'token_exchange',
+        'client_credentials',
+      ),
+      tokenFile: text('The file of a projected token.'),
+    },
+    make: (options: Options, { oauth, workload: module }) =>
+      loaded(module).workloadIdentity(grantOptions(loaded(oauth), options)),
+  }
 }
 
 function enterprise(): ProviderEntry {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Node } from 'jsonc-parser'
-import type { CredentialProvider, CredentialSelector, CredentialStore } from '../credential.ts'
+import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import { all } from '../providers/combinators.ts'
 import { headers } from '../providers/headers.ts'
@@ -13,7 +13,7 @@ import { placedIn } from './command-line.ts'
 import { carriesSecret, type ServerEntry } from './entry.ts'
 import { headersHelper, isOwnCommand } from './headers-helper.ts'
 import { shown } from './problems.ts'
-import type { Tools } from './provider-table.ts'
+import type { ToolModule, Tools } from './provider-table.ts'
 import type { Surroundings } from './surroundings.ts'
 import { secretText } from './template.ts'
 import { tenantSelector } from './tenants.ts'
@@ -29,7 +29,7 @@ export interface ServerParts {
 }
 
 /** The modules that the provider of an entry needs. */
-export function neededModules(entry: ServerEntry): ReadonlySet<'oauth' | 'aws'> {
+export function neededModules(entry: ServerEntry): ReadonlySet<ToolModule> {
   const blocks = [
     ...(entry.tenants?.values() ?? []),
     ...(entry.auth === undefined ? [] : [entry.auth]),
@@ -104,7 +104,7 @@ function boundTo(
   { url, entry, surroundings: { store } }: ServerParts,
   provider: CredentialProvider,
 ): CredentialProvider {
-  const bound: CredentialProvider & { readonly store?: CredentialStore } = {
+  return {
     ...provider,
     ...(store === undefined ? {} : { store }),
     async acquire(context) {
@@ -124,7 +124,6 @@ function boundTo(
               : undefined,
         }),
   }
-  return bound
 }
 
 /** Says where in the file the mistake is that a provider found. */

@@ -6,10 +6,8 @@
 import type { AcquireReason } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
+import { RateWindow } from '../rate-window.ts'
 
-/** The time in which logins are counted, in milliseconds. */
-const periodMs = 600_000
-const maxLogins = 3
 /** One tool that answers 401 for ever is answered with pauses first, so that the others go on. */
 const maxAfterRejection = 5
 
@@ -27,7 +25,7 @@ export interface LoginPurpose {
  */
 export class LoginLimit {
   readonly #now: () => number
-  #logins: readonly number[] = []
+  readonly #logins = new RateWindow()
 
   constructor(now: () => number) {
     this.#now = now
@@ -41,9 +39,8 @@ export class LoginLimit {
    */
   begin({ provider, resource, tenant, reason }: LoginPurpose): void {
     const now = this.#now()
-    const recent = this.#logins.filter((time) => Math.abs(now - time) < periodMs)
-    const { length: count } = recent
-    if (count >= (reason === 'rejected' ? maxAfterRejection : maxLogins)) {
+    if (this.#logins.isFull(now, reason === 'rejected' ? maxAfterRejection : undefined)) {
+      const { length: count } = this.#logins.recent(now)
       throw new LoginRequiredError(
         'grant_rejected',
         `${provider}: the user was asked to log in to ${resourceLabel(resource)} ${count} times within ten minutes, and no login lasted.`,
@@ -56,11 +53,11 @@ export class LoginLimit {
         },
       )
     }
-    this.#logins = [...recent, now]
+    this.#logins.add(now)
   }
 
   /** A user who logs out starts anew. */
   clear(): void {
-    this.#logins = []
+    this.#logins.clear()
   }
 }

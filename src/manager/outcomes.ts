@@ -234,13 +234,15 @@ export class Outcomes implements AcquisitionHost {
     const isEnded = isLogin && !acquisition.asked
     const isStepUp = request.reason === 'insufficient_scope' && !isEnded
     let attempt = 1
-    let waitMs = error.retryable ? 0 : stepUpPauseMs
+    // A store that cannot be used says nothing about scopes.
+    const isRefused = !error.retryable && error.code !== 'store'
+    let waitMs = isRefused ? stepUpPauseMs : 0
     // A step-up that fails says nothing about the credential that is in use.
     if (!isStepUp) {
       const unattended = isLogin && request.background && interactive && !isEnded
       ;({ attempt, waitMs } = failures.record(error, { usableFor, unattended }))
       this.#arm()
-    } else if (!error.retryable) scopes.refused(request.scope ?? '')
+    } else if (isRefused) scopes.refused(request.scope ?? '')
     const reportLogin = isLogin && !isStepUp && !this.#loginReported
     if (reportLogin) this.#loginReported = true
     const { code, retryable } = error

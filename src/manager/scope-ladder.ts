@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { RateWindow } from '../rate-window.ts'
 import { scopeCovers, scopeUnion } from '../scope.ts'
 
 /** How long a scope that was not granted is not asked for again, in milliseconds. */
 export const stepUpPauseMs = 600_000
-/** Step-ups within that time, whatever the server asks for: each may be a login. */
-const maxStepUps = 3
+/** Of how many scopes the outcome is remembered. */
+const maxResults = 3
 /** Scopes of servers are longer than names; texts of thousands of characters are an attack. */
 const maxScopeLength = 2000
 /** RFC 6749, section 3.3. */
@@ -21,7 +22,8 @@ export class ScopeLadder {
   #granted: string | undefined
   /** Who has granted that. */
   #issuer: string | undefined
-  #attempts: readonly number[] = []
+  /** Step-ups, whatever the server asks for: each may be a login. */
+  readonly #attempts = new RateWindow()
   /** What became of the last step-ups, by what was asked for. */
   readonly #results = new Map<string, { readonly at: number; readonly refused: boolean }>()
 
@@ -49,13 +51,11 @@ export class ScopeLadder {
     const union = scopeUnion(scopeUnion(this.#granted, held ?? ''), named)
     if (union.length > 2 * maxScopeLength) return undefined
     const now = this.#clock()
-    const isRecent = (time: number) => now - time < stepUpPauseMs
-    this.#attempts = this.#attempts.filter(isRecent)
     const result = this.#results.get(union)
     // A server that asks for what it has granted a short time ago is not content with anything.
     const isPointless = result?.refused === true || scopeCovers(held, union)
-    if (result !== undefined && isRecent(result.at) && isPointless) return undefined
-    return this.#attempts.length < maxStepUps ? union : undefined
+    if (result !== undefined && now - result.at < stepUpPauseMs && isPointless) return undefined
+    return this.#attempts.isFull(now) ? undefined : union
   }
 
   /** A credential came: what another issuer granted means nothing to this one. */
@@ -66,12 +66,12 @@ export class ScopeLadder {
 
   /** A step-up begins. */
   begin(): void {
-    this.#attempts = [...this.#attempts, this.#clock()]
+    this.#attempts.add(this.#clock())
   }
 
   /** The step-up ended before the provider was asked. */
   undo(): void {
-    this.#attempts = this.#attempts.slice(0, -1)
+    this.#attempts.undo()
   }
 
   /**
@@ -94,7 +94,7 @@ export class ScopeLadder {
 
   /** A login makes up for refusals. */
   forgive(): void {
-    this.#attempts = []
+    this.#attempts.clear()
     this.#results.clear()
   }
 
@@ -106,7 +106,7 @@ export class ScopeLadder {
   }
 
   #record(asked: string, refused: boolean): void {
-    if (this.#results.size >= maxStepUps) this.#results.clear()
+    if (this.#results.size >= maxResults) this.#results.clear()
     this.#results.set(asked, { at: this.#clock(), refused })
   }
 }

@@ -10,7 +10,7 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
-import { abortable, timeLimit, withTimeLimit } from '../waiting.ts'
+import { abortable, withTimeLimit } from '../waiting.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 import type { ServerClock } from './clock.ts'
 import { checkCredential } from './credential-check.ts'
@@ -21,16 +21,13 @@ import type { Obtained } from './obtained.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
+import { inTime, type Revocation, revokeCredential } from './revocation.ts'
 import { isUnusableRecord } from './stored-record.ts'
-
-/** How long the provider may take to end a credential at its issuer, in milliseconds. */
-const revocationLimitMs = 10_000
 
 /** What a logout has given up. */
 export interface GivenUp {
   readonly credential: Credential | undefined
-  /** Whether its issuer revoked it. */
-  readonly revoked: boolean
+  readonly revocation: Revocation
 }
 
 /** Asks the provider, or first the store where there is one. */
@@ -168,21 +165,25 @@ export class Source {
   async giveUp(own: Credential | undefined, signal: AbortSignal): Promise<GivenUp> {
     this.#logins.clear()
     if (this.#persistence === undefined) {
-      return { credential: own, revoked: await this.#revoke(own) }
+      return { credential: own, revocation: await this.#revoke(own) }
     }
-    let given: GivenUp = { credential: own, revoked: false }
+    let given: GivenUp | undefined
     const context = this.#idleContext(own)
     const revoke = async (stored = own) => {
-      given = { credential: stored, revoked: await this.#revoke(stored) }
+      given = { credential: stored, revocation: await this.#revoke(stored) }
     }
     await this.#persistence.remove(revoke, context, signal)
-    return given
+    return given ?? { credential: own, revocation: await this.#revoke(undefined) }
   }
 
   /** Forgets what the provider keeps besides the credential that was given up. */
   forget(given: Credential | undefined): Promise<boolean> {
     const context = this.#idleContext(given)
-    return limited((signal) => this.#provider.forget?.({ ...context, signal }))
+    const forgotten = inTime((signal) => this.#provider.forget?.({ ...context, signal }))
+    return forgotten.then(
+      (hadOne) => hadOne === true,
+      () => false,
+    )
   }
 
   /** Revokes a credential that came after a logout. */
@@ -190,10 +191,8 @@ export class Source {
     keepAlive(this.#revoke(credential))
   }
 
-  async #revoke(credential: Credential | undefined): Promise<boolean> {
-    if (credential === undefined) return false
-    const context = this.#idleContext(credential)
-    return limited((signal) => this.#provider.revoke?.(credential, { ...context, signal }))
+  #revoke(credential: Credential | undefined): Promise<Revocation> {
+    return revokeCredential(this.#provider, credential, this.#idleContext(credential))
   }
 
   #idleContext(previous: Credential | undefined): AcquireContext {
@@ -236,19 +235,6 @@ export class Source {
       random,
     }
   }
-}
-
-/** Whether a task succeeds in time; its failure is no reason to keep a credential. */
-function limited(task: (signal: AbortSignal) => Promise<boolean> | undefined): Promise<boolean> {
-  const controller = new AbortController()
-  return new Promise((resolve) => {
-    const stop = timeLimit(revocationLimitMs, () => {
-      controller.abort(new DOMException('The issuer did not answer in time.', 'TimeoutError'))
-      resolve(false)
-    })
-    const running = (async () => (await task(controller.signal)) === true)()
-    void running.then(resolve, () => resolve(false)).finally(stop)
-  })
 }
 
 /** The same, but a provider that does not wait for it leaves no unhandled rejection. */

@@ -20,6 +20,8 @@ import { TransportSide } from './transport-side.ts'
 export interface LogoutResult {
   /** Whether its issuer revoked it. If not, a copy of it works until it expires. */
   readonly revoked: boolean
+  /** Why not, in words that hold no text of a server; absent when it was revoked. */
+  readonly reason?: string
   /** Whether a registration of the client was dropped; only after {@link LogoutOptions.registration}. */
   readonly registrationDropped?: boolean
 }
@@ -159,13 +161,16 @@ export class TokenManager {
   async logout(options: LogoutOptions = {}): Promise<LogoutResult> {
     checkOptions('logout', options, ['registration'])
     if (options.registration !== true) {
-      const { revoked } = await this.#joinLogout()
-      return { revoked }
+      const { registrationDropped: _, ...result } = await this.#joinLogout()
+      return result
     }
     this.#dropsRegistration = true
     const result = await this.#joinLogout()
     // One that was under way had passed that step.
-    return result.registrationDropped === undefined ? this.logout(options) : result
+    if (result.registrationDropped === undefined) return this.logout(options)
+    // It had dropped it already when this call joined it.
+    this.#dropsRegistration = false
+    return result
   }
 
   /**
@@ -208,13 +213,16 @@ export class TokenManager {
       await this.#endAcquisition(reason)
       this.#parts.lane.detach(reason)
       const given = await limited((signal) => source.giveUp(lifecycle.latest(), signal))
-      const { credential, revoked } = given
+      const { credential, revocation } = given
       const forgets = this.#dropsRegistration
       this.#dropsRegistration = false
       const registrationDropped = forgets ? await source.forget(credential) : undefined
       lifecycle.resume(true)
-      reporter.emit({ type: 'logged_out', revoked })
-      return { revoked, ...(registrationDropped === undefined ? {} : { registrationDropped }) }
+      reporter.emit({ type: 'logged_out', ...revocation })
+      return {
+        ...revocation,
+        ...(registrationDropped === undefined ? {} : { registrationDropped }),
+      }
     } catch (error) {
       this.#dropsRegistration = false
       lifecycle.resume(false)

@@ -34,8 +34,10 @@ export interface Audit {
   readonly context: AcquireContext
   /** A user is asked to log in. */
   loginStarted(session: GrantSession): void
-  /** A user comes back from a login that was started before. */
-  loginResumed(session: GrantSession): void
+  /** A user comes back from a login that was started before, at this issuer. */
+  loginResumed(from: string): void
+  /** A login did not begin. */
+  loginRefused(issuer: string | undefined, error: unknown): void
   /** The acquisition has ended; with the error, if it failed. */
   ended(tokens: TokenSet | undefined, error?: unknown): void
 }
@@ -52,8 +54,14 @@ export function auditOf(given: AcquireContext, name: string, clientId: string | 
       issuer = server.issuer
       emit({ type: 'login_started', issuer, requested: validScopes(scope) })
     },
-    loginResumed({ server }) {
-      issuer = server.issuer
+    loginResumed(from) {
+      issuer = from
+    },
+    loginRefused(at, error) {
+      const where = at === undefined ? {} : { issuer: at }
+      const other = `${name}: the login did not begin (${describeThrown(error)}).`
+      const reason = isCredentialError(error) ? error.message : other
+      emit({ type: 'login_refused', ...where, during: 'begin', code: codeOf(error), reason })
     },
     ended(tokens, error) {
       if (issuer === undefined) return
@@ -109,19 +117,23 @@ export function reportScopes(
   })
 }
 
-/** Runs a revocation, and reports how it ended. */
+/**
+ * Runs a revocation, and reports how it ended.
+ *
+ * @param revoke - Rejects when the tokens are not revoked.
+ */
 export async function auditRevocation(
   { emit }: AcquireContext,
   { issuer, client }: TokenSet,
-  revoke: () => Promise<boolean>,
-): Promise<boolean> {
+  revoke: () => Promise<void>,
+): Promise<void> {
   const event = { type: 'revocation', issuer, clientId: client.clientId } as const
   try {
-    const revoked = await revoke()
-    emit?.({ ...event, revoked, ...(revoked ? {} : { code: 'unsupported_server' }) })
-    return revoked
+    await revoke()
+    emit?.({ ...event, revoked: true })
   } catch (error) {
-    emit?.({ ...event, revoked: false, code: codeOf(error) })
+    const reason = isCredentialError(error) ? { reason: error.message } : {}
+    emit?.({ ...event, revoked: false, code: codeOf(error), ...reason })
     throw error
   }
 }

@@ -4,10 +4,8 @@
  * @module
  */
 import type { AcquireContext, Challenge } from '../credential.ts'
+import { RateWindow } from '../rate-window.ts'
 
-/** The time in which logins are counted, in milliseconds. */
-const periodMs = 600_000
-const maxLogins = 3
 /** A list of authentication contexts is shorter; texts of thousands of characters are an attack. */
 const maxLength = 1000
 
@@ -26,7 +24,7 @@ export interface AuthenticationDemand {
  */
 export class AuthenticationDemands {
   readonly #met = new WeakSet<Challenge>()
-  readonly #logins = new Map<string, readonly number[]>()
+  readonly #logins = new Map<string, RateWindow>()
 
   /** What the server demands of the next login; `undefined`: nothing, or it has done so too often. */
   of(context: AcquireContext): AuthenticationDemand | undefined {
@@ -35,13 +33,15 @@ export class AuthenticationDemands {
       ({ parameters }) => parameters.get('error') === 'insufficient_user_authentication',
     )
     if (challenge === undefined || this.#met.has(challenge)) return undefined
-    if (this.#recent(context).length >= maxLogins) return undefined
+    if (this.#loginsAt(context).isFull(context.now())) return undefined
     return { challenge, parameters: parametersOf(challenge) }
   }
 
   /** A login begins. */
   begin(context: AcquireContext): void {
-    this.#logins.set(context.resource.href, [...this.#recent(context), context.now()])
+    const logins = this.#loginsAt(context)
+    logins.add(context.now())
+    this.#logins.set(context.resource.href, logins)
   }
 
   /** A login has succeeded. */
@@ -49,9 +49,8 @@ export class AuthenticationDemands {
     this.#met.add(challenge)
   }
 
-  #recent({ resource, now }: AcquireContext): readonly number[] {
-    const logins = this.#logins.get(resource.href) ?? []
-    return logins.filter((time) => now() - time < periodMs)
+  #loginsAt({ resource }: AcquireContext): RateWindow {
+    return this.#logins.get(resource.href) ?? new RateWindow()
   }
 }
 

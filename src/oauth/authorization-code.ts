@@ -15,7 +15,7 @@ import {
 import { bind } from './bound.ts'
 import { waitForCallback } from './browser-login.ts'
 import { identifyClient, type LoginClient } from './client-identity.ts'
-import type { GrantResult, GrantSession } from './grant.ts'
+import { type GrantResult, type GrantSession, refusedRemedies } from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
 import { checkLoginClient, checkLoginRedirect, type LoginClientOptions } from './login-client.ts'
 import type { LoopbackListener } from './loopback.ts'
@@ -75,6 +75,7 @@ export function authorizationCode(options: AuthorizationCodeOptions = {}): Crede
     name,
     options,
     interactive: true,
+    refusedRemedy: refusedRemedies.login,
     offline: true,
     run: (session) => logIn(session, options),
   })

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Secret } from '../credential.ts'
+import { toBase64Url } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 import { readSecret } from '../secret.ts'
@@ -70,6 +71,12 @@ export async function readBound(
 ): Promise<Bound> {
   const { kind, issuer } = secret
   return bind(kind, await readSecret(option, Bound.open(secret, issuer), { signal }), issuer)
+}
+
+/** A hash by which a value is recognized, and from which it cannot be read: for values that nobody can guess. */
+export async function fingerprintOf(bound: Bound): Promise<string> {
+  const bytes = new TextEncoder().encode(Bound.open(bound, bound.issuer))
+  return toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
 }
 
 /**

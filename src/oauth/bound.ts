@@ -3,4 +3,4 @@
  *
  * @module
  */
-export { type Bound, bind, readBound } from './bound-values.ts'
+export { type Bound, bind, fingerprintOf, readBound } from './bound-values.ts'

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CredentialProvider } from '../credential.ts'
+import { refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -42,6 +43,7 @@ export function clientCredentials(
     name,
     options,
     interactive: false,
+    refusedRemedy: refusedRemedies.supply,
     offline: false,
     async run(session) {
       const connection = await session.connect()

@@ -13,7 +13,7 @@ import { prepareClientAuth, type SecretMethod } from './client-auth.ts'
 import { authenticationOf, nameOf } from './client-method.ts'
 import type { DpopSession } from './dpop.ts'
 import { fetchEndpoint, formOf, tokenBounds } from './endpoint.ts'
-import { EndpointError, endpointOf, judgeAnswer } from './endpoint-answer.ts'
+import { EndpointError, endpointOf, judgeAnswer, readAnswer } from './endpoint-answer.ts'
 import { Connection } from './issuer-connection.ts'
 import { type BoundOAuthOptions, pinnedIssuer } from './options.ts'
 import { checkPolicy, requestStep } from './policy.ts'
@@ -25,7 +25,10 @@ import { type RequestSigners, sendSigned } from './signed-request.ts'
 export interface ConnectionParts {
   readonly provider: string
   readonly options: BoundOAuthOptions
-  readonly context: Pick<AcquireContext, 'fetch' | 'now' | 'serverNow' | 'resource' | 'signal'>
+  readonly context: Pick<
+    AcquireContext,
+    'fetch' | 'now' | 'serverNow' | 'resource' | 'signal' | 'emit'
+  >
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
@@ -139,8 +142,8 @@ class EndpointRequests {
   async send(url: URL, init: RequestInit): Promise<Response> {
     const { server, registered, scope, options } = this.#parts
     const { allowPrivateNetwork = false, allow } = options
-    const { fetch, resource, signal, now } = this.#parts.context
-    const context = { fetch, resource, signal, allowPrivateNetwork }
+    const { fetch, resource, signal, now, emit } = this.#parts.context
+    const context = { fetch, resource, signal, emit, allowPrivateNetwork }
     const form = formOf(init)
     const endpoint = endpointOf(form)
     const sender = { server, clientId: registered.clientId, scope }
@@ -150,19 +153,21 @@ class EndpointRequests {
     if (isTokenRequest) this.#sentAt = now()
     const isProven = isTokenRequest || endpoint === 'pushed_authorization'
     let sent = init
-    const response = await sendSigned(
+    const answer = await sendSigned(
       url,
       init,
       isProven,
       this.#signers,
       this.#parts.context,
-      (target, request) => {
+      async (target, request) => {
         sent = request
-        return fetchEndpoint('its endpoint', target, request, tokenBounds, context)
+        return readAnswer(
+          await fetchEndpoint('its endpoint', target, request, tokenBounds, context),
+        )
       },
     )
     const judged = { endpoint, url, init: sent, now: now() }
-    const { result, refreshToken } = await judgeAnswer(response, judged)
+    const { result, refreshToken } = judgeAnswer(answer, judged)
     this.#refreshToken = refreshToken ?? this.#refreshToken
     if (result instanceof EndpointError) throw result
     return result

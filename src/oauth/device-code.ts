@@ -9,7 +9,7 @@ import { ConfigurationError, CredentialError } from '../errors.ts'
 import { unsupported } from './connection.ts'
 import { checkEndpoint, isLoopbackHost } from './endpoint.ts'
 import { isPassing, retryAfterOf } from './error-mapping.ts'
-import type { GrantResult, GrantSession } from './grant.ts'
+import { type GrantResult, type GrantSession, refusedRemedies } from './grant.ts'
 import type { Connection, PendingDeviceLogin } from './issuer-connection.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { checkPolicy, originsOf, scopesOf } from './policy.ts'
@@ -73,6 +73,7 @@ export function deviceCode(
     name,
     options,
     interactive: true,
+    refusedRemedy: refusedRemedies.login,
     offline: true,
     run: (session) => logIn(session, options),
   })

@@ -76,6 +76,14 @@ export interface EndpointRequest {
   readonly now: number
 }
 
+/** An answer that was read to its end, once. */
+export interface ReadAnswer {
+  readonly ok: boolean
+  readonly status: number
+  readonly headers: Headers
+  readonly parsed: ParsedBody
+}
+
 /** An answer that was judged. */
 export interface JudgedAnswer {
   /** The answer as the protocol libraries accept it, or what it says instead. */
@@ -204,30 +212,41 @@ export function endpointOf(form: URLSearchParams): EndpointKind {
   return form.has('response_type') ? 'pushed_authorization' : 'device_authorization'
 }
 
-/** Reads an answer to its end and judges it. */
-export async function judgeAnswer(
-  response: Response,
-  request: EndpointRequest,
-): Promise<JudgedAnswer> {
-  const { status } = response
-  const { endpoint, url } = request
+/** Reads an answer to its end. */
+export async function readAnswer(response: Response): Promise<ReadAnswer> {
+  const { ok, status, headers } = response
   // JSON is UTF-8, whatever the content type says (RFC 8259, section 8.1).
-  const text = await response.text()
-  const parsed = parsedBody(text)
+  return { ok, status, headers, parsed: parsedBody(await response.text()) }
+}
+
+/** The code of an answer: what its body has as `error`, or else what a challenge has; empty: there is none. */
+export function errorCodeOf({ headers, parsed }: Pick<ReadAnswer, 'headers' | 'parsed'>): string {
+  const error = errorOf(parsed)
+  return typeof error === 'string' ? error : challengedCode(headers)
+}
+
+function errorOf({ value }: ParsedBody): unknown {
+  return isObject(value) ? value['error'] : undefined
+}
+
+/** Judges an answer. */
+export function judgeAnswer(answer: ReadAnswer, request: EndpointRequest): JudgedAnswer {
+  const { ok, status, parsed } = answer
+  const { endpoint, url } = request
   const body = isObject(parsed.value) ? parsed.value : undefined
-  if (!response.ok) return withoutToken(errorAnswer(response, parsed, status, request))
+  if (!ok) return withoutToken(errorAnswer(answer, status, request))
   // A few large servers send errors with status 200.
   if (endpoint !== 'custom' && isErrorBody(body)) {
-    return withoutToken(errorAnswer(response, parsed, 400, request))
+    return withoutToken(errorAnswer(answer, 400, request))
   }
-  if (endpoint === 'revocation') return withoutToken(accepted(response, 200, ''))
+  if (endpoint === 'revocation') return withoutToken(accepted(answer, 200, ''))
   const { text: usable, refreshToken, ...invalid } = checkedBody(endpoint, parsed)
   if (usable === undefined) {
     const details = { host: url.host, status, code: '', ...invalid }
     return { result: new EndpointError('invalid', details), refreshToken }
   }
   const expected = endpoint === 'pushed_authorization' || endpoint === 'registration' ? 201 : 200
-  return { result: accepted(response, expected, usable), refreshToken }
+  return { result: accepted(answer, expected, usable), refreshToken }
 }
 
 function withoutToken(result: Response | EndpointError): JudgedAnswer {
@@ -242,19 +261,18 @@ function isErrorBody(body: Record<string, unknown> | undefined): boolean {
 
 /** @param effective - The status that counts. */
 function errorAnswer(
-  response: Response,
-  parsed: ParsedBody,
+  answer: ReadAnswer,
   effective: number,
   { endpoint, url, init, now }: EndpointRequest,
 ): Response | EndpointError {
-  const { status, headers } = response
+  const { status, headers, parsed } = answer
   const body = isObject(parsed.value) ? parsed.value : undefined
-  const error = body?.['error']
+  const error = errorOf(parsed)
   const code = registeredCode(error) || challengedCode(headers)
   const page = code === '' ? pageProblem(parsed) : undefined
   const kind = errorKind(endpoint, effective, code, { error, isPage: page !== undefined })
   if (flowCodes.has(code) && kind !== 'busy') {
-    return accepted(response, effective, JSON.stringify({ error: code }))
+    return accepted(answer, effective, JSON.stringify({ error: code }))
   }
   return new EndpointError(kind, {
     host: url.host,
@@ -276,7 +294,7 @@ function challengedCode(headers: Headers): string {
 }
 
 /** The same answer as the protocol libraries expect it: its status, its type, and no challenge. */
-function accepted({ headers: own }: Response, status: number, body: string): Response {
+function accepted({ headers: own }: ReadAnswer, status: number, body: string): Response {
   const headers = new Headers(own)
   headers.delete('WWW-Authenticate')
   headers.set('Content-Type', 'application/json')

@@ -10,7 +10,7 @@ import { checkSecret } from '../secret.ts'
 import { type Bound, bind, readBound } from './bound.ts'
 import type { ClientAuthentication } from './client-auth.ts'
 import { connect, unsupported } from './connection.ts'
-import type { GrantResult, GrantSession } from './grant.ts'
+import { type GrantResult, type GrantSession, refusedRemedies } from './grant.ts'
 import { idJagProblem } from './id-jag.ts'
 import { jwtBearerGrant } from './jwt-bearer.ts'
 import { bindOptions, checkOAuthOptions, type OAuthOptions, required } from './options.ts'
@@ -82,6 +82,7 @@ export function enterpriseManaged(
     name,
     options,
     interactive: false,
+    refusedRemedy: refusedRemedies.supply,
     offline: false,
     async run(session) {
       checkProfile(session)

@@ -23,6 +23,8 @@ export interface ErrorContext {
   readonly issuer: string | undefined
   /** A grant that the server refuses requires user interaction. */
   readonly interactive: boolean
+  /** What to do when the server refuses the grant. */
+  readonly refusedRemedy: string
 }
 
 const contactOperator = "Contact the server's operator."
@@ -44,15 +46,6 @@ const provenRemedies: Readonly<Record<string, string>> = {
   invalid_dpop_proof: 'Check the clock of this machine and the key of `dpop`.',
   use_dpop_nonce:
     "The server did not accept a proof with the nonce that it sent, or sent none. Contact the server's operator.",
-}
-
-/** What to do when only a new login helps: not every provider can log a user in. */
-export function loginRemedy(provider: string): string {
-  if (provider === 'refreshToken') return 'Pass the refresh token of a new login.'
-  if (provider === 'savedLogin' || provider === 'webLogins') {
-    return 'Log in again with the provider that made this login, or with beginLogin() in a web application.'
-  }
-  return 'Log in again, with `login()` where the user is.'
 }
 
 /** The error answer beneath what was thrown; `undefined`: it is something else. */
@@ -188,7 +181,7 @@ export function toEndpointError(
   { kind, details }: EndpointError,
   context: ErrorContext,
 ): CredentialError {
-  const { provider, resource, interactive, issuer } = context
+  const { provider, resource, interactive, issuer, refusedRemedy: remedy } = context
   const { status, code, serverDescription, retryAfter, problem = code } = details
   const known = issuer === undefined ? 'the authorization server' : label(issuer)
   const server = details.host ?? known
@@ -204,10 +197,8 @@ export function toEndpointError(
     }
     case 'grant_refused': {
       if (interactive) {
-        const remedy = loginRemedy(provider)
         return new LoginRequiredError('grant_rejected', said, { ...where, remedy })
       }
-      const remedy = 'The grant has expired or is invalid; supply a new one.'
       return new CredentialError(code || 'invalid_grant', said, { ...where, remedy })
     }
     case 'client_refused':

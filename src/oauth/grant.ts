@@ -9,13 +9,23 @@ import { LoginRequiredError } from '../errors.ts'
 import type { Bound } from './bound.ts'
 import { connect } from './connection.ts'
 import type { DpopSession } from './dpop.ts'
-import { loginRemedy } from './error-mapping.ts'
 import type { Connection } from './issuer-connection.ts'
 import type { BoundOAuthOptions } from './options.ts'
 import { type RegisteredClient, registrationOf } from './registration.ts'
 import { chooseScope } from './scopes.ts'
 import type { LocatedServer } from './server.ts'
 import { OAuthCredential, refreshOnly, scopeFor, type TokenSet, tokenSetOf } from './token.ts'
+
+/** What grants state as {@link Grant.refusedRemedy}. */
+export const refusedRemedies = {
+  /** The provider can log the user in. */
+  login: 'Log in again, with `login()` where the user is.',
+  /** It only uses what another one has brought. */
+  loginElsewhere:
+    'Log in again with the provider that made this login, or with beginLogin() in a web application.',
+  /** There is no user. */
+  supply: 'The grant has expired or is invalid; supply a new one.',
+} as const
 
 /** One grant, as the rest of this folder writes it. */
 export interface Grant {
@@ -24,6 +34,8 @@ export interface Grant {
   readonly options: BoundOAuthOptions
   /** The user takes part, or took part once: when the grant is refused, the user must log in again. */
   readonly interactive: boolean
+  /** What to do when the server refuses the grant: not every provider can log a user in. */
+  readonly refusedRemedy: string
   /** It runs without the user as long as it is not refused. Default: the opposite of `interactive`. */
   readonly unattended?: boolean
   /** Whether the grant can replace a refresh token that was refused. Default `true`. */
@@ -47,6 +59,8 @@ export interface GrantResult {
 /** One use of a grant: for one acquisition, at one authorization server. */
 export interface GrantSession {
   readonly name: string
+  /** See {@link Grant.refusedRemedy}. */
+  readonly refusedRemedy: string
   readonly context: AcquireContext
   readonly server: LocatedServer
   /** `resource`, `scope` and the application's own parameters, for the token request. */
@@ -67,7 +81,7 @@ export interface GrantSession {
  * @param lastIssuer - The authorization server that was used last, where there are no tokens of it any more.
  */
 export function openSession(
-  { name, options, offline }: Grant,
+  { name, options, offline, refusedRemedy }: Grant,
   context: AcquireContext,
   server: LocatedServer,
   dpop: DpopSession | undefined,
@@ -90,6 +104,7 @@ export function openSession(
   })
   return {
     name,
+    refusedRemedy,
     context,
     server,
     scope,
@@ -185,14 +200,10 @@ export async function recoverRefreshToken(
 
 /** The error of an acquisition that requires user interaction where there is no user. */
 export function loginRequired(
-  { name, context, scope }: GrantSession,
+  { name, context, scope, refusedRemedy: remedy }: GrantSession,
   previous: TokenSet | undefined,
 ): LoginRequiredError {
-  const where = {
-    resource: context.resource,
-    provider: name,
-    remedy: loginRemedy(name),
-  }
+  const where = { resource: context.resource, provider: name, remedy }
   if (context.reason === 'insufficient_scope') {
     const message = `${name}: the server asks for further scopes, which takes a login.`
     return new LoginRequiredError('step_up', message, { ...where, scope })

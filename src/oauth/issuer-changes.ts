@@ -6,16 +6,13 @@
 import type { AcquireContext } from '../credential.ts'
 import { DiscoveryError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
-
-/** The time in which logins are counted, in milliseconds. */
-const periodMs = 600_000
-const maxLogins = 3
+import { RateWindow } from '../rate-window.ts'
 
 interface History {
   /** The authorization server that was used last. */
   issuer: string
-  /** When a change led to a login, in milliseconds since the epoch. */
-  logins: readonly number[]
+  /** The logins that changes have led to. */
+  logins: RateWindow
 }
 
 /** The authorization servers that one provider has used, for each MCP server. */
@@ -29,7 +26,7 @@ export class IssuerChanges {
 
   /** Notes which authorization server is used. */
   note({ resource }: Pick<AcquireContext, 'resource'>, issuer: string): void {
-    const logins = this.#histories.get(resource.href)?.logins ?? []
+    const logins = this.#histories.get(resource.href)?.logins ?? new RateWindow()
     this.#histories.set(resource.href, { issuer, logins })
   }
 
@@ -51,11 +48,11 @@ export class IssuerChanges {
     const hasMoved = known !== undefined && known !== issuer
     if (hasMoved) {
       const now = context.now()
-      const all = this.#histories.get(resource.href)?.logins ?? []
-      const logins = all.filter((time) => now - time < periodMs)
-      const [first = now] = logins
-      if (logins.length >= maxLogins) throw tooMany(resource, first + periodMs - now)
-      this.#histories.set(resource.href, { issuer: known, logins: [...logins, now] })
+      const logins = this.#histories.get(resource.href)?.logins ?? new RateWindow()
+      const pauseMs = logins.pauseMs(now)
+      if (pauseMs > 0) throw tooMany(resource, pauseMs)
+      logins.add(now)
+      this.#histories.set(resource.href, { issuer: known, logins })
     }
     this.note(context, issuer)
     return hasMoved
@@ -64,7 +61,7 @@ export class IssuerChanges {
 
 function tooMany(resource: URL, waitMs: number): DiscoveryError {
   return new DiscoveryError(
-    `${resourceLabel(resource)} has named another authorization server again; that has led to ${maxLogins} logins within ten minutes already.`,
+    `${resourceLabel(resource)} has named another authorization server again; that has led to three logins within ten minutes already.`,
     {
       resource,
       retryAfter: Math.ceil(waitMs / 1000),

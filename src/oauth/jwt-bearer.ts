@@ -6,6 +6,7 @@
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { checkSecret } from '../secret.ts'
 import { bind, readBound } from './bound.ts'
+import { refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -57,6 +58,7 @@ export function jwtBearer(
     name,
     options,
     interactive: false,
+    refusedRemedy: refusedRemedies.supply,
     offline: false,
     async run(session) {
       const connection = await session.connect()

@@ -15,7 +15,13 @@ import { identifyClient, type LoginClient } from './client-identity.ts'
 import { type DpopSession, DpopSessions } from './dpop.ts'
 import { checkDpopDemand, demandedAlgorithms } from './dpop-demand.ts'
 import { toOAuthError } from './error-mapping.ts'
-import { credentialOf, type Grant, type GrantSession, openSession } from './grant.ts'
+import {
+  credentialOf,
+  type Grant,
+  type GrantSession,
+  openSession,
+  refusedRemedies,
+} from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
 import type { LoginClientOptions } from './login-client.ts'
 import { bindOptions } from './options.ts'
@@ -87,7 +93,9 @@ export async function beginPendingLogin(
     audit.loginStarted(session)
     return { url, record }
   } catch (thrown) {
-    throw loginError(name, context, server, thrown)
+    const error = loginError(name, context, server, thrown)
+    if (!context.signal.aborted) audit.loginRefused(server?.issuer, error)
+    throw error
   }
 }
 
@@ -110,12 +118,12 @@ export function finishingProvider(
     async acquire(given) {
       const audit = auditOf(given, name, record.clientId)
       const { context } = audit
+      audit.loginResumed(record.issuer)
       let server: LocatedServer | undefined
       try {
         server = await locateAgain(options, context, record)
         const dpop = dpopOf(name, options, context, record)
         const session = openSession(loginGrant(name, options), context, server, dpop, undefined)
-        audit.loginResumed(session)
         const identity = identityOf(record)
         const connection = await session.connect(identity.client)
         const login = pendingLogin(record)
@@ -227,6 +235,7 @@ function loginGrant(name: string, options: ReturningLoginOptions): Grant {
     name,
     options: bindOptions(options),
     interactive: true,
+    refusedRemedy: refusedRemedies.loginElsewhere,
     offline: true,
     run: () => Promise.reject(new Error('A login is finished by its callback alone.')),
   }
@@ -238,6 +247,11 @@ function loginError(
   server: LocatedServer | undefined,
   thrown: unknown,
 ): unknown {
-  const where = { provider, resource, issuer: server?.issuer, interactive: true }
-  return toOAuthError(thrown, where)
+  return toOAuthError(thrown, {
+    provider,
+    resource,
+    issuer: server?.issuer,
+    interactive: true,
+    refusedRemedy: refusedRemedies.loginElsewhere,
+  })
 }

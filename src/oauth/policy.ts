@@ -4,6 +4,7 @@
  * @module
  */
 import type { ServerMetadata } from 'openid-client'
+import type { AcquireContext } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import { printable, resourceLabel } from '../labels.ts'
 import { checkOptions } from '../options.ts'
@@ -60,6 +61,13 @@ export type OAuthStep = {
 /** Says whether a step may be taken: `false` or an error refuses it, `true` and nothing permit it. */
 export type OAuthPolicy = (step: OAuthStep) => void | boolean | Promise<void | boolean>
 
+/** For which MCP server a step is, and who is told of its refusal. */
+export interface PolicyContext {
+  readonly resource: URL
+  readonly signal: AbortSignal
+  readonly emit?: AcquireContext['emit'] | undefined
+}
+
 /** A step, before it is said which MCP server it is for. */
 export type OAuthStepDetails = OAuthStep extends infer Step
   ? Step extends OAuthStep
@@ -77,13 +85,13 @@ const names: Readonly<Record<OAuthStep['type'], string>> = {
 }
 
 /**
- * Asks the application whether a step may be taken.
+ * Asks the application whether a step may be taken, and reports a refusal.
  *
  * @throws `CredentialError` with the code `refused_by_policy` when it may not.
  */
 export async function checkPolicy(
   allow: OAuthPolicy | undefined,
-  { resource, signal }: { readonly resource: URL; readonly signal: AbortSignal },
+  { resource, signal, emit }: PolicyContext,
   details: OAuthStepDetails,
 ): Promise<void> {
   if (allow === undefined) return
@@ -101,11 +109,21 @@ export async function checkPolicy(
   if (answer === undefined || answer === true) return
   const where = step.origins.length === 0 ? '' : ` at ${step.origins.join(' and ')}`
   const reason = isCredentialError(cause) ? `: ${cause.message}` : '.'
-  throw new CredentialError(
+  const error = new CredentialError(
     'refused_by_policy',
     `${resourceLabel(resource)}: the option \`allow\` refused ${names[step.type]}${where}${reason}`,
     { resource, cause },
   )
+  emit?.({
+    type: 'refused_by_policy',
+    ...(step.issuer === undefined ? {} : { issuer: step.issuer }),
+    ...(step.clientId === undefined ? {} : { clientId: step.clientId }),
+    step: step.type,
+    origins: step.origins,
+    requested: step.scopes,
+    reason: error.message,
+  })
+  throw error
 }
 
 /** Who sends a request to an authorization server. */

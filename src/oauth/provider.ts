@@ -90,7 +90,7 @@ async function acquireTokens(
   { grant, locator, changes, demands, open }: GrantRunner,
   given: AcquireContext,
 ): Promise<Credential> {
-  const { name, options, interactive } = grant
+  const { name, options, interactive, refusedRemedy } = grant
   const audit = auditOf(given, name, options.clientId)
   const { context } = audit
   const previous = OAuthCredential.tokensOf(context.previous)
@@ -104,7 +104,7 @@ async function acquireTokens(
     return credential
   } catch (thrown) {
     const { resource } = context
-    const where = { provider: name, resource, issuer: server?.issuer, interactive }
+    const where = { provider: name, resource, issuer: server?.issuer, interactive, refusedRemedy }
     const error = toOAuthError(thrown, where)
     audit.ended(undefined, error)
     throw server?.fromFallback === true ? fallbackFailed(error, name, resource) : error
@@ -112,22 +112,29 @@ async function acquireTokens(
 }
 
 async function revokeLogin(
-  { grant: { name, options }, locator, open }: GrantRunner,
+  { grant, locator, open }: GrantRunner,
   credential: Credential,
   given: AcquireContext,
 ): Promise<boolean> {
+  const { name, options, interactive, refusedRemedy } = grant
   const tokens = OAuthCredential.tokensOf(credential)
   if (tokens === undefined) return false
   const { context } = auditOf(given, name, options.clientId)
-  return auditRevocation(context, tokens, async () => {
-    // Tokens are revoked by their issuer, also when the MCP server has moved or does not answer.
-    const located = await locator.locate(context).catch(() => undefined)
-    const isIssuer = located?.issuer === tokens.issuer
-    const server = isIssuer ? located : await locateIssuer(options, context, tokens.issuer)
-    const { revocation_endpoint } = server.metadata
-    if (revocation_endpoint === undefined || server.issuer !== tokens.issuer) return false
-    return revokeTokens(open(context, server), tokens)
+  const { resource } = context
+  const { issuer } = tokens
+  const where = { provider: name, resource, issuer, interactive, refusedRemedy }
+  await auditRevocation(context, tokens, async () => {
+    try {
+      // Tokens are revoked by their issuer, also when the MCP server has moved or does not answer.
+      const located = await locator.locate(context).catch(() => undefined)
+      const isIssuer = located?.issuer === issuer
+      const server = isIssuer ? located : await locateIssuer(options, context, issuer)
+      await revokeTokens(open(context, server), tokens)
+    } catch (thrown) {
+      throw toOAuthError(thrown, where)
+    }
   })
+  return true
 }
 
 /** What bounds the logins of one provider. */

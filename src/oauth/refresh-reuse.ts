@@ -27,12 +27,14 @@ export async function reportReuse(
   tokens: TokenSet,
   error: unknown,
 ): Promise<void> {
-  const { context, server } = session
+  const { context } = session
   const evidence = evidenceOf(tokens, error, context.now())
   if (evidence === undefined) return
   const { issuer, client } = tokens
-  const canRevoke = server.metadata.revocation_endpoint !== undefined
-  const revoked = canRevoke && (await revokeTokens(session, tokens).catch(() => false))
+  const revoked = await revokeTokens(session, tokens).then(
+    () => true,
+    () => false,
+  )
   context.signal.throwIfAborted()
   context.emit?.({
     type: 'refresh_reuse_suspected',

@@ -6,9 +6,10 @@
 import type { AcquireContext, CredentialProvider, Secret } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
 import { checkSecret } from '../secret.ts'
-import { type Bound, bind, readBound } from './bound.ts'
+import { type Bound, bind, fingerprintOf, readBound } from './bound.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
+import { OAuthCredential, refreshOnly } from './token.ts'
 
 const name = 'refreshToken'
 
@@ -41,7 +42,8 @@ export function refreshToken(
     readonly issuer: string
     /**
      * The refresh token. Where the server rotates, it is only the first of many: keep the later ones in a
-     * store, or the next start presents one that was used before.
+     * store, or the next start presents one that was used before. What was rotated or given up by `logout()` is
+     * not presented again; a store keeps a note of it, without the token.
      */
     readonly refreshToken: Secret
   },
@@ -51,17 +53,26 @@ export function refreshToken(
   const configured = bind('refresh token', secret, options.issuer)
   const read = (signal: AbortSignal) => readBound(`${name}.refreshToken`, configured, signal)
   let spent: Bound | undefined
+  const isSpent = async (token: Bound, { records }: AcquireContext): Promise<boolean> =>
+    spent?.equals(token) === true || (await records.get(await spentKey(token))) !== undefined
+  const spend = async (token: Bound, { records }: AcquireContext): Promise<void> => {
+    spent = token
+    const note = { version: 1, provider: name, issuer: token.issuer, data: {} } as const
+    // Without it only this provider knows; what was issued or revoked meanwhile counts all the same.
+    await records.set(await spentKey(token), note).catch(() => {})
+  }
   const provider = oauthProvider({
     name,
     options: shared,
     interactive: true,
+    refusedRemedy: 'Pass the refresh token of a new login.',
     unattended: true,
     widens: false,
     offline: true,
     async run(session) {
       const { context } = session
       const token = await read(context.signal)
-      if (spent?.equals(token) === true) throw alreadyUsed(context)
+      if (await isSpent(token, context)) throw alreadyUsed(context)
       const connection = await session.connect()
       const { scope: _asGranted, ...parameters } = session.parameters
       await context.commit()
@@ -70,7 +81,8 @@ export function refreshToken(
         return { response, connection, refreshToken: token }
       } finally {
         // Also by a response that is unusable otherwise.
-        if (connection.lastRefreshToken !== undefined) spent = token
+        const { lastRefreshToken } = connection
+        if (lastRefreshToken?.equals(token) === false) await spend(token, context)
       }
     },
   })
@@ -78,10 +90,31 @@ export function refreshToken(
     ...provider,
     async revoke(credential, context) {
       // Whether it was presented already or not: who logs out wants none of it.
-      spent = await read(context.signal).catch(() => spent)
+      const token = await read(context.signal).catch(() => undefined)
+      if (token !== undefined) await spend(token, context)
       return (await provider.revoke?.(credential, context)) === true
     },
+    async giveUp(context) {
+      const token = await read(context.signal)
+      if (await isSpent(token, context).catch(() => false)) return false
+      await spend(token, context)
+      const login = loginOf(token, options.clientId, context)
+      return (await provider.revoke?.(login, context)) === true
+    },
   }
+}
+
+/** What the configured token is good for, as a credential that can be revoked. */
+function loginOf(refreshToken: Bound, clientId: string, { now }: AcquireContext): OAuthCredential {
+  const client = { clientId, clientSecret: undefined, method: undefined, isDynamic: false }
+  const { issuer } = refreshToken
+  const login = { issuer, client, refreshToken, obtainedAt: now(), dpopKey: undefined }
+  return new OAuthCredential(name, refreshOnly(login), undefined)
+}
+
+/** The record that says that a token was rotated or given up. The token cannot be read from it. */
+async function spentKey(token: Bound): Promise<string> {
+  return `spent refresh token ${await fingerprintOf(token)} ${token.issuer}`
 }
 
 function checkRefreshTokenOptions({

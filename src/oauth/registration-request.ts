@@ -16,7 +16,7 @@ import {
   parseObject,
   tokenBounds,
 } from './endpoint.ts'
-import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
+import { EndpointError, judgeAnswer, readAnswer } from './endpoint-answer.ts'
 import type { OAuthOptions } from './options.ts'
 import { checkPolicy } from './policy.ts'
 import {
@@ -172,7 +172,7 @@ async function sendRegistration(
 ): Promise<Response | EndpointError> {
   const response = await fetchEndpoint('registration_endpoint', url, init, tokenBounds, context)
   const request = { endpoint: 'registration', url, init, now: context.now() } as const
-  return (await judgeAnswer(response, request)).result
+  return judgeAnswer(await readAnswer(response), request).result
 }
 
 /** Reads the response to a registration (RFC 7591, section 3.2), which has been checked. */

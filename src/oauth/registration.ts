@@ -4,6 +4,7 @@
  * @module
  */
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
+import { RateWindow } from '../rate-window.ts'
 import { type Bound, bind, openAt } from './bound-values.ts'
 import { type AuthenticationMethod, isSecretMethod } from './client-auth.ts'
 
@@ -36,10 +37,6 @@ export interface RegistrationManagement {
 }
 
 type Records = Pick<AcquireContext, 'records'>
-
-/** The time in which registrations are counted, in milliseconds. */
-const periodMs = 600_000
-const maxRegistrations = 3
 
 /** Reads the registration at an issuer from the provider's records; `undefined`: none that fits. */
 export async function storedRegistration(
@@ -97,22 +94,32 @@ export async function registrationPause(
   issuer: string,
   redirectUri: string,
 ): Promise<number> {
-  const recent = recentRegistrations(await records.get(recordKey(issuer)), redirectUri, now())
-  const [first = 0] = recent
-  return recent.length < maxRegistrations ? 0 : Math.max(1, first + periodMs - now())
+  const record = await records.get(recordKey(issuer))
+  return registrations(record, redirectUri, now()).pauseMs(now())
 }
 
-/** When clients were registered lately, in milliseconds since the epoch, in order. */
-function recentRegistrations(
+/** The registrations that a record counts. */
+function registrations(
+  record: CredentialRecord | undefined,
+  redirectUri: string,
+  now: number,
+): RateWindow {
+  const { registeredAt, redirectUri: before } = record?.data ?? {}
+  if (!Array.isArray(registeredAt) || before !== redirectUri) return new RateWindow()
+  const times = registeredAt.filter((time) => typeof time === 'number')
+  // The clock of another machine may be ahead.
+  return new RateWindow(times.filter((time) => time <= now))
+}
+
+/** When clients were registered lately, together with a registration now. */
+function withOneMore(
   record: CredentialRecord | undefined,
   redirectUri: string,
   now: number,
 ): readonly number[] {
-  const { registeredAt, redirectUri: before } = record?.data ?? {}
-  if (!Array.isArray(registeredAt) || before !== redirectUri) return []
-  return registeredAt
-    .filter((time) => typeof time === 'number')
-    .filter((time) => time <= now && now - time < periodMs)
+  const counted = registrations(record, redirectUri, now)
+  counted.add(now)
+  return counted.recent(now)
 }
 
 /** Counts a registration that cannot be used, and is not kept. */
@@ -122,8 +129,7 @@ export async function noteUnusableRegistration(
   redirectUri: string,
 ): Promise<void> {
   const before = await records.get(recordKey(issuer))
-  const recent = recentRegistrations(before, redirectUri, now())
-  const data = { redirectUri, registeredAt: [...recent, now()] }
+  const data = { redirectUri, registeredAt: withOneMore(before, redirectUri, now()) }
   await records.set(recordKey(issuer), { version: 1, provider: 'registration', issuer, data })
 }
 
@@ -146,7 +152,7 @@ export async function saveRegistration(
     managementToken: openAt(management?.accessToken, issuer),
     managementUri: management?.uri,
     isReplacement: before?.data['isDropped'] === true ? true : undefined,
-    registeredAt: [...recentRegistrations(before, redirectUri, now()), now()],
+    registeredAt: withOneMore(before, redirectUri, now()),
   }
   await records.set(recordKey(issuer), {
     version: 1,

@@ -3,18 +3,24 @@
  *
  * @module
  */
+import { unsupported } from './connection.ts'
 import { clientOf, type GrantSession } from './grant.ts'
 import type { TokenSet } from './token.ts'
 
 /**
  * Revokes the tokens of a login at the authorization server that issued them.
  *
- * @returns Whether the login has ended: the server revoked the refresh token, or the only token there is.
- * @throws What openid-client throws when the refresh token cannot be revoked; `CredentialError` with the code
- * `wrong_issuer` when the client's secret belongs to another server.
+ * @throws What openid-client throws when the refresh token, or the only token there is, cannot be revoked;
+ * `CredentialError` with the code `unsupported_server` when the server offers no revocation, `wrong_issuer` when
+ * the client's secret belongs to another server.
  * @see RFC 7009
  */
-export async function revokeTokens(session: GrantSession, tokens: TokenSet): Promise<boolean> {
+export async function revokeTokens(session: GrantSession, tokens: TokenSet): Promise<void> {
+  const { name, context, server } = session
+  if (server.metadata.revocation_endpoint === undefined || server.issuer !== tokens.issuer) {
+    const remedy = 'Copies of the tokens work until they expire; shorten their lives at the server.'
+    throw unsupported(name, server, context, 'offers no revocation of these tokens', remedy)
+  }
   const registered = await clientOf(tokens, session.context)
   const connection = await session.connect(registered)
   const { refreshToken, accessToken } = tokens
@@ -22,11 +28,11 @@ export async function revokeTokens(session: GrantSession, tokens: TokenSet): Pro
   if (refreshToken !== undefined) {
     await connection.revoke(refreshToken, 'refresh_token')
   }
+  if (accessToken.equals('') && refreshToken !== undefined) return
   try {
     await connection.revoke(accessToken, 'access_token')
-    return true
-  } catch {
+  } catch (error) {
     // Some servers revoke refresh tokens only; the access token then expires soon.
-    return refreshToken !== undefined
+    if (refreshToken === undefined) throw error
   }
 }

@@ -14,6 +14,7 @@ import {
   signsAnew,
   storedKeyOf,
 } from '../providers/stored-key.ts'
+import { refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -48,6 +49,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
     name,
     options,
     interactive: true,
+    refusedRemedy: refusedRemedies.loginElsewhere,
     unattended: true,
     widens: false,
     replaces: false,

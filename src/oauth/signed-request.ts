@@ -6,7 +6,8 @@
  */
 import type { AcquireContext } from '../credential.ts'
 import type { DpopSession } from './dpop.ts'
-import { formOf, parseObject } from './endpoint.ts'
+import { formOf } from './endpoint.ts'
+import { errorCodeOf, type ReadAnswer } from './endpoint-answer.ts'
 import type { IssuerClock } from './issuer-clock.ts'
 
 /** What signs the requests of one connection. */
@@ -20,7 +21,7 @@ export interface RequestSigners {
   readonly clock: IssuerClock
 }
 
-type Send = (url: URL, init: RequestInit) => Promise<Response>
+type Send = (url: URL, init: RequestInit) => Promise<ReadAnswer>
 
 /**
  * Sends a request with a proof of possession where tokens are bound to a key. A refusal is answered at most
@@ -36,7 +37,7 @@ export async function sendSigned(
   signers: RequestSigners,
   context: Pick<AcquireContext, 'now' | 'serverNow'>,
   send: Send,
-): Promise<Response> {
+): Promise<ReadAnswer> {
   const { clock } = signers
   const dpop = isProven ? signers.dpop : undefined
   const corrected = new Set<Correction>()
@@ -47,14 +48,14 @@ export async function sendSigned(
     const headers = new Headers(request.headers)
     const proven = { url, method: init.method ?? 'POST', headers, now: sentAt + usedMs }
     await dpop?.prove(proven)
-    const response = await send(url, { ...request, headers })
-    clock.observe(response.headers, sentAt, context.now())
-    const isNewNonce = dpop?.learnNonce(response, proven) === true
-    if (response.ok) return response
-    const code = await errorCode(response)
-    const isTimed = isTimeRefusal(code, response.status, signers.authenticate, dpop)
+    const answer = await send(url, { ...request, headers })
+    clock.observe(answer.headers, sentAt, context.now())
+    const isNewNonce = dpop?.learnNonce(answer, proven) === true
+    if (answer.ok) return answer
+    const code = errorCodeOf(answer)
+    const isTimed = isTimeRefusal(code, answer.status, signers.authenticate, dpop)
     const correction = correctionOf(code, isNewNonce, isTimed && clock.contradicts(usedMs))
-    if (correction === undefined || corrected.has(correction)) return response
+    if (correction === undefined || corrected.has(correction)) return answer
     corrected.add(correction)
     request = await signedAnew(request, signers.authenticate)
   }
@@ -64,7 +65,7 @@ export async function sendSigned(
 type Correction = 'nonce' | 'time'
 
 function correctionOf(
-  code: string | undefined,
+  code: string,
   isNewNonce: boolean,
   isWrongTime: boolean,
 ): Correction | undefined {
@@ -74,22 +75,14 @@ function correctionOf(
 
 /** Whether a refusal may be due to the time of a signature. */
 function isTimeRefusal(
-  code: string | undefined,
+  code: string,
   status: number,
   authenticate: RequestSigners['authenticate'],
   dpop: DpopSession | undefined,
 ): boolean {
   if (dpop !== undefined && code === 'invalid_dpop_proof') return true
-  const isClientRefused = code === 'invalid_client' || (code === undefined && status === 401)
+  const isClientRefused = code === 'invalid_client' || (code === '' && status === 401)
   return authenticate !== undefined && isClientRefused
-}
-
-/** The code of an error response (RFC 6749, section 5.2), which a challenge may carry instead. */
-async function errorCode(response: Response): Promise<string | undefined> {
-  const { error } = parseObject(await response.clone().text()) ?? {}
-  if (typeof error === 'string') return error
-  const challenge = response.headers.get('WWW-Authenticate') ?? ''
-  return /\berror="?(use_dpop_nonce|invalid_dpop_proof|invalid_client)\b/.exec(challenge)?.[1]
 }
 
 async function signedAnew(

@@ -8,9 +8,10 @@ import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { boundedFetch, isLoopbackHost, tokenBounds } from './endpoint.ts'
-import { EndpointError, judgeAnswer } from './endpoint-answer.ts'
+import { EndpointError, judgeAnswer, readAnswer } from './endpoint-answer.ts'
 import { jsonProblem, parsedBody } from './endpoint-body.ts'
 import { toEndpointError } from './error-mapping.ts'
+import { refusedRemedies } from './grant.ts'
 import { OAuthCredential, tokenSetFrom, tokenSetOf } from './token.ts'
 
 type TokenEndpointOptions = Parameters<typeof tokenEndpoint>[0]
@@ -143,10 +144,15 @@ async function request(
   const response = await boundedFetch(context.fetch, url, init, bounds)
   const { now, resource } = context
   const answered = { endpoint: 'custom', url, init, now: now() } as const
-  const { result } = await judgeAnswer(response, answered)
+  const { result } = judgeAnswer(await readAnswer(response), answered)
   if (result instanceof EndpointError) {
-    const where = { provider: name, resource, issuer: url.origin, interactive: false }
-    throw toEndpointError(result, where)
+    throw toEndpointError(result, {
+      provider: name,
+      resource,
+      issuer: url.origin,
+      interactive: false,
+      refusedRemedy: refusedRemedies.supply,
+    })
   }
   const parsed = parsedBody(await result.text())
   const problem = jsonProblem(parsed)

@@ -8,7 +8,7 @@ import type { CredentialProvider, Secret } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { checkSecret } from '../secret.ts'
 import { type Bound, bind, readBound } from './bound.ts'
-import type { GrantResult, GrantSession } from './grant.ts'
+import { type GrantResult, type GrantSession, refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 
@@ -83,6 +83,7 @@ export function tokenExchange(
     name,
     options,
     interactive: false,
+    refusedRemedy: refusedRemedies.supply,
     offline: false,
     run: (session) => exchange(session, options),
   })

@@ -11,7 +11,13 @@ import type {
   OutgoingRequest,
   ResponseHead,
 } from '../credential.ts'
-import { acquireWhileReading, checkProviders, hasExpired, traitsOf } from './combined.ts'
+import {
+  acquireWhileReading,
+  checkProviders,
+  hasExpired,
+  revokeParts,
+  traitsOf,
+} from './combined.ts'
 
 /** One credential for each provider; none where it has not been got. */
 type Parts = readonly (Credential | undefined)[]
@@ -58,15 +64,9 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
       )
       return results.includes(true)
     },
-    async revoke(credential, context) {
+    revoke(credential, context) {
       const parts = partsOf.get(credential) ?? []
-      const revoked = await Promise.all(
-        providers.map((provider, index) => {
-          const part = parts[index]
-          return part === undefined ? false : (provider.revoke?.(part, context) ?? false)
-        }),
-      )
-      return revoked.includes(true)
+      return revokeParts(providers, (_provider, index) => parts[index], context)
     },
   }
 }

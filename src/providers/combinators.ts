@@ -15,7 +15,13 @@ import {
   describeThrown,
   isCredentialError,
 } from '../errors.ts'
-import { acquireWhileReading, checkProviders, hasExpired, traitsOf } from './combined.ts'
+import {
+  acquireWhileReading,
+  checkProviders,
+  hasExpired,
+  revokeParts,
+  traitsOf,
+} from './combined.ts'
 
 export { all } from './all.ts'
 
@@ -43,8 +49,10 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
     ...(providers.every(({ restore }) => restore === undefined)
       ? {}
       : { restore: (record, context) => restoreFirst(providers, record, context, origin) }),
-    async revoke(credential, context) {
-      return (await origin.get(credential)?.revoke?.(credential, context)) ?? false
+    revoke(credential, context) {
+      const user = origin.get(credential)
+      const used = (provider: CredentialProvider) => (provider === user ? credential : undefined)
+      return revokeParts(providers, used, context)
     },
   }
 }
@@ -160,8 +168,10 @@ export function rotating(providers: readonly CredentialProvider[]): CredentialPr
   return {
     ...traitsOf('rotating', providers),
     alternatives: providers.length - 1,
-    async revoke(credential, context) {
-      return (await origin.get(credential)?.revoke?.(credential, context)) ?? false
+    revoke(credential, context) {
+      const user = origin.get(credential)
+      const used = (provider: CredentialProvider) => (provider === user ? credential : undefined)
+      return revokeParts(providers, used, context)
     },
     async acquire(context) {
       const refused = context.reason === 'rejected' && context.previous !== undefined

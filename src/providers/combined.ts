@@ -18,6 +18,7 @@ export function traitsOf(
   providers: readonly CredentialProvider[],
 ): Omit<CredentialProvider, 'acquire' | 'restore' | 'revoke'> {
   const forgetful = providers.filter(({ forget }) => forget !== undefined)
+  const surrendering = providers.filter(({ giveUp }) => giveUp !== undefined)
   const most = (member: 'alternatives' | 'maxResends') =>
     Math.max(...providers.map((provider) => provider[member] ?? 1))
   return {
@@ -37,7 +38,41 @@ export function traitsOf(
             return results.includes(true)
           },
         }),
+    ...(surrendering.length === 0
+      ? {}
+      : {
+          async giveUp(context) {
+            const results = await Promise.all(surrendering.map((each) => each.giveUp?.(context)))
+            return results.includes(true)
+          },
+        }),
   }
+}
+
+/**
+ * Revokes the credentials of some of the providers, for a logout; the others give up the login that their options
+ * hold.
+ *
+ * @param credentialOf - The credential of a provider; `undefined`: there is none.
+ * @returns Whether an issuer revoked anything.
+ * @throws What the first of them throws, after all have been asked.
+ */
+export async function revokeParts(
+  providers: readonly CredentialProvider[],
+  credentialOf: (provider: CredentialProvider, index: number) => Credential | undefined,
+  context: AcquireContext,
+): Promise<boolean> {
+  const outcomes = await Promise.allSettled(
+    providers.map(async (provider, index) => {
+      const credential = credentialOf(provider, index)
+      return credential === undefined
+        ? provider.giveUp?.(context)
+        : provider.revoke?.(credential, context)
+    }),
+  )
+  const failure = outcomes.find(({ status }) => status === 'rejected')
+  if (failure?.status === 'rejected') throw failure.reason
+  return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value === true)
 }
 
 function isRefusedBy(provider: CredentialProvider, response: ResponseHead): boolean {

@@ -8,6 +8,7 @@ import { chmod, type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import envPaths from 'env-paths'
 import { isCredentialError, StoreError } from '../errors.ts'
+import { setUpError } from './set-up-error.ts'
 
 // Windows has neither; there, other users have no access to a user's folders to begin with.
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
@@ -26,8 +27,8 @@ export function configDirectory(): string {
  * Makes the folder where it is missing, and refuses one that is not for its owner alone: others could read which
  * servers there are logins for, or put links in the place of files.
  *
- * @throws {@link StoreError} with the command that helps. It is retryable: once the folder has been corrected,
- * the next call finds it so.
+ * @throws {@link StoreError} with the command that helps. Where the folder has to be corrected, it is not retryable;
+ * the next call finds it so all the same. A full disk and a read-only folder are retryable.
  */
 export async function privateDirectory(directory: string): Promise<void> {
   let problem: string | undefined
@@ -40,7 +41,7 @@ export async function privateDirectory(directory: string): Promise<void> {
   if (problem === undefined) return
   const own = join(directory, 'mcp-credentials')
   throw new StoreError('open', `The folder ${directory} ${problem}.`, {
-    retryable: true,
+    ...setUpError,
     remedy: `Choose a folder of its own as \`directory\`, such as ${own}; if nothing else uses this one, run \`chmod 700 ${directory}\`.`,
   })
 }
@@ -123,7 +124,7 @@ function isOwn({ uid }: Stats): boolean {
 
 function foreign(path: string, problem: string): StoreError {
   return new StoreError('open', `${path} ${problem}, so it is not used.`, {
-    retryable: true,
+    ...setUpError,
     remedy: 'Find out who put it there, and remove it.',
   })
 }

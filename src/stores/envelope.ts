@@ -9,14 +9,16 @@ import type { Secret } from '../credential.ts'
 import { fromBase64, fromHex } from '../encoding.ts'
 import { ConfigurationError, StoreError } from '../errors.ts'
 import { recordLabel } from '../labels.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret, presentValue, readSecret } from '../secret.ts'
+import { setUpError } from './set-up-error.ts'
 
 /** How the records of a store are encrypted: with one key, or with several while keys rotate. */
 export type EncryptionOptions =
   | {
       /**
        * 32 random bytes in base64 or hex, as {@link generateKey} or `openssl rand -base64 32` prints them: from
-       * an environment variable, a file, or an entry of the keychain.
+       * an environment variable, a file, or an entry of the keychain. A text, and an `env()` whose variable is set
+       * already, are checked at once; every other source is read at the first use, and whenever a key is needed.
        */
       readonly key: Secret
       /** Not together with `key`. */
@@ -79,7 +81,8 @@ export function generateKey(): string {
 }
 
 /**
- * Checks how records are to be encrypted.
+ * Checks how records are to be encrypted. Keys of `env()` are checked as far as their variables are set already; an
+ * application may set them later. All other sources, such as `file()`, are read at the first use.
  *
  * @throws {@link ConfigurationError} when neither or both of `key` and `keys` are given, or a key has not 32
  * bytes.
@@ -95,7 +98,8 @@ export function checkEncryption(store: string, { key, keys }: EncryptionOptions)
   }
   for (const [option, secret] of secretsOf(store, { key, keys } as EncryptionOptions)) {
     checkSecret(option, secret)
-    if (typeof secret === 'string' && keyBytes(secret) === undefined) {
+    const present = presentValue(secret)
+    if (present !== undefined && keyBytes(present) === undefined) {
       throw new ConfigurationError(option, `${option} ${wrongLength}.`)
     }
   }
@@ -190,7 +194,7 @@ const wrongLength = 'must be 32 bytes in base64 or hex; make one with: openssl r
 
 async function readKey(option: string, secret: Secret): Promise<EncryptionKey> {
   const master = keyBytes(await readSecret(option, secret, { signal: undefined }))
-  if (master === undefined) throw new StoreError('open', `${option} ${wrongLength}.`)
+  if (master === undefined) throw new StoreError('open', `${option} ${wrongLength}.`, setUpError)
   // Two keys from one (RFC 5869), so that the readable identifier says nothing about what encrypts.
   const derive = (use: string, length: number) =>
     Buffer.from(hkdfSync('sha256', master, '', `mcp-credentials ${use}`, length))

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
+import { ConfigurationError, StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
 import { timeLimit } from '../waiting.ts'
+import { setUpError } from './set-up-error.ts'
 
 /** What a query returns: the part of a result of the package `pg` that is used. */
 export interface PostgresResult {
@@ -38,7 +39,11 @@ export type Query = (text: string, values?: readonly unknown[]) => Promise<Postg
 /** Neither an answer nor a connection came in time. */
 export class LateError extends Error {}
 
-/** Takes a client from a pool; one that comes too late is given back. */
+/**
+ * Takes a client from a pool; one that comes too late is given back.
+ *
+ * @throws {@link ConfigurationError} when it is no pool.
+ */
 export async function takeClient(
   pool: PostgresPool,
   milliseconds: number,
@@ -47,13 +52,24 @@ export async function takeClient(
   const connecting = pool.connect()
   connecting.then(
     (client) => {
-      if (isLate) client.release()
+      if (isLate) client?.release()
     },
     () => {},
   )
-  return limited(connecting, milliseconds, () => {
+  const client = await limited(connecting, milliseconds, () => {
     isLate = true
   })
+  // A client connects too, but returns nothing, or itself.
+  if (typeof client?.release !== 'function') throw notAPool()
+  return client
+}
+
+/** The error of an option that is something else than a pool. */
+export function notAPool(): ConfigurationError {
+  return new ConfigurationError(
+    'postgresStore.pool',
+    'postgresStore.pool must be a Pool of the package pg, new Pool({ connectionString }), and not a Client: a store uses several connections.',
+  )
 }
 
 /** Runs a statement that may be waited for no longer than this. */
@@ -106,6 +122,14 @@ export function isTransient(error: unknown): boolean {
   return state === undefined || /^(?:08|40|53300|55P03|57014|57P0[123]|25006|25P03)/.test(state)
 }
 
+/**
+ * Whether only a change of the set-up helps: a role or a password, a database, a schema, a table or a right is wrong
+ * or missing (PostgreSQL, appendix A).
+ */
+function isSetUp(state: string | undefined): boolean {
+  return state !== undefined && /^(?:28|3D|3F|42)/.test(state)
+}
+
 /** The error that callers see. What the server wrote may quote a value, so that only its code is kept. */
 export function statementFailed(
   operation: StoreOperation,
@@ -114,9 +138,12 @@ export function statementFailed(
 ): StoreError {
   // Nobody else holds the lock, so that waiting for it is no remedy.
   const what = operation === 'lock' ? 'open' : operation
-  const failed = (message: string, remedy: string) =>
-    new StoreError(what, message, { retryable: true, remedy })
   const state = sqlState(error)
+  const failed = (message: string, remedy: string) =>
+    new StoreError(what, message, {
+      ...(isSetUp(state) ? setUpError : { retryable: true }),
+      remedy,
+    })
   if (state === '42P01' || state === '3F000') {
     return failed(
       `The table ${table} does not exist.`,

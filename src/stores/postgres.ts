@@ -7,7 +7,7 @@ import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
-import type { PostgresPool } from './postgres-client.ts'
+import { notAPool, type PostgresPool } from './postgres-client.ts'
 import { PostgresConnection } from './postgres-connection.ts'
 import { leaseLost, PostgresLock, recordId } from './postgres-lock.ts'
 import {
@@ -184,9 +184,9 @@ function checkPostgresOptions(options: PostgresStoreOptions): void {
   checkOptions(name, options, known)
   checkEncryption(name, options)
   const { pool, table, createTable: creates, lease, lockTimeout, timeout } = options
-  if (typeof pool?.connect !== 'function') {
-    fail('pool', 'must be a Pool of the package pg: new Pool({ connectionString }).')
-  }
+  // Only a client quotes values itself.
+  const isClient = typeof (pool as { escapeLiteral?: unknown })?.escapeLiteral === 'function'
+  if (typeof pool?.connect !== 'function' || isClient) throw notAPool()
   checkTable(`${name}.table`, table)
   if (creates !== undefined && typeof creates !== 'boolean')
     fail('createTable', 'must be true or false.')

@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { isCredentialError, StoreError, type StoreOperation } from '../errors.ts'
+import { isCredentialError, StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
 import {
   createClusterClient,
   createServerClient,
@@ -15,6 +15,7 @@ import {
   type RedisNode,
   unrefServers,
 } from './redis-client.ts'
+import { setUpError } from './set-up-error.ts'
 
 /** A client of the application's, or where to connect to. */
 export interface RedisConnectionOptions {
@@ -120,7 +121,7 @@ export class RedisConnection {
         if (isRefusal(error)) throw refused(operation, error)
         if (isRedirection(error)) this.#followRedirection(operation)
         if (used !== undefined) this.#leave(used, error)
-        if (performance.now() + wait >= deadline) throw unreachable(operation, this.#options)
+        if (performance.now() + wait >= deadline) throw unreachable(operation, this.#options, error)
         await pause(wait)
       }
     }
@@ -193,11 +194,17 @@ async function masterOf(client: AnyClient, key: string): Promise<RedisClient> {
   return client.nodeClient(master as never)
 }
 
+/** The client did not answer in time. */
+class LateError extends Error {}
+
 /** Rejects at a moment of the monotonic clock, for a client may wait forever. */
 async function within<T>(work: Promise<T>, deadline: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('late')), Math.max(1, deadline - performance.now()))
+    timer = setTimeout(
+      () => reject(new LateError('late')),
+      Math.max(1, deadline - performance.now()),
+    )
   })
   try {
     return await Promise.race([work, late])
@@ -226,6 +233,20 @@ function isReplica(error: unknown): boolean {
   return messageOf(error).startsWith('READONLY ')
 }
 
+/** A system error's code, or that of a reply such as `LOADING`, or the class: the rest may quote a value. */
+function causeOf(error: unknown): string {
+  const reply = /^([A-Z]{4,20})(?: |$)/.exec(messageOf(error))?.[1]
+  const first = error instanceof AggregateError ? (error.errors as readonly unknown[])[0] : error
+  const system = systemErrorCode(error) ?? systemErrorCode(first)
+  return system ?? reply ?? classOf(error)
+}
+
+/** Which kind of error of the client it is; it sets no `name`. */
+function classOf(error: unknown): string {
+  const name = error instanceof Error ? error.constructor.name : ''
+  return /^[A-Za-z]{1,63}$/.test(name) ? name : 'Error'
+}
+
 function notForCluster(operation: StoreOperation): StoreError {
   return new StoreError(
     operation,
@@ -236,15 +257,21 @@ function notForCluster(operation: StoreOperation): StoreError {
 
 function refused(operation: StoreOperation, error: unknown): StoreError {
   const code = /^[A-Z]+/.exec(messageOf(error))?.[0] ?? 'ERR'
+  const isSetUp = /^(?:WRONGTYPE|NOAUTH|WRONGPASS|NOPERM|CROSSSLOT)$/.test(code)
   return new StoreError(operation, `Redis refused the command (${code}).`, {
-    retryable: true,
+    ...(isSetUp ? setUpError : { retryable: true }),
     remedy: "Check the password, the user's permissions and the memory of Redis.",
   })
 }
 
-function unreachable(operation: StoreOperation, { url }: RedisConnectionOptions): StoreError {
+function unreachable(
+  operation: StoreOperation,
+  { url, timeout }: RedisConnectionOptions,
+  error: unknown,
+): StoreError {
   const where = url !== undefined && URL.canParse(url) ? ` at ${new URL(url).host}` : ''
-  return new StoreError(operation, `Redis${where} cannot be reached.`, {
+  const why = error instanceof LateError ? `no answer for ${timeout} s` : causeOf(error)
+  return new StoreError(operation, `Redis${where} cannot be reached (${why}).`, {
     retryable: true,
     remedy: 'Stored records are untouched; a credential that is still valid remains in use.',
   })

@@ -3,11 +3,15 @@
  *
  * @module
  */
-import type { AcquireContext, CredentialRecord } from '../credential.ts'
+import type { AcquireContext, CredentialRecord, CredentialStore } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { name } from './options.ts'
 
 type Records = AcquireContext['records']
+
+const prefix = 'finished logins | '
+/** A login that begins must not wait for the removal of thousands of records. */
+const maxRemovals = 50
 
 /** A login, as the records name it. */
 export interface LoginMark {
@@ -56,6 +60,29 @@ async function replaceMarks(
   await records.set(marksKey(recordKey), record)
 }
 
+/**
+ * Removes records whose marks have all expired, for all users of a store.
+ *
+ * @param now - The current time, in milliseconds since the epoch.
+ * @throws What the store throws. The rest is removed the next time.
+ */
+export async function removeExpiredMarks(store: CredentialStore, now: number): Promise<void> {
+  const all = await store.list()
+  const keys = all.filter((key) => key.startsWith(prefix)).slice(0, maxRemovals)
+  for (const key of keys) {
+    const remove = async () => {
+      if (isOver(await store.get(key), now)) await store.delete(key)
+    }
+    // Marks are written with this lock held, so that none is written in between.
+    if (isOver(await store.get(key), now)) await store.lock(key.slice(prefix.length), remove)
+  }
+}
+
+function isOver(record: CredentialRecord | undefined, now: number): boolean {
+  if (record?.provider !== name) return false
+  return Object.values(record.data).every((end) => typeof end !== 'number' || end <= now)
+}
+
 function marksKey(recordKey: string): string {
-  return `finished logins | ${recordKey}`
+  return `${prefix}${recordKey}`
 }

@@ -13,7 +13,10 @@ import { checkSealingKeys } from './sealed-state.ts'
 /** The keys that seal what is known between the two halves of a login. */
 export type SealingOptions =
   | {
-      /** 32 random bytes in base64 or hex, such as `openssl rand -base64 32` prints. */
+      /**
+       * 32 random bytes in base64 or hex, such as `openssl rand -base64 32` prints. A text, and an `env()` whose
+       * variable is set already, are checked at once; every other source is read at the first use.
+       */
       readonly key: Secret
       /** Not together with `key`. */
       readonly keys?: never

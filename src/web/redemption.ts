@@ -11,6 +11,7 @@ import { managerOfTenant } from '../manager/token-manager.ts'
 import { finishingProvider, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkUnused, type LoginMark, markUsed, unmark } from './finished-logins.ts'
 import { name, type WebLoginsOptions } from './options.ts'
+import { auditReturn } from './refused-logins.ts'
 
 /** Seconds for finding the server again and redeeming the code. */
 const timeLimit = 60
@@ -100,8 +101,12 @@ function redeemingProvider(
   const provider: CredentialProvider = {
     ...finishing,
     async acquire(context) {
-      const { records } = context
-      await checkUnused(records, mark)
+      const { records, emit } = context
+      await auditReturn(
+        emit,
+        () => login,
+        () => checkUnused(records, mark),
+      )
       const commit = async () => {
         await context.commit()
         await markUsed(records, mark, now())

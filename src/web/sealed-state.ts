@@ -7,7 +7,7 @@ import type { JWTDecryptResult } from 'jose'
 import type { Secret } from '../credential.ts'
 import { type Bytes, fromBase64, fromHex, toBase64Url } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret, presentValue, readSecret } from '../secret.ts'
 
 /** Seals what is known at the beginning of a login, and opens it at the end. */
 export interface StateSealer {
@@ -50,7 +50,8 @@ export function checkSealingKeys(option: string, keys: readonly Secret[]): void 
   }
   for (const key of keys) {
     checkSecret(option, key)
-    if (typeof key !== 'string' || keyBytes(key) !== undefined) continue
+    const present = presentValue(key)
+    if (present === undefined || keyBytes(present) !== undefined) continue
     throw new ConfigurationError(option, `${option} ${wrongLength}`)
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AuditEvent } from '../audit-events.ts'
 import type { AcquireContext } from '../credential.ts'
 import { toBase64Url } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
@@ -13,8 +14,11 @@ import { type ResolvedOptions, resolveOptions } from '../manager/options.ts'
 import { Reporter } from '../manager/reporter.ts'
 import { beginPendingLogin, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkOptions } from '../options.ts'
+import { within } from '../waiting.ts'
+import { removeExpiredMarks } from './finished-logins.ts'
 import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
-import { type FinishedLogin, redeemLogin } from './redemption.ts'
+import { type FinishedLogin, type Redemption, redeemLogin } from './redemption.ts'
+import { auditReturn } from './refused-logins.ts'
 import { expiredLogin, stateSealer } from './sealed-state.ts'
 
 /** Whose login it is, at which MCP server. */
@@ -96,6 +100,9 @@ export interface WebLogins {
   ): Promise<FinishedLogin>
 }
 
+/** How long the beginning of a login waits for old marks to be removed, in milliseconds. */
+const cleaningLimitMs = 1000
+
 /** What is sealed. */
 interface SealedLogin {
   readonly version: 1
@@ -114,7 +121,8 @@ interface SealedLogin {
  * what another one began.
  *
  * What {@link WebLogins.finishLogin} stores, `savedLogin()` uses and renews, with the same `store` and the same
- * `account` or tenant. Beside the login, a small record says for a while which ones were finished. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
+ * `account` or tenant. Beside the login, a small record says which ones were finished; `beginLogin` removes
+ * those of all users once they have expired. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
  *
  * @example
  * ```ts
@@ -151,11 +159,22 @@ interface SealedLogin {
 export function webLogins(options: WebLoginsOptions): WebLogins {
   checkWebLogins(options)
   const sealer = stateSealer(`${name}.key`, sealingKeys(options))
-  const { now = Date.now, lifetime = 600 } = options
+  const { now = Date.now, lifetime = 600, store } = options
+  let cleanedAt = -Infinity
+  /** It lists all records of the store, so it is done once in the time that a login has. */
+  const clean = async () => {
+    if (Math.abs(now() - cleanedAt) < lifetime * 1000) return
+    cleanedAt = now()
+    await removeExpiredMarks(guardStore(store), now())
+  }
   return {
     async beginLogin(begin) {
       const owner = checkBegin(options, begin)
-      const { url, record } = await begun(options, owner, begin)
+      const [{ url, record }] = await Promise.all([
+        begun(options, owner, begin),
+        // It is no reason for a login to fail or to wait.
+        within(cleaningLimitMs, clean(), { keepsProcess: false }),
+      ])
       const expiresAt = now() + lifetime * 1000
       const { account, resource } = owner
       const { tenant } = begin
@@ -173,22 +192,48 @@ export function webLogins(options: WebLoginsOptions): WebLogins {
     async finishLogin(callbackUrl, state, finish) {
       checkOptions('finishLogin', finish, ['session', 'signal'])
       checkSession('finishLogin', finish.session)
-      const sealed = (await sealer.open(state, now())) as SealedLogin
-      const { login, session, tenant, account, expiresAt } = sealed
-      // What is sealed expires by whole seconds, and the mark of a finished login to the millisecond.
-      if (now() >= expiresAt) throw expiredLogin()
-      if (session !== (await hash(finish.session))) throw otherSession()
-      const callback = callbackOf(callbackUrl, login)
-      const resource = new URL(sealed.resource)
-      return redeemLogin(options, {
-        owner: { resource, account, tenant },
-        login,
-        callback,
-        expiresAt,
-        signal: finish.signal,
-      })
+      let sealed: SealedLogin | undefined
+      const emit = (event: AuditEvent) => reporterOf(options, sealed).emit(event)
+      const redemption = await auditReturn(
+        emit,
+        () => sealed?.login,
+        async () => {
+          sealed = (await sealer.open(state, now())) as SealedLogin
+          return checkedReturn(sealed, callbackUrl, finish, now())
+        },
+      )
+      return redeemLogin(options, redemption)
     },
   }
+}
+
+/** Checks what came back against the login that began. */
+async function checkedReturn(
+  { login, session, resource, tenant, account, expiresAt }: SealedLogin,
+  callbackUrl: string | URL,
+  finish: FinishLoginOptions,
+  now: number,
+): Promise<Redemption> {
+  // What is sealed expires by whole seconds, and the mark of a finished login to the millisecond.
+  if (now >= expiresAt) throw expiredLogin()
+  if (session !== (await hash(finish.session))) throw otherSession()
+  const callback = callbackOf(callbackUrl, login)
+  const owner = { resource: new URL(resource), account, tenant }
+  return { owner, login, callback, expiresAt, signal: finish.signal }
+}
+
+/** Reports events of a login; without it, it is not known whose they are. */
+function reporterOf(
+  { now = Date.now, onEvent }: WebLoginsOptions,
+  login: Pick<SealedLogin, 'resource' | 'account' | 'tenant'> | undefined,
+): Reporter {
+  const source = {
+    resource: login === undefined ? '' : resourceLabel(new URL(login.resource)),
+    provider: name,
+    tenant: login?.tenant,
+    account: login?.account === 'default' ? undefined : login?.account,
+  }
+  return new Reporter(source, now, onEvent)
 }
 
 function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): ResolvedOptions {
@@ -219,12 +264,11 @@ function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): Resolv
 
 async function begun(
   options: WebLoginsOptions,
-  { resource, account, fetch, now, random, onEvent }: ResolvedOptions,
+  { resource, account, fetch, now, random }: ResolvedOptions,
   { scope, tenant, signal = new AbortController().signal }: BeginLoginOptions,
 ): ReturnType<typeof beginPendingLogin> {
-  const owner = { tenant, account: account === 'default' ? undefined : account }
-  const source = { resource: resourceLabel(resource), provider: name, ...owner }
-  const reporter = new Reporter(source, now, onEvent)
+  const owner = { resource: resource.href, account, ...(tenant === undefined ? {} : { tenant }) }
+  const reporter = reporterOf(options, owner)
   const context: AcquireContext = {
     resource,
     reason: 'missing',

@@ -294,6 +294,26 @@ describe('a hostile file', () => {
     await expect(load()).rejects.toThrow('is larger than 1 MB')
   })
 
+  test('does not keep the reader busy with a great many mistakes', async () => {
+    const headers = Object.fromEntries(
+      Array.from({ length: 5_000 }, (_, index) => [`X-${index}-Token`, `canary-${index}`]),
+    )
+    const servers = Object.fromEntries(
+      Array.from({ length: 5_000 }, (_, index) => [`s${index}`, { url }]),
+    )
+    const { load } = await project({
+      '.mcp.json': { mcpServers: { crm: { url, headers }, ...servers } },
+    })
+    const start = performance.now()
+
+    const config = await load()
+
+    expect(config.servers).toHaveLength(5_001)
+    expect(config.warnings.length).toBeLessThanOrEqual(100)
+    // It is a matter of milliseconds, or else of minutes.
+    expect(performance.now() - start).toBeLessThan(10_000)
+  })
+
   test('is refused when it is nested too deeply', async () => {
     const { load } = await project({ '.mcp.json': '['.repeat(200_000) })
 

@@ -46,6 +46,7 @@ describe('the documentation', () => {
         'mcp-credentials/aws': [join(root, 'src/aws/index.ts')],
         'mcp-credentials/node': [join(root, 'src/node/index.ts')],
         'mcp-credentials/config': [join(root, 'src/config/index.ts')],
+        'mcp-credentials/auto': [join(root, 'src/auto/index.ts')],
       },
     }
     const host = ts.createCompilerHost(options)

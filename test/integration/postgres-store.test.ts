@@ -101,7 +101,8 @@ describe('the table', () => {
       await expect(use()).rejects.toMatchObject({
         name: 'StoreError',
         code: 'store',
-        retryable: true,
+        retryable: false,
+        retryAfter: 1,
         message: expect.stringMatching(/does not exist.*store\.migrate\(\)/),
       })
     }

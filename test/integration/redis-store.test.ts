@@ -122,7 +122,9 @@ describe('Redis that is gone', () => {
     const store = redisStore({ url, key, timeout: 0.3 })
     const error = await store.get(name).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ name: 'StoreError', retryable: true })
-    expect(String(error)).toContain(`Redis at ${new URL(url).host} cannot be reached`)
+    expect(String(error)).toContain(
+      `Redis at ${new URL(url).host} cannot be reached (ECONNREFUSED)`,
+    )
     expect(String(error)).not.toContain('pa55word')
   })
 

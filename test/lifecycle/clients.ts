@@ -2,6 +2,7 @@
 import type { Credential, CredentialEvent } from '../../src/index.ts'
 import { checkEvent, checkSettled, noteLogout } from './invariants.ts'
 import { issuerFor } from './issuer.ts'
+import { checkDropped } from './login-invariants.ts'
 import { checkNarrowing } from './scope-invariants.ts'
 import { serve, storeFor } from './server.ts'
 import { makeSubject } from './subject.ts'
@@ -35,6 +36,7 @@ export function addClient(world: World, name: string): Client {
       if (self !== undefined) {
         const tenantState = tenantStateOf(self, tenant)
         tenantState.made += 1
+        tenantState.unaskedLogins = []
         tenantState.allowances.push(time.counted())
         tenantState.lastLogin = nextOrder(world)
         tenantState.current = undefined
@@ -75,6 +77,7 @@ export interface CallOptions {
   readonly controller?: AbortController | undefined
   readonly wants?: string | undefined
   readonly streamed?: boolean
+  readonly drops?: boolean
 }
 
 /** Starts a call, and checks it when it settles. */
@@ -94,6 +97,7 @@ export function begin(
     controller,
     wants,
     streamed: options.streamed === true,
+    drops: options.drops === true,
     sends: 0,
     lastToken: undefined,
     lastStatus: 0,
@@ -134,6 +138,8 @@ function remember(world: World, client: Client, { what, tenant, order }: Call): 
   const tenantState = tenantStateOf(client, tenant)
   tenantState.lastCall = order
   if (what === 'logout' || what === 'close') tenantState.lastLogoutCall = order
+  // A user who logs out starts anew.
+  if (what === 'logout') tenantState.unaskedLogins = []
   if (what === 'close') {
     client.closedAt ||= order
     if (client.closedElapsed === Infinity) client.closedElapsed = world.time.elapsed()
@@ -151,7 +157,7 @@ function run(world: World, call: Call, options: CallOptions): Promise<unknown> {
   const how = signal === undefined ? {} : { signal }
   if (call.what === 'request') return request(world, call, options, signal)
   if (call.what === 'login') return subject.login(how)
-  if (call.what === 'logout') return subject.logout()
+  if (call.what === 'logout') return subject.logout(call.drops ? { registration: true } : {})
   if (call.what === 'close') return subject.close()
   if (call.what === 'renew') return subject.renew?.(how) ?? Promise.resolve()
   return subject.credential?.(how) ?? Promise.resolve()
@@ -232,7 +238,11 @@ function finish(world: World, call: Call, ok: boolean, outcome: unknown): void {
     : `fails: ${error?.code} ${error?.message?.slice(0, 80)}`
   note(world, `${client.name}: #${call.id} ${call.what} ${text}`)
   if (call.what === 'logout') tenantStateOf(client, call.tenant).lastLogoutCall = call.settledOrder
-  if (call.what === 'logout' && ok) noteLogout(world, call)
+  if (call.what === 'logout') tenantStateOf(client, call.tenant).unaskedLogins = []
+  if (call.what === 'logout' && ok) {
+    noteLogout(world, call)
+    checkDropped(world, call, outcome)
+  }
   if (call.what === 'close') client.closeResolved = true
   checkSettled(world, call)
 }
@@ -301,7 +311,7 @@ function runListener(
   client.acts += 1
   note(world, `${client.name}: its listener calls ${does}`)
   const before = world.activeTenant
-  begin(world, client, does, { tenant })
+  begin(world, client, does, { tenant, drops: does === 'logout' })
   world.activeTenant = before
   return undefined
 }

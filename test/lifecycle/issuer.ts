@@ -7,6 +7,7 @@ import {
   LoginRequiredError,
 } from '../../src/index.ts'
 import { checkApplied, checkRedemption, checkStart } from './invariants.ts'
+import { checkForgotten, checkLogin } from './login-invariants.ts'
 import {
   type Acquisition,
   type Client,
@@ -16,6 +17,7 @@ import {
   nextOrder,
   note,
   type Oddity,
+  type RevokeMode,
   type Token,
   tenantStateOf,
   type World,
@@ -32,6 +34,7 @@ export function issuerFor(world: World, client: () => Client, tenant: string): C
     scoped,
     acquire: (context) => acquire(world, client(), tenant, context),
     revoke: (credential) => revoke(world, credential),
+    forget: () => forget(world, client(), tenant),
   }
   if (!stored) return provider
   return {
@@ -133,6 +136,7 @@ async function answer(
     throw new LoginRequiredError('grant_rejected', 'the grant was refused')
   } else if (config.interactive) {
     if (!context.interactive) throw new LoginRequiredError('no_credential', 'nobody is there')
+    announceLogin(world, acquisition, context)
     note(world, `${acquisition.client.name}: a user logs in`)
     await wait(world, loginSeconds, context)
   }
@@ -170,13 +174,19 @@ function issue(
 ): Token {
   const number = world.tokens.size + 1
   const now = context.now()
-  const { life } = world.config
+  const { config, issuer } = world
+  const { life } = config
   const asked = world.grants === 'asked' ? (context.scope ?? 'read') : 'read'
   const token: Token & { oddity: Oddity | undefined; obtainedAt: number } = {
     name: `token-${number}`,
     tenant: acquisition.tenant,
     scope: world.grants === 'nothing' ? 'none' : asked,
-    grant: { name: `grant-${number}`, redeemedBy: [], refused: false },
+    // Without one, each renewal takes a login.
+    grant: {
+      name: `grant-${number}`,
+      redeemedBy: [],
+      refused: config.interactive && issuer.kind === 'no grant',
+    },
     acquisition,
     order: nextOrder(world),
     expiresAt: expiryOf(oddity, now, life),
@@ -237,17 +247,35 @@ export function credentialOf(world: World, client: Client, token: Token): MadeCr
   }
 }
 
+/** A step-up is bounded by itself. */
+function announceLogin(world: World, acquisition: Acquisition, context: AcquireContext): void {
+  if (context.reason === 'insufficient_scope') return
+  context.announceLogin?.()
+  checkLogin(world, acquisition)
+}
+
+function forget(world: World, client: Client, tenant: string): Promise<boolean> {
+  note(world, `${client.name}: forgets its registration ${tenant}: ${world.revoke}`)
+  checkForgotten(world, client, tenant)
+  return answerTo(world.revoke)
+}
+
 function revoke(world: World, credential: Credential): Promise<boolean> {
   const { token } = credential as MadeCredential
   note(world, `revoke ${token.name}: ${world.revoke}`)
   token.revocationAsked = true
-  if (world.revoke === 'throws') throw new TypeError('revoke threw')
-  if (world.revoke === 'rejects') return Promise.reject(new TypeError('revoke failed'))
-  if (world.revoke === 'never') return new Promise(() => {})
-  if (world.revoke === 'false') return Promise.resolve(false)
-  token.revoked = true
-  token.grant.refused = true
-  return Promise.resolve(true)
+  if (world.revoke === 'ok') {
+    token.revoked = true
+    token.grant.refused = true
+  }
+  return answerTo(world.revoke)
+}
+
+function answerTo(mode: RevokeMode): Promise<boolean> {
+  if (mode === 'throws') throw new TypeError('it threw')
+  if (mode === 'rejects') return Promise.reject(new TypeError('it failed'))
+  if (mode === 'never') return new Promise(() => {})
+  return Promise.resolve(mode === 'ok')
 }
 
 /** Waits; unless the signal aborts and the provider listens to it. */

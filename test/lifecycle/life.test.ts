@@ -20,6 +20,8 @@
  * | no expired or refused credential is used while a new one can be had | `checkApplied`, pauses in `checkEvent` |
  * | acquisitions are bounded, and made for callers that are there | `checkRate`, `checkSettled`, `checkStart` |
  * | a renewal in the background never asks the user; a login does | `checkStart`, `checkSettled` |
+ * | nobody is asked to log in more than a few times in ten minutes who did not call `login()` | `checkLogin` |
+ * | a registration is dropped by the logout that is to, and by no other | `checkForgotten`, `checkDropped` |
  * | scopes are asked for when needed, at most three times, and kept | `scope-invariants.ts` |
  * | an answer that came while the process was stopped counts | `checkSettled` after `freeze` |
  * | every manager is closed in the end; no timer and no listener is left | `checkManagers`, `checkKept`, `end` |

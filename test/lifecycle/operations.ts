@@ -26,7 +26,12 @@ export type Operation =
       readonly abortable: boolean
       readonly peer: boolean
     }
-  | { readonly do: 'logout'; readonly tenant: string; readonly peer: boolean }
+  | {
+      readonly do: 'logout'
+      readonly tenant: string
+      readonly peer: boolean
+      readonly registration: boolean
+    }
   | { readonly do: 'peer request'; readonly tenant: string }
   | { readonly do: 'close' | 'restart' | 'abort' | 'abort shared' | 'server revokes' }
   | { readonly do: 'advance' | 'jump' | 'freeze'; readonly seconds: number }
@@ -120,6 +125,7 @@ const issuer: fc.Arbitrary<IssuerMode> = fc.oneof(
       kind: fc.constantFrom(
         'final' as const,
         'login required' as const,
+        'no grant' as const,
         'no apply' as const,
         'lost' as const,
         'salvage' as const,
@@ -238,7 +244,12 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constant('logout' as const), tenant, peer: often(false, true) }),
+    arbitrary: fc.record({
+      do: fc.constant('logout' as const),
+      tenant,
+      peer: often(false, true),
+      registration: often(false, true),
+    }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('peer request' as const), tenant }) },
   { weight: 1, arbitrary: plain({ do: 'close' }) },

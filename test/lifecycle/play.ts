@@ -131,7 +131,7 @@ async function perform(world: World, processes: Processes, operation: Operation)
         world,
         operation.peer ? processes.peer : processes.main,
         'logout',
-        options(world, operation.tenant),
+        options(world, operation.tenant, { drops: operation.registration }),
       )
       return
     case 'peer request':
@@ -155,6 +155,7 @@ async function perform(world: World, processes: Processes, operation: Operation)
       return time.advance(operation.seconds * 1000, isOver)
     case 'jump':
       world.clockSetBack ||= operation.seconds < 0
+      forgetLogins(world)
       return time.jump(operation.seconds * 1000)
     case 'freeze':
       return freeze(world, operation.seconds)
@@ -201,6 +202,13 @@ function abortSome(world: World, shared: boolean): void {
     : open.filter((call) => call.controller !== undefined && !isShared(call)).slice(0, 1)
   for (const call of chosen) call.aborted = true
   for (const call of chosen) abort(world, call)
+}
+
+/** Nobody can say how long ago they were once the clock was set. */
+function forgetLogins(world: World): void {
+  for (const { tenantStates } of world.clients) {
+    for (const tenantState of tenantStates.values()) tenantState.unaskedLogins = []
+  }
 }
 
 function revokeAll(world: World): void {

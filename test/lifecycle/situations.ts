@@ -12,7 +12,12 @@ const issuer = (mode: IssuerMode): Operation => ({ do: 'issuer', mode })
 const prompt = issuer({ kind: 'prompt' })
 const slow = (seconds: number): Operation => issuer({ kind: 'slow', seconds })
 const wait = (seconds: number): Operation => ({ do: 'advance', seconds })
-const logout = (tenant: string): Operation => ({ do: 'logout', tenant, peer: false })
+const logout = (tenant: string, registration = false): Operation => ({
+  do: 'logout',
+  tenant,
+  peer: false,
+  registration,
+})
 const healthyServer: Operation = { do: 'server', mode: { kind: 'ok' } }
 const revoked: Operation = { do: 'server revokes' }
 
@@ -145,6 +150,32 @@ const evicted = (): Sequence => [
   wait(3),
 ]
 
+/** No login lasts: a server refuses each token, or each ends soon, and none can be renewed without the user. */
+const loginsEnd = (tenant: string, why: 'rejected' | 'expired' | 'renewed'): Sequence => [
+  healthyServer,
+  issuer({ kind: 'no grant' }),
+  ...Array.from(
+    { length: 7 },
+    (): Sequence => [
+      why === 'renewed' ? { do: 'renew', tenant, abortable: false, peer: false } : request(tenant),
+      wait(12),
+      ...(why === 'rejected' ? [revoked] : []),
+      ...(why === 'expired' ? [wait(61)] : []),
+    ],
+  ).flat(),
+  prompt,
+]
+
+/** Two ask for a logout at the same time, and one of them wants the registration to be dropped too. */
+const logoutsMeet = (tenant: string, isFirst: boolean): Sequence => [
+  request(tenant),
+  wait(12),
+  logout(tenant, isFirst),
+  logout(tenant, !isFirst),
+  wait(12),
+  request(tenant),
+]
+
 const tenant = fc.constantFrom('a', 'b', 'c')
 
 export const situation: fc.Arbitrary<Sequence> = fc.oneof(
@@ -159,5 +190,9 @@ export const situation: fc.Arbitrary<Sequence> = fc.oneof(
   tenant.map(renewalDuringStepUp),
   tenant.map(stepUpDuringRenewal),
   tenant.map(declined),
+  fc
+    .tuple(tenant, fc.constantFrom('rejected' as const, 'expired' as const, 'renewed' as const))
+    .map(([name, why]) => loginsEnd(name, why)),
+  fc.tuple(tenant, fc.boolean()).map(([name, isFirst]) => logoutsMeet(name, isFirst)),
   fc.constant(evicted()),
 )

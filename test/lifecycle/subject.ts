@@ -36,6 +36,10 @@ interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+interface LogoutOptions {
+  readonly registration?: boolean
+}
+
 /** What a person or an application can do to the library. */
 export interface Subject {
   /** Sends a request; only a manager by itself cannot. */
@@ -44,14 +48,14 @@ export interface Subject {
   readonly credential: ((options: CallOptions) => Promise<Credential>) | undefined
   readonly login: (options: CallOptions) => Promise<unknown>
   readonly renew: ((options: CallOptions) => Promise<unknown>) | undefined
-  readonly logout: () => Promise<unknown>
+  readonly logout: (options?: LogoutOptions) => Promise<unknown>
   readonly close: () => Promise<void>
 }
 
 interface Owner {
   login?(options: CallOptions): Promise<unknown>
   renew?(options: CallOptions): Promise<unknown>
-  logout?(): Promise<unknown>
+  logout?(options?: LogoutOptions): Promise<unknown>
   close?(): Promise<void>
   readonly manager?: TokenManager
 }
@@ -109,7 +113,7 @@ function ofManager(manager: TokenManager): Subject {
     credential: (options) => manager.credential(options),
     login: (options) => manager.login(options),
     renew: owner.renew === undefined ? undefined : (options) => checked(owner.renew?.(options)),
-    logout: () => manager.logout(),
+    logout: (options) => manager.logout(options),
     close: () => manager.close(),
   }
 }
@@ -125,7 +129,7 @@ function ofFetch(fetch: FetchLike, owned: object = fetch): Subject {
     credential: undefined,
     login: async (options) => from('login').login?.(options),
     renew: undefined,
-    logout: async () => from('logout').logout?.(),
+    logout: async (options) => from('logout').logout?.(options),
     close: async () => from('close').close?.(),
   }
 }

@@ -9,7 +9,16 @@ import type { Form, Subject } from './subject.ts'
 import type { VirtualTime } from './time.ts'
 
 export type IssuerMode =
-  | { readonly kind: 'prompt' | 'final' | 'login required' | 'no apply' | 'lost' | 'salvage' }
+  | {
+      readonly kind:
+        | 'prompt'
+        | 'no grant'
+        | 'final'
+        | 'login required'
+        | 'no apply'
+        | 'lost'
+        | 'salvage'
+    }
   | { readonly kind: 'slow' | 'slow start'; readonly seconds: number }
   | { readonly kind: 'fails'; readonly retryAfter: number | undefined }
   | { readonly kind: 'throws'; readonly what: 'text' | 'nothing' | 'type error' }
@@ -124,6 +133,8 @@ export interface Call {
   readonly wants: string | undefined
   /** Its body can be sent once only. */
   readonly streamed: boolean
+  /** A logout that also drops the registration of the client. */
+  readonly drops: boolean
   sends: number
   lastToken: Token | undefined
   lastStatus: number
@@ -161,6 +172,10 @@ export interface TenantState {
   readonly logouts: number[]
   /** The order of the last call of logout() or close(), or of its end. */
   lastLogoutCall: number
+  /** When people were asked to log in although nobody called `login()`, in elapsed time. */
+  unaskedLogins: number[]
+  /** The order in which the provider was last told to forget its registration. */
+  lastForgotten: number
   /** How many managers were made, and how many have ended. */
   made: number
   ended: number
@@ -271,6 +286,8 @@ export function tenantStateOf(client: Client, tenant: string): TenantState {
     announcedBackground: false,
     logouts: [],
     lastLogoutCall: 0,
+    unaskedLogins: [],
+    lastForgotten: 0,
     made: 0,
     ended: 0,
   }

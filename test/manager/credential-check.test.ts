@@ -63,13 +63,15 @@ describe('revocation', () => {
 
   test('that throws at once does not keep anybody logged in', async () => {
     const revoke = () => {
-      throw new Error('no')
+      throw new Error('canary-secret')
     }
-    expect(await logoutOf(revoke)).toEqual({ revoked: false })
+    const reason = 'own: the revocation failed (Error).'
+    expect(await logoutOf(revoke)).toEqual({ revoked: false, reason })
   })
 
   test('that resolves to something else than true is none', async () => {
-    expect(await logoutOf(async () => 'yes' as never)).toEqual({ revoked: false })
+    const reason = 'own: the issuer offers no way to revoke it.'
+    expect(await logoutOf(async () => 'yes' as never)).toEqual({ revoked: false, reason })
   })
 })
 

@@ -103,9 +103,27 @@ test('a revocation that never settles is given up after ten seconds', async () =
     await first
     const out = manager.logout()
     await vi.advanceTimersByTimeAsync(10_000)
-    expect(await out).toEqual({ revoked: false })
+    const reason = 'issuer: the issuer did not answer within 10 s.'
+    expect(await out).toEqual({ revoked: false, reason })
     expect([signals[0]?.aborted, vi.getTimerCount()]).toEqual([true, 0])
   } finally {
     vi.useRealTimers()
   }
+})
+
+test('logout({ registration: true }) from a listener of a logout that drops it leaves nothing for the next logout', async () => {
+  const forget = vi.fn(async () => true)
+  const provider = { name: 'forgetful', acquire: async () => ({ apply() {} }), forget }
+  let again: Promise<unknown> | undefined
+  const manager = new TokenManager(provider, {
+    resource: 'https://a.example/mcp',
+    onEvent({ type }) {
+      if (type === 'logged_out') again ??= manager.logout({ registration: true })
+    },
+  })
+  expect(await manager.logout({ registration: true })).toMatchObject({ registrationDropped: true })
+  expect(await again).toMatchObject({ registrationDropped: true })
+  const before = forget.mock.calls.length
+  await manager.logout()
+  expect(forget).toHaveBeenCalledTimes(before)
 })

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { type CredentialProvider, type CredentialRecord, TokenManager } from '../../src/index.ts'
+import {
+  type CredentialProvider,
+  type CredentialRecord,
+  type CredentialStore,
+  StoreError,
+  TokenManager,
+} from '../../src/index.ts'
 import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { settle, testClock } from '../support/clock.ts'
@@ -49,6 +55,27 @@ async function readOnly() {
 }
 
 describe('a step-up', () => {
+  test('that fails since the store has to be set up is made again as soon as it is', async () => {
+    const clock = testClock()
+    const inner = memoryStore()
+    let isMissing = false
+    const store: CredentialStore = {
+      ...inner,
+      async lock(key, task, signal) {
+        if (isMissing) throw new StoreError('open', 'The table is missing.', { retryAfter: 1 })
+        return inner.lock(key, task, signal)
+      },
+    }
+    const { provider } = storedProvider(() => 'read write', clock.now)
+    const manager = new TokenManager(provider, { resource, store, now: clock.now })
+    const narrow = { ...(await manager.credential()), scope: 'read' }
+    const port = transportPortOf(manager)
+    isMissing = true
+    await expect(port.stepUp(narrow, 'admin', noOptions)).rejects.toThrow('table is missing')
+    isMissing = false
+    expect(await port.stepUp(narrow, 'admin', noOptions)).toBeDefined()
+  })
+
   test('is made again at once after another process has stored a narrower credential', async () => {
     const clock = testClock()
     const store = memoryStore()

@@ -123,7 +123,8 @@ describe.each(['damaged', 'newer', 'other key', 'unencrypted'] as const)(
     test('is deleted by logout()', async () => {
       const { client, store, key, world } = await spoiled(how)
 
-      expect(await client().manager.logout()).toEqual({ revoked: false })
+      const reason = 'authorizationCode: there was no usable credential to revoke.'
+      expect(await client().manager.logout()).toEqual({ revoked: false, reason })
 
       expect(await store.get(key)).toBeUndefined()
       expect(world.tokenRequests().filter((request) => 'token' in request)).toEqual([])

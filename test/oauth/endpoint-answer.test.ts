@@ -150,7 +150,12 @@ describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
     })
     const { send, call } = client(authorizationCode(browser))
     await call()
-    expect(await send.logout()).toEqual({ revoked: false })
+    const reason = expect.stringMatching(
+      new RegExp(
+        `^authorizationCode: 127\\.0\\.0\\.1:\\d+ answered ${status}[a-zA-Z_ ]*\\.(?: (?:Contact|Check) |$)`,
+      ),
+    )
+    expect(await send.logout()).toEqual({ revoked: false, reason })
     expect((await store.list()).filter((key) => !key.startsWith('registration'))).toEqual([])
   })
 })

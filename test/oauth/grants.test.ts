@@ -563,6 +563,43 @@ describe('tokenEndpoint', () => {
   })
 })
 
+describe('a grant that is refused', () => {
+  test.each([
+    [
+      'clientCredentials',
+      (issuer: string) => clientCredentials({ ...agent, issuer }),
+      'The grant has expired or is invalid; supply a new one.',
+    ],
+    [
+      'refreshToken',
+      (issuer: string) => refreshToken({ clientId: 'agent', issuer, refreshToken: 'refresh-0' }),
+      'Pass the refresh token of a new login.',
+    ],
+    [
+      'deviceCode',
+      (issuer: string) => deviceCode({ clientId: 'agent', issuer, onUserCode: () => {} }),
+      'Log in again, with `login()` where the user is.',
+    ],
+  ])('leads %s to say what helps', async (_name, provider, remedy) => {
+    const deviceLogin = {
+      device_code: 'device-1',
+      user_code: 'ABCD',
+      verification_uri: 'https://auth.example.com/device',
+      expires_in: 60,
+      interval: 0.01,
+    }
+    const world = await oauthWorld({
+      metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+      token: (params) =>
+        params.has('grant_type')
+          ? { status: 400, body: { error: 'invalid_grant' } }
+          : { body: deviceLogin },
+    })
+    const failure = world.call(provider(world.issuer))
+    await expect(failure).rejects.toMatchObject({ remedy })
+  })
+})
+
 describe('options that keep a secret with its issuer', () => {
   test.each([
     ['clientCredentials', () => clientCredentials(agent)],
@@ -605,7 +642,10 @@ describe('logout', () => {
     const provider = clientCredentials({ ...agent, issuer: world.issuer })
     const { manager } = authorizedFetch(provider, { resource: world.url })
     await manager.credential()
-    expect(await manager.logout()).toEqual({ revoked: false })
+    expect(await manager.logout()).toEqual({
+      revoked: false,
+      reason: expect.stringContaining(' offers no revocation of these tokens. '),
+    })
     expect(manager.current()).toBeUndefined()
   })
 })

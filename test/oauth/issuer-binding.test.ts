@@ -10,7 +10,6 @@ import {
   clientCredentials,
   deviceCode,
   privateKeyJwt,
-  refreshToken,
   savedLogin,
 } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -470,53 +469,5 @@ describe('an MCP server that names ever other authorization servers', () => {
     moveOn(here)
     await send.login()
     expect(logins()).toBe(1 + 3 + 1)
-  })
-})
-
-describe('refreshToken()', () => {
-  const setUp = async (token: NonNullable<Script['token']>) => {
-    const world = await oauthWorld({
-      token,
-      metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
-    })
-    const clock = testClock()
-    const provider = refreshToken({
-      clientId: 'app',
-      issuer: world.issuer,
-      refreshToken: 'configured',
-    })
-    const send = authorizedFetch(provider, {
-      resource: world.url,
-      now: clock.now,
-      random: () => 0,
-    })
-    const call = () => send(world.url, { method: 'POST', body: '{}' })
-    const redeemed = () =>
-      world.tokenRequests().flatMap((request) => request['refresh_token'] ?? [])
-    return { world, clock, send, call, redeemed }
-  }
-
-  test('redeems the new token of a response that was unusable otherwise, and never the old one again', async () => {
-    const { clock, call, redeemed } = await setUp((_params, count) => ({
-      body:
-        count === 1
-          ? { token_type: 'mac', access_token: 'x', refresh_token: 'rotated' }
-          : tokenAnswer(count, { refresh_token: `rotated-${count}` }),
-    }))
-    await expect(call()).rejects.toThrow()
-    clock.advance(61_000)
-    expect((await call()).status).toBe(200)
-    expect(redeemed()).toEqual(['configured', 'rotated'])
-  })
-
-  test('does not present its token again after logout()', async () => {
-    const { send, call, redeemed } = await setUp((params, count) =>
-      params.has('token') ? { body: '' } : { body: tokenAnswer(count) },
-    )
-    await call()
-    await send.logout()
-    await expect(call()).rejects.toMatchObject({ code: 'login_required' })
-    await expect(send.login()).rejects.toMatchObject({ code: 'login_required' })
-    expect(redeemed()).toEqual(['configured'])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
+import { authorizedFetch, type CredentialEvent, type CredentialProvider } from '../../src/index.ts'
 import {
   type AuthorizationCodeOptions,
   allowOnly,
@@ -39,9 +39,12 @@ const script: Script = {
 async function wholeLife(allow: OAuthPolicy, options: AuthorizationCodeOptions = {}) {
   const world = await oauthWorld(script)
   const clock = testClock()
+  const events: CredentialEvent[] = []
   const send = authorizedFetch(authorizationCode({ ...browser, ...options, allow }), {
     resource: world.url,
+    account: 'alice',
     now: clock.now,
+    onEvent: (event) => void events.push(event),
   })
   const outcome = await (async () => {
     await send(world.url, ping)
@@ -49,7 +52,8 @@ async function wholeLife(allow: OAuthPolicy, options: AuthorizationCodeOptions =
     await send(world.url, ping)
     return send.logout()
   })().catch((error: unknown) => error)
-  return { world, outcome }
+  const refusals = events.filter(({ type }) => type === 'refused_by_policy')
+  return { world, outcome, refusals }
 }
 
 /** The requests that reached the servers, in order. */
@@ -130,7 +134,7 @@ describe('the option `allow`', () => {
       ['/.well-known/oauth-authorization-server', '/register', '/authorize'],
     ],
   ])('that refuses %s leaves it undone', async (type, message, requests) => {
-    const { world, outcome } = await wholeLife((step) => step.type !== type)
+    const { world, outcome, refusals } = await wholeLife((step) => step.type !== type)
     expect(outcome).toMatchObject({
       name: 'CredentialError',
       code: 'refused_by_policy',
@@ -138,6 +142,9 @@ describe('the option `allow`', () => {
       message: expect.stringMatching(message),
     })
     expect(sent(world)).toEqual(requests)
+    const reason = expect.stringMatching(message)
+    const origins = [expect.stringContaining('http://127.0.0.1:')]
+    expect(refusals).toMatchObject([{ step: type, origins, reason, account: 'alice' }])
   })
 
   test('that refuses a step-up leaves the present token in use', async () => {
@@ -146,9 +153,17 @@ describe('the option `allow`', () => {
   })
 
   test('that refuses a revocation keeps the tokens from that endpoint', async () => {
-    const { world, outcome } = await wholeLife(({ type }) => type !== 'revocation')
-    expect(outcome).toEqual({ revoked: false })
+    const { world, outcome, refusals } = await wholeLife(({ type }) => type !== 'revocation')
+    expect(outcome).toEqual({
+      revoked: false,
+      reason: expect.stringContaining('the option `allow` refused the revocation'),
+    })
     expect(sent(world).join()).not.toContain('revoke')
+    const { issuer } = world
+    const clientId = 'registered-1'
+    expect(refusals).toMatchObject([
+      { step: 'revocation', issuer, clientId, account: 'alice', requested: [] },
+    ])
   })
 
   const odd = (answer: unknown) => (() => answer) as OAuthPolicy

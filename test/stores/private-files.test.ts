@@ -117,7 +117,8 @@ describe('a folder', () => {
     for (const call of calls) {
       await expect(call()).rejects.toMatchObject({
         name: 'StoreError',
-        retryable: true,
+        retryable: false,
+        retryAfter: 1,
         message: expect.stringContaining(`The folder ${directory} ${problem}.`),
         remedy: expect.stringContaining(`chmod 700 ${directory}`),
       })

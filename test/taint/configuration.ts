@@ -16,7 +16,14 @@ import {
   tokenExchange,
 } from '../../src/oauth/index.ts'
 import { addGrant } from './authorization-server.ts'
-import { type IssuerName, originOf, type ResourceName, resourceNames, type World } from './types.ts'
+import {
+  type GrantState,
+  type IssuerName,
+  originOf,
+  type ResourceName,
+  resourceNames,
+  type World,
+} from './types.ts'
 
 const logins = ['authorizationCode', 'deviceCode', 'savedLogin', 'refreshToken'] as const
 const services = ['clientCredentials', 'tokenExchange', 'jwtBearer', 'enterpriseManaged'] as const
@@ -33,7 +40,14 @@ export interface ClientConfig {
   readonly pin: IssuerName | undefined
   /** It has a client identifier, which all servers know. */
   readonly isKnown: boolean
-  readonly auth: 'none' | 'secret' | 'basic' | 'post' | 'key' | 'key for token endpoint'
+  readonly auth:
+    | 'none'
+    | 'secret'
+    | 'basic'
+    | 'post'
+    | 'key'
+    | 'key for token endpoint'
+    | 'certificate'
   readonly dpop: boolean
   /** The answer to a login has to say who it comes from. */
   readonly requireIss: boolean
@@ -50,6 +64,7 @@ const auth = fc.constantFrom<ClientConfig['auth']>(
   'post',
   'key',
   'key for token endpoint',
+  'certificate',
 )
 
 /** Whoever names the hostile server as the issuer trusts it with everything: no application does. */
@@ -70,6 +85,19 @@ function fitting(given: Omit<ClientConfig, 'isOAuth'>): ClientConfig {
     isKnown: isKnown || needsClient,
     pin: pin ?? (needsPin || hasSecret ? 'honest' : undefined),
   }
+}
+
+const plain: Omit<ClientConfig, 'isOAuth' | 'kind'> = {
+  resource: 'notes',
+  binds: false,
+  pin: undefined,
+  isKnown: true,
+  auth: 'none',
+  dpop: false,
+  requireIss: false,
+  scope: false,
+  idp: 'honest',
+  idpAuth: 'secret',
 }
 
 export const configurations: fc.Arbitrary<ClientConfig> = fc
@@ -100,6 +128,19 @@ export const configurations: fc.Arbitrary<ClientConfig> = fc
     idpAuth: fc.constantFrom('secret' as const, 'key for token endpoint' as const),
   })
   .map(fitting)
+
+/** Logs in wherever the MCP server says. */
+export const wanderers: fc.Arbitrary<ClientConfig> = fc
+  .record({
+    kind: fc.constantFrom('authorizationCode' as const, 'deviceCode' as const),
+    scope: fc.boolean(),
+  })
+  .map(({ kind, scope }) => fitting({ ...plain, kind, scope, isKnown: kind === 'deviceCode' }))
+
+/** Has a refresh token of a login elsewhere. */
+export const withGivenTokens: fc.Arbitrary<ClientConfig> = trusted.map((pin) =>
+  fitting({ ...plain, kind: 'refreshToken', pin }),
+)
 
 const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
   type: 'pkcs8',
@@ -160,8 +201,7 @@ function makeService(world: World, kind: Service, config: ClientConfig): Credent
   const pinned = { ...client, issuer: originOf(pin) }
   switch (kind) {
     case 'refreshToken': {
-      const value = canaries.mint('refresh token', [pin])
-      addGrant(world, value, 'refresh token', pin)
+      const value = givenToken(world, config, pin)
       return refreshToken({ ...pinned, refreshToken: value })
     }
     case 'clientCredentials':
@@ -183,6 +223,25 @@ function makeService(world: World, kind: Service, config: ClientConfig): Credent
         subjectToken: canaries.mint('subject token', [idp]),
       })
   }
+}
+
+const givenTokens = new WeakMap<World, Map<ClientConfig, string>>()
+
+/** With a store, a client that starts again is given the same token: the store knows what became of it. */
+function givenToken(world: World, config: ClientConfig, issuer: IssuerName): string {
+  const known = givenTokens.get(world) ?? new Map<ClientConfig, string>()
+  givenTokens.set(world, known)
+  const before = known.get(config)
+  if (before !== undefined) return before
+  const value = world.canaries.mint('refresh token', [issuer])
+  addGrant(world, value, 'refresh token', issuer)
+  if (world.memory !== undefined) known.set(config, value)
+  return value
+}
+
+/** The refresh token that a client with a store was given by its options. */
+export function grantGiven(world: World, config: ClientConfig): GrantState | undefined {
+  return world.grants.get(givenTokens.get(world)?.get(config) ?? '')
 }
 
 function oauthOptions(world: World, config: ClientConfig): OAuthOptions {
@@ -215,6 +274,8 @@ function authentication(
       return { clientAuth: signed('issuer') }
     case 'key for token endpoint':
       return { clientAuth: signed('token_endpoint') }
+    case 'certificate':
+      return { clientAuth: 'tls_client_auth' }
   }
 }
 

@@ -131,6 +131,7 @@ function presentGrants(world: World, party: Party, { client, form }: Exchange): 
     if (isOnce && grant.presented > 0) violate(world, `${how} a second time`)
     if (grant.givenUp !== undefined) violate(world, `${how} after ${grant.givenUp}`)
     grant.presented += 1
+    if (grant.kind === 'refresh token') grant.holders.add(client)
   }
 }
 

@@ -1,4 +1,4 @@
-/** What can happen in a story, and which happenings belong together. */
+/** What can happen in a story. */
 import fc from 'fast-check'
 import { type ClientConfig, configurations } from './configuration.ts'
 import {
@@ -15,7 +15,7 @@ import {
 
 export type Target = 'its server' | 'the other server' | 'a token endpoint' | 'elsewhere'
 
-type Traits = Pick<
+export type Traits = Pick<
   IssuerState,
   'sendsIssuer' | 'pushed' | 'rotates' | 'grantsMore' | 'failsToRevoke' | 'slow'
 >
@@ -69,8 +69,8 @@ export interface Story {
 const who = fc.constantFrom(0, 0, 0, 1)
 const waits = fc.constantFrom(true, true, true, false)
 const resource = fc.constantFrom<ResourceName>('notes', 'notes', 'notes', 'wiki')
-const issuer = fc.constantFrom(...issuerNames)
-const seconds = fc.constantFrom(1, 10, 130, 700, 1000, 4000)
+export const issuer = fc.constantFrom(...issuerNames)
+export const seconds = fc.constantFrom(1, 10, 130, 700, 1000, 4000)
 const tokenManner = fc.constantFrom<TokenManner>(
   'wrong type',
   'no type',
@@ -104,7 +104,7 @@ const userManner = fc.constantFrom<UserManner>(
   'pastes an old login',
   'pastes the wrong issuer',
 )
-const traits: fc.Arbitrary<Traits> = fc.record({
+export const traits: fc.Arbitrary<Traits> = fc.record({
   sendsIssuer: fc.boolean(),
   pushed: fc.constantFrom(false, false, true),
   rotates: fc.boolean(),
@@ -113,7 +113,7 @@ const traits: fc.Arbitrary<Traits> = fc.record({
   slow: fc.constantFrom(0, 0, 0, 2),
 })
 const party = fc.constantFrom<IssuerName | undefined>('hostile', 'hostile', 'honest', 'careless')
-const ownEndpoints = Object.fromEntries(
+export const ownEndpoints = Object.fromEntries(
   endpointNames.map((name) => [name, 'hostile' as const]),
 ) as Guise['endpoints']
 /** Some name one endpoint of another server, which is hard to see among their own; some any mixture. */
@@ -135,7 +135,7 @@ const endpoints: fc.Arbitrary<Guise['endpoints']> = fc.oneof(
     >,
   ),
 )
-const guise: fc.Arbitrary<Guise> = fc.record({
+export const guise: fc.Arbitrary<Guise> = fc.record({
   endpoints,
   query: fc.constantFrom(
     ...Array<string>(6).fill(''),
@@ -171,13 +171,13 @@ const call: Of<'login' | 'renew' | 'logout' | 'close'> = fc.record({
   waits,
 })
 const abort: Of<'abort'> = fc.record({ do: fc.constant('abort' as const), who })
-const restart: Of<'restart'> = fc.record({
+export const restart: Of<'restart'> = fc.record({
   do: fc.constant('restart' as const),
   who,
   config: fc.option(configurations, { nil: undefined }),
 })
 const names: Of<'names'> = fc.record({ do: fc.constant('names' as const), resource, issuer })
-const resourceChange: Of<'resource'> = fc.record({
+export const resourceChange: Of<'resource'> = fc.record({
   do: fc.constant('resource' as const),
   resource,
   manner: resourceManner,
@@ -185,7 +185,7 @@ const resourceChange: Of<'resource'> = fc.record({
   slow: fc.constantFrom(0, 0, 2),
   pointsToMetadata: fc.boolean(),
 })
-const answers: Of<'answers'> = fc.record({
+export const answers: Of<'answers'> = fc.record({
   do: fc.constant('answers' as const),
   issuer,
   manner: tokenManner,
@@ -197,7 +197,7 @@ const user: Of<'user'> = fc.record({ do: fc.constant('user' as const), manner: u
 const end: Of<'all tokens end'> = fc.constant({ do: 'all tokens end' })
 const advance: Of<'advance'> = fc.record({ do: fc.constant('advance' as const), seconds })
 
-const single: fc.Arbitrary<Operation> = fc.oneof(
+export const single: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 8, arbitrary: request },
   { weight: 5, arbitrary: call },
   { weight: 1, arbitrary: abort },
@@ -211,104 +211,3 @@ const single: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: end },
   { weight: 3, arbitrary: advance },
 )
-
-const send = (index: number): Operation => ({
-  do: 'request',
-  who: index,
-  to: 'its server',
-  waits: true,
-})
-
-/** A server moves from one issuer to another and back, some of whose answers are of no use. */
-const moves = fc
-  .record({
-    from: issuer,
-    to: issuer,
-    manner: fc.option(answers),
-    times: fc.integer({ min: 1, max: 5 }),
-  })
-  .map(({ from, to, manner, times }): Operation[] =>
-    Array.from({ length: times }, (): Operation[] => [
-      { do: 'names', resource: 'notes', issuer: from },
-      send(0),
-      ...(manner === null ? [] : [{ ...manner, issuer: to }]),
-      { do: 'names', resource: 'notes', issuer: to },
-      send(0),
-      { do: 'advance', seconds: 10 },
-    ]).flat(),
-  )
-
-/** One of two who share a login ends it. */
-const ends = fc
-  .record({ first: send2(), later: seconds })
-  .map(({ first, later }): Operation[] => [
-    send(first),
-    send(1 - first),
-    { do: 'logout', who: first, waits: true },
-    { do: 'advance', seconds: later },
-    send(1 - first),
-    send(first),
-  ])
-
-function send2(): fc.Arbitrary<number> {
-  return fc.constantFrom(0, 1)
-}
-
-/** Something is under way when it is all over. */
-const interrupted = fc
-  .record({
-    change: resourceChange,
-    what: fc.constantFrom('close' as const, 'logout' as const),
-    before: fc.boolean(),
-  })
-  .map(({ change, what, before }): Operation[] => [
-    ...(before ? [send(0)] : []),
-    { ...change, resource: 'notes', slow: 2 },
-    { do: 'request', who: 0, to: 'its server', waits: false },
-    { do: what, who: 0, waits: true },
-    { do: 'advance', seconds: 10 },
-  ])
-
-/** A renewal is answered with something of no use. */
-const renewal = fc
-  .record({ change: answers, later: seconds })
-  .map(({ change, later }): Operation[] => [
-    send(0),
-    { ...change },
-    { do: 'advance', seconds: 1000 },
-    send(0),
-    { do: 'advance', seconds: later },
-    send(0),
-  ])
-
-/** The application is started again, with other options, and ends the login. */
-const started = restart.map((change): Operation[] => [
-  send(change.who),
-  change,
-  send(change.who),
-  { do: 'logout', who: change.who, waits: true },
-])
-
-const part: fc.Arbitrary<readonly Operation[]> = fc.oneof(
-  { weight: 24, arbitrary: single.map((one) => [one]) },
-  { weight: 2, arbitrary: moves },
-  { weight: 1, arbitrary: ends },
-  { weight: 2, arbitrary: interrupted },
-  { weight: 2, arbitrary: renewal },
-  { weight: 2, arbitrary: started },
-)
-
-export const stories: fc.Arbitrary<Story> = fc.record({
-  store: fc.oneof(
-    {
-      weight: 10,
-      arbitrary: fc.constantFrom('none' as const, 'memory' as const, 'memory' as const),
-    },
-    { weight: 1, arbitrary: fc.constant('file' as const) },
-  ),
-  main: configurations,
-  peer: fc.option(configurations, { nil: undefined }),
-  names: issuer,
-  guise: fc.option(guise, { nil: undefined }),
-  operations: fc.array(part, { minLength: 4, maxLength: 24 }).map((parts) => parts.flat()),
-})

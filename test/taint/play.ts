@@ -1,5 +1,6 @@
 /** Plays a story against the library. */
 import { pass } from './clock.ts'
+import { grantGiven } from './configuration.ts'
 import { delegate, elsewhere } from './network.ts'
 import type { Guise, Operation, Story, Target } from './operations.ts'
 import {
@@ -218,6 +219,8 @@ async function logout(world: World, client: ClientState): Promise<void> {
   }
   const after = await storedGrants(world)
   const removed = [...before].filter((grant) => !after.has(grant))
+  // Also one that was not presented yet.
+  grantGiven(world, client.config)?.holders.add(client)
   const own = [...world.grants.values()].filter(({ holders }) => holders.has(client))
   for (const grant of [...own, ...removed]) {
     const isUnderWay = [...grant.holders].some((holder) => unaware.has(holder))

@@ -36,8 +36,8 @@
 import fc from 'fast-check'
 import 'jose'
 import { afterEach, beforeEach, test } from 'vitest'
-import { stories } from './operations.ts'
 import { play, playing } from './play.ts'
+import { stories } from './stories.ts'
 import { violate } from './types.ts'
 
 const runs = Number(process.env['TAINT_RUNS'] ?? 2000)

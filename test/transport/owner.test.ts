@@ -55,11 +55,12 @@ describe('the owner of one manager', () => {
     const { send, events, closed } = setUp(named('one'))
 
     expect(await send.login()).toBe(send.manager.current())
-    expect(await send.logout()).toEqual({ revoked: false })
+    const result = await send.logout()
+    expect(result).toEqual({ revoked: false, reason: expect.stringContaining('where they were') })
     expect(send.manager.current()).toBeUndefined()
     await send.close()
 
-    expect(events.map(({ type }) => type)).toContain('logged_out')
+    expect(events).toContainEqual(expect.objectContaining({ type: 'logged_out', ...result }))
     expect(closed()).toEqual(['one'])
     await expect(send(resource)).rejects.toMatchObject({ code: 'closed', resource })
     await expect(send('https://other.example.com/')).rejects.toMatchObject({ code: 'closed' })

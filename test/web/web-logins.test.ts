@@ -1,59 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import {
-  authorizedFetch,
-  type CredentialError,
-  type CredentialStore,
-  type LoginRequiredError,
-} from '../../src/index.ts'
+import { authorizedFetch, type CredentialStore, type LoginRequiredError } from '../../src/index.ts'
 import { savedLogin } from '../../src/oauth/index.ts'
 import { perTenant } from '../../src/providers/per-tenant.ts'
 import { memoryStore } from '../../src/testing/index.ts'
-import { type WebLogins, type WebLoginsOptions, webLogins } from '../../src/web/index.ts'
+import { webLogins } from '../../src/web/index.ts'
 import { testClock } from '../support/clock.ts'
-import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oauth-world.ts'
-
-const redirectUri = 'https://app.example.com/callback'
-const alice = { account: 'alice', session: 'session of alice' }
-const bob = { account: 'bob', session: 'session of bob' }
-
-const of = ({ session }: { readonly session: string }) => ({ session })
-
-interface Application {
-  readonly world: World
-  readonly store: CredentialStore
-  readonly logins: WebLogins
-  /** The same application in another process. */
-  restarted(more?: object): WebLogins
-}
-
-async function application(script: Script = {}, more: object = {}): Promise<Application> {
-  const withRefresh: Script = {
-    token: (_params, count) => ({
-      body: tokenAnswer(count, { refresh_token: `refresh-${count}` }),
-    }),
-    ...script,
-  }
-  const world = await oauthWorld(withRefresh)
-  const store = memoryStore()
-  const key = randomBytes(32).toString('base64')
-  const restarted = (other: object = {}) =>
-    webLogins({ key, redirectUri, store, ...more, ...other } as WebLoginsOptions)
-  return { world, store, logins: restarted(), restarted }
-}
-
-/** Plays the user's browser, and returns where the authorization server sends it. */
-async function visit(url: URL): Promise<URL> {
-  const response = await fetch(url, { redirect: 'manual' })
-  return new URL(response.headers.get('location') ?? '')
-}
-
-const errorOf = (promise: Promise<unknown>): Promise<CredentialError> =>
-  promise.then(
-    () => Promise.reject(new Error('it succeeded')),
-    (error: CredentialError) => error,
-  )
+import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
+import {
+  alice,
+  application,
+  bob,
+  errorOf,
+  of,
+  redirectUri,
+  visit,
+} from '../support/web-application.ts'
 
 describe('webLogins', () => {
   it('begins a login in one process and finishes it in another, for savedLogin() to use', async () => {
@@ -435,6 +398,41 @@ describe('a login that must not be finished', () => {
     expect(await after.finishLogin(await visit(url), state, of(alice))).toMatchObject({
       account: 'alice',
     })
+  })
+})
+
+describe('the marks of finished logins', () => {
+  const marksIn = async (store: CredentialStore) =>
+    (await store.list()).filter((key) => key.startsWith('finished logins'))
+
+  it('are removed by the next login of anybody, once they no longer matter', async () => {
+    const clock = testClock()
+    const { world, store, logins, restarted } = await application({}, { now: clock.now })
+    const logIn = async (who: typeof alice, by = logins) => {
+      const { url, state } = await by.beginLogin({ resource: world.url, ...who })
+      await by.finishLogin(await visit(url), state, of(who))
+    }
+    await logIn(alice)
+    clock.advance(300_000)
+    await logIn(bob)
+    expect(await marksIn(store)).toHaveLength(2)
+
+    clock.advance(300_000)
+    await logins.beginLogin({ resource: world.url, account: 'carol', session: 'of carol' })
+    expect(await marksIn(store)).toEqual([expect.stringContaining('bob')])
+
+    clock.advance(300_000)
+    await restarted().beginLogin({ resource: world.url, account: 'carol', session: 'of carol' })
+    expect(await marksIn(store)).toEqual([])
+    expect((await store.list()).filter((key) => /alice|bob/.test(key))).toHaveLength(2)
+  })
+
+  it('that cannot be listed do not keep anybody from logging in', async () => {
+    const inner = memoryStore()
+    const list = () => Promise.reject(new Error('not now'))
+    const { world, logins } = await application({}, { store: { ...inner, list } })
+    const { url, state } = await logins.beginLogin({ resource: world.url, ...alice })
+    expect(await logins.finishLogin(await visit(url), state, of(alice))).toBeDefined()
   })
 })
 

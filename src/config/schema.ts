@@ -1,0 +1,160 @@
+/**
+ * The JSON Schema of config files, for editors. It is written to `dist/config/schema.json` when the package is built.
+ *
+ * @module
+ */
+import type { OptionSpec, OptionSpecs } from './option-specs.ts'
+import { providerTable } from './provider-table.ts'
+
+/** A part of a JSON Schema. */
+type Schema = Readonly<Record<string, unknown>>
+
+const textSchema: Schema = { type: 'string' }
+const listSchema: Schema = { type: 'array', items: textSchema }
+const textMapSchema: Schema = { type: 'object', additionalProperties: textSchema }
+
+// Draft 7 is the newest that the known editors understand as a whole.
+const dialect = 'http://json-schema.org/draft-07/schema#'
+const reference = '^(?:(?:env|file|keychain|command|input):.+|\\$\\{(?:(?!:-)[^{}])+\\})$'
+
+/** Makes the schema of the same table that config files are checked against. */
+export function configSchema(): Schema {
+  const servers = { type: 'object', additionalProperties: { $ref: '#/definitions/server' } }
+  return {
+    $schema: dialect,
+    title: 'MCP servers',
+    type: 'object',
+    properties: { $schema: textSchema, mcpServers: servers, servers, inputs: { type: 'array' } },
+    definitions: {
+      server: serverSchema(),
+      auth: authSchema(),
+      clientOfCursor: {
+        type: 'object',
+        description: 'The client that Cursor logs in with.',
+        required: ['CLIENT_ID'],
+        properties: { CLIENT_ID: textSchema, CLIENT_SECRET: textSchema, scopes: listSchema },
+      },
+      tenants: {
+        type: 'object',
+        description: 'A credential for each tenant; `inTenant()` chooses.',
+        additionalProperties: {
+          type: 'object',
+          required: ['auth'],
+          properties: { auth: { $ref: '#/definitions/auth' } },
+          additionalProperties: false,
+        },
+      },
+      secret: secretSchema(),
+    },
+  }
+}
+
+/** The members of a server that are known here; clients have further ones of their own. */
+function serverSchema(): Schema {
+  const url = { type: 'string', description: 'The MCP server: https, or http on this machine.' }
+  const headers = { ...textMapSchema, description: 'Headers, in which variables may stand.' }
+  const auth = {
+    description: 'What proves who the client is.',
+    anyOf: [{ $ref: '#/definitions/auth' }, { $ref: '#/definitions/clientOfCursor' }],
+  }
+  const tenants = { $ref: '#/definitions/tenants' }
+  const environment = {
+    type: 'object',
+    properties: { url, serverUrl: url, headers, auth: { $ref: '#/definitions/auth' }, tenants },
+    additionalProperties: false,
+  }
+  return {
+    type: 'object',
+    properties: {
+      type: textSchema,
+      url,
+      serverUrl: url,
+      headers,
+      headersHelper: { anyOf: [textSchema, listSchema], description: 'Prints headers as JSON.' },
+      command: textSchema,
+      args: { anyOf: [listSchema, textSchema] },
+      env: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
+      oauth: { type: 'object' },
+      auth,
+      tenants,
+      environments: {
+        type: 'object',
+        description: 'What differs in an environment; MCP_CREDENTIALS_ENV chooses.',
+        additionalProperties: environment,
+      },
+    },
+  }
+}
+
+function authSchema(): Schema {
+  return {
+    oneOf: [...providerTable].map(([name, { words, options }]) => {
+      const { properties, ...rest } = membersSchema(options, ['provider'])
+      const provider = { const: name, description: words }
+      return { ...rest, properties: { provider, ...(properties as object) } }
+    }),
+  }
+}
+
+function membersSchema(specs: OptionSpecs, required: readonly string[] = []): Schema {
+  const needed = Object.entries(specs).flatMap(([name, spec]) => (spec.required ? [name] : []))
+  const properties = Object.entries(specs).map(([name, spec]) => {
+    return [name, { description: spec.about, ...schemaOf(spec) }] as const
+  })
+  return {
+    type: 'object',
+    required: [...required, ...needed],
+    properties: Object.fromEntries(properties),
+    additionalProperties: false,
+  }
+}
+
+function secretSchema(): Schema {
+  const description =
+    'Where the secret is: env:NAME, file:PATH, keychain:SERVICE/ACCOUNT or command:PROGRAM.'
+  return { anyOf: [{ type: 'string', description, pattern: reference }, commandObject] }
+}
+
+const commandObject: Schema = {
+  type: 'object',
+  required: ['command'],
+  properties: { command: { anyOf: [textSchema, listSchema] } },
+  additionalProperties: false,
+}
+
+function schemaOf(spec: OptionSpec): Schema {
+  switch (spec.kind) {
+    case 'text':
+      return textSchema
+    case 'public':
+      return { anyOf: [textSchema, commandObject] }
+    case 'secret':
+      // Beside a reference, draft 7 ignores everything, and so the description.
+      return { allOf: [{ $ref: '#/definitions/secret' }] }
+    case 'flag':
+      return { type: 'boolean' }
+    case 'number':
+      return { type: 'number' }
+    case 'false':
+      return { const: false }
+    case 'texts':
+      return listSchema
+    case 'command':
+      return { anyOf: [textSchema, listSchema] }
+    case 'textMap':
+    case 'secretMap':
+      return textMapSchema
+    case 'json':
+      return { type: 'object' }
+    case 'choice':
+      return { enum: spec.values }
+    case 'providers':
+      return { type: 'array', minItems: 1, items: { $ref: '#/definitions/auth' } }
+    case 'members':
+      return membersSchema(spec.members)
+    case 'either':
+      return { anyOf: spec.specs.map((one) => ({ description: one.about, ...schemaOf(one) })) }
+    default:
+      return spec satisfies never
+  }
+}

@@ -1,0 +1,108 @@
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { postgresStore } from '../../src/stores/postgres.ts'
+import { statementFailed } from '../../src/stores/postgres-client.ts'
+import { redisStore } from '../../src/stores/redis.ts'
+
+const table = { table: 'mcp_credentials', seconds: 5 }
+const key = 'a'.repeat(64)
+
+describe('an error of PostgreSQL', () => {
+  test.each([
+    ['the table is missing', '42P01'],
+    ['the schema is missing', '3F000'],
+    ['the database is missing', '3D000'],
+    ['a right is missing', '42501'],
+    ['a column is missing', '42703'],
+    ['the password is wrong', '28P01'],
+  ])('is not retryable when %s, and is looked at again after a second', (_what, code) => {
+    const error = statementFailed('get', Object.assign(new Error('no'), { code }), table)
+    expect(error).toMatchObject({ retryable: false, retryAfter: 1 })
+  })
+
+  test.each([
+    ['the disk is full', '53100'],
+    ['there are too many connections', '53300'],
+    ['a lock did not come', '55P03'],
+    ['the server restarts', '57P01'],
+    ['the server is a replica', '25006'],
+    ['the connection was lost', 'ECONNRESET'],
+  ])('is retryable when %s', (_what, code) => {
+    const error = statementFailed('get', Object.assign(new Error('no'), { code }), table)
+    expect(error).toMatchObject({ retryable: true })
+  })
+})
+
+describe('an error of Redis', () => {
+  const failureOf = (thrown: Error) => {
+    const client = { isOpen: true, sendCommand: () => Promise.reject(thrown) }
+    const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
+    return store.get('x').catch((error: unknown) => error)
+  }
+
+  test.each([
+    'NOAUTH Authentication required.',
+    'WRONGPASS invalid username-password pair or user is disabled.',
+    'NOPERM this user has no permissions',
+    'WRONGTYPE Operation against a key holding the wrong kind of value',
+  ])('is not retryable when the set-up is wrong: %s', async (message) => {
+    const error = await failureOf(new Error(message))
+    expect(error).toMatchObject({ name: 'StoreError', retryable: false, retryAfter: 1 })
+  })
+
+  test.each([
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    'MISCONF Redis is configured to save RDB snapshots, but is unable to persist to disk.',
+    'ERR max number of clients reached',
+  ])('is retryable when it may pass: %s', async (message) => {
+    const error = await failureOf(new Error(message))
+    expect(error).toMatchObject({ name: 'StoreError', retryable: true })
+  })
+})
+
+describe('Redis that cannot be reached', () => {
+  const failureOf = (thrown: Error) => {
+    const connect = () => Promise.reject(thrown)
+    const client = { isOpen: false, connect, sendCommand: connect }
+    const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
+    return store.get('x').catch((error: unknown) => String(error))
+  }
+  const refused = () => Object.assign(new Error('canary'), { code: 'ECONNREFUSED' })
+
+  class SocketClosedUnexpectedlyError extends Error {}
+
+  test.each([
+    ['the code of a system error', refused(), 'ECONNREFUSED'],
+    ['the code of the first address', new AggregateError([refused()], 'canary'), 'ECONNREFUSED'],
+    ['the code of a reply', new Error('LOADING canary'), 'LOADING'],
+    [
+      'the class of an error',
+      new SocketClosedUnexpectedlyError('canary'),
+      'SocketClosedUnexpectedlyError',
+    ],
+  ])('is reported with %s, and nothing else', async (_what, thrown, code) => {
+    const text = await failureOf(thrown)
+    expect(text).toContain(`Redis cannot be reached (${code}).`)
+    expect(text).not.toContain('canary')
+  })
+
+  test('since it does not answer is reported so', async () => {
+    const client = { isOpen: true, sendCommand: () => new Promise(() => {}) }
+    const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
+    await expect(store.get('x')).rejects.toThrow('cannot be reached (no answer for 0.1 s).')
+  })
+})
+
+describe('a client of pg in the place of a pool', () => {
+  const wrong = { option: 'postgresStore.pool', message: expect.stringContaining('not a Client') }
+
+  test('is refused at once', () => {
+    const build = () => postgresStore({ pool: new pg.Client() as never, key })
+    expect(build).toThrow(expect.objectContaining(wrong))
+  })
+
+  test('is refused at the first use when it looks like a pool', async () => {
+    const store = postgresStore({ pool: { connect: async () => undefined } as never, key })
+    await expect(store.get('x')).rejects.toMatchObject(wrong)
+  })
+})
