@@ -3,5 +3,17 @@
  *
  * @module mcp-credentials/node
  */
+export {
+  type Bridge,
+  type BridgeOptions,
+  bridge,
+  type CommonBridgeOptions,
+  type LoginOffer,
+  type LoginRequest,
+  type OnLoginRequired,
+  type StdioBridge,
+  type StdioBridgeOptions,
+  stdioBridge,
+} from '../bridge/index.ts'
 export { type MutualTlsFetch, type MutualTlsOptions, mutualTls } from './mtls.ts'
 export { publicFetch } from './public-fetch.ts'

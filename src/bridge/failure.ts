@@ -1,0 +1,162 @@
+/**
+ * What a client is told when its request could not be answered.
+ *
+ * @module
+ */
+import { describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
+import type { JsonObject } from './message.ts'
+import { ContentError, RefusalError, SessionLostError } from './wire.ts'
+
+/** The error of a JSON-RPC response. */
+export interface Failure {
+  readonly code: number
+  readonly message: string
+  readonly data?: JsonObject
+}
+
+/** JSON-RPC 2.0, section 5.1: reserved for what servers define. */
+const serverError = -32_000
+const parseErrorCode = -32_700
+
+/** The text was no JSON. */
+export const parseFailure: Failure = {
+  code: parseErrorCode,
+  message: 'Parse error: the message is not valid JSON.',
+}
+
+/** The message is longer than the bridge takes. */
+export const lengthFailure: Failure = {
+  code: parseErrorCode,
+  message: 'Parse error: the message is too long.',
+}
+
+/** The server took a request, and its answer can no longer arrive. */
+export class AnswerLostError extends Error {
+  override readonly name = 'AnswerLostError'
+}
+
+/** The bridge was closed before the answer arrived. */
+export class BridgeClosedError extends Error {
+  override readonly name = 'BridgeClosedError'
+}
+
+/** Says why a request was not answered, where, and what to do. No secret and no text of the server is in it. */
+export function failureOf(error: unknown, url: URL): Failure {
+  const server = resourceLabel(url)
+  if (isCredentialError(error)) {
+    const { code, retryable, retryAfter, remedy, status } = error
+    const more = { retryAfter, remedy, status }
+    return {
+      code: serverError,
+      message: error.message,
+      data: { code, server, retryable, ...(stated(more) as JsonObject) },
+    }
+  }
+  const { code, problem, remedy, retryable = false, ...more } = describe(error, server)
+  return {
+    code: serverError,
+    message: `${problem} ${remedy}`,
+    data: { code, server, retryable, remedy, ...(stated(more) as JsonObject) },
+  }
+}
+
+function stated(members: object): object {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+}
+
+interface Description {
+  readonly code: string
+  readonly problem: string
+  readonly remedy: string
+  readonly retryable?: boolean
+  readonly status?: number
+  readonly retryAfter?: number | undefined
+}
+
+function describe(error: unknown, server: string): Description {
+  const doctor = `Run \`npx mcp-credentials doctor ${server}\` to see why.`
+  if (error instanceof RefusalError) return describeRefusal(error, server, doctor)
+  if (error instanceof SessionLostError) {
+    return {
+      code: 'session_lost',
+      problem: `The MCP server ${server} has ended the session.`,
+      remedy: 'Connect again.',
+      retryable: true,
+    }
+  }
+  if (error instanceof ContentError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} answered with something that is no MCP message.`,
+      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
+    }
+  }
+  if (error instanceof AnswerLostError) {
+    return {
+      code: 'outcome_unknown',
+      problem: `The connection to ${server} was lost before the answer arrived; it is not known whether the request was processed.`,
+      remedy: 'Check its effect before you repeat it.',
+    }
+  }
+  if (error instanceof BridgeClosedError) {
+    return {
+      code: 'closed',
+      problem: `The connection to ${server} was closed before the answer arrived.`,
+      remedy: 'Start the proxy again.',
+    }
+  }
+  if (wasNotSent(error) || describeThrown(error).startsWith('TimeoutError')) {
+    return {
+      code: 'network',
+      problem: `The MCP server ${server} cannot be reached (${systemErrorCode(error) ?? 'timeout'}).`,
+      remedy: 'Check the network and whether the server is running, then try again.',
+      retryable: true,
+    }
+  }
+  return {
+    code: 'outcome_unknown',
+    problem: `The request to ${server} failed (${describeThrown(error)}); it is not known whether it was processed.`,
+    remedy: 'Check its effect before you repeat it.',
+  }
+}
+
+function describeRefusal(
+  { status, retryAfter }: RefusalError,
+  server: string,
+  doctor: string,
+): Description {
+  const about = { status, retryAfter }
+  if (status === 401 || status === 403) {
+    return {
+      ...about,
+      code: 'access_denied',
+      problem: `The MCP server ${server} refuses the credential (HTTP ${status}).`,
+      remedy: doctor,
+    }
+  }
+  const isPassing = status >= 500 || status === 429 || status === 408
+  return {
+    ...about,
+    code: isPassing ? 'server_error' : 'unsupported_server',
+    problem: `The MCP server ${server} answered with HTTP ${status}.`,
+    remedy: isPassing ? 'Try again later.' : doctor,
+    retryable: isPassing,
+  }
+}
+
+const unsentCodes = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+/** Whether an error of `fetch` shows that no connection was made, so that nothing was sent. */
+export function wasNotSent(error: unknown): boolean {
+  return unsentCodes.has(systemErrorCode(error) ?? '')
+}

@@ -1,0 +1,250 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * A local MCP server that is another server, with credentials.
+ *
+ * @module
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { CredentialProvider, CredentialSelector } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { within } from '../waiting.ts'
+import { checkLocalRequest, readBody } from './local-requests.ts'
+import { type LocalPost, LocalSession } from './local-session.ts'
+import { errorText, initializeOf, parseMessage, requestsOf } from './message.ts'
+import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
+
+/** How {@link bridge} works; the rest is for `authorizedFetch`. */
+export interface BridgeOptions extends CommonBridgeOptions {
+  /** The port on 127.0.0.1. Default 0: a free one is chosen. */
+  readonly port?: number
+}
+
+/** A local MCP server that runs. */
+export interface Bridge {
+  /** Its address. Whoever knows it can use the credential, so it is a secret of this machine's user. */
+  readonly url: URL
+  /** Ends every session, here and at the server. Waits two seconds for the server at most. */
+  close(): Promise<void>
+  /** The same as {@link Bridge.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+const maxBodyBytes = 64 * 1024 * 1024
+const maxSessions = 100
+const farewellMs = 2000
+
+/**
+ * Serves Streamable HTTP on 127.0.0.1, for clients and frameworks that take nothing but a URL, and relays to a server
+ * that speaks either HTTP transport. Each session of a client has one of its own at the server.
+ *
+ * Requests must have the address's random path, and `Host` and `Origin` headers that name this machine. No web page
+ * can use it.
+ *
+ * @example
+ * ```ts
+ * import { apiKey, env } from 'mcp-credentials'
+ * import { bridge } from 'mcp-credentials/node'
+ *
+ * const local = await bridge(apiKey({ value: env('MCP_API_KEY') }), {
+ *   resource: 'https://mcp.example.com/mcp',
+ * })
+ * console.log(local.url.href)
+ * await local.close()
+ * ```
+ *
+ * @param provider - What proves who you are, or a selector such as `perTenant`.
+ * @throws `ConfigurationError` when an option is wrong or the port is taken.
+ * @see MCP 2025-11-25, Transports, Streamable HTTP
+ */
+export async function bridge(
+  provider: CredentialProvider | CredentialSelector,
+  options: BridgeOptions,
+): Promise<Bridge> {
+  const { port = 0, ...rest } = options ?? {}
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw new ConfigurationError('bridge.port', 'bridge: `port` must be an integer up to 65535.')
+  }
+  const uplink = openUplink('bridge', provider, rest)
+  const path = `/${randomBytes(24).toString('base64url')}/mcp`
+  const sessions = new LocalSessions(uplink)
+  const server = createServer((request, response) => {
+    handle(sessions, path, request, response).catch(() => response.destroy())
+  })
+  // Streams last, and so do requests that wait for a user.
+  server.requestTimeout = 0
+  await listen(server, port).catch(async (error: unknown) => {
+    await uplink.authorized.close()
+    throw error
+  })
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= closeAll(server, sessions, uplink)
+    return closing
+  }
+  const address = server.address() as AddressInfo
+  const url = new URL(`http://127.0.0.1:${address.port}${path}`)
+  return { url, close, [Symbol.asyncDispose]: close }
+}
+
+/** The sessions of the local clients. */
+class LocalSessions {
+  readonly #uplink: Uplink
+  readonly #sessions = new Map<string, LocalSession>()
+  readonly #unnamed = new Set<LocalSession>()
+
+  constructor(uplink: Uplink) {
+    this.#uplink = uplink
+  }
+
+  /** The session of a request; the least recently used one comes first in the table. */
+  find(id: string): LocalSession | undefined {
+    const session = this.#sessions.get(id)
+    if (session === undefined) return undefined
+    this.#sessions.delete(id)
+    this.#sessions.set(id, session)
+    return session
+  }
+
+  /** A session for a client that begins one. Clients that went without a word must not fill the table. */
+  add(): LocalSession {
+    const session = new LocalSession(randomUUID(), this.#uplink)
+    this.#sessions.set(session.id, session)
+    if (this.#sessions.size > maxSessions) {
+      const quiet = [...this.#sessions.values()].find((each) => each.isQuiet && each !== session)
+      if (quiet !== undefined) this.end(quiet).catch(() => {})
+    }
+    return session
+  }
+
+  /** Answers a request that belongs to no session, in a relay of its own. */
+  async answerAlone(post: LocalPost, response: ServerResponse): Promise<void> {
+    const session = new LocalSession('', this.#uplink)
+    this.#unnamed.add(session)
+    // The end of the request is its cancellation (MCP 2026-07-28, Cancellation).
+    const closed = new Promise<void>((resolve) => response.once('close', resolve))
+    const answered = session.answer(post, response)
+    answered.catch(() => {})
+    await Promise.race([answered, closed])
+    this.#unnamed.delete(session)
+    await session.close(AbortSignal.timeout(farewellMs))
+  }
+
+  /** Passes a notification on that belongs to no session. */
+  async takeAlone(post: LocalPost): Promise<void> {
+    const session = new LocalSession('', this.#uplink)
+    this.#unnamed.add(session)
+    await session.take(post)
+    this.#unnamed.delete(session)
+    await session.close(AbortSignal.timeout(farewellMs))
+  }
+
+  async end(session: LocalSession): Promise<void> {
+    this.#sessions.delete(session.id)
+    await session.close(AbortSignal.timeout(farewellMs))
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#sessions.values(), ...this.#unnamed]
+    this.#sessions.clear()
+    const farewell = AbortSignal.timeout(farewellMs)
+    await Promise.all(all.map((session) => session.close(farewell)))
+  }
+}
+
+async function handle(
+  sessions: LocalSessions,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const refused = checkLocalRequest(request, path)
+  if (refused !== undefined) return refuse(response, refused.status, refused.reason)
+  const id = request.headers['mcp-session-id']
+  const session = typeof id === 'string' ? sessions.find(id) : undefined
+  if (id !== undefined && session === undefined) {
+    return refuse(response, 404, 'The session does not exist.')
+  }
+  switch (request.method) {
+    case 'POST':
+      return handlePost(sessions, session, request, response)
+    case 'GET':
+      if (session === undefined)
+        return refuse(response, 405, 'There is no stream without a session.')
+      return session.listen(response)
+    case 'DELETE':
+      if (session === undefined)
+        return refuse(response, 400, 'The Mcp-Session-Id header is missing.')
+      await sessions.end(session)
+      response.writeHead(204).end()
+      return
+    default:
+      return refuse(response, 405, 'Use POST, GET or DELETE.')
+  }
+}
+
+async function handlePost(
+  sessions: LocalSessions,
+  known: LocalSession | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // A web page cannot send this type without asking first, which nobody answers.
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+    return refuse(response, 415, 'Content-Type must be application/json.')
+  }
+  const text = await readBody(request, maxBodyBytes)
+  if (text === undefined) return refuse(response, 413, 'The message is too long.')
+  const message = parseMessage(text)
+  if (message === undefined) return refuse(response, 400, 'The message is not JSON.', -32_700)
+  const takesStream = /text\/event-stream|\*\/\*/.test(request.headers.accept ?? '*/*')
+  const begins = initializeOf(message) !== undefined
+  const post = { text, headers: mcpHeaders(request), takesStream, begins }
+  if (requestsOf(message).length === 0) {
+    response.writeHead(202).end()
+    return known === undefined ? sessions.takeAlone(post) : known.take(post)
+  }
+  if (known !== undefined) return known.answer(post, response)
+  if (!begins) return sessions.answerAlone(post, response)
+  return sessions.add().answer(post, response)
+}
+
+/** The headers by which a client says what is in the message. The session's are those of this side. */
+function mcpHeaders({ headers }: IncomingMessage): Record<string, string> {
+  const own = new Set(['mcp-session-id', 'mcp-protocol-version'])
+  const given: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith('mcp-') && !own.has(name) && typeof value === 'string') given[name] = value
+  }
+  return given
+}
+
+function refuse(response: ServerResponse, status: number, message: string, code = -32_000): void {
+  const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
+  response.writeHead(status, status === 405 ? { ...headers, Allow: 'POST, GET, DELETE' } : headers)
+  response.end(errorText(null, { code, message }))
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === 'EADDRINUSE' || error.code === 'EACCES'
+      const problem = `bridge: port ${port} cannot be used; leave \`port\` out, or free it.`
+      reject(isTaken ? new ConfigurationError('bridge.port', problem) : error)
+    }
+    server.once('error', onError)
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', onError)
+      resolve()
+    })
+  })
+}
+
+async function closeAll(server: Server, sessions: LocalSessions, uplink: Uplink): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  await within(farewellMs, sessions.close())
+  server.closeAllConnections()
+  await within(farewellMs, uplink.authorized.close())
+  await closed
+}

@@ -1,0 +1,59 @@
+/**
+ * Which requests on a loopback address are the local client's.
+ *
+ * @module
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+
+/** What a request is refused with. */
+export interface Refused {
+  readonly status: number
+  readonly reason: string
+}
+
+const loopbackHost = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i
+
+/**
+ * Checks that a request comes from a program on this machine that was given the URL. A web page could send one to
+ * any loopback address, and reach it by a name of its own (DNS rebinding).
+ *
+ * @param path - The secret path.
+ * @returns `undefined`: it may pass.
+ * @see MCP 2025-11-25, Transports, Security Warning
+ */
+export function checkLocalRequest(
+  { headers: { host, origin }, url = '' }: IncomingMessage,
+  path: string,
+): Refused | undefined {
+  if (!loopbackHost.test(host ?? '')) return { status: 403, reason: 'The Host header is wrong.' }
+  if (origin !== undefined && !loopbackHost.test(origin.replace(/^https?:\/\//, ''))) {
+    return { status: 403, reason: 'The Origin header is wrong.' }
+  }
+  return isSameText(url, path) ? undefined : { status: 404, reason: 'Not found.' }
+}
+
+/** Compares in a time that tells nothing of where the texts differ. */
+function isSameText(left: string, right: string): boolean {
+  const [a, b] = [left, right].map((text) => createHash('sha256').update(text).digest())
+  return a !== undefined && b !== undefined && timingSafeEqual(a, b)
+}
+
+/**
+ * Reads the text of a request.
+ *
+ * @returns `undefined` when it is longer than allowed.
+ */
+export async function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length
+    if (size > maxBytes) return undefined
+    chunks.push(chunk as Buffer)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,103 @@
+/**
+ * The session of one local client.
+ *
+ * @module
+ */
+
+import type { ServerResponse } from 'node:http'
+import { type AnswerStream, answerStream } from './answer-stream.ts'
+import { parseMessage } from './message.ts'
+import type { Uplink } from './options.ts'
+import { Relay } from './relay.ts'
+
+/** What the client has not asked for yet is kept up to this. */
+const maxBacklogChars = 16 * 1024 * 1024
+
+/** How a request came. */
+export interface LocalPost {
+  readonly text: string
+  /** The `Mcp-…` headers of the request. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly takesStream: boolean
+  /** It is the `initialize` request. */
+  readonly begins: boolean
+}
+
+/** Owns the relay of a local client, and the streams on which the client listens. */
+export class LocalSession {
+  readonly id: string
+  readonly #relay: Relay
+  readonly #answers = new Set<AnswerStream>()
+  #notifications: AnswerStream | undefined
+  #backlog: string[] = []
+  #backlogChars = 0
+
+  /** @param id - What the client calls it by; empty for a client that has no session. */
+  constructor(id: string, uplink: Uplink) {
+    this.id = id
+    this.#relay = new Relay({ ...uplink, deliver: (text) => this.#deliver(text) })
+  }
+
+  /** Nobody listens, so that it may belong to a client that is gone. */
+  get isQuiet(): boolean {
+    return this.#answers.size === 0 && this.#notifications?.isClosed !== false
+  }
+
+  /** Passes a message on that is not answered. */
+  take({ text, headers }: LocalPost): Promise<void> {
+    return this.#relay.receive(text, { headers })
+  }
+
+  /** Passes a request on, and answers with what comes back. Resolves when it is answered. */
+  async answer(
+    { text, headers, takesStream, begins }: LocalPost,
+    response: ServerResponse,
+  ): Promise<void> {
+    const identity = this.id === '' ? {} : { 'Mcp-Session-Id': this.id }
+    const answer = answerStream(response, identity, takesStream)
+    if (takesStream) this.#answers.add(answer)
+    response.once('close', () => this.#answers.delete(answer))
+    const closed = new Promise<void>((resolve) => response.once('close', resolve))
+    const sink = async (message: string, { isLast }: { readonly isLast: boolean }) => {
+      if (isLast) return answer.finish(message, begins && isFailure(message) ? {} : identity)
+      return takesStream && !answer.isClosed ? answer.write(message) : this.#deliver(message)
+    }
+    await this.#relay.receive(text, { headers, sink })
+    await closed
+  }
+
+  /** Opens the stream of what belongs to no request. */
+  listen(response: ServerResponse): void {
+    this.#notifications?.end()
+    const stream = answerStream(response, { 'Mcp-Session-Id': this.id })
+    this.#notifications = stream
+    stream.begin()
+    const backlog = this.#backlog.splice(0)
+    this.#backlogChars = 0
+    for (const text of backlog) stream.write(text).catch(() => {})
+  }
+
+  async #deliver(text: string): Promise<void> {
+    const streams = [this.#notifications, ...this.#answers]
+    const stream = streams.find((each) => each?.isClosed === false)
+    if (stream !== undefined) return stream.write(text)
+    this.#backlogChars += text.length
+    this.#backlog.push(text)
+    while (this.#backlogChars > maxBacklogChars) {
+      this.#backlogChars -= this.#backlog.shift()?.length ?? this.#backlogChars
+    }
+  }
+
+  /** Ends the session at the server. */
+  async close(signal: AbortSignal): Promise<void> {
+    await this.#relay.close(signal)
+    this.#notifications?.end()
+    for (const answer of this.#answers) answer.end()
+  }
+}
+
+/** A session whose initialization failed does not exist. */
+function isFailure(text: string): boolean {
+  const [part] = parseMessage(text)?.parts ?? []
+  return part?.kind === 'response' && part.error !== undefined
+}

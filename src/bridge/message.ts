@@ -1,0 +1,130 @@
+/**
+ * JSON-RPC messages as the bridge sees them: a text that goes on as it is, and the few members that decide where to.
+ *
+ * @module
+ */
+
+/** The identifier of a request (JSON-RPC 2.0, section 4). */
+export type RequestId = string | number
+
+/** The members of a JSON object. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** One message; a batch (MCP 2025-03-26) has several. */
+export type Part =
+  | {
+      readonly kind: 'request'
+      readonly id: RequestId
+      readonly method: string
+      readonly params: JsonObject
+    }
+  | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject }
+  | {
+      readonly kind: 'response'
+      /** `undefined`: the sender could not tell which request it answers. */
+      readonly id: RequestId | undefined
+      readonly result: JsonObject | undefined
+      readonly error: unknown
+    }
+  | { readonly kind: 'unknown' }
+
+/** A request of a {@link Message}. */
+export type RequestPart = Extract<Part, { kind: 'request' }>
+
+/** What is passed on at once. */
+export interface Message {
+  /** The JSON text, without line breaks. */
+  readonly text: string
+  readonly parts: readonly Part[]
+}
+
+// From this revision on requests say for themselves which revision they follow (MCP 2026-07-28, Basic Protocol).
+const revisionMember = 'io.modelcontextprotocol/protocolVersion'
+
+/** Reads a JSON text; `undefined`: it is none. */
+export function parseMessage(text: string): Message | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const parts = Array.isArray(value) ? value.map(partOf) : [partOf(value)]
+  return { text: onOneLine(text), parts }
+}
+
+/** A line break of a JSON text stands between its tokens, where a space means the same. */
+function onOneLine(text: string): string {
+  const trimmed = text.trim()
+  return /[\r\n]/.test(trimmed) ? trimmed.replace(/[\r\n]+/g, ' ') : trimmed
+}
+
+function partOf(value: unknown): Part {
+  if (!isObject(value)) return { kind: 'unknown' }
+  const { id, method, params, result, error } = value
+  const given = isObject(params) ? params : {}
+  if (typeof method === 'string') {
+    if (isRequestId(id)) return { kind: 'request', id, method, params: given }
+    return { kind: 'notification', method, params: given }
+  }
+  if (result === undefined && error === undefined) return { kind: 'unknown' }
+  return {
+    kind: 'response',
+    id: isRequestId(id) ? id : undefined,
+    result: isObject(result) ? result : undefined,
+    error,
+  }
+}
+
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isRequestId(value: unknown): value is RequestId {
+  return typeof value === 'string' || typeof value === 'number'
+}
+
+/** A key for tables of requests: 1 and "1" are two identifiers. */
+export function keyOf(id: RequestId): string {
+  return `${typeof id} ${id}`
+}
+
+/** The requests of a message. */
+export function requestsOf({ parts }: Message): readonly RequestPart[] {
+  return parts.filter((part) => part.kind === 'request')
+}
+
+/** The `initialize` request, if the message is one. */
+export function initializeOf({ parts }: Message): RequestPart | undefined {
+  const [part] = parts
+  return part?.kind === 'request' && part.method === 'initialize' ? part : undefined
+}
+
+/** The protocol revision that a message of a stateless client names (MCP 2026-07-28). */
+export function revisionOf({ parts: [part] }: Message): string | undefined {
+  if (part === undefined || !('params' in part)) return undefined
+  const { _meta: meta } = part.params
+  const revision = isObject(meta) ? meta[revisionMember] : undefined
+  return typeof revision === 'string' ? revision : undefined
+}
+
+/** The request that a `notifications/cancelled` gives up. */
+export function cancelledRequestOf({ parts: [part] }: Message): RequestId | undefined {
+  if (part?.kind !== 'notification' || part.method !== 'notifications/cancelled') return undefined
+  const { requestId } = part.params
+  return isRequestId(requestId) ? requestId : undefined
+}
+
+/** Makes the text of an error response. */
+export function errorText(
+  id: RequestId | null,
+  error: { readonly code: number; readonly message: string; readonly data?: JsonObject },
+): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, error })
+}
+
+/** Makes the text of a notification. */
+export function notificationText(method: string, params?: JsonObject): string {
+  return JSON.stringify(params ? { jsonrpc: '2.0', method, params } : { jsonrpc: '2.0', method })
+}

@@ -1,0 +1,51 @@
+/**
+ * What both bridges have in common.
+ *
+ * @module
+ */
+import type { CredentialProvider, CredentialSelector } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
+import type { AuthorizedFetchOptions } from '../transport/options.ts'
+import type { OnLoginRequired } from './login-offers.ts'
+import type { RelayOptions } from './relay.ts'
+
+/** What both bridges take; the rest is for `authorizedFetch`. */
+export interface CommonBridgeOptions extends AuthorizedFetchOptions {
+  /** Begins a login when one is required. Default: the client is told which command to type. */
+  readonly onLoginRequired?: OnLoginRequired
+  /** Takes lines for whoever watches the bridge. They hold no secret. Default: nobody is told. */
+  readonly onLog?: (line: string) => void
+}
+
+/** The way to the server, for every relay of a bridge. */
+export interface Uplink extends Omit<RelayOptions, 'deliver'> {
+  /** Owns the credentials. */
+  readonly authorized: AuthorizedFetch
+}
+
+/**
+ * Makes the authorized fetch of a bridge.
+ *
+ * @throws `ConfigurationError` when an option is wrong.
+ */
+export function openUplink(
+  where: string,
+  provider: CredentialProvider | CredentialSelector,
+  options: CommonBridgeOptions,
+): Uplink {
+  const { onLoginRequired, onLog, ...rest } = options
+  for (const [name, callback] of Object.entries({ onLoginRequired, onLog })) {
+    if (callback === undefined || typeof callback === 'function') continue
+    throw new ConfigurationError(`${where}.${name}`, `${where}: \`${name}\` must be a function.`)
+  }
+  const authorized = authorizedFetch(provider, rest)
+  return {
+    authorized,
+    fetch: authorized,
+    url: new URL(rest.resource),
+    random: rest.random ?? Math.random,
+    log: (line) => onLog?.(line),
+    onLoginRequired,
+  }
+}

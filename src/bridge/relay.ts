@@ -1,0 +1,262 @@
+/**
+ * Passes the messages of one client on to the server, and those of the server to the client.
+ *
+ * @module
+ */
+import { isCredentialError } from '../errors.ts'
+import { onAbort, within } from '../waiting.ts'
+import { beginExchange, type Exchange, type Sink } from './exchange.ts'
+import {
+  AnswerLostError,
+  BridgeClosedError,
+  type Failure,
+  failureOf,
+  lengthFailure,
+  parseFailure,
+} from './failure.ts'
+import { LoginOffers, type OnLoginRequired } from './login-offers.ts'
+import {
+  cancelledRequestOf,
+  errorText,
+  initializeOf,
+  isObject,
+  keyOf,
+  type Message,
+  type Part,
+  parseMessage,
+  type RequestId,
+  requestsOf,
+  revisionOf,
+} from './message.ts'
+import { Session } from './session.ts'
+import { RefusalError, SessionLostError, type WireOptions } from './wire.ts'
+
+/** What a relay needs. */
+export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'random' | 'log'> {
+  /** Takes what belongs to no request of the client. */
+  readonly deliver: Sink
+  readonly onLoginRequired: OnLoginRequired | undefined
+}
+
+/** What a client sends besides the text. */
+export interface Arrival {
+  /** Takes what belongs to the message. Default: what takes everything else. */
+  readonly sink?: Sink
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A message waits so long for the notifications before it, which a server may not answer. */
+const maxOrderMs = 10_000
+// A subscription lasts as long as its client, so nobody waits for its end.
+const endlessMethods: ReadonlySet<string> = new Set(['subscriptions/listen'])
+
+/** Relays between one client and the server. */
+export class Relay {
+  readonly #options: RelayOptions
+  readonly #session: Session
+  readonly #logins: LoginOffers
+  readonly #closing = new AbortController()
+  readonly #exchanges = new Map<string, Exchange>()
+  /** Resolves when the notifications and the initialization before have reached the server. */
+  #order: Promise<unknown> = Promise.resolve()
+  readonly #idleListeners = new Set<() => void>()
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+    this.#logins = new LoginOffers(options.onLoginRequired, (text) =>
+      options.deliver(text, { isLast: false }),
+    )
+    this.#session = new Session({
+      ...options,
+      receive: (message, cause) => this.#deliver(message, cause),
+    })
+  }
+
+  /**
+   * Takes a message of the client; `undefined` stands for one that is too long. Resolves when the server has taken
+   * it, or the client was told why not.
+   */
+  async receive(text: string | undefined, arrival: Arrival = {}): Promise<void> {
+    const sink = arrival.sink ?? this.#options.deliver
+    const message = text === undefined ? undefined : parseMessage(text)
+    if (message === undefined) {
+      const failure = text === undefined ? lengthFailure : parseFailure
+      return sink(errorText(null, failure), { isLast: true })
+    }
+    if (requestsOf(message).length > 0) return this.#request(message, sink, arrival.headers)
+    const cancelled = cancelledRequestOf(message)
+    if (cancelled !== undefined) return this.#cancel(message, cancelled, arrival.headers)
+    if (message.parts[0]?.kind === 'response') return this.#send(message, arrival.headers)
+    // Notifications reach the server in the order in which they came, as on a pipe.
+    return this.#inOrder(() => this.#send(message, arrival.headers))
+  }
+
+  /** Resolves when every request has been answered that will be. */
+  async idle(): Promise<void> {
+    while (!this.#isIdle()) await new Promise<void>((resolve) => this.#idleListeners.add(resolve))
+  }
+
+  #isIdle(): boolean {
+    for (const { open } of this.#exchanges.values()) {
+      for (const { method } of open.values()) if (!endlessMethods.has(method)) return false
+    }
+    return true
+  }
+
+  /** Sends what the server does not answer. What goes wrong is of no interest to the client. */
+  async #send(message: Message, headers: Arrival['headers']): Promise<void> {
+    // The runtime leaves a listener on the signal of each request for a while.
+    const ending = new AbortController()
+    const stop = onAbort(this.#closing.signal, () => ending.abort())
+    try {
+      await this.#session.send(message, { signal: ending.signal, headers })
+      this.#logins.succeeded()
+    } catch (error) {
+      if (ending.signal.aborted) return
+      this.#options.log(`A notification was not delivered: ${this.#failureOf(error).message}`)
+    } finally {
+      stop()
+    }
+  }
+
+  #inOrder(send: () => Promise<void>): Promise<void> {
+    const sent = this.#order.then(send)
+    this.#order = within(maxOrderMs, sent, { keepsProcess: false })
+    return sent
+  }
+
+  async #request(message: Message, sink: Sink, headers: Arrival['headers']): Promise<void> {
+    const exchange = beginExchange(message, sink)
+    for (const key of exchange.open.keys()) this.#exchanges.set(key, exchange)
+    const initialize = initializeOf(message)
+    if (initialize !== undefined) this.#logins.announced(initialize.params['capabilities'])
+    const earlier = this.#order
+    // The server knows nothing of a session before this one is answered.
+    if (initialize !== undefined) this.#order = exchange.answered
+    await earlier
+    await this.#exchange(exchange, headers)
+  }
+
+  async #exchange(exchange: Exchange, headers: Arrival['headers']): Promise<void> {
+    const { message, signal } = exchange
+    const onLeave = () => {
+      exchange.isOnItsWay = true
+    }
+    try {
+      signal.throwIfAborted()
+      const accepted = await this.#session.send(message, { signal, headers, onLeave })
+      this.#logins.succeeded()
+      accepted?.finished.then(() => this.#fail(exchange, new AnswerLostError())).catch(() => {})
+    } catch (error) {
+      await this.#fail(exchange, error)
+    }
+  }
+
+  /** Answers every request of an exchange that the server will not answer. */
+  async #fail(exchange: Exchange, error: unknown): Promise<void> {
+    const unanswered = [...exchange.open]
+    for (const [key] of unanswered) this.#forget(key, exchange)
+    if (unanswered.length === 0) return
+    const answer = await this.#answerFor(error)
+    for (const [index, [, { id }]] of unanswered.entries()) {
+      await exchange.sink(answer(id), { isLast: index === unanswered.length - 1 })
+    }
+  }
+
+  async #answerFor(error: unknown): Promise<(id: RequestId) => string> {
+    const refusal = error instanceof SessionLostError ? error.refusal : error
+    if (refusal instanceof RefusalError && refusal.response !== undefined && !isDenial(refusal)) {
+      // The server's own words, which it may not have been able to address.
+      const { response } = refusal
+      return (id) => JSON.stringify({ ...response, id })
+    }
+    const failure = isCredentialError(error, 'login_required')
+      ? await this.#logins.failure(error, this.#failureOf(error))
+      : this.#failureOf(error)
+    return (id) => errorText(id, failure)
+  }
+
+  #failureOf(error: unknown): Failure {
+    return failureOf(error, this.#options.url)
+  }
+
+  async #cancel(message: Message, id: RequestId, headers: Arrival['headers']): Promise<void> {
+    const exchange = this.#exchanges.get(keyOf(id))
+    if (exchange !== undefined) this.#forget(keyOf(id), exchange)
+    const isOver = exchange !== undefined && exchange.open.size === 0
+    // Without a session, the end of the request itself is its cancellation (MCP 2026-07-28, Cancellation).
+    const isStateless = revisionOf(exchange?.message ?? message) !== undefined
+    if (isStateless || exchange?.isOnItsWay === false) {
+      if (isOver) exchange.abort()
+      return
+    }
+    await this.#inOrder(() => this.#send(message, headers))
+    if (isOver) exchange.abort()
+  }
+
+  #forget(key: string, exchange: Exchange): void {
+    exchange.settle(key)
+    // A client may have used the identifier again.
+    if (this.#exchanges.get(key) === exchange) this.#exchanges.delete(key)
+    if (!this.#isIdle()) return
+    for (const listener of this.#idleListeners) listener()
+    this.#idleListeners.clear()
+  }
+
+  async #deliver(message: Message, cause: Message | undefined): Promise<void> {
+    const keys = message.parts.map(keyOfAnswer)
+    const answered = keys.map((key) => (key === undefined ? undefined : this.#exchanges.get(key)))
+    const isWanted = message.parts.map(
+      ({ kind }, index) => kind !== 'response' || answered[index] !== undefined,
+    )
+    if (!isWanted.includes(true)) return
+    for (const [index, exchange] of answered.entries()) {
+      const key = keys[index]
+      if (exchange === undefined || key === undefined) continue
+      const part = message.parts[index]
+      if (part !== undefined) this.#session.answered(exchange.message, part)
+      this.#forget(key, exchange)
+    }
+    const exchange = answered.find((each) => each !== undefined) ?? this.#exchangeOf(cause)
+    const sink = exchange?.sink ?? this.#options.deliver
+    const isLast = exchange !== undefined && exchange.open.size === 0
+    await sink(isWanted.includes(false) ? onlyWanted(message.text, isWanted) : message.text, {
+      isLast,
+    })
+  }
+
+  #exchangeOf(cause: Message | undefined): Exchange | undefined {
+    const [request] = cause === undefined ? [] : requestsOf(cause)
+    return request === undefined ? undefined : this.#exchanges.get(keyOf(request.id))
+  }
+
+  /**
+   * Gives up every request of the client, and ends the session at the server.
+   *
+   * @param signal - Ends the wait for the server.
+   */
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closing.abort()
+    for (const exchange of new Set(this.#exchanges.values())) {
+      exchange.abort()
+      await this.#fail(exchange, new BridgeClosedError())
+    }
+    await this.#session.close(signal)
+  }
+}
+
+/** What to do about these is known here better than there. */
+function isDenial({ status }: RefusalError): boolean {
+  return status === 401 || status === 403
+}
+
+function keyOfAnswer(part: Part): string | undefined {
+  return part.kind === 'response' && part.id !== undefined ? keyOf(part.id) : undefined
+}
+
+/** The answers of a batch that the client still waits for. */
+function onlyWanted(text: string, isWanted: readonly boolean[]): string {
+  const batch: unknown = JSON.parse(text)
+  const wanted = Array.isArray(batch) ? batch.filter((_, index) => isWanted[index]) : batch
+  return JSON.stringify(isObject(wanted) ? [wanted] : wanted)
+}

@@ -1,0 +1,290 @@
+/**
+ * A client's session at the server, through whichever transport, and through as many sessions of the server as it
+ * takes.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import { isCredentialError } from '../errors.ts'
+import { abortable, pause, withTimeLimit } from '../waiting.ts'
+import { type BackOff, backOff } from './back-off.ts'
+import { type DerivedHeaders, derivedHeaders } from './derived-headers.ts'
+import { wasNotSent } from './failure.ts'
+import {
+  cancelledRequestOf,
+  initializeOf,
+  keyOf,
+  type Message,
+  notificationText,
+  type Part,
+  parseMessage,
+  requestsOf,
+} from './message.ts'
+import { openOlderWire } from './older-wire.ts'
+import { StreamableWire } from './streamable-wire.ts'
+import {
+  type Accepted,
+  RefusalError,
+  SessionLostError,
+  type Wire,
+  type WireOptions,
+} from './wire.ts'
+
+/** How a session reaches the server and its client. */
+export interface SessionOptions extends Omit<WireOptions, 'receive' | 'lost'> {
+  /** A message of the server; `cause` is the client's message that it belongs to, where that is known. */
+  receive(message: Message, cause: Message | undefined): Promise<void>
+}
+
+/** How a message is sent. */
+export interface SendOptions {
+  readonly signal: AbortSignal
+  /** Headers that the client sent with it. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Told when the message leaves; a message that has not left may be given up without a word to the server. */
+  onLeave?(): void
+}
+
+// A server of the older transport answers the first POST so (MCP 2025-11-25, Transports, Backwards Compatibility).
+const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
+// The server handled none of it.
+const unhandled: ReadonlySet<number> = new Set([429, 503])
+/** With the delays between them some 25 seconds: clients give a request up after a minute. */
+const maxAttempts = 8
+const longestDelayMs = 8000
+/** Connecting may take its time as well. */
+const maxTryingMs = 40_000
+const renewalTimeoutMs = 30_000
+
+/** Sends a client's messages, and begins the session anew when the server has forgotten it. */
+export class Session {
+  readonly #options: SessionOptions
+  readonly #wireOptions: WireOptions
+  readonly #closing = new AbortController()
+  readonly #headers: DerivedHeaders = derivedHeaders()
+  /** On which session of the server each of its open requests came. */
+  readonly #serverRequests = new Map<string, Wire>()
+  #wire: Wire | undefined
+  #usesOlderTransport = false
+  #initialize: Message | undefined
+  #renewal: Promise<Wire> | undefined
+  /** Takes the answer to the initialize request of a renewal. */
+  #ownAnswer: { readonly key: string; take(part: Part): void } | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#wireOptions = {
+      ...options,
+      receive: (wire, message, cause) => this.#receive(wire, message, cause),
+      lost: (wire) => this.#lost(wire),
+    }
+  }
+
+  /**
+   * Sends a message, and waits a while for a server that cannot be reached.
+   *
+   * @returns `undefined` when the message answers a request of a session that is over: nobody waits for it.
+   * @throws As {@link Wire.post} does.
+   */
+  async send(message: Message, options: SendOptions): Promise<Accepted | undefined> {
+    const delays = backOff(this.#options.random, longestDelayMs)
+    const startedAt = performance.now()
+    let isSentAgain = false
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#post(message, options)
+      } catch (error) {
+        options.signal.throwIfAborted()
+        if (error instanceof SessionLostError && this.#initialize !== undefined && !isSentAgain) {
+          isSentAgain = true
+          continue
+        }
+        const isOver = attempt >= maxAttempts || performance.now() - startedAt > maxTryingMs
+        if (isOver || !mayRepeat(error)) throw error
+        await pause(delayOf(error, delays), options.signal, this.#closing.signal)
+      }
+    }
+  }
+
+  async #post(message: Message, options: SendOptions): Promise<Accepted | undefined> {
+    const { signal, onLeave } = options
+    const isInitialize = initializeOf(message) !== undefined
+    const target = this.#targetOfAnswer(message)
+    if (target?.isRetired === true) return undefined
+    const wire = target ?? (isInitialize ? await this.#begin(signal) : await this.#current(signal))
+    const headers = { ...this.#headers.of(message), ...options.headers }
+    onLeave?.()
+    if (isInitialize) this.#initialize = undefined
+    try {
+      const accepted = await wire.post(message, { signal, headers })
+      if (isInitializedNotification(message)) wire.listen()
+      return accepted
+    } catch (error) {
+      if (error instanceof SessionLostError) wire.retire()
+      if (!isInitialize || !isOlderTransport(error) || this.#usesOlderTransport) throw error
+      this.#wire = await openOlderWire(this.#wireOptions, signal).catch((reason: unknown) => {
+        // Neither transport is there, so the first answer says more, unless it was for want of a credential.
+        throw isCredentialError(reason) ? reason : error
+      })
+      this.#usesOlderTransport = true
+      return this.#wire.post(message, { signal })
+    }
+  }
+
+  /** A new session for a client that begins one. */
+  async #begin(signal: AbortSignal): Promise<Wire> {
+    const old = this.#wire
+    this.#wire = await this.#open(signal)
+    old?.close(this.#closing.signal).catch(() => {})
+    return this.#wire
+  }
+
+  async #current(signal: AbortSignal): Promise<Wire> {
+    const wire = this.#wire
+    if (this.#renewal !== undefined) return abortable(this.#renewal, signal)
+    if (wire?.isRetired === true && this.#initialize !== undefined) {
+      return abortable(this.#renew(wire, this.#initialize), signal)
+    }
+    this.#wire ??= await this.#open(signal)
+    return this.#wire
+  }
+
+  async #open(signal: AbortSignal): Promise<Wire> {
+    if (this.#usesOlderTransport) return openOlderWire(this.#wireOptions, signal)
+    return new StreamableWire(this.#wireOptions)
+  }
+
+  /** The session of the request that a message answers. */
+  #targetOfAnswer({ parts: [part] }: Message): Wire | undefined {
+    if (part?.kind !== 'response' || part.id === undefined) return undefined
+    const key = keyOf(part.id)
+    const wire = this.#serverRequests.get(key)
+    this.#serverRequests.delete(key)
+    return wire
+  }
+
+  #renew(old: Wire, initialize: Message): Promise<Wire> {
+    this.#renewal ??= this.#beginAgain(old, initialize).finally(() => {
+      this.#renewal = undefined
+    })
+    return this.#renewal
+  }
+
+  async #beginAgain(old: Wire, initialize: Message): Promise<Wire> {
+    this.#options.log('The server has ended the session; a new one begins.')
+    await this.#forgetServerRequests(old)
+    const wire = await withTimeLimit(renewalTimeoutMs, this.#closing.signal, async (signal) => {
+      const fresh = await this.#open(signal)
+      await this.#initializeAgain(fresh, initialize, signal)
+      return fresh
+    })
+    this.#wire = wire
+    wire.listen()
+    return wire
+  }
+
+  async #initializeAgain(wire: Wire, initialize: Message, signal: AbortSignal): Promise<void> {
+    const id = `mcp-credentials-${randomUUID()}`
+    const [part] = requestsOf(initialize)
+    const request = { jsonrpc: '2.0', id, method: 'initialize', params: part?.params }
+    const answer = new Promise<Part>((resolve) => {
+      this.#ownAnswer = { key: keyOf(id), take: resolve }
+    })
+    try {
+      const { finished } = await wire.post(messageOf(JSON.stringify(request)), { signal })
+      const response = await abortable(Promise.race([answer, finished]), signal)
+      if (response?.kind !== 'response' || response.result === undefined)
+        throw new SessionLostError()
+      const { protocolVersion } = response.result
+      if (typeof protocolVersion === 'string') wire.negotiated(protocolVersion)
+      await wire.post(messageOf(notificationText('notifications/initialized')), { signal })
+    } catch (error) {
+      wire.retire()
+      throw error
+    } finally {
+      this.#ownAnswer = undefined
+    }
+  }
+
+  /** Tells the client that nobody waits for its answers to the requests of a session that is over. */
+  async #forgetServerRequests(old: Wire): Promise<void> {
+    for (const [key, wire] of this.#serverRequests) {
+      if (wire !== old) continue
+      const [kind, ...id] = key.split(' ')
+      const requestId = kind === 'number' ? Number(id.join(' ')) : id.join(' ')
+      const reason = 'The server has ended the session.'
+      const text = notificationText('notifications/cancelled', { requestId, reason })
+      await this.#options.receive(messageOf(text), undefined)
+    }
+  }
+
+  /** A stream has shown that the session is gone, while the client may wait for what comes on it. */
+  #lost(wire: Wire): void {
+    wire.retire()
+    this.#restore(wire).catch(() => {})
+  }
+
+  async #restore(wire: Wire): Promise<void> {
+    const delays = backOff(this.#options.random)
+    while (this.#wire === wire && this.#initialize !== undefined) {
+      await pause(delays.next(), this.#closing.signal)
+      if (this.#wire !== wire || this.#initialize === undefined) return
+      await this.#renew(wire, this.#initialize).catch(() => {})
+    }
+  }
+
+  async #receive(wire: Wire, message: Message, cause: Message | undefined): Promise<void> {
+    const [part] = message.parts
+    if (part?.kind === 'response' && part.id !== undefined) {
+      if (keyOf(part.id) === this.#ownAnswer?.key) return this.#ownAnswer.take(part)
+    }
+    const cancelled = cancelledRequestOf(message)
+    if (cancelled !== undefined) this.#serverRequests.delete(keyOf(cancelled))
+    for (const each of requestsOf(message)) this.#serverRequests.set(keyOf(each.id), wire)
+    await this.#options.receive(message, cause)
+  }
+
+  /** An answer of the server to a request of the client has arrived. */
+  answered(request: Message, answer: Part): void {
+    if (answer.kind !== 'response' || answer.result === undefined) return
+    if (initializeOf(request) !== undefined) {
+      this.#initialize = request
+      const { protocolVersion } = answer.result
+      if (typeof protocolVersion === 'string') this.#wire?.negotiated(protocolVersion)
+    }
+    this.#headers.learn(requestsOf(request)[0], answer)
+  }
+
+  /** Ends the session at the server. */
+  async close(signal: AbortSignal): Promise<void> {
+    this.#closing.abort()
+    await this.#wire?.close(signal).catch(() => {})
+  }
+}
+
+function messageOf(text: string): Message {
+  const message = parseMessage(text)
+  if (message === undefined) throw new TypeError('A message of our own is JSON.')
+  return message
+}
+
+function isInitializedNotification({ parts: [part] }: Message): boolean {
+  return part?.kind === 'notification' && part.method === 'notifications/initialized'
+}
+
+function isOlderTransport(error: unknown): boolean {
+  return error instanceof RefusalError && olderTransport.has(error.status)
+}
+
+/** Whether a message that failed was certainly not processed, and may succeed in a moment. */
+function mayRepeat(error: unknown): boolean {
+  if (isCredentialError(error)) return error.retryable && error.code !== 'login_required'
+  if (error instanceof RefusalError) return unhandled.has(error.status)
+  return wasNotSent(error)
+}
+
+function delayOf(error: unknown, delays: BackOff): number {
+  const { retryAfter } = error as { retryAfter?: unknown }
+  const leastMs = typeof retryAfter === 'number' ? Math.min(retryAfter * 1000, longestDelayMs) : 0
+  return Math.max(leastMs, delays.next())
+}

@@ -1,0 +1,238 @@
+/**
+ * A session of the Streamable HTTP transport (MCP 2025-11-25, Transports; 2026-07-28 without sessions).
+ *
+ * @module
+ */
+import type { EventSourceMessage } from 'eventsource-parser'
+import { describeThrown, isCredentialError } from '../errors.ts'
+import { drain } from '../transport/drain.ts'
+import { pause } from '../waiting.ts'
+import { type BackOff, backOff } from './back-off.ts'
+import { mediaTypeOf, readEvents } from './event-stream.ts'
+import {
+  initializeOf,
+  keyOf,
+  type Message,
+  parseMessage,
+  requestsOf,
+  revisionOf,
+} from './message.ts'
+import {
+  type Accepted,
+  ContentError,
+  endsSession,
+  isPassing,
+  type PostOptions,
+  refusalOf,
+  SessionLostError,
+  type Wire,
+  type WireOptions,
+} from './wire.ts'
+
+const eventStream = 'text/event-stream'
+/** More than a minute. */
+const maxResumptions = 12
+/** A stream that lived as long was no failure. */
+const soundStreamMs = 5000
+
+/** Where a stream stands. */
+interface Cursor {
+  /** The message that the stream answers; `undefined`: none. */
+  readonly cause: Message | undefined
+  /** The requests that it has not answered yet. */
+  readonly open: Set<string>
+  lastEventId: string | undefined
+}
+
+/** Sends each message by a POST, and reads what comes back. */
+export class StreamableWire implements Wire {
+  readonly #options: WireOptions
+  readonly #ending = new AbortController()
+  #sessionId: string | undefined
+  #revision: string | undefined
+  #listening = false
+
+  constructor(options: WireOptions) {
+    this.#options = options
+  }
+
+  get isRetired(): boolean {
+    return this.#ending.signal.aborted
+  }
+
+  negotiated(revision: string): void {
+    this.#revision = revision
+  }
+
+  retire(): void {
+    this.#ending.abort()
+  }
+
+  async post(message: Message, { signal, headers }: PostOptions): Promise<Accepted> {
+    const isInitialize = initializeOf(message) !== undefined
+    const sessionId = isInitialize ? undefined : this.#sessionId
+    const response = await this.#options.fetch(this.#options.url, {
+      method: 'POST',
+      headers: {
+        ...headers,
+        ...this.#sessionHeaders(isInitialize ? undefined : (revisionOf(message) ?? this.#revision)),
+        ...(sessionId === undefined ? {} : { 'Mcp-Session-Id': sessionId }),
+        'Content-Type': 'application/json',
+        Accept: `application/json, ${eventStream}`,
+      },
+      body: message.text,
+      signal,
+    })
+    if (!response.ok) {
+      const refusal = await refusalOf(response)
+      if (sessionId !== undefined && endsSession(refusal)) throw new SessionLostError(refusal)
+      throw refusal
+    }
+    if (isInitialize) this.#sessionId = response.headers.get('Mcp-Session-Id') ?? undefined
+    return this.#answer(response, message, signal)
+  }
+
+  #sessionHeaders(revision: string | undefined): Record<string, string> {
+    return revision === undefined ? {} : { 'MCP-Protocol-Version': revision }
+  }
+
+  async #answer(response: Response, message: Message, signal: AbortSignal): Promise<Accepted> {
+    const open = new Set(requestsOf(message).map(({ id }) => keyOf(id)))
+    const mediaType = mediaTypeOf(response)
+    if (open.size > 0 && mediaType === eventStream) {
+      return {
+        finished: this.#follow(response, { cause: message, open, lastEventId: undefined }, signal),
+      }
+    }
+    if (open.size === 0 || response.status === 202 || response.status === 204) {
+      drain(response)
+      return { finished: Promise.resolve() }
+    }
+    const answer =
+      mediaType === 'application/json' ? parseMessage(await response.text()) : undefined
+    if (answer === undefined) {
+      drain(response)
+      throw new ContentError(mediaType)
+    }
+    await this.#options.receive(this, answer, message)
+    return { finished: Promise.resolve() }
+  }
+
+  /** Reads the stream that answers a message, and resumes it until everything is answered or nothing more can come. */
+  async #follow(first: Response, cursor: Cursor, signal: AbortSignal): Promise<void> {
+    const delays = backOff(this.#options.random, 10_000)
+    let response: Response | undefined = first
+    while (response !== undefined) {
+      await this.#read(response, cursor, delays)
+      if (cursor.open.size === 0 || cursor.lastEventId === undefined) return
+      response = await this.#resume(cursor, delays, signal).catch(() => undefined)
+    }
+  }
+
+  /** Opens a stream again; `undefined`: the server does not have it. */
+  async #resume(
+    cursor: Cursor,
+    delays: BackOff,
+    signal: AbortSignal,
+  ): Promise<Response | undefined> {
+    for (let attempt = 1; attempt <= maxResumptions; attempt += 1) {
+      await pause(delays.next(), signal, this.#ending.signal)
+      const response = await this.#get(cursor.lastEventId, signal)
+      if (response instanceof Response && isEventStream(response)) return response
+      if (response instanceof Response) drain(response)
+      if (response instanceof Response && !isPassing(response.status)) return undefined
+    }
+    return undefined
+  }
+
+  listen(): void {
+    if (this.#listening) return
+    this.#listening = true
+    this.#listen().catch(() => {})
+  }
+
+  async #listen(): Promise<void> {
+    const { signal } = this.#ending
+    const cursor = { cause: undefined, open: new Set<string>(), lastEventId: undefined }
+    const delays = backOff(this.#options.random)
+    let isKnown = false
+    for (;;) {
+      const response = await this.#get(cursor.lastEventId, signal)
+      if (response instanceof Response && isEventStream(response)) {
+        isKnown = true
+        await this.#read(response, cursor, delays)
+      } else if (response instanceof Response) {
+        drain(response)
+        // A server without such a stream answers 405, or something else of that kind.
+        if (response.status === 404 && isKnown) return this.#options.lost(this)
+        if (!isPassing(response.status)) return
+      } else {
+        this.#options.log(`The stream of notifications could not be opened: ${response}.`)
+      }
+      await pause(delays.next(), signal)
+    }
+  }
+
+  /** Asks for a stream; a text says why there was no answer at all. */
+  async #get(lastEventId: string | undefined, signal: AbortSignal): Promise<Response | string> {
+    try {
+      return await this.#options.fetch(this.#options.url, {
+        headers: {
+          ...this.#sessionHeaders(this.#revision),
+          ...(this.#sessionId === undefined ? {} : { 'Mcp-Session-Id': this.#sessionId }),
+          ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }),
+          Accept: eventStream,
+        },
+        signal,
+      })
+    } catch (error) {
+      signal.throwIfAborted()
+      return isCredentialError(error) ? error.code : describeThrown(error)
+    }
+  }
+
+  /** Reads a stream to its end, however it ends. */
+  async #read(response: Response, cursor: Cursor, delays: BackOff): Promise<void> {
+    const openedAt = performance.now()
+    let hasEvents = false
+    const onEvent = async ({ id, data, event }: EventSourceMessage) => {
+      hasEvents = true
+      // The message counts as received only when it has been passed on.
+      if (data !== '' && (event === undefined || event === 'message'))
+        await this.#pass(data, cursor)
+      if (id !== undefined && id !== '') cursor.lastEventId = id
+    }
+    try {
+      await readEvents(response, { onEvent, onRetry: (delay) => delays.serverAsks(delay) })
+    } catch {
+      // The connection was lost, which the stream's end says as well.
+    }
+    if (hasEvents || performance.now() - openedAt > soundStreamMs) delays.reset()
+  }
+
+  async #pass(data: string, cursor: Cursor): Promise<void> {
+    const message = parseMessage(data)
+    if (message === undefined) return this.#options.log('The server sent an event that is no JSON.')
+    for (const part of message.parts) {
+      if (part.kind === 'response' && part.id !== undefined) cursor.open.delete(keyOf(part.id))
+    }
+    await this.#options.receive(this, message, cursor.cause)
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    const sessionId = this.#sessionId
+    const isOver = this.isRetired
+    this.retire()
+    if (sessionId === undefined || isOver) return
+    const response = await this.#options.fetch(this.#options.url, {
+      method: 'DELETE',
+      headers: { ...this.#sessionHeaders(this.#revision), 'Mcp-Session-Id': sessionId },
+      signal,
+    })
+    drain(response)
+  }
+}
+
+function isEventStream(response: Response): boolean {
+  return response.ok && mediaTypeOf(response) === eventStream
+}

@@ -1,0 +1,105 @@
+/**
+ * A login that the proxy begins while its client waits.
+ *
+ * @module
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { authorizedFetch, type CredentialStore } from '../index.ts'
+import type { LoginOffer, LoginRequest } from '../node/index.ts'
+import { authorizationCode } from '../oauth/index.ts'
+
+/** Where the login is for, and what it may do. */
+export interface LoginSettings {
+  readonly resource: URL
+  readonly store: CredentialStore
+  readonly account?: string
+  /** Ends the login. */
+  readonly signal: AbortSignal
+  /** A browser may be opened. */
+  readonly mayOpen: boolean
+  log(line: string): void
+}
+
+/** Discovery and registration come first; a client waits a minute. */
+const beginMs = 20_000
+/** A browser that cannot be opened says so at once. */
+const openMs = 3000
+/** Another proxy that is at it holds the lock. */
+const lockMs = 500
+
+/**
+ * Logs in with a browser: the client's own when it can show a URL, else the one of this machine. Only one process
+ * at a time does it; the others find its outcome in the store.
+ *
+ * @returns `undefined`: no login could be begun, so the client is told which command to type.
+ */
+export async function loginOffer(
+  { error, clientShowsUrl }: LoginRequest,
+  settings: LoginSettings,
+): Promise<LoginOffer | undefined> {
+  if (error.reason === 'login_pending') return undefined
+  if (!clientShowsUrl && !settings.mayOpen) return undefined
+  const login = beginLogin(clientShowsUrl, settings)
+  const { completed } = login
+  completed.catch(() => {})
+  const failed = completed.then(
+    () => undefined,
+    () => undefined,
+  )
+  const name = settings.resource.host
+  if (clientShowsUrl) {
+    const url = await Promise.race([login.url, failed, sleep(beginMs, undefined, { ref: false })])
+    return url === undefined ? undefined : { url, message: `Log in to ${name}.`, completed }
+  }
+  const isPending = Symbol('pending')
+  const outcome = await Promise.race([failed, sleep(openMs, isPending, { ref: false })])
+  if (outcome !== isPending) return undefined
+  settings.log(`A browser was opened to log in to ${name}.`)
+  const command = `npx mcp-credentials login ${settings.resource.origin}${settings.resource.pathname}`
+  const message = `A browser was opened to log in to ${name}; try again afterwards. If there is none, run \`${command}\`.`
+  return { message, completed }
+}
+
+interface BegunLogin {
+  readonly url: Promise<URL>
+  readonly completed: Promise<unknown>
+}
+
+function beginLogin(
+  clientShowsUrl: boolean,
+  { resource, store, account, signal }: LoginSettings,
+): BegunLogin {
+  let show: (url: URL) => void = () => {}
+  const url = new Promise<URL>((resolve) => {
+    show = resolve
+  })
+  const provider = authorizationCode(clientShowsUrl ? { onAuthorizationUrl: show } : {})
+  const options = { resource, store, ...(account === undefined ? {} : { account }) }
+  const logIn = async () => {
+    const fetch = authorizedFetch(provider, options)
+    try {
+      await fetch.login({ signal })
+    } finally {
+      await fetch.close()
+    }
+  }
+  return { url, completed: alone(store, `${resource.href} | proxy login`, logIn) }
+}
+
+/** Runs a task unless another process does. */
+async function alone(
+  store: CredentialStore,
+  key: string,
+  task: () => Promise<void>,
+): Promise<void> {
+  const waiting = new AbortController()
+  const timer = setTimeout(() => waiting.abort(), lockMs)
+  await store.lock(
+    key,
+    () => {
+      clearTimeout(timer)
+      return task()
+    },
+    waiting.signal,
+  )
+}

@@ -1,0 +1,156 @@
+/**
+ * The command `proxy`: lends a credential to a client that cannot use the library.
+ *
+ * @module
+ */
+import { once } from 'node:events'
+import {
+  ConfigurationError,
+  type CredentialProvider,
+  type CredentialSelector,
+  type CredentialStore,
+} from '../index.ts'
+import type { CommonBridgeOptions } from '../node/index.ts'
+import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
+import type { Terminal } from './terminal.ts'
+
+interface ProxyOptions {
+  /** The port, or `true` for a free one. */
+  readonly listen?: string | true
+  /** `false`: `--no-browser`. */
+  readonly browser: boolean
+}
+
+/** The server that is relayed to. */
+interface Target {
+  readonly resource: URL
+  readonly provider: CredentialProvider | CredentialSelector
+  readonly store: CredentialStore
+}
+
+const examples = `
+Examples:
+  In an mcp.json, for a client that starts its servers:
+    { "mcpServers": { "crm": { "command": "npx",
+      "args": ["-y", "mcp-credentials", "proxy", "https://mcp.example.com/mcp"] } } }
+  A server of the config file by its name:
+    npx mcp-credentials proxy crm
+  For a client that takes nothing but a URL:
+    npx mcp-credentials proxy crm --listen`
+
+/** Adds the command. */
+export const addProxy: AddCommand = (program, run) => {
+  program
+    .command('proxy')
+    .description('relay a local client to a server, with the credential that is stored for it')
+    .argument('<server>', 'the URL of the server, or its name in the config file')
+    .option('--listen [port]', 'serve HTTP on this machine instead of standard input and output')
+    .option('--no-browser', 'never open a browser when somebody has to log in')
+    .addHelpText('after', examples)
+    .action(
+      run<ProxyOptions>((invocation, options, server = '') => proxy(invocation, options, server)),
+    )
+}
+
+async function proxy(
+  { terminal, signal, global }: Invocation,
+  options: ProxyOptions,
+  server: string,
+): Promise<void> {
+  // The client may be gone before its proxy has said everything.
+  terminal.stderr.on('error', () => {})
+  const [{ bridge, stdioBridge }, { provider, resource, store }] = await Promise.all([
+    import('../node/index.ts'),
+    findTarget(server, global, terminal),
+  ])
+  const log = (line: string) => terminal.note(`mcp-credentials: ${line}`)
+  const account = global.account === undefined ? {} : { account: global.account }
+  const common: CommonBridgeOptions = {
+    resource,
+    store,
+    ...account,
+    onLog: log,
+    async onLoginRequired(request) {
+      const { loginOffer } = await import('./proxy-login.ts')
+      const mayOpen = options.browser
+      return loginOffer(request, { resource, store, ...account, signal, mayOpen, log })
+    },
+    ...(global.verbose === true ? { fetch: verboseFetch(log) } : {}),
+  }
+  if (options.listen === undefined) {
+    if (terminal.stdin.isTTY === true) {
+      log('This speaks MCP on standard input and output; a client starts it. Ctrl-C ends it.')
+    }
+    const { stdin: input, stdout: output } = terminal
+    await stdioBridge(provider, { ...common, input, output, signal }).ended
+    return
+  }
+  const local = await bridge(provider, { ...common, port: portOf(options.listen) })
+  terminal.print(local.url.href)
+  log('Whoever knows this address can use the credential. Ctrl-C ends it.')
+  if (!signal.aborted) await once(signal, 'abort')
+  await local.close()
+}
+
+async function findTarget(
+  server: string,
+  { config: path, environment, account }: GlobalOptions,
+  { cwd, env }: Terminal,
+): Promise<Target> {
+  const { auto, defaultStore } = await import('../auto/index.ts')
+  const store = defaultStore()
+  const where = environment === undefined ? {} : { environment }
+  if (/^https?:\/\//i.test(server)) {
+    if (!URL.canParse(server)) {
+      throw new ConfigurationError('server', 'proxy: this is no URL.', {
+        remedy: 'Write it as in `npx mcp-credentials proxy https://mcp.example.com/mcp`.',
+      })
+    }
+    const options = { store, ...where, ...(account === undefined ? {} : { account }) }
+    const provider = auto(path === undefined ? options : { ...options, config: path })
+    return { resource: new URL(server), provider, store }
+  }
+  const { loadConfig } = await import('../config/index.ts')
+  const files = path === undefined ? {} : { path }
+  const config = await loadConfig({ ...files, ...where, cwd, env, store })
+  const { kind, url } = config.server(server)
+  if (kind === 'stdio') {
+    throw new ConfigurationError('server', `proxy: the server \`${server}\` has no URL.`, {
+      remedy: `It runs on this machine: use \`npx mcp-credentials exec ${server} -- command\`.`,
+    })
+  }
+  const provider = config.credentials(server)
+  if (url !== undefined) return { resource: url, provider, store }
+  throw new ConfigurationError('server', `proxy: the URL of \`${server}\` cannot be used.`, {
+    remedy: 'Correct it in the config file.',
+  })
+}
+
+function portOf(listen: string | true): number {
+  if (listen === true) return 0
+  if (/^\d{1,5}$/.test(listen) && Number(listen) <= 65_535) return Number(listen)
+  throw new ConfigurationError('listen', 'proxy: --listen takes a port up to 65535.', {
+    remedy: 'Leave the port out to use a free one.',
+  })
+}
+
+/** Says what is asked and what comes back; headers, queries and bodies may hold secrets. */
+function verboseFetch(log: (line: string) => void): typeof fetch {
+  return async (input, init) => {
+    const { origin, pathname } = new URL(input instanceof Request ? input.url : input)
+    const what = `${init?.method ?? 'GET'} ${origin}${isPlain(pathname) ? pathname : '/…'}`
+    try {
+      const response = await fetch(input, init)
+      log(`${what} ${response.status}`)
+      return response
+    } catch (error) {
+      log(`${what} failed`)
+      throw error
+    }
+  }
+}
+
+/** Paths may be capabilities. */
+function isPlain(path: string): boolean {
+  return path.split('/').every((segment) => segment.length < 16 || /^[a-z-]+$/.test(segment))
+}

@@ -1,0 +1,255 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { bearer, custom, LoginRequiredError } from '../../src/index.ts'
+import { savedLogin } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/testing/index.ts'
+import { lineClient } from '../support/bridge-client.ts'
+import { testClock } from '../support/clock.ts'
+import { recordingOrigin } from '../support/recording-origin.ts'
+import { reply, scriptedMcp } from '../support/scripted-mcp.ts'
+import { until } from '../support/tokens.ts'
+
+/** A port on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const refusedFetch = () =>
+  Promise.reject(
+    new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) }),
+  )
+
+describe('a server that cannot be reached', () => {
+  it('gets a request that was not sent once it is there', async () => {
+    const port = await freePort()
+    const client = lineClient(`http://127.0.0.1:${port}/mcp`)
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+    const bodies: string[] = []
+    const server = createServer(async (request, response) => {
+      for await (const chunk of request) bodies.push(String(chunk))
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end('{"jsonrpc":"2.0","id":1,"result":{}}')
+    })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+
+    expect(await client.next()).toEqual({ jsonrpc: '2.0', id: 1, result: {} })
+    expect(bodies).toHaveLength(1)
+  })
+
+  it('is one error for each request, and none for a notification', async () => {
+    let attempts = 0
+    const fetch = () => {
+      attempts += 1
+      // The delays grow; the test need not wait for all of them.
+      if (attempts < 3) return refusedFetch()
+      return Promise.reject(new TypeError('fetch failed', { cause: { code: 'ECONNRESET' } }))
+    }
+    const client = lineClient('https://mcp.example.com/mcp', { fetch })
+
+    client.send({ jsonrpc: '2.0', id: 'a', method: 'tools/call' })
+    const error = await client.next()
+    client.send({ jsonrpc: '2.0', method: 'notifications/x' })
+    client.send('[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","id":2,"method":"b"}]')
+    const ids = [(await client.next())['id'], (await client.next())['id']]
+    await client.close()
+
+    expect(attempts).toBe(5)
+    expect(error).toMatchObject({
+      id: 'a',
+      error: {
+        code: -32000,
+        message: expect.stringContaining('https://mcp.example.com/mcp'),
+        data: { code: 'outcome_unknown', remedy: expect.any(String) },
+      },
+    })
+    expect(ids).toEqual([1, 2])
+    expect(client.lines).toHaveLength(3)
+  })
+
+  it('does not get a request again when it may have been processed', async () => {
+    const server = await recordingOrigin((request) => request.cut())
+    const client = lineClient(`${server.origin}/mcp`)
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+    expect(await client.next()).toMatchObject({ error: { data: { code: 'outcome_unknown' } } })
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it('gets a request again that it was too busy to take', async () => {
+    const server = await scriptedMcp()
+    let isBusy = true
+    server.on('tools/call', (post) => {
+      if (!isBusy) return reply(post, { done: true })
+      isBusy = false
+      post.response.writeHead(503).end()
+    })
+    const client = lineClient(server.url)
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+    expect(await client.next()).toMatchObject({ result: { done: true } })
+  })
+})
+
+describe('an answer that is an error', () => {
+  it('is the own JSON-RPC error of the server with the identifier of the request', async () => {
+    const server = await scriptedMcp()
+    server.on('server/discover', ({ response }) => {
+      const error = { code: -32600, message: 'not initialized', data: { n: 1 } }
+      response.writeHead(400, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error }))
+    })
+    const client = lineClient(server.url)
+
+    client.send({ jsonrpc: '2.0', id: 'probe', method: 'server/discover' })
+
+    const error = { code: -32600, message: 'not initialized', data: { n: 1 } }
+    expect(await client.next()).toEqual({ jsonrpc: '2.0', id: 'probe', error })
+  })
+
+  it('says what to do when the credential is refused, without the credential', async () => {
+    const server = await recordingOrigin((_request, response) =>
+      response.writeHead(401, { 'content-type': 'text/plain' }).end('bad canary-token'),
+    )
+    const client = lineClient(`${server.origin}/mcp`, { provider: bearer('canary-token') })
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+    const line = await client.nextLine()
+
+    expect(line).toContain('npx mcp-credentials doctor http://127.0.0.1')
+    expect(JSON.parse(line)).toMatchObject({
+      error: { data: { code: 'access_denied', status: 401 } },
+    })
+    expect(line + client.log.join()).not.toContain('canary')
+  })
+
+  it('is told of a page that is no message', async () => {
+    const server = await recordingOrigin((_request, response) =>
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
+    )
+    const client = lineClient(`${server.origin}/mcp`)
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+
+    expect(await client.next()).toMatchObject({ error: { data: { code: 'invalid_response' } } })
+  })
+})
+
+describe('a login that is required', () => {
+  /** A provider that has a credential once the user has logged in. */
+  function login() {
+    const state = { isLoggedIn: false }
+    const provider = custom({
+      name: 'saved',
+      async acquire() {
+        if (state.isLoggedIn) {
+          return { apply: ({ headers }) => headers.set('Authorization', 'Bearer token') }
+        }
+        throw new LoginRequiredError('no_credential', 'Nobody is logged in.', {
+          remedy: 'Run `npx mcp-credentials login https://mcp.example.com/mcp`.',
+        })
+      },
+    })
+    return { state, provider }
+  }
+
+  it('is an error that says what to do, and the bridge goes on when another process has logged in', async () => {
+    const server = await scriptedMcp()
+    const store = memoryStore()
+    const clock = testClock(Date.now())
+    const client = lineClient(server.url, { provider: savedLogin(), store, now: clock.now })
+
+    expect(await client.initialize()).toMatchObject({
+      error: {
+        code: -32000,
+        message: expect.stringContaining('nobody is logged in'),
+        data: { code: 'login_required', remedy: expect.stringContaining('Log in once') },
+      },
+    })
+    await until(() => client.log.length > 0, 'the notification that was not delivered')
+    await store.set(`${server.url} | default`, {
+      version: 1,
+      provider: 'authorizationCode',
+      generation: 1,
+      issuer: server.origin,
+      obtainedAt: clock.now(),
+      data: { accessToken: 'their-token', tokenType: 'bearer', clientId: 'them' },
+    })
+    clock.advance(10_000)
+
+    expect(await client.initialize()).toMatchObject({ result: { protocolVersion: '2025-11-25' } })
+    const [sent] = server.postsOf('initialize')
+    expect(sent?.request.headers.authorization).toBe('Bearer their-token')
+  })
+
+  it('is a URL in the message for a client that cannot show one', async () => {
+    const server = await scriptedMcp()
+    const { provider } = login()
+    const requests: boolean[] = []
+    const client = lineClient(server.url, {
+      provider,
+      onLoginRequired({ clientShowsUrl }) {
+        requests.push(clientShowsUrl)
+        return { url: 'https://login.example.com/authorize?x=1', message: 'Log in.' }
+      },
+    })
+
+    const first = await client.initialize({ elicitation: {} })
+    client.send({ jsonrpc: '2.0', id: 5, method: 'tools/list' })
+    const second = await client.next()
+
+    const url = 'https://login.example.com/authorize?x=1'
+    const error = { code: -32000, message: `Log in. Open ${url}`, data: { url } }
+    expect(first).toMatchObject({ error })
+    expect(second).toMatchObject({ id: 5, error })
+    expect(requests).toEqual([false])
+  })
+
+  it('is an elicitation for a client that can show a URL, and ends with a notification', async () => {
+    const server = await scriptedMcp()
+    const { state, provider } = login()
+    let complete = () => {}
+    const completed = new Promise<void>((resolve) => {
+      complete = resolve
+    })
+    const client = lineClient(server.url, {
+      provider,
+      onLoginRequired: ({ clientShowsUrl }) => ({
+        url: `https://login.example.com/?client=${clientShowsUrl}`,
+        message: 'Log in to use the tools.',
+        completed,
+      }),
+    })
+
+    const { error } = (await client.initialize({ elicitation: { url: {} } })) as {
+      error: { code: number; data: { elicitations: { elicitationId: string }[] } }
+    }
+    state.isLoggedIn = true
+    complete()
+    const notification = await client.next()
+
+    const [elicitation] = error.data.elicitations
+    expect(error.code).toBe(-32042)
+    expect(elicitation).toMatchObject({
+      mode: 'url',
+      url: 'https://login.example.com/?client=true',
+      message: 'Log in to use the tools.',
+    })
+    expect(notification).toEqual({
+      jsonrpc: '2.0',
+      method: 'notifications/elicitation/complete',
+      params: { elicitationId: elicitation?.elicitationId },
+    })
+  })
+})
