@@ -129,7 +129,7 @@ async function makeKey(places: KeyPlaces): Promise<string> {
     await privateDirectory(keyDirectory)
     try {
       await removeUnfinished(keyDirectory)
-      await replaceFile(path, key)
+      await replaceFile(join(keyDirectory, keyName), key)
     } catch (error) {
       throw unusable(keyDirectory, error)
     }
