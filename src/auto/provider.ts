@@ -112,7 +112,8 @@ class Chosen {
     const own = before !== undefined && this.#isFrom(choice, before) ? before : undefined
     const previous = own && (this.#inner.get(own) ?? own)
     const salvage = (rest: Credential) => context.salvage(this.#remember(rest, choice))
-    if (unused === undefined) {
+    // What was handed out without its record before stands beside such a login.
+    if (unused === undefined && !(given !== undefined && this.#inner.has(given))) {
       return this.#remember(await provider.acquire({ ...context, previous, salvage }), choice)
     }
     // What is stored belongs to somebody else, so nothing of this may replace it.
