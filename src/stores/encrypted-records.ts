@@ -21,6 +21,8 @@ export interface TextRecords {
   delete(key: string): Promise<boolean>
   /** Lists the keys. */
   list(): Promise<readonly string[]>
+  /** Finds what looks like a text of this place and cannot be listed, for it cannot be read: an error for each. */
+  readonly unreadable?: () => Promise<readonly StoreError[]>
   /** As {@link CredentialStore.lock}. */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
 }
@@ -33,7 +35,7 @@ export interface EncryptedStore extends CredentialStore {
    * every process both keys, the old one first; then the new one first; then call this; then drop the old one.
    *
    * @returns How many records it has encrypted again.
-   * @throws `StoreError` when some records could not be decrypted or locked, after all others were encrypted
+   * @throws `StoreError` when some records could not be read, decrypted or locked, after all others were encrypted
    * again; or when the store cannot be used.
    */
   rekey(): Promise<number>
@@ -81,6 +83,8 @@ async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<num
       failures.push(error)
     }
   }
+  // Once they can be read again, only the old key opens them.
+  failures.push(...((await texts.unreadable?.()) ?? []))
   if (failures.length > 0) throw incomplete(failures)
   return count
 

@@ -75,9 +75,13 @@ export function recordFiles(
     },
     list: () =>
       inFolder('list', `in ${directory}`, async () => {
-        const names = (await readdir(directory)).filter((name) => ownName.test(name))
-        const keys = await Promise.all(names.map((name) => keyOfFile(directory, name)))
-        return keys.filter((key) => key !== undefined).sort()
+        const keys = await keysIn(directory)
+        return keys.filter((key) => typeof key === 'string').sort()
+      }),
+    unreadable: () =>
+      inFolder('list', `in ${directory}`, async () => {
+        const keys = await keysIn(directory)
+        return keys.filter((key) => isCredentialError(key, 'store'))
       }),
   }
 }
@@ -94,15 +98,26 @@ function fileName(key: string): string {
   return `${readable}-${hash}.json`
 }
 
-/** The key of a record; `undefined`: the file is foreign, or damaged, which reading its key reports. */
-async function keyOfFile(directory: string, name: string): Promise<string | undefined> {
-  const entry = await readEntry(join(directory, name)).catch((error: NodeJS.ErrnoException) => {
-    const isForeign = isCredentialError(error) || error.code === 'EACCES' || error.code === 'EISDIR'
-    if (isForeign) return undefined
+/** What the files hold that are named like records. */
+async function keysIn(directory: string): Promise<readonly (string | StoreError | undefined)[]> {
+  const names = (await readdir(directory)).filter((name) => ownName.test(name))
+  return Promise.all(names.map((name) => keyOfFile(directory, name)))
+}
+
+/** The key of a record, or why its file cannot be read; `undefined`: it is gone, or belongs to another name. */
+async function keyOfFile(
+  directory: string,
+  name: string,
+): Promise<string | StoreError | undefined> {
+  const path = join(directory, name)
+  const entry = await readEntry(path).catch((error: NodeJS.ErrnoException) => {
+    if (isCredentialError(error, 'store')) return error
+    if (error.code === 'EACCES' || error.code === 'EISDIR') return unreadable(path, error.code)
     throw error
   })
-  if (entry === undefined || entry === 'damaged' || fileName(entry.key) !== name) return undefined
-  return entry.key
+  if (entry === 'damaged') return unreadable(path, 'it is damaged')
+  if (entry === undefined || isCredentialError(entry, 'store')) return entry
+  return fileName(entry.key) === name ? entry.key : undefined
 }
 
 async function removeStale(directory: string): Promise<void> {
@@ -182,5 +197,12 @@ function damaged(key: string): StoreError {
     reason: 'unusable_record',
     remedy:
       'Nothing was deleted. Restore the file from a backup, or log in again to replace the record.',
+  })
+}
+
+function unreadable(path: string, why: string): StoreError {
+  return new StoreError('get', `The file ${path} cannot be read (${why}).`, {
+    reason: 'unusable_record',
+    remedy: 'Nothing was deleted. Restore the file from a backup, or remove it.',
   })
 }
