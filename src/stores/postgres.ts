@@ -17,6 +17,7 @@ import {
   type PostgresStatements,
   postgresStatements,
 } from './postgres-schema.ts'
+import { oversized } from './record.ts'
 
 export type { EncryptedStore } from './encrypted-records.ts'
 export { type EncryptionOptions, generateKey } from './envelope.ts'
@@ -134,7 +135,9 @@ function postgresTexts(
   return {
     async get(key) {
       const { rows } = await connection.execute('get', sql.get, [recordId(key)])
-      const { envelope } = (rows[0] ?? {}) as { envelope?: unknown }
+      const row = (rows[0] ?? {}) as { envelope?: unknown; oversized?: unknown }
+      const { envelope } = row
+      if (row.oversized === true) throw oversized(key)
       return typeof envelope === 'string' ? envelope : undefined
     },
     async set(key, makeText) {

@@ -12,9 +12,13 @@ import { recordLabel } from '../labels.ts'
 import { openPrivate, privateDirectory } from './directory.ts'
 import type { TextRecords } from './encrypted-records.ts'
 import type { LocalLock, Permit } from './local-lock.ts'
+import { maxRecordBytes, oversized } from './record.ts'
 
 /** Milliseconds after which a temporary file belongs to a writer that died. */
 const staleMs = 3_600_000
+
+/** Bytes of a file: a record, its key, and what JSON escapes in both. */
+const maxFileBytes = 1.5 * maxRecordBytes
 
 /** What a file holds: the key, so that records can be listed, and the text. */
 interface Entry {
@@ -50,6 +54,7 @@ export function recordFiles(
       inFolder('get', `of ${recordLabel(key)}`, async () => {
         const entry = await readEntry(join(directory, fileName(key)))
         if (entry === undefined) return undefined
+        if (entry === 'oversized') throw oversized(key)
         if (entry === 'damaged' || entry.key !== key) throw damaged(key)
         return entry.text
       }),
@@ -116,6 +121,7 @@ async function keyOfFile(
     throw error
   })
   if (entry === 'damaged') return unreadable(path, 'it is damaged')
+  if (entry === 'oversized') return unreadable(path, 'it is larger than 2 MiB')
   if (entry === undefined || isCredentialError(entry, 'store')) return entry
   return fileName(entry.key) === name ? entry.key : undefined
 }
@@ -130,11 +136,13 @@ async function removeStale(directory: string): Promise<void> {
   await Promise.all(old.map((entry) => unlink(join(directory, entry)).catch(() => {})))
 }
 
-async function readEntry(path: string): Promise<Entry | 'damaged' | undefined> {
+async function readEntry(path: string): Promise<Entry | 'damaged' | 'oversized' | undefined> {
   const handle = await openPrivate(path, constants.O_RDONLY)
   if (handle === undefined) return undefined
   let content: string
   try {
+    const { size } = await handle.stat()
+    if (size > maxFileBytes) return 'oversized'
     content = await handle.readFile('utf8')
   } finally {
     await handle.close()

@@ -7,8 +7,9 @@ import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
+import { maxRecordBytes, oversized } from './record.ts'
 import { type RedisClient, type RedisClusterClient, unencryptedHost } from './redis-client.ts'
-import { RedisConnection } from './redis-connection.ts'
+import { RedisConnection, textOf } from './redis-connection.ts'
 import { redisKeys } from './redis-keys.ts'
 import { leaseLost, RedisLock } from './redis-lock.ts'
 
@@ -116,8 +117,12 @@ export function redisStore(options: RedisStoreOptions): EncryptedStore {
   const locks = new RedisLock(redis, { keyOf: keys.lock, lease, timeout: lockTimeout })
   const texts: TextRecords = {
     async get(key) {
-      const text = await redis.send('get', keys.record(key), ['GET', keys.record(key)])
-      return typeof text === 'string' ? text : undefined
+      const record = keys.record(key)
+      const reply = await redis.send('get', record, ['GETRANGE', record, '0', `${maxRecordBytes}`])
+      const text = textOf(reply ?? '')
+      if (Buffer.byteLength(text) > maxRecordBytes) throw oversized(key)
+      // So Redis answers where there is nothing.
+      return text === '' ? undefined : text
     },
     async set(key, makeText) {
       const record = keys.record(key)
@@ -127,17 +132,18 @@ export function redisStore(options: RedisStoreOptions): EncryptedStore {
       else {
         const both = [record, held.lockKey]
         const count = await redis.run('set', scripts.set, both, [held.token, text])
-        if (count !== 1) throw leaseLost('set', key)
+        if (Number(count) !== 1) throw leaseLost('set', key)
       }
       await redis.replicated('set', record)
     },
     async delete(key) {
       const record = keys.record(key)
       const held = locks.leaseOf('delete', key)
-      const count =
+      const reply =
         held === undefined
           ? await redis.send('delete', record, ['DEL', record])
           : await redis.run('delete', scripts.delete, [record, held.lockKey], [held.token])
+      const count = Number(reply)
       if (count === -1) throw leaseLost('delete', key)
       await redis.replicated('delete', record)
       return count === 1
