@@ -8,7 +8,12 @@ import { checkOptions } from '../options.ts'
 import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
 import { maxRecordBytes, oversized } from './record.ts'
-import { type RedisClient, type RedisClusterClient, unencryptedHost } from './redis-client.ts'
+import {
+  isOtherClient,
+  type RedisClient,
+  type RedisClusterClient,
+  unencryptedHost,
+} from './redis-client.ts'
 import { RedisConnection, textOf } from './redis-connection.ts'
 import { redisKeys } from './redis-keys.ts'
 import { leaseLost, RedisLock } from './redis-lock.ts'
@@ -169,12 +174,16 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   }
   if (url !== undefined && !(/^rediss?:\/\//.test(url) && URL.canParse(url)))
     fail('url', 'must begin with redis:// or rediss://.')
-  if (client !== undefined && typeof client.sendCommand !== 'function') {
-    fail('client', 'must be a client of the package redis.')
+  if (
+    client !== undefined &&
+    (typeof client?.sendCommand !== 'function' || isOtherClient(client))
+  ) {
+    fail('client', 'must be a client of the package redis: createClient() or createCluster().')
   }
   const host = unencryptedHost(url, client)
   if (host !== undefined && options.allowInsecure !== true) {
-    const advice = 'use rediss://, or set `allowInsecure: true` if only you can read that network.'
+    const advice =
+      'use rediss:// (for createCluster(), also `defaults: { socket: { tls: true } }`), or set `allowInsecure: true` if only you can read that network.'
     fail(url === undefined ? 'client' : 'url', `is not encrypted on the way to ${host}; ${advice}`)
   }
   if (typeof prefix !== 'string' || /^[^{]*\{\}/.test(prefix)) {
