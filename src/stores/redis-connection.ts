@@ -43,6 +43,8 @@ export class RedisConnection {
   /** The server at the URL belongs to a cluster. */
   #isCluster = false
   #nodes: readonly RedisNode[] = []
+  /** The application's client has been connected. */
+  #wasOpen = false
 
   constructor(options: RedisConnectionOptions) {
     this.#options = options
@@ -122,7 +124,7 @@ export class RedisConnection {
     for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {
       let used: AnyClient | undefined
       try {
-        used = await within(this.#connected(), deadline)
+        used = await within(this.#connected(operation), deadline)
         const result = await within(task(used, deadline), deadline)
         // It connects to each server when that is first needed.
         if (this.#options.client === undefined) unrefServers(used)
@@ -138,8 +140,13 @@ export class RedisConnection {
     }
   }
 
-  async #connected(): Promise<AnyClient> {
-    if (this.#client?.isOpen === true) return this.#client
+  async #connected(operation: StoreOperation): Promise<AnyClient> {
+    if (this.#client?.isOpen === true) {
+      this.#wasOpen = true
+      return this.#client
+    }
+    // Its owner is done with it, or has told it not to reconnect.
+    if (this.#options.client !== undefined && this.#wasOpen) throw closed(operation)
     this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined
     })
@@ -161,6 +168,7 @@ export class RedisConnection {
       return this.#open()
     }
     this.#client = next
+    this.#wasOpen = true
     if (client === undefined && isClusterClient(next)) {
       this.#nodes = (next.masters as readonly RedisNode[]).map(({ host, port }) => ({ host, port }))
     }
@@ -288,6 +296,13 @@ function refused(operation: StoreOperation, error: unknown): StoreError {
   return new StoreError(operation, `Redis refused the command (${code}).`, {
     ...(isSetUp ? setUpError : { retryable: true }),
     remedy: "Check the password, the user's permissions and the memory of Redis.",
+  })
+}
+
+function closed(operation: StoreOperation): StoreError {
+  return new StoreError(operation, 'The `client` of redisStore has been closed.', {
+    ...setUpError,
+    remedy: 'Close it after the last use of the store, or connect it again; or pass a `url`.',
   })
 }
 

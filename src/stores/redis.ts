@@ -52,7 +52,8 @@ export type RedisStoreOptions = EncryptionOptions & {
     | {
         /**
          * A client of the package `redis`, version 5 or later: `createClient()`, or `createCluster()` for a
-         * cluster. Give it an `error` listener.
+         * cluster; not a pool or a sentinel. Give it an `error` listener. It is connected at the first use where it
+         * is not yet. Only you close it, and a closed one is not connected again.
          */
         readonly client: RedisClient | RedisClusterClient
         /** Not together with `client`. */

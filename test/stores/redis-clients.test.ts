@@ -60,3 +60,40 @@ test.each([
 ])('%s is refused, for it does not tell where it connects to', (_what, create) => {
   expect(problemOf(create())).toContain('createClient() or createCluster()')
 })
+
+describe('a client of the application', () => {
+  const fakeClient = () => {
+    const calls: string[] = []
+    const client = {
+      isOpen: false,
+      async connect() {
+        calls.push('connect')
+        client.isOpen = true
+      },
+      sendCommand: async () => '',
+    }
+    return { client, calls }
+  }
+
+  test('is connected when it is not yet', async () => {
+    const { client, calls } = fakeClient()
+    const store = redisStore({ client: client as never, key })
+    expect(await store.get('x')).toBeUndefined()
+    expect(calls).toEqual(['connect'])
+  })
+
+  test('is not connected again when the application has closed it', async () => {
+    const { client, calls } = fakeClient()
+    const store = redisStore({ client: client as never, key })
+    await store.get('x')
+    client.isOpen = false
+    await expect(store.get('x')).rejects.toMatchObject({
+      name: 'StoreError',
+      retryable: false,
+      message: expect.stringContaining('has been closed'),
+    })
+    expect(calls).toEqual(['connect'])
+    client.isOpen = true
+    expect(await store.get('x')).toBeUndefined()
+  })
+})
