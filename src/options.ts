@@ -23,3 +23,13 @@ export function checkOptions(where: string, options: object, known: readonly str
     )
   }
 }
+
+/**
+ * Checks the account of a login, which becomes a part of the key of its record.
+ *
+ * @throws {@link ConfigurationError} when it could reach into the record of another account.
+ */
+export function checkAccount(account: unknown): void {
+  if (typeof account === 'string' && /^[^|\p{Cc}\p{Cs}]+$/u.test(account)) return
+  throw new ConfigurationError('account', '`account` must be a text without `|`.')
+}

@@ -11,6 +11,7 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
+import { isEmpty } from '../credential-record.ts'
 import { type CredentialError, isCredentialError, StoreError } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
 import { recordLabel } from '../labels.ts'
@@ -30,7 +31,6 @@ import { type Keeping, RecordWriter } from './record-writer.ts'
 import {
   emptyRecord,
   foreignRecord,
-  isEmpty,
   isRefusal,
   isUnusableRecord,
   loggedOutElsewhere,
