@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions, checkSeconds } from '../options.ts'
 import { dataDirectory, privateDirectory } from './directory.ts'
 import { type EncryptedStore, encryptedRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
@@ -22,7 +22,7 @@ export type EncryptedFileStoreOptions = EncryptionOptions & {
    * `mcp-credentials` in the platform's folder for application data.
    */
   readonly directory?: string
-  /** Seconds to wait for the lock of a record, at most. Default 15. */
+  /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
 }
 
@@ -68,10 +68,5 @@ function checkFileOptions(options: EncryptedFileStoreOptions): void {
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
     throw new ConfigurationError(`${name}.directory`, `${name}.directory must be a path.`)
   }
-  if (lockTimeout !== undefined && !(lockTimeout > 0)) {
-    throw new ConfigurationError(
-      `${name}.lockTimeout`,
-      `${name}.lockTimeout must be a positive number of seconds.`,
-    )
-  }
+  checkSeconds(name, { lockTimeout })
 }

@@ -137,7 +137,8 @@ export class RedisLock {
   }
 
   #run(script: keyof typeof scripts, { lockKey, token }: Lease): Promise<unknown> {
-    const args = script === 'release' ? [token] : [token, String(this.#options.lease * 1000)]
+    const args =
+      script === 'release' ? [token] : [token, String(Math.ceil(this.#options.lease * 1000))]
     return this.#connection.run('lock', scripts[script], [lockKey], args)
   }
 }

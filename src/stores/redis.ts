@@ -4,7 +4,7 @@
  * @module mcp-credentials/redis
  */
 import { ConfigurationError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions, checkSeconds } from '../options.ts'
 import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
 import { maxRecordBytes, oversized } from './record.ts'
@@ -30,13 +30,13 @@ export type RedisStoreOptions = EncryptionOptions & {
    */
   readonly prefix?: string
   /**
-   * Seconds after which the lock of a holder that died is free. Default 45. A holder that is suspended
+   * Seconds after which the lock of a holder that died is free. Default 45; at most 600. A holder that is suspended
    * for longer than this while it renews may cause its refresh token to be used twice.
    */
   readonly lease?: number
-  /** Seconds to wait for the lock of a record, at most. Default 15. */
+  /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
-  /** Seconds during which a command is tried again while Redis cannot be reached. Default 5. */
+  /** Seconds during which a command is tried again while Redis cannot be reached. Default 5; at most 600. */
   readonly timeout?: number
   /**
    * How many replicas must have a lock or a record before it counts. Default 0: a failover can lose the last
@@ -193,7 +193,5 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   if (!(Number.isInteger(replicas) && replicas >= 0)) {
     fail('replicas', 'must be a whole number of replicas.')
   }
-  for (const [option, value] of Object.entries({ lease, lockTimeout, timeout })) {
-    if (value !== undefined && !(value > 0)) fail(option, 'must be a positive number of seconds.')
-  }
+  checkSeconds(name, { lease, lockTimeout, timeout })
 }
