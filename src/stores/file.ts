@@ -3,7 +3,7 @@
  *
  * @module mcp-credentials/file
  */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'
 import { dataDirectory, privateDirectory } from './directory.ts'
@@ -18,8 +18,9 @@ export { type EncryptionOptions, generateKey } from './envelope.ts'
 /** Options of {@link encryptedFileStore}. */
 export type EncryptedFileStoreOptions = EncryptionOptions & {
   /**
-   * The folder, which must be for this user alone (mode 0700); it is made so where it is missing. Default:
-   * `mcp-credentials` in the platform's folder for application data.
+   * The folder, which must be for this user alone (mode 0700); it is made so where it is missing. A relative path
+   * counts from the working directory of this moment. Default: `mcp-credentials` in the platform's folder for
+   * application data.
    */
   readonly directory?: string
   /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
@@ -50,7 +51,9 @@ const known: readonly string[] = ['key', 'keys', 'directory', 'lockTimeout']
  */
 export function encryptedFileStore(options: EncryptedFileStoreOptions): EncryptedStore {
   checkFileOptions(options)
-  const { directory = dataDirectory(), lockTimeout = 15 } = options
+  const { lockTimeout = 15 } = options
+  // Once: a later `process.chdir()` must not lead to an empty store.
+  const directory = resolve(options.directory ?? dataDirectory())
   const locks = localLock({ directory: join(directory, 'locks'), timeout: lockTimeout })
   const files = recordFiles(directory, locks)
   const lock: typeof locks.run = async (key, task, signal) => {

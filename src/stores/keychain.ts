@@ -4,7 +4,7 @@
  * @module mcp-credentials/keychain
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'
@@ -85,7 +85,7 @@ export function keychainStore(options: KeychainStoreOptions): CredentialStore {
       : limitedBackend(options.backend, timeout)
   // Applications that share no records wait for no locks of each other.
   const folder = createHash('sha256').update(service).digest('hex').slice(0, 32)
-  const directory = join(options.directory ?? join(dataDirectory(), 'locks'), folder)
+  const directory = resolve(options.directory ?? join(dataDirectory(), 'locks'), folder)
   const locks = localLock({ directory, timeout: lockTimeout })
 
   const records = new KeychainRecords(keychain, service, limit)

@@ -217,6 +217,14 @@ describe('a folder', () => {
     await expect(store.get(name)).rejects.toThrow('is a symbolic link')
   })
 
+  test('that is relative stays where it was when the store was made', async () => {
+    const cwd = vi.spyOn(process, 'cwd').mockReturnValue(parent)
+    const store = storeOf('store')
+    cwd.mockRestore()
+    await store.lock(name, () => store.set(name, record))
+    expect(await storeOf(directory).get(name)).toEqual(record)
+  })
+
   test('that is removed while the process runs is made again', async () => {
     const store = storeOf()
     await store.set(name, record)
