@@ -54,9 +54,10 @@ export type PostgresStoreOptions = EncryptionOptions & {
 /** A store of encrypted records in PostgreSQL. */
 export interface PostgresStore extends EncryptedStore {
   /**
-   * Creates the table where it is missing. It can be repeated, and any number of processes may do so at once.
+   * Creates the table where it is missing, in a schema that exists. It can be repeated, and any number of processes may
+   * do so at once.
    *
-   * @throws `StoreError` when PostgreSQL cannot be reached, or the role may not create tables.
+   * @throws `StoreError` when PostgreSQL cannot be reached, the schema does not exist, or the role may not create tables.
    */
   migrate(): Promise<void>
 }

@@ -34,6 +34,23 @@ describe('an error of PostgreSQL', () => {
   })
 })
 
+describe('a schema of PostgreSQL that is missing', () => {
+  const failure = (of: string) => {
+    const thrown = Object.assign(new Error('no'), { code: '3F000' })
+    return statementFailed('open', thrown, { table: of, seconds: 5 }).message
+  }
+
+  test('is named with the statement that creates it, which migrate() does not', () => {
+    const message = failure('app.logins')
+    expect(message).toContain('The schema app does not exist. Run CREATE SCHEMA app')
+    expect(message).not.toContain('migrate()')
+  })
+
+  test('is that of the role where the table names none', () => {
+    expect(failure('logins')).toContain('search_path')
+  })
+})
+
 describe('an error of Redis', () => {
   const failureOf = (thrown: Error) => {
     const client = { isOpen: true, sendCommand: () => Promise.reject(thrown) }
