@@ -217,6 +217,18 @@ describe('a folder', () => {
     await expect(store.get(name)).rejects.toThrow('is a symbolic link')
   })
 
+  test.each([
+    ['is a file', () => victim],
+    ['lies below a file', () => join(victim, 'store')],
+  ])('that %s is refused, with a remedy that can work', async (_what, place) => {
+    const error = await storeOf(place())
+      .get(name)
+      .catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ name: 'StoreError', retryable: false })
+    expect(String(error)).toContain('Choose another `directory`')
+    expect(String(error)).not.toMatch(/chmod|writable/)
+  })
+
   test('that is relative stays where it was when the store was made', async () => {
     const cwd = vi.spyOn(process, 'cwd').mockReturnValue(parent)
     const store = storeOf('store')
