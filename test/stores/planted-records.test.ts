@@ -27,7 +27,10 @@ function fakeRedis({ shape = (text: string): unknown => text } = {}) {
   }
   const commands: Readonly<Record<string, (args: readonly string[]) => unknown>> = {
     GETRANGE: ([at = '', , end]) => shape(read(at).slice(0, Number(end) + 1)),
-    SET: ([at = '', text = '']) => shape((values.set(at, text), 'OK')),
+    SET([at = '', text = '']) {
+      values.set(at, text)
+      return shape('OK')
+    },
     DEL: ([at = '']) => Number(values.delete(at)),
     INFO: () => shape('cluster_enabled:0'),
     SCAN() {
