@@ -13,6 +13,11 @@ export function isCredentialRecord(value: unknown): value is CredentialRecord {
   return recordProblem(value) === undefined
 }
 
+/** Whether there is no login in the store; the mark of one that has just begun is none. */
+export function isEmpty(record: CredentialRecord | undefined): boolean {
+  return record === undefined || Object.keys(record.data).length === 0
+}
+
 /**
  * Says why a value is no record, without its content; `undefined`: it is one. JSON would change what it
  * cannot hold without a word: `Infinity` becomes `null`, and the record could never be read again.

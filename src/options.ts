@@ -23,3 +23,33 @@ export function checkOptions(where: string, options: object, known: readonly str
     )
   }
 }
+
+/**
+ * Checks the account of a login, which becomes a part of the key of its record.
+ *
+ * @throws {@link ConfigurationError} when it could reach into the record of another account.
+ */
+export function checkAccount(account: unknown): void {
+  if (typeof account === 'string' && /^[^|\p{Cc}\p{Cs}]+$/u.test(account)) return
+  throw new ConfigurationError('account', '`account` must be a text without `|`.')
+}
+
+/** Seconds that no time limit or lease of a store needs; milliseconds by mistake are more. */
+const maxSeconds = 600
+
+/**
+ * Checks options that are numbers of seconds.
+ *
+ * @param where - The function that takes the options, such as `redisStore`.
+ * @throws {@link ConfigurationError} when one is given that is not above 0 and at most 600.
+ */
+export function checkSeconds(where: string, options: Readonly<Record<string, unknown>>): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (value === undefined) continue
+    if (typeof value === 'number' && value > 0 && value <= maxSeconds) continue
+    throw new ConfigurationError(
+      `${where}.${option}`,
+      `${where}.${option} must be a number of seconds, above 0 and at most ${maxSeconds}.`,
+    )
+  }
+}

@@ -252,6 +252,9 @@ function problemOf(
   if (isRestrictedToPss(key)) {
     return `is restricted to RSASSA-PSS, which WebCrypto does not take; convert it with OpenSSL 3 to a plain RSA key, which signs the same: ${pssRemedy}`
   }
+  if (label !== undefined && /\\[nr]/.test(key)) {
+    return 'contains \\n in the place of line breaks; where it comes from a variable, use text.replaceAll("\\\\n", "\\n").'
+  }
   const material = parse(key)
   if (material === undefined) {
     return label === undefined || label === 'PRIVATE KEY'
@@ -263,6 +266,9 @@ function problemOf(
 
 function jwkProblem(jwk: JsonWebKey, algorithm: AsymmetricAlgorithm): string | undefined {
   const { kty, curve } = requirements[algorithm]
+  // Such as a key object of Node, a JWK set, or the whole result of generateSigningKey().
+  if (typeof jwk.kty !== 'string')
+    return 'is no private key; pass a PEM text, a JWK or a CryptoKey.'
   if (jwk.kty !== kty || (curve !== undefined && jwk.crv !== curve)) {
     return `does not fit ${algorithm}, which needs ${curve ?? 'an RSA key'}.`
   }

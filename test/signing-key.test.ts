@@ -76,3 +76,25 @@ test.each(platforms)('a plain RSA key signs with RSASSA-PSS on %s', async (platf
     'RSA-PSS',
   )
 })
+
+describe('what is no private key', () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const text = privateKey.export(pem).toString()
+  const jwk = privateKey.export({ format: 'jwk' })
+
+  test.each([
+    ['a key object of Node', privateKey],
+    ['a JWK set', { keys: [jwk] }],
+    ['a whole result of generateSigningKey()', { privateKey: text, keyId: 'a', jwks: {} }],
+    ['the JSON of a JWK set', JSON.stringify({ keys: [jwk] })],
+  ])('is refused with the forms that are taken: %s', (_what, key) => {
+    const check = () => checkPrivateKey('jwt.key', key as never, 'ES256')
+    expect(check).toThrow('jwt.key is no private key; pass a PEM text, a JWK or a CryptoKey.')
+  })
+
+  test('since its line breaks are written as \\n is refused with what to do', () => {
+    const check = () => checkPrivateKey('jwt.key', text.replaceAll('\n', '\\n'), 'ES256')
+    expect(check).toThrow('contains \\n in the place of line breaks')
+    expect(check).not.toThrow(text.split('\n')[1])
+  })
+})

@@ -6,7 +6,7 @@
 import type { CredentialProvider, CredentialStore, FetchLike } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { CredentialEventListener } from '../events.ts'
-import { checkOptions } from '../options.ts'
+import { checkAccount, checkOptions } from '../options.ts'
 import type { RenewalWindows } from './renewal.ts'
 
 /** How a {@link TokenManager} works. */
@@ -85,9 +85,7 @@ export function resolveOptions(
   checkProvider(provider)
   checkOptions('TokenManager', options, managerOptions)
   const { renewal = {}, account = 'default', store = provider.store, acquireTimeout } = options
-  if (typeof account !== 'string' || !/^[^|\p{Cc}\p{Cs}]+$/u.test(account)) {
-    throw new ConfigurationError('account', '`account` must be a text without `|`.')
-  }
+  checkAccount(account)
   checkStore('store', options.store)
   checkStore('provider.store', provider.store)
   const { fetch: send, onEvent } = options

@@ -11,6 +11,7 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
+import { isEmpty } from '../credential-record.ts'
 import { type CredentialError, isCredentialError, StoreError } from '../errors.ts'
 import type { CredentialEventDetails } from '../events.ts'
 import { recordLabel } from '../labels.ts'
@@ -30,7 +31,6 @@ import { type Keeping, RecordWriter } from './record-writer.ts'
 import {
   emptyRecord,
   foreignRecord,
-  isEmpty,
   isRefusal,
   isUnusableRecord,
   loggedOutElsewhere,
@@ -112,15 +112,16 @@ export class Persistence {
   /**
    * Removes the record, for a logout. It is not renewed meanwhile.
    *
-   * @param revoke - Gets the stored credential, unless this process has a newer one.
+   * @param revoke - Gets the stored credential, unless this process has a newer one, and whether there is a record that
+   * could not be read.
    */
   async remove(
-    revoke: (stored: Credential | undefined) => Promise<void>,
+    revoke: (stored: Credential | undefined, isUnread: boolean) => Promise<void>,
     context: AcquireContext,
     signal: AbortSignal,
   ): Promise<void> {
     const task = async () => {
-      const { record } = await this.#read({ isLogin: true, context, signal })
+      const { record, isUnusable } = await this.#read({ isLogin: true, context, signal })
       const wanted = this.#isBehind(record) ? undefined : record
       const stored = await this.#restore(wanted, context, signal)
       signal.throwIfAborted()
@@ -134,7 +135,7 @@ export class Persistence {
       // Under the lock still, so that no late answer is written in between.
       this.#removals += 1
       this.#forget()
-      await revoke(stored)
+      await revoke(stored, isUnusable || !isEmpty(record))
     }
     await this.#slot.lock(task, signal)
   }

@@ -4,17 +4,11 @@
  * @module
  */
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
+import { isEmpty } from '../credential-record.ts'
 import { within } from '../waiting.ts'
 import { writeSoon } from './durable-write.ts'
 import { isSameVersion, type LoginVersion, versionOf } from './login-version.ts'
-import {
-  isEmpty,
-  isSameMark,
-  isWorthMore,
-  type Mark,
-  markOf,
-  type UnsavedRecord,
-} from './stored-record.ts'
+import { isSameMark, isWorthMore, type Mark, markOf, type UnsavedRecord } from './stored-record.ts'
 import { StoredSlot } from './stored-slot.ts'
 
 /** How often a credential that came late is tried to be written. */

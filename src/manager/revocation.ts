@@ -28,7 +28,7 @@ export async function revokeCredential(
 ): Promise<Revocation> {
   const { name } = provider
   const failed = (problem: string) => ({ revoked: false, reason: `${name}: ${problem}` })
-  const nothing = 'there was no usable credential to revoke.'
+  const nothing = 'nobody was logged in, so that there was nothing to revoke.'
   if (credential === undefined && provider.giveUp === undefined) return failed(nothing)
   if (credential !== undefined && provider.revoke === undefined) {
     return failed('such credentials are not revoked by a client; end them where they were issued.')
@@ -48,6 +48,14 @@ export async function revokeCredential(
     if (isLate) return failed(`the issuer did not answer within ${limitMs / 1000} s.`)
     return failed(`the revocation failed (${describeThrown(thrown)}).`)
   }
+}
+
+/** What is said of a stored login that is deleted unread. */
+export function unreadLogin({
+  name,
+}: CredentialProvider): Revocation & { readonly reason: string } {
+  const reason = `${name}: the stored login could not be read, so that nothing was revoked; its tokens work until they expire.`
+  return { revoked: false, reason }
 }
 
 /**

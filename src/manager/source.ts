@@ -21,7 +21,7 @@ import type { Obtained } from './obtained.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Persistence } from './persistence.ts'
 import type { Reporter } from './reporter.ts'
-import { inTime, type Revocation, revokeCredential } from './revocation.ts'
+import { inTime, type Revocation, revokeCredential, unreadLogin } from './revocation.ts'
 import { isUnusableRecord } from './stored-record.ts'
 
 /** What a logout has given up. */
@@ -175,8 +175,10 @@ export class Source {
     }
     let given: GivenUp | undefined
     const context = this.#idleContext(own)
-    const revoke = async (stored = own) => {
-      given = { credential: stored, revocation: await this.#revoke(stored) }
+    const revoke = async (stored = own, isUnread = false) => {
+      const revocation = await this.#revoke(stored)
+      const isLost = isUnread && stored === undefined && !revocation.revoked
+      given = { credential: stored, revocation: isLost ? this.#reportUnread() : revocation }
     }
     await this.#persistence.remove(revoke, context, signal)
     return given ?? { credential: own, revocation: await this.#revoke(undefined) }
@@ -199,6 +201,12 @@ export class Source {
 
   #revoke(credential: Credential | undefined): Promise<Revocation> {
     return revokeCredential(this.#provider, credential, this.#idleContext(credential))
+  }
+
+  #reportUnread(): Revocation {
+    const unread = unreadLogin(this.#provider)
+    this.#reporter.emit({ type: 'revocation', code: 'store', ...unread })
+    return unread
   }
 
   #idleContext(previous: Credential | undefined): AcquireContext {

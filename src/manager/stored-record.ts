@@ -4,6 +4,7 @@
  * @module
  */
 import type { CredentialProvider, CredentialRecord } from '../credential.ts'
+import { isEmpty } from '../credential-record.ts'
 import {
   type CredentialError,
   isCredentialError,
@@ -81,11 +82,6 @@ export function markOf(at: number): NonNullable<Mark> {
   const { process } = globalThis as { process?: { pid?: number } }
   // Processes in containers have the same number.
   return { at, by: `${process?.pid ?? 'unknown'} ${randomName()}` }
-}
-
-/** Whether there is no login in the store; the mark of one that has just begun is none. */
-export function isEmpty(record: CredentialRecord | undefined): boolean {
-  return record === undefined || Object.keys(record.data).length === 0
 }
 
 export function isRefusal(error: unknown): boolean {

@@ -13,6 +13,8 @@ import { setUpError } from './set-up-error.ts'
 // Windows has neither; there, other users have no access to a user's folders to begin with.
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
+const noFolder = 'is no folder'
+
 /** The platform's folder for the data of this library. */
 export function dataDirectory(): string {
   return envPaths('mcp-credentials', { suffix: '' }).data
@@ -39,6 +41,7 @@ export async function privateDirectory(directory: string): Promise<void> {
     throw unusable(directory, error)
   }
   if (problem === undefined) return
+  if (problem === noFolder) throw notAFolder(directory)
   const own = join(directory, 'mcp-credentials')
   throw new StoreError('open', `The folder ${directory} ${problem}.`, {
     ...setUpError,
@@ -94,6 +97,7 @@ export async function openPrivate(path: string, flags: number): Promise<FileHand
 export function unusable(directory: string, error: unknown): unknown {
   if (isCredentialError(error)) return error
   const { code = 'unknown' } = error as NodeJS.ErrnoException
+  if (code === 'ENOTDIR') return notAFolder(directory)
   const isFull = code === 'ENOSPC' || code === 'EDQUOT'
   return new StoreError('open', `The folder ${directory} cannot be used (${code}).`, {
     retryable: true,
@@ -103,9 +107,16 @@ export function unusable(directory: string, error: unknown): unknown {
   })
 }
 
+function notAFolder(directory: string): StoreError {
+  return new StoreError('open', `${directory}, or a part of that path, is a file.`, {
+    ...setUpError,
+    remedy: 'Choose another `directory`.',
+  })
+}
+
 function directoryProblem(stats: Stats): string | undefined {
   if (stats.isSymbolicLink()) return 'is a symbolic link, which is not followed'
-  if (!stats.isDirectory()) return 'is no folder'
+  if (!stats.isDirectory()) return noFolder
   if (!isOwn(stats)) return 'belongs to another user'
   if (process.platform === 'win32' || (stats.mode & 0o077) === 0) return undefined
   return (stats.mode & 0o022) === 0 ? 'can be read by others' : 'can be written by others'

@@ -5,12 +5,13 @@
  */
 import type { CredentialStore } from '../credential.ts'
 import { isCredentialError, StoreError } from '../errors.ts'
+import { recordLabel } from '../labels.ts'
 import type { Envelope } from './envelope.ts'
-import { checkKey, parseRecord, serializeRecord } from './record.ts'
+import { checkKey, isRecordKey, maxRecordBytes, parseRecord, serializeRecord } from './record.ts'
 
 /** A place where texts rest under keys, with a lock for each key; as {@link CredentialStore} for records. */
 export interface TextRecords {
-  /** Reads a text; `undefined` when there is none. */
+  /** Reads a text; `undefined` when there is none. One of more than `maxRecordBytes` is refused before it is read. */
   get(key: string): Promise<string | undefined>
   /**
    * Replaces a text, whole and durably or not at all. The lock that the caller holds counts for all of it: it is looked
@@ -21,6 +22,8 @@ export interface TextRecords {
   delete(key: string): Promise<boolean>
   /** Lists the keys. */
   list(): Promise<readonly string[]>
+  /** Finds what looks like a text of this place and cannot be listed, for it cannot be read: an error for each. */
+  readonly unreadable?: () => Promise<readonly StoreError[]>
   /** As {@link CredentialStore.lock}. */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
 }
@@ -33,7 +36,7 @@ export interface EncryptedStore extends CredentialStore {
    * every process both keys, the old one first; then the new one first; then call this; then drop the old one.
    *
    * @returns How many records it has encrypted again.
-   * @throws `StoreError` when some records could not be decrypted or locked, after all others were encrypted
+   * @throws `StoreError` when some records could not be read, decrypted or locked, after all others were encrypted
    * again; or when the store cannot be used.
    */
   rekey(): Promise<number>
@@ -54,19 +57,34 @@ export function encryptedRecords(texts: TextRecords, envelope: Envelope): Encryp
     async set(key, record) {
       checkKey(key)
       const plain = serializeRecord(key, record)
-      await texts.set(key, () => envelope.seal(key, plain))
+      await texts.set(key, async () => {
+        const text = await envelope.seal(key, plain)
+        if (Buffer.byteLength(text) > maxRecordBytes) throw tooLarge(key)
+        return text
+      })
     },
     delete: (key) => texts.delete(key),
-    list: () => texts.list(),
+    list: () => keysOf(texts),
     lock: (key, task, signal) => texts.lock(key, task, signal),
     rekey: () => encryptAgain(texts, envelope),
   }
 }
 
+/** The keys that records can have: others are not of this library, and no record could be read with them. */
+async function keysOf(texts: TextRecords): Promise<readonly string[]> {
+  return (await texts.list()).filter(isRecordKey)
+}
+
+function tooLarge(key: string): StoreError {
+  return new StoreError('set', `The record of ${recordLabel(key)} is larger than 2 MiB.`, {
+    remedy: 'Nothing was written. Correct the provider that made it.',
+  })
+}
+
 async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<number> {
   let count = 0
   const failures: StoreError[] = []
-  for (const key of await texts.list()) {
+  for (const key of await keysOf(texts)) {
     try {
       if (!(await isOutdated(key))) continue
       await texts.lock(key, async () => {
@@ -81,6 +99,8 @@ async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<num
       failures.push(error)
     }
   }
+  // Once they can be read again, only the old key opens them.
+  failures.push(...((await texts.unreadable?.()) ?? []))
   if (failures.length > 0) throw incomplete(failures)
   return count
 

@@ -3,9 +3,9 @@
  *
  * @module mcp-credentials/file
  */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions, checkSeconds } from '../options.ts'
 import { dataDirectory, privateDirectory } from './directory.ts'
 import { type EncryptedStore, encryptedRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
@@ -18,11 +18,12 @@ export { type EncryptionOptions, generateKey } from './envelope.ts'
 /** Options of {@link encryptedFileStore}. */
 export type EncryptedFileStoreOptions = EncryptionOptions & {
   /**
-   * The folder, which must be for this user alone (mode 0700); it is made so where it is missing. Default:
-   * `mcp-credentials` in the platform's folder for application data.
+   * The folder, which must be for this user alone (mode 0700); it is made so where it is missing. A relative path
+   * counts from the working directory of this moment. Default: `mcp-credentials` in the platform's folder for
+   * application data.
    */
   readonly directory?: string
-  /** Seconds to wait for the lock of a record, at most. Default 15. */
+  /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
 }
 
@@ -50,7 +51,9 @@ const known: readonly string[] = ['key', 'keys', 'directory', 'lockTimeout']
  */
 export function encryptedFileStore(options: EncryptedFileStoreOptions): EncryptedStore {
   checkFileOptions(options)
-  const { directory = dataDirectory(), lockTimeout = 15 } = options
+  const { lockTimeout = 15 } = options
+  // Once: a later `process.chdir()` must not lead to an empty store.
+  const directory = resolve(options.directory ?? dataDirectory())
   const locks = localLock({ directory: join(directory, 'locks'), timeout: lockTimeout })
   const files = recordFiles(directory, locks)
   const lock: typeof locks.run = async (key, task, signal) => {
@@ -68,10 +71,5 @@ function checkFileOptions(options: EncryptedFileStoreOptions): void {
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
     throw new ConfigurationError(`${name}.directory`, `${name}.directory must be a path.`)
   }
-  if (lockTimeout !== undefined && !(lockTimeout > 0)) {
-    throw new ConfigurationError(
-      `${name}.lockTimeout`,
-      `${name}.lockTimeout must be a positive number of seconds.`,
-    )
-  }
+  checkSeconds(name, { lockTimeout })
 }

@@ -4,7 +4,6 @@
  * @module
  */
 import { StoreError, type StoreOperation } from '../errors.ts'
-import { cleanText } from '../labels.ts'
 
 /** Why a call failed. */
 export interface KeychainFailure {
@@ -65,6 +64,10 @@ const causes: readonly (readonly [RegExp, string, string, reason?: 'no_keychain'
   ],
 ]
 
+/** Codes of macOS, of Windows and of D-Bus. The rest of a message may quote what is stored. */
+const codes =
+  /(?<![\w.-])(?:-\d{3,6}|0x[\dA-Fa-f]{8})(?![\w-])|org\.freedesktop\.[A-Za-z.]{1,60}[A-Za-z]/
+
 /** Maps the message of the native code. */
 export function keychainError(
   operation: StoreOperation,
@@ -84,7 +87,9 @@ export function keychainError(
     const [, message, remedy, reason] = cause
     return new StoreError(operation, message, { remedy, retryable: true, reason })
   }
-  return new StoreError(operation, `The keychain failed: ${cleanText(failure)}.`, {
+  const code = codes.exec(failure)?.[0]
+  const shown = code === undefined ? '' : ` (${code})`
+  return new StoreError(operation, `The keychain failed${shown}.`, {
     retryable: true,
     remedy: 'Stored records are untouched.',
   })

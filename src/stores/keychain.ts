@@ -4,10 +4,10 @@
  * @module mcp-credentials/keychain
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions, checkSeconds } from '../options.ts'
 import { dataDirectory } from './directory.ts'
 import {
   type KeychainBackend,
@@ -27,9 +27,9 @@ export interface KeychainStoreOptions {
    * name share their logins, whoever opens them; with different names they share none.
    */
   readonly service: string
-  /** Seconds that one call may take, including the time in which the user unlocks the keychain. Default 20. */
+  /** Seconds that one call may take, including the time in which the user unlocks the keychain. Default 20; at most 600. */
   readonly timeout?: number
-  /** Seconds to wait for the lock of a record, at most. Default 15. */
+  /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
   /** Characters that one entry can hold; longer records are split. Default 1200 on Windows, else no limit. */
   readonly maxLength?: number
@@ -85,7 +85,7 @@ export function keychainStore(options: KeychainStoreOptions): CredentialStore {
       : limitedBackend(options.backend, timeout)
   // Applications that share no records wait for no locks of each other.
   const folder = createHash('sha256').update(service).digest('hex').slice(0, 32)
-  const directory = join(options.directory ?? join(dataDirectory(), 'locks'), folder)
+  const directory = resolve(options.directory ?? join(dataDirectory(), 'locks'), folder)
   const locks = localLock({ directory, timeout: lockTimeout })
 
   const records = new KeychainRecords(keychain, service, limit)
@@ -157,7 +157,7 @@ export function napiKeyring(module: {
  * @param account - The name of the account.
  * @returns A source that throws `CredentialError` with the code `secret_unavailable` when there is no such
  * entry, and `StoreError` when the keychain cannot be read.
- * @throws `ConfigurationError` when a name is empty.
+ * @throws `ConfigurationError` when a name is empty, or an option is wrong.
  *
  * @example
  * ```ts
@@ -173,7 +173,7 @@ export function keychainEntry(
   options: {
     /** Another keychain, in the shape of `keytar`. */
     readonly backend?: KeychainBackend
-    /** Seconds that reading may take, including the time to unlock the keychain. Default 20. */
+    /** Seconds that reading may take, including the time to unlock the keychain. Default 20; at most 600. */
     readonly timeout?: number
   } = {},
 ): () => Promise<string> {
@@ -183,6 +183,8 @@ export function keychainEntry(
     throw new ConfigurationError(option, `keychainEntry: pass the name of the ${option}.`)
   }
   const { backend, timeout = 20 } = options
+  checkSeconds('keychainEntry', { timeout })
+  checkBackend('keychainEntry', backend)
   const keychain = backend === undefined ? systemBackend(timeout) : limitedBackend(backend, timeout)
   return async () => {
     const secret = await keychain.getPassword(service, account)
@@ -203,17 +205,25 @@ function checkKeychainOptions(options: KeychainStoreOptions): void {
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }
-  const { service, timeout, lockTimeout, maxLength, backend } = options
+  const { service, timeout, lockTimeout, maxLength, backend, directory } = options
   if (typeof service !== 'string' || service === '') fail('service', `is missing: ${hint}`)
-  for (const [option, value] of Object.entries({ timeout, lockTimeout })) {
-    if (value !== undefined && !(value > 0)) fail(option, 'must be a positive number of seconds.')
-  }
+  checkSeconds(name, { timeout, lockTimeout })
   if (maxLength !== undefined && !(Number.isInteger(maxLength) && maxLength >= 100)) {
     fail('maxLength', 'must be a whole number of characters, at least 100.')
   }
+  if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
+    fail('directory', 'must be a path.')
+  }
+  checkBackend(name, backend)
+}
+
+function checkBackend(where: string, backend: KeychainBackend | undefined): void {
+  if (backend === undefined) return
   const methods = ['getPassword', 'setPassword', 'deletePassword', 'findCredentials'] as const
   const missing = methods.find((method) => typeof backend?.[method] !== 'function')
-  if (backend !== undefined && missing !== undefined) {
-    fail('backend', `has no function \`${missing}\`; pass an object in the shape of keytar.`)
-  }
+  if (missing === undefined) return
+  throw new ConfigurationError(
+    `${where}.backend`,
+    `${where}.backend has no function \`${missing}\`; pass an object in the shape of keytar.`,
+  )
 }

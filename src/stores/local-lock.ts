@@ -6,7 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
+import { type FileHandle, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { StoreError, type StoreOperation } from '../errors.ts'
@@ -38,6 +38,7 @@ export type Permit = <T>(change: () => Promise<T>) => Promise<T>
 /** A lock that a task holds, or has held. */
 interface Lease {
   readonly path: string
+  readonly handle: FileHandle
   readonly changes: Set<Promise<unknown>>
   ended: boolean
 }
@@ -48,6 +49,13 @@ export interface LocalLockOptions {
   readonly directory: string
   /** Seconds to wait, at most. Default 15. */
   readonly timeout?: number
+}
+
+/** Whose lock to wait for, and for how many seconds. */
+interface Wait {
+  readonly key: string
+  readonly timeout: number
+  readonly signal: AbortSignal | undefined
 }
 
 /** The two functions of `fs-native-extensions` that are needed here. */
@@ -70,9 +78,12 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
       const path = pathOf(key)
       const lease = held.getStore()?.find((each) => each.path === path)
       return async (change) => {
-        if (lease?.ended === true) throw leaseLost(operation, key)
-        const changing = change()
-        if (lease === undefined) return changing
+        if (lease === undefined) return change()
+        if (lease.ended) throw leaseLost(operation, key)
+        const changing = (async () => {
+          if (!(await isAt(lease.handle, path))) throw removed(operation, key, directory)
+          return change()
+        })()
         lease.changes.add(changing)
         return changing.finally(() => lease.changes.delete(changing))
       }
@@ -90,10 +101,9 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
         )
       }
       const native = await loadNative()
-      const handle = await openLockFile(directory, path)
+      const handle = await lockFile(native, directory, path, { key, timeout, signal })
       try {
-        await acquire(native, handle, { key, timeout, signal })
-        const lease: Lease = { path, changes: new Set(), ended: false }
+        const lease: Lease = { path, handle, changes: new Set(), ended: false }
         try {
           await writeHolder(handle)
           // What an ended task has left behind may lock again.
@@ -121,6 +131,45 @@ function leaseLost(operation: StoreOperation, key: string): StoreError {
       remedy: 'Nothing was written. Let the task inside the lock wait for what it writes.',
     },
   )
+}
+
+/** The error of a holder who is not alone any more. */
+function removed(operation: StoreOperation, key: string, directory: string): StoreError {
+  return new StoreError(
+    operation,
+    `The lock of ${recordLabel(key)} was lost: somebody has removed its file.`,
+    {
+      retryable: true,
+      remedy: `Nothing was written. Let no program remove files from ${directory}.`,
+    },
+  )
+}
+
+/** Opens a lock file and locks it. One that is removed meanwhile keeps nobody out, so that another is made. */
+async function lockFile(
+  native: NativeLock,
+  directory: string,
+  path: string,
+  wait: Wait,
+): Promise<FileHandle> {
+  for (;;) {
+    const handle = await openLockFile(directory, path)
+    try {
+      await acquire(native, handle, wait)
+      if (await isAt(handle, path)) return handle
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+    await handle.close()
+  }
+}
+
+/** Whether a path still leads to an open file. */
+async function isAt(handle: FileHandle, path: string): Promise<boolean> {
+  const present = await lstat(path, { bigint: true }).catch(() => undefined)
+  const { dev, ino } = await handle.stat({ bigint: true })
+  return present?.dev === dev && present.ino === ino
 }
 
 /** Never removed: whoever removes a lock file may remove one that somebody has just locked. */
@@ -152,7 +201,7 @@ async function readHolder(handle: FileHandle): Promise<string> {
 async function acquire(
   native: NativeLock,
   handle: FileHandle,
-  { key, timeout, signal }: { key: string; timeout: number; signal: AbortSignal | undefined },
+  { key, timeout, signal }: Wait,
 ): Promise<void> {
   const deadline = performance.now() + timeout * 1000
   for (let wait = shortestPollMs; ; wait = Math.min(wait * 1.5, 50)) {

@@ -8,9 +8,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
+import { isEmpty } from '../credential-record.ts'
 import { ConfigurationError } from '../errors.ts'
 import { canonicalText, resourceLabel } from '../labels.ts'
-import { checkOptions } from '../options.ts'
+import { checkAccount, checkOptions } from '../options.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
 
 /** A login that was found. Nothing is written before {@link FoundLogin.copyTo} is called. */
@@ -33,12 +34,12 @@ export interface FoundLogin {
    * registration is kept for later logins too, unless the store has another one at that authorization server.
    *
    * @returns Whether it was written.
-   * @throws `ConfigurationError` when something is missing, see {@link FoundLogin.problem}.
+   * @throws `ConfigurationError` when something is missing, see {@link FoundLogin.problem}, or the account is none.
    */
   copyTo(
     store: CredentialStore,
     options?: {
-      /** Tells several logins at one server apart. Default `default`. */
+      /** Tells several logins at one server apart, as the option of `authorizedFetch`. Default `default`. */
       readonly account?: string
     },
   ): Promise<boolean>
@@ -75,9 +76,12 @@ export async function findMcpRemoteLogins(options: {
     servers,
     directory = process.env['MCP_REMOTE_CONFIG_DIR'] ?? join(homedir(), '.mcp-auth'),
   } = options
-  for (const { url } of servers) {
-    if (URL.canParse(url)) continue
-    throw new ConfigurationError('servers', 'findMcpRemoteLogins: pass servers as { url }.')
+  const areServers = Array.isArray(servers) && servers.every((each) => URL.canParse(each?.url))
+  if (!areServers) {
+    throw new ConfigurationError('servers', 'findMcpRemoteLogins: pass servers as [{ url }].')
+  }
+  if (text(directory) === undefined) {
+    throw new ConfigurationError('directory', 'findMcpRemoteLogins.directory must be a path.')
   }
   const names = await readdir(directory).catch(() => [])
   const folders = names
@@ -141,6 +145,9 @@ export async function findKeychainLogins(options: {
 }): Promise<readonly FoundLogin[]> {
   checkOptions('findKeychainLogins', options, ['backend', 'service', 'describe'])
   const { backend, service, describe } = options
+  checkSearch('backend', typeof backend?.findCredentials === 'function', 'keytar, or its like')
+  checkSearch('service', text(service) !== undefined, 'the name of the service')
+  checkSearch('describe', typeof describe === 'function', 'a function')
   const entries = await backend.findCredentials(service)
   return entries.flatMap(({ account, password }) => {
     const known = describe(account)
@@ -150,6 +157,11 @@ export async function findKeychainLogins(options: {
     const owner = { issuer, clientId, registration: undefined }
     return [foundLogin(url, `${service}: ${account}`, tokens, owner)]
   })
+}
+
+function checkSearch(option: string, isRight: boolean, what: string): void {
+  if (isRight) return
+  throw new ConfigurationError(option, `findKeychainLogins: pass ${what} as \`${option}\`.`)
 }
 
 /** Who issued tokens, and to whom; both are needed to renew them. */
@@ -166,7 +178,7 @@ function foundLogin(
   tokens: Readonly<Record<string, unknown>>,
   owner: Owner,
 ): FoundLogin {
-  const problem = problemOf(tokens, owner)
+  const problem = problemOf(server, tokens, owner)
   const { registration } = owner
   return {
     server,
@@ -176,7 +188,10 @@ function foundLogin(
       (registration?.expiresAt ?? Infinity) > Date.now(),
     expiresAt: expiryOf(tokens),
     problem,
-    async copyTo(store, { account = 'default' } = {}) {
+    async copyTo(store, options = {}) {
+      checkOptions('copyTo', options, ['account'])
+      const { account = 'default' } = options
+      checkAccount(account)
       if (problem !== undefined) {
         throw new ConfigurationError(
           'issuer',
@@ -186,7 +201,8 @@ function foundLogin(
       const key = `${canonicalText(new URL(server))} | ${account}`
       const record = recordOf(tokens, owner)
       return store.lock(key, async () => {
-        if ((await store.get(key)) !== undefined) return false
+        // A mark alone is what a login has left that ended before it had a token.
+        if (!isEmpty(await store.get(key))) return false
         if (registration !== undefined) await copyRegistration(store, registration)
         await store.set(key, record)
         return true
@@ -196,9 +212,11 @@ function foundLogin(
 }
 
 function problemOf(
+  server: string,
   tokens: Readonly<Record<string, unknown>>,
   { issuer, clientId }: Owner,
 ): string | undefined {
+  if (!URL.canParse(server)) return 'Its server is no URL; return `url` from `describe`.'
   if (text(tokens['access_token']) === undefined) return 'There is no access token in it.'
   if (issuer === undefined) {
     return 'Its authorization server was not written down; pass `issuer` with the server.'

@@ -144,7 +144,16 @@ export function statementFailed(
       ...(isSetUp(state) ? setUpError : { retryable: true }),
       remedy,
     })
-  if (state === '42P01' || state === '3F000') {
+  if (state === '3F000') {
+    const [schema = '', name] = table.split('.')
+    return name === undefined
+      ? failed(
+          'The role has no schema for its tables.',
+          'Set its `search_path`, or pass `table` with a schema.',
+        )
+      : failed(`The schema ${schema} does not exist.`, `Run CREATE SCHEMA ${schema} first.`)
+  }
+  if (state === '42P01') {
     return failed(
       `The table ${table} does not exist.`,
       'Call `await store.migrate()` when the application is deployed, or pass `createTable: true`.',

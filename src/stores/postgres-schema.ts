@@ -4,6 +4,7 @@
  * @module
  */
 import { ConfigurationError } from '../errors.ts'
+import { maxRecordBytes } from './record.ts'
 
 /** The statements of one table. `$1` is always the identifier of a record. */
 export interface PostgresStatements {
@@ -67,7 +68,9 @@ export function postgresStatements(table: string): PostgresStatements {
   return {
     create: createTable(table),
     find: `SELECT to_regclass('${name}') IS NOT NULL AS found`,
-    get: `SELECT envelope FROM ${name} WHERE id = $1`,
+    get: `SELECT CASE WHEN octet_length(envelope) <= ${maxRecordBytes} THEN envelope END AS envelope,
+        octet_length(envelope) > ${maxRecordBytes} AS oversized
+      FROM ${name} WHERE id = $1`,
     list: `SELECT key FROM ${name} WHERE envelope IS NOT NULL`,
     set: `INSERT INTO ${name} (id, key, envelope, key_id) VALUES ($1, $2, $3, $4)
       ON CONFLICT (id) DO UPDATE

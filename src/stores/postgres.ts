@@ -4,7 +4,7 @@
  * @module mcp-credentials/postgres
  */
 import { ConfigurationError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions, checkSeconds } from '../options.ts'
 import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
 import { notAPool, type PostgresPool } from './postgres-client.ts'
@@ -17,6 +17,7 @@ import {
   type PostgresStatements,
   postgresStatements,
 } from './postgres-schema.ts'
+import { oversized } from './record.ts'
 
 export type { EncryptedStore } from './encrypted-records.ts'
 export { type EncryptionOptions, generateKey } from './envelope.ts'
@@ -38,14 +39,14 @@ export type PostgresStoreOptions = EncryptionOptions & {
   readonly createTable?: boolean
   /**
    * Seconds after which the lock of a holder is free that does not answer any more, because its host has vanished or
-   * it is suspended. Default 45. The lock of a process that has ended is free at once.
+   * it is suspended. Default 45; at most 600. The lock of a process that has ended is free at once.
    */
   readonly lease?: number
-  /** Seconds to wait for the lock of a record, at most. Default 15. */
+  /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
   /**
    * Seconds during which a statement is tried again while PostgreSQL cannot be reached, and for which one is waited
-   * for. Default 5.
+   * for. Default 5; at most 600.
    */
   readonly timeout?: number
 }
@@ -53,9 +54,10 @@ export type PostgresStoreOptions = EncryptionOptions & {
 /** A store of encrypted records in PostgreSQL. */
 export interface PostgresStore extends EncryptedStore {
   /**
-   * Creates the table where it is missing. It can be repeated, and any number of processes may do so at once.
+   * Creates the table where it is missing, in a schema that exists. It can be repeated, and any number of processes may
+   * do so at once.
    *
-   * @throws `StoreError` when PostgreSQL cannot be reached, or the role may not create tables.
+   * @throws `StoreError` when PostgreSQL cannot be reached, the schema does not exist, or the role may not create tables.
    */
   migrate(): Promise<void>
 }
@@ -134,7 +136,9 @@ function postgresTexts(
   return {
     async get(key) {
       const { rows } = await connection.execute('get', sql.get, [recordId(key)])
-      const { envelope } = (rows[0] ?? {}) as { envelope?: unknown }
+      const row = (rows[0] ?? {}) as { envelope?: unknown; oversized?: unknown }
+      const { envelope } = row
+      if (row.oversized === true) throw oversized(key)
       return typeof envelope === 'string' ? envelope : undefined
     },
     async set(key, makeText) {
@@ -191,7 +195,5 @@ function checkPostgresOptions(options: PostgresStoreOptions): void {
   checkTable(`${name}.table`, table)
   if (creates !== undefined && typeof creates !== 'boolean')
     fail('createTable', 'must be true or false.')
-  for (const [option, value] of Object.entries({ lease, lockTimeout, timeout })) {
-    if (value !== undefined && !(value > 0)) fail(option, 'must be a positive number of seconds.')
-  }
+  checkSeconds(name, { lease, lockTimeout, timeout })
 }

@@ -12,9 +12,13 @@ import { recordLabel } from '../labels.ts'
 import { openPrivate, privateDirectory } from './directory.ts'
 import type { TextRecords } from './encrypted-records.ts'
 import type { LocalLock, Permit } from './local-lock.ts'
+import { maxRecordBytes, oversized } from './record.ts'
 
 /** Milliseconds after which a temporary file belongs to a writer that died. */
 const staleMs = 3_600_000
+
+/** Bytes of a file: a record, its key, and what JSON escapes in both. */
+const maxFileBytes = 1.5 * maxRecordBytes
 
 /** What a file holds: the key, so that records can be listed, and the text. */
 interface Entry {
@@ -50,6 +54,7 @@ export function recordFiles(
       inFolder('get', `of ${recordLabel(key)}`, async () => {
         const entry = await readEntry(join(directory, fileName(key)))
         if (entry === undefined) return undefined
+        if (entry === 'oversized') throw oversized(key)
         if (entry === 'damaged' || entry.key !== key) throw damaged(key)
         return entry.text
       }),
@@ -75,9 +80,13 @@ export function recordFiles(
     },
     list: () =>
       inFolder('list', `in ${directory}`, async () => {
-        const names = (await readdir(directory)).filter((name) => recordName.test(name))
-        const keys = await Promise.all(names.map((name) => keyOfFile(directory, name)))
-        return keys.filter((key) => key !== undefined).sort()
+        const keys = await keysIn(directory)
+        return keys.filter((key) => typeof key === 'string').sort()
+      }),
+    unreadable: () =>
+      inFolder('list', `in ${directory}`, async () => {
+        const keys = await keysIn(directory)
+        return keys.filter((key) => isCredentialError(key, 'store'))
       }),
   }
 }
@@ -95,15 +104,27 @@ function fileName(key: string): string {
   return `${readable}-${hash}.json`
 }
 
-/** The key of a record; `undefined`: the file is foreign, or damaged, which reading its key reports. */
-async function keyOfFile(directory: string, name: string): Promise<string | undefined> {
-  const entry = await readEntry(join(directory, name)).catch((error: NodeJS.ErrnoException) => {
-    const isForeign = isCredentialError(error) || error.code === 'EACCES' || error.code === 'EISDIR'
-    if (isForeign) return undefined
+/** What the files hold that are named like records. */
+async function keysIn(directory: string): Promise<readonly (string | StoreError | undefined)[]> {
+  const names = (await readdir(directory)).filter((name) => recordName.test(name))
+  return Promise.all(names.map((name) => keyOfFile(directory, name)))
+}
+
+/** The key of a record, or why its file cannot be read; `undefined`: it is gone, or belongs to another name. */
+async function keyOfFile(
+  directory: string,
+  name: string,
+): Promise<string | StoreError | undefined> {
+  const path = join(directory, name)
+  const entry = await readEntry(path).catch((error: NodeJS.ErrnoException) => {
+    if (isCredentialError(error, 'store')) return error
+    if (error.code === 'EACCES' || error.code === 'EISDIR') return unreadable(path, error.code)
     throw error
   })
-  if (entry === undefined || entry === 'damaged' || fileName(entry.key) !== name) return undefined
-  return entry.key
+  if (entry === 'damaged') return unreadable(path, 'it is damaged')
+  if (entry === 'oversized') return unreadable(path, 'it is larger than 2 MiB')
+  if (entry === undefined || isCredentialError(entry, 'store')) return entry
+  return fileName(entry.key) === name ? entry.key : undefined
 }
 
 async function removeStale(directory: string): Promise<void> {
@@ -116,11 +137,13 @@ async function removeStale(directory: string): Promise<void> {
   await Promise.all(old.map((entry) => unlink(join(directory, entry)).catch(() => {})))
 }
 
-async function readEntry(path: string): Promise<Entry | 'damaged' | undefined> {
+async function readEntry(path: string): Promise<Entry | 'damaged' | 'oversized' | undefined> {
   const handle = await openPrivate(path, constants.O_RDONLY)
   if (handle === undefined) return undefined
   let content: string
   try {
+    const { size } = await handle.stat()
+    if (size > maxFileBytes) return 'oversized'
     content = await handle.readFile('utf8')
   } finally {
     await handle.close()
@@ -187,5 +210,12 @@ function damaged(key: string): StoreError {
     reason: 'unusable_record',
     remedy:
       'Nothing was deleted. Restore the file from a backup, or log in again to replace the record.',
+  })
+}
+
+function unreadable(path: string, why: string): StoreError {
+  return new StoreError('get', `The file ${path} cannot be read (${why}).`, {
+    reason: 'unusable_record',
+    remedy: 'Nothing was deleted. Restore the file from a backup, or remove it.',
   })
 }

@@ -47,9 +47,29 @@ export function parseRecord(key: string, text: string): CredentialRecord {
   )
 }
 
+/**
+ * Bytes that an encrypted record may have. More is not read: whoever can write to a store could otherwise fill the
+ * memory of those who read it.
+ */
+export const maxRecordBytes = 2_097_152
+
+/** The error of a record that is not read for its size. */
+export function oversized(key: string): StoreError {
+  return new StoreError('get', `The record of ${recordLabel(key)} is larger than 2 MiB.`, {
+    reason: 'unusable_record',
+    remedy:
+      'It was not read, and nothing was deleted. Find out who wrote it, or log in again to replace it.',
+  })
+}
+
+/** Whether a record can have this key. */
+export function isRecordKey(key: unknown): key is string {
+  return typeof key === 'string' && key !== '' && key.length <= 2000 && !/\p{Cc}/u.test(key)
+}
+
 /** Checks a key before it becomes part of a file name or of a command. */
 export function checkKey(key: string): void {
-  if (typeof key === 'string' && key !== '' && key.length <= 2000 && !/\p{Cc}/u.test(key)) return
+  if (isRecordKey(key)) return
   throw new StoreError('set', 'The key of a record must be a text without control characters.')
 }
 

@@ -118,18 +118,52 @@ export function destroyClient(client: RedisClient | RedisClusterClient): void {
   }
 }
 
+/** Whether a client is a pool or a sentinel, which take other commands, and do not tell where they connect to. */
+export function isOtherClient(client: object | undefined): boolean {
+  return client !== undefined && ('totalClients' in client || 'getSentinelNode' in client)
+}
+
+/** Where a client of the package `redis` connects to. */
+interface ServerOptions {
+  readonly url?: string
+  readonly socket?: { readonly host?: unknown; readonly tls?: unknown }
+}
+
 /** The other machine to which a connection is not encrypted; `undefined`: there is none, as far as known. */
 export function unencryptedHost(
   url: string | undefined,
   client: object | undefined,
 ): string | undefined {
-  const { options } = (client ?? {}) as { options?: { socket?: { host?: unknown; tls?: unknown } } }
-  const { host, tls } = options?.socket ?? {}
-  if (url !== undefined) {
-    const { protocol, hostname } = new URL(url)
-    return protocol === 'rediss:' || isThisMachine(hostname) ? undefined : hostname
+  if (url !== undefined) return plainHost({ url })
+  const { options, _options: ofCluster } = (client ?? {}) as {
+    options?: ServerOptions
+    _options?: { rootNodes?: readonly ServerOptions[]; defaults?: ServerOptions }
   }
-  return typeof host !== 'string' || tls === true || isThisMachine(host) ? undefined : host
+  // Its URL is a part of the options of its socket.
+  if (ofCluster === undefined) return plainHost({ socket: options?.socket ?? {} })
+  const { rootNodes = [], defaults } = ofCluster
+  for (const { url: at, socket } of rootNodes) {
+    if (at !== undefined && !URL.canParse(at)) continue
+    const server = at === undefined ? { socket: { ...defaults?.socket, ...socket } } : { url: at }
+    // With the defaults alone, it connects to the servers that the first one names.
+    const host = plainHost(server) ?? (isEncrypted(defaults) ? undefined : otherHost(server))
+    if (host !== undefined) return host
+  }
+  return undefined
+}
+
+function plainHost(server: ServerOptions): string | undefined {
+  return isEncrypted(server) ? undefined : otherHost(server)
+}
+
+function isEncrypted({ url, socket }: ServerOptions = {}): boolean {
+  return url === undefined ? socket?.tls === true : new URL(url).protocol === 'rediss:'
+}
+
+/** The host of a server on another machine. */
+function otherHost({ url, socket }: ServerOptions): string | undefined {
+  const host = url === undefined ? socket?.host : new URL(url).hostname
+  return typeof host !== 'string' || isThisMachine(host) ? undefined : host
 }
 
 // The next command reconnects: a timer that waits for Redis to return would keep the process alive.

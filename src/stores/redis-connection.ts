@@ -4,7 +4,13 @@
  * @module
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { isCredentialError, StoreError, type StoreOperation, systemErrorCode } from '../errors.ts'
+import {
+  ConfigurationError,
+  isCredentialError,
+  StoreError,
+  type StoreOperation,
+  systemErrorCode,
+} from '../errors.ts'
 import {
   createClusterClient,
   createServerClient,
@@ -37,6 +43,8 @@ export class RedisConnection {
   /** The server at the URL belongs to a cluster. */
   #isCluster = false
   #nodes: readonly RedisNode[] = []
+  /** The application's client has been connected. */
+  #wasOpen = false
 
   constructor(options: RedisConnectionOptions) {
     this.#options = options
@@ -89,30 +97,35 @@ export class RedisConnection {
 
   /** The keys of a pattern on all servers; a scan may return a key more than once. */
   async scan(pattern: string): Promise<ReadonlySet<string>> {
-    return this.#repeat('list', async (client) => {
+    return this.#repeat('list', async (client, deadline) => {
       // One server of a cluster would list its own keys alone, and not say that there are others.
       if (!isClusterClient(client) && (await isClusterServer(client))) throw notForCluster('list')
       const found = new Set<string>()
       for (const server of await mastersOf(client)) {
         let cursor = '0'
         do {
+          // Nobody waits for the result any more.
+          if (performance.now() >= deadline) throw new LateError('late')
           const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000']
-          const [next, keys] = (await server.sendCommand(args)) as [string, string[]]
-          for (const key of keys) found.add(key)
-          cursor = next
+          const [next, keys] = (await server.sendCommand(args)) as [unknown, unknown[]]
+          for (const key of keys) found.add(textOf(key))
+          cursor = textOf(next)
         } while (cursor !== '0')
       }
       return found
     })
   }
 
-  async #repeat<T>(operation: StoreOperation, task: (client: AnyClient) => Promise<T>): Promise<T> {
+  async #repeat<T>(
+    operation: StoreOperation,
+    task: (client: AnyClient, deadline: number) => Promise<T>,
+  ): Promise<T> {
     const deadline = performance.now() + this.#options.timeout * 1000
     for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {
       let used: AnyClient | undefined
       try {
-        used = await within(this.#connected(), deadline)
-        const result = await within(task(used), deadline)
+        used = await within(this.#connected(operation), deadline)
+        const result = await within(task(used, deadline), deadline)
         // It connects to each server when that is first needed.
         if (this.#options.client === undefined) unrefServers(used)
         return result
@@ -127,8 +140,13 @@ export class RedisConnection {
     }
   }
 
-  async #connected(): Promise<AnyClient> {
-    if (this.#client?.isOpen === true) return this.#client
+  async #connected(operation: StoreOperation): Promise<AnyClient> {
+    if (this.#client?.isOpen === true) {
+      this.#wasOpen = true
+      return this.#client
+    }
+    // Its owner is done with it, or has told it not to reconnect.
+    if (this.#options.client !== undefined && this.#wasOpen) throw closed(operation)
     this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined
     })
@@ -150,6 +168,7 @@ export class RedisConnection {
       return this.#open()
     }
     this.#client = next
+    this.#wasOpen = true
     if (client === undefined && isClusterClient(next)) {
       this.#nodes = (next.masters as readonly RedisNode[]).map(({ host, port }) => ({ host, port }))
     }
@@ -173,6 +192,21 @@ export class RedisConnection {
     this.#client = undefined
     destroyClient(used)
   }
+}
+
+/**
+ * A reply as text. A client of the application's may be set up to return bytes.
+ *
+ * @throws {@link ConfigurationError} when it is neither: what is stored must not look as if it were absent.
+ */
+export function textOf(reply: unknown): string {
+  if (typeof reply === 'string') return reply
+  if (typeof reply === 'number') return String(reply)
+  if (reply instanceof Uint8Array) return Buffer.from(reply).toString('utf8')
+  throw new ConfigurationError(
+    'redisStore.client',
+    'redisStore.client returns texts as something else than strings; pass a client without `typeMapping`.',
+  )
 }
 
 /** Whether a server belongs to a cluster. One that does not tell is taken for a single server. */
@@ -257,10 +291,26 @@ function notForCluster(operation: StoreOperation): StoreError {
 
 function refused(operation: StoreOperation, error: unknown): StoreError {
   const code = /^[A-Z]+/.exec(messageOf(error))?.[0] ?? 'ERR'
+  if (code === 'WRONGTYPE' && operation === 'get') return noText()
   const isSetUp = /^(?:WRONGTYPE|NOAUTH|WRONGPASS|NOPERM|CROSSSLOT)$/.test(code)
   return new StoreError(operation, `Redis refused the command (${code}).`, {
     ...(isSetUp ? setUpError : { retryable: true }),
     remedy: "Check the password, the user's permissions and the memory of Redis.",
+  })
+}
+
+function closed(operation: StoreOperation): StoreError {
+  return new StoreError(operation, 'The `client` of redisStore has been closed.', {
+    ...setUpError,
+    remedy: 'Close it after the last use of the store, or connect it again; or pass a `url`.',
+  })
+}
+
+function noText(): StoreError {
+  return new StoreError('get', 'Redis holds something else than a record under its name.', {
+    ...setUpError,
+    reason: 'unusable_record',
+    remedy: 'Nothing was deleted. Find out who wrote it, or log in again to replace it.',
   })
 }
 

@@ -95,7 +95,7 @@ export class RedisLock {
     const deadline = performance.now() + timeout * 1000
     for (let wait = 10; ; wait = Math.min(wait * 1.5, 200)) {
       signal?.throwIfAborted()
-      if ((await this.#run('take', lease)) === 1) {
+      if (Number(await this.#run('take', lease)) === 1) {
         return this.#connection.replicated('lock', lease.lockKey)
       }
       if (performance.now() >= deadline) {
@@ -114,7 +114,7 @@ export class RedisLock {
   async #hold<T>(lease: Lease, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const loss = new AbortController()
     const stop = keepLease(
-      async () => (await this.#run('renew', lease)) === 1,
+      async () => Number(await this.#run('renew', lease)) === 1,
       this.#options.lease,
       () => loss.abort(leaseLost('lock', lease.key)),
     )
@@ -137,7 +137,8 @@ export class RedisLock {
   }
 
   #run(script: keyof typeof scripts, { lockKey, token }: Lease): Promise<unknown> {
-    const args = script === 'release' ? [token] : [token, String(this.#options.lease * 1000)]
+    const args =
+      script === 'release' ? [token] : [token, String(Math.ceil(this.#options.lease * 1000))]
     return this.#connection.run('lock', scripts[script], [lockKey], args)
   }
 }

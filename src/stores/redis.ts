@@ -4,11 +4,17 @@
  * @module mcp-credentials/redis
  */
 import { ConfigurationError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions, checkSeconds } from '../options.ts'
 import { type EncryptedStore, encryptedRecords, type TextRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
-import { type RedisClient, type RedisClusterClient, unencryptedHost } from './redis-client.ts'
-import { RedisConnection } from './redis-connection.ts'
+import { maxRecordBytes, oversized } from './record.ts'
+import {
+  isOtherClient,
+  type RedisClient,
+  type RedisClusterClient,
+  unencryptedHost,
+} from './redis-client.ts'
+import { RedisConnection, textOf } from './redis-connection.ts'
 import { redisKeys } from './redis-keys.ts'
 import { leaseLost, RedisLock } from './redis-lock.ts'
 
@@ -24,13 +30,13 @@ export type RedisStoreOptions = EncryptionOptions & {
    */
   readonly prefix?: string
   /**
-   * Seconds after which the lock of a holder that died is free. Default 45. A holder that is suspended
+   * Seconds after which the lock of a holder that died is free. Default 45; at most 600. A holder that is suspended
    * for longer than this while it renews may cause its refresh token to be used twice.
    */
   readonly lease?: number
-  /** Seconds to wait for the lock of a record, at most. Default 15. */
+  /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
-  /** Seconds during which a command is tried again while Redis cannot be reached. Default 5. */
+  /** Seconds during which a command is tried again while Redis cannot be reached. Default 5; at most 600. */
   readonly timeout?: number
   /**
    * How many replicas must have a lock or a record before it counts. Default 0: a failover can lose the last
@@ -46,7 +52,8 @@ export type RedisStoreOptions = EncryptionOptions & {
     | {
         /**
          * A client of the package `redis`, version 5 or later: `createClient()`, or `createCluster()` for a
-         * cluster. Give it an `error` listener.
+         * cluster; not a pool or a sentinel. Give it an `error` listener. It is connected at the first use where it
+         * is not yet. Only you close it, and a closed one is not connected again.
          */
         readonly client: RedisClient | RedisClusterClient
         /** Not together with `client`. */
@@ -116,8 +123,12 @@ export function redisStore(options: RedisStoreOptions): EncryptedStore {
   const locks = new RedisLock(redis, { keyOf: keys.lock, lease, timeout: lockTimeout })
   const texts: TextRecords = {
     async get(key) {
-      const text = await redis.send('get', keys.record(key), ['GET', keys.record(key)])
-      return typeof text === 'string' ? text : undefined
+      const record = keys.record(key)
+      const reply = await redis.send('get', record, ['GETRANGE', record, '0', `${maxRecordBytes}`])
+      const text = textOf(reply ?? '')
+      if (Buffer.byteLength(text) > maxRecordBytes) throw oversized(key)
+      // So Redis answers where there is nothing.
+      return text === '' ? undefined : text
     },
     async set(key, makeText) {
       const record = keys.record(key)
@@ -127,17 +138,18 @@ export function redisStore(options: RedisStoreOptions): EncryptedStore {
       else {
         const both = [record, held.lockKey]
         const count = await redis.run('set', scripts.set, both, [held.token, text])
-        if (count !== 1) throw leaseLost('set', key)
+        if (Number(count) !== 1) throw leaseLost('set', key)
       }
       await redis.replicated('set', record)
     },
     async delete(key) {
       const record = keys.record(key)
       const held = locks.leaseOf('delete', key)
-      const count =
+      const reply =
         held === undefined
           ? await redis.send('delete', record, ['DEL', record])
           : await redis.run('delete', scripts.delete, [record, held.lockKey], [held.token])
+      const count = Number(reply)
       if (count === -1) throw leaseLost('delete', key)
       await redis.replicated('delete', record)
       return count === 1
@@ -163,12 +175,16 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   }
   if (url !== undefined && !(/^rediss?:\/\//.test(url) && URL.canParse(url)))
     fail('url', 'must begin with redis:// or rediss://.')
-  if (client !== undefined && typeof client.sendCommand !== 'function') {
-    fail('client', 'must be a client of the package redis.')
+  if (
+    client !== undefined &&
+    (typeof client?.sendCommand !== 'function' || isOtherClient(client))
+  ) {
+    fail('client', 'must be a client of the package redis: createClient() or createCluster().')
   }
   const host = unencryptedHost(url, client)
   if (host !== undefined && options.allowInsecure !== true) {
-    const advice = 'use rediss://, or set `allowInsecure: true` if only you can read that network.'
+    const advice =
+      'use rediss:// (for createCluster(), also `defaults: { socket: { tls: true } }`), or set `allowInsecure: true` if only you can read that network.'
     fail(url === undefined ? 'client' : 'url', `is not encrypted on the way to ${host}; ${advice}`)
   }
   if (typeof prefix !== 'string' || /^[^{]*\{\}/.test(prefix)) {
@@ -177,7 +193,5 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   if (!(Number.isInteger(replicas) && replicas >= 0)) {
     fail('replicas', 'must be a whole number of replicas.')
   }
-  for (const [option, value] of Object.entries({ lease, lockTimeout, timeout })) {
-    if (value !== undefined && !(value > 0)) fail(option, 'must be a positive number of seconds.')
-  }
+  checkSeconds(name, { lease, lockTimeout, timeout })
 }

@@ -70,5 +70,5 @@ describe('the documentation', () => {
 
     expect(virtual.size).toBeGreaterThan(10)
     expect(problems).toEqual([])
-  }, 60_000)
+  }, 180_000)
 })

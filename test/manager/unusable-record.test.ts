@@ -122,16 +122,26 @@ describe.each(['damaged', 'newer', 'other key', 'unencrypted'] as const)(
     })
 
     test('is deleted by logout()', async () => {
-      const { client, store, key, world } = await spoiled(how)
+      const { client, store, key, world, events } = await spoiled(how)
 
-      const reason = 'authorizationCode: there was no usable credential to revoke.'
+      const reason =
+        'authorizationCode: the stored login could not be read, so that nothing was revoked; its tokens work until they expire.'
       expect(await client().manager.logout()).toEqual({ revoked: false, reason })
+      const audited = { type: 'revocation', revoked: false, code: 'store', reason }
+      expect(events).toContainEqual(expect.objectContaining(audited))
 
       expect(await store.get(key)).toBeUndefined()
       expect(world.tokenRequests().filter((request) => 'token' in request)).toEqual([])
     })
   },
 )
+
+test('a logout where nobody was logged in says so, and audits no revocation', async () => {
+  const { client, events } = await scene(memoryStore())
+  const reason = 'authorizationCode: nobody was logged in, so that there was nothing to revoke.'
+  expect(await client().manager.logout()).toEqual({ revoked: false, reason })
+  expect(events.map(({ type }) => type)).not.toContain('revocation')
+})
 
 describe('a record of an older client identifier', () => {
   const older = async () => {

@@ -214,3 +214,66 @@ test('entries of another program’s keychain service are taken over the same wa
     data: { accessToken: 'a', refreshToken: 'r', clientId: 'old-agent' },
   })
 })
+
+/** Entries of another program's keychain service, without a keychain. */
+const backendWith = (account: string) => ({
+  getPassword: async () => null,
+  setPassword: async () => {},
+  deletePassword: async () => false,
+  findCredentials: async () => [{ account, password: '{"access_token":"canary"}' }],
+})
+const server = 'https://mcp.example.com/mcp'
+const owner = { url: server, issuer: 'https://login.example.com', clientId: 'old-agent' }
+const find = (describe: () => typeof owner) =>
+  findKeychainLogins({ service: 'old', backend: backendWith('x'), describe })
+
+test.each(['default | victim', '', 'line\nbreak'])(
+  'a login is not written into the place of another by the account %j',
+  async (account) => {
+    const store = memoryStore()
+    const [login] = await find(() => owner)
+    await expect(login?.copyTo(store, { account })).rejects.toMatchObject({ option: 'account' })
+    expect(await store.list()).toEqual([])
+  },
+)
+
+test('a login is taken over where a first login ended before it had a token', async () => {
+  const store = memoryStore()
+  const key = `${server} | default`
+  const pending = { at: 1, by: 'a process that ended' }
+  await store.set(key, { version: 1, provider: 'authorizationCode', pending, data: {} })
+  const [login] = await find(() => owner)
+  expect(await login?.copyTo(store)).toBe(true)
+  expect(await store.get(key)).toMatchObject({ data: { accessToken: 'canary' } })
+})
+
+test('an entry for which `describe` gives no URL says so', async () => {
+  const [login] = await find(() => ({ ...owner, url: 'no URL' }))
+  expect(login?.problem).toContain('URL')
+  await expect(login?.copyTo(memoryStore())).rejects.toMatchObject({ name: 'ConfigurationError' })
+})
+
+const wrong = (value: unknown) => value as never
+test.each([
+  ['no servers', () => findMcpRemoteLogins(wrong({})), 'servers'],
+  ['servers that are no list', () => findMcpRemoteLogins(wrong({ servers: 5 })), 'servers'],
+  ['a server that is nothing', () => findMcpRemoteLogins(wrong({ servers: [null] })), 'servers'],
+  ['a URL as a server', () => findMcpRemoteLogins(wrong({ servers: [server] })), 'servers'],
+  [
+    'a folder that is no path',
+    () => findMcpRemoteLogins(wrong({ servers: [], directory: 5 })),
+    'directory',
+  ],
+  ['no backend', () => findKeychainLogins(wrong({})), 'backend'],
+  ['no service', () => findKeychainLogins(wrong({ backend: backendWith('x') })), 'service'],
+  [
+    'no describe',
+    () => findKeychainLogins(wrong({ backend: backendWith('x'), service: 's' })),
+    'describe',
+  ],
+])('%s is refused, and the option is named', async (_what, search, option) => {
+  await expect(search()).rejects.toMatchObject({
+    name: 'ConfigurationError',
+    option: expect.stringContaining(option),
+  })
+})

@@ -1,5 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import {
   chmod,
   copyFile,
@@ -9,6 +11,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   rename,
   rm,
   stat,
@@ -41,6 +44,15 @@ afterEach(() => rm(parent, { recursive: true, force: true }))
 const storeOf = (folder = directory) => encryptedFileStore({ key, directory: folder })
 const lockFile = (folder: string) =>
   join(folder, `${createHash('sha256').update(name).digest('hex')}.lock`)
+
+/** How many times this process has files of a folder open that still exist. */
+async function openFiles(folder: string): Promise<number> {
+  const links = (await readdir('/proc/self/fd')).map((fd) =>
+    readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+  )
+  const targets = await Promise.all(links)
+  return targets.filter((target) => target.startsWith(folder) && target.endsWith('.lock')).length
+}
 
 describe('a lock', () => {
   test.each([
@@ -88,6 +100,58 @@ describe('a lock', () => {
       String(process.pid).padEnd(20),
     )
   })
+})
+
+describe('a lock whose file is removed', () => {
+  const lockFolder = () => join(directory, 'locks')
+  const remove = () => rm(lockFolder(), { recursive: true })
+
+  test('lets its holder write nothing more', async () => {
+    const store = storeOf()
+    const elsewhere = AsyncLocalStorage.snapshot()
+    const late = await store.lock(name, async () => {
+      await store.set(name, record)
+      await remove()
+      const other = { ...record, data: { by: 'other' } }
+      await elsewhere(() => storeOf().lock(name, () => storeOf().set(name, other)))
+      return [
+        await store.set(name, record).catch((error: unknown) => error),
+        await store.delete(name).catch((error: unknown) => error),
+      ]
+    })
+    for (const error of late) {
+      expect(error).toMatchObject({ name: 'StoreError', retryable: true })
+    }
+    expect((await store.get(name))?.data).toEqual({ by: 'other' })
+  })
+
+  test.runIf(process.platform === 'linux')(
+    'does not let a process that waited for it in beside another holder',
+    async () => {
+      const [release, releaseSecond] = [new AbortController(), new AbortController()]
+      const entered: string[] = []
+      const hold = (who: string, until?: AbortSignal) =>
+        localLock({ directory: lockFolder() }).run(name, async () => {
+          entered.push(who)
+          if (until !== undefined) await once(until, 'abort')
+        })
+      await mkdir(directory, { mode: 0o700 })
+      const first = hold('first', release.signal)
+      await vi.waitFor(() => expect(entered).toEqual(['first']))
+      const waiting = hold('waiting')
+      await vi.waitFor(async () => expect(await openFiles(lockFolder())).toBe(2))
+      await remove()
+      const second = hold('second', releaseSecond.signal)
+      await vi.waitFor(() => expect(entered).toContain('second'))
+      release.abort()
+      await first
+      await vi.waitFor(async () => expect(await openFiles(lockFolder())).toBe(2))
+      expect(entered).toEqual(['first', 'second'])
+      releaseSecond.abort()
+      await Promise.all([second, waiting])
+      expect(entered).toEqual(['first', 'second', 'waiting'])
+    },
+  )
 })
 
 describe('a folder', () => {
@@ -151,6 +215,26 @@ describe('a folder', () => {
     await rename(directory, join(parent, 'moved'))
     await symlink(join(parent, 'moved'), directory)
     await expect(store.get(name)).rejects.toThrow('is a symbolic link')
+  })
+
+  test.each([
+    ['is a file', () => victim],
+    ['lies below a file', () => join(victim, 'store')],
+  ])('that %s is refused, with a remedy that can work', async (_what, place) => {
+    const error = await storeOf(place())
+      .get(name)
+      .catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ name: 'StoreError', retryable: false })
+    expect(String(error)).toContain('Choose another `directory`')
+    expect(String(error)).not.toMatch(/chmod|writable/)
+  })
+
+  test('that is relative stays where it was when the store was made', async () => {
+    const cwd = vi.spyOn(process, 'cwd').mockReturnValue(parent)
+    const store = storeOf('store')
+    cwd.mockRestore()
+    await store.lock(name, () => store.set(name, record))
+    expect(await storeOf(directory).get(name)).toEqual(record)
   })
 
   test('that is removed while the process runs is made again', async () => {

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
+import { keychainEntry } from '../../src/stores/keychain.ts'
 import { postgresStore } from '../../src/stores/postgres.ts'
 import { statementFailed } from '../../src/stores/postgres-client.ts'
 import { redisStore } from '../../src/stores/redis.ts'
@@ -30,6 +31,23 @@ describe('an error of PostgreSQL', () => {
   ])('is retryable when %s', (_what, code) => {
     const error = statementFailed('get', Object.assign(new Error('no'), { code }), table)
     expect(error).toMatchObject({ retryable: true })
+  })
+})
+
+describe('a schema of PostgreSQL that is missing', () => {
+  const failure = (of: string) => {
+    const thrown = Object.assign(new Error('no'), { code: '3F000' })
+    return statementFailed('open', thrown, { table: of, seconds: 5 }).message
+  }
+
+  test('is named with the statement that creates it, which migrate() does not', () => {
+    const message = failure('app.logins')
+    expect(message).toContain('The schema app does not exist. Run CREATE SCHEMA app')
+    expect(message).not.toContain('migrate()')
+  })
+
+  test('is that of the role where the table names none', () => {
+    expect(failure('logins')).toContain('search_path')
   })
 })
 
@@ -104,5 +122,30 @@ describe('a client of pg in the place of a pool', () => {
   test('is refused at the first use when it looks like a pool', async () => {
     const store = postgresStore({ pool: { connect: async () => undefined } as never, key })
     await expect(store.get('x')).rejects.toMatchObject(wrong)
+  })
+})
+
+describe('an error of the keychain', () => {
+  const failureOf = (thrown: Error) => {
+    const fail = () => Promise.reject(thrown)
+    const backend = {
+      getPassword: fail,
+      setPassword: fail,
+      deletePassword: fail,
+      findCredentials: fail,
+    }
+    const read = keychainEntry('service', 'account', { backend })
+    return read().catch((error: unknown) => String(error))
+  }
+
+  test.each([
+    ['canary-1234567', 'The keychain failed.'],
+    ['The item canary could not be read (-25300)', 'The keychain failed (-25300).'],
+    ['GDBus.Error:org.freedesktop.DBus.Error.Failed: canary', 'The keychain failed (org.free'],
+    ['canary 0x80070057', 'The keychain failed (0x80070057).'],
+  ])('shows codes and nothing else of %j', async (message, shown) => {
+    const text = await failureOf(new Error(message))
+    expect(text).toContain(shown)
+    expect(text).not.toContain('canary')
   })
 })
