@@ -101,7 +101,7 @@ function judgeSafeguards(
 ): readonly Finding[] {
   if (loginRefusal === undefined) {
     return [
-      ok('safeguards', 'A login meets none of our safeguards: it would open the browser now.'),
+      ok('safeguards', 'A login meets no safeguard of this library: the browser would open now.'),
     ]
   }
   // It has lines of its own.
@@ -141,7 +141,7 @@ function judgeGrants(metadata: Metadata): Finding {
     const text = `It offers no grant that this library has: ${listed(grants)}.`
     return problem('grants', text, "Contact the server's operator.")
   }
-  const text = `Grants: ${words.join(', ')}.`
+  const text = `It offers ${words.join(', ')}.`
   if (!isListed) return ok('grants', `${text} It lists none, so this is the default.`)
   if (offersBrowserLogin(metadata) && !grants.includes('refresh_token')) {
     const more = 'It does not list renewals, so users may have to log in again when a token ends.'
@@ -153,7 +153,7 @@ function judgeGrants(metadata: Metadata): Finding {
 function judgeClientAuthentication(metadata: Metadata): Finding {
   const listedMethods = texts(metadata.token_endpoint_auth_methods_supported)
   const methods = listedMethods ?? ['client_secret_basic']
-  const text = `Clients authenticate by: ${listed(methods)}.`
+  const text = `It takes ${listed(methods)}.`
   if (methods.includes('none')) return ok('client-authentication', text)
   const default_ = listedMethods === undefined ? ' It lists none, so this is the default.' : ''
   return note(

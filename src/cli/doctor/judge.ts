@@ -10,7 +10,6 @@ import { judgeAuthorization } from './judge-issuer.ts'
 import { judgeServer } from './judge-server.ts'
 import { repliesOf, type Seen } from './seen.ts'
 import { issuerLabel, listed, quoted } from './shown.ts'
-import { wantedBy } from './wanted.ts'
 
 /** What the whole comes to. */
 export type Outcome = 'ok' | 'problem' | 'unreachable'
@@ -38,9 +37,7 @@ function judgeSaved(seen: Seen): readonly Finding[] {
     return [note('stored', saved.message, saved.remedy ?? 'Run `npx mcp-credentials list`.')]
   }
   if (saved.length > 0) return saved.map((each) => judgeOne(each, seen, at))
-  const { kind } = wantedBy(seen)
-  if (kind === 'nothing') return [ok('stored', 'Nothing is stored for it here, nor is it needed.')]
-  return [note('stored', 'Nothing is stored for it on this machine.')]
+  return [ok('stored', 'Nothing is stored for it.')]
 }
 
 function judgeOne(saved: SavedCredential, seen: Seen, at: number): Finding {

@@ -210,9 +210,13 @@ function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
     auth: { provider: 'authorizationCode', ...options },
     command: {
       name: 'login',
-      flags: [...(isByHand ? ['--client-id', 'my-agent'] : []), ...named],
+      flags: [...(isByHand ? ['--client-id', 'my-agent'] : []), ...named, ...networkFlag(seen)],
     },
   }
+}
+
+function networkFlag({ allowsPrivateNetwork }: Seen): readonly string[] {
+  return allowsPrivateNetwork ? ['--allow-private-network'] : []
 }
 
 function deviceChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
@@ -228,7 +232,10 @@ function deviceChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
       ],
     }),
     auth: { provider: 'deviceCode', ...options },
-    command: { name: 'login', flags: ['--client-id', 'my-agent'] },
+    command: {
+      name: 'login',
+      flags: ['--device', '--client-id', 'my-agent', ...networkFlag(seen)],
+    },
   }
 }
 

@@ -15,7 +15,6 @@ export interface Layout {
   readonly style: Style
 }
 
-const words: Readonly<Record<Verdict, string>> = { ok: 'ok', note: 'note', problem: 'problem' }
 /** The widest verdict, and what surrounds it. */
 const verdictWidth = 9
 
@@ -28,7 +27,7 @@ const names: Readonly<Record<string, string>> = {
   clock: 'Clock',
   transport: 'Transport',
   extensions: 'Extensions',
-  challenge: 'Challenge',
+  challenge: 'Credential',
   metadata: 'Metadata',
   issuers: 'Servers',
   dpop: 'DPoP',
@@ -38,7 +37,7 @@ const names: Readonly<Record<string, string>> = {
   'client-authentication': 'Client auth',
   pkce: 'PKCE',
   registration: 'Registration',
-  iss: 'Mix-up',
+  iss: 'Issuer',
   'pushed-requests': 'PAR',
   revocation: 'Revocation',
   'token-endpoint': 'Tokens',
@@ -80,17 +79,18 @@ function lineOf({ id, verdict, text, remedy }: Finding, layout: Layout): readonl
   const width = Math.max(20, columns - verdictWidth)
   const name = Object.hasOwn(names, id) ? names[id] : id
   const [first = '', ...rest] = wrapped(`${name}: ${text}`, width)
+  const start = `${style.bold(`${name}:`)}${first.slice(`${name}:`.length)}`
   const indent = ' '.repeat(verdictWidth)
   const advice = remedy === undefined ? [] : wrapped(remedy, width - 2)
   return [
-    `${marked(verdict, style)}${first}`,
+    `${marked(verdict, style)}${start}`,
     ...rest.map((line) => `${indent}${line}`),
     ...advice.map((line, index) => `${indent}${style.cyan(index === 0 ? '→' : ' ')} ${line}`),
   ]
 }
 
 function marked(verdict: Verdict, style: Style): string {
-  const word = words[verdict].padEnd(verdictWidth - 2)
+  const word = verdict.padEnd(verdictWidth - 2)
   const colour = { ok: style.green, note: style.yellow, problem: style.red }[verdict]
   return `${colour(word)}  `
 }
