@@ -8,6 +8,7 @@ import { authorizationCode, discover } from '../../oauth/index.ts'
 import type { Asker } from './ask.ts'
 import { objectOf } from './messages.ts'
 import type { Authorization, Issuer, Metadata, Refusal } from './seen.ts'
+import { urlLabel } from './shown.ts'
 
 /** Authorization servers that are examined; a server may name more. */
 const maxIssuers = 4
@@ -25,14 +26,15 @@ export async function examineAuthorization(
   settings: DiscoverySettings,
 ): Promise<Authorization> {
   let named: readonly string[] = []
+  const { asker } = settings
   const first = await find(url, settings, (issuers) => {
     named = issuers
     return issuers[0] ?? ''
   })
-  const resource = resourceDocument(settings.asker, named)
+  const resource = resourceDocument(asker, named)
   const published = resource === undefined ? {} : { resource }
   if ('refusal' in first && named.length === 0) {
-    const isUnpublished = settings.asker.documents.every(
+    const isUnpublished = asker.documents.every(
       ({ status }) => status >= 400 && status < 500 && status !== 408 && status !== 429,
     )
     const isSaidSo = first.refusal.code === 'discovery' && isUnpublished
@@ -44,7 +46,8 @@ export async function examineAuthorization(
   for (const issuer of names.slice(0, maxIssuers)) {
     const isFirst = issuer === names[0]
     const found = isFirst ? first : await find(url, settings, () => issuer)
-    issuers.push(await described(url, settings, issuer, found))
+    const requiresDpop = resource?.requiresDpop === true
+    issuers.push(await described(url, { ...settings, requiresDpop }, issuer, found))
   }
   return { ...published, named: names, issuers }
 }
@@ -63,13 +66,17 @@ async function find(
     return await discover(url, { fetch, signal, allowPrivateNetwork, selectIssuer })
   } catch (error) {
     signal.throwIfAborted()
-    return { refusal: refusalOf(error) }
+    return { refusal: refusalOf(error, url) }
   }
+}
+
+interface LoginSettings extends DiscoverySettings {
+  readonly requiresDpop: boolean
 }
 
 async function described(
   url: URL,
-  settings: DiscoverySettings,
+  settings: LoginSettings,
   issuer: string,
   found: Found,
 ): Promise<Issuer> {
@@ -77,8 +84,9 @@ async function described(
   const { metadata } = found
   const loginRefusal = await rehearse(url, settings, issuer, false)
   if (loginRefusal === undefined) return { issuer, metadata }
-  const isPinEnough = (await rehearse(url, settings, issuer, true)) === undefined
-  return { issuer, metadata, loginRefusal, ...(isPinEnough ? { needsPin: true } : {}) }
+  const pinnedRefusal = await rehearse(url, settings, issuer, true)
+  const seen = { issuer, metadata, loginRefusal }
+  return pinnedRefusal === undefined ? { ...seen, needsPin: true } : { ...seen, pinnedRefusal }
 }
 
 /**
@@ -90,13 +98,14 @@ async function described(
  */
 async function rehearse(
   url: URL,
-  { asker, signal, allowPrivateNetwork }: DiscoverySettings,
+  { asker, signal, allowPrivateNetwork, requiresDpop }: LoginSettings,
   issuer: string,
   isPinned: boolean,
 ): Promise<Refusal | undefined> {
   const provider = authorizationCode({
     clientId: 'rehearsal',
     allowPrivateNetwork,
+    dpop: requiresDpop,
     ...(isPinned ? { issuer } : { selectIssuer: () => issuer }),
     allow: ({ type }) => type === 'discovery',
   })
@@ -106,21 +115,34 @@ async function rehearse(
     return undefined
   } catch (error) {
     signal.throwIfAborted()
-    return isCredentialError(error, 'refused_by_policy') ? undefined : refusalOf(error)
+    return isCredentialError(error, 'refused_by_policy') ? undefined : refusalOf(error, url)
   } finally {
     await manager.close()
   }
 }
 
-/** What may be said of an error. */
-export function refusalOf(error: unknown): Refusal {
+/**
+ * What may be said of an error.
+ *
+ * @param url - The server, which need not be named in its own report.
+ */
+export function refusalOf(error: unknown, url?: URL): Refusal {
   if (!isCredentialError(error)) {
     const name = error instanceof Error ? error.name : 'Error'
     return { code: 'unexpected', message: `It failed unexpectedly (${name}).` }
   }
-  const { code, message, remedy } = error
+  const { code, remedy } = error
+  const message = shortened(error.message, url)
   if (remedy === undefined) return { code, message }
-  return { code, message: message.replace(remedy, '').trim(), remedy }
+  return { code, message: message.replace(shortened(remedy, url), '').trim(), remedy }
+}
+
+function shortened(message: string, url: URL | undefined): string {
+  const label = url === undefined ? '' : urlLabel(url)
+  const [prefix] = ['authorizationCode: ', `${label}: `].filter((each) => message.startsWith(each))
+  const rest = prefix === undefined ? message : message.slice(prefix.length)
+  const text = label === '' ? rest : rest.replaceAll(label, 'the server')
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function resourceDocument(

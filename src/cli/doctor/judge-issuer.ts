@@ -6,7 +6,7 @@
 import { texts } from './authorization.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import type { Authorization, Issuer, Metadata, Refusal, Seen } from './seen.ts'
-import { cleaned, issuerLabel, listed, urlLabel } from './shown.ts'
+import { issuerLabel, listed, urlLabel } from './shown.ts'
 import { wantedBy } from './wanted.ts'
 
 /** Judges what is published about the authorization. */
@@ -15,8 +15,12 @@ export function judgeAuthorization(seen: Seen): readonly Finding[] {
   if (authorization === undefined) return []
   const wantsOAuth = wantedBy(seen).kind === 'oauth'
   const { refusal } = authorization
+  const { kind } = wantedBy(seen)
+  if (kind === 'unknown' && authorization.issuers.length === 0) return []
   if (refusal !== undefined) return [refused('metadata', refusal, wantsOAuth)]
-  if (authorization.issuers.length === 0) return wantsOAuth ? [missing] : []
+  if (authorization.issuers.length === 0) {
+    return wantsOAuth ? [missing] : kind === 'bearer' ? [unpublished] : []
+  }
   return [
     ...judgeMetadata(authorization),
     ...authorization.issuers.flatMap((issuer) =>
@@ -34,9 +38,16 @@ const missing: Finding = problem(
   'Publish it at that place (RFC 9728), or leave `resource_metadata` out of the challenge.',
 )
 
+const unpublished: Finding = note(
+  'metadata',
+  'The server publishes no authorization metadata, so clients cannot get a token by themselves.',
+)
+
 /** What the library refuses counts only where it is needed. */
 function refused(id: string, { message, remedy }: Refusal, isNeeded: boolean): Finding {
-  const advice = remedy ?? "Contact the server's operator."
+  const further = ' To let this command look further, add --allow-private-network.'
+  const isPrivate = remedy?.includes('allowPrivateNetwork') === true
+  const advice = `${remedy ?? "Contact the server's operator."}${isPrivate ? further : ''}`
   return isNeeded ? problem(id, message, advice) : note(id, message, advice)
 }
 
@@ -76,14 +87,14 @@ function judgeMetadata({ resource, named, issuers }: Authorization): readonly Fi
 }
 
 function judgeIssuer(issuer: Issuer, { resource }: Authorization): readonly Finding[] {
-  const { metadata, refusal, loginRefusal, needsPin } = issuer
+  const { metadata, refusal, loginRefusal } = issuer
   if (metadata === undefined) {
     const reason = refusal ?? { code: '', message: 'Its metadata could not be read.' }
     return [refused('server-metadata', reason, true)]
   }
   return [
     ok('server-metadata', 'Its metadata can be read, and names the same issuer.'),
-    ...judgeSafeguards(metadata, loginRefusal, needsPin === true),
+    ...judgeSafeguards(issuer),
     judgeGrants(metadata),
     judgeClientAuthentication(metadata),
     ...judgePkce(metadata, loginRefusal),
@@ -91,24 +102,24 @@ function judgeIssuer(issuer: Issuer, { resource }: Authorization): readonly Find
     judgeDpop(metadata, resource?.requiresDpop === true),
     judgeIss(metadata),
     ...judgeFurther(metadata),
+    ...(loginRefusal === undefined ? judgeEndpoints(metadata) : []),
   ]
 }
 
-function judgeSafeguards(
-  metadata: Metadata,
-  loginRefusal: Refusal | undefined,
-  needsPin: boolean,
-): readonly Finding[] {
+function judgeSafeguards({ loginRefusal, pinnedRefusal, needsPin }: Issuer): readonly Finding[] {
   if (loginRefusal === undefined) {
-    return [
-      ok('safeguards', 'A login meets no safeguard of this library: the browser would open now.'),
-    ]
+    const text = 'A login meets no safeguard of this library: the browser would open now.'
+    return [ok('safeguards', text)]
   }
-  // It has lines of its own.
-  if (!offersBrowserLogin(metadata) || !hasPkce(metadata)) return []
-  const { message, remedy = "Contact the server's operator." } = loginRefusal
-  const advice = needsPin ? 'If they do belong together, set `issuer` to it, as below.' : remedy
-  return [problem('safeguards', message, advice)]
+  const messages = new Set<string>()
+  return [loginRefusal, pinnedRefusal].flatMap((refusal) => {
+    // What a server does not support has lines of its own.
+    if (refusal === undefined || refusal.code === 'unsupported_server') return []
+    if (messages.has(refusal.message)) return []
+    messages.add(refusal.message)
+    const pin = 'If they do belong together, set `issuer` to it, as below.'
+    return [refused('safeguards', needsPin === true ? { ...refusal, remedy: pin } : refusal, true)]
+  })
 }
 
 const grantWords: Readonly<Record<string, string>> = {
@@ -153,7 +164,8 @@ function judgeGrants(metadata: Metadata): Finding {
 function judgeClientAuthentication(metadata: Metadata): Finding {
   const listedMethods = texts(metadata.token_endpoint_auth_methods_supported)
   const methods = listedMethods ?? ['client_secret_basic']
-  const text = `It takes ${listed(methods)}.`
+  const words = methods.map((method) => (method === 'none' ? 'none (public clients)' : method))
+  const text = `It takes ${listed(words)}.`
   if (methods.includes('none')) return ok('client-authentication', text)
   const default_ = listedMethods === undefined ? ' It lists none, so this is the default.' : ''
   return note(
@@ -245,12 +257,13 @@ function judgeFurther(metadata: Metadata): readonly Finding[] {
     const text = 'It names no token endpoint.'
     findings.push(problem('token-endpoint', text, 'Add `token_endpoint` to its metadata.'))
   }
-  const foreign = foreignOrigins(metadata)
-  if (foreign.length > 0) {
-    const text = `Some of its endpoints are at another origin: ${foreign.map((origin) => cleaned(urlLabel(origin))).join(', ')}.`
-    findings.push(note('endpoints', text))
-  }
   return findings
+}
+
+function judgeEndpoints(metadata: Metadata): readonly Finding[] {
+  const foreign = foreignOrigins(metadata).map((origin) => urlLabel(origin))
+  if (foreign.length === 0) return []
+  return [note('endpoints', `Some of its endpoints are at another origin: ${foreign.join(', ')}.`)]
 }
 
 function foreignOrigins(metadata: Metadata): readonly string[] {

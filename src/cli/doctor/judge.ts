@@ -45,7 +45,7 @@ function judgeOne(saved: SavedCredential, seen: Seen, at: number): Finding {
   const who = account === 'default' ? '' : ` for the account ${quoted(account)}`
   const from = issuer === undefined ? '' : ` of ${issuerLabel(issuer)}`
   const which = scopes.length === 0 ? '' : `, scopes ${listed(scopes)}`
-  const text = `A ${kind} is stored${who}${from}${which}.`
+  const text = `${/^[AH]/.test(kind) ? 'An' : 'A'} ${kind} is stored${who}${from}${which}.`
   const login = 'Run the command below to replace it.'
   if (saved.problem !== undefined) return problem('stored', `${text} ${saved.problem}`, login)
   const isOver = expiresAt !== undefined && expiresAt <= at

@@ -162,7 +162,7 @@ function oauthChoice(seen: Seen): Choice | undefined {
   const isFirst = (issuer: Issuer) => issuer === issuers[0]
   if (withBrowser !== undefined) return browserChoice(seen, withBrowser, isFirst(withBrowser))
   const device = offering((metadata) => metadata.device_authorization_endpoint !== undefined)
-  if (device !== undefined) return deviceChoice(seen, device, isFirst(device))
+  if (device !== undefined) return deviceChoice(seen, device)
   const grants = ['client_credentials', jwtBearer] as const
   for (const grant of grants) {
     const found = offering((metadata) => grantsOf(metadata).includes(grant))
@@ -219,8 +219,9 @@ function networkFlag({ allowsPrivateNetwork }: Seen): readonly string[] {
   return allowsPrivateNetwork ? ['--allow-private-network'] : []
 }
 
-function deviceChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
-  const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, !isFirst) }
+function deviceChoice(seen: Seen, issuer: Issuer): Choice {
+  const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, true) }
+  const named = ['--client-id', 'my-agent', '--issuer', shellWord(issuerLabel(issuer.issuer))]
   return {
     provider: 'deviceCode',
     reason: 'Users log in on another device: no login with a browser can be used here.',
@@ -232,10 +233,7 @@ function deviceChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
       ],
     }),
     auth: { provider: 'deviceCode', ...options },
-    command: {
-      name: 'login',
-      flags: ['--device', '--client-id', 'my-agent', ...networkFlag(seen)],
-    },
+    command: { name: 'login', flags: ['--device', ...named, ...networkFlag(seen)] },
   }
 }
 

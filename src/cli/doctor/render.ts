@@ -95,15 +95,14 @@ function marked(verdict: Verdict, style: Style): string {
   return `${colour(word)}  `
 }
 
-function summary({ findings, outcome }: Report, { columns, style }: Layout): readonly string[] {
+function summary({ findings, outcome }: Report, { style }: Layout): readonly string[] {
   if (outcome === 'unreachable') return [style.red('The server cannot be reached.')]
   const problems = findings.filter(({ verdict }) => verdict === 'problem').length
   const notes = findings.filter(({ verdict }) => verdict === 'note').length
   const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`
   if (problems > 0) {
-    return wrapped(`${count(problems, 'problem')} and ${count(notes, 'note')}.`, columns).map(
-      style.red,
-    )
+    const more = notes === 0 ? '' : ` and ${count(notes, 'note')}`
+    return [style.red(`${count(problems, 'problem')}${more}.`)]
   }
   return [style.green(notes === 0 ? 'No problem.' : `No problem, ${count(notes, 'note')}.`)]
 }
@@ -112,6 +111,7 @@ function advice(recommendation: Recommendation, layout: Layout): readonly string
   const { provider, reason, command, code, mcpJson, isShortened } = recommendation
   const { columns, style } = layout
   const isNone = provider === 'none'
+  const isLogin = command?.includes(' login ') === true
   const title = isNone ? 'No provider is needed' : `Recommended: ${provider}()`
   const text = (sentence: string) => wrapped(sentence, columns)
   const block = (source: string) =>
@@ -125,7 +125,7 @@ function advice(recommendation: Recommendation, layout: Layout): readonly string
       ? []
       : [
           '',
-          ...text('Type this once; auto(), mcp.json and the other commands find it then:'),
+          ...text(`${isLogin ? 'Log in' : 'Store it'} once, for auto() and the other commands:`),
           ...block(style.cyan(command)),
         ]),
     '',

@@ -62,8 +62,10 @@ export interface Issuer {
   readonly refusal?: Refusal | undefined
   /** What would stop a login before the browser opens; absent: nothing. */
   readonly loginRefusal?: Refusal | undefined
-  /** A login gets further when the application names the issuer itself. */
+  /** A login gets through when the application names the issuer itself. */
   readonly needsPin?: boolean | undefined
+  /** What would stop it even then. */
+  readonly pinnedRefusal?: Refusal | undefined
 }
 
 /** What is published about the authorization of a server. */
