@@ -180,7 +180,7 @@ describe('doctor', () => {
     expect(seen.recommendation?.command).toContain(`--issuer ${issuer}`)
   })
 
-  it('meets the safeguard against private addresses, unless they are allowed', async () => {
+  it('meets the safeguard against private addresses, and says how to look further', async () => {
     const issuer = 'https://10.255.255.1'
     const { url } = await world({ resource: () => ({ authorization_servers: [issuer] }) })
 
@@ -189,10 +189,17 @@ describe('doctor', () => {
     expect(seen.code).toBe(1)
     const [line] = linesOf(seen, 'server-metadata')
     expect(line).toMatch(/^problem: .*private network/)
+    expect(JSON.stringify(seen.findings)).toContain('add --allow-private-network')
   })
 
-  it('meets the safeguard against metadata of another resource', async () => {
-    const { url } = await world({ resource: () => ({ resource: 'https://other.example.com/' }) })
+  it.each([
+    ['that the challenge names', {}],
+    ['at the well-known place', { challenge: () => '' }],
+  ])('meets the safeguard against metadata of another resource, %s', async (_name, script) => {
+    const { url } = await world({
+      ...script,
+      resource: () => ({ resource: 'https://other.example.com/' }),
+    })
 
     const seen = await report(url)
 
@@ -247,6 +254,33 @@ describe('doctor', () => {
     const { recommendation } = await report(url)
 
     expect(recommendation).toMatchObject({ provider })
+  })
+
+  it('says that a port does not speak TLS', async () => {
+    const { origin } = await recordingOrigin()
+
+    const seen = await report(`${origin.replace('http:', 'https:')}/mcp`)
+
+    expect(seen.code).toBe(5)
+    expect(linesOf(seen, 'reachable')).toEqual(['problem: What answers there does not speak TLS.'])
+  })
+
+  it('assumes the older transport where only the path tells', async () => {
+    const { origin } = await page(401, { 'www-authenticate': 'Bearer' }, '')
+
+    const { recommendation } = await report(`${origin}/sse`)
+
+    expect(recommendation?.code.sdkV2).toContain('new SSEClientTransport(url, options)')
+  })
+
+  it('names the proxy of the environment that was not used', async () => {
+    const { origin, close } = await recordingOrigin()
+    await close()
+
+    const { out } = await doctor(`${origin}/mcp`, { env: { HTTPS_PROXY: 'http://me:pw@proxy' } })
+
+    expect(out).toContain('NODE_USE_ENV_PROXY=1')
+    expect(out).not.toContain('me:pw')
   })
 
   it('says what is stored, and never shows the secret', async () => {

@@ -74,6 +74,7 @@ export function sight(changes: Partial<Seen> = {}): Seen {
     clocks: new Map([['https://mcp.example.com', 200]]),
     saved: [],
     checksNoCertificates: false,
+    ignoresProxy: false,
     allowsPrivateNetwork: false,
     ...changes,
   }

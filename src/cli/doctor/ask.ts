@@ -135,7 +135,11 @@ export function typeOf(headers: Headers): string {
 
 /** What a failed request says. */
 export function silenceOf(error: unknown): Silence {
-  const { name } = error as { readonly name?: unknown }
+  const { name, cause } = error as { readonly name?: unknown; readonly cause?: unknown }
+  // Ports of other protocols, which fetch refuses (Fetch Standard, section 2.9).
+  if (cause instanceof Error && cause.message === 'bad port') {
+    return { kind: 'silence', code: 'BAD_PORT', isLate: false }
+  }
   const code = errorCode(error)
   const isLate =
     name === 'TimeoutError' || code === 'ETIMEDOUT' || code?.endsWith('_TIMEOUT') === true

@@ -47,6 +47,7 @@ export async function examine(typed: URL, options: ExamineOptions): Promise<Seen
     saved: await savedFor(url, store, signal),
     clocks: asker.clocks,
     checksNoCertificates: options.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0',
+    ignoresProxy: ignoresProxy(options.env),
     allowsPrivateNetwork: allowPrivateNetwork,
   }
   const address = await examineAddress(url, signal)
@@ -61,6 +62,13 @@ export async function examine(typed: URL, options: ExamineOptions): Promise<Seen
     ? await examineAuthorization(url, { asker, signal, allowPrivateNetwork })
     : undefined
   return { ...base, address, certificate, conversation, authorization }
+}
+
+/** Whether the environment has a proxy that Node uses on request only. */
+function ignoresProxy(env: ExamineOptions['env']): boolean {
+  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']
+  const isSet = names.some((name) => (env[name] ?? '') !== '')
+  return isSet && env['NODE_USE_ENV_PROXY'] !== '1'
 }
 
 async function savedFor(

@@ -168,10 +168,11 @@ const silences: Readonly<Record<string, string>> = {
   ECONNRESET: 'The server closed the connection without an answer.',
   EHOSTUNREACH: 'There is no way to that address.',
   ENETUNREACH: 'There is no way to that network.',
+  BAD_PORT: 'That port belongs to another protocol, and fetch refuses it.',
   UND_ERR_SOCKET: 'The server closed the connection without an answer.',
 }
 
-function judgeSilence({ conversation, certificate, url }: Seen): readonly Finding[] {
+function judgeSilence({ conversation, certificate, url, ignoresProxy }: Seen): readonly Finding[] {
   const { post, get } = conversation ?? {}
   if (post?.kind !== 'silence' || get?.kind === 'reply') return []
   // Said already.
@@ -190,7 +191,9 @@ function judgeSilence({ conversation, certificate, url }: Seen): readonly Findin
       text,
       isPlain
         ? 'Check the port, or whether the URL should begin with http://.'
-        : 'Check the host and the port, whether the server runs, and whether a VPN or a proxy is needed.',
+        : ignoresProxy
+          ? 'A proxy is set in the environment, which Node uses only with NODE_USE_ENV_PROXY=1 (Node 22.21 or 24, and later). Set it, or check the host and the port.'
+          : 'Check the host and the port, whether the server runs, and whether a VPN or a proxy is needed.',
     ),
   ]
 }

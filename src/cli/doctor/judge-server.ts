@@ -5,7 +5,7 @@
  */
 import { type Reply, typeOf } from './ask.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
-import { rpcOf, serverOf, transportOf } from './messages.ts'
+import { rpcOf, serverOf, transportOf, transportToUse } from './messages.ts'
 import { type Conversation, repliesOf, type Seen } from './seen.ts'
 import { cleaned, listed, quoted, urlLabel } from './shown.ts'
 import { challengesOf, isBrowserCheck, isPage, redirectOf, refusalIn, wantedBy } from './wanted.ts'
@@ -34,8 +34,9 @@ function judgeTransport({ url }: Seen, conversation: Conversation): readonly Fin
     ]
   }
   if (transport === 'unknown') {
-    const text =
-      'The server refuses before it shows its transport, as it should. Streamable HTTP is assumed.'
+    const isStream = transportToUse(conversation, url) === 'sse'
+    const assumed = isStream ? 'HTTP+SSE is assumed, by its path' : 'Streamable HTTP is assumed'
+    const text = `The server refuses before it shows its transport, as it should. ${assumed}.`
     return [ok('transport', text)]
   }
   if (transport === 'streamable-http' && post.kind === 'reply') return [spoken(post)]

@@ -111,6 +111,16 @@ export function isEventStream({ status, headers }: Reply): boolean {
   return status === 200 && typeOf(headers) === 'text/event-stream'
 }
 
+/** The transport that a client should try first. */
+export function transportToUse(
+  conversation: Pick<Conversation, 'post' | 'get'>,
+  { pathname }: URL,
+): 'streamable-http' | 'sse' {
+  const transport = transportOf(conversation)
+  const isNamedSo = transport === 'unknown' && /\/sse\/?$/.test(pathname)
+  return transport === 'sse' || isNamedSo ? 'sse' : 'streamable-http'
+}
+
 /** Which transport the answers show. */
 export function transportOf({ post, get }: Pick<Conversation, 'post' | 'get'>): Transport {
   if (post.kind === 'reply' && rpcOf(post) !== undefined) return 'streamable-http'

@@ -4,7 +4,7 @@
  * @module
  */
 import { grantsOf, offersBrowserLogin, registrationOf } from './judge-issuer.ts'
-import { transportOf } from './messages.ts'
+import { transportToUse } from './messages.ts'
 import { type CodeParts, codeOf, type ShownCode } from './recommended-code.ts'
 import type { Issuer, Metadata, Seen } from './seen.ts'
 import { issuerLabel, urlLabel } from './shown.ts'
@@ -44,9 +44,9 @@ export function recommend(seen: Seen): Recommendation | undefined {
   if (choice === undefined || seen.conversation === undefined) return undefined
   const { provider, reason, parts, auth, command } = choice
   const url = urlLabel(seen.url)
-  const isStream = transportOf(seen.conversation) === 'sse'
+  const transport = transportToUse(seen.conversation, seen.url)
   const entry = {
-    type: isStream ? 'sse' : 'http',
+    type: transport === 'sse' ? 'sse' : 'http',
     url,
     ...(auth === undefined ? {} : { auth }),
   }
@@ -55,7 +55,7 @@ export function recommend(seen: Seen): Recommendation | undefined {
     provider,
     reason,
     ...(words === undefined ? {} : { command: words.join(' ') }),
-    code: codeOf(parts, url, isStream ? 'sse' : 'streamable-http'),
+    code: codeOf(parts, url, transport),
     mcpJson: { mcpServers: { [nameOf(seen.url)]: entry } },
     isShortened: url !== seen.url.href && `${url}/` !== seen.url.href,
   }

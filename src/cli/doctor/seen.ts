@@ -102,6 +102,8 @@ export interface Seen {
   readonly saved: readonly SavedCredential[] | Refusal
   /** Certificates are not checked by this process (`NODE_TLS_REJECT_UNAUTHORIZED=0`). */
   readonly checksNoCertificates: boolean
+  /** A proxy is set in the environment, and this process does not use it. */
+  readonly ignoresProxy: boolean
   /** OAuth servers inside private networks were allowed. */
   readonly allowsPrivateNetwork: boolean
 }

@@ -51,7 +51,9 @@ export function wantedBy(seen: Seen): Wanted {
   const challenges = challengesOf(refusal)
   const schemes = challenges.map(({ scheme }) => scheme)
   const namesMetadata = challenges.some(({ parameters }) => parameters.has('resource_metadata'))
-  if (namesMetadata || (authorization?.issuers.length ?? 0) > 0) return { kind: 'oauth' }
+  const hasMetadata = authorization?.resource !== undefined
+  const hasIssuers = (authorization?.issuers.length ?? 0) > 0
+  if (namesMetadata || hasMetadata || hasIssuers) return { kind: 'oauth' }
   if (isAws(refusal, seen.url)) return { kind: 'aws' }
   if (isBrowserCheck(refusal)) return { kind: 'unknown' }
   if (schemes.includes('basic')) return { kind: 'basic' }
