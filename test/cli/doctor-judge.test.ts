@@ -170,6 +170,30 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'ok: The server answers 401 and asks for: bearer. It lets `initialize` pass, and refuses `tools/list`.',
   ],
   [
+    'a server that begins its stream with other events',
+    {
+      conversation: conversation({
+        status: 200,
+        headers: { 'content-type': 'text/event-stream' },
+        body: `id: 1\r\ndata: \r\n\r\ndata: {"jsonrpc":"2.0","method":"x"}\r\n\r\ndata: ${welcome.body}\r\n\r\n`,
+      }),
+    },
+    'transport',
+    'ok: The server speaks Streamable HTTP, protocol 2025-11-25. It calls itself "notes", version "1.2.3".',
+  ],
+  [
+    'a server of other versions',
+    {
+      conversation: conversation({
+        status: 400,
+        headers: { 'content-type': 'application/json' },
+        body: '{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"data":{"supported":["2026-07-28"]}}}',
+      }),
+    },
+    'transport',
+    'note: The server speaks Streamable HTTP, and only these versions of the protocol: 2026-07-28.',
+  ],
+  [
     'a server of the older transport',
     {
       conversation: conversation(

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startAuthorizationServer } from '../../examples/servers/authorization-server.ts'
 import { createCertificateAuthority } from '../../examples/servers/certificates.ts'
+import { type ServerKind, startMcpServer } from '../../examples/servers/mcp-server.ts'
 import { startOAuthServer } from '../../examples/servers/oauth-server.ts'
 import type { Report } from '../../src/cli/doctor/report.ts'
 import { testMcpServer } from '../../src/testing/index.ts'
@@ -80,6 +81,27 @@ describe('the command doctor', () => {
       expect(files.filter((each) => each.isFile())).toEqual([])
     },
   )
+
+  test.each<readonly [ServerKind, string]>([
+    ['stateful', 'ok: The server speaks Streamable HTTP, protocol 2025-11-25.'],
+    ['stateless', 'ok: The server speaks Streamable HTTP, protocol 2025-11-25.'],
+    ['sse', 'note: The server speaks HTTP+SSE, the transport of 2024-11-05'],
+  ])('sees how a server of the official SDK speaks: %s', async (kind, transport) => {
+    const authenticate = () => ({ identity: { subject: 'anybody' } })
+    const server = await startMcpServer({ authenticate, kind })
+    onTestFinished(() => server.close())
+
+    const { out, code } = await run(['doctor', String(server.url), '--json'])
+
+    expect(code).toBe(0)
+    const seen = JSON.parse(out) as Report
+    expect(lines(seen, 'transport')[0]).toContain(transport)
+    expect(lines(seen, 'challenge')).toEqual(['ok: The server asks for no credential.'])
+    const ended = server.requests.filter(
+      ({ method, status }) => method === 'DELETE' && status < 300,
+    )
+    expect(ended).toHaveLength(kind === 'stateful' ? 1 : 0)
+  })
 
   test('explains a certificate that this machine does not trust, until the authority is named', async () => {
     const authority = createCertificateAuthority()

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { hasAnswer } from './event-stream.ts'
 import { urlLabel } from './shown.ts'
 
 /** Seconds that one request may take, with its answer. */
@@ -157,7 +158,7 @@ export function errorCode(error: unknown): string | undefined {
   return undefined
 }
 
-/** Reads the beginning of a body: an event stream up to its first event, since it has no end. */
+/** Reads the beginning of a body: an event stream up to its first answer, since it may have no end. */
 async function readText(
   response: Response,
   limit: number,
@@ -176,7 +177,7 @@ async function readText(
       if (done) break
       size += value.byteLength
       text += decoder.decode(value, { stream: true })
-      if (isStream && /^data:.*\r?\n\r?\n/m.test(text)) break
+      if (isStream && hasAnswer(text)) break
     }
   } catch (error) {
     // The head of an answer says enough, and a stream may stay silent for long.

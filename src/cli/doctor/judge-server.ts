@@ -5,7 +5,7 @@
  */
 import { type Reply, typeOf } from './ask.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
-import { rpcOf, serverOf, transportOf, transportToUse } from './messages.ts'
+import { rpcOf, serverOf, transportOf, transportToUse, versionsIn } from './messages.ts'
 import { type Conversation, repliesOf, type Seen } from './seen.ts'
 import { cleaned, listed, quoted, urlLabel } from './shown.ts'
 import { challengesOf, isBrowserCheck, isPage, redirectOf, refusalIn, wantedBy } from './wanted.ts'
@@ -50,6 +50,11 @@ function spoken(post: Reply): Finding {
     const who = `${quoted(name)}${typeof version === 'string' ? `, version ${quoted(version)}` : ''}`
     const which = protocolVersion === undefined ? '' : `, protocol ${protocolVersion}`
     return ok('transport', `The server speaks Streamable HTTP${which}. It calls itself ${who}.`)
+  }
+  const versions = versionsIn(post)
+  if (versions.length > 0) {
+    const text = `The server speaks Streamable HTTP, and only these versions of the protocol: ${listed(versions)}.`
+    return note('transport', text, 'Use a client that speaks one of them.')
   }
   const error = rpcOf(post)?.['error'] as { readonly code?: unknown; readonly message?: unknown }
   const code = typeof error?.code === 'number' ? ` ${error.code}` : ''

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Reply, typeOf } from './ask.ts'
+import { eventsIn } from './event-stream.ts'
 import type { Conversation } from './seen.ts'
 
 type Members = Readonly<Record<string, unknown>>
@@ -58,12 +59,15 @@ function message(body: Members, headers: Readonly<Record<string, string>> = {}):
   }
 }
 
-/** The JSON-RPC message in an answer; `undefined`: there is none. */
+/** The JSON-RPC response in an answer; `undefined`: there is none. */
 export function rpcOf({ headers, body }: Reply): Members | undefined {
   const isStream = typeOf(headers) === 'text/event-stream'
-  const text = isStream ? (/^data:(.*)$/m.exec(body)?.[1] ?? '') : body
-  const value = objectOf(text)
-  return value?.['jsonrpc'] === '2.0' ? value : undefined
+  const texts = isStream ? eventsIn(body).map(({ data }) => data) : [body]
+  return texts.map(objectOf).find((value) => {
+    // A stream may carry notifications before the answer.
+    const isAnswer = value !== undefined && ('result' in value || 'error' in value)
+    return isAnswer && value['jsonrpc'] === '2.0'
+  })
 }
 
 /** The object that a text of JSON holds. */
@@ -104,6 +108,13 @@ export function serverOf(reply: Reply): ServerWords | undefined {
 function membersOf(value: unknown): Members | undefined {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
   return isObject ? (value as Members) : undefined
+}
+
+/** The versions of the protocol that a server lists when it does not know the one of the request. */
+export function versionsIn(reply: Reply): readonly string[] {
+  const supported = membersOf(membersOf(rpcOf(reply)?.['error'])?.['data'])?.['supported']
+  if (!Array.isArray(supported)) return []
+  return supported.filter((each) => typeof each === 'string' && /^[\w.-]{1,40}$/.test(each))
 }
 
 /** Whether an answer opens an event stream of the older transport. */
