@@ -150,6 +150,10 @@ const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?]
   ],
 ]
 
+const cases = table.map(([name, changes, provider, code, command]) => {
+  return { name, changes, provider, code, command }
+})
+
 function recommended(changes: Partial<Seen>) {
   const recommendation = recommend(sight(changes))
   if (recommendation === undefined) throw new Error('nothing is recommended')
@@ -194,7 +198,7 @@ function problemsOf(virtual: ReadonlyMap<string, string>): readonly string[] {
 }
 
 describe('the recommendation of doctor', () => {
-  it.each(table)('fits %s', (_name, changes, provider, code, command) => {
+  it.each(cases)('fits $name', ({ changes, provider, code, command }) => {
     const recommendation = recommended(changes)
 
     expect(recommendation.provider).toBe(provider)
@@ -221,7 +225,7 @@ describe('the recommendation of doctor', () => {
     expect(problems).toHaveLength(1)
   }, 60_000)
 
-  it.each(table)('has an entry for mcp.json that can be loaded: %s', async (_name, changes) => {
+  it.each(cases)('has an entry for mcp.json that can be loaded: $name', async ({ changes }) => {
     const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const path = join(folder, 'mcp.json')

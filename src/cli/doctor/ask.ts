@@ -63,30 +63,9 @@ export function makeAsker(options: {
   readonly note?: (line: string) => void
 }): Asker {
   const { signal, note = () => {} } = options
-  const documents: ReadDocument[] = []
   const clocks = new Map<string, number>()
-  const read = new Map<string, Promise<ReadDocument & { readonly headers: Headers }>>()
-
-  const send = async (url: URL, init: RequestInit): Promise<Response> => {
-    note(`> ${init.method ?? 'GET'} ${urlLabel(url)}`)
-    const sentAt = Date.now()
-    const response = await fetch(url, { ...init, redirect: 'manual' })
-    const { status, headers } = response
-    note(`< ${status} ${typeOf(headers)} after ${Date.now() - sentAt} ms`)
-    const offset = clockOffset(headers, sentAt, Date.now())
-    if (offset !== undefined && !clocks.has(url.origin)) clocks.set(url.origin, offset)
-    return response
-  }
-
-  const document = async (url: URL, init: RequestInit) => {
-    const response = await send(url, init)
-    const body = await readText(response, maxDocumentBytes, init.signal ?? signal, false)
-    const { status, headers } = response
-    const found = { url: url.href, status, body, headers }
-    documents.push(found)
-    return found
-  }
-
+  const send = senderOf(note, clocks)
+  const { documents, read } = documentsBy(send, signal)
   return {
     documents,
     clocks,
@@ -105,27 +84,52 @@ export function makeAsker(options: {
     },
     async fetch(input, init = {}) {
       const url = new URL(input)
-      const isDocument = (init.method ?? 'GET') === 'GET' && init.body == null
-      if (
-        !isDocument ||
-        /text\/event-stream/.test(String(new Headers(init.headers).get('accept')))
-      ) {
-        return send(url, init)
-      }
-      const known = read.get(url.href) ?? document(url, init)
-      read.set(url.href, known)
-      // A document that could not be read is asked for again, as a client would.
-      known.catch(() => read.delete(url.href))
-      const { status, headers, body } = await known
-      const hasBody = status >= 200 && ![204, 205, 304].includes(status)
-      const plain = new Headers(headers)
-      for (const name of ['content-encoding', 'content-length']) plain.delete(name)
-      return new Response(hasBody ? body : null, {
-        status: status < 200 ? 502 : status,
-        headers: plain,
-      })
+      const accept = new Headers(init.headers).get('accept') ?? ''
+      const isDocument = init.method === 'GET' && !accept.includes('text/event-stream')
+      return isDocument ? read(url, init) : send(url, init)
     },
   }
+}
+
+type Send = (url: URL, init: RequestInit) => Promise<Response>
+
+function senderOf(note: (line: string) => void, clocks: Map<string, number>): Send {
+  return async (url, init) => {
+    note(`> ${init.method ?? 'GET'} ${urlLabel(url)}`)
+    const sentAt = Date.now()
+    const response = await fetch(url, { ...init, redirect: 'manual' })
+    const { status, headers } = response
+    note(`< ${status} ${typeOf(headers)} after ${Date.now() - sentAt} ms`)
+    const offset = clockOffset(headers, sentAt, Date.now())
+    if (offset !== undefined && !clocks.has(url.origin)) clocks.set(url.origin, offset)
+    return response
+  }
+}
+
+/** Reads each document once, and keeps it. */
+function documentsBy(send: Send, signal: AbortSignal) {
+  const documents: ReadDocument[] = []
+  const known = new Map<string, Promise<ReadDocument & { readonly headers: Headers }>>()
+  const load = async (url: URL, init: RequestInit) => {
+    const response = await send(url, init)
+    const body = await readText(response, maxDocumentBytes, init.signal ?? signal, false)
+    const { status, headers } = response
+    const found = { url: url.href, status, body, headers }
+    documents.push(found)
+    return found
+  }
+  const read: Send = async (url, init) => {
+    const loading = known.get(url.href) ?? load(url, init)
+    known.set(url.href, loading)
+    // A document that could not be read is asked for again, as a client would.
+    loading.catch(() => known.delete(url.href))
+    const { status, headers, body } = await loading
+    const plain = new Headers(headers)
+    for (const name of ['content-encoding', 'content-length']) plain.delete(name)
+    const hasBody = ![204, 205, 304].includes(status)
+    return new Response(hasBody ? body : null, { status, headers: plain })
+  }
+  return { documents, read }
 }
 
 /** The media type of an answer, for a person. */

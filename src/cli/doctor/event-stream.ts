@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createParser } from 'eventsource-parser'
 
 /** One event. */
 export interface StreamEvent {
@@ -11,19 +12,17 @@ export interface StreamEvent {
   readonly data: string
 }
 
-/** The complete events at the beginning of a stream (HTML Standard, section 9.2.6). */
+/** The complete events at the beginning of a stream. */
 export function eventsIn(text: string): readonly StreamEvent[] {
-  const blocks = text.replace(/\r\n?/g, '\n').split('\n\n').slice(0, -1)
-  return blocks.flatMap((block) => {
-    const values = (name: string) =>
-      block
-        .split('\n')
-        .filter((line) => line.startsWith(`${name}:`))
-        .map((line) => line.slice(name.length + 1).replace(/^ /, ''))
-    const data = values('data').join('\n')
-    // Servers begin with an empty event, from which a client may resume.
-    return data === '' ? [] : [{ type: values('event').at(-1) ?? 'message', data }]
+  const events: StreamEvent[] = []
+  const parser = createParser({
+    onEvent: ({ event = 'message', data }) => {
+      // Servers begin with an empty event, from which a client may resume.
+      if (data !== '') events.push({ type: event, data })
+    },
   })
+  parser.feed(text)
+  return events
 }
 
 /** Whether enough of a stream was read: where the older transport posts to, or the answer to a request. */
