@@ -6,11 +6,12 @@
 import { Command, CommanderError } from 'commander'
 import { isCredentialError } from '../index.ts'
 import type { AddCommand, GlobalOptions, RunCommand } from './command.ts'
+import { addDoctor } from './doctor.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addProxy } from './proxy.ts'
 import { InterruptedError, type Terminal } from './terminal.ts'
 
-const commands: readonly AddCommand[] = [addProxy]
+const commands: readonly AddCommand[] = [addDoctor, addProxy]
 
 /** Parses a command line and runs the command. Nothing is thrown: the exit code says how it went. */
 export async function runProgram(

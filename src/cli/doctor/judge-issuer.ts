@@ -1,0 +1,277 @@
+/**
+ * Judges the authorization of a server: its metadata, and each authorization server.
+ *
+ * @module
+ */
+import { texts } from './authorization.ts'
+import { type Finding, note, ok, problem } from './finding.ts'
+import type { Authorization, Issuer, Metadata, Refusal, Seen } from './seen.ts'
+import { issuerLabel, listed, urlLabel } from './shown.ts'
+import { wantedBy } from './wanted.ts'
+
+/** Judges what is published about the authorization. */
+export function judgeAuthorization(seen: Seen): readonly Finding[] {
+  const { authorization } = seen
+  if (authorization === undefined) return []
+  const wantsOAuth = wantedBy(seen).kind === 'oauth'
+  const { refusal } = authorization
+  const { kind } = wantedBy(seen)
+  if (kind === 'unknown' && authorization.issuers.length === 0) return []
+  if (refusal !== undefined) return [refused('metadata', refusal, wantsOAuth)]
+  if (authorization.issuers.length === 0) {
+    return wantsOAuth ? [missing] : kind === 'bearer' ? [unpublished] : []
+  }
+  return [
+    ...judgeMetadata(authorization),
+    ...authorization.issuers.flatMap((issuer) =>
+      judgeIssuer(issuer, authorization).map((finding) => ({
+        ...finding,
+        issuer: issuerLabel(issuer.issuer),
+      })),
+    ),
+  ]
+}
+
+const missing: Finding = problem(
+  'metadata',
+  'The challenge names metadata, but there is none.',
+  'Publish it at that place (RFC 9728), or leave `resource_metadata` out of the challenge.',
+)
+
+const unpublished: Finding = note(
+  'metadata',
+  'The server publishes no authorization metadata, so clients cannot get a token by themselves.',
+)
+
+/** What the library refuses counts only where it is needed. */
+function refused(id: string, { message, remedy }: Refusal, isNeeded: boolean): Finding {
+  const further = ' To let this command look further, add --allow-private-network.'
+  const isPrivate = remedy?.includes('allowPrivateNetwork') === true
+  const advice = `${remedy ?? "Contact the server's operator."}${isPrivate ? further : ''}`
+  return isNeeded ? problem(id, message, advice) : note(id, message, advice)
+}
+
+function judgeMetadata({ resource, named, issuers }: Authorization): readonly Finding[] {
+  if (resource === undefined) {
+    return [
+      note(
+        'metadata',
+        'The server publishes no metadata of its own (RFC 9728); its authorization server was found by the rules of 2025-03-26.',
+        'Publish /.well-known/oauth-protected-resource, which current clients look for first.',
+      ),
+    ]
+  }
+  const { scopes, requiresDpop, bearerMethods } = resource
+  const which = scopes.length === 0 ? 'It lists no scopes.' : `Its scopes: ${listed(scopes)}.`
+  const findings = [ok('metadata', `The server publishes metadata that fits its URL. ${which}`)]
+  if (bearerMethods !== undefined && !bearerMethods.includes('header')) {
+    const text =
+      'Its metadata does not list `header` as a way to send tokens, the only one that MCP allows.'
+    findings.push(problem('metadata', text, 'Add `header` to `bearer_methods_supported`.'))
+  }
+  if (requiresDpop) {
+    const text = 'The server takes only tokens that are bound to a key (DPoP).'
+    findings.push(note('dpop', text, 'Set the option `dpop: true`.'))
+  }
+  if (named.length > 1) {
+    const more = named.length > issuers.length ? ` The first ${issuers.length} were examined.` : ''
+    findings.push(
+      note(
+        'issuers',
+        `It names ${named.length} authorization servers; the first is used unless told otherwise.${more}`,
+        'Choose with the option `issuer` or `selectIssuer`.',
+      ),
+    )
+  }
+  return findings
+}
+
+function judgeIssuer(issuer: Issuer, { resource }: Authorization): readonly Finding[] {
+  const { metadata, refusal, loginRefusal } = issuer
+  if (metadata === undefined) {
+    const reason = refusal ?? { code: '', message: 'Its metadata could not be read.' }
+    return [refused('server-metadata', reason, true)]
+  }
+  return [
+    ok('server-metadata', 'Its metadata can be read, and names the same issuer.'),
+    ...judgeSafeguards(issuer),
+    judgeGrants(metadata),
+    judgeClientAuthentication(metadata),
+    ...judgePkce(metadata, loginRefusal),
+    judgeRegistration(metadata),
+    judgeDpop(metadata, resource?.requiresDpop === true),
+    judgeIss(metadata),
+    ...judgeFurther(metadata),
+    ...(loginRefusal === undefined ? judgeEndpoints(metadata) : []),
+  ]
+}
+
+function judgeSafeguards({ loginRefusal, pinnedRefusal, needsPin }: Issuer): readonly Finding[] {
+  if (loginRefusal === undefined) {
+    const text = 'A login meets no safeguard of this library: the browser would open now.'
+    return [ok('safeguards', text)]
+  }
+  const messages = new Set<string>()
+  return [loginRefusal, pinnedRefusal].flatMap((refusal) => {
+    // What a server does not support has lines of its own.
+    if (refusal === undefined || refusal.code === 'unsupported_server') return []
+    if (messages.has(refusal.message)) return []
+    messages.add(refusal.message)
+    const pin = 'If they do belong together, set `issuer` to it, as below.'
+    return [refused('safeguards', needsPin === true ? { ...refusal, remedy: pin } : refusal, true)]
+  })
+}
+
+const grantWords: Readonly<Record<string, string>> = {
+  authorization_code: 'login with a browser',
+  refresh_token: 'renewal without the user',
+  client_credentials: 'client credentials',
+  'urn:ietf:params:oauth:grant-type:device_code': 'login on another device',
+  'urn:ietf:params:oauth:grant-type:token-exchange': 'token exchange',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer': 'JWT assertions',
+}
+
+/** The grants of a server; if it lists none, those of RFC 8414, section 2. */
+export function grantsOf({ grant_types_supported }: Metadata): readonly string[] {
+  return texts(grant_types_supported) ?? ['authorization_code', 'implicit']
+}
+
+/** Whether users can log in with a browser. */
+export function offersBrowserLogin(metadata: Metadata): boolean {
+  const isListed = grantsOf(metadata).includes('authorization_code')
+  return isListed && metadata.authorization_endpoint !== undefined
+}
+
+function judgeGrants(metadata: Metadata): Finding {
+  const grants = grantsOf(metadata)
+  const words = grants.flatMap((grant) =>
+    Object.hasOwn(grantWords, grant) ? grantWords[grant] : [],
+  )
+  const isListed = metadata.grant_types_supported !== undefined
+  if (words.length === 0) {
+    const text = `It offers no grant that this library has: ${listed(grants)}.`
+    return problem('grants', text, "Contact the server's operator.")
+  }
+  const text = `It offers ${words.join(', ')}.`
+  if (!isListed) return ok('grants', `${text} It lists none, so this is the default.`)
+  if (offersBrowserLogin(metadata) && !grants.includes('refresh_token')) {
+    const more = 'It does not list renewals, so users may have to log in again when a token ends.'
+    return note('grants', `${text} ${more}`)
+  }
+  return ok('grants', text)
+}
+
+function judgeClientAuthentication(metadata: Metadata): Finding {
+  const listedMethods = texts(metadata.token_endpoint_auth_methods_supported)
+  const methods = listedMethods ?? ['client_secret_basic']
+  const words = methods.map((method) => (method === 'none' ? 'none (public clients)' : method))
+  const text = `It takes ${listed(words)}.`
+  if (methods.includes('none')) return ok('client-authentication', text)
+  const default_ = listedMethods === undefined ? ' It lists none, so this is the default.' : ''
+  return note(
+    'client-authentication',
+    `${text}${default_} Clients without a secret are not listed.`,
+    'If a login fails with `invalid_client`, register a client with a secret there.',
+  )
+}
+
+function hasPkce({ code_challenge_methods_supported }: Metadata): boolean {
+  return texts(code_challenge_methods_supported)?.includes('S256') === true
+}
+
+function judgePkce(metadata: Metadata, loginRefusal: Refusal | undefined): readonly Finding[] {
+  if (!offersBrowserLogin(metadata)) return []
+  if (hasPkce(metadata)) return [ok('pkce', 'It supports PKCE with S256.')]
+  if (loginRefusal === undefined) {
+    return [ok('pkce', 'It does not list PKCE, but is known to support it.')]
+  }
+  return [
+    problem(
+      'pkce',
+      'It does not say that it supports PKCE with S256, and MCP forbids to go on without.',
+      'Add `code_challenge_methods_supported: ["S256"]` to its metadata. If you know that it supports it, pass `metadata` that says so.',
+    ),
+  ]
+}
+
+/** How a client becomes known to a server. */
+export function registrationOf(metadata: Metadata): 'dynamic' | 'document' | 'by hand' {
+  if (metadata.registration_endpoint !== undefined) return 'dynamic'
+  const takesDocuments = metadata['client_id_metadata_document_supported'] === true
+  return takesDocuments ? 'document' : 'by hand'
+}
+
+function judgeRegistration(metadata: Metadata): Finding {
+  const takesDocuments = metadata['client_id_metadata_document_supported'] === true
+  const isDynamic = metadata.registration_endpoint !== undefined
+  const id = 'registration'
+  if (takesDocuments && isDynamic) {
+    return ok(id, 'Clients are known by a metadata document (CIMD), or register themselves.')
+  }
+  if (isDynamic) return ok(id, 'Clients register themselves (RFC 7591).')
+  if (takesDocuments) {
+    const text =
+      'Clients are known by their metadata document (CIMD); they cannot register themselves.'
+    return note(id, text, 'Publish such a document, and set `clientMetadataUrl` to its URL.')
+  }
+  const text = 'Clients cannot register themselves, and need to be registered by hand.'
+  return note(id, text, 'Register one with its operator, and pass its `clientId`.')
+}
+
+function judgeDpop(metadata: Metadata, isRequired: boolean): Finding {
+  const algorithms = texts(metadata.dpop_signing_alg_values_supported)
+  if (algorithms !== undefined) {
+    return ok('dpop', `It binds tokens to a key if asked to (DPoP): ${listed(algorithms)}.`)
+  }
+  if (!isRequired) return ok('dpop', 'It does not bind tokens to keys (DPoP); few servers do.')
+  const text =
+    'The MCP server takes only tokens that are bound to a key, but this server lists no algorithm for that.'
+  return problem('dpop', text, 'Add `dpop_signing_alg_values_supported` to its metadata.')
+}
+
+function judgeIss(metadata: Metadata): Finding {
+  if (metadata.authorization_response_iss_parameter_supported === true) {
+    return ok('iss', 'It names itself in its responses (`iss`), so logins cannot be mixed up.')
+  }
+  const text = 'It does not name itself in its responses (`iss`, RFC 9207).'
+  return note('iss', text, 'Add `iss`, and `authorization_response_iss_parameter_supported: true`.')
+}
+
+function judgeFurther(metadata: Metadata): readonly Finding[] {
+  const findings: Finding[] = []
+  const profiles = texts(metadata['authorization_grant_profiles_supported']) ?? []
+  if (profiles.some((profile) => profile.endsWith(':id-jag'))) {
+    const text = 'It takes logins that an enterprise manages: enterpriseManaged().'
+    findings.push(ok('extensions', text))
+  }
+  if (metadata.require_pushed_authorization_requests === true) {
+    findings.push(ok('pushed-requests', 'It wants authorization requests to be pushed (RFC 9126).'))
+  }
+  if (metadata.revocation_endpoint === undefined) {
+    const text =
+      'It has no revocation endpoint, so tokens stay valid after a logout until they expire.'
+    findings.push(note('revocation', text))
+  }
+  const { token_endpoint } = metadata
+  if (token_endpoint === undefined) {
+    const text = 'It names no token endpoint.'
+    findings.push(problem('token-endpoint', text, 'Add `token_endpoint` to its metadata.'))
+  }
+  return findings
+}
+
+function judgeEndpoints(metadata: Metadata): readonly Finding[] {
+  const foreign = foreignOrigins(metadata).map((origin) => urlLabel(origin))
+  if (foreign.length === 0) return []
+  return [note('endpoints', `Some of its endpoints are at another origin: ${foreign.join(', ')}.`)]
+}
+
+function foreignOrigins(metadata: Metadata): readonly string[] {
+  const own = URL.canParse(metadata.issuer) ? new URL(metadata.issuer).origin : ''
+  const origins = Object.entries(metadata).flatMap(([name, value]) => {
+    const isEndpoint =
+      name.endsWith('_endpoint') && typeof value === 'string' && URL.canParse(value)
+    return isEndpoint ? [new URL(value).origin] : []
+  })
+  return [...new Set(origins)].filter((origin) => origin !== own).slice(0, 4)
+}
