@@ -4,7 +4,6 @@
  * @module
  */
 import type { Command } from 'commander'
-import type { ExitCode } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What a command is given besides its own options. */
@@ -30,13 +29,13 @@ export interface GlobalOptions {
 
 /**
  * Runs a command: `arguments` are those of the command line, then its options. Whatever it throws is printed as a
- * sentence, and decides the exit code.
+ * sentence, and decides the exit code; what it returns is the exit code otherwise.
  */
 export type CommandRun<Options> = (
   invocation: Invocation,
   options: Options,
   ...given: readonly string[]
-) => Promise<ExitCode | void>
+) => Promise<number | void>
 
 /** Adds a command to the program. Whatever is slow to load is loaded when the command runs. */
 export type AddCommand = (program: Command, run: RunCommand) => void

@@ -6,19 +6,37 @@
 import { Command, CommanderError } from 'commander'
 import { isCredentialError } from '../index.ts'
 import type { AddCommand, GlobalOptions, RunCommand } from './command.ts'
-import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
+import { addExec } from './exec.ts'
+import { type ExitCode, exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts'
+import { addHeaders } from './headers.ts'
+import { addList } from './list.ts'
+import { addLogin } from './login.ts'
+import { addLogout } from './logout.ts'
 import { addProxy } from './proxy.ts'
+import { addSet } from './set.ts'
+import { addStatus } from './status.ts'
 import { InterruptedError, type Terminal } from './terminal.ts'
+import { addToken } from './token.ts'
 
-const commands: readonly AddCommand[] = [addProxy]
+const commands: readonly AddCommand[] = [
+  addLogin,
+  addSet,
+  addLogout,
+  addList,
+  addStatus,
+  addToken,
+  addHeaders,
+  addExec,
+  addProxy,
+]
 
 /** Parses a command line and runs the command. Nothing is thrown: the exit code says how it went. */
 export async function runProgram(
   argv: readonly string[],
   terminal: Terminal,
   signal: AbortSignal,
-): Promise<ExitCode> {
-  let exitCode: ExitCode = exitCodes.success
+): Promise<number> {
+  let exitCode: number = exitCodes.success
   const run: RunCommand = (command) =>
     async function action(...given) {
       const global: GlobalOptions = this.optsWithGlobals()
@@ -43,6 +61,7 @@ export function makeProgram(terminal: Terminal, run: RunCommand): Command {
     .option('--account <name>', 'tells several logins at one server apart')
     .option('--verbose', 'show the HTTP conversation, without secrets')
     .showHelpAfterError('Run `mcp-credentials --help` to see what can be done.')
+    .addHelpText('afterAll', exitCodesHelp)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void terminal.stdout.write(text),
