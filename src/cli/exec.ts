@@ -55,7 +55,7 @@ function commandOf(
   { command, args = [] }: { readonly command?: string; readonly args?: readonly string[] },
 ): readonly string[] {
   const argv = command === undefined ? [] : [command, ...args]
-  if (!argv.some((each) => each.includes('${'))) return argv
+  if (!argv.some((each) => each.includes(`\${`))) return argv
   throw new ConfigurationError('command', `The command of ${name} has variables in it.`, {
     remedy: `Write it out: \`npx mcp-credentials exec ${name} -- program argument\`.`,
   })

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { type CredentialProvider, isCredentialError } from '../index.ts'
 import { authorizationCode } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
-import { type ClientOptions, type LoginOptions, mayOpen } from './login-plan.ts'
+import { type ClientOptions, type LoginOptions, mayOpen } from './login-options.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Makes the provider. */

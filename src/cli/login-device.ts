@@ -7,7 +7,7 @@ import { renderUnicodeCompact } from 'uqr'
 import { ConfigurationError, type CredentialProvider } from '../index.ts'
 import { deviceCode } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
-import type { ClientOptions, LoginOptions } from './login-plan.ts'
+import type { ClientOptions, LoginOptions } from './login-options.ts'
 import type { Terminal } from './terminal.ts'
 import { spanWords } from './times.ts'
 

@@ -14,22 +14,9 @@ import {
 import type { discover } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
+import { type ClientOptions, hasDisplay, type LoginOptions, mayOpen } from './login-options.ts'
 import { initializeRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
-
-/** The options of the command. */
-export interface LoginOptions {
-  readonly browser: boolean
-  readonly clientId?: string
-  readonly clientSecret?: boolean
-  readonly port?: string
-  readonly redirectUri?: string
-  readonly scope?: string
-  readonly issuer?: string
-  readonly device?: boolean
-  readonly grant?: string
-  readonly allowPrivateNetwork?: boolean
-}
 
 /** A client's secret, which renewals need as well. */
 export interface ClientSecret {
@@ -192,18 +179,6 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
   )
 }
 
-/** Whether a browser on this machine would be seen by whoever typed the command. */
-export function hasDisplay({ terminal: { env } }: Pick<Invocation, 'terminal'>): boolean {
-  const isSet = (name: string) => (env[name] ?? '') !== ''
-  if (isSet('SSH_CONNECTION')) return false
-  return process.platform !== 'linux' || isSet('DISPLAY') || isSet('WAYLAND_DISPLAY')
-}
-
-/** Whether a browser is opened. */
-export function mayOpen(options: Pick<LoginOptions, 'browser'>, invocation: Invocation): boolean {
-  return options.browser && hasDisplay(invocation)
-}
-
 function kindOf(
   { grant, device, clientId, browser }: LoginOptions,
   found: Found | undefined,
@@ -222,16 +197,6 @@ function kindOf(
   if (grant === 'browser' || !browser || hasDisplay(invocation)) return 'browser'
   const isOffered = found?.metadata.device_authorization_endpoint !== undefined
   return isOffered && clientId !== undefined ? 'device' : 'browser'
-}
-
-/** What both ways to log in are told about the client. */
-export interface ClientOptions {
-  readonly clientId?: string
-  readonly clientSecret?: string
-  readonly issuer?: string
-  readonly scope?: string
-  readonly allowPrivateNetwork?: boolean
-  readonly redirectUri?: string
 }
 
 async function clientOptions(

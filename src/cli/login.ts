@@ -4,19 +4,13 @@
  * @module
  */
 import type { DefaultStore, SavedCredential } from '../auto/index.ts'
-import {
-  type CredentialError,
-  type CredentialEvent,
-  isCredentialError,
-  CredentialError as LibraryError,
-  TokenManager,
-} from '../index.ts'
+import { CredentialError, type CredentialEvent, isCredentialError, TokenManager } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
-import type { ExitCode } from './exit-codes.ts'
-import { exitCodes } from './exit-codes.ts'
+import { type ExitCode, exitCodes } from './exit-codes.ts'
 import { shown } from './labels.ts'
-import type { ClientSecret, LoginOptions, LoginPlan } from './login-plan.ts'
+import type { LoginOptions } from './login-options.ts'
+import type { ClientSecret, LoginPlan } from './login-plan.ts'
 import { accountOption, findServer, type Server } from './server.ts'
 import { stagedStore } from './staged-store.ts'
 import { clockWords, expiryWords } from './times.ts'
@@ -134,7 +128,7 @@ async function keepSecret(
   const before = await store.get(key)
   const other = before?.data['clientId']
   if (other !== undefined && other !== clientId && before?.data['clientSecret'] !== undefined) {
-    throw new LibraryError(
+    throw new CredentialError(
       'store',
       `Another client is stored for ${issuer}, whose secret would be lost.`,
       {
@@ -172,7 +166,7 @@ function forCommandLine(error: CredentialError, server: Server, plan: LoginPlan)
       : undefined
   if (next === undefined) return error
   const text = problem.replace(/^(?:authorizationCode|deviceCode): /, '').trim()
-  return new LibraryError(code, capitalized(text), {
+  return new CredentialError(code, capitalized(text), {
     retryable,
     resource: server.url,
     remedy: next,

@@ -6,9 +6,12 @@
 import { Command, CommanderError } from 'commander'
 import { isCredentialError } from '../index.ts'
 import type { AddCommand, GlobalOptions, RunCommand } from './command.ts'
+import { addCompletion } from './completion.ts'
 import { addExec } from './exec.ts'
 import { type ExitCode, exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts'
 import { addHeaders } from './headers.ts'
+import { addImport } from './import.ts'
+import { addKey } from './key.ts'
 import { addList } from './list.ts'
 import { addLogin } from './login.ts'
 import { addLogout } from './logout.ts'
@@ -17,6 +20,7 @@ import { addSet } from './set.ts'
 import { addStatus } from './status.ts'
 import { InterruptedError, type Terminal } from './terminal.ts'
 import { addToken } from './token.ts'
+import { addTrust } from './trust.ts'
 
 const commands: readonly AddCommand[] = [
   addLogin,
@@ -28,6 +32,10 @@ const commands: readonly AddCommand[] = [
   addHeaders,
   addExec,
   addProxy,
+  addImport,
+  addTrust,
+  addKey,
+  addCompletion,
 ]
 
 /** Parses a command line and runs the command. Nothing is thrown: the exit code says how it went. */
