@@ -92,7 +92,9 @@ function start(argv: readonly string[], env: Readonly<Record<string, string>> = 
 /** Runs in a pseudo-terminal: what is written is typed, and what is read is what the screen shows. */
 function startInTerminal(argv: readonly string[]): Started {
   const line = [process.execPath, main, ...argv].map((word) => `'${word}'`).join(' ')
-  const options = ['--quiet', '--flush', '--return', '--command', line, '/dev/null']
+  // It would be none columns wide, as no window is behind it.
+  const command = `stty columns 100 rows 40; exec ${line}`
+  const options = ['--quiet', '--flush', '--return', '--command', command, '/dev/null']
   return started(spawn('script', options, { cwd: folder, env: environment() }))
 }
 
