@@ -89,7 +89,7 @@ async function savedFor(
 /** In a pipe the option says enough. */
 async function mayDeleteAll(count: number, { terminal }: Invocation): Promise<boolean> {
   const what = count === 1 ? 'one credential' : `${count} credentials`
-  return terminal.confirm(`Give up ${what}?`, true)
+  return !terminal.isInteractive || terminal.confirm(`Give up ${what}?`, false)
 }
 
 async function giveUp(

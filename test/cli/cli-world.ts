@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly input?: string
   /** Whether standard output is a terminal. */
   readonly isTerminal?: boolean
+  /** Whether standard error is a terminal. */
+  readonly seesErrors?: boolean
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -46,6 +48,7 @@ export async function cliWorld() {
   function start(argv: readonly string[], options: RunOptions = {}): Running {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
     if (options.isTerminal === true) Object.assign(stdout, { isTTY: true })
+    if (options.seesErrors === true) Object.assign(stderr, { isTTY: true })
     if (options.input !== undefined) stdin.end(options.input)
     const controller = new AbortController()
     const written = { stdout: '', stderr: '' }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
+import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 import { cliWorld, type Running } from './cli-world.ts'
 
 let world: Awaited<ReturnType<typeof cliWorld>>
@@ -182,5 +183,92 @@ describe('login', () => {
     expect(stderr).toContain(text)
     expect(stderr).not.toContain('canary')
     expect(code).toBe(2)
+  })
+})
+
+describe('login on another device', () => {
+  /** Servers that offer it, and grant it at once unless they are told to refuse. */
+  function deviceWorld(refusal?: string) {
+    return oauthWorld({
+      metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
+      token(params, count) {
+        if (params.has('device_code')) {
+          if (refusal !== undefined) return { status: 400, body: { error: refusal } }
+          return { body: tokenAnswer(count, { refresh_token: 'canary-refresh' }) }
+        }
+        const body = {
+          device_code: 'canary-device',
+          user_code: 'WDJB-MJHT',
+          verification_uri: 'http://127.0.0.1/activate',
+          expires_in: 600,
+          interval: 0.01,
+        }
+        return { body }
+      },
+    })
+  }
+
+  test('is chosen where there is no display, and shows a QR code', async () => {
+    const { url } = await deviceWorld()
+    const running = world.start(['login', url, '--client-id', 'tv'], { seesErrors: true })
+    const { code, stdout, stderr } = await running.finished
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/http:\/\/127\.0\.0\.1\/activate on any device/)
+    expect(stderr).toContain('WDJB-MJHT')
+    expect(stderr).toContain('The code works for 10 minutes.')
+    expect(stderr).toMatch(/[▀▄█]{8}/)
+    expect(`${stdout}${stderr}`).not.toContain('canary')
+    expect(stdout).toContain('renewed by itself')
+  })
+
+  test('is not chosen where there is a display, nor without a client', async () => {
+    const { url } = await deviceWorld()
+    const plain = world.start(['login', url])
+    await printedUrl(plain)
+    plain.interrupt()
+    expect((await plain.finished).code).toBe(130)
+    const chosen = world.start(['login', url, '--client-id', 'tv', '--grant', 'browser'])
+    await printedUrl(chosen)
+    chosen.interrupt()
+    expect((await chosen.finished).code).toBe(130)
+  })
+
+  test('says what to type when the person declines', async () => {
+    const { url } = await deviceWorld('access_denied')
+    const { code, stderr } = await world.run(['login', url, '--device', '--client-id', 'tv'])
+    expect([3, 4]).toContain(code)
+    expect(stderr).toMatch(/error .*declined|refused|denied/i)
+    expect(stderr).not.toMatch(/login\(\)|deviceCode\(\)|\n +at /)
+    expect(await world.records()).toEqual([])
+  })
+
+  test('says that a server has none', async () => {
+    const argv = ['login', servers.resource.href, '--device', '--client-id', 'tv']
+    const { code, stderr } = await world.run(argv)
+    expect(code).toBe(1)
+    expect(stderr).toContain('--grant browser')
+  })
+})
+
+describe('login that cannot register a client', () => {
+  test('names the option that helps', async () => {
+    const { url } = await oauthWorld({ metadata: () => ({ registration_endpoint: undefined }) })
+    const { code, stderr } = await world.run(['login', url, '--no-browser'])
+    expect(code).toBe(1)
+    expect(stderr).toContain(`npx mcp-credentials login ${url} --client-id ID`)
+  })
+})
+
+describe('login --verbose', () => {
+  test('shows the conversation without a code or a token', async () => {
+    const running = world.start(['login', servers.resource.href, '--no-browser', '--verbose'])
+    const url = await printedUrl(running)
+    const callback = await callbackOf(url)
+    running.stdin.write(`${callback}\n`)
+    const { stderr } = await running.finished
+    expect(stderr).toMatch(/> POST http\S+\/token \(/)
+    const { searchParams } = new URL(callback)
+    expect(stderr).not.toContain(searchParams.get('code'))
+    expect(stderr).not.toMatch(tokens)
   })
 })

@@ -163,6 +163,7 @@ describe('the built command in pipes', () => {
     running.write(`${await callbackOf(url)}\n`)
     expect(await running.code).toBe(0)
     expect(running.stdout()).toMatch(/^Logged in to .* renewed by itself with a refresh token\.\n$/)
+    expect(await recordCount()).toBeGreaterThan(0)
     expect(`${running.output()}${await written()}`).not.toMatch(secrets)
     servers.mcp.expireTokens()
     expect((await run(['status', href])).code).toBe(0)
@@ -233,7 +234,7 @@ describe('the built command in a terminal', () => {
     await servers.close()
   })
 
-  test('takes a pasted address, and shows colours unless they are unwanted', async () => {
+  test('takes an address that is pasted', async () => {
     const servers = await testServers()
     const running = startInTerminal(['login', servers.resource.href])
     const [url] = await running.match(authorizeUrl)
@@ -242,6 +243,22 @@ describe('the built command in a terminal', () => {
     expect(running.output()).toContain('Logged in to')
     expect(running.output()).not.toMatch(secrets)
     await servers.close()
+  })
+})
+
+describe('trust in a terminal', () => {
+  test('asks before a file of the project is trusted', async () => {
+    const config = { mcpServers: { files: { command: 'node', args: ['server.js'] } } }
+    await writeFile(join(folder, '.mcp.json'), JSON.stringify(config))
+    const declined = startInTerminal(['trust'])
+    await declined.match(/Trust this file/)
+    declined.write('\r')
+    expect(await declined.code).toBe(1)
+    const agreed = startInTerminal(['trust'])
+    await agreed.match(/Trust this file/)
+    expect(agreed.output()).toContain('runs `node server.js`')
+    agreed.write('y')
+    expect(await agreed.code).toBe(0)
   })
 })
 
