@@ -3,12 +3,7 @@
  *
  * @module
  */
-import {
-  authorizedFetch,
-  ConfigurationError,
-  type CredentialEvent,
-  type FetchLike,
-} from '../index.ts'
+import { authorizedFetch, ConfigurationError, type FetchLike } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import { accountOption, findServer, providerFor, type Server } from './server.ts'
@@ -36,12 +31,10 @@ export async function capturedHeaders(
   const provider = await providerFor(server, invocation, store)
   const send: FetchLike = fetchOption(invocation).fetch ?? ((input, init) => fetch(input, init))
   let captured: { readonly url: URL; readonly headers: Headers } | undefined
-  const events: CredentialEvent[] = []
   const authorized = authorizedFetch(provider, {
     resource: server.url,
     store,
     ...accountOption(invocation),
-    onEvent: (event) => events.push(event),
     async fetch(input, init) {
       const headers = new Headers(init?.headers)
       if (!headers.has(marker)) return send(input, init)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
+import { startSecretService } from '../support/secret-service.ts'
 
 const main = join(import.meta.dirname, '../../dist/cli/main.js')
 
@@ -179,6 +180,36 @@ describe('the built command in pipes', () => {
     await servers.close()
   })
 
+  test('opens the browser where there is a display', async () => {
+    const servers = await testServers()
+    const browser = join(folder, 'browser')
+    const visit = 'fetch(process.argv[1]).then((page) => page.text())'
+    await writeFile(browser, `#!/bin/sh\nexec '${process.execPath}' -e '${visit}' "$1"\n`, {
+      mode: 0o700,
+    })
+    // No browser of this machine is the default one.
+    await writeFile(join(folder, 'xdg-mime'), '#!/bin/sh\n', { mode: 0o700 })
+    const PATH = `${folder}:${process.env['PATH']}`
+    const env = { DISPLAY: ':99', BROWSER: browser, PATH }
+    const running = start(['login', servers.resource.href], env)
+    expect(await running.code).toBe(0)
+    expect(running.output()).toContain('Log in with the browser that opens')
+    expect(running.output()).not.toMatch(authorizeUrl)
+    expect(running.stdout()).toMatch(/^Logged in to/)
+    await servers.close()
+  })
+
+  test('prints the address when no browser can be opened', async () => {
+    const servers = await testServers()
+    const env = { DISPLAY: ':99', PATH: '/nonexistent' }
+    const running = start(['login', servers.resource.href], env)
+    const [url] = await running.match(authorizeUrl)
+    expect(running.output()).toContain('No browser could be opened here.')
+    await servers.authorizationServer.visit(new URL(url))
+    expect(await running.code).toBe(0)
+    await servers.close()
+  })
+
   test('ends without a word when nobody reads what it prints', async () => {
     const running = start(['--help'])
     running.child.stdout?.destroy()
@@ -243,6 +274,32 @@ describe('the built command in a terminal', () => {
     expect(running.output()).toContain('Logged in to')
     expect(running.output()).not.toMatch(secrets)
     await servers.close()
+  })
+})
+
+describe('the built command with a keychain', () => {
+  test('keeps a login in it, and nothing in files', async () => {
+    const keychain = await startSecretService()
+    const env = Object.fromEntries(
+      ['DBUS_SESSION_BUS_ADDRESS', 'XDG_RUNTIME_DIR'].map((name) => [
+        name,
+        keychain.env[name] ?? '',
+      ]),
+    )
+    const options = { ...env, MCP_CREDENTIALS_STORE: '' }
+    const servers = await testServers()
+    const { href } = servers.resource
+    const running = start(['login', href, '--no-browser'], options)
+    await servers.authorizationServer.visit(new URL((await running.match(authorizeUrl))[0]))
+    expect(await running.code).toBe(0)
+    const list = await run(['list'], '', options)
+    expect(list.output).toContain('The keychain of this user')
+    expect(list.stdout).toMatch(/default +login +mcp/)
+    expect(await recordCount()).toBe(0)
+    expect((await run(['status', href], '', options)).code).toBe(0)
+    expect((await run(['logout', href], '', options)).stdout).toContain('has ended the login')
+    await servers.close()
+    await keychain.stop()
   })
 })
 
