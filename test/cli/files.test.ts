@@ -93,6 +93,19 @@ describe('a server of the config file', () => {
   })
 })
 
+describe('list', () => {
+  test('names the servers of the config file that use a credential', async () => {
+    const url = 'https://crm.example.com/mcp'
+    await writeConfig({ crm: { url }, other: { url: 'https://other.example.com/mcp' } })
+    await world.run(['set', 'crm', '--bearer'], { input: 'canary-token' })
+    expect((await world.run(['list'])).stdout).toMatch(/bearer token +- +- +no +crm$/m)
+    await writeFile(join(world.folder, '.mcp.json'), '{')
+    const broken = await world.run(['list'])
+    expect(broken.stdout).toContain(url)
+    expect(broken.stderr).toMatch(/\.mcp\.json:1:2/)
+  })
+})
+
 describe('key', () => {
   test('makes a key for a pipe', async () => {
     const { code, stdout } = await world.run(['key', 'make'])
