@@ -6,7 +6,7 @@
 import { authorizedFetch, ConfigurationError, type FetchLike } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
-import { accountOption, findServer, providerFor, type Server } from './server.ts'
+import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
 
 /** What would be sent. */
 export interface CapturedHeaders {
@@ -45,7 +45,8 @@ export async function capturedHeaders(
   try {
     const { signal } = invocation
     const url = new URL(server.url)
-    await authorized(url, { method: 'POST', headers: { [marker]: '1' }, body: '', signal })
+    const init = { method: 'POST', headers: { [marker]: '1' }, body: '', signal }
+    await asTenant(server, invocation, () => authorized(url, init))
     if (captured === undefined) throw new Error('The request was not made.')
     if (captured.url.search !== url.search) throw inQuery(server)
     captured.headers.delete(marker)

@@ -23,6 +23,8 @@ export interface GlobalOptions {
   readonly environment?: string
   /** Tells several logins at one server apart. */
   readonly account?: string
+  /** The tenant, of a server whose entry in the config file has several. */
+  readonly tenant?: string
   /** Show the HTTP conversation, without secrets, on standard error. */
   readonly verbose?: boolean
 }

@@ -4,12 +4,13 @@
  * @module
  */
 import type { Config } from '../config/index.ts'
-import { ConfigurationError, isCredentialError } from '../index.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../index.ts'
 import type { KeychainBackend } from '../stores/keychain.ts'
 import { type FoundLogin, findKeychainLogins, findMcpRemoteLogins } from '../stores/migrate.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
+import { shown } from './labels.ts'
 import { serverUrl } from './server.ts'
 
 /** Finds them, without writing anything. */
@@ -90,15 +91,22 @@ async function keychainLogins(
   }
   const backend = await loadKeytar()
   const [only] = server.length === 1 ? server : []
-  return findKeychainLogins({
-    backend,
-    service,
-    describe(account) {
-      const url = URL.canParse(account) && /^https?:/.test(account) ? account : only
-      if (url === undefined) return undefined
-      return { url, clientId, ...(issuer === undefined ? {} : { issuer }) }
-    },
-  })
+  const describe = (account: string) => {
+    const url = URL.canParse(account) && /^https?:/.test(account) ? account : only
+    if (url === undefined) return undefined
+    return { url, clientId, ...(issuer === undefined ? {} : { issuer }) }
+  }
+  try {
+    return await findKeychainLogins({ backend, service, describe })
+  } catch {
+    throw new CredentialError(
+      'store',
+      `The keychain entries of ${shown(service)} cannot be read.`,
+      {
+        remedy: 'Unlock or start the keychain.',
+      },
+    )
+  }
 }
 
 async function loadKeytar(): Promise<KeychainBackend> {

@@ -150,7 +150,9 @@ async function discovered(
 async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no login'> {
   const { url, label } = server
   const send = fetchOption(invocation).fetch ?? fetch
-  const response = await send(url, { ...initializeRequest(), signal: invocation.signal })
+  const { reach } = await import('./mcp-session.ts')
+  const { signal } = invocation
+  const response = await reach(server, () => send(url, { ...initializeRequest(), signal }))
   await response.body?.cancel()
   if (response.ok) return 'no login'
   if (response.status !== 401 && response.status !== 403) {

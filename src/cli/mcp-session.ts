@@ -93,7 +93,12 @@ async function olderSession(
   return { ...nothing, transport: 'HTTP+SSE' }
 }
 
-async function reach(server: Server, request: () => Promise<Response>): Promise<Response> {
+/**
+ * Sends a request.
+ *
+ * @throws `CredentialError` with the code `network` when the server cannot be reached.
+ */
+export async function reach(server: Server, request: () => Promise<Response>): Promise<Response> {
   try {
     return await request()
   } catch (error) {

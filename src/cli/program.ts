@@ -67,6 +67,7 @@ export function makeProgram(terminal: Terminal, run: RunCommand): Command {
     .option('--config <file>', 'the config file, instead of the usual places')
     .option('--environment <name>', 'the environment of the config file: development, staging, …')
     .option('--account <name>', 'tells several logins at one server apart')
+    .option('--tenant <name>', 'the tenant, of a server whose config has several')
     .option('--verbose', 'show the HTTP conversation, without secrets')
     .showHelpAfterError('Run `mcp-credentials --help` to see what can be done.')
     .addHelpText('afterAll', exitCodesHelp)
@@ -85,7 +86,15 @@ function report(error: unknown, terminal: Terminal, signal: AbortSignal): ExitCo
     return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
   }
   if (error instanceof InterruptedError || signal.aborted) return exitCodes.interrupted
-  const text = isCredentialError(error) ? error.message : `Unexpected error: ${String(error)}`
+  const text = isCredentialError(error) ? error.message : unexpected(error)
   terminal.note(`${terminal.style.red('error')} ${text}`)
   return exitCodeOf(error)
+}
+
+/** Foreign messages may quote a secret, so its class and code have to do. */
+function unexpected(error: unknown): string {
+  const { name, code, cause } = (error ?? {}) as Record<'name' | 'code' | 'cause', unknown>
+  const inner = (cause as { readonly code?: unknown } | undefined)?.code
+  const words = [name, code ?? inner].filter((word) => /^[A-Za-z]\w{0,63}$/.test(String(word)))
+  return `Unexpected error (${words.join(', ') || typeof error}). Add --verbose to see how far it got.`
 }

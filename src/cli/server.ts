@@ -7,7 +7,7 @@ import type { DefaultStore } from '../auto/index.ts'
 import type { Config, ConfiguredServer, LoadConfigOptions } from '../config/index.ts'
 import { ConfigurationError, type CredentialProvider, type CredentialSelector } from '../index.ts'
 import type { Invocation } from './command.ts'
-import { labelOf } from './labels.ts'
+import { labelOf, shown } from './labels.ts'
 
 /** The server that a command is about. */
 export interface Server {
@@ -124,4 +124,26 @@ export function accountOption({ global }: Pick<Invocation, 'global'>): {
   readonly account?: string
 } {
   return global.account === undefined ? {} : { account: global.account }
+}
+
+/**
+ * Runs a task in the name of the tenant that was chosen.
+ *
+ * @throws `ConfigurationError` when the server has tenants, and none was chosen.
+ */
+export async function asTenant<T>(
+  { entry }: Server,
+  { global: { tenant } }: Invocation,
+  task: () => Promise<T>,
+): Promise<T> {
+  const tenants = entry?.tenants ?? []
+  if (tenants.length === 0) return task()
+  if (tenant === undefined) {
+    const names = tenants.map(shown).join(', ')
+    throw new ConfigurationError('tenant', `The server ${entry?.name} has tenants: ${names}.`, {
+      remedy: 'Choose one with --tenant.',
+    })
+  }
+  const { inTenant } = await import('../config/index.ts')
+  return inTenant(tenant, task)
 }

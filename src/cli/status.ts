@@ -13,7 +13,7 @@ import {
 import type { AddCommand, Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import { shown } from './labels.ts'
-import { accountOption, findServer, providerFor, type Server } from './server.ts'
+import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
 import { expiryWords } from './times.ts'
 
 const examples = `
@@ -46,7 +46,9 @@ async function status(invocation: Invocation, given: string): Promise<void> {
     onEvent: (event) => void events.push(event),
   })
   try {
-    const words = await tryServer(server, authorized, invocation)
+    const words = await asTenant(server, invocation, () =>
+      tryServer(server, authorized, invocation),
+    )
     terminal.print(`${server.label} works: ${words}.`)
     terminal.print(await credentialWords(server, events, store, invocation))
   } finally {

@@ -200,7 +200,7 @@ describe('status', () => {
     await world.run(['set', href, '--header', 'X-API-Key'], { input: 'canary-other' })
     const refused = await world.run(['status', href])
     expect(refused.stderr).toContain('npx mcp-credentials set')
-    expect([3, 4]).toContain(refused.code)
+    expect(refused.code).toBe(3)
     server.refuse(3, 503)
     expect((await world.run(['status', href])).code).toBe(5)
     const path = new URL('/other', href).href

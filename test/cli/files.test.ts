@@ -93,6 +93,22 @@ describe('a server of the config file', () => {
   })
 })
 
+describe('a server with tenants', () => {
+  test('is used as the one that is chosen', async () => {
+    const auth = (name: string) => ({ auth: { provider: 'bearer', token: `env:${name}` } })
+    const url = 'https://crm.example.com/mcp'
+    const path = await writeConfig({
+      crm: { url, tenants: { one: auth('ONE'), two: auth('TWO') } },
+    })
+    await world.run(['trust', path, '--yes'])
+    const options = { env: { ONE: 'canary-1', TWO: 'canary-2' } }
+    const none = await world.run(['token', 'crm'], options)
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('--tenant')])
+    const two = await world.run(['token', 'crm', '--tenant', 'two'], options)
+    expect(two.stdout).toBe('canary-2\n')
+  })
+})
+
 describe('list', () => {
   test('names the servers of the config file that use a credential', async () => {
     const url = 'https://crm.example.com/mcp'

@@ -298,6 +298,21 @@ describe('the built command with a keychain', () => {
     expect(await recordCount()).toBe(0)
     expect((await run(['status', href], '', options)).code).toBe(0)
     expect((await run(['logout', href], '', options)).stdout).toContain('has ended the login')
+    const tokens = '{"access_token":"canary-1","refresh_token":"canary-2"}'
+    const write = `import('keytar').then(({ default: keytar }) => keytar.setPassword('old-agent', '${href}', '${tokens}'))`
+    const root = join(import.meta.dirname, '../..')
+    const keychainEnv = environment(options)
+    const writer = started(spawn(process.execPath, ['-e', write], { cwd: root, env: keychainEnv }))
+    expect(await writer.code, writer.output()).toBe(0)
+    const argv = ['import', '--keytar', 'old-agent', '--client-id', 'old', '--write']
+    const imported = await run(argv, '', options)
+    expect(imported.output).toContain(`old-agent: ${href}`)
+    expect(imported.output).toMatch(/its authorization server was not written down/i)
+    const issuer = ['--issuer', servers.authorizationServer.issuer]
+    const second = await run([...argv, ...issuer], '', options)
+    expect([second.code, second.output]).toEqual([0, expect.stringContaining(`Stored for ${href}`)])
+    expect(`${imported.output}${second.output}`).not.toMatch(secrets)
+    expect((await run(['list'], '', options)).stdout).toMatch(/default +login/)
     await servers.close()
     await keychain.stop()
   })
