@@ -4,7 +4,6 @@
  * @module
  */
 import type { Command } from 'commander'
-import type { ExitCode } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What a command is given besides its own options. */
@@ -24,19 +23,21 @@ export interface GlobalOptions {
   readonly environment?: string
   /** Tells several logins at one server apart. */
   readonly account?: string
+  /** The tenant, of a server whose entry in the config file has several. */
+  readonly tenant?: string
   /** Show the HTTP conversation, without secrets, on standard error. */
   readonly verbose?: boolean
 }
 
 /**
  * Runs a command: `arguments` are those of the command line, then its options. Whatever it throws is printed as a
- * sentence, and decides the exit code.
+ * sentence, and decides the exit code; what it returns is the exit code otherwise.
  */
 export type CommandRun<Options> = (
   invocation: Invocation,
   options: Options,
   ...given: readonly string[]
-) => Promise<ExitCode | void>
+) => Promise<number | void>
 
 /** Adds a command to the program. Whatever is slow to load is loaded when the command runs. */
 export type AddCommand = (program: Command, run: RunCommand) => void

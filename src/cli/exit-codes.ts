@@ -46,3 +46,15 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (!isCredentialError(error)) return exitCodes.failure
   return byErrorCode[error.code] ?? exitCodes.failure
 }
+
+/** The exit codes, for the help of every command. */
+export const exitCodesHelp = `
+Exit codes:
+  0    it worked
+  1    it failed for another reason than those below
+  2    the command line, a config file or an option is wrong
+  3    a person has to log in
+  4    the server refuses the credential
+  5    a server cannot be reached
+  6    the keychain or another store cannot be used
+  130  it was interrupted`

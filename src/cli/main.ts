@@ -12,5 +12,11 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   // The second one ends the process at once, as shells expect it.
   process.once(name, () => ending.abort())
 }
+for (const stream of [process.stdout, process.stderr]) {
+  // Whoever reads may have seen enough, as `head` does.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
 
 process.exitCode = await runProgram(process.argv.slice(2), processTerminal(), ending.signal)

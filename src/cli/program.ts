@@ -6,20 +6,47 @@
 import { Command, CommanderError } from 'commander'
 import { isCredentialError } from '../index.ts'
 import type { AddCommand, GlobalOptions, RunCommand } from './command.ts'
+import { addCompletion } from './completion.ts'
 import { addDoctor } from './doctor.ts'
-import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
+import { addExec } from './exec.ts'
+import { type ExitCode, exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts'
+import { addHeaders } from './headers.ts'
+import { addImport } from './import.ts'
+import { addKey } from './key.ts'
+import { addList } from './list.ts'
+import { addLogin } from './login.ts'
+import { addLogout } from './logout.ts'
 import { addProxy } from './proxy.ts'
+import { addSet } from './set.ts'
+import { addStatus } from './status.ts'
 import { InterruptedError, type Terminal } from './terminal.ts'
+import { addToken } from './token.ts'
+import { addTrust } from './trust.ts'
 
-const commands: readonly AddCommand[] = [addDoctor, addProxy]
+const commands: readonly AddCommand[] = [
+  addLogin,
+  addSet,
+  addLogout,
+  addList,
+  addStatus,
+  addDoctor,
+  addToken,
+  addHeaders,
+  addExec,
+  addProxy,
+  addImport,
+  addTrust,
+  addKey,
+  addCompletion,
+]
 
 /** Parses a command line and runs the command. Nothing is thrown: the exit code says how it went. */
 export async function runProgram(
   argv: readonly string[],
   terminal: Terminal,
   signal: AbortSignal,
-): Promise<ExitCode> {
-  let exitCode: ExitCode = exitCodes.success
+): Promise<number> {
+  let exitCode: number = exitCodes.success
   const run: RunCommand = (command) =>
     async function action(...given) {
       const global: GlobalOptions = this.optsWithGlobals()
@@ -42,8 +69,10 @@ export function makeProgram(terminal: Terminal, run: RunCommand): Command {
     .option('--config <file>', 'the config file, instead of the usual places')
     .option('--environment <name>', 'the environment of the config file: development, staging, …')
     .option('--account <name>', 'tells several logins at one server apart')
+    .option('--tenant <name>', 'the tenant, of a server whose config has several')
     .option('--verbose', 'show the HTTP conversation, without secrets')
     .showHelpAfterError('Run `mcp-credentials --help` to see what can be done.')
+    .addHelpText('afterAll', exitCodesHelp)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void terminal.stdout.write(text),
@@ -59,7 +88,15 @@ function report(error: unknown, terminal: Terminal, signal: AbortSignal): ExitCo
     return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
   }
   if (error instanceof InterruptedError || signal.aborted) return exitCodes.interrupted
-  const text = isCredentialError(error) ? error.message : `Unexpected error: ${String(error)}`
+  const text = isCredentialError(error) ? error.message : unexpected(error)
   terminal.note(`${terminal.style.red('error')} ${text}`)
   return exitCodeOf(error)
+}
+
+/** Foreign messages may quote a secret, so its class and code have to do. */
+function unexpected(error: unknown): string {
+  const { name, code, cause } = (error ?? {}) as Record<'name' | 'code' | 'cause', unknown>
+  const inner = (cause as { readonly code?: unknown } | undefined)?.code
+  const words = [name, code ?? inner].filter((word) => /^[A-Za-z]\w{0,63}$/.test(String(word)))
+  return `Unexpected error (${words.join(', ') || typeof error}). Add --verbose to see how far it got.`
 }

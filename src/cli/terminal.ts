@@ -31,7 +31,7 @@ export interface Terminal {
    * @throws {@link ConfigurationError} when nobody can be asked and nothing was piped in.
    */
   askSecret(question: string): Promise<string>
-  /** Asks a question with yes or no; `fallback` where nobody can be asked. */
+  /** Asks a question with yes or no; `fallback` where nobody can be asked, and what the Enter key alone means. */
   confirm(question: string, fallback: boolean): Promise<boolean>
 }
 
@@ -69,7 +69,7 @@ export function makeTerminal(
     note: (line) => void stderr.write(`${line}\n`),
     askSecret: (question) => (isInteractive ? promptSecret(streams, question) : pipedSecret(stdin)),
     confirm: async (question, fallback) =>
-      isInteractive ? promptConfirm(streams, question) : fallback,
+      isInteractive ? promptConfirm(streams, question, fallback) : fallback,
   }
 }
 
@@ -107,9 +107,13 @@ async function promptSecret({ stdin, stderr }: Streams, message: string): Promis
   return answer
 }
 
-async function promptConfirm({ stdin, stderr }: Streams, message: string): Promise<boolean> {
+async function promptConfirm(
+  { stdin, stderr }: Streams,
+  message: string,
+  initialValue: boolean,
+): Promise<boolean> {
   const { isCancel, confirm } = await import('@clack/prompts')
-  const answer = await confirm({ message, input: stdin, output: stderr })
+  const answer = await confirm({ message, initialValue, input: stdin, output: stderr })
   if (isCancel(answer)) throw new InterruptedError()
   return answer
 }

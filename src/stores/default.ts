@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:fs'
 import { join } from 'node:path'
-import type { CredentialStore } from '../credential.ts'
+import type { CredentialStore, Secret } from '../credential.ts'
 import { ConfigurationError, isCredentialError, StoreError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkKeyPlaces, type FileKey, fileKeys } from './default-key.ts'
@@ -51,6 +51,15 @@ export interface DefaultStore extends CredentialStore {
     /** Why it is this kind. */
     readonly reason: string
   }>
+  /**
+   * Encrypts again, with the present key, what an earlier key has encrypted; others may use the store meanwhile.
+   *
+   * @param previous - Earlier keys; the one that was made here is known.
+   * @returns How many records it has encrypted again.
+   * @throws `ConfigurationError` when a key has not 32 bytes; `StoreError` when the records are in the keychain, or
+   * some of them could not be decrypted, after all others were encrypted again.
+   */
+  rekey(previous?: readonly string[]): Promise<number>
 }
 
 /** The name of the entries in the keychain. */
@@ -70,6 +79,8 @@ interface Settings extends Required<Pick<DefaultStoreOptions, 'directory' | 'key
 
 interface Chosen extends Awaited<ReturnType<DefaultStore['where']>> {
   readonly store: CredentialStore
+  /** Absent: the store is not encrypted by us. */
+  readonly rekey?: DefaultStore['rekey']
 }
 
 /** What this process uses without options; a keychain is asked once whether it is there. */
@@ -194,6 +205,11 @@ function makeStore(settings: Settings, given: KeychainBackend | undefined): Defa
       const { kind, description, reason } = await chosen()
       return { kind, description, reason }
     },
+    async rekey(previous) {
+      const { rekey } = await chosen()
+      if (rekey !== undefined) return rekey(previous)
+      throw new StoreError('open', 'The keychain has no key that could be replaced here.')
+    },
   }
 }
 
@@ -215,14 +231,18 @@ async function choose(settings: Settings, backend: KeychainBackend): Promise<Cho
   }
 }
 
-async function fileStore(settings: Settings): Promise<Pick<Chosen, 'store' | 'description'>> {
+async function fileStore(
+  settings: Settings,
+): Promise<Pick<Chosen, 'store' | 'description' | 'rekey'>> {
   const { directory } = settings
   const records = join(directory, 'records')
   const keys = await fileKeys({ ...settings, records, locks: join(directory, 'locks') })
   await privateDirectory(directory)
   const sources = keys.map(({ read }) => read)
+  const open = (all: readonly Secret[]) => encryptedFileStore({ keys: all, directory: records })
   return {
-    store: encryptedFileStore({ keys: sources, directory: records }),
+    store: open(sources),
+    rekey: async (previous = []) => open([...sources, ...previous]).rekey(),
     description: described(records, keys[0]),
   }
 }

@@ -1,0 +1,99 @@
+/**
+ * The command `exec`: starts a stdio server with its secrets in the environment.
+ *
+ * @module
+ */
+import { constants } from 'node:os'
+import { ConfigurationError } from '../index.ts'
+import type { AddCommand, Invocation } from './command.ts'
+import { readConfig } from './server.ts'
+
+const examples = `
+The secrets of the server's entry in the config file are read, and given to the process in its environment. They stand
+on no command line. The exit code is that of the process.
+
+Examples:
+  npx mcp-credentials exec files -- npx -y @modelcontextprotocol/server-filesystem /tmp
+  The command of the entry itself:
+    npx mcp-credentials exec files`
+
+/** Adds the command. */
+export const addExec: AddCommand = (program, run) => {
+  program
+    .command('exec')
+    .description('start a server of the config file with its secrets in the environment')
+    .argument('<name>', 'the name of the server in the config file')
+    .argument(
+      '[command...]',
+      'the program and its arguments, after --; default: those of the entry',
+    )
+    .addHelpText('after', examples)
+    .action(run((invocation, _options, name = '', ...argv) => exec(invocation, name, argv)))
+}
+
+async function exec(
+  invocation: Invocation,
+  name: string,
+  given: readonly string[],
+): Promise<number> {
+  const { defaultStore } = await import('../auto/index.ts')
+  const config = await readConfig(invocation, defaultStore())
+  const entry = config.server(name)
+  const environment = await config.environmentOf(name, { signal: invocation.signal })
+  const [program, ...args] = given.length > 0 ? given : commandOf(name, entry)
+  if (program === undefined || program === '') {
+    throw new ConfigurationError('command', 'There is no program to start.', {
+      remedy: `Write it as in \`npx mcp-credentials exec ${name} -- program argument\`.`,
+    })
+  }
+  return runChild(invocation, program, args, environment)
+}
+
+/** Variables in a command are for the client that the file is written for. */
+function commandOf(
+  name: string,
+  { command, args = [] }: { readonly command?: string; readonly args?: readonly string[] },
+): readonly string[] {
+  const argv = command === undefined ? [] : [command, ...args]
+  if (!argv.some((each) => each.includes(`\${`))) return argv
+  throw new ConfigurationError('command', `The command of ${name} has variables in it.`, {
+    remedy: `Write it out: \`npx mcp-credentials exec ${name} -- program argument\`.`,
+  })
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+async function runChild(
+  { terminal }: Invocation,
+  program: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<number> {
+  const { spawn } = await import('node:child_process')
+  // The key of the store opens all the other credentials.
+  const { MCP_CREDENTIALS_KEY: _, ...inherited } = terminal.env
+  const env = { ...inherited, ...environment }
+  const child = spawn(program, args, { stdio: 'inherit', env, cwd: terminal.cwd })
+  const forward = (signal: NodeJS.Signals) => {
+    // A terminal sends Ctrl-C to the child as well.
+    if (signal !== 'SIGINT' || terminal.stdin.isTTY !== true) child.kill(signal)
+  }
+  for (const signal of signals) process.on(signal, forward)
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once('error', (error: NodeJS.ErrnoException) => reject(notStarted(program, error)))
+      child.once('exit', (code, signal) =>
+        resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM']),
+      )
+    })
+  } finally {
+    for (const signal of signals) process.off(signal, forward)
+  }
+}
+
+function notStarted(program: string, { code }: NodeJS.ErrnoException): ConfigurationError {
+  const why = code === 'ENOENT' ? 'is not installed' : `cannot be started (${code})`
+  return new ConfigurationError('command', `The program ${program} ${why}.`, {
+    remedy: 'Install it, or correct the command.',
+  })
+}

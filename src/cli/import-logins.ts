@@ -1,0 +1,136 @@
+/**
+ * Logins that other programs have stored: `mcp-remote`, and those that use keytar.
+ *
+ * @module
+ */
+import type { Config } from '../config/index.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../index.ts'
+import type { KeychainBackend } from '../stores/keychain.ts'
+import { type FoundLogin, findKeychainLogins, findMcpRemoteLogins } from '../stores/migrate.ts'
+import type { Invocation } from './command.ts'
+import { fetchOption } from './conversation.ts'
+import type { Finding, ImportOptions } from './import-findings.ts'
+import { shown } from './labels.ts'
+import { serverUrl } from './server.ts'
+
+/** Finds them, without writing anything. */
+export async function loginFindings(
+  config: Config,
+  options: ImportOptions,
+  invocation: Invocation,
+): Promise<readonly Finding[]> {
+  const remote = await remoteLogins(urlsOf(config, options), options, invocation)
+  const keychain = options.keytar === undefined ? [] : await keychainLogins(options.keytar, options)
+  return [...remote, ...keychain].map(findingOf)
+}
+
+/** The servers that are named, those of the config files, and those for which mcp-remote is started there. */
+function urlsOf(config: Config, { server = [] }: ImportOptions): readonly string[] {
+  const named = server.map((text) => {
+    serverUrl(text)
+    return text
+  })
+  const configured = config.servers.flatMap(({ url, args = [], command = '' }) => {
+    if (url !== undefined) return [url.href]
+    const isRemote = [command, ...args].some((word) => /(?:^|[\\/])mcp-remote(?:@|$)/.test(word))
+    const target = args.find((word) => /^https?:\/\//.test(word) && URL.canParse(word))
+    return isRemote && target !== undefined ? [target] : []
+  })
+  return [...new Set([...named, ...configured])]
+}
+
+async function remoteLogins(
+  urls: readonly string[],
+  { issuer }: ImportOptions,
+  invocation: Invocation,
+): Promise<readonly FoundLogin[]> {
+  const { env } = invocation.terminal
+  const folder = env['MCP_REMOTE_CONFIG_DIR'] || (env['HOME'] && `${env['HOME']}/.mcp-auth`)
+  const directory = folder ? { directory: folder } : {}
+  const pinned = issuer === undefined ? {} : { issuer }
+  const found = await findMcpRemoteLogins({
+    servers: urls.map((url) => ({ url, ...pinned })),
+    ...directory,
+  })
+  // mcp-remote does not note the authorization server, so it is asked for again.
+  return Promise.all(
+    found.map(async (login) => {
+      if (login.problem === undefined || issuer !== undefined) return login
+      const known = await issuerOf(login.server, invocation)
+      if (known === undefined) return login
+      const servers = [{ url: login.server, issuer: known }]
+      const [again] = await findMcpRemoteLogins({ servers, ...directory })
+      return again ?? login
+    }),
+  )
+}
+
+async function issuerOf(server: string, invocation: Invocation): Promise<string | undefined> {
+  const { discover } = await import('../oauth/index.ts')
+  const { signal } = invocation
+  try {
+    return (await discover(server, { signal, ...fetchOption(invocation) })).issuer
+  } catch (error) {
+    if (isCredentialError(error)) return undefined
+    throw error
+  }
+}
+
+async function keychainLogins(
+  service: string,
+  { server = [], issuer, clientId }: ImportOptions,
+): Promise<readonly FoundLogin[]> {
+  if (clientId === undefined) {
+    throw new ConfigurationError(
+      'client-id',
+      'It is not known which client the logins were issued to.',
+      {
+        remedy: 'Add --client-id with the identifier that the other program used.',
+      },
+    )
+  }
+  const backend = await loadKeytar()
+  const [only] = server.length === 1 ? server : []
+  const describe = (account: string) => {
+    const url = URL.canParse(account) && /^https?:/.test(account) ? account : only
+    if (url === undefined) return undefined
+    return { url, clientId, ...(issuer === undefined ? {} : { issuer }) }
+  }
+  try {
+    return await findKeychainLogins({ backend, service, describe })
+  } catch {
+    throw new CredentialError(
+      'store',
+      `The keychain entries of ${shown(service)} cannot be read.`,
+      {
+        remedy: 'Unlock or start the keychain.',
+      },
+    )
+  }
+}
+
+async function loadKeytar(): Promise<KeychainBackend> {
+  try {
+    const module = (await import('keytar')) as KeychainBackend & { default?: KeychainBackend }
+    return module.default ?? module
+  } catch {
+    throw new ConfigurationError(
+      'keytar',
+      'The package keytar cannot be loaded, so there is no keychain.',
+      {
+        remedy: 'Install it: `npm install keytar@npm:@github/keytar`; on Linux also libsecret.',
+      },
+    )
+  }
+}
+
+function findingOf(login: FoundLogin): Finding {
+  const { server, source, problem, renewable } = login
+  return {
+    server,
+    source,
+    kind: renewable ? 'login' : 'login that cannot be renewed',
+    problem,
+    copyTo: (store, account) => login.copyTo(store, account),
+  }
+}

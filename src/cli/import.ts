@@ -1,0 +1,110 @@
+/**
+ * The command `import`: finds logins and keys that other programs keep, and moves them into the store.
+ *
+ * @module
+ */
+import { ConfigurationError } from '../index.ts'
+import type { AddCommand, Invocation } from './command.ts'
+import type { Finding, ImportOptions } from './import-findings.ts'
+import { labelOf, shown } from './labels.ts'
+import { accountOption, readConfig } from './server.ts'
+import { tableLines } from './table.ts'
+
+const examples = `
+It lists first, and writes only with --write. What was found stays where it is; stop the program that uses a login,
+because both would use the same refresh token.
+
+Examples:
+  What mcp-remote has stored for the servers of the config files:
+    npx mcp-credentials import
+  The same for a server that no config file names:
+    npx mcp-credentials import --server https://mcp.example.com/mcp --write
+  Keys that stand in a config file: store them, and take them out of the file:
+    npx mcp-credentials import --config mcp.json --write --in-place
+  Entries of the keychain that another program has written with keytar:
+    npx mcp-credentials import --keytar my-old-agent --client-id my-old-agent --issuer https://login.example.com`
+
+/** Adds the command. */
+export const addImport: AddCommand = (program, run) => {
+  const several = (value: string, before: readonly string[] = []) => [...before, value]
+  program
+    .command('import')
+    .description('move logins and keys of other programs into the store')
+    .option(
+      '--server <url>',
+      'a server that mcp-remote was used for; repeat it for several',
+      several,
+    )
+    .option('--issuer <url>', 'the authorization server, where the other program did not note it')
+    .option(
+      '--keytar <service>',
+      'the service under which another program keeps its keychain entries',
+    )
+    .option('--client-id <id>', 'of --keytar: the client that the logins were issued to')
+    .option('--write', 'store what was found')
+    .option(
+      '--in-place',
+      'take the secrets out of the config files, instead of showing those files without',
+    )
+    .addHelpText('after', examples)
+    .action(run<ImportOptions>((invocation, options) => importAll(invocation, options)))
+}
+
+async function importAll(invocation: Invocation, options: ImportOptions): Promise<void> {
+  const { terminal } = invocation
+  if (options.inPlace === true && options.write !== true) {
+    throw new ConfigurationError('in-place', 'The secrets would be lost.', {
+      remedy: 'Add --write, so that they are stored first.',
+    })
+  }
+  const [{ defaultStore }, { literalFindings }, { loginFindings }] = await Promise.all([
+    import('../auto/index.ts'),
+    import('./import-literals.ts'),
+    import('./import-logins.ts'),
+  ])
+  const store = defaultStore()
+  const config = await readConfig(invocation, store)
+  const literals = await literalFindings(config)
+  const findings = [
+    ...(await loginFindings(config, options, invocation)),
+    ...literals.flatMap(({ findings }) => findings),
+  ]
+  if (findings.length === 0) {
+    terminal.note('Nothing was found. Name the servers with --server, or a file with --config.')
+    return
+  }
+  const say = options.write === true ? terminal.note : terminal.print
+  for (const line of linesOf(findings)) say(line)
+  if (options.write !== true) {
+    terminal.note('Nothing was written. Add --write to store what can be.')
+    return
+  }
+  const stored = new Set<Finding>()
+  for (const finding of findings) {
+    if (finding.problem !== undefined) continue
+    invocation.signal.throwIfAborted()
+    const isWritten = await finding.copyTo(store, accountOption(invocation))
+    if (isWritten) stored.add(finding)
+    const label = labelOf(finding.server)
+    const rest = 'Something is stored already, and was kept'
+    terminal.note(isWritten ? `Stored for ${label}.` : `${rest}: ${label}.`)
+  }
+  for (const literal of literals) {
+    const text = await literal.withoutSecrets(
+      (finding) => stored.has(finding),
+      options.inPlace === true,
+    )
+    if (options.inPlace !== true) terminal.print(text)
+    else terminal.note(`Took the secrets that were stored out of ${literal.path}.`)
+  }
+}
+
+function linesOf(findings: readonly Finding[]): readonly string[] {
+  const rows = findings.map(({ server, source, kind, problem }) => [
+    URL.canParse(server) ? labelOf(server) : shown(server),
+    kind,
+    source,
+    problem ?? 'ready',
+  ])
+  return tableLines(['SERVER', 'KIND', 'FOUND IN', 'STATE'], rows)
+}

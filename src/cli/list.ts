@@ -1,0 +1,108 @@
+/**
+ * The command `list`: what is stored, and where.
+ *
+ * @module
+ */
+import type { DefaultStore, SavedCredential } from '../auto/index.ts'
+import { isCredentialError } from '../index.ts'
+import type { AddCommand, Invocation } from './command.ts'
+import { shown } from './labels.ts'
+import { readConfig } from './server.ts'
+import { tableLines } from './table.ts'
+import { expiryWords } from './times.ts'
+
+const examples = `
+Examples:
+  npx mcp-credentials list
+  npx mcp-credentials list --json | jq '.credentials[].resource'`
+
+/** Adds the command. */
+export const addList: AddCommand = (program, run) => {
+  program
+    .command('list')
+    .description('list what is stored, without secrets')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples)
+    .action(
+      run<{ readonly json?: boolean }>((invocation, { json }) => list(invocation, json === true)),
+    )
+}
+
+/** A credential, and the names of the servers in the config files that use it. */
+interface Listed extends SavedCredential {
+  readonly usedBy: readonly string[]
+}
+
+async function list(invocation: Invocation, isJson: boolean): Promise<void> {
+  const { terminal } = invocation
+  const { defaultStore, listSaved } = await import('../auto/index.ts')
+  const store = defaultStore()
+  const saved = await listSaved(store)
+  const where = await store.where()
+  const namesFor = await configuredNames(invocation, store)
+  const listed = saved.map((each) => ({ ...each, usedBy: namesFor(each.url) }))
+  if (isJson) {
+    // The key and the URL may hold a path that is a secret.
+    const credentials = listed.map(({ key: _key, url: _url, ...rest }) => rest)
+    const { kind, description } = where
+    terminal.print(JSON.stringify({ store: { kind, description }, credentials }, null, 2))
+    return
+  }
+  if (listed.length === 0) {
+    terminal.note('Nothing is stored. Log in: npx mcp-credentials login URL')
+  } else {
+    for (const line of linesOf(listed)) terminal.print(line)
+  }
+  terminal.note(where.description)
+}
+
+function linesOf(listed: readonly Listed[]): readonly string[] {
+  const now = Date.now()
+  const heads = [
+    'SERVER',
+    'ACCOUNT',
+    'KIND',
+    'SCOPES',
+    'EXPIRES',
+    'RENEWABLE',
+    'USED BY',
+    'PROBLEM',
+  ]
+  const rows = listed.map((each) => [
+    each.resource,
+    each.tenant === undefined ? each.account : `${each.account}, tenant ${shown(each.tenant)}`,
+    each.kind,
+    each.scopes.length === 0 ? '-' : shown(each.scopes.join(' ')),
+    expiryOf(each, now),
+    each.renewable ? 'yes' : 'no',
+    each.usedBy.length === 0 ? '-' : each.usedBy.map(shown).join(', '),
+    each.problem ?? '-',
+  ])
+  // A column in which nothing stands says nothing.
+  const kept = heads.map((_, column) => column < 6 || rows.some((row) => row[column] !== '-'))
+  const filtered = (row: readonly string[]) => row.filter((_, column) => kept[column] === true)
+  return tableLines(filtered(heads), rows.map(filtered))
+}
+
+function expiryOf({ expiresAt, kind }: SavedCredential, now: number): string {
+  if (expiresAt === undefined && kind !== 'login') return '-'
+  return expiryWords(expiresAt, now)
+}
+
+/** The names of the servers that have a URL; a config that is broken is no reason to list nothing. */
+async function configuredNames(
+  invocation: Invocation,
+  store: DefaultStore,
+): Promise<(url: string) => readonly string[]> {
+  try {
+    const { servers } = await readConfig(invocation, store)
+    return (url) =>
+      servers
+        .filter((server) => server.url && `${server.url.origin}${server.url.pathname}` === url)
+        .map(({ name }) => name)
+  } catch (error) {
+    if (!isCredentialError(error)) throw error
+    invocation.terminal.note(error.message)
+    return () => []
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * How to log in to a server: what it offers, what this machine can do, and what was asked for.
+ *
+ * @module
+ */
+import type { DefaultStore } from '../auto/index.ts'
+import {
+  ConfigurationError,
+  CredentialError,
+  type CredentialProvider,
+  isCredentialError,
+  parseChallenges,
+} from '../index.ts'
+import type { discover } from '../oauth/index.ts'
+import type { Invocation } from './command.ts'
+import { fetchOption } from './conversation.ts'
+import { type ClientOptions, hasDisplay, type LoginOptions, mayOpen } from './login-options.ts'
+import { initializeRequest } from './mcp-request.ts'
+import type { Server } from './server.ts'
+
+/** A client's secret, which renewals need as well. */
+export interface ClientSecret {
+  readonly clientId: string
+  readonly secret: string
+}
+
+/** What is going to happen. */
+export interface LoginPlan {
+  readonly kind: 'browser' | 'device' | 'config'
+  readonly provider: CredentialProvider
+  readonly clientSecret: ClientSecret | undefined
+}
+
+type Found = Awaited<ReturnType<typeof discover>>
+
+/**
+ * Asks the server what it offers, and chooses.
+ *
+ * @returns `undefined`: the server wants no login.
+ * @throws `ConfigurationError` when the options do not fit; `CredentialError` when the server wants something else
+ * than a login.
+ */
+export async function planLogin(
+  server: Server,
+  options: LoginOptions,
+  invocation: Invocation,
+  store: DefaultStore,
+): Promise<LoginPlan | undefined> {
+  checkGrant(options)
+  const configured = await configuredLogin(server, options, invocation, store)
+  if (configured !== undefined) return configured
+  invocation.terminal.note(`Asking ${server.label} how to log in.`)
+  const found = await discovered(server, options, invocation)
+  if (found === 'no login') return undefined
+  if (found !== undefined) {
+    invocation.terminal.note(`It names the authorization server ${found.issuer}.`)
+  }
+  const kind = kindOf(options, found, invocation)
+  const client = await clientOptions(server, options, found, invocation)
+  const module =
+    kind === 'device' ? await import('./login-device.ts') : await import('./login-browser.ts')
+  const { clientId, clientSecret } = client
+  const secret =
+    clientId === undefined || clientSecret === undefined
+      ? undefined
+      : { clientId, secret: clientSecret }
+  return { kind, provider: module.loginProvider(client, options, invocation), clientSecret: secret }
+}
+
+function checkGrant({ grant, device, browser, port, clientId, clientSecret }: LoginOptions): void {
+  const fail = (option: string, problem: string, remedy: string): never => {
+    throw new ConfigurationError(option, problem, { remedy })
+  }
+  if (grant !== undefined && grant !== 'browser' && grant !== 'device') {
+    fail(
+      'grant',
+      'The option --grant takes `browser` or `device`.',
+      'Write one of them, or leave it out.',
+    )
+  }
+  if (device === true && (grant === 'browser' || !browser)) {
+    fail(
+      'device',
+      'A login on another device opens no browser here.',
+      'Leave out --device, or the other option.',
+    )
+  }
+  if (
+    port !== undefined &&
+    !(/^\d{1,5}$/.test(port) && Number(port) > 0 && Number(port) < 65_536)
+  ) {
+    fail(
+      'port',
+      'The option --port takes a number from 1 to 65535.',
+      'Leave it out to use a free one.',
+    )
+  }
+  if (clientSecret === true && clientId === undefined) {
+    fail('client-secret', 'A secret belongs to a client.', 'Add --client-id.')
+  }
+}
+
+/** The login of the config's entry, where it has one of its own. */
+async function configuredLogin(
+  server: Server,
+  options: LoginOptions,
+  invocation: Invocation,
+  store: DefaultStore,
+): Promise<LoginPlan | undefined> {
+  const { entry } = server
+  if (entry === undefined || entry.auth.startsWith('saved login')) return undefined
+  const [{ readConfig }, { showUrl }, { showCode }] = await Promise.all([
+    import('./server.ts'),
+    import('./login-browser.ts'),
+    import('./login-device.ts'),
+  ])
+  const hooks = {
+    onUserCode: showCode(invocation.terminal),
+    ...(mayOpen(options, invocation) ? {} : { onAuthorizationUrl: showUrl(invocation.terminal) }),
+  }
+  const provider = (await readConfig(invocation, store, hooks)).credentials(entry.name)
+  if ('acquire' in provider && provider.interactive === true) {
+    return { kind: 'config', provider, clientSecret: undefined }
+  }
+  throw new ConfigurationError(
+    'server',
+    `The server ${entry.name} needs no login: ${entry.file} says that it is used with: ${entry.auth}.`,
+    { remedy: `Run \`npx mcp-credentials status ${entry.name}\` to see whether it works.` },
+  )
+}
+
+async function discovered(
+  server: Server,
+  { issuer, allowPrivateNetwork = false }: LoginOptions,
+  invocation: Invocation,
+): Promise<Found | 'no login' | undefined> {
+  const { discover } = await import('../oauth/index.ts')
+  const { signal } = invocation
+  try {
+    return await discover(server.url, { signal, allowPrivateNetwork, ...fetchOption(invocation) })
+  } catch (error) {
+    if (!isCredentialError(error, 'discovery')) throw error
+    if (issuer !== undefined) return undefined
+    if (!/names no authorization server/.test(error.message)) throw error
+    return withoutOAuth(server, invocation)
+  }
+}
+
+/** What a server wants that names no authorization server. */
+async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no login'> {
+  const { url, label } = server
+  const send = fetchOption(invocation).fetch ?? fetch
+  const { reach } = await import('./mcp-session.ts')
+  const { signal } = invocation
+  const response = await reach(server, () => send(url, { ...initializeRequest(), signal }))
+  await response.body?.cancel()
+  if (response.ok) return 'no login'
+  if (response.status !== 401 && response.status !== 403) {
+    throw new CredentialError(
+      response.status >= 500 ? 'server_error' : 'unsupported_server',
+      `${label} answers with the status ${response.status}, and names no authorization server.`,
+      {
+        resource: url,
+        status: response.status,
+        remedy: `Check the address, or run \`npx mcp-credentials doctor ${label}\`.`,
+      },
+    )
+  }
+  const schemes = parseChallenges(response.headers.get('www-authenticate') ?? '').map(
+    ({ scheme }) => scheme.toLowerCase(),
+  )
+  const flag = schemes.includes('basic')
+    ? '--basic USER'
+    : schemes.includes('bearer')
+      ? '--bearer'
+      : '--header X-API-Key'
+  throw new CredentialError(
+    'unsupported_server',
+    `${label} offers no login: it names no authorization server, so it wants a key or a token that its operator gives out.`,
+    { resource: url, remedy: `Store it with \`npx mcp-credentials set ${label} ${flag}\`.` },
+  )
+}
+
+function kindOf(
+  { grant, device, clientId, browser }: LoginOptions,
+  found: Found | undefined,
+  invocation: Invocation,
+): 'browser' | 'device' {
+  if (device === true || grant === 'device') {
+    if (clientId !== undefined) return 'device'
+    throw new ConfigurationError(
+      'client-id',
+      'A login on another device needs a client that is registered.',
+      {
+        remedy: 'Add --client-id with the identifier that the authorization server knows.',
+      },
+    )
+  }
+  if (grant === 'browser' || !browser || hasDisplay(invocation)) return 'browser'
+  const isOffered = found?.metadata.device_authorization_endpoint !== undefined
+  return isOffered && clientId !== undefined ? 'device' : 'browser'
+}
+
+async function clientOptions(
+  { entry }: Server,
+  options: LoginOptions,
+  found: Found | undefined,
+  { terminal }: Invocation,
+): Promise<ClientOptions> {
+  const { allowPrivateNetwork, port } = options
+  const clientId = options.clientId ?? entry?.oauth?.clientId
+  const scope = options.scope ?? entry?.oauth?.scope
+  const callbackPort = entry?.oauth?.callbackPort
+  const redirectUri =
+    options.redirectUri ??
+    (port === undefined
+      ? callbackPort && `http://localhost:${callbackPort}/callback`
+      : `http://127.0.0.1:${port}/callback`)
+  const issuer =
+    options.issuer ??
+    (options.clientSecret === true ? await agreedIssuer(found, terminal) : undefined)
+  const clientSecret =
+    options.clientSecret === true ? await terminal.askSecret('Client secret') : undefined
+  return {
+    ...(clientId === undefined ? {} : { clientId }),
+    ...(clientSecret === undefined ? {} : { clientSecret }),
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(redirectUri ? { redirectUri } : {}),
+    ...(allowPrivateNetwork === true ? { allowPrivateNetwork } : {}),
+  }
+}
+
+/** A secret is sent to a server that the user knows, and not to whichever one the MCP server names. */
+async function agreedIssuer(
+  found: Found | undefined,
+  terminal: Invocation['terminal'],
+): Promise<string> {
+  const issuer = found?.issuer
+  const question = `Send the client secret to ${issuer}?`
+  if (issuer !== undefined && (await terminal.confirm(question, false))) return issuer
+  throw new ConfigurationError(
+    'issuer',
+    'It is not known to which authorization server the client secret belongs.',
+    {
+      remedy: `Add \`--issuer ${issuer ?? 'URL'}\` if that is where the client is registered.`,
+    },
+  )
+}

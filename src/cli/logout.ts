@@ -1,0 +1,132 @@
+/**
+ * The command `logout`: gives up what is stored for a server.
+ *
+ * @module
+ */
+import type { DefaultStore, SavedCredential } from '../auto/index.ts'
+import { authorizedFetch, ConfigurationError, type LogoutResult, perTenant } from '../index.ts'
+import type { AddCommand, Invocation } from './command.ts'
+import { fetchOption } from './conversation.ts'
+import { type ExitCode, exitCodes } from './exit-codes.ts'
+import { findServer } from './server.ts'
+
+interface LogoutCommandOptions {
+  readonly all?: boolean
+  readonly registration?: boolean
+}
+
+const examples = `
+A login is ended at its authorization server too, where that offers it.
+
+Examples:
+  npx mcp-credentials logout https://mcp.example.com/mcp
+  npx mcp-credentials logout https://mcp.example.com/mcp --account work
+  npx mcp-credentials logout --all`
+
+/** Adds the command. */
+export const addLogout: AddCommand = (program, run) => {
+  program
+    .command('logout')
+    .description('end a login, or delete a key')
+    .argument('[server]', 'the URL of the server, or its name in the config file')
+    .option('--all', 'give up everything that is stored')
+    .option(
+      '--registration',
+      'also forget the registration of this client, for a server that has forgotten it',
+    )
+    .addHelpText('after', examples)
+    .action(
+      run<LogoutCommandOptions>((invocation, options, server) =>
+        logout(invocation, options, server),
+      ),
+    )
+}
+
+async function logout(
+  invocation: Invocation,
+  options: LogoutCommandOptions,
+  given: string | undefined,
+): Promise<ExitCode> {
+  const { terminal, global } = invocation
+  if ((given === undefined) !== (options.all === true)) {
+    throw new ConfigurationError('server', 'It has to be said what is given up.', {
+      remedy: 'Name one server, or add --all and no server.',
+    })
+  }
+  const { defaultStore, listSaved } = await import('../auto/index.ts')
+  const store = defaultStore()
+  const saved = await listSaved(store)
+  const chosen = given === undefined ? saved : await savedFor(saved, given, invocation, store)
+  if (chosen.length === 0) {
+    const account = global.account === undefined ? '' : ` for the account ${global.account}`
+    terminal.note(`Nothing is stored${account} there. See what is: npx mcp-credentials list`)
+    return exitCodes.success
+  }
+  if (options.all === true && !(await mayDeleteAll(chosen.length, invocation))) {
+    terminal.note('Nothing was given up.')
+    return exitCodes.failure
+  }
+  for (const each of chosen) {
+    invocation.signal.throwIfAborted()
+    terminal.print(sentence(each, await giveUp(each, store, options, invocation)))
+  }
+  return exitCodes.success
+}
+
+/** What is stored for one server and account; the tenants that belong to it included. */
+async function savedFor(
+  saved: readonly SavedCredential[],
+  given: string,
+  invocation: Invocation,
+  store: DefaultStore,
+): Promise<readonly SavedCredential[]> {
+  const { url } = await findServer(given, invocation, store)
+  const { account = 'default' } = invocation.global
+  const place = `${url.origin}${url.pathname}`
+  return saved.filter((each) => each.url === place && each.account === account)
+}
+
+/** In a pipe the option says enough. */
+async function mayDeleteAll(count: number, { terminal }: Invocation): Promise<boolean> {
+  const what = count === 1 ? 'one credential' : `${count} credentials`
+  return !terminal.isInteractive || terminal.confirm(`Give up ${what}?`, false)
+}
+
+async function giveUp(
+  { url, account, tenant }: SavedCredential,
+  store: DefaultStore,
+  { registration = false }: LogoutCommandOptions,
+  invocation: Invocation,
+): Promise<LogoutResult> {
+  const { savedLogin } = await import('../oauth/index.ts')
+  const provider =
+    tenant === undefined
+      ? savedLogin()
+      : perTenant(
+          () => tenant,
+          () => savedLogin(),
+        )
+  const authorized = authorizedFetch(provider, {
+    resource: url,
+    account,
+    store,
+    ...fetchOption(invocation),
+  })
+  try {
+    return await authorized.logout({ registration })
+  } finally {
+    await authorized.close()
+  }
+}
+
+function sentence({ resource, account, kind }: SavedCredential, result: LogoutResult): string {
+  const who = account === 'default' ? '' : ` (account ${account})`
+  if (kind !== 'login') return `Deleted the ${kind} for ${resource}${who}.`
+  const { revoked, reason = '', registrationDropped } = result
+  const end = revoked
+    ? 'The server has ended the login.'
+    : `The server was not told: ${reason.replace(/^savedLogin: /, '')}`
+  const client =
+    registrationDropped === true ? ' The registration of this client is forgotten.' : ''
+  return `Logged out of ${resource}${who}. ${end}${client}`
+}

@@ -1,0 +1,216 @@
+/**
+ * A short MCP session, to see whether a server works.
+ *
+ * @module
+ */
+import { type AuthorizedFetch, CredentialError, type CredentialErrorOptions } from '../index.ts'
+import { initializeRequest, rpcRequest } from './mcp-request.ts'
+import type { Server } from './server.ts'
+
+/** What a server said about itself. All of it is foreign text. */
+export interface SessionReport {
+  readonly name: string | undefined
+  readonly version: string | undefined
+  readonly protocol: string | undefined
+  /** How many tools it lists; `undefined`: it has none, or does not say. */
+  readonly tools: number | undefined
+  readonly transport: 'Streamable HTTP' | 'HTTP+SSE'
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/**
+ * Opens a session, lists the tools and closes it.
+ *
+ * @throws `CredentialError` that says what is wrong, and what to do.
+ */
+export async function openSession(
+  server: Server,
+  send: AuthorizedFetch,
+  signal: AbortSignal,
+): Promise<SessionReport> {
+  const response = await reach(server, () => send(server.url, { ...initializeRequest(), signal }))
+  if ([400, 404, 405].includes(response.status)) {
+    await response.body?.cancel()
+    return olderSession(server, send, response.status, signal)
+  }
+  const result = await resultOf(server, response)
+  const info = (result['serverInfo'] ?? {}) as Json
+  const protocol = textOf(result['protocolVersion'])
+  const session = response.headers.get('mcp-session-id')
+  const headers = {
+    ...(session === null ? {} : { 'Mcp-Session-Id': session }),
+    ...(protocol === undefined ? {} : { 'MCP-Protocol-Version': protocol }),
+  }
+  const tools = await toolCount(server, send, { headers, signal }, result).catch(() => undefined)
+  if (session !== null) {
+    const ended = await send(server.url, { method: 'DELETE', headers, signal }).catch(
+      () => undefined,
+    )
+    await ended?.body?.cancel()
+  }
+  const { name, version } = info
+  return {
+    name: textOf(name),
+    version: textOf(version),
+    protocol,
+    tools,
+    transport: 'Streamable HTTP',
+  }
+}
+
+async function toolCount(
+  server: Server,
+  send: AuthorizedFetch,
+  { headers, signal }: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
+  { capabilities }: Json,
+): Promise<number | undefined> {
+  if ((capabilities as Json | undefined)?.['tools'] === undefined) return undefined
+  const begun = rpcRequest({ method: 'notifications/initialized' }, headers)
+  const accepted = await send(server.url, { ...begun, signal })
+  await accepted.body?.cancel()
+  const request = rpcRequest({ id: 2, method: 'tools/list' }, headers)
+  const { tools } = await resultOf(server, await send(server.url, { ...request, signal }))
+  return Array.isArray(tools) ? tools.length : undefined
+}
+
+/** A server of the older transport answers a GET with an event stream, and the first POST with an error. */
+async function olderSession(
+  server: Server,
+  send: AuthorizedFetch,
+  firstStatus: number,
+  signal: AbortSignal,
+): Promise<SessionReport> {
+  const headers = { Accept: 'text/event-stream' }
+  const response = await reach(server, () => send(server.url, { headers, signal }))
+  await response.body?.cancel()
+  const type = response.headers.get('content-type') ?? ''
+  if (!response.ok || !type.startsWith('text/event-stream')) {
+    const [refused] = [401, 403].filter((status) => status === response.status)
+    throw refusal(server, refused ?? firstStatus)
+  }
+  const nothing = { name: undefined, version: undefined, protocol: undefined, tools: undefined }
+  return { ...nothing, transport: 'HTTP+SSE' }
+}
+
+/**
+ * Sends a request.
+ *
+ * @throws `CredentialError` with the code `network` when the server cannot be reached.
+ */
+export async function reach(server: Server, request: () => Promise<Response>): Promise<Response> {
+  try {
+    return await request()
+  } catch (error) {
+    const { cause, name } = error as {
+      readonly cause?: { code?: unknown }
+      readonly name?: unknown
+    }
+    if (!(error instanceof TypeError) || name !== 'TypeError') throw error
+    const code = typeof cause?.code === 'string' ? ` (${cause.code})` : ''
+    throw fail(
+      server,
+      'network',
+      `${server.label} cannot be reached${code}.`,
+      'Check the network and the address.',
+    )
+  }
+}
+
+/** The result of a JSON-RPC answer, as JSON or as the first events of a stream. */
+async function resultOf(server: Server, response: Response): Promise<Json> {
+  if (!response.ok) {
+    await response.body?.cancel()
+    throw refusal(server, response.status)
+  }
+  const type = (response.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
+  const answer =
+    type === 'text/event-stream' ? await firstAnswer(response) : parsed(await response.text())
+  if (answer === undefined) {
+    throw fail(
+      server,
+      'unsupported_server',
+      `${server.label} answers, but not as an MCP server.`,
+      'Check the path of the address; many servers use /mcp.',
+    )
+  }
+  if (answer['result'] !== undefined) return answer['result'] as Json
+  const { code } = (answer['error'] ?? {}) as Json
+  throw fail(
+    server,
+    'server_error',
+    `${server.label} answers with the MCP error ${typeof code === 'number' ? code : 'without a code'}.`,
+    "Contact the server's operator.",
+  )
+}
+
+async function firstAnswer({ body }: Response): Promise<Json | undefined> {
+  const { createParser } = await import('eventsource-parser')
+  let answer: Json | undefined
+  const parser = createParser({
+    onEvent({ data }) {
+      const message = parsed(data)
+      if (message !== undefined && ('result' in message || 'error' in message)) answer ??= message
+    },
+  })
+  const decoder = new TextDecoder()
+  const reader = body?.getReader()
+  while (reader !== undefined && answer === undefined) {
+    const { done, value } = await reader.read()
+    if (done) break
+    parser.feed(decoder.decode(value, { stream: true }))
+  }
+  await reader?.cancel()
+  return answer
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isMessage = (value as Json | null)?.['jsonrpc'] === '2.0'
+    return isMessage ? (value as Json) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function refusal(server: Server, status: number): CredentialError {
+  const { label } = server
+  const say = `answers with the status ${status}`
+  if (status === 401 || status === 403) {
+    const problem = `${label} refuses the credential (status ${status}).`
+    return fail(
+      server,
+      'access_denied',
+      problem,
+      `Run \`npx mcp-credentials login ${label}\`, or \`set\` for a key.`,
+      status,
+    )
+  }
+  if (status >= 500 || status === 429) {
+    return fail(server, 'server_error', `${label} ${say}.`, 'Try again later.', status)
+  }
+  const remedy = 'Check the path of the address; many servers use /mcp.'
+  return fail(
+    server,
+    'unsupported_server',
+    `${label} ${say}, which no MCP server does.`,
+    remedy,
+    status,
+  )
+}
+
+function fail(
+  { url: resource }: Server,
+  code: string,
+  problem: string,
+  remedy: string,
+  status?: number,
+): CredentialError {
+  const options: CredentialErrorOptions = { resource, remedy }
+  return new CredentialError(code, problem, status === undefined ? options : { ...options, status })
+}

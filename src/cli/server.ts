@@ -1,0 +1,149 @@
+/**
+ * Which server a command is about: a URL, or a name in the config file.
+ *
+ * @module
+ */
+import type { DefaultStore } from '../auto/index.ts'
+import type { Config, ConfiguredServer, LoadConfigOptions } from '../config/index.ts'
+import { ConfigurationError, type CredentialProvider, type CredentialSelector } from '../index.ts'
+import type { Invocation } from './command.ts'
+import { labelOf, shown } from './labels.ts'
+
+/** The server that a command is about. */
+export interface Server {
+  readonly url: URL
+  /** What may be shown of the URL. */
+  readonly label: string
+  /** Its entry in the config file, where it was named. */
+  readonly entry: ConfiguredServer | undefined
+  readonly config: Config | undefined
+}
+
+/**
+ * Finds the server of an argument.
+ *
+ * @throws `ConfigurationError` when it is no URL and no name of the config file.
+ */
+export async function findServer(
+  given: string,
+  invocation: Invocation,
+  store: DefaultStore,
+): Promise<Server> {
+  if (/^https?:\/\//i.test(given)) {
+    const url = serverUrl(given)
+    return { url, label: labelOf(url), entry: undefined, config: undefined }
+  }
+  const config = await readConfig(invocation, store)
+  const isKnown = config.servers.some(({ name }) => name === given)
+  if (!isKnown && /^[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:\/|$)/.test(given)) {
+    throw new ConfigurationError('server', 'The address of a server begins with https://.', {
+      remedy: `Write \`https://${given}\`.`,
+    })
+  }
+  const entry = config.server(given)
+  if (entry.url !== undefined) {
+    return { url: entry.url, label: labelOf(entry.url), entry, config }
+  }
+  const isProcess = entry.kind === 'stdio'
+  throw new ConfigurationError(
+    'server',
+    isProcess
+      ? `The server ${given} runs on this machine and has no URL.`
+      : `The server ${given} of ${entry.file} cannot be used: ${entry.problem ?? 'it has no URL'}.`,
+    {
+      remedy: isProcess
+        ? `Start it with \`npx mcp-credentials exec ${given} -- command\`.`
+        : 'Correct that entry.',
+    },
+  )
+}
+
+/**
+ * Reads a URL that was typed.
+ *
+ * @throws `ConfigurationError` when it is none, or has a password in it.
+ */
+export function serverUrl(given: string): URL {
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new ConfigurationError('server', 'That is no address of a server.', {
+      remedy: 'Write it as in `https://mcp.example.com/mcp`.',
+    })
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new ConfigurationError(
+      'server',
+      'The address has a password in it, which others can read.',
+      {
+        remedy: `Leave it out, and run \`npx mcp-credentials set ${labelOf(url)} --basic USER\`.`,
+      },
+    )
+  }
+  return url
+}
+
+/** Reads the config files, with the store in which trust is kept. */
+export async function readConfig(
+  { terminal, global }: Invocation,
+  store: DefaultStore,
+  hooks: Pick<LoadConfigOptions, 'onUserCode' | 'onAuthorizationUrl'> = {},
+): Promise<Config> {
+  const { loadConfig } = await import('../config/index.ts')
+  const { cwd, env } = terminal
+  const home = env['HOME']
+  return loadConfig({
+    ...hooks,
+    store,
+    cwd,
+    env,
+    ...(home === undefined || home === '' ? {} : { home }),
+    ...(global.config === undefined ? {} : { path: global.config }),
+    ...(global.environment === undefined ? {} : { environment: global.environment }),
+    input: (id, description) => terminal.askSecret(description ?? `Value of ${id}`),
+  })
+}
+
+/** What proves who the client is to a server, as `auto()` and the config say. */
+export async function providerFor(
+  { entry, config }: Server,
+  { global }: Invocation,
+  store: DefaultStore,
+): Promise<CredentialProvider | CredentialSelector> {
+  const saved = entry?.auth.startsWith('saved login') === true
+  if (entry !== undefined && config !== undefined && !saved) return config.credentials(entry.name)
+  const { auto } = await import('../auto/index.ts')
+  return auto({
+    store,
+    ...(global.config === undefined ? {} : { config: global.config }),
+    ...(global.environment === undefined ? {} : { environment: global.environment }),
+  })
+}
+
+/** The option `account` of the library. */
+export function accountOption({ global }: Pick<Invocation, 'global'>): {
+  readonly account?: string
+} {
+  return global.account === undefined ? {} : { account: global.account }
+}
+
+/**
+ * Runs a task in the name of the tenant that was chosen.
+ *
+ * @throws `ConfigurationError` when the server has tenants, and none was chosen.
+ */
+export async function asTenant<T>(
+  { entry }: Server,
+  { global: { tenant } }: Invocation,
+  task: () => Promise<T>,
+): Promise<T> {
+  const tenants = entry?.tenants ?? []
+  if (tenants.length === 0) return task()
+  if (tenant === undefined) {
+    const names = tenants.map(shown).join(', ')
+    throw new ConfigurationError('tenant', `The server ${entry?.name} has tenants: ${names}.`, {
+      remedy: 'Choose one with --tenant.',
+    })
+  }
+  const { inTenant } = await import('../config/index.ts')
+  return inTenant(tenant, task)
+}

@@ -1,0 +1,195 @@
+/**
+ * The command `set`: stores a key, a token or a password for a server.
+ *
+ * @module
+ */
+import type { StoredKey } from '../auto/index.ts'
+import { ConfigurationError } from '../index.ts'
+import type { AddCommand, Invocation } from './command.ts'
+import { accountOption, findServer } from './server.ts'
+import type { Terminal } from './terminal.ts'
+
+interface SetOptions {
+  readonly header?: readonly string[]
+  readonly query?: string
+  readonly bearer?: boolean
+  /** The user name, or `true`: it is asked for. */
+  readonly basic?: string | true
+  readonly hmac?: boolean
+  readonly jwt?: boolean
+  readonly keyFile?: string
+  readonly option?: readonly string[]
+}
+
+const examples = `
+The secret is asked for without echo, or read as one line from a pipe. It is never part of the command line.
+
+Examples:
+  npx mcp-credentials set https://mcp.example.com/mcp --header X-API-Key
+  npx mcp-credentials set https://mcp.example.com/mcp --basic ada
+  pass show mcp | npx mcp-credentials set https://mcp.example.com/mcp --bearer
+  npx mcp-credentials set https://mcp.example.com/mcp --hmac --option scheme=standard-webhooks
+  npx mcp-credentials set https://mcp.example.com/mcp --jwt --option algorithm=HS256 --option issuer=me
+  npx mcp-credentials set https://mcp.example.com/mcp --jwt --option algorithm=ES256 --key-file key.pem`
+
+/** Adds the command. */
+export const addSet: AddCommand = (program, run) => {
+  const several = (value: string, before: readonly string[] = []) => [...before, value]
+  program
+    .command('set')
+    .description('store a key, a token or a password for a server')
+    .argument('<server>', 'the URL of the server, or its name in the config file')
+    .option('--header <name>', 'a key in this header; repeat it for several headers', several)
+    .option('--query <name>', 'a key in this query parameter, for a server that accepts no header')
+    .option('--bearer', 'a token after the word Bearer')
+    .option('--basic [user]', 'a user name and a password')
+    .option('--hmac', 'a secret that signs each request')
+    .option('--jwt', 'a secret or a private key that signs a token for each request')
+    .option('--key-file <file>', 'of --jwt: the file of the private key, in PEM or as a JWK')
+    .option(
+      '--option <name=value>',
+      'of --hmac and --jwt: an option of hmac() or jwt() that is no secret',
+      several,
+    )
+    .addHelpText('after', examples)
+    .action(run<SetOptions>((invocation, options, server = '') => set(invocation, options, server)))
+}
+
+async function set(invocation: Invocation, options: SetOptions, given: string): Promise<void> {
+  const { terminal } = invocation
+  const kind = kindOf(options)
+  const { defaultStore, saveKey } = await import('../auto/index.ts')
+  const store = defaultStore()
+  const { url, label } = await findServer(given, invocation, store)
+  const key = await ask[kind](terminal, options)
+  const { replaced } = await saveKey(store, { resource: url, key, ...accountOption(invocation) })
+  const { description } = await store.where()
+  const before = replaced === undefined ? '' : `, in the place of the ${replaced} that was there`
+  terminal.print(`Stored for ${label}${before}.`)
+  terminal.note(description)
+  terminal.note(`See whether it works: npx mcp-credentials status ${label}`)
+}
+
+const kinds = ['header', 'query', 'bearer', 'basic', 'hmac', 'jwt'] as const
+type Kind = (typeof kinds)[number]
+
+function kindOf(options: SetOptions): Kind {
+  const given = kinds.filter((kind) => options[kind] !== undefined)
+  const [kind] = given
+  const isSigning = kind === 'hmac' || kind === 'jwt'
+  const fail = (problem: string, remedy: string): never => {
+    throw new ConfigurationError('set', problem, { remedy })
+  }
+  if (kind === undefined || given.length > 1) {
+    return fail(
+      'It has to be said what kind of key it is, once.',
+      'Add one of --header NAME, --query NAME, --bearer, --basic USER, --hmac and --jwt.',
+    )
+  }
+  if (options.option !== undefined && !isSigning) {
+    fail('The option --option belongs to --hmac and --jwt.', 'Leave it out.')
+  }
+  if (options.keyFile !== undefined && kind !== 'jwt') {
+    fail('The option --key-file belongs to --jwt.', 'Leave it out.')
+  }
+  return kind
+}
+
+const ask: Readonly<Record<Kind, (terminal: Terminal, options: SetOptions) => Promise<StoredKey>>> =
+  {
+    async header(terminal, { header = [] }) {
+      const [name = '', ...more] = header
+      if (more.length === 0) {
+        return { type: 'apiKey', header: name, value: await terminal.askSecret(`Value of ${name}`) }
+      }
+      if (!terminal.isInteractive) {
+        throw new ConfigurationError('header', 'Several secrets cannot be read from a pipe.', {
+          remedy: 'Run it in a terminal.',
+        })
+      }
+      const headers: Record<string, string> = {}
+      for (const each of header) headers[each] = await terminal.askSecret(`Value of ${each}`)
+      return { type: 'headers', headers }
+    },
+    query: async (terminal, { query = '' }) => ({
+      type: 'apiKey',
+      query,
+      value: await terminal.askSecret(`Value of ${query}`),
+    }),
+    bearer: async (terminal) => ({
+      type: 'bearer',
+      token: (await terminal.askSecret('Token')).replace(/^Bearer /i, ''),
+    }),
+    basic: askPassword,
+    hmac: async (terminal, { option }) => {
+      const options = signerOptions(option)
+      return { type: 'hmac', ...options, secret: await terminal.askSecret('Secret') } as StoredKey
+    },
+    jwt: async (terminal, { option, keyFile }) => {
+      const options = signerOptions(option)
+      if (keyFile !== undefined) {
+        return { type: 'jwt', ...options, key: await readKey(keyFile) } as StoredKey
+      }
+      return { type: 'jwt', ...options, secret: await terminal.askSecret('Secret') } as StoredKey
+    },
+  }
+
+async function askPassword(terminal: Terminal, { basic }: SetOptions): Promise<StoredKey> {
+  if (typeof basic === 'string') {
+    return { type: 'basic', username: basic, password: await terminal.askSecret('Password') }
+  }
+  const both = await terminal.askSecret('User name and password, as USER:PASSWORD')
+  const [username = '', ...rest] = both.split(':')
+  return { type: 'basic', username, password: rest.join(':') }
+}
+
+/** Options of a signer, as `name=value`; a value that is JSON is read as such. */
+function signerOptions(given: readonly string[] = []): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const [name = '', ...rest] = text.split('=')
+      if (name === '' || rest.length === 0) {
+        throw new ConfigurationError('option', 'The option --option takes a name and a value.', {
+          remedy: 'Write it as in `--option algorithm=HS256`.',
+        })
+      }
+      if (/^(?:secret|key|type|sign)$/.test(name)) {
+        throw new ConfigurationError(
+          'option',
+          `Everybody on this machine could read the ${name} here.`,
+          {
+            remedy: 'Leave it out; it is asked for.',
+          },
+        )
+      }
+      return [name, optionValue(rest.join('='))]
+    }),
+  )
+}
+
+function optionValue(text: string): unknown {
+  if (!/^(?:true|false|-?\d+|[[{].*)$/s.test(text)) return text
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+async function readKey(path: string): Promise<unknown> {
+  const { readFile } = await import('node:fs/promises')
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigurationError('key-file', `The file ${path} cannot be read (${error.code}).`, {
+      remedy: 'Correct --key-file.',
+    })
+  })
+  return text.trimStart().startsWith('{') ? jwkOf(path, text) : text
+}
+
+function jwkOf(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new ConfigurationError('key-file', `The file ${path} holds neither PEM nor a JWK.`)
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The command `status`: one real MCP session with a server, and what came of it.
+ *
+ * @module
+ */
+import type { DefaultStore } from '../auto/index.ts'
+import {
+  type AuthorizedFetch,
+  authorizedFetch,
+  CredentialError,
+  type CredentialEvent,
+} from '../index.ts'
+import type { AddCommand, Invocation } from './command.ts'
+import { fetchOption } from './conversation.ts'
+import { shown } from './labels.ts'
+import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
+import { expiryWords } from './times.ts'
+
+const examples = `
+Examples:
+  npx mcp-credentials status https://mcp.example.com/mcp
+  npx mcp-credentials status crm && echo works`
+
+/** Adds the command. */
+export const addStatus: AddCommand = (program, run) => {
+  program
+    .command('status')
+    .description('open a session with a server, and say whether it works')
+    .argument('<server>', 'the URL of the server, or its name in the config file')
+    .addHelpText('after', examples)
+    .action(run((invocation, _options, server = '') => status(invocation, server)))
+}
+
+async function status(invocation: Invocation, given: string): Promise<void> {
+  const { terminal } = invocation
+  const { defaultStore } = await import('../auto/index.ts')
+  const store = defaultStore()
+  const server = await findServer(given, invocation, store)
+  const provider = await providerFor(server, invocation, store)
+  const events: CredentialEvent[] = []
+  const authorized = authorizedFetch(provider, {
+    resource: server.url,
+    store,
+    ...accountOption(invocation),
+    ...fetchOption(invocation),
+    onEvent: (event) => void events.push(event),
+  })
+  try {
+    const words = await asTenant(server, invocation, () =>
+      tryServer(server, authorized, invocation),
+    )
+    terminal.print(`${server.label} works: ${words}.`)
+    terminal.print(await credentialWords(server, events, store, invocation))
+  } finally {
+    await authorized.close()
+  }
+}
+
+async function tryServer(
+  server: Server,
+  authorized: AuthorizedFetch,
+  { signal }: Invocation,
+): Promise<string> {
+  const { openSession } = await import('./mcp-session.ts')
+  const timeout = AbortSignal.timeout(30_000)
+  try {
+    const session = await openSession(server, authorized, AbortSignal.any([signal, timeout]))
+    const { name, version, protocol, tools, transport } = session
+    const offered = tools === undefined ? '' : `, ${tools === 1 ? 'one tool' : `${tools} tools`}`
+    const who = name === undefined ? 'the server' : `${shown(name)} ${shown(version ?? '')}`.trim()
+    const how = protocol === undefined ? '' : `, protocol ${shown(protocol)}`
+    return `${who}${how}, ${transport}${offered}`
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!timeout.aborted) throw error
+    throw new CredentialError('timeout', `${server.label} did not answer within 30 seconds.`, {
+      resource: server.url,
+      remedy: 'Try again later.',
+    })
+  }
+}
+
+/** Where the credential came from, and how long it serves. */
+async function credentialWords(
+  { url }: Server,
+  events: readonly CredentialEvent[],
+  store: DefaultStore,
+  { global }: Invocation,
+): Promise<string> {
+  const { listSaved } = await import('../auto/index.ts')
+  const chosen = events.flatMap((event) => (event.type === 'source_chosen' ? [event] : [])).at(-1)
+  const source = chosen === undefined ? 'as the config file says' : chosen.detail
+  const { account = 'default' } = global
+  const key = `${url.origin}${url.pathname} | ${account}`
+  const [saved] = await listSaved({ ...store, list: async () => [key] })
+  if (saved === undefined || chosen?.source !== 'stored') return `Credential: ${source}.`
+  const { expiresAt, renewable } = saved
+  const end = expiresAt === undefined ? '' : `, expires ${expiryWords(expiresAt, Date.now())}`
+  return `Credential: ${source}${end}${renewable ? ', renewed by itself' : ''}.`
+}

@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { testMcpServer, testServers } from '../../src/testing/index.ts'
+import { cliWorld } from './cli-world.ts'
+
+let world: Awaited<ReturnType<typeof cliWorld>>
+beforeEach(async () => {
+  world = await cliWorld()
+})
+afterEach(() => world.close())
+
+/** Writes a config file of the project. */
+async function writeConfig(servers: object, name = '.mcp.json'): Promise<string> {
+  const path = join(world.folder, name)
+  await writeFile(path, `${JSON.stringify({ mcpServers: servers }, null, 2)}\n`)
+  return path
+}
+
+describe('trust', () => {
+  const servers = {
+    files: { command: 'node', args: ['server.js'], env: { API_KEY: `\${SECRET_KEY}` } },
+    crm: {
+      url: 'https://crm.example.com/mcp',
+      auth: { provider: 'bearer', token: 'command:pass show crm' },
+    },
+  }
+
+  test('shows what a file would do, and lets it after that', async () => {
+    const path = await writeConfig(servers)
+    const refused = await world.run(['exec', 'files', '--', 'true'])
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain(`npx mcp-credentials trust`)
+    const { code, stdout, stderr } = await world.run(['trust', path, '--yes'])
+    expect(stderr).toContain('files: runs `node server.js`')
+    expect(stderr).toContain('reads env:SECRET_KEY')
+    expect(stderr).toContain('crm: connects to https://crm.example.com/mcp with:')
+    expect(stderr).toContain('runs `pass show crm` for its secrets')
+    expect([code, stdout]).toEqual([0, `Trusted ${path}, as long as it stays as it is.\n`])
+    expect((await world.run(['trust'])).stderr).toContain('Trusted already')
+    const missing = await world.run(['exec', 'files', '--', 'true'])
+    expect(missing.stderr).toContain('SECRET_KEY')
+    await writeConfig({ files: { command: 'sh' } })
+    expect((await world.run(['exec', 'files'])).stderr).toContain('npx mcp-credentials trust')
+  })
+
+  test('trusts nothing where nobody can be asked', async () => {
+    const path = await writeConfig(servers)
+    const { code, stderr } = await world.run(['trust', path])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('add --yes')])
+    expect((await world.run(['exec', 'files', '--', 'true'])).code).toBe(2)
+  })
+})
+
+describe('exec', () => {
+  test('gives the process the secrets of the entry, and ends as it does', async () => {
+    const path = await writeConfig({
+      files: { command: 'nothing', env: { API_KEY: `\${SECRET_KEY}` } },
+    })
+    await world.run(['trust', path, '--yes'])
+    const check =
+      'process.exit(process.env.API_KEY === "canary-secret" && !process.env.MCP_CREDENTIALS_KEY ? 42 : 1)'
+    const options = { env: { SECRET_KEY: 'canary-secret', PATH: process.env['PATH'] ?? '' } }
+    const argv = ['exec', 'files', '--', process.execPath, '-e', check]
+    const { code, stdout, stderr } = await world.run(argv, options)
+    expect([code, stdout, stderr]).toEqual([42, '', ''])
+    const own = await world.run(['exec', 'files'], options)
+    expect(own.code).toBe(2)
+    expect(own.stderr).toContain('The program nothing is not installed')
+  })
+
+  test('suggests the name that was meant', async () => {
+    await writeConfig({ files: { command: 'node' } })
+    const { code, stderr } = await world.run(['exec', 'file'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Did you mean `files`?')])
+  })
+})
+
+describe('a server of the config file', () => {
+  test('is known by its name', async () => {
+    const server = await testMcpServer({ bearer: 'canary-token' })
+    const path = await writeConfig({
+      crm: { url: server.url.href, headers: { Authorization: `Bearer \${CRM_TOKEN}` } },
+    })
+    await world.run(['trust', path, '--yes'])
+    const options = { env: { CRM_TOKEN: 'canary-token' } }
+    expect((await world.run(['status', 'crm'], options)).code).toBe(0)
+    expect((await world.run(['token', 'crm'], options)).stdout).toBe('canary-token\n')
+    const login = await world.run(['login', 'crm'], options)
+    expect([login.code, login.stderr]).toEqual([2, expect.stringContaining('needs no login')])
+    await server.close()
+  })
+})
+
+describe('a server with tenants', () => {
+  test('is used as the one that is chosen', async () => {
+    const auth = (name: string) => ({ auth: { provider: 'bearer', token: `env:${name}` } })
+    const url = 'https://crm.example.com/mcp'
+    const path = await writeConfig({
+      crm: { url, tenants: { one: auth('ONE'), two: auth('TWO') } },
+    })
+    await world.run(['trust', path, '--yes'])
+    const options = { env: { ONE: 'canary-1', TWO: 'canary-2' } }
+    const none = await world.run(['token', 'crm'], options)
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('--tenant')])
+    const two = await world.run(['token', 'crm', '--tenant', 'two'], options)
+    expect(two.stdout).toBe('canary-2\n')
+  })
+})
+
+describe('list', () => {
+  test('names the servers of the config file that use a credential', async () => {
+    const url = 'https://crm.example.com/mcp'
+    await writeConfig({ crm: { url }, other: { url: 'https://other.example.com/mcp' } })
+    await world.run(['set', 'crm', '--bearer'], { input: 'canary-token' })
+    expect((await world.run(['list'])).stdout).toMatch(/bearer token +- +- +no +crm$/m)
+    await writeFile(join(world.folder, '.mcp.json'), '{')
+    const broken = await world.run(['list'])
+    expect(broken.stdout).toContain(url)
+    expect(broken.stderr).toMatch(/\.mcp\.json:1:2/)
+  })
+})
+
+describe('key', () => {
+  test('makes a key for a pipe', async () => {
+    const { code, stdout } = await world.run(['key', 'make'])
+    expect(code).toBe(0)
+    expect(Buffer.from(stdout.trim(), 'base64')).toHaveLength(32)
+    expect((await world.run(['key', 'make'], { isTerminal: true })).code).toBe(2)
+  })
+
+  test('replaces the key of everything that is stored', async () => {
+    const url = 'https://mcp.example.com/mcp'
+    await world.run(['set', url, '--bearer'], { input: 'canary-token' })
+    const old = join(world.folder, 'old.key')
+    await writeFile(old, process.env['MCP_CREDENTIALS_KEY'] ?? '')
+    vi.stubEnv('MCP_CREDENTIALS_KEY', Buffer.alloc(32, 9).toString('base64'))
+    expect((await world.run(['token', url])).code).toBe(6)
+    const { code, stdout } = await world.run(['key', 'rotate', '--previous-file', old])
+    expect([code, stdout]).toEqual([0, 'One record was encrypted again.\n'])
+    expect((await world.run(['token', url])).stdout).toBe('canary-token\n')
+  })
+})
+
+describe('import', () => {
+  test('lists the keys of a config file, and moves them when it is asked to', async () => {
+    const server = await testMcpServer({ apiKey: 'canary-key' })
+    const path = await writeConfig({
+      crm: { url: server.url.href, headers: { 'X-API-Key': 'canary-key', 'X-Tenant': 'acme' } },
+      files: { command: 'node', env: { API_KEY: 'canary-other' } },
+    })
+    const listed = await world.run(['import'])
+    expect(listed.stdout).toMatch(/header X-API-Key +\S+\/\.mcp\.json:6 +ready$/m)
+    expect(listed.stdout).toContain('move it by hand')
+    expect(listed.stderr).toContain('Add --write')
+    expect(await world.records()).toEqual([])
+    const written = await world.run(['import', '--write'])
+    expect(JSON.parse(written.stdout)).toEqual({
+      mcpServers: {
+        crm: { url: server.url.href, headers: { 'X-Tenant': 'acme' } },
+        files: { command: 'node', env: { API_KEY: '<hidden>' } },
+      },
+    })
+    expect(await readFile(path, 'utf8')).toContain('canary-key')
+    expect(`${listed.stdout}${listed.stderr}${written.stdout}${written.stderr}`).not.toContain(
+      'canary',
+    )
+    expect((await world.run(['status', server.url.href])).code).toBe(0)
+    const again = await world.run(['import', '--write', '--in-place'])
+    expect(again.stderr).toContain('Something is stored already')
+    expect(await readFile(path, 'utf8')).toContain('canary-key')
+    await world.run(['logout', server.url.href])
+    await world.run(['import', '--write', '--in-place'])
+    const text = await readFile(path, 'utf8')
+    expect(text).not.toContain('canary-key')
+    expect(text).toContain('canary-other')
+    await server.close()
+  })
+
+  test('takes over what mcp-remote has stored', async () => {
+    const servers = await testServers()
+    const url = servers.resource.href
+    const hash = createHash('md5').update(url).digest('hex')
+    const folder = join(world.folder, '.mcp-auth', 'mcp-remote-0.1.37')
+    await mkdir(folder, { recursive: true })
+    const tokens = { access_token: 'canary-access', refresh_token: 'canary-refresh', scope: 'mcp' }
+    await writeFile(join(folder, `${hash}_tokens.json`), JSON.stringify(tokens))
+    await writeFile(join(folder, `${hash}_client_info.json`), '{"client_id":"remote"}')
+    await writeConfig({ old: { command: 'npx', args: ['-y', 'mcp-remote', url] } })
+    const listed = await world.run(['import'])
+    expect(listed.stdout).toMatch(/login +.*_tokens\.json +ready/)
+    const { code, stdout, stderr } = await world.run(['import', '--write'])
+    expect([code, stdout]).toEqual([0, ''])
+    expect(`${listed.stdout}${stderr}`).not.toContain('canary')
+    expect((await world.run(['list'])).stdout).toMatch(/\/mcp +default +login +mcp/)
+    await servers.close()
+  })
+
+  test('says so when there is nothing', async () => {
+    const { code, stderr } = await world.run(['import'])
+    expect([code, stderr]).toEqual([0, expect.stringContaining('Nothing was found')])
+  })
+})
+
+describe('completion', () => {
+  test('offers commands, options and the names of servers', async () => {
+    await writeConfig({ 'crm-staging': { url: 'https://crm.example.com/mcp' } })
+    const lines: string[] = []
+    vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line))
+    const offered = async (...words: readonly string[]) => {
+      lines.length = 0
+      expect((await world.run(['complete', '--', ...words])).code).toBe(0)
+      return lines.join('\n')
+    }
+    expect(await offered('lo')).toMatch(/^login\t/m)
+    expect(await offered('login', '--no')).toMatch(/^--no-browser\t/m)
+    expect(await offered('status', '')).toMatch(/^crm-staging\t/m)
+    lines.length = 0
+    expect((await world.run(['completion', 'bash'])).code).toBe(0)
+    expect(lines.join('\n')).toContain('mcp-credentials complete --')
+    vi.restoreAllMocks()
+    expect((await world.run(['completion', 'tcsh'])).code).toBe(2)
+  })
+})
+
+describe('help', () => {
+  test('of each command has examples and exit codes', async () => {
+    const { stdout } = await world.run(['--help'])
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name ?? '')
+    for (const name of commands.filter((each) => each !== 'help' && !/^\d/.test(each))) {
+      const help = await world.run([name, '--help'])
+      expect(help.code, name).toBe(0)
+      expect(help.stdout, name).toContain('Examples:')
+      expect(help.stdout, name).toContain('Exit codes:')
+    }
+    expect(commands).toContain('login')
+  })
+
+  test('of an unknown command suggests the right one', async () => {
+    const { code, stderr } = await world.run(['logni'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('login')])
+  })
+})
