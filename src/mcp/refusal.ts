@@ -153,10 +153,16 @@ function mediaType(contentType: string): string | undefined {
   return /^[a-z]{1,20}\/[a-z0-9.+-]{1,40}(?=\s*(?:;|$))/i.exec(contentType)?.[0].toLowerCase()
 }
 
-/** The SDK could not parse a message: what is no JSON, or is no JSON-RPC. */
+/**
+ * The SDK could not parse a message: it is no JSON, or no JSON-RPC. The version negotiation of 2.x wraps the
+ * parser's error.
+ */
 function isUnreadable(error: unknown): boolean {
-  const { name, issues } = (error ?? {}) as { name?: unknown; issues?: unknown }
-  return name === 'SyntaxError' || name === 'ZodError' || Array.isArray(issues)
+  const { cause, data } = (error ?? {}) as { cause?: unknown; data?: { cause?: unknown } | null }
+  return [error, cause, data?.cause].some((one) => {
+    const { name, issues } = (one ?? {}) as { name?: unknown; issues?: unknown }
+    return name === 'SyntaxError' || name === 'ZodError' || Array.isArray(issues)
+  })
 }
 
 /** The SDK gave a request up: 1.x by a JSON-RPC code of its own, 2.x by a name. */

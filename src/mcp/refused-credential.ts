@@ -56,12 +56,14 @@ function refusedText(sighting: Sighting, { status, contentType, challenges }: Se
   const { resource, provider } = sighting
   const names = challenges.flatMap(({ scheme }) => schemeNames.get(scheme) ?? [])
   const challenge =
-    challenges.length === 0
-      ? 'no challenge'
-      : `the challenge ${[...new Set(names)].join(', ') || 'of a scheme that is not known'}`
+    challenges.length > 0
+      ? ` and the challenge ${[...new Set(names)].join(', ') || 'of a scheme that is not known'}`
+      : status === 401
+        ? ' and no challenge'
+        : ''
   const page = contentType.includes('html') ? ', a web page' : ''
   const sent = sourceText(provider)
-  return `${resourceLabel(resource)} refused the credential of ${sent} with ${status}${page} and ${challenge}${codeText(challenges)}.`
+  return `${resourceLabel(resource)} refused the credential of ${sent} with ${status}${page}${challenge}${codeText(challenges)}.`
 }
 
 function sourceText({ name, source }: Sighting['provider']): string {
@@ -97,7 +99,7 @@ function oauthAdvice(
   const which = sentScheme === 'bearer' ? ', and did not accept this token' : ''
   return {
     text: `The server asks for OAuth${where}${which}.`,
-    step: `Use authorizationCode() of mcp-credentials/oauth, or clientCredentials() where no person is; or run ${loginCommand(resource)}`,
+    step: `Use authorizationCode() or, without a user, clientCredentials() of mcp-credentials/oauth; or run ${loginCommand(resource)}`,
   }
 }
 

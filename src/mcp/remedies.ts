@@ -7,7 +7,7 @@ import { resourceLabel } from '../labels.ts'
 
 /** The sentence that ends every explanation. */
 export function doctorStep(resource: URL): string {
-  return `To see all that the server says, run \`npx mcp-credentials doctor ${argument(resource)}\`.`
+  return `For a full check, run \`npx mcp-credentials doctor ${argument(resource)}\`.`
 }
 
 /** The command that logs in. */

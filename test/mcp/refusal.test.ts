@@ -158,7 +158,7 @@ const rows: readonly Row[] = [
     'a 403',
     'forbidden',
     explain({ status: 403, type: 'application/json' }),
-    'with 403 and no challenge',
+    'with 403. It is known',
     'may not do this',
     "Check the credential (env('MCP_API_KEY'))",
   ],
@@ -166,7 +166,7 @@ const rows: readonly Row[] = [
     'a 403 of a firewall',
     'forbidden',
     explain({ status: 403, type: 'text/html; charset=utf-8' }),
-    'with 403, a web page',
+    'with 403, a web page. The page',
     'a firewall or a proxy',
   ],
   [
