@@ -22,9 +22,11 @@ export class ConnectionObserver {
   readonly #resource: URL
   readonly #provider: Sighting['provider']
   readonly #send: FetchLike
-  readonly #answers: Partial<Record<Transport, SeenAnswer>> = {}
+  readonly #answers: Partial<Record<Transport, SeenAnswer | undefined>> = {}
   #sentScheme: string | undefined
   #failure: unknown
+  /** The last answer of the network, which may be thrown away on the way to the transport. */
+  #received: SeenAnswer | undefined
   #unanswered = 0
 
   /** @param send - The network. */
@@ -40,15 +42,18 @@ export class ConnectionObserver {
   }
 
   /** The network, with an eye on the scheme under which credentials leave. */
-  readonly network: FetchLike = (input, init) => {
+  readonly network: FetchLike = async (input, init) => {
     const headers = new Headers(init?.headers)
     const isOwn = new URL(input).origin === this.#resource.origin
     // Requests of the provider to its authorization server ask for something else.
-    if (isOwn && headers.get('Accept')?.includes('text/event-stream') === true) {
-      const [scheme] = headers.get('Authorization')?.split(' ') ?? []
-      this.#sentScheme = scheme === undefined ? undefined : knownScheme(scheme.toLowerCase())
+    if (!isOwn || headers.get('Accept')?.includes('text/event-stream') !== true) {
+      return this.#send(input, init)
     }
-    return this.#send(input, init)
+    const [scheme] = headers.get('Authorization')?.split(' ') ?? []
+    this.#sentScheme = scheme === undefined ? undefined : knownScheme(scheme.toLowerCase())
+    const response = await this.#send(input, init)
+    this.#received = seen(init?.method ?? 'GET', response, new URL(input))
+    return response
   }
 
   /** Watches the `fetch` of a transport. Answers are handed on untouched. */
@@ -58,6 +63,7 @@ export class ConnectionObserver {
       // The stream that Streamable HTTP opens besides is no condition for a connection.
       if (transport === 'streamable' && method !== 'POST') return fetch(input, init)
       this.#unanswered += 1
+      this.#received = undefined
       let response: Response
       try {
         response = await fetch(input, init)
@@ -65,13 +71,16 @@ export class ConnectionObserver {
         // What the SDK gives up itself was never answered.
         if (init?.signal?.aborted !== true) {
           this.#unanswered -= 1
-          this.#failure = error
+          this.#failure = isRefusal(error) ? undefined : error
+          if (isRefusal(error)) this.#answers[transport] = this.#received
         }
         throw error
       }
       this.#unanswered -= 1
       this.#failure = undefined
-      this.#answers[transport] = seen(method, response, new URL(input))
+      // The older transport is told of a refusal by a response that no server has sent.
+      const isOurs = response.url === '' && this.#received !== undefined
+      this.#answers[transport] = isOurs ? this.#received : seen(method, response, new URL(input))
       return response
     }
   }
@@ -81,7 +90,7 @@ export class ConnectionObserver {
    * server for its metadata, for five seconds at most, and sends nothing secret.
    */
   async explain(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
-    if (isCredentialError(error)) return error
+    if (isCredentialError(error) && !isRefusal(error)) return error
     const sighting: Sighting = {
       resource: this.#resource,
       provider: this.#provider,
@@ -109,6 +118,11 @@ export class ConnectionObserver {
     }
     return abortable(look(), limit, signal).catch(() => undefined)
   }
+}
+
+/** What the option `throwOnRefusal` throws in place of a response. */
+function isRefusal(error: unknown): boolean {
+  return isCredentialError(error, 'unauthorized') || isCredentialError(error, 'forbidden')
 }
 
 /** What is said of a provider; of a selector there is only the name. */

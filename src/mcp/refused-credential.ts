@@ -4,7 +4,7 @@
  * @module
  */
 import type { Challenge } from '../credential.ts'
-import { resourceLabel } from '../labels.ts'
+import { refusedText } from '../transport/final-refusal.ts'
 import { loginCommand } from './remedies.ts'
 import type { AuthorizationFinding, Explanation, SeenAnswer, Sighting } from './sighting.ts'
 
@@ -41,19 +41,18 @@ export function unauthorized(
     oauthAdvice(sighting, answer, finding) ??
     challengeAdvice(sighting, answer) ??
     silentAdvice(sighting)
-  return { code: 'unauthorized', text: `${refusedText(sighting, answer)} ${text}`, step }
+  return { code: 'unauthorized', text: `${answerText(sighting, answer)} ${text}`, step }
 }
 
 /** The server refuses what the credential wants to do. */
 export function forbidden(sighting: Sighting, answer: SeenAnswer): Explanation {
   const { text, step } =
     scopeAdvice(sighting, answer) ?? firewallAdvice(answer) ?? permissionAdvice(sighting)
-  return { code: 'forbidden', text: `${refusedText(sighting, answer)} ${text}`, step }
+  return { code: 'forbidden', text: `${answerText(sighting, answer)} ${text}`, step }
 }
 
 /** Which server refused what, with which answer. */
-function refusedText(sighting: Sighting, { status, contentType, challenges }: SeenAnswer): string {
-  const { resource, provider } = sighting
+function answerText(sighting: Sighting, { status, contentType, challenges }: SeenAnswer): string {
   const names = challenges.flatMap(({ scheme }) => schemeNames.get(scheme) ?? [])
   const challenge =
     challenges.length > 0
@@ -62,12 +61,8 @@ function refusedText(sighting: Sighting, { status, contentType, challenges }: Se
         ? ' and no challenge'
         : ''
   const page = contentType.includes('html') ? ', a web page' : ''
-  const sent = sourceText(provider)
-  return `${resourceLabel(resource)} refused the credential of ${sent} with ${status}${page}${challenge}${codeText(challenges)}.`
-}
-
-function sourceText({ name, source }: Sighting['provider']): string {
-  return source === undefined ? name : `${name} from ${source}`
+  const refused = refusedText(sighting.resource, sighting.provider)
+  return `${refused} with ${status}${page}${challenge}${codeText(challenges)}.`
 }
 
 /** The registered error code of a bearer challenge (RFC 6750, section 3.1); anything else is not shown. */

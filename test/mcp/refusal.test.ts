@@ -307,28 +307,27 @@ const rows: readonly Row[] = [
 ]
 
 describe('the explanation of a connection that failed', () => {
-  it.each(rows)('for %s has the code %s', (_what, code, error, ...texts) => {
-    expect(isCredentialError(error, code)).toBe(true)
-    for (const text of texts) expect(error.message).toContain(text)
-  })
+  for (const [what, code, error, ...texts] of rows) {
+    it(`for ${what} has the code ${code}`, () => {
+      expect(isCredentialError(error, code)).toBe(true)
+      for (const text of texts) expect(error.message).toContain(text)
+    })
 
-  it.each(rows)(
-    'for %s ends with the next step, and holds nothing secret',
-    (_what, _code, error) => {
+    it(`for ${what} ends with the next step, and holds nothing secret`, () => {
       expect(error.message).toMatch(
         /run `npx mcp-credentials doctor https:\/\/mcp\.example\.com\/mcp`\.$/,
       )
       expect(error.message.endsWith(error.remedy ?? '')).toBe(true)
       expect(inspect(error, { showHidden: true })).not.toMatch(/undefined|value-1/)
       expect(error.resource).toBe(url)
-    },
-  )
+    })
 
-  it.each(rows)('for %s is retryable where waiting helps', (_what, code, error) => {
-    const helps = code === 'rate_limited' || code === 'server_error' || code === 'timeout'
-    const isGone = /ECONNREFUSED|ENOTFOUND|cannot be reached/.test(error.message)
-    expect(error.retryable).toBe(helps || isGone)
-  })
+    it(`for ${what} is retryable where waiting helps`, () => {
+      const helps = code === 'rate_limited' || code === 'server_error' || code === 'timeout'
+      const isGone = /ECONNREFUSED|ENOTFOUND|cannot be reached/.test(error.message)
+      expect(error.retryable).toBe(helps || isGone)
+    })
+  }
 
   it('has the error of the SDK as its cause, which is not printed', () => {
     const error = explain({ status: 401 })
