@@ -7,6 +7,7 @@ import { CredentialError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 import { doctorStep } from '../transport/final-refusal.ts'
 import { forbidden, unauthorized } from './refused-credential.ts'
+import { commandArgument } from './remedies.ts'
 import type { AuthorizationFinding, Explanation, SeenAnswer, Sighting } from './sighting.ts'
 import { unreachable } from './unreachable.ts'
 
@@ -31,7 +32,7 @@ export function explainFailure(
     ...options,
     resource,
     provider: provider.name,
-    remedy: `${step}. ${doctorStep(resource)}`,
+    remedy: `${step}. ${doctorStep(commandArgument(resource))}`,
   })
   // An accessor, so that printing the error does not print what a server may have repeated of the request.
   Object.defineProperty(explained, 'cause', { get: () => error, configurable: true })

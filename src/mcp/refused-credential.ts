@@ -53,6 +53,7 @@ export function forbidden(sighting: Sighting, answer: SeenAnswer): Explanation {
 
 /** Which server refused what, with which answer. */
 function answerText(sighting: Sighting, { status, contentType, challenges }: SeenAnswer): string {
+  const { resource, provider } = sighting
   const names = challenges.flatMap(({ scheme }) => schemeNames.get(scheme) ?? [])
   const challenge =
     challenges.length > 0
@@ -61,7 +62,7 @@ function answerText(sighting: Sighting, { status, contentType, challenges }: See
         ? ' and no challenge'
         : ''
   const page = contentType.includes('html') ? ', a web page' : ''
-  const refused = refusedText(sighting.resource, sighting.provider)
+  const refused = refusedText(resource, provider.name, provider.source)
   return `${refused} with ${status}${page}${challenge}${codeText(challenges)}.`
 }
 

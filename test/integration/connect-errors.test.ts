@@ -307,3 +307,24 @@ for (const { version, make } of clients) {
     })
   })
 }
+
+describe('the error of connect with the option throwOnRefusal', () => {
+  it.each([
+    ['stateful', 401],
+    ['sse', 401],
+  ] as const)('says as much of a %s server as without it', async (kind, status) => {
+    const server = await startApiKeyServer({ kind, keys: {} })
+    onTestFinished(() => server.close())
+    const provider = apiKey({ value: secret })
+    const [without, withOption] = await Promise.all(
+      [false, true].map((throwOnRefusal) =>
+        connect(new Client1(info), server.url, provider, { throwOnRefusal }).then(
+          () => expect.unreachable(),
+          (error: CredentialError) => error,
+        ),
+      ),
+    )
+    expect(withOption).toMatchObject({ code: 'unauthorized', status })
+    expect(withOption?.message).toBe(without?.message)
+  })
+})
