@@ -5,7 +5,7 @@ const allowed = {
   providers: [],
   manager: [],
   transport: ['manager'],
-  mcp: ['providers', 'manager', 'transport'],
+  mcp: ['providers', 'manager', 'transport', 'oauth'],
   aws: ['providers'],
   node: ['providers', 'oauth', 'bridge'],
   oauth: ['providers/stored-key.ts'],

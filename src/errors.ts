@@ -16,12 +16,16 @@ const seamEscape = Symbol.for('mcp.authSeamEscape')
 /**
  * The stable reason of a {@link CredentialError}. The list is open: OAuth error codes of RFC 6749,
  * section 5.2, and of its extensions appear as they are (`invalid_client`, `invalid_scope`).
+ *
+ * Where no connection to an MCP server comes about: `unauthorized` (it refuses the credential with 401), `forbidden`
+ * (403), `not_mcp_server` (there is none at this address), `request_refused` (another status from 400 to 499).
  */
 export type CredentialErrorCode =
   | 'acquire_failed'
   | 'closed'
   | 'configuration'
   | 'discovery'
+  | 'forbidden'
   | 'invalid_claims'
   | 'invalid_credential'
   | 'invalid_response'
@@ -34,16 +38,19 @@ export type CredentialErrorCode =
   | 'login_used'
   | 'network'
   | 'no_tenant'
+  | 'not_mcp_server'
   | 'outcome_unknown'
   | 'private_address'
   | 'rate_limited'
   | 'redirect_refused'
   | 'refused_by_policy'
   | 'registration_failed'
+  | 'request_refused'
   | 'secret_unavailable'
   | 'server_error'
   | 'store'
   | 'timeout'
+  | 'unauthorized'
   | 'unsignable_body'
   | 'unsignable_request'
   | 'unsupported_server'
@@ -175,7 +182,7 @@ export class LoginRequiredError extends CredentialError {
     | 'step_up'
 
   /** The scopes to ask for at the login, separated by spaces, where a server has named them. */
-  readonly scope: string | undefined
+  declare readonly scope: string | undefined
 
   constructor(
     reason: LoginRequiredError['reason'],
@@ -184,7 +191,8 @@ export class LoginRequiredError extends CredentialError {
   ) {
     super('login_required', message, options)
     this.reason = reason
-    this.scope = scopePattern.test(options.scope ?? '') ? options.scope : undefined
+    const { scope } = options
+    if (scope !== undefined && scopePattern.test(scope)) Object.assign(this, { scope })
   }
 }
 
@@ -219,7 +227,7 @@ export class StoreError extends CredentialError {
    * and `logout()` deletes it. This machine has no keychain, or the module for it cannot be loaded
    * (`no_keychain`). `undefined`: another reason.
    */
-  readonly reason: 'unusable_record' | 'no_keychain' | undefined
+  declare readonly reason: 'unusable_record' | 'no_keychain' | undefined
 
   constructor(
     operation: StoreError['operation'],
@@ -228,7 +236,8 @@ export class StoreError extends CredentialError {
   ) {
     super(operation === 'lock' ? 'lock_timeout' : 'store', message, options)
     this.operation = operation
-    this.reason = options.reason
+    const { reason } = options
+    if (reason !== undefined) Object.assign(this, { reason })
   }
 }
 

@@ -69,7 +69,31 @@ export function env(
     })
   }
   presentValues.set(read, () => nodeProcess()?.env?.[name] || undefined)
-  return read
+  return describedAs(`env('${name}')`, read)
+}
+
+/** What the sources of this library are called in messages. */
+const descriptions = new WeakMap<object, string>()
+
+/** Gives a source of secrets the words by which {@link describeSecret} knows it; never a value. */
+export function describedAs<T extends object>(description: string, source: T): T {
+  descriptions.set(source, description)
+  return source
+}
+
+/**
+ * Says where secrets come from, and never what they are: `env('MCP_API_KEY')`, `a function` or `a value in the code`.
+ *
+ * @param secrets - What is no string is a source, such as a function or a key; `undefined` counts as absent.
+ */
+export function describeSecret(...secrets: readonly unknown[]): string {
+  const texts = secrets.filter((secret) => secret !== undefined).map(describeOne)
+  return [...new Set(texts)].join(' and ')
+}
+
+function describeOne(secret: unknown): string {
+  if (typeof secret !== 'function') return 'a value in the code'
+  return descriptions.get(secret) ?? 'a function'
 }
 
 /** What sources deliver that need not be waited for. */
@@ -96,11 +120,11 @@ export function file(path: string | URL): () => Promise<string> {
   if (String(path) === '') {
     throw new ConfigurationError('path', 'file: the path is empty; pass the path of the secret.')
   }
-  return async () => {
+  return describedAs(`file('${String(path)}')`, async () => {
     const text = withoutLineBreak(await readText(path))
     if (text !== '') return text
     throw unavailable(`the file ${String(path)} is empty.`, 'Write the secret into it.')
-  }
+  })
 }
 
 /**
@@ -142,11 +166,13 @@ export function command(
       'command: `timeout` must be a positive number of seconds.',
     )
   }
-  return async ({ signal } = {}) => {
+  const read = async ({ signal }: { readonly signal?: AbortSignal | undefined } = {}) => {
     const output = withoutLineBreak(await runCommand(program, args, { timeout, signal }))
     if (output !== '') return output
     throw unavailable(`the command ${program} printed nothing.`, 'Run it by hand to see why.')
   }
+  // Arguments may hold a secret.
+  return describedAs(`command(['${program}'${args.length === 0 ? '' : ', …'}])`, read)
 }
 
 /**

@@ -45,6 +45,18 @@ describe('errors', () => {
     expect(isCredentialError(error, 'other')).toBe(false)
   })
 
+  test.each([
+    new CredentialError('network', 'm'),
+    new ConfigurationError('apiKey.value', 'm'),
+    new LoginRequiredError('no_credential', 'm'),
+    new LoginRequiredError('no_credential', 'm', { scope: 'not\na scope' }),
+    new DiscoveryError('m'),
+    new StoreError('get', 'm'),
+    new StoreError('lock', 'm'),
+  ])('%s is printed without members that say nothing', (error) => {
+    expect(inspect(error, { showHidden: true })).not.toContain('undefined')
+  })
+
   test('are recognised across copies of the package, and nothing else is', () => {
     const foreign = { [Symbol.for('mcp-credentials.error')]: true, code: 'network' }
     expect(isCredentialError(foreign, 'network')).toBe(true)

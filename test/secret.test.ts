@@ -4,15 +4,28 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { awsSigV4 } from '../src/aws/index.ts'
 import {
+  apiKey,
+  basic,
+  bearer,
   ConfigurationError,
   CredentialError,
   command,
+  custom,
   env,
   file,
+  firstAvailable,
+  fromCommand,
+  headers,
+  hmac,
+  httpSignature,
+  jwt,
   LoginRequiredError,
+  rotating,
 } from '../src/index.ts'
-import { readSecret } from '../src/secret.ts'
+import { describeSecret, readSecret } from '../src/secret.ts'
+import { keychainEntry } from '../src/stores/keychain.ts'
 import { isRunning } from './support/processes.ts'
 
 const name = 'MCP_CREDENTIALS_TEST_VARIABLE'
@@ -298,5 +311,47 @@ describe('a function as a secret', () => {
     }
     const reading = readSecret('x.value', failing, { signal: controller.signal })
     await expect(reading).rejects.toBe(reason)
+  })
+})
+
+describe('the description of a secret', () => {
+  test.each([
+    ['value-1', 'a value in the code'],
+    [env('MCP_API_KEY'), "env('MCP_API_KEY')"],
+    [file('/run/secrets/mcp-api-key'), "file('/run/secrets/mcp-api-key')"],
+    [command(['op', 'read', '--token=value-1']), "command(['op', …])"],
+    [command(['print-token']), "command(['print-token'])"],
+    [keychainEntry('my-agent', 'mcp.example.com'), "keychainEntry('my-agent', 'mcp.example.com')"],
+    [() => 'value-1', 'a function'],
+  ])('%s says where it comes from, and not what it is', (secret, expected) => {
+    expect(describeSecret(secret)).toBe(expected)
+  })
+
+  test('names several sources once each', () => {
+    const secrets = [env('A'), undefined, 'value-1', env('A'), 'value-2']
+    expect(describeSecret(...secrets)).toBe("env('A') and a value in the code")
+  })
+
+  test.each([
+    [apiKey({ value: env('KEY') }), "env('KEY')"],
+    [bearer(file('/run/token')), "file('/run/token')"],
+    [basic({ username: 'agent', password: env('PASSWORD') }), "env('PASSWORD')"],
+    [headers({ 'X-A': env('A'), 'X-B': env('B') }), "env('A') and env('B')"],
+    [hmac({ secret: env('SECRET') }), "env('SECRET')"],
+    [fromCommand(['az', 'account', 'get-access-token']), "command(['az', …])"],
+    [jwt({ algorithm: 'HS256', secret: env('SECRET') }), "env('SECRET')"],
+    [
+      httpSignature({ algorithm: 'hmac-sha256', secret: env('SECRET'), keyId: 'k' }),
+      "env('SECRET')",
+    ],
+    [awsSigV4(), "env('AWS_SECRET_ACCESS_KEY')"],
+    [rotating([apiKey({ value: env('A') }), apiKey({ value: env('B') })]), "env('A') and env('B')"],
+    [
+      firstAvailable(bearer(env('A')), custom({ acquire: async () => ({ apply() {} }) })),
+      "env('A')",
+    ],
+    [custom({ acquire: async () => ({ apply() {} }) }), undefined],
+  ])('is handed on by the provider %o', (provider, expected) => {
+    expect(provider.source).toBe(expected)
   })
 })

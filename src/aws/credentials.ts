@@ -6,7 +6,7 @@
 import type { AcquireContext, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { checkSecret, env, headerValueProblem, readSecret } from '../secret.ts'
+import { checkSecret, describeSecret, env, headerValueProblem, readSecret } from '../secret.ts'
 
 /** What signs. */
 export interface AwsKeys {
@@ -51,6 +51,12 @@ export function checkCredentials(source: Source | undefined): void {
   const problem = typeof accessKeyId === 'string' ? keyIdProblem(accessKeyId) : undefined
   if (problem === undefined) return
   throw new ConfigurationError(`${option}.accessKeyId`, `${option}.accessKeyId ${problem}.`)
+}
+
+/** Says where credentials come from, and never what they are. */
+export function describeCredentials(source: Source | undefined): string {
+  if (source === undefined) return "env('AWS_SECRET_ACCESS_KEY')"
+  return describeSecret(typeof source === 'function' ? source : source.secretAccessKey)
 }
 
 /**

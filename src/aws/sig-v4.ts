@@ -13,7 +13,12 @@ import type {
 import { toHex } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { type AwsKeys, checkCredentials, readCredentials } from './credentials.ts'
+import {
+  type AwsKeys,
+  checkCredentials,
+  describeCredentials,
+  readCredentials,
+} from './credentials.ts'
 import { checkScope, type SigningScope, scopeOf } from './scope.ts'
 import { authorize, loadSigner, type Signer, timestampOf } from './signer.ts'
 
@@ -107,6 +112,7 @@ export function awsSigV4(options: AwsSigV4Options = {}): CredentialProvider {
   const clocks = new WeakMap<Credential, Clock>()
   return {
     name: 'awsSigV4',
+    source: describeCredentials(options.credentials),
     async acquire(context) {
       const scope = scopeOf(options, context.resource)
       const signer = await loadSigner()

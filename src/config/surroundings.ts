@@ -7,7 +7,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { CredentialStore, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
-import { command, env, file } from '../secret.ts'
+import { command, describedAs, env, file } from '../secret.ts'
 import { placedIn, splitCommand } from './command-line.ts'
 import { shown } from './problems.ts'
 
@@ -77,7 +77,9 @@ export function secretOf(reference: Reference, surroundings: Surroundings): Secr
   const { source, name } = reference
   switch (source) {
     case 'env':
-      return surroundings.env === undefined ? env(name) : () => requiredVariable(surroundings, name)
+      return surroundings.env === undefined
+        ? env(name)
+        : describedAs(`env('${name}')`, () => requiredVariable(surroundings, name))
     case 'file':
       return file(pathOf(surroundings, name))
     case 'keychain':
@@ -87,7 +89,7 @@ export function secretOf(reference: Reference, surroundings: Surroundings): Secr
       return command(placedIn(surroundings.directory, 'problem' in words ? [] : words))
     }
     case 'input':
-      return () => surroundings.ask(name)
+      return describedAs(`input:${name}`, () => surroundings.ask(name))
     default:
       return source satisfies never
   }
@@ -103,10 +105,10 @@ export function pathOf({ directory, home }: Surroundings, text: string): string 
 function keychainSecret(name: string): Secret {
   const slash = name.indexOf('/')
   const [service, account] = [name.slice(0, slash), name.slice(slash + 1)]
-  return async () => {
+  return describedAs(`keychain:${name}`, async () => {
     const { keychainEntry } = await import('../stores/keychain.ts')
     return keychainEntry(service, account)()
-  }
+  })
 }
 
 function requiredVariable(surroundings: Surroundings, name: string): string {

@@ -5,7 +5,7 @@
  */
 import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { readSecret } from '../secret.ts'
+import { describedAs, readSecret } from '../secret.ts'
 import {
   folder,
   type Reference,
@@ -106,7 +106,14 @@ export function expand(text: string, surroundings: Surroundings): string {
 export function secretText(option: string, text: string, surroundings: Surroundings): Secret {
   const template = checked(parseTemplate(text))
   if (!readsAnything(template)) return expand(text, surroundings)
-  return async ({ signal }) => {
+  const references = template.parts.flatMap((part) =>
+    typeof part === 'object' && 'source' in part ? [part] : [],
+  )
+  // The line of a command may hold a secret.
+  const names = references.map(({ source, name }) =>
+    source === 'command' ? source : `${source}:${name}`,
+  )
+  return describedAs(names.join(' and '), async ({ signal }) => {
     const reading = template.parts.map(async (part): Promise<string> => {
       if (typeof part === 'string') return part
       if ('folder' in part) return folder(surroundings, part.folder) ?? ''
@@ -118,7 +125,7 @@ export function secretText(option: string, text: string, surroundings: Surroundi
       return readSecret(option, secretOf(part, surroundings), { signal, problemOf })
     })
     return (await Promise.all(reading)).join('')
-  }
+  })
 }
 
 function checked(template: Template): Template {

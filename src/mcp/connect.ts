@@ -9,6 +9,8 @@ import { ConfigurationError, isCredentialError, type LoginRequiredError } from '
 import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import { abortable } from '../waiting.ts'
+import { ConnectionObserver, describedProvider } from './observer.ts'
+import { otherTransport } from './refusal.ts'
 
 /** How {@link connect} works; the rest is for {@link authorizedFetch}. */
 export interface ConnectOptions extends Omit<AuthorizedFetchOptions, 'resource'> {
@@ -37,10 +39,6 @@ interface Transports {
   readonly SSEClientTransport: new (url: URL, options: object) => object
 }
 
-// The statuses by which a server of the older transport answers the first POST (MCP 2025-11-25,
-// Transports, Backwards Compatibility).
-const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
-
 /**
  * Connects a client with credentials: Streamable HTTP first, and the older HTTP+SSE transport when the
  * server answers the first POST with 400, 404 or 405. When it fails, it closes the client and the
@@ -50,8 +48,11 @@ const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
  * @param url - The MCP server.
  * @param provider - A provider, or a selector such as `perTenant`.
  * @throws The reason of `signal` when it aborts; `CredentialError` when there is no credential; {@link ConfigurationError} when the SDK is
- * not installed; otherwise what the SDK throws. When both transports fail, the first one's error is
- * thrown, unless the second got further.
+ * not installed. When the server refuses the credential or is none, a `CredentialError` that says what was sent, what
+ * was answered and what to do, with the codes `unauthorized`, `forbidden`, `not_mcp_server`, `request_refused`,
+ * `redirect_refused`, `rate_limited`, `server_error`, `network` and `timeout`. Its `cause` is the error of the SDK:
+ * that may quote the server, so do not print it. After a 401 the metadata of the server is read, for five seconds at
+ * most and without the credential. What a server says in JSON-RPC is thrown as the SDK reports it.
  *
  * @example
  * ```ts
@@ -76,7 +77,9 @@ export async function connect(
   const { transport = {}, signal, ...rest } = options
   signal?.throwIfAborted()
   const target = targetOf(url)
-  const fetch = authorizedFetch(provider, { ...rest, resource: target })
+  const { fetch: network = (input, init) => globalThis.fetch(input, init) } = rest
+  const observer = new ConnectionObserver(target, describedProvider(provider), network)
+  const fetch = authorizedFetch(provider, { ...rest, resource: target, fetch: observer.network })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= closeAll(client, fetch)
@@ -84,7 +87,7 @@ export async function connect(
   }
   try {
     const opened = await abortable(
-      open({ client, target, provider, fetch, options: transport, signal }),
+      openExplained({ client, target, provider, fetch, observer, options: transport, signal }),
       signal,
     )
     return { ...opened, fetch, close, [Symbol.asyncDispose]: close }
@@ -103,27 +106,35 @@ interface Attempt {
   readonly target: URL
   readonly provider: CredentialProvider | CredentialSelector
   readonly fetch: AuthorizedFetch
+  readonly observer: ConnectionObserver
   readonly options: Readonly<Record<string, unknown>>
   readonly signal: AbortSignal | undefined
 }
 
+async function openExplained(attempt: Attempt): ReturnType<typeof open> {
+  try {
+    return await open(attempt)
+  } catch (error) {
+    const { observer, signal } = attempt
+    throw await observer.explain(error, signal)
+  }
+}
+
 /** Tries one transport, and then the other. */
 async function open(attempt: Attempt): Promise<Pick<ConnectedTransport, 'kind' | 'transport'>> {
-  const { client, target, provider, fetch, options, signal } = attempt
+  const { client, target, provider, fetch, observer, options, signal } = attempt
   const { StreamableHTTPClientTransport, SSEClientTransport } = await loadTransports(client)
   const connectOver = async (transport: object) => {
     signal?.throwIfAborted()
     await client.connect(transport, signal === undefined ? undefined : { signal })
     return transport
   }
-  let status: number | undefined
-  const noting = async (input: string | URL, init?: RequestInit) => {
-    const response = await fetch(input, init)
-    if (init?.method === 'POST') status = response.status
-    return response
-  }
+  const optionsFor = (kind: 'streamable' | 'sse') => ({
+    ...options,
+    fetch: observer.watch(kind, fetch),
+  })
   const connectStreamable = () =>
-    connectOver(new StreamableHTTPClientTransport(target, { ...options, fetch: noting }))
+    connectOver(new StreamableHTTPClientTransport(target, optionsFor('streamable')))
   let first: unknown
   try {
     const transport = await connectStreamable().catch(async (error: unknown) => {
@@ -135,17 +146,18 @@ async function open(attempt: Attempt): Promise<Pick<ConnectedTransport, 'kind' |
     })
     return { kind: 'streamable-http', transport }
   } catch (error) {
-    if (status === undefined || !olderTransport.has(status)) throw error
+    const status = observer.answer('streamable')?.status
+    if (status === undefined || !otherTransport.has(status)) throw error
     first = error
     await client.close()
   }
   try {
-    const transport = await connectOver(new SSEClientTransport(target, { ...options, fetch }))
+    const transport = await connectOver(new SSEClientTransport(target, optionsFor('sse')))
     return { kind: 'sse', transport }
   } catch (error) {
     const { code } = error as { code?: unknown }
     // Neither is there, so the address is wrong rather than the transport.
-    if (typeof code === 'number' && olderTransport.has(code)) throw first
+    if (typeof code === 'number' && otherTransport.has(code)) throw first
     throw 'select' in provider ? error : await credentialFailure(fetch, error)
   }
 }

@@ -6,7 +6,7 @@
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret, describeSecret, readSecret } from '../secret.ts'
 import { checkHeaderName } from './checks.ts'
 
 const defaultHeader = 'X-API-Key'
@@ -51,6 +51,7 @@ export function apiKey(
   const { value, query, header = defaultHeader } = options
   return {
     name: 'apiKey',
+    source: describeSecret(value),
     async acquire({ signal }) {
       const key = await readSecret('apiKey.value', value, { signal })
       if (query === undefined) return { apply: ({ headers }) => headers.set(header, key) }

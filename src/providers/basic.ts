@@ -6,7 +6,7 @@
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { toBase64 } from '../encoding.ts'
 import { checkOptions } from '../options.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret, describeSecret, readSecret } from '../secret.ts'
 
 /**
  * Sends user name and password as `Authorization: Basic`, encoded as UTF-8.
@@ -34,6 +34,7 @@ export function basic(options: {
   checkSecret('basic.password', password, passwordProblem)
   return {
     name: 'basic',
+    source: describeSecret(password),
     async acquire({ signal }) {
       const [user, secret] = await Promise.all([
         readSecret('basic.username', username, { signal, problemOf: usernameProblem }),

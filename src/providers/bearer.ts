@@ -5,7 +5,7 @@
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { fromBase64 } from '../encoding.ts'
-import { checkSecret, headerValueProblem, readSecret } from '../secret.ts'
+import { checkSecret, describeSecret, headerValueProblem, readSecret } from '../secret.ts'
 
 /**
  * Sends a token as `Authorization: Bearer`.
@@ -30,6 +30,7 @@ export function bearer(token: Secret): CredentialProvider {
   checkSecret('bearer.token', token, tokenProblem)
   return {
     name: 'bearer',
+    source: describeSecret(token),
     async acquire({ now, signal }) {
       const value = await readSecret('bearer.token', token, { signal, problemOf: tokenProblem })
       const expiresAt = typeof token === 'function' ? jwtExpiry(value, now()) : undefined

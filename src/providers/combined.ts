@@ -19,10 +19,12 @@ export function traitsOf(
 ): Omit<CredentialProvider, 'acquire' | 'restore' | 'revoke'> {
   const forgetful = providers.filter(({ forget }) => forget !== undefined)
   const surrendering = providers.filter(({ giveUp }) => giveUp !== undefined)
+  const sources = [...new Set(providers.flatMap(({ source }) => source ?? []))]
   const most = (member: 'alternatives' | 'maxResends') =>
     Math.max(...providers.map((provider) => provider[member] ?? 1))
   return {
     name: `${name}(${providers.map((provider) => provider.name).join(', ')})`,
+    ...(sources.length === 0 ? {} : { source: sources.join(' and ') }),
     alternatives: most('alternatives'),
     maxResends: most('maxResends'),
     interactive: providers.some((provider) => provider.interactive === true),

@@ -6,7 +6,7 @@
 import type { CredentialProvider } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
-import { command, readSecret } from '../secret.ts'
+import { command, describeSecret, readSecret } from '../secret.ts'
 import { jwtExpiry, tokenProblem } from './bearer.ts'
 
 /**
@@ -45,6 +45,7 @@ export function fromCommand(
   const source = command(argv, options)
   return {
     name: 'fromCommand',
+    source: describeSecret(source),
     async acquire({ now, signal }) {
       // A life in seconds is counted from before the command ran, so never too long.
       const start = now()

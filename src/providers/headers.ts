@@ -5,7 +5,7 @@
  */
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret, describeSecret, readSecret } from '../secret.ts'
 import { checkHeaderName } from './checks.ts'
 
 /**
@@ -36,6 +36,7 @@ export function headers(values: Readonly<Record<string, Secret>>): CredentialPro
   }
   return {
     name: 'headers',
+    source: describeSecret(...entries.map(([, value]) => value)),
     async acquire({ signal }) {
       const read = await Promise.all(
         entries.map(

@@ -6,7 +6,7 @@
  */
 import type { CredentialProvider } from '../credential.ts'
 import { checkOptions } from '../options.ts'
-import { checkSecret, readSecret } from '../secret.ts'
+import { checkSecret, describeSecret, readSecret } from '../secret.ts'
 import type { HmacOptions } from './hmac-options.ts'
 import { makePlan } from './hmac-scheme.ts'
 import { signingCredential } from './hmac-signing.ts'
@@ -67,6 +67,7 @@ export function hmac(options: HmacOptions): CredentialProvider {
   if (keyId !== undefined) checkSecret('hmac.keyId', keyId)
   return {
     name: 'hmac',
+    source: describeSecret(secret),
     async acquire({ signal }) {
       const [text, id] = await Promise.all([
         readSecret('hmac.secret', secret, { signal, problemOf: plan.secretProblem }),

@@ -6,7 +6,7 @@
 import type { CredentialProvider, OutgoingRequest } from '../credential.ts'
 import { toBase64 } from '../encoding.ts'
 import { CredentialError } from '../errors.ts'
-import { readSecret } from '../secret.ts'
+import { describeSecret, readSecret } from '../secret.ts'
 import {
   type AsymmetricAlgorithm,
   importPrivateKey,
@@ -61,6 +61,7 @@ export function httpSignature(options: HttpSignatureOptions): CredentialProvider
   const { digest = 'sha-256', label = 'sig1' } = options
   return {
     name: 'httpSignature',
+    source: describeSecret(options.secret, options.key, options.sign),
     async acquire({ signal }) {
       const sign = await signerOf(options, signal)
       return {

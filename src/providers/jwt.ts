@@ -5,7 +5,7 @@
  */
 import type { Credential, CredentialProvider } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
-import { readSecret } from '../secret.ts'
+import { describeSecret, readSecret } from '../secret.ts'
 import {
   type AsymmetricAlgorithm,
   importSigningKey,
@@ -63,6 +63,7 @@ export function jwt(options: JwtOptions): CredentialProvider {
   const mint = minter(options)
   return {
     name: 'jwt',
+    source: describeSecret(options.secret, options.key, options.sign),
     async acquire(context): Promise<Credential> {
       const key = await keys(context.signal)
       // Loaded once for all tokens of this key: even a module that is there costs more than a signature.

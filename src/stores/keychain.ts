@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'
+import { describedAs } from '../secret.ts'
 import { dataDirectory } from './directory.ts'
 import {
   type KeychainBackend,
@@ -186,7 +187,7 @@ export function keychainEntry(
   checkSeconds('keychainEntry', { timeout })
   checkBackend('keychainEntry', backend)
   const keychain = backend === undefined ? systemBackend(timeout) : limitedBackend(backend, timeout)
-  return async () => {
+  return describedAs(`keychainEntry('${service}', '${account}')`, async () => {
     const secret = await keychain.getPassword(service, account)
     if (secret !== null && secret !== '') return secret
     throw new CredentialError(
@@ -194,7 +195,7 @@ export function keychainEntry(
       `The keychain has no entry ${account} of ${service}, or it is locked.`,
       { retryable: true, remedy: 'Add it in the keychain app, or unlock the keychain.' },
     )
-  }
+  })
 }
 
 function checkKeychainOptions(options: KeychainStoreOptions): void {

@@ -26,6 +26,10 @@ export interface Channel {
   readonly observed: boolean
   /** The key by which a selector chose the manager. */
   readonly tenant: string | undefined
+  /** Where the provider's secrets come from, in words. */
+  readonly source: string | undefined
+  /** A refusal that no renewal helps is thrown, and not returned. */
+  readonly throwOnRefusal: boolean
 }
 
 const timeLimitMs = 30_000

@@ -22,13 +22,26 @@ export interface AuthorizedFetchOptions extends TokenManagerOptions {
    * `false`.
    */
   readonly allowInsecure?: boolean
+  /**
+   * Throws a {@link CredentialError} with the code `unauthorized` or `forbidden`, which names the server and where the
+   * credential comes from, where a response refuses the credential for good: after a 401 that no renewal helps, and
+   * after a 403. Default `false`: the response is returned, and whoever sent the request reports it. Code that looks
+   * for a 401 in the SDK's errors, as some agent frameworks do, needs the default. The stream of the older HTTP+SSE
+   * transport ends with a 401 either way, since it reconnects for ever after an error.
+   */
+  readonly throwOnRefusal?: boolean
 }
 
 /** The same where the first request may bind. */
 export type BindingOptions = Omit<AuthorizedFetchOptions, 'resource'> &
   Partial<Pick<AuthorizedFetchOptions, 'resource'>>
 
-const knownOptions: readonly string[] = [...managerOptions, 'retry', 'allowInsecure']
+const knownOptions: readonly string[] = [
+  ...managerOptions,
+  'retry',
+  'allowInsecure',
+  'throwOnRefusal',
+]
 
 /**
  * Checks the arguments that a function was called with.

@@ -188,10 +188,12 @@ export class Router {
     resource: string | URL,
     tenant: string | undefined,
   ): Member {
-    const { now = Date.now, onEvent, retry = {} } = this.#options
+    const { now = Date.now, onEvent, retry = {}, throwOnRefusal = false } = this.#options
     const manager = this.#createManager(provider, resource, tenant)
     const port = transportPortOf(manager)
-    const channel = { port, send: this.#send, now, observed: onEvent !== undefined, tenant }
+    const observed = onEvent !== undefined
+    const { source } = provider
+    const channel = { port, send: this.#send, now, observed, tenant, source, throwOnRefusal }
     const policy = resolveRetryPolicy(retry, port.alternatives)
     return { manager, port, sender: new Sender(channel, policy), uses: 0 }
   }
@@ -201,7 +203,7 @@ export class Router {
     resource: string | URL,
     tenant?: string,
   ): TokenManager {
-    const { retry: _, allowInsecure = false, ...rest } = this.#options
+    const { retry: _, throwOnRefusal: __, allowInsecure = false, ...rest } = this.#options
     const options = { ...rest, resource, fetch: this.#send }
     const manager = managerOfTenant(provider, options, tenant)
     checkTransportSecurity(manager.resource, allowInsecure)

@@ -12,6 +12,7 @@ import type { Call } from './call.ts'
 import { type Channel, observeResponse, whereOf } from './credential-calls.ts'
 import { discardAndThrow, drain } from './drain.ts'
 import { answerEventSource, isEventSourceRequest } from './event-source.ts'
+import { finalRefusal } from './final-refusal.ts'
 import { type Exchange, isRefused, sendAttempt } from './hop.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { withLoginTimeout } from './login-timeout.ts'
@@ -170,6 +171,8 @@ export class Sender {
         const { method } = request
         port.emit({ type: 'request_rejected', status, method, attempts: run.attempt })
       }
+      const isRefusal = verdict.refused || status === 403
+      if (isRefusal && this.#channel.throwOnRefusal) discard(finalRefusal(this.#channel, status))
       return response
     }
     if (steppedUp) run.stepUps += 1

@@ -17,6 +17,8 @@ function send(port: FakePort, network: Wire, init: RequestInit = {}, retry: Retr
     now: Date.now,
     observed: true,
     tenant: undefined,
+    source: undefined,
+    throwOnRefusal: false,
   }
   const sender = new Sender(channel, resolveRetryPolicy({ backoffFactor: 0, ...retry }, 1))
   return sender.request(snapshotCall(resource, init))

@@ -1,0 +1,30 @@
+/**
+ * The error for a refusal that no renewal helps, where the application asks for one.
+ *
+ * @module
+ */
+import { CredentialError } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
+import { type Channel, whereOf } from './credential-calls.ts'
+
+/** The error of the option `throwOnRefusal`. */
+export function finalRefusal(channel: Channel, status: number): CredentialError {
+  const { resource, provider } = channel.port
+  const text = `${refusedText(resource, provider, channel.source)} with ${status}.`
+  return new CredentialError(status === 403 ? 'forbidden' : 'unauthorized', text, {
+    ...whereOf(channel),
+    status,
+    remedy: doctorStep(resourceLabel(resource)),
+  })
+}
+
+/** Which server refused what. */
+export function refusedText(resource: URL, provider: string, source: string | undefined): string {
+  const from = source === undefined ? '' : ` from ${source}`
+  return `${resourceLabel(resource)} refused the credential of ${provider}${from}`
+}
+
+/** The sentence that ends an explanation. */
+export function doctorStep(url: string): string {
+  return `For a full check, run \`npx mcp-credentials doctor ${url}\`.`
+}
