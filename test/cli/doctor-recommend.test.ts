@@ -223,7 +223,7 @@ describe('the recommendation of doctor', () => {
 
     expect(problems.filter((each) => !each.includes('/wrong.mts'))).toEqual([])
     expect(problems).toHaveLength(1)
-  }, 60_000)
+  }, 120_000)
 
   it.each(cases)('has an entry for mcp.json that can be loaded: $name', async ({ changes }) => {
     const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
