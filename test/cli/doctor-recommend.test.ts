@@ -106,6 +106,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?]
     oauth({ metadata: { ...byHand, client_id_metadata_document_supported: true } }),
     'authorizationCode',
     /clientMetadataUrl: 'https/,
+    /login \S+ --client-id https:\/\/my-agent.example.com\/client.json$/,
   ],
   [
     'a client that is registered by hand',
@@ -239,6 +240,11 @@ describe('the recommendation of doctor', () => {
     expect(config.servers.map(({ name, url }) => [name, String(url)])).toEqual([
       ['example', 'https://mcp.example.com/mcp'],
     ])
+  })
+
+  it('has no command where tokens must be bound, which the command does not do', () => {
+    expect(recommended(oauth({}, true)).command).toBeUndefined()
+    expect(recommended(oauth({})).command).toBeDefined()
   })
 
   it('has commands with options that exist', () => {
