@@ -5,6 +5,8 @@ import ts from 'typescript'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { nameOf, recommend, shellWord } from '../../src/cli/doctor/recommend.ts'
 import type { Issuer, Seen } from '../../src/cli/doctor/seen.ts'
+import { makeProgram } from '../../src/cli/program.ts'
+import { makeTerminal } from '../../src/cli/terminal.ts'
 import { loadConfig } from '../../src/config/index.ts'
 import { conversation, sight, welcome } from './doctor-support.ts'
 
@@ -104,6 +106,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?]
     oauth({ metadata: { ...byHand, client_id_metadata_document_supported: true } }),
     'authorizationCode',
     /clientMetadataUrl: 'https/,
+    /login \S+ --client-id https:\/\/my-agent.example.com\/client.json$/,
   ],
   [
     'a client that is registered by hand',
@@ -223,7 +226,7 @@ describe('the recommendation of doctor', () => {
 
     expect(problems.filter((each) => !each.includes('/wrong.mts'))).toEqual([])
     expect(problems).toHaveLength(1)
-  }, 60_000)
+  }, 120_000)
 
   it.each(cases)('has an entry for mcp.json that can be loaded: $name', async ({ changes }) => {
     const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
@@ -237,6 +240,28 @@ describe('the recommendation of doctor', () => {
     expect(config.servers.map(({ name, url }) => [name, String(url)])).toEqual([
       ['example', 'https://mcp.example.com/mcp'],
     ])
+  })
+
+  it('has no command where tokens must be bound, which the command does not do', () => {
+    expect(recommended(oauth({}, true)).command).toBeUndefined()
+    expect(recommended(oauth({})).command).toBeDefined()
+  })
+
+  it('has commands with options that exist', () => {
+    const { stdin, stdout, stderr } = process
+    const terminal = makeTerminal({ stdin, stdout, stderr, env: {}, cwd: '/' })
+    const { commands } = makeProgram(terminal, () => async () => {})
+    const recommendations = table.flatMap(([, changes]) => recommended(changes).command ?? [])
+
+    const unknown = recommendations.filter((text) => {
+      const [, , name] = text.split(' ')
+      const command = commands.find((each) => each.name() === name)
+      const flags = text.match(/(?<= )--[a-z-]+/g) ?? []
+      return !flags.every((flag) => command?.options.some(({ long }) => long === flag) === true)
+    })
+
+    expect(recommendations.length).toBeGreaterThan(8)
+    expect(unknown).toEqual([])
   })
 
   it('is silent where something has to be mended first', () => {

@@ -256,6 +256,16 @@ describe('doctor', () => {
     expect(recommendation).toMatchObject({ provider })
   })
 
+  it('meets the safeguard against http to another machine', async () => {
+    const { url } = await world()
+
+    const seen = await report(url.replace('127.0.0.1', '0.0.0.0'))
+
+    expect(seen).toMatchObject({ outcome: 'problem', code: 1 })
+    expect(linesOf(seen, 'url')[0]).toContain('problem: The server is reached by http')
+    expect(linesOf(seen, 'metadata')[0]).toContain('is neither https nor on this machine')
+  })
+
   it('says that a port does not speak TLS', async () => {
     const { origin } = await recordingOrigin()
 

@@ -5,7 +5,7 @@
  */
 import { isCredentialError, TokenManager } from '../../index.ts'
 import { authorizationCode, discover } from '../../oauth/index.ts'
-import type { Asker } from './ask.ts'
+import type { Asker, ReadDocument } from './ask.ts'
 import { objectOf } from './messages.ts'
 import type { Authorization, Issuer, Metadata, Refusal } from './seen.ts'
 import { urlLabel } from './shown.ts'
@@ -34,9 +34,9 @@ export async function examineAuthorization(
   const resource = resourceDocument(asker, named)
   const published = resource === undefined ? {} : { resource }
   if ('refusal' in first && named.length === 0) {
-    const isUnpublished = asker.documents.every(
-      ({ status }) => status >= 400 && status < 500 && status !== 408 && status !== 429,
-    )
+    const { documents } = asker
+    // Where nothing was asked for, it is the URL that is refused.
+    const isUnpublished = documents.length > 0 && documents.every(isAbsent)
     const isSaidSo = first.refusal.code === 'discovery' && isUnpublished
     return { ...published, named, issuers: [], ...(isSaidSo ? {} : first) }
   }
@@ -50,6 +50,10 @@ export async function examineAuthorization(
     issuers.push(await described(url, { ...settings, requiresDpop }, issuer, found))
   }
   return { ...published, named: names, issuers }
+}
+
+function isAbsent({ status }: ReadDocument): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429
 }
 
 type Found =

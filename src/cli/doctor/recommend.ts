@@ -186,14 +186,15 @@ function sharedOptions(seen: Seen, { issuer, needsPin }: Issuer, isNamed: boolea
 
 type Options = Readonly<Record<string, string | boolean>>
 
+const metadataUrl = 'https://my-agent.example.com/client.json'
+
 function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
   const way = registrationOf(issuer.metadata as Metadata)
   const isByHand = way === 'by hand'
+  const client = { dynamic: undefined, document: metadataUrl, 'by hand': 'my-agent' }[way]
   const options: Options = {
     ...(way === 'dynamic' ? { clientName: 'My agent' } : {}),
-    ...(way === 'document'
-      ? { clientMetadataUrl: 'https://my-agent.example.com/client.json' }
-      : {}),
+    ...(way === 'document' ? { clientMetadataUrl: metadataUrl } : {}),
     ...(isByHand ? { clientId: 'my-agent' } : {}),
     ...sharedOptions(seen, issuer, isByHand || !isFirst),
   }
@@ -208,11 +209,14 @@ function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
     }[way],
     parts: grantParts('authorizationCode', options, { store: true }),
     auth: { provider: 'authorizationCode', ...options },
-    command: {
-      name: 'login',
-      flags: [...(isByHand ? ['--client-id', 'my-agent'] : []), ...named, ...networkFlag(seen)],
-    },
+    ...loginCommand(seen, [...(client === undefined ? [] : ['--client-id', client]), ...named]),
   }
+}
+
+/** The command of a login; it binds no tokens, so where they must be bound it is left out. */
+function loginCommand(seen: Seen, flags: readonly string[]): Pick<Choice, 'command'> {
+  if (seen.authorization?.resource?.requiresDpop === true) return {}
+  return { command: { name: 'login', flags: [...flags, ...networkFlag(seen)] } }
 }
 
 function networkFlag({ allowsPrivateNetwork }: Seen): readonly string[] {
@@ -233,7 +237,7 @@ function deviceChoice(seen: Seen, issuer: Issuer): Choice {
       ],
     }),
     auth: { provider: 'deviceCode', ...options },
-    command: { name: 'login', flags: ['--device', ...named, ...networkFlag(seen)] },
+    ...loginCommand(seen, ['--device', ...named]),
   }
 }
 
