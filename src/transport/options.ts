@@ -23,7 +23,7 @@ export interface AuthorizedFetchOptions extends TokenManagerOptions {
    */
   readonly allowInsecure?: boolean
   /**
-   * Throws a {@link CredentialError} with the code `unauthorized` or `forbidden`, which names the server and where the
+   * Throws a `CredentialError` with the code `unauthorized` or `forbidden`, which names the server and where the
    * credential comes from, where a response refuses the credential for good: after a 401 that no renewal helps, and
    * after a 403. Default `false`: the response is returned, and whoever sent the request reports it. Code that looks
    * for a 401 in the SDK's errors, as some agent frameworks do, needs the default. The stream of the older HTTP+SSE
