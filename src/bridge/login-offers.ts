@@ -91,11 +91,11 @@ export class LoginOffers {
     try {
       const offer = await this.#onLoginRequired?.({ error, clientShowsUrl })
       if (offer === undefined) return undefined
-      const over = () => this.succeeded()
-      offer.completed?.then(over, () => {
-        // It failed: the next request that needs it begins another one.
-        this.#open = undefined
-      })
+      const over = async () => {
+        if ((await this.#open)?.offer === offer) this.succeeded()
+      }
+      // When it failed, the client must not wait for it any longer; the next request that needs one begins another.
+      offer.completed?.then(over, over)
       return { id: randomUUID(), offer, wasElicited: false }
     } catch {
       return undefined

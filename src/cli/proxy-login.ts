@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { authorizedFetch, type CredentialStore } from '../index.ts'
+import { authorizedFetch, type CredentialStore, isCredentialError } from '../index.ts'
 import type { LoginOffer, LoginRequest } from '../node/index.ts'
 import { authorizationCode } from '../oauth/index.ts'
 
@@ -24,6 +24,8 @@ export interface LoginSettings {
 const beginMs = 20_000
 /** A browser that cannot be opened says so at once. */
 const openMs = 3000
+/** What is stored is looked for once a second; until then a request may still fail, and must not begin a login. */
+const foundMs = 1000
 /** Another proxy that is at it holds the lock. */
 const lockMs = 500
 
@@ -41,7 +43,9 @@ export async function loginOffer(
   if (!clientShowsUrl && !settings.mayOpen) return undefined
   const login = beginLogin(clientShowsUrl, settings)
   const { completed } = login
-  completed.catch(() => {})
+  completed.catch((error: unknown) => {
+    if (isCredentialError(error)) settings.log(`The login failed. ${error.message}`)
+  })
   const failed = completed.then(
     () => undefined,
     () => undefined,
@@ -82,6 +86,7 @@ function beginLogin(
     } finally {
       await fetch.close()
     }
+    await sleep(foundMs)
   }
   return { url, completed: alone(store, `${resource.href} | proxy login`, logIn) }
 }

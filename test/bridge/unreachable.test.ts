@@ -252,4 +252,30 @@ describe('a login that is required', () => {
       params: { elicitationId: elicitation?.elicitationId },
     })
   })
+  it('is over for a client that waits for it when it has failed, and the next request begins another', async () => {
+    const server = await scriptedMcp()
+    const { provider } = login()
+    const failures: (() => void)[] = []
+    const client = lineClient(server.url, {
+      provider,
+      onLoginRequired: () => ({
+        url: `https://login.example.com/?attempt=${failures.length}`,
+        completed: new Promise((_resolve, reject) => {
+          failures.push(() => reject(new Error('denied')))
+        }),
+      }),
+    })
+
+    await client.initialize({ elicitation: { url: {} } })
+    failures[0]?.()
+    const notification = await client.next()
+    client.send({ jsonrpc: '2.0', id: 5, method: 'tools/list' })
+    const second = await client.next()
+
+    expect(notification).toMatchObject({ method: 'notifications/elicitation/complete' })
+    expect(second).toMatchObject({
+      id: 5,
+      error: { data: { elicitations: [{ url: 'https://login.example.com/?attempt=1' }] } },
+    })
+  })
 })

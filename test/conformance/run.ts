@@ -1,9 +1,11 @@
-// Runs the authorization scenarios of the official conformance suite, through both SDKs.
+// Runs the authorization scenarios of the official conformance suite, through both SDKs, and the suite's scenarios for
+// clients through the proxy, from a client that knows nothing but the stdio transport.
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { proxyPlay } from './proxy-scenarios.ts'
 
 interface Outcome {
   readonly passed: number
@@ -52,24 +54,35 @@ function run(args: readonly string[], env: Record<string, string> = {}): Promise
   })
 }
 
-/** The scenarios that are about authorization, with the protocol versions that they are written for. */
+/** The scenarios for clients, with the protocol versions that they are written for. */
 async function listScenarios(): Promise<{ name: string; versions: string }[]> {
   const [, text] = await run(['list'])
-  const own = text.slice(0, text.indexOf('Authorization server scenarios'))
-  return [...own.matchAll(/- (auth\/\S+) \[([^\]]*)\]/g)].map(([, name = '', versions = '']) => ({
+  const own = text.slice(
+    text.indexOf('Client scenarios'),
+    text.indexOf('Authorization server scenarios'),
+  )
+  return [...own.matchAll(/- (\S+) \[([^\]]*)\]/g)].map(([, name = '', versions = '']) => ({
     name,
     versions,
   }))
 }
 
-async function play(name: string, sdk: 'v1' | 'v2', versions: string): Promise<Outcome> {
+interface Play {
+  readonly name: string
+  readonly versions: string
+  readonly client: string
+  /** Nothing newer than MCP 2025-11-25 is spoken, so newer scenarios are played in it. */
+  readonly isOld: boolean
+  readonly env: Record<string, string>
+}
+
+async function play({ name, versions, client, isOld, env }: Play): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'conformance-'))
-  // SDK 1.x speaks no newer protocol, so newer scenarios are put to it in its own.
-  const old = versions.includes('2025-11-25') ? [] : ['--force']
-  const wire = sdk === 'v1' ? ['--spec-version', '2025-11-25', ...old] : []
+  const force = versions.includes('2025-11-25') ? [] : ['--force']
+  const wire = isOld ? ['--spec-version', '2025-11-25', ...force] : []
   const command = `${process.execPath} --import tsx ${join(root, 'test/conformance', client)}`
   const call = ['client', '--command', command, '--scenario', name, '-o', folder, ...wire]
-  const [code, output] = await run(call, { MCP_SDK: sdk })
+  const [code, output] = await run(call, env)
   await rm(folder, { recursive: true, force: true })
   const [, passed = '0', , failed = '0', warnings = '0'] =
     /Passed: (\d+)\/(\d+), (\d+) failed, (\d+) warnings/.exec(output) ?? []
@@ -80,35 +93,53 @@ async function play(name: string, sdk: 'v1' | 'v2', versions: string): Promise<O
 const scenarios = (await listScenarios()).filter(
   ({ name }) => only.length === 0 || only.includes(name),
 )
+const authorization = scenarios.filter(({ name }) => name.startsWith('auth/'))
 const results = new Map<string, Outcome>()
-const queue = scenarios.flatMap(({ name, versions }) => [
-  { name, versions, sdk: 'v2' as const },
-  { name, versions, sdk: 'v1' as const },
+const queue: (Play & { readonly way: string })[] = authorization.flatMap((scenario) => [
+  { ...scenario, way: 'v2', client, isOld: false, env: { MCP_SDK: 'v2' } },
+  { ...scenario, way: 'v1', client, isOld: true, env: { MCP_SDK: 'v1' } },
 ])
+const skipped: string[] = []
+for (const scenario of args.includes('--sdk') ? [] : scenarios) {
+  const how = proxyPlay(scenario.name)
+  if ('skipped' in how) {
+    skipped.push(`${scenario.name}: ${how.skipped}`)
+    continue
+  }
+  const env = { PROXY: how.proxy, WIRE: how.wire }
+  const isOld = how.wire === 'session'
+  queue.push({ ...scenario, way: 'proxy', client: 'proxy-client.ts', isOld, env })
+}
 async function work(): Promise<void> {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const { name, sdk, versions } = next
-    const outcome = await play(name, sdk, versions)
-    results.set(`${sdk} ${name}`, outcome)
+    const outcome = await play(next)
+    results.set(`${next.way} ${next.name}`, outcome)
     if (outcome.failed > 0 && !args.includes('--sdk'))
-      console.error(`${name} (${sdk})\n${outcome.output}`)
+      console.error(`${next.name} (${next.way})\n${outcome.output}`)
   }
 }
 await Promise.all([work(), work(), work()])
 
-console.log(`@modelcontextprotocol/conformance ${version}, authorization scenarios for clients\n`)
+console.log(`@modelcontextprotocol/conformance ${version}, scenarios for clients\n`)
 if (args.includes('--sdk')) console.log('With nothing but what the SDKs have built in\n')
-console.log('| scenario | SDK 2.x | SDK 1.x |\n|---|---|---|')
-const cell = ({ passed, failed }: Outcome) =>
-  failed === 0 ? `pass (${passed})` : `FAIL (${passed}, ${failed} failed)`
-for (const { name } of scenarios) {
-  const [v2, v1] = [results.get(`v2 ${name}`), results.get(`v1 ${name}`)]
-  if (v1 !== undefined && v2 !== undefined) console.log(`| ${name} | ${cell(v2)} | ${cell(v1)} |`)
+console.log('| scenario | SDK 2.x | SDK 1.x | through the proxy |\n|---|---|---|---|')
+const cell = (outcome: Outcome | undefined) => {
+  if (outcome === undefined) return '–'
+  const { passed, failed } = outcome
+  return failed === 0 ? `pass (${passed})` : `FAIL (${passed}, ${failed} failed)`
 }
-for (const sdk of ['v2', 'v1']) {
-  const own = scenarios.map(({ name }) => results.get(`${sdk} ${name}`))
-  const count = own.filter((outcome) => outcome?.failed === 0).length
-  console.log(`\nSDK ${sdk === 'v2' ? '2.x' : '1.x'}: ${count} of ${own.length}`)
+for (const { name } of scenarios) {
+  const cells = ['v2', 'v1', 'proxy'].map((way) => cell(results.get(`${way} ${name}`)))
+  console.log(`| ${name} | ${cells.join(' | ')} |`)
+}
+function count(way: string): string {
+  const own = [...results].filter(([key]) => key.startsWith(`${way} `))
+  return `${own.filter(([, { failed }]) => failed === 0).length} of ${own.length}`
+}
+console.log(`\nAuthorization scenarios: ${count('v2')} with SDK 2.x, ${count('v1')} with SDK 1.x`)
+if (!args.includes('--sdk')) {
+  console.log(`Through the proxy: ${count('proxy')}; not played there: ${skipped.length}`)
+  for (const line of skipped) console.log(`- ${line}`)
 }
 const outcomes = [...results.values()]
 const good = outcomes.filter(({ failed }) => failed === 0).length
