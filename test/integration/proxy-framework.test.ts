@@ -13,7 +13,10 @@ it('lends a framework that starts its servers a credential, for lists and calls 
   onTestFinished(() => client.close())
 
   const { echo } = await client.tools()
-  const result = await echo?.execute({ text: 'from afar' }, { toolCallId: '1', messages: [] } as never)
+  const result = await echo?.execute({ text: 'from afar' }, {
+    toolCallId: '1',
+    messages: [],
+  } as never)
 
   expect(result).toMatchObject({ content: [{ type: 'text', text: 'from afar' }] })
 })
