@@ -78,7 +78,11 @@ function beginLogin(
     show = resolve
   })
   const provider = authorizationCode(clientShowsUrl ? { onAuthorizationUrl: show } : {})
-  const options = { resource, store, ...(account === undefined ? {} : { account }) }
+  const options = {
+    resource,
+    store: lockedToWrite(store),
+    ...(account === undefined ? {} : { account }),
+  }
   const logIn = async () => {
     const fetch = authorizedFetch(provider, options)
     try {
@@ -89,6 +93,17 @@ function beginLogin(
     await sleep(foundMs)
   }
   return { url, completed: alone(store, `${resource.href} | proxy login`, logIn) }
+}
+
+/** A person takes minutes, in which others may look for the login: the record is locked while it is written alone. */
+function lockedToWrite(store: CredentialStore): CredentialStore {
+  return {
+    get: (key) => store.get(key),
+    list: () => store.list(),
+    set: (key, record) => store.lock(key, () => store.set(key, record)),
+    delete: (key) => store.lock(key, () => store.delete(key)),
+    lock: (_key, task) => task(new AbortController().signal),
+  }
 }
 
 /** Runs a task unless another process does. */

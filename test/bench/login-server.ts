@@ -19,6 +19,10 @@ export interface LoginServer {
     readonly refresh_token: string
     readonly token_type: string
   }
+  /** Ends every connection, and refuses new ones. */
+  goAway(): Promise<void>
+  /** Listens again at the same address. */
+  comeBack(): Promise<void>
   close(): Promise<void>
 }
 
@@ -98,8 +102,16 @@ export async function startLoginServer(): Promise<LoginServer> {
     json(200, { jsonrpc: '2.0', id: message.id, result })
   })
   server.keepAliveTimeout = 60_000
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const listen = (port: number) =>
+    new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  await listen(0)
+  const { port } = server.address() as AddressInfo
+  const origin = `http://127.0.0.1:${port}`
   const tokens = () => ({
     access_token: `access-${current}`,
     refresh_token: `refresh-${current}`,
@@ -120,10 +132,8 @@ export async function startLoginServer(): Promise<LoginServer> {
       for (const stream of streams) stream.destroy()
     },
     tokens,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    goAway: close,
+    comeBack: () => listen(port),
+    close,
   }
 }

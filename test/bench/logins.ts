@@ -14,7 +14,7 @@ import { type CredentialStore, withCredentials } from 'mcp-credentials'
 import { clientCredentials, savedLogin } from 'mcp-credentials/oauth'
 import { memoryStore } from 'mcp-credentials/testing'
 import { type LoginServer, startLoginServer } from './login-server.ts'
-import { benchProcesses } from './proxies.ts'
+import { benchProcesses } from './processes.ts'
 
 /** A connected client; each call lists the tools. */
 interface Connected {
