@@ -22,7 +22,7 @@ const { version } = JSON.parse(await readFile(join(suite, 'package.json'), 'utf8
 const args = process.argv.slice(2)
 /** With `--sdk`, the SDKs' own providers play instead of this library. */
 const client = args.includes('--sdk') ? 'sdk-client.ts' : 'client.ts'
-const only = args.filter((arg) => arg !== '--sdk')
+const only = args.filter((arg) => !arg.startsWith('--'))
 
 /** The suite needs Node 22; where an older one runs, npm brings it along. */
 function modernNode(): string {
@@ -93,7 +93,10 @@ async function play({ name, versions, client, isOld, env }: Play): Promise<Outco
 const scenarios = (await listScenarios()).filter(
   ({ name }) => only.length === 0 || only.includes(name),
 )
-const authorization = scenarios.filter(({ name }) => name.startsWith('auth/'))
+/** With `--proxy`, nothing is played but through the proxy. */
+const authorization = args.includes('--proxy')
+  ? []
+  : scenarios.filter(({ name }) => name.startsWith('auth/'))
 const results = new Map<string, Outcome>()
 const queue: (Play & { readonly way: string })[] = authorization.flatMap((scenario) => [
   { ...scenario, way: 'v2', client, isOld: false, env: { MCP_SDK: 'v2' } },
