@@ -63,6 +63,9 @@ async function proxy(
     import('../node/index.ts'),
     findTarget(server, global, terminal),
   ])
+  // The process could not end with its client while it waits for a person.
+  const ending = new AbortController()
+  const logins = AbortSignal.any([signal, ending.signal])
   const log = (line: string) => terminal.note(`mcp-credentials: ${line}`)
   const account = global.account === undefined ? {} : { account: global.account }
   const common: CommonBridgeOptions = {
@@ -73,7 +76,7 @@ async function proxy(
     async onLoginRequired(request) {
       const { loginOffer } = await import('./proxy-login.ts')
       const mayOpen = options.browser
-      return loginOffer(request, { resource, store, ...account, signal, mayOpen, log })
+      return loginOffer(request, { resource, store, ...account, signal: logins, mayOpen, log })
     },
     ...(global.verbose === true ? { fetch: verboseFetch(log) } : {}),
   }
@@ -83,6 +86,7 @@ async function proxy(
     }
     const { stdin: input, stdout: output } = terminal
     await stdioBridge(provider, { ...common, input, output, signal }).ended
+    ending.abort()
     return
   }
   const local = await bridge(provider, { ...common, port: portOf(options.listen) })

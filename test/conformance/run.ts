@@ -1,5 +1,5 @@
-// Runs the authorization scenarios of the official conformance suite, through both SDKs, and the suite's scenarios for
-// clients through the proxy, from a client that knows nothing but the stdio transport.
+// Runs the authorization scenarios of the official conformance suite, through both SDKs. With `--proxy` it runs the
+// suite's scenarios for clients through the proxy instead, from a client that knows nothing but the stdio transport.
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,7 @@ const { version } = JSON.parse(await readFile(join(suite, 'package.json'), 'utf8
 const args = process.argv.slice(2)
 /** With `--sdk`, the SDKs' own providers play instead of this library. */
 const client = args.includes('--sdk') ? 'sdk-client.ts' : 'client.ts'
-const only = args.filter((arg) => arg !== '--sdk')
+const only = args.filter((arg) => !arg.startsWith('--'))
 
 /** The suite needs Node 22; where an older one runs, npm brings it along. */
 function modernNode(): string {
@@ -90,17 +90,20 @@ async function play({ name, versions, client, isOld, env }: Play): Promise<Outco
   return { passed: Number(passed), failed: code === 0 ? bad : Math.max(1, bad), output }
 }
 
+const throughProxy = args.includes('--proxy')
 const scenarios = (await listScenarios()).filter(
-  ({ name }) => only.length === 0 || only.includes(name),
+  ({ name }) =>
+    (throughProxy || name.startsWith('auth/')) && (only.length === 0 || only.includes(name)),
 )
-const authorization = scenarios.filter(({ name }) => name.startsWith('auth/'))
 const results = new Map<string, Outcome>()
-const queue: (Play & { readonly way: string })[] = authorization.flatMap((scenario) => [
-  { ...scenario, way: 'v2', client, isOld: false, env: { MCP_SDK: 'v2' } },
-  { ...scenario, way: 'v1', client, isOld: true, env: { MCP_SDK: 'v1' } },
-])
+const queue: (Play & { readonly way: string })[] = (throughProxy ? [] : scenarios).flatMap(
+  (scenario) => [
+    { ...scenario, way: 'v2', client, isOld: false, env: { MCP_SDK: 'v2' } },
+    { ...scenario, way: 'v1', client, isOld: true, env: { MCP_SDK: 'v1' } },
+  ],
+)
 const skipped: string[] = []
-for (const scenario of args.includes('--sdk') ? [] : scenarios) {
+for (const scenario of throughProxy ? scenarios : []) {
   const how = proxyPlay(scenario.name)
   if ('skipped' in how) {
     skipped.push(`${scenario.name}: ${how.skipped}`)
@@ -122,25 +125,29 @@ await Promise.all([work(), work(), work()])
 
 console.log(`@modelcontextprotocol/conformance ${version}, scenarios for clients\n`)
 if (args.includes('--sdk')) console.log('With nothing but what the SDKs have built in\n')
-console.log('| scenario | SDK 2.x | SDK 1.x | through the proxy |\n|---|---|---|---|')
+const ways: readonly [string, string][] = throughProxy
+  ? [['proxy', 'through the proxy']]
+  : [
+      ['v2', 'SDK 2.x'],
+      ['v1', 'SDK 1.x'],
+    ]
+console.log(`| scenario | ${ways.map(([, title]) => title).join(' | ')} |`)
+console.log(`|---|${ways.map(() => '---|').join('')}`)
 const cell = (outcome: Outcome | undefined) => {
   if (outcome === undefined) return '–'
   const { passed, failed } = outcome
   return failed === 0 ? `pass (${passed})` : `FAIL (${passed}, ${failed} failed)`
 }
 for (const { name } of scenarios) {
-  const cells = ['v2', 'v1', 'proxy'].map((way) => cell(results.get(`${way} ${name}`)))
+  const cells = ways.map(([way]) => cell(results.get(`${way} ${name}`)))
   console.log(`| ${name} | ${cells.join(' | ')} |`)
 }
 function count(way: string): string {
   const own = [...results].filter(([key]) => key.startsWith(`${way} `))
   return `${own.filter(([, { failed }]) => failed === 0).length} of ${own.length}`
 }
-console.log(`\nAuthorization scenarios: ${count('v2')} with SDK 2.x, ${count('v1')} with SDK 1.x`)
-if (!args.includes('--sdk')) {
-  console.log(`Through the proxy: ${count('proxy')}; not played there: ${skipped.length}`)
-  for (const line of skipped) console.log(`- ${line}`)
-}
+for (const [way, title] of ways) console.log(`\n${title}: ${count(way)}`)
+if (skipped.length > 0) console.log(`\nNot played:\n- ${skipped.join('\n- ')}`)
 const outcomes = [...results.values()]
 const good = outcomes.filter(({ failed }) => failed === 0).length
 console.log(`\n${good} passed, ${outcomes.length - good} failed`)

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
@@ -45,6 +46,28 @@ function client({ command, args, env, cwd }: StartOptions): () => Promise<Answer
     return JSON.parse(line() ?? '') as Answer
   }
 }
+
+it('ends with its client while a login is open', async () => {
+  const { resource, close } = await testServers()
+  onTestFinished(close)
+  const home = await proxyHome()
+  const { command, args, env, cwd } = home.proxy(resource.href)
+  const child = spawn(command, args, { env, cwd, stdio: ['pipe', 'pipe', 'ignore'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  const params = {
+    protocolVersion: '2025-11-25',
+    capabilities: { elicitation: { url: {} } },
+    clientInfo: { name: 'test', version: '1' },
+  }
+  child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`)
+  const [answer] = await once(child.stdout, 'data')
+
+  child.stdin.end()
+
+  expect(String(answer)).toContain('-32042')
+  expect(await exited).toEqual([0, null])
+}, 30_000)
 
 it('opens one browser when five proxies need a login at once; the others name the command, and all go on', async () => {
   const { resource, authorizationServer, close } = await testServers()
