@@ -44,7 +44,7 @@ ${styleSheet(lines, at, scrolled)}
 <rect width="${width}" height="${height}" rx="10" fill="#161b22" stroke="#484f58"/>
 <circle cx="22" cy="18" r="6" fill="#ff5f57"/><circle cx="42" cy="18" r="6" fill="#febc2e"/><circle cx="62" cy="18" r="6" fill="#28c840"/>
 <svg y="${titleHeight}" width="${width}" height="${rows * lineHeight}">
-<g class="lines">
+<g class="lines" xml:space="preserve">
 ${body}
 </g>
 </svg>
