@@ -4,8 +4,16 @@
  *
  * @module
  */
-import { runProgram } from './program.ts'
-import { processTerminal } from './terminal.ts'
+import module from 'node:module'
+import { join } from 'node:path'
+import envPaths from 'env-paths'
+
+// Since Node 22.1; the types are those of an earlier one.
+const { enableCompileCache } = module as {
+  readonly enableCompileCache?: (directory: string) => unknown
+}
+// Compiled code is kept in the user's own folder: to that of all users, others could add some of theirs.
+enableCompileCache?.(join(envPaths('mcp-credentials', { suffix: '' }).cache, 'compiled'))
 
 const ending = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -19,4 +27,9 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
+// Loaded now, so that they are found in the cache.
+const [{ runProgram }, { processTerminal }] = await Promise.all([
+  import('./program.ts'),
+  import('./terminal.ts'),
+])
 process.exitCode = await runProgram(process.argv.slice(2), processTerminal(), ending.signal)

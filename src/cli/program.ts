@@ -6,39 +6,26 @@
 import { Command, CommanderError } from 'commander'
 import { isCredentialError } from '../index.ts'
 import type { AddCommand, GlobalOptions, RunCommand } from './command.ts'
-import { addCompletion } from './completion.ts'
-import { addDoctor } from './doctor.ts'
-import { addExec } from './exec.ts'
 import { type ExitCode, exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts'
-import { addHeaders } from './headers.ts'
-import { addImport } from './import.ts'
-import { addKey } from './key.ts'
-import { addList } from './list.ts'
-import { addLogin } from './login.ts'
-import { addLogout } from './logout.ts'
-import { addProxy } from './proxy.ts'
-import { addSet } from './set.ts'
-import { addStatus } from './status.ts'
 import { InterruptedError, type Terminal } from './terminal.ts'
-import { addToken } from './token.ts'
-import { addTrust } from './trust.ts'
 
-const commands: readonly AddCommand[] = [
-  addLogin,
-  addSet,
-  addLogout,
-  addList,
-  addStatus,
-  addDoctor,
-  addToken,
-  addHeaders,
-  addExec,
-  addProxy,
-  addImport,
-  addTrust,
-  addKey,
-  addCompletion,
-]
+/** The commands in the order of the help. Each is a file that is loaded when it is needed. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  login: async () => (await import('./login.ts')).addLogin,
+  set: async () => (await import('./set.ts')).addSet,
+  logout: async () => (await import('./logout.ts')).addLogout,
+  list: async () => (await import('./list.ts')).addList,
+  status: async () => (await import('./status.ts')).addStatus,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+  token: async () => (await import('./token.ts')).addToken,
+  headers: async () => (await import('./headers.ts')).addHeaders,
+  exec: async () => (await import('./exec.ts')).addExec,
+  proxy: async () => (await import('./proxy.ts')).addProxy,
+  import: async () => (await import('./import.ts')).addImport,
+  trust: async () => (await import('./trust.ts')).addTrust,
+  key: async () => (await import('./key.ts')).addKey,
+  completion: async () => (await import('./completion.ts')).addCompletion,
+}
 
 /** Parses a command line and runs the command. Nothing is thrown: the exit code says how it went. */
 export async function runProgram(
@@ -55,15 +42,25 @@ export async function runProgram(
       exitCode = code ?? exitCodes.success
     }
   try {
-    await makeProgram(terminal, run).parseAsync(argv, { from: 'user' })
+    const program = await makeProgram(terminal, run, argv[0])
+    await program.parseAsync(argv, { from: 'user' })
     return exitCode
   } catch (error) {
     return report(error, terminal, signal)
   }
 }
 
-/** Makes the program without running it, for help and completion. */
-export function makeProgram(terminal: Terminal, run: RunCommand): Command {
+/**
+ * Makes the program without running it.
+ *
+ * @param first - The first word of the command line. Where it is a command, the program has that one alone; where it
+ * is not, as for help and completion, it has all of them.
+ */
+export async function makeProgram(
+  terminal: Terminal,
+  run: RunCommand,
+  first?: string,
+): Promise<Command> {
   const program = new Command('mcp-credentials')
     .description('Logs in to MCP servers, keeps their credentials, and lends them to clients.')
     .option('--config <file>', 'the config file, instead of the usual places')
@@ -78,7 +75,12 @@ export function makeProgram(terminal: Terminal, run: RunCommand): Command {
       writeOut: (text) => void terminal.stdout.write(text),
       writeErr: (text) => void terminal.stderr.write(text),
     })
-  for (const add of commands) add(program, run)
+  const isCommand = first !== undefined && Object.hasOwn(commands, first)
+  for (const [name, load] of Object.entries(commands)) {
+    if (isCommand && name !== first) continue
+    const add = await load()
+    add(program, run)
+  }
   return program
 }
 

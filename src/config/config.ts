@@ -14,8 +14,7 @@ import type { ConnectedTransport, ConnectOptions, connect } from '../mcp/connect
 import type { ConfigWarning } from './files.ts'
 import { nearest } from './nearest.ts'
 import { problemText, shown } from './problems.ts'
-import type { Tools } from './provider-table.ts'
-import { serverProvider } from './server-provider.ts'
+import type { ServerParts } from './server-provider.ts'
 import { comparableUrl } from './server-url.ts'
 import { type ConfiguredServer, describeServer, type LoadedServer, problemOf } from './servers.ts'
 import { secretText } from './template.ts'
@@ -86,7 +85,10 @@ export interface ConfigParts {
   readonly realPaths: ReadonlyMap<string, string>
   readonly servers: readonly LoadedServer[]
   readonly warnings: readonly ConfigWarning[]
-  readonly tools: Tools
+  /** Makes what proves who the client is. */
+  readonly makeProvider: (
+    server: Omit<ServerParts, 'tools'>,
+  ) => CredentialProvider | CredentialSelector
   readonly store: CredentialStore | undefined
 }
 
@@ -179,7 +181,7 @@ function makeCredentials(
   const { entry, target, surroundings } = found
   const url = target !== undefined && 'url' in target ? target.url : undefined
   if (url === undefined) throw new Error('A server that can be used has a URL.')
-  return serverProvider({ entry, url, where: whereIs(found), surroundings, tools: parts.tools })
+  return parts.makeProvider({ entry, url, where: whereIs(found), surroundings })
 }
 
 /** What is read is a secret, and obeys the rules of secrets; what stands in the file is as trusted as its command. */

@@ -78,6 +78,22 @@ async function projectFolders(cwd: string): Promise<readonly string[]> {
   }
 }
 
+/** The places where there is a file, as far as can be seen; one that was chosen is always among them. */
+export async function occupied(all: readonly Place[]): Promise<readonly Place[]> {
+  const isEmpty = await Promise.all(all.map(({ kind, path }) => kind !== 'chosen' && isFree(path)))
+  return all.filter((_, index) => isEmpty[index] !== true)
+}
+
+/** Whether there is no file. What cannot be looked at is for the reader to complain of. */
+async function isFree(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return false
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
+}
+
 async function exists(path: string): Promise<boolean> {
   try {
     await stat(path)

@@ -7,7 +7,7 @@ import dns from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import type { buildConnector } from 'undici'
 import { CredentialError, isCredentialError } from '../errors.ts'
-import { addressRange } from '../oauth/endpoint.ts'
+import { addressRange } from '../oauth/address.ts'
 import { loadUndici, plainRequest } from './undici.ts'
 
 /**

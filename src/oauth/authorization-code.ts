@@ -15,11 +15,12 @@ import {
 import { bind } from './bound.ts'
 import { waitForCallback } from './browser-login.ts'
 import { identifyClient, type LoginClient } from './client-identity.ts'
-import { type GrantResult, type GrantSession, refusedRemedies } from './grant.ts'
+import type { GrantResult, GrantSession } from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
 import { checkLoginClient, checkLoginRedirect, type LoginClientOptions } from './login-client.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { oauthProvider } from './provider.ts'
+import { refusedRemedies } from './refused-remedies.ts'
 import { registeredRedirectUri } from './registration.ts'
 import { userTimeoutError } from './user-time-limit.ts'
 

@@ -3,11 +3,9 @@
  *
  * @module
  */
-import * as client from 'openid-client'
 import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { readSecret } from '../secret.ts'
-import { type ClientAssertion, signedBySecret } from './client-assertion.ts'
+import type { ClientAssertion } from './client-assertion.ts'
 
 /**
  * A method of client authentication: by name (RFC 6749 section 2.3, RFC 8705), or what
@@ -88,38 +86,6 @@ export function checkClientAuthentication(
       `${option} is ${auth}, which needs \`clientSecret\`.`,
     )
   }
-}
-
-/** What a client authenticates with at one server. */
-export interface ClientAuthParts {
-  readonly provider: string
-  /** The method that was chosen for this client. */
-  readonly method: SecretMethod | ClientAssertion
-  readonly secret: Secret | undefined
-  readonly signal: AbortSignal
-  /** The server's time in milliseconds since the epoch, as far as known. */
-  readonly now: () => number
-}
-
-/** Makes the library's own form of a method. */
-export async function prepareClientAuth(parts: ClientAuthParts): Promise<client.ClientAuth> {
-  const { provider, method, secret, signal, now } = parts
-  if (typeof method === 'object') return method.prepare({ signal, now })
-  if (method === 'tls_client_auth') return client.TlsClientAuth()
-  if (method === 'none' || secret === undefined) return client.None()
-  const value = await readSecret(`${provider}.clientSecret`, secret, { signal })
-  if (method === 'client_secret_post') return client.ClientSecretPost(value)
-  if (method === 'client_secret_jwt') return signedBySecret(value, 'issuer', now)
-  const encode = method === 'client_secret_basic' ? formEncoded : (text: string) => text
-  return (_as, { client_id }, _body, headers) => {
-    headers.set('Authorization', `Basic ${btoa(`${encode(client_id)}:${encode(value)}`)}`)
-  }
-}
-
-// openid-client escapes `-`, `_` and `.` too, which the encoding does not ask for; servers that forget to
-// decode then know neither client nor secret (RFC 6749, section 2.3.1 and appendix B).
-function formEncoded(text: string): string {
-  return new URLSearchParams({ '': text }).toString().slice(1)
 }
 
 /** The strongest method that a secret allows and the server lists (RFC 8414: Basic if it lists none). */

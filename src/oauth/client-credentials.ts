@@ -4,9 +4,9 @@
  * @module
  */
 import type { CredentialProvider } from '../credential.ts'
-import { refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
+import { refusedRemedies } from './refused-remedies.ts'
 
 /**
  * Gets tokens for the client itself, with its secret or its key. Nobody logs in.

@@ -6,12 +6,12 @@
  *
  * @module
  */
-import ipaddr from 'ipaddr.js'
 import type { AcquireContext, FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
 import { CredentialError, DiscoveryError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
+import { addressRange, isLoopbackHost, withoutBrackets } from './address.ts'
 import type { OAuthPolicy } from './policy.ts'
 
 /** The rules of one MCP server's OAuth traffic. */
@@ -213,24 +213,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether a host is this machine. */
-export function isLoopbackHost(hostname: string): boolean {
-  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true
-  return addressRange(hostname) === 'loopback'
-}
-
 interface NodeDns {
   lookup(hostname: string, options: { all: true }): Promise<{ address: string }[]>
-}
-
-/** The range of an IP address as `ipaddr.js` names it, `unicast` if public; `undefined` for a name. */
-export function addressRange(hostname: string): string | undefined {
-  const text = withoutBrackets(hostname)
-  return ipaddr.isValid(text) ? ipaddr.process(text).range() : undefined
-}
-
-function withoutBrackets(hostname: string): string {
-  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
 async function readBounded(

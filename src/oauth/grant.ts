@@ -16,17 +16,6 @@ import { chooseScope } from './scopes.ts'
 import type { LocatedServer } from './server.ts'
 import { OAuthCredential, refreshOnly, scopeFor, type TokenSet, tokenSetOf } from './token.ts'
 
-/** What grants state as {@link Grant.refusedRemedy}. */
-export const refusedRemedies = {
-  /** The provider can log the user in. */
-  login: 'Log in again, with `login()` where the user is.',
-  /** It only uses what another one has brought. */
-  loginElsewhere:
-    'Log in again with the provider that made this login, or with beginLogin() in a web application.',
-  /** There is no user. */
-  supply: 'The grant has expired or is invalid; supply a new one.',
-} as const
-
 /** One grant, as the rest of this folder writes it. */
 export interface Grant {
   /** The provider's name. */
@@ -34,7 +23,7 @@ export interface Grant {
   readonly options: BoundOAuthOptions
   /** The user takes part, or took part once: when the grant is refused, the user must log in again. */
   readonly interactive: boolean
-  /** What to do when the server refuses the grant: not every provider can log a user in. */
+  /** What to do when the server refuses the grant, of `refusedRemedies`: not every provider can log a user in. */
   readonly refusedRemedy: string
   /** It runs without the user as long as it is not refused. Default: the opposite of `interactive`. */
   readonly unattended?: boolean

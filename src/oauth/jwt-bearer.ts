@@ -6,9 +6,9 @@
 import type { CredentialProvider, Secret } from '../credential.ts'
 import { checkSecret } from '../secret.ts'
 import { bind, readBound } from './bound.ts'
-import { refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
+import { refusedRemedies } from './refused-remedies.ts'
 
 /** The grant type of an assertion (RFC 7523, section 2.1). */
 export const jwtBearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'

@@ -8,10 +8,10 @@ import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret } from '../secret.ts'
+import { isLoopbackHost } from './address.ts'
 import { type Bound, bind } from './bound.ts'
 import { type ClientAuthentication, checkClientAuthentication } from './client-auth.ts'
 import { resolveDpop } from './dpop-key.ts'
-import { isLoopbackHost } from './endpoint.ts'
 import type { OAuthPolicy } from './policy.ts'
 
 /** What every grant takes. */

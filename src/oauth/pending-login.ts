@@ -15,18 +15,13 @@ import { identifyClient, type LoginClient } from './client-identity.ts'
 import { type DpopSession, DpopSessions } from './dpop.ts'
 import { checkDpopDemand, demandedAlgorithms } from './dpop-demand.ts'
 import { toOAuthError } from './error-mapping.ts'
-import {
-  credentialOf,
-  type Grant,
-  type GrantSession,
-  openSession,
-  refusedRemedies,
-} from './grant.ts'
+import { credentialOf, type Grant, type GrantSession, openSession } from './grant.ts'
 import type { PendingLogin } from './issuer-connection.ts'
 import type { LoginClientOptions } from './login-client.ts'
 import { bindOptions } from './options.ts'
 import { checkOwnEndpoints } from './own-endpoints.ts'
 import { oauthProvider } from './provider.ts'
+import { refusedRemedies } from './refused-remedies.ts'
 import { type LocatedServer, locateServer } from './server.ts'
 import { OAuthCredential } from './token.ts'
 

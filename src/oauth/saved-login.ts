@@ -14,9 +14,9 @@ import {
   signsAnew,
   storedKeyOf,
 } from '../providers/stored-key.ts'
-import { refusedRemedies } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
+import { refusedRemedies } from './refused-remedies.ts'
 
 /**
  * Uses the login of a person that `authorizationCode()`, `deviceCode()`, `refreshToken()` or `webLogins()` left

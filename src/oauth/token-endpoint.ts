@@ -7,11 +7,12 @@ import type { AcquireContext, CredentialProvider, Secret } from '../credential.t
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
-import { boundedFetch, isLoopbackHost, tokenBounds } from './endpoint.ts'
+import { isLoopbackHost } from './address.ts'
+import { boundedFetch, tokenBounds } from './endpoint.ts'
 import { EndpointError, judgeAnswer, readAnswer } from './endpoint-answer.ts'
 import { jsonProblem, parsedBody } from './endpoint-body.ts'
 import { toEndpointError } from './error-mapping.ts'
-import { refusedRemedies } from './grant.ts'
+import { refusedRemedies } from './refused-remedies.ts'
 import { OAuthCredential, tokenSetFrom, tokenSetOf } from './token.ts'
 
 type TokenEndpointOptions = Parameters<typeof tokenEndpoint>[0]

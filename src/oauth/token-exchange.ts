@@ -8,9 +8,10 @@ import type { CredentialProvider, Secret } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { checkSecret } from '../secret.ts'
 import { type Bound, bind, readBound } from './bound.ts'
-import { type GrantResult, type GrantSession, refusedRemedies } from './grant.ts'
+import type { GrantResult, GrantSession } from './grant.ts'
 import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
+import { refusedRemedies } from './refused-remedies.ts'
 
 type TokenExchangeOptions = Parameters<typeof tokenExchange>[0]
 

@@ -247,10 +247,10 @@ describe('the recommendation of doctor', () => {
     expect(recommended(oauth({})).command).toBeDefined()
   })
 
-  it('has commands with options that exist', () => {
+  it('has commands with options that exist', async () => {
     const { stdin, stdout, stderr } = process
     const terminal = makeTerminal({ stdin, stdout, stderr, env: {}, cwd: '/' })
-    const { commands } = makeProgram(terminal, () => async () => {})
+    const { commands } = await makeProgram(terminal, () => async () => {})
     const recommendations = table.flatMap(([, changes]) => recommended(changes).command ?? [])
 
     const unknown = recommendations.filter((text) => {

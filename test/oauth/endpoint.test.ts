@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { boundedFetch, checkEndpoint, isLoopbackHost } from '../../src/oauth/endpoint.ts'
+import { isLoopbackHost } from '../../src/oauth/address.ts'
+import { boundedFetch, checkEndpoint } from '../../src/oauth/endpoint.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 
 const fromPublic = { resource: new URL('https://mcp.example.com/mcp'), allowPrivateNetwork: false }
