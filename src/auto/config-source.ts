@@ -34,7 +34,7 @@ export interface ConfigOptions {
 /** Reads the config files whenever something is to be chosen. */
 export function configSource(
   { config, environment, store }: ConfigOptions,
-  load: (options: LoadOptions) => Promise<ReadConfig> = loadLazily,
+  load: (options: LoadOptions) => Promise<ReadConfig | undefined> = loadLazily,
 ): Sources['config'] {
   return async (resource) => {
     const missing = { nothing: 'no entry of the config allows one for this server' }
@@ -45,8 +45,8 @@ export function configSource(
       ...(environment === undefined ? {} : { environment }),
       store,
     })
-    const found = read.find(resource)
-    if (found === undefined)
+    const found = read?.find(resource)
+    if (read === undefined || found === undefined)
       return { entry: { nothing: 'they have no entry for it' }, workload: missing }
     const detail = `the entry \`${found.name}\` of ${found.file}`
     const bare = {
@@ -72,7 +72,10 @@ interface LoadOptions {
   readonly store: CredentialStore
 }
 
-async function loadLazily(options: LoadOptions): Promise<ReadConfig> {
+/** The parser and the tables of all providers are loaded only where there is a file; `undefined`: there is none. */
+async function loadLazily(options: LoadOptions): Promise<ReadConfig | undefined> {
+  const { isAnyTaken, placesFor } = await import('../config/locations.ts')
+  if (!(await isAnyTaken(await placesFor(options)))) return undefined
   const { loadConfig } = await import('../config/index.ts')
   return loadConfig(options)
 }

@@ -14,7 +14,8 @@ import type { ConnectedTransport, ConnectOptions, connect } from '../mcp/connect
 import type { ConfigWarning } from './files.ts'
 import { nearest } from './nearest.ts'
 import { problemText, shown } from './problems.ts'
-import type { ServerParts } from './server-provider.ts'
+import type { Tools } from './provider-table.ts'
+import { serverProvider } from './server-provider.ts'
 import { comparableUrl } from './server-url.ts'
 import { type ConfiguredServer, describeServer, type LoadedServer, problemOf } from './servers.ts'
 import { secretText } from './template.ts'
@@ -85,10 +86,7 @@ export interface ConfigParts {
   readonly realPaths: ReadonlyMap<string, string>
   readonly servers: readonly LoadedServer[]
   readonly warnings: readonly ConfigWarning[]
-  /** Makes what proves who the client is. */
-  readonly makeProvider: (
-    server: Omit<ServerParts, 'tools'>,
-  ) => CredentialProvider | CredentialSelector
+  readonly tools: Tools
   readonly store: CredentialStore | undefined
 }
 
@@ -181,7 +179,7 @@ function makeCredentials(
   const { entry, target, surroundings } = found
   const url = target !== undefined && 'url' in target ? target.url : undefined
   if (url === undefined) throw new Error('A server that can be used has a URL.')
-  return parts.makeProvider({ entry, url, where: whereIs(found), surroundings })
+  return serverProvider({ entry, url, where: whereIs(found), surroundings, tools: parts.tools })
 }
 
 /** What is read is a secret, and obeys the rules of secrets; what stands in the file is as trusted as its command. */

@@ -3,10 +3,76 @@
  *
  * @module
  */
-import { homedir } from 'node:os'
-import { type Config, type ConfigParts, makeConfig } from './config.ts'
-import { checkLoadOptions, type LoadConfigOptions } from './load-options.ts'
-import { chosenPlace, type Machine, occupied, type Place, places } from './locations.ts'
+import { dirname } from 'node:path'
+import type { CredentialStore } from '../credential.ts'
+import { ConfigurationError, type StoreError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
+import { type Config, makeConfig } from './config.ts'
+import { type ConfigWarning, type ReadFile, readFile } from './files.ts'
+import { placesFor } from './locations.ts'
+import { shown } from './problems.ts'
+import type { Tools } from './provider-table.ts'
+import { neededModules } from './server-provider.ts'
+import { serverUrl } from './server-url.ts'
+import type { LoadedServer } from './servers.ts'
+import type { Surroundings } from './surroundings.ts'
+import { type ConfigFile, judge, type TrustOption } from './trust.ts'
+
+/** How {@link loadConfig} works. */
+export interface LoadConfigOptions {
+  /**
+   * The config file, instead of the places where one is looked for. Default: the environment variable
+   * `MCP_CREDENTIALS_CONFIG`, where it is set.
+   */
+  readonly path?: string
+  /**
+   * The environment, such as `staging`: entries with `environments` take their URL and `auth` from it. Default: the
+   * environment variable `MCP_CREDENTIALS_ENV`.
+   */
+  readonly environment?: string
+  /** The folder where the search begins. Default: that of the process. */
+  readonly cwd?: string
+  /** The user's home folder. Default: what the system says. */
+  readonly home?: string
+  /** The environment variables. Default: those of the process, read when they are needed. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /**
+   * Where trust in files is noted, and where logins rest. Default: none; then a file that is not the user's own is
+   * not trusted.
+   */
+  readonly store?: CredentialStore
+  /**
+   * Asks a person for what `${input:id}` stands for. Each input is asked for once. Default: nobody is asked, and
+   * whoever needs one gets an error.
+   */
+  readonly input?: (
+    id: string,
+    description: string | undefined,
+    password: boolean,
+  ) => Promise<string>
+  /**
+   * Which files may run commands and send secrets besides the user's own. Default `stored`: those whose very content
+   * is noted in `store`. A function decides by itself; it is not asked about the user's own files.
+   */
+  readonly trust?: TrustOption
+  /** Shows the code of a `deviceCode` login to the user. Without it, that provider cannot be used. */
+  readonly onUserCode?: NonNullable<Tools['onUserCode']>
+  /** Shows the URL of an `authorizationCode` login, instead of opening a browser. */
+  readonly onAuthorizationUrl?: NonNullable<Tools['onAuthorizationUrl']>
+}
+
+const known: readonly (keyof LoadConfigOptions)[] = [
+  'path',
+  'environment',
+  'cwd',
+  'home',
+  'env',
+  'store',
+  'input',
+  'trust',
+  'onUserCode',
+  'onAuthorizationUrl',
+]
 
 /**
  * Reads the servers of the config files that MCP clients share: `mcpServers` of Claude Desktop, Claude Code, Cursor
@@ -34,29 +100,132 @@ import { chosenPlace, type Machine, occupied, type Place, places } from './locat
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<Config> {
   checkLoadOptions(options)
-  const { store } = options
+  const { store, trust = 'stored' } = options
   const env = options.env ?? process.env
-  const machine = { platform: process.platform, home: options.home ?? homedir(), env }
   const environment = options.environment ?? (env['MCP_CREDENTIALS_ENV'] || undefined)
-  const found = await occupied(await placesFor(options, machine))
-  if (found.length === 0) return makeConfig({ ...nothingRead, store })
-  // The parser and the tables of all providers, which a command without a config file does not wait for.
-  const { readConfig } = await import('./read-config.ts')
-  return makeConfig({ ...(await readConfig(found, environment, options)), store })
+  const found: ReadFile[] = []
+  const warnings: ConfigWarning[] = []
+  for (const place of await placesFor(options)) {
+    const read = await readFile(place, environment)
+    if (read === undefined) continue
+    if ('warning' in read) warnings.push(read.warning)
+    else found.push(read)
+  }
+  const files = new Map<string, ConfigFile>()
+  const servers = new Map<string, LoadedServer>()
+  const failures = new Map<string, StoreError>()
+  for (const file of found) {
+    const described = await describe(file, files, failures, trust, store)
+    warnings.push(...file.warnings)
+    const surroundings = surroundingsOf(file, options)
+    for (const entry of file.entries) {
+      if (servers.has(entry.name)) continue
+      const { url: written } = entry
+      const at = file.positionOf(entry.offset)
+      const target =
+        written === undefined ? undefined : serverUrl(written, described.isTrusted, surroundings)
+      const failure = failures.get(described.path)
+      servers.set(entry.name, { entry, file: described, at, target, surroundings, failure })
+    }
+  }
+  const tools = await loadTools([...servers.values()], options)
+  return makeConfig({
+    files: [...files.values()],
+    realPaths: new Map(found.map(({ place, content }) => [place.path, content.realPath])),
+    servers: [...servers.values()],
+    warnings: withoutDuplicates(warnings),
+    tools,
+    store,
+  })
 }
 
-const nothingRead: Omit<ConfigParts, 'store'> = {
-  files: [],
-  realPaths: new Map(),
-  servers: [],
-  warnings: [],
-  makeProvider: () => {
-    throw new Error('There is no server.')
-  },
+function checkLoadOptions(options: LoadConfigOptions): void {
+  checkOptions('loadConfig', options, known)
+  for (const name of ['path', 'environment', 'cwd', 'home'] as const) {
+    const value: unknown = options[name]
+    if (value === undefined || (typeof value === 'string' && value !== '')) continue
+    throw new ConfigurationError(name, `loadConfig: \`${name}\` must be a text that is not empty.`)
+  }
+  const { trust = 'stored', input } = options
+  if (trust !== 'stored' && typeof trust !== 'function') {
+    throw new ConfigurationError('trust', "loadConfig: `trust` must be 'stored' or a function.")
+  }
+  if (input !== undefined && typeof input !== 'function') {
+    throw new ConfigurationError('input', 'loadConfig: `input` must be a function.')
+  }
 }
 
-async function placesFor(options: LoadConfigOptions, machine: Machine): Promise<readonly Place[]> {
-  const cwd = options.cwd ?? process.cwd()
-  const chosen = options.path ?? (machine.env['MCP_CREDENTIALS_CONFIG'] || undefined)
-  return chosen === undefined ? places(cwd, machine) : [chosenPlace(chosen, cwd, machine)]
+/** Says what a file is, and whether it is trusted; a file with several scopes is judged once. */
+async function describe(
+  { place, content, sha256 }: ReadFile,
+  files: Map<string, ConfigFile>,
+  failures: Map<string, StoreError>,
+  trust: TrustOption,
+  store: CredentialStore | undefined,
+): Promise<ConfigFile> {
+  const { path, kind, client } = place
+  const known = files.get(path)
+  if (known !== undefined) return known
+  const file = { path, kind, client, sha256 }
+  // What others can write is not the user's own, wherever it lies.
+  const isOwn = kind === 'user' && content.isProtected
+  const { realPath } = content
+  const verdict = isOwn ? { isTrusted: true } : await judge({ ...file, realPath }, trust, store)
+  if ('failure' in verdict && verdict.failure !== undefined) failures.set(path, verdict.failure)
+  const described = { ...file, isTrusted: verdict.isTrusted }
+  files.set(path, described)
+  return described
+}
+
+function surroundingsOf(
+  file: ReadFile,
+  { env, home, store, input }: LoadConfigOptions,
+): Surroundings {
+  const answers = new Map<string, Promise<string>>()
+  const ask = async (id: string): Promise<string> => {
+    const { description, password = true } = file.inputs.get(id) ?? {}
+    if (input !== undefined) return input(id, description, password)
+    throw new ConfigurationError('input', `The input \`${shown(id)}\` has to be asked for.`, {
+      remedy: 'Run it in a terminal, or pass `input` to loadConfig().',
+    })
+  }
+  return {
+    env,
+    home,
+    // Where the file really is: a link must not lead to programs beside it.
+    directory: dirname(file.content.realPath),
+    workspace: file.place.workspace,
+    store,
+    ask(id) {
+      const answer = answers.get(id) ?? ask(id)
+      answers.set(id, answer)
+      answer.catch(() => answers.delete(id))
+      return answer
+    },
+  }
+}
+
+/** Loads what the trusted servers need, and nothing else: every module costs time at the start. */
+async function loadTools(
+  servers: readonly LoadedServer[],
+  { onUserCode, onAuthorizationUrl }: LoadConfigOptions,
+): Promise<Tools> {
+  const needed = new Set(
+    servers.flatMap(({ entry, file }) => (file.isTrusted ? [...neededModules(entry)] : [])),
+  )
+  return {
+    ...(needed.has('oauth') || needed.has('workload')
+      ? { oauth: await import('../oauth/index.ts') }
+      : {}),
+    ...(needed.has('workload') ? { workload: await import('../auto/workload.ts') } : {}),
+    ...(needed.has('aws') ? { aws: await import('../aws/index.ts') } : {}),
+    ...(onUserCode === undefined ? {} : { onUserCode }),
+    ...(onAuthorizationUrl === undefined ? {} : { onAuthorizationUrl }),
+  }
+}
+
+/** A file that is read for several scopes says the same several times. */
+function withoutDuplicates(warnings: readonly ConfigWarning[]): readonly ConfigWarning[] {
+  const byText = warnings.map((warning) => [Object.values(warning).join('\n'), warning] as const)
+  return [...new Map(byText).values()]
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
 /** A place where a config file may be. */
@@ -26,6 +27,14 @@ export interface Machine {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+/** Where to look; see the options of `loadConfig()`. */
+export interface Search {
+  readonly path?: string
+  readonly cwd?: string
+  readonly home?: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
 const own = 'mcp-credentials'
 const projectFiles: readonly (readonly [file: string, client: string])[] = [
   ['.mcp.json', 'Claude Code'],
@@ -34,6 +43,32 @@ const projectFiles: readonly (readonly [file: string, client: string])[] = [
   ['mcp.json', own],
 ]
 const repositories: readonly string[] = ['.git', '.hg', '.jj']
+
+/** The places of a search in the order in which they count. */
+export async function placesFor(search: Search): Promise<readonly Place[]> {
+  const { cwd = process.cwd(), home = homedir(), env = process.env } = search
+  const machine = { platform: process.platform, home, env }
+  const chosen = search.path ?? (env['MCP_CREDENTIALS_CONFIG'] || undefined)
+  return chosen === undefined ? places(cwd, machine) : [chosenPlace(chosen, cwd, machine)]
+}
+
+/** Whether there is anything to read at one of the places. A file that was chosen is missed by its reader. */
+export async function isAnyTaken(all: readonly Place[]): Promise<boolean> {
+  const taken = await Promise.all(
+    all.map(async ({ kind, path }) => kind === 'chosen' || !(await isFree(path))),
+  )
+  return taken.includes(true)
+}
+
+/** Whether there is no file. What cannot be looked at is for the reader to complain of. */
+async function isFree(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return false
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
+}
 
 /**
  * The places in the order in which they count: what Claude Code keeps for this project alone, the project's files
@@ -75,22 +110,6 @@ async function projectFolders(cwd: string): Promise<readonly string[]> {
     if (marks.includes(true)) return folders
     // Above a folder that belongs to no repository, other users may have put files.
     if (dirname(folder) === folder) return folders.slice(0, 1)
-  }
-}
-
-/** The places where there is a file, as far as can be seen; one that was chosen is always among them. */
-export async function occupied(all: readonly Place[]): Promise<readonly Place[]> {
-  const isEmpty = await Promise.all(all.map(({ kind, path }) => kind !== 'chosen' && isFree(path)))
-  return all.filter((_, index) => isEmpty[index] !== true)
-}
-
-/** Whether there is no file. What cannot be looked at is for the reader to complain of. */
-async function isFree(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return false
-  } catch (error) {
-    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
   }
 }
 

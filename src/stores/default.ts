@@ -11,8 +11,7 @@ import { checkOptions } from '../options.ts'
 import { checkKeyPlaces, type FileKey, fileKeys } from './default-key.ts'
 import { configDirectory, dataDirectory, openPrivate, privateDirectory } from './directory.ts'
 import { encryptedFileStore } from './file.ts'
-import { keychainStore } from './keychain.ts'
-import { type KeychainBackend, limitedBackend, systemBackend } from './keychain-backend.ts'
+import type { KeychainBackend } from './keychain-backend.ts'
 import { localLock } from './local-lock.ts'
 import { replaceFile } from './record-files.ts'
 
@@ -158,8 +157,11 @@ function isKind(kind: unknown): kind is StoreKind {
 
 function makeStore(settings: Settings, given: KeychainBackend | undefined): DefaultStore {
   const { timeout, asked, directory } = settings
-  // The process of the keychain is started with the first call.
-  const backend = given === undefined ? systemBackend(timeout) : limitedBackend(given, timeout)
+  let opening: Promise<KeychainBackend> | undefined
+  const backend = () => {
+    opening ??= openBackend(given, timeout)
+    return opening
+  }
   let choosing: Promise<Chosen> | undefined
   let noting: Promise<void> | undefined
   const chosen = () => {
@@ -213,10 +215,24 @@ function makeStore(settings: Settings, given: KeychainBackend | undefined): Defa
   }
 }
 
-async function choose(settings: Settings, backend: KeychainBackend): Promise<Chosen> {
+/** Loaded where it is needed: not where the records are files. Its process is started with the first call. */
+async function openBackend(
+  given: KeychainBackend | undefined,
+  timeout: number,
+): Promise<KeychainBackend> {
+  const { limitedBackend, systemBackend } = await import('./keychain-backend.ts')
+  return given === undefined ? systemBackend(timeout) : limitedBackend(given, timeout)
+}
+
+async function choose(
+  settings: Settings,
+  backend: () => Promise<KeychainBackend>,
+): Promise<Chosen> {
   const { asked, directory, timeout } = settings
-  const { kind, reason } = asked ?? (await notedChoice(directory)) ?? (await probedChoice(backend))
+  const { kind, reason } =
+    asked ?? (await notedChoice(directory)) ?? (await probedChoice(await backend()))
   if (kind === 'file') return { kind, reason, ...(await fileStore(settings)) }
+  const { keychainStore } = await import('./keychain.ts')
   return {
     kind,
     reason,
@@ -224,7 +240,7 @@ async function choose(settings: Settings, backend: KeychainBackend): Promise<Cho
     // The backend has a time limit of its own, which ends the process that hangs.
     store: keychainStore({
       service,
-      backend,
+      backend: await backend(),
       directory: join(directory, 'locks'),
       timeout: timeout + 1,
     }),

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { benchColdStarts } from './cold-starts.ts'
 import { versions } from './peers.ts'
 import { benchRenewals } from './renewals.ts'
 import { benchLoopback, benchStubbed } from './requests.ts'
@@ -16,6 +17,7 @@ const sections: Readonly<Record<string, () => Promise<void>>> = {
   stores: benchStores,
   stubbed: benchStubbed,
   loopback: benchLoopback,
+  'cold-start': benchColdStarts,
 }
 
 /** Runs a section in a process of its own: what others left behind would slow it down. */
