@@ -75,10 +75,14 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 // Lower case throughout or a capital first; short ones may be numbered, as in `v2`.
 const word = /^(?:\p{Lu}?[\p{Ll}\p{Lo}\p{M}]{1,24}|\p{Lu}{1,3}|\p{Ll}{1,8}\d{1,3}|\d{1,8})$/u
 
+// Most hosts are such words, and the classes of Unicode take milliseconds to compile.
+const plainWords = /^[a-z]{1,24}(?:[.-][a-z]{1,24})*$/
+
 /** Long, and neither words nor numbers: nobody could remember it. */
 function isTokenLike(text: string): boolean {
   if (text.length < 16) return false
   if (uuid.test(text)) return true
+  if (plainWords.test(text)) return false
   const isSlug = text.split(/[^\p{L}\p{M}\p{N}]+/u).every((part) => part === '' || word.test(part))
   if (isSlug) return false
   return text.length >= 32 || (/\p{L}/u.test(text) && /\p{N}/u.test(text))
@@ -94,7 +98,7 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p
  * @param substitute - What stands in their place. Default: a space.
  */
 export function printable(text: string, substitute = ' '): string {
-  return text.replace(unprintable, substitute)
+  return /^[ -~]*$/.test(text) ? text : text.replace(unprintable, substitute)
 }
 
 /**

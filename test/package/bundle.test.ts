@@ -27,3 +27,35 @@ describe('the core', () => {
     )
   })
 })
+
+describe('the command headers', () => {
+  it('loads no OAuth library, parser of files or native part before a credential needs them', async () => {
+    const entries = ['src/auto/index.ts', 'src/cli/program.ts', 'src/cli/captured-headers.ts']
+    const { metafile } = await build({
+      entryPoints: entries,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      packages: 'external',
+      outdir: 'unused',
+      metafile: true,
+      write: false,
+    })
+
+    const loaded = new Set<string>(entries)
+    const packages = new Set<string>()
+    for (const path of loaded) {
+      for (const each of metafile.inputs[path]?.imports ?? []) {
+        if (each.kind !== 'import-statement') continue
+        if (each.external !== true) loaded.add(each.path)
+        else if (!each.path.startsWith('node:')) packages.add(each.path)
+      }
+    }
+    expect([...packages].sort()).toEqual(['commander', 'env-paths', 'ipaddr.js'])
+    // The rest of the folder is what talks to an authorization server.
+    expect(loaded).toContain('src/oauth/saved-login.ts')
+    expect(loaded).not.toContain('src/oauth/grant-requests.ts')
+    expect(loaded).not.toContain('src/config/document.ts')
+    expect(loaded).not.toContain('src/stores/keychain.ts')
+  })
+})
