@@ -63,9 +63,9 @@ describe('the config files of the README', () => {
 describe('the tables of the README', () => {
   const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() }
   const terminal = makeTerminal({ ...streams, env: {}, cwd: folder })
-  const program = makeProgram(terminal, () => async () => {})
 
-  test('name every command, and every option that they give it', () => {
+  test('name every command, and every option that they give it', async () => {
+    const program = await makeProgram(terminal, () => async () => {})
     const table = firstColumn('command').flatMap((cell) => cell.split(', '))
     const names = table.map((cell) => /^`(\w+)/.exec(cell)?.[1])
     const visible = program.createHelp().visibleCommands(program)
