@@ -9,7 +9,6 @@ import { isCredentialError } from '../errors.ts'
 import { abortable, pause, withTimeLimit } from '../waiting.ts'
 import { type BackOff, backOff } from './back-off.ts'
 import { type DerivedHeaders, derivedHeaders } from './derived-headers.ts'
-import { wasNotSent } from './failure.ts'
 import {
   cancelledRequestOf,
   initializeOf,
@@ -21,6 +20,7 @@ import {
   requestsOf,
 } from './message.ts'
 import { openOlderWire } from './older-wire.ts'
+import { mayRepeat } from './repetition.ts'
 import { StreamableWire } from './streamable-wire.ts'
 import {
   type Accepted,
@@ -47,8 +47,6 @@ export interface SendOptions {
 
 // A server of the older transport answers the first POST so (MCP 2025-11-25, Transports, Backwards Compatibility).
 const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
-// The server handled none of it.
-const unhandled: ReadonlySet<number> = new Set([429, 503])
 /** With the delays between them some 25 seconds: clients give a request up after a minute. */
 const maxAttempts = 8
 const longestDelayMs = 8000
@@ -81,7 +79,7 @@ export class Session {
   }
 
   /**
-   * Sends a message, and waits a while for a server that cannot be reached.
+   * Sends a message, and waits a while for a server that cannot be reached, or is too busy for what may be repeated.
    *
    * @returns `undefined` when the message answers a request of a session that is over: nobody waits for it.
    * @throws As {@link Wire.post} does.
@@ -100,7 +98,7 @@ export class Session {
           continue
         }
         const isOver = attempt >= maxAttempts || performance.now() - startedAt > maxTryingMs
-        if (isOver || !mayRepeat(error)) throw error
+        if (isOver || !mayRepeat(message, error)) throw error
         await pause(delayOf(error, delays), options.signal, this.#closing.signal)
       }
     }
@@ -274,13 +272,6 @@ function isInitializedNotification({ parts: [part] }: Message): boolean {
 
 function isOlderTransport(error: unknown): boolean {
   return error instanceof RefusalError && olderTransport.has(error.status)
-}
-
-/** Whether a message that failed was certainly not processed, and may succeed in a moment. */
-function mayRepeat(error: unknown): boolean {
-  if (isCredentialError(error)) return error.retryable && error.code !== 'login_required'
-  if (error instanceof RefusalError) return unhandled.has(error.status)
-  return wasNotSent(error)
 }
 
 function delayOf(error: unknown, delays: BackOff): number {

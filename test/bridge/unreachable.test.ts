@@ -86,19 +86,59 @@ describe('a server that cannot be reached', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  it('gets a request again that it was too busy to take', async () => {
+  /** The first answer is the given one, and the later ones are empty results. */
+  async function answeringOnce(method: string, status: number, headers: Record<string, string>) {
     const server = await scriptedMcp()
-    let isBusy = true
-    server.on('tools/call', (post) => {
-      if (!isBusy) return reply(post, { done: true })
-      isBusy = false
-      post.response.writeHead(503).end()
+    let answers = 0
+    server.on(method, (post) => {
+      answers += 1
+      if (answers > 1) return reply(post, { done: true })
+      post.response.writeHead(status, headers).end()
     })
+    return server
+  }
+
+  it.each([
+    ['limits requests', 429, {}],
+    ['says when it is back', 503, { 'Retry-After': '0' }],
+  ])('gets a request again that changes nothing when it %s', async (_what, status, headers) => {
+    const server = await answeringOnce('tools/list', status, headers)
     const client = lineClient(server.url)
 
-    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
 
     expect(await client.next()).toMatchObject({ result: { done: true } })
+  })
+
+  it.each([
+    ['a call of a tool', 'tools/call', 503, { 'Retry-After': '0' }],
+    ['a call of a tool that was one too many', 'tools/call', 429, { 'Retry-After': '0' }],
+    ['a request of an extension', 'x/do', 503, { 'Retry-After': '0' }],
+    ['a request that failed without a word', 'tools/list', 503, {}],
+  ])('does not get %s again', async (_what, method, status, headers) => {
+    const server = await answeringOnce(method, status, headers)
+    const client = lineClient(server.url)
+
+    client.send({ jsonrpc: '2.0', id: 1, method })
+
+    expect(await client.next()).toMatchObject({ error: { data: { code: 'server_error', status } } })
+    expect(server.postsOf(method)).toHaveLength(1)
+  })
+
+  it('does not get a batch again with a call of a tool in it', async () => {
+    const bodies: string[] = []
+    const server = await recordingOrigin((request, response) => {
+      bodies.push(request.body)
+      response.writeHead(503, { 'Retry-After': '0' }).end()
+    })
+    const client = lineClient(`${server.origin}/mcp`)
+
+    client.send(
+      '[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"tools/call"}]',
+    )
+
+    expect(await client.next()).toMatchObject({ id: 1, error: { data: { status: 503 } } })
+    expect(bodies).toHaveLength(1)
   })
 })
 

@@ -1,0 +1,51 @@
+/**
+ * Which messages are sent again after a failure.
+ *
+ * @module
+ */
+import { isCredentialError } from '../errors.ts'
+import { wasNotSent } from './failure.ts'
+import { type Message, requestsOf } from './message.ts'
+import { RefusalError } from './wire.ts'
+
+/** Requests that change nothing, or nothing more the second time (MCP 2025-11-25 and 2026-07-28, Schema). */
+const idempotentMethods: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'tools/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'prompts/list',
+  'prompts/get',
+  'completion/complete',
+  'logging/setLevel',
+  'subscriptions/listen',
+  'tasks/list',
+  'tasks/get',
+  'tasks/result',
+  'tasks/cancel',
+])
+
+/**
+ * Whether a message that failed may be sent again, and may succeed in a moment. A server may answer with an error
+ * status after it has begun the work, so an answer counts only for what does no harm twice.
+ */
+export function mayRepeat(message: Message, error: unknown): boolean {
+  // Nothing is sent without a credential.
+  if (isCredentialError(error)) return error.retryable && error.code !== 'login_required'
+  if (error instanceof RefusalError) return asksForRepetition(error) && isIdempotent(message)
+  return wasNotSent(error)
+}
+
+function asksForRepetition({ status, retryAfter }: RefusalError): boolean {
+  return status === 429 || (status === 503 && retryAfter !== undefined)
+}
+
+/** Notifications say what is so, and an answer counts once. */
+function isIdempotent(message: Message): boolean {
+  return requestsOf(message).every(({ method }) => idempotentMethods.has(method))
+}
