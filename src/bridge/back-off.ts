@@ -13,7 +13,7 @@ export interface BackOff {
   next(): number
   /** An attempt succeeded: the next failure is the first again. */
   reset(): void
-  /** The server says how many milliseconds to wait; never less is waited. */
+  /** The server says how many milliseconds to wait; never less is waited, and never less than half a second. */
   serverAsks(milliseconds: number): void
 }
 
@@ -37,7 +37,7 @@ export function backOff(random: () => number, longestMs: number = longestDelayMs
       failures = 0
     },
     serverAsks(milliseconds) {
-      askedMs = Math.min(milliseconds, longestMs)
+      askedMs = Math.min(Math.max(milliseconds, firstDelayMs), longestMs)
     },
   }
 }

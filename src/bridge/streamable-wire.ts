@@ -6,7 +6,7 @@
 import type { EventSourceMessage } from 'eventsource-parser'
 import { describeThrown, isCredentialError } from '../errors.ts'
 import { drain } from '../transport/drain.ts'
-import { pause } from '../waiting.ts'
+import { onAbort, pause } from '../waiting.ts'
 import { type BackOff, backOff } from './back-off.ts'
 import { mediaTypeOf, readEvents } from './event-stream.ts'
 import {
@@ -32,7 +32,7 @@ import {
 const eventStream = 'text/event-stream'
 /** More than a minute. */
 const maxResumptions = 12
-/** A stream that lived as long was no failure. */
+/** A stream that lived as long was no failure. A shorter one is, whatever came on it: it may end as soon the next time. */
 const soundStreamMs = 5000
 
 /** Where a stream stands. */
@@ -42,6 +42,15 @@ interface Cursor {
   /** The requests that it has not answered yet. */
   readonly open: Set<string>
   lastEventId: string | undefined
+}
+
+/** How an attempt to open a stream went. */
+interface Attempt {
+  readonly wasOpen: boolean
+  /** `undefined`: there was no answer. */
+  readonly status?: number
+  /** Why there was none. */
+  readonly problem?: string
 }
 
 /** Sends each message by a POST, and reads what comes back. */
@@ -121,28 +130,18 @@ export class StreamableWire implements Wire {
   /** Reads the stream that answers a message, and resumes it until everything is answered or nothing more can come. */
   async #follow(first: Response, cursor: Cursor, signal: AbortSignal): Promise<void> {
     const delays = backOff(this.#options.random, 10_000)
-    let response: Response | undefined = first
-    while (response !== undefined) {
-      await this.#read(response, cursor, delays)
-      if (cursor.open.size === 0 || cursor.lastEventId === undefined) return
-      response = await this.#resume(cursor, delays, signal).catch(() => undefined)
+    await this.#read(first, cursor, delays)
+    let failures = 0
+    while (cursor.open.size > 0 && cursor.lastEventId !== undefined && failures < maxResumptions) {
+      try {
+        await pause(delays.next(), signal, this.#ending.signal)
+        const attempt = await this.#openStream(cursor, delays, signal)
+        failures = attempt.wasOpen ? 0 : failures + 1
+        if (isFinal(attempt)) return
+      } catch {
+        return
+      }
     }
-  }
-
-  /** Opens a stream again; `undefined`: the server does not have it. */
-  async #resume(
-    cursor: Cursor,
-    delays: BackOff,
-    signal: AbortSignal,
-  ): Promise<Response | undefined> {
-    for (let attempt = 1; attempt <= maxResumptions; attempt += 1) {
-      await pause(delays.next(), signal, this.#ending.signal)
-      const response = await this.#get(cursor.lastEventId, signal)
-      if (response instanceof Response && isEventStream(response)) return response
-      if (response instanceof Response) drain(response)
-      if (response instanceof Response && !isPassing(response.status)) return undefined
-    }
-    return undefined
   }
 
   listen(): void {
@@ -157,46 +156,60 @@ export class StreamableWire implements Wire {
     const delays = backOff(this.#options.random)
     let isKnown = false
     for (;;) {
-      const response = await this.#get(cursor.lastEventId, signal)
-      if (response instanceof Response && isEventStream(response)) {
-        isKnown = true
-        await this.#read(response, cursor, delays)
-      } else if (response instanceof Response) {
-        drain(response)
-        // A server without such a stream answers 405, or something else of that kind.
-        if (response.status === 404 && isKnown) return this.#options.lost(this)
-        if (!isPassing(response.status)) return
-      } else {
-        this.#options.log(`The stream of notifications could not be opened: ${response}.`)
+      const attempt = await this.#openStream(cursor, delays, signal)
+      isKnown ||= attempt.wasOpen
+      if (attempt.problem !== undefined) {
+        this.#options.log(`The stream of notifications could not be opened: ${attempt.problem}.`)
       }
+      // A server without such a stream answers 405, or something else of that kind.
+      if (attempt.status === 404 && isKnown) return this.#options.lost(this)
+      if (isFinal(attempt)) return
       await pause(delays.next(), signal)
     }
   }
 
-  /** Asks for a stream; a text says why there was no answer at all. */
-  async #get(lastEventId: string | undefined, signal: AbortSignal): Promise<Response | string> {
+  /**
+   * Asks for a stream, and reads it to its end.
+   *
+   * @throws The reason of the signal when it has aborted.
+   */
+  async #openStream(cursor: Cursor, delays: BackOff, signal: AbortSignal): Promise<Attempt> {
+    // The runtime leaves a listener on the signal of each request for a while.
+    const ending = new AbortController()
+    const stop = onAbort(signal, () => ending.abort(signal.reason))
     try {
-      return await this.#options.fetch(this.#options.url, {
-        headers: {
-          ...this.#sessionHeaders(this.#revision),
-          ...(this.#sessionId === undefined ? {} : { 'Mcp-Session-Id': this.#sessionId }),
-          ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }),
-          Accept: eventStream,
-        },
-        signal,
-      })
+      const response = await this.#get(cursor.lastEventId, ending.signal)
+      const wasOpen = isEventStream(response)
+      if (wasOpen) await this.#read(response, cursor, delays)
+      else drain(response)
+      return { wasOpen, status: response.status }
     } catch (error) {
       signal.throwIfAborted()
-      return isCredentialError(error) ? error.code : describeThrown(error)
+      return {
+        wasOpen: false,
+        problem: isCredentialError(error) ? error.code : describeThrown(error),
+      }
+    } finally {
+      stop()
     }
+  }
+
+  #get(lastEventId: string | undefined, signal: AbortSignal): Promise<Response> {
+    return this.#options.fetch(this.#options.url, {
+      headers: {
+        ...this.#sessionHeaders(this.#revision),
+        ...(this.#sessionId === undefined ? {} : { 'Mcp-Session-Id': this.#sessionId }),
+        ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }),
+        Accept: eventStream,
+      },
+      signal,
+    })
   }
 
   /** Reads a stream to its end, however it ends. */
   async #read(response: Response, cursor: Cursor, delays: BackOff): Promise<void> {
     const openedAt = performance.now()
-    let hasEvents = false
     const onEvent = async ({ id, data, event }: EventSourceMessage) => {
-      hasEvents = true
       // The message counts as received only when it has been passed on.
       if (data !== '' && (event === undefined || event === 'message'))
         await this.#pass(data, cursor)
@@ -207,7 +220,7 @@ export class StreamableWire implements Wire {
     } catch {
       // The connection was lost, which the stream's end says as well.
     }
-    if (hasEvents || performance.now() - openedAt > soundStreamMs) delays.reset()
+    if (performance.now() - openedAt > soundStreamMs) delays.reset()
   }
 
   async #pass(data: string, cursor: Cursor): Promise<void> {
@@ -231,6 +244,11 @@ export class StreamableWire implements Wire {
     })
     drain(response)
   }
+}
+
+/** The server does not have the stream. */
+function isFinal({ wasOpen, status }: Attempt): boolean {
+  return !wasOpen && status !== undefined && !isPassing(status)
 }
 
 function isEventStream(response: Response): boolean {

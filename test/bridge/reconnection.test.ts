@@ -1,0 +1,112 @@
+import { getEventListeners } from 'node:events'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { parseMessage } from '../../src/bridge/message.ts'
+import { StreamableWire } from '../../src/bridge/streamable-wire.ts'
+import type { WireOptions } from '../../src/bridge/wire.ts'
+
+/** One event, and the end of the stream; the client shall come back at once. */
+const hurried =
+  'retry: 0\nid: 1\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n'
+
+const eventStream = (text: string) =>
+  new Response(text, { headers: { 'content-type': 'text/event-stream' } })
+
+function wireOf(fetch: WireOptions['fetch']): StreamableWire {
+  return new StreamableWire({
+    fetch,
+    url: new URL('https://mcp.example.com/mcp'),
+    random: () => 0.5,
+    receive: async () => {},
+    lost: () => {},
+    log: () => {},
+  })
+}
+
+const call = () => {
+  const message = parseMessage('{"jsonrpc":"2.0","id":1,"method":"tools/call"}')
+  if (message === undefined) throw new Error('It is JSON.')
+  return message
+}
+
+describe('a server that ends its streams at once', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('is asked for the stream of notifications less and less often', async () => {
+    const times: number[] = []
+    const wire = wireOf(async () => {
+      times.push(performance.now())
+      return eventStream(hurried)
+    })
+
+    wire.listen()
+    await vi.advanceTimersByTimeAsync(5000)
+    wire.retire()
+
+    const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+    expect(pauses).toEqual([500, 750, 1500])
+  })
+
+  it('is asked for the rest of an answer less and less often', async () => {
+    const times: number[] = []
+    const wire = wireOf(async () => {
+      times.push(performance.now())
+      return eventStream(hurried)
+    })
+    const giveUp = new AbortController()
+
+    const { finished } = await wire.post(call(), { signal: giveUp.signal })
+    await vi.advanceTimersByTimeAsync(5000)
+    giveUp.abort()
+    await finished
+
+    const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+    expect(pauses).toEqual([500, 750, 1500])
+  })
+
+  it('is asked again soon when the stream before has lasted', async () => {
+    const times: number[] = []
+    const wire = wireOf(async () => {
+      times.push(performance.now())
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode(hurried))
+          setTimeout(() => controller.close(), 6000)
+        },
+      })
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    })
+
+    wire.listen()
+    await vi.advanceTimersByTimeAsync(20_000)
+    wire.retire()
+
+    const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+    expect(pauses).toEqual([6500, 6500, 6500])
+  })
+
+  it('leaves no listener on the signals of its streams', async () => {
+    const signals = new Set<AbortSignal>()
+    const wire = wireOf(async (_input, init) => {
+      const { signal } = init ?? {}
+      if (signal !== undefined && signal !== null) {
+        signals.add(signal)
+        // As the runtime's own fetch does.
+        signal.addEventListener('abort', () => {})
+      }
+      return eventStream(hurried)
+    })
+    const giveUp = new AbortController()
+
+    wire.listen()
+    const { finished } = await wire.post(call(), { signal: giveUp.signal })
+    await vi.advanceTimersByTimeAsync(60_000)
+    const counts = [...signals].map((signal) => getEventListeners(signal, 'abort').length)
+    giveUp.abort()
+    await finished
+    wire.retire()
+
+    expect(counts.length).toBeGreaterThan(5)
+    expect(Math.max(...counts)).toBeLessThanOrEqual(2)
+  })
+})
