@@ -1,5 +1,5 @@
 /**
- * The body of a response that is of interest only up to a length.
+ * The body of a response, read no further than a limit.
  *
  * @module
  */
@@ -7,6 +7,36 @@ import { timeLimit } from '../waiting.ts'
 
 const maxChars = 1_048_576
 const maxMs = 5000
+
+/** The longest message that is taken from a server, in bytes: 64 MB. */
+export const maxMessageBytes: number = 64 * 1024 * 1024
+
+/** The server sent a message that is longer than {@link maxMessageBytes}. */
+export class MessageTooLongError extends Error {
+  override readonly name = 'MessageTooLongError'
+
+  constructor() {
+    super('The server sent a message that is longer than 64 MB.')
+  }
+}
+
+/**
+ * The text of a response that is one message.
+ *
+ * @throws {@link MessageTooLongError}, and whatever ends the body early, such as a lost connection.
+ */
+export async function readMessage({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  // The iterator cancels the body when the loop is left early.
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > maxMessageBytes) throw new MessageTooLongError()
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
 
 /** The text of a response, as much as arrives within five seconds, and at most about one million characters. */
 export async function readText({ body }: Response): Promise<string> {

@@ -4,6 +4,7 @@
  * @module
  */
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import { MessageTooLongError, maxMessageBytes } from './body.ts'
 
 /** What reads a stream of events. */
 export interface EventListener {
@@ -16,7 +17,7 @@ export interface EventListener {
 /**
  * Reads the events of a response until it ends.
  *
- * @throws Whatever ends the stream early, such as a lost connection.
+ * @throws `MessageTooLongError`, and whatever ends the stream early, such as a lost connection.
  */
 export async function readEvents(
   response: Response,
@@ -24,11 +25,20 @@ export async function readEvents(
 ): Promise<void> {
   if (response.body === null) return
   const waiting: EventSourceMessage[] = []
-  const parser = createParser({ onEvent: (event) => waiting.push(event), onRetry })
+  let isTooLong = false
+  const parser = createParser({
+    onEvent: (event) => waiting.push(event),
+    onRetry,
+    onError({ type }) {
+      if (type === 'max-buffer-size-exceeded') isTooLong = true
+    },
+    maxBufferSize: maxMessageBytes,
+  })
   const decoder = new TextDecoder()
   for await (const chunk of response.body) {
     parser.feed(decoder.decode(chunk, { stream: true }))
     for (const event of waiting.splice(0)) await onEvent(event)
+    if (isTooLong) throw new MessageTooLongError()
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
+import { MessageTooLongError } from './body.ts'
 import type { JsonObject } from './message.ts'
 import { ContentError, RefusalError, SessionLostError } from './wire.ts'
 
@@ -90,6 +91,13 @@ function describe(error: unknown, server: string): Description {
       code: 'invalid_response',
       problem: `${server} answered with something that is no MCP message.`,
       remedy: `Check that this is the URL of an MCP server. ${doctor}`,
+    }
+  }
+  if (error instanceof MessageTooLongError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} answered with a message that is longer than 64 MB; the request may have been processed.`,
+      remedy: 'Ask for less at once.',
     }
   }
   if (error instanceof AnswerLostError) {

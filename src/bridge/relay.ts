@@ -146,7 +146,11 @@ export class Relay {
       signal.throwIfAborted()
       const accepted = await this.#session.send(message, { signal, headers, onLeave })
       this.#logins.succeeded()
-      accepted?.finished.then(() => this.#fail(exchange, new AnswerLostError())).catch(() => {})
+      accepted?.finished
+        .then(() => new AnswerLostError())
+        .catch((error: unknown) => error)
+        .then((error) => this.#fail(exchange, error))
+        .catch(() => {})
     } catch (error) {
       await this.#fail(exchange, error)
     }

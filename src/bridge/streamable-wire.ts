@@ -8,6 +8,7 @@ import { describeThrown, isCredentialError } from '../errors.ts'
 import { drain } from '../transport/drain.ts'
 import { onAbort, pause } from '../waiting.ts'
 import { type BackOff, backOff } from './back-off.ts'
+import { MessageTooLongError, readMessage } from './body.ts'
 import { mediaTypeOf, readEvents } from './event-stream.ts'
 import {
   initializeOf,
@@ -34,6 +35,9 @@ const eventStream = 'text/event-stream'
 const maxResumptions = 12
 /** A stream that lived as long was no failure. A shorter one is, whatever came on it: it may end as soon the next time. */
 const soundStreamMs = 5000
+
+/** It goes into a header, and servers take some 8 KB of headers. */
+const maxEventIdChars = 4096
 
 /** Where a stream stands. */
 interface Cursor {
@@ -118,7 +122,7 @@ export class StreamableWire implements Wire {
       return { finished: Promise.resolve() }
     }
     const answer =
-      mediaType === 'application/json' ? parseMessage(await response.text()) : undefined
+      mediaType === 'application/json' ? parseMessage(await readMessage(response)) : undefined
     if (answer === undefined) {
       drain(response)
       throw new ContentError(mediaType)
@@ -127,7 +131,11 @@ export class StreamableWire implements Wire {
     return { finished: Promise.resolve() }
   }
 
-  /** Reads the stream that answers a message, and resumes it until everything is answered or nothing more can come. */
+  /**
+   * Reads the stream that answers a message, and resumes it until everything is answered or nothing more can come.
+   *
+   * @throws {@link MessageTooLongError}: the stream would begin with the same message again.
+   */
   async #follow(first: Response, cursor: Cursor, signal: AbortSignal): Promise<void> {
     const delays = backOff(this.#options.random, 10_000)
     await this.#read(first, cursor, delays)
@@ -138,7 +146,8 @@ export class StreamableWire implements Wire {
         const attempt = await this.#openStream(cursor, delays, signal)
         failures = attempt.wasOpen ? 0 : failures + 1
         if (isFinal(attempt)) return
-      } catch {
+      } catch (error) {
+        if (error instanceof MessageTooLongError) throw error
         return
       }
     }
@@ -147,7 +156,9 @@ export class StreamableWire implements Wire {
   listen(): void {
     if (this.#listening) return
     this.#listening = true
-    this.#listen().catch(() => {})
+    this.#listen().catch((error: unknown) => {
+      if (error instanceof MessageTooLongError) this.#options.log(error.message)
+    })
   }
 
   async #listen(): Promise<void> {
@@ -171,7 +182,7 @@ export class StreamableWire implements Wire {
   /**
    * Asks for a stream, and reads it to its end.
    *
-   * @throws The reason of the signal when it has aborted.
+   * @throws The reason of the signal when it has aborted, and {@link MessageTooLongError}.
    */
   async #openStream(cursor: Cursor, delays: BackOff, signal: AbortSignal): Promise<Attempt> {
     // The runtime leaves a listener on the signal of each request for a while.
@@ -206,18 +217,23 @@ export class StreamableWire implements Wire {
     })
   }
 
-  /** Reads a stream to its end, however it ends. */
+  /**
+   * Reads a stream to its end, however it ends.
+   *
+   * @throws {@link MessageTooLongError}.
+   */
   async #read(response: Response, cursor: Cursor, delays: BackOff): Promise<void> {
     const openedAt = performance.now()
     const onEvent = async ({ id, data, event }: EventSourceMessage) => {
       // The message counts as received only when it has been passed on.
       if (data !== '' && (event === undefined || event === 'message'))
         await this.#pass(data, cursor)
-      if (id !== undefined && id !== '') cursor.lastEventId = id
+      if (id !== undefined && id !== '' && id.length <= maxEventIdChars) cursor.lastEventId = id
     }
     try {
       await readEvents(response, { onEvent, onRetry: (delay) => delays.serverAsks(delay) })
-    } catch {
+    } catch (error) {
+      if (error instanceof MessageTooLongError) throw error
       // The connection was lost, which the stream's end says as well.
     }
     if (performance.now() - openedAt > soundStreamMs) delays.reset()

@@ -36,7 +36,7 @@ export interface PostOptions {
 
 /** The server has taken a message. */
 export interface Accepted {
-  /** Resolves when nothing further can arrive in answer to it. */
+  /** Resolves when nothing further can arrive in answer to it; rejects when it could not be read. */
   readonly finished: Promise<void>
 }
 
