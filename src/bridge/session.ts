@@ -20,6 +20,7 @@ import {
   requestsOf,
 } from './message.ts'
 import { openOlderWire } from './older-wire.ts'
+import { recentRequests } from './recent-requests.ts'
 import { mayRepeat } from './repetition.ts'
 import { StreamableWire } from './streamable-wire.ts'
 import {
@@ -61,7 +62,7 @@ export class Session {
   readonly #closing = new AbortController()
   readonly #headers: DerivedHeaders = derivedHeaders()
   /** On which session of the server each of its open requests came. */
-  readonly #serverRequests = new Map<string, Wire>()
+  readonly #serverRequests = recentRequests<Wire>()
   #wire: Wire | undefined
   #usesOlderTransport = false
   #initialize: Message | undefined
@@ -155,10 +156,7 @@ export class Session {
   /** The session of the request that a message answers. */
   #targetOfAnswer({ parts: [part] }: Message): Wire | undefined {
     if (part?.kind !== 'response' || part.id === undefined) return undefined
-    const key = keyOf(part.id)
-    const wire = this.#serverRequests.get(key)
-    this.#serverRequests.delete(key)
-    return wire
+    return this.#serverRequests.take(keyOf(part.id))
   }
 
   #renew(old: Wire, initialize: Message): Promise<Wire> {
@@ -206,8 +204,7 @@ export class Session {
 
   /** Tells the client that nobody waits for its answers to the requests of a session that is over. */
   async #forgetServerRequests(old: Wire): Promise<void> {
-    for (const [key, wire] of this.#serverRequests) {
-      if (wire !== old) continue
+    for (const key of this.#serverRequests.keysOf(old)) {
       const [kind, ...id] = key.split(' ')
       const requestId = kind === 'number' ? Number(id.join(' ')) : id.join(' ')
       const reason = 'The server has ended the session.'
@@ -237,8 +234,8 @@ export class Session {
       if (keyOf(part.id) === this.#ownAnswer?.key) return this.#ownAnswer.take(part)
     }
     const cancelled = cancelledRequestOf(message)
-    if (cancelled !== undefined) this.#serverRequests.delete(keyOf(cancelled))
-    for (const each of requestsOf(message)) this.#serverRequests.set(keyOf(each.id), wire)
+    if (cancelled !== undefined) this.#serverRequests.take(keyOf(cancelled))
+    for (const each of requestsOf(message)) this.#serverRequests.add(keyOf(each.id), wire)
     await this.#options.receive(message, cause)
   }
 
