@@ -24,6 +24,8 @@ const nameMembers: ReadonlyMap<string, string> = new Map([
 ])
 
 const maxTools = 10_000
+/** Servers could nest a schema more deeply than a function can follow. */
+const maxDepth = 64
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** An argument of a tool that is repeated in a header. */
@@ -72,7 +74,7 @@ export function derivedHeaders(): DerivedHeaders {
 
 /** Finds `x-mcp-header` along `properties`, the only place where it means something. */
 function headerArguments(schema: unknown, path: readonly string[]): readonly HeaderArgument[] {
-  if (!isObject(schema)) return []
+  if (!isObject(schema) || path.length > maxDepth) return []
   const header = schema['x-mcp-header']
   const own =
     typeof header === 'string' && fieldName.test(header) && path.length > 0

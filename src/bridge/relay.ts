@@ -20,6 +20,7 @@ import {
   errorText,
   initializeOf,
   isObject,
+  type JsonObject,
   keyOf,
   type Message,
   type Part,
@@ -172,7 +173,7 @@ export class Relay {
     if (refusal instanceof RefusalError && refusal.response !== undefined && !isDenial(refusal)) {
       // The server's own words, which it may not have been able to address.
       const { response } = refusal
-      return (id) => JSON.stringify({ ...response, id })
+      return (id) => addressed(response, id) ?? errorText(id, this.#failureOf(refusal))
     }
     const failure = isCredentialError(error, 'login_required')
       ? await this.#logins.failure(error, this.#failureOf(error))
@@ -214,6 +215,8 @@ export class Relay {
       ({ kind }, index) => kind !== 'response' || answered[index] !== undefined,
     )
     if (!isWanted.includes(true)) return
+    // This may fail, so it comes before anything counts as answered.
+    const text = isWanted.includes(false) ? onlyWanted(message.text, isWanted) : message.text
     for (const [index, exchange] of answered.entries()) {
       const key = keys[index]
       if (exchange === undefined || key === undefined) continue
@@ -224,9 +227,7 @@ export class Relay {
     const exchange = answered.find((each) => each !== undefined) ?? this.#exchangeOf(cause)
     const sink = exchange?.sink ?? this.#options.deliver
     const isLast = exchange !== undefined && exchange.open.size === 0
-    await sink(isWanted.includes(false) ? onlyWanted(message.text, isWanted) : message.text, {
-      isLast,
-    })
+    await sink(text, { isLast })
   }
 
   #exchangeOf(cause: Message | undefined): Exchange | undefined {
@@ -256,6 +257,15 @@ function isDenial({ status }: RefusalError): boolean {
 
 function keyOfAnswer(part: Part): string | undefined {
   return part.kind === 'response' && part.id !== undefined ? keyOf(part.id) : undefined
+}
+
+/** A response for the request that it answers; `undefined`: it is nested too deeply to be written. */
+function addressed(response: JsonObject, id: RequestId): string | undefined {
+  try {
+    return JSON.stringify({ ...response, id })
+  } catch {
+    return undefined
+  }
 }
 
 /** The answers of a batch that the client still waits for. */

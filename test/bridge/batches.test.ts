@@ -73,4 +73,28 @@ describe('an answer that nobody asked for', () => {
       '{"jsonrpc":"2.0","method":"future/thing","params":[1],"x":{}}',
     )
   })
+
+  it('is answered by the bridge when what is left of the answer cannot be written', async () => {
+    let finish = () => {}
+    const server = await recordingOrigin(({ body }, response) => {
+      if (body !== batch) return response.writeHead(202).end()
+      finish = () => {
+        const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+        const answers = [1, 2].map((id) => `{"jsonrpc":"2.0","id":${id},"result":{"deep":${deep}}}`)
+        response.writeHead(200, { 'content-type': 'application/json' }).end(`[${answers.join()}]`)
+      }
+    })
+    const client = lineClient(`${server.origin}/mcp`)
+    client.send(batch)
+    await until(() => server.requests.length === 1, 'the batch')
+
+    client.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } })
+    await until(() => server.requests.length === 2, 'the cancellation')
+    finish()
+
+    expect(await client.next()).toMatchObject({
+      id: 2,
+      error: { data: { code: 'outcome_unknown' } },
+    })
+  })
 })

@@ -158,6 +158,37 @@ describe('an answer that is an error', () => {
     expect(await client.next()).toEqual({ jsonrpc: '2.0', id: 'probe', error })
   })
 
+  it('is an error of the bridge when that of the server is nested too deeply to be written', async () => {
+    const server = await recordingOrigin((_request, response) => {
+      const data = '['.repeat(200_000) + ']'.repeat(200_000)
+      response.writeHead(400, { 'content-type': 'application/json' })
+      response.end(`{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"m","data":${data}}}`)
+    })
+    const client = lineClient(`${server.origin}/mcp`)
+
+    client.send({ jsonrpc: '2.0', id: 'a', method: 'tools/list' })
+    client.send({ jsonrpc: '2.0', id: 'b', method: 'tools/list' })
+    const answers = [await client.next(), await client.next()]
+
+    expect(answers.map(({ id }) => id).sort()).toEqual(['a', 'b'])
+    expect(answers[0]).toMatchObject({
+      error: { data: { code: 'unsupported_server', status: 400 } },
+    })
+  })
+
+  it('is none when the schema of a tool is nested deeply', async () => {
+    const schema = `${'{"properties":{"a":'.repeat(30_000)}{}${'}}'.repeat(30_000)}`
+    const answer = `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","inputSchema":${schema}}]}}`
+    const server = await recordingOrigin((_request, response) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(answer),
+    )
+    const client = lineClient(`${server.origin}/mcp`)
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+
+    expect(await client.nextLine()).toBe(answer)
+  })
+
   it('says what to do when the credential is refused, without the credential', async () => {
     const server = await recordingOrigin((_request, response) =>
       response.writeHead(401, { 'content-type': 'text/plain' }).end('bad canary-token'),
