@@ -28,6 +28,8 @@ export class LocalSession {
   readonly id: string
   readonly #relay: Relay
   readonly #answers = new Set<AnswerStream>()
+  /** Those of the answers that may become streams. */
+  readonly #streams = new Set<AnswerStream>()
   #notifications: AnswerStream | undefined
   #backlog: string[] = []
   #backlogChars = 0
@@ -38,7 +40,7 @@ export class LocalSession {
     this.#relay = new Relay({ ...uplink, deliver: (text) => this.#deliver(text) })
   }
 
-  /** Nobody listens, so that it may belong to a client that is gone. */
+  /** Nobody listens or waits for an answer, so that it may belong to a client that is gone. */
   get isQuiet(): boolean {
     return this.#answers.size === 0 && this.#notifications?.isClosed !== false
   }
@@ -55,8 +57,12 @@ export class LocalSession {
   ): Promise<void> {
     const identity = this.id === '' ? {} : { 'Mcp-Session-Id': this.id }
     const answer = answerStream(response, identity, takesStream)
-    if (takesStream) this.#answers.add(answer)
-    response.once('close', () => this.#answers.delete(answer))
+    this.#answers.add(answer)
+    if (takesStream) this.#streams.add(answer)
+    response.once('close', () => {
+      this.#answers.delete(answer)
+      this.#streams.delete(answer)
+    })
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
     const sink = async (message: string, { isLast }: { readonly isLast: boolean }) => {
       if (isLast) return answer.finish(message, begins && isFailure(message) ? {} : identity)
@@ -78,7 +84,7 @@ export class LocalSession {
   }
 
   async #deliver(text: string): Promise<void> {
-    const streams = [this.#notifications, ...this.#answers]
+    const streams = [this.#notifications, ...this.#streams]
     const stream = streams.find((each) => each?.isClosed === false)
     if (stream !== undefined) return stream.write(text)
     this.#backlogChars += text.length
@@ -92,7 +98,7 @@ export class LocalSession {
   async close(signal: AbortSignal): Promise<void> {
     await this.#relay.close(signal)
     this.#notifications?.end()
-    for (const answer of this.#answers) answer.end()
+    for (const stream of this.#streams) stream.end()
   }
 }
 

@@ -168,6 +168,30 @@ describe('bridge', () => {
     await until(() => isClosed, 'the end of the subscription')
   })
 
+  it('ends no session with a request under way to make room for others', async () => {
+    const server = await scriptedMcp()
+    let finish = () => {}
+    server.on('tools/call', (each) => {
+      finish = () => reply(each, { done: true })
+    })
+    const { url } = await startBridge(server.url)
+    const opened = await post(url, initialize)
+    await opened.text()
+    const id = opened.headers.get('mcp-session-id') ?? ''
+    const answer = post(
+      url,
+      { jsonrpc: '2.0', id: 1, method: 'tools/call' },
+      { 'mcp-session-id': id, accept: 'application/json' },
+    )
+    await until(() => server.postsOf('tools/call').length === 1, 'the call')
+
+    for (let index = 0; index < 101; index += 1) await (await post(url, initialize)).text()
+    await until(() => server.sessions.size === 100, 'the end of sessions that are quiet')
+    finish()
+
+    expect(await (await answer).json()).toMatchObject({ id: 1, result: { done: true } })
+  })
+
   it('answers what is no JSON with a parse error', async () => {
     const server = await scriptedMcp()
     const { url } = await startBridge(server.url)
