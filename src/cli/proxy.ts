@@ -12,6 +12,7 @@ import {
 } from '../index.ts'
 import type { CommonBridgeOptions } from '../node/index.ts'
 import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
+import { shownFetch } from './conversation.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ProxyOptions {
@@ -78,7 +79,9 @@ async function proxy(
       const mayOpen = options.browser
       return loginOffer(request, { resource, store, ...account, signal: logins, mayOpen, log })
     },
-    ...(global.verbose === true ? { fetch: verboseFetch(log) } : {}),
+    ...(global.verbose === true
+      ? { fetch: shownFetch(log, (input, init) => fetch(input, init)) }
+      : {}),
   }
   if (options.listen === undefined) {
     if (terminal.stdin.isTTY === true) {
@@ -136,25 +139,4 @@ function portOf(listen: string | true): number {
   throw new ConfigurationError('listen', 'proxy: --listen takes a port up to 65535.', {
     remedy: 'Leave the port out to use a free one.',
   })
-}
-
-/** Says what is asked and what comes back; headers, queries and bodies may hold secrets. */
-function verboseFetch(log: (line: string) => void): typeof fetch {
-  return async (input, init) => {
-    const { origin, pathname } = new URL(input instanceof Request ? input.url : input)
-    const what = `${init?.method ?? 'GET'} ${origin}${isPlain(pathname) ? pathname : '/…'}`
-    try {
-      const response = await fetch(input, init)
-      log(`${what} ${response.status}`)
-      return response
-    } catch (error) {
-      log(`${what} failed`)
-      throw error
-    }
-  }
-}
-
-/** Paths may be capabilities. */
-function isPlain(path: string): boolean {
-  return path.split('/').every((segment) => segment.length < 16 || /^[a-z-]+$/.test(segment))
 }

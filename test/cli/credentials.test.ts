@@ -224,4 +224,15 @@ describe('--verbose', () => {
     expect(stderr).not.toContain('canary')
     await server.close()
   })
+
+  test('shows it for each message that the proxy relays', async () => {
+    const server = await testMcpServer({ apiKey: 'canary-key' })
+    await world.run(['set', server.url.href, '--header', 'X-API-Key'], { input: 'canary-key' })
+    const input = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}\n'
+    const { stderr } = await world.run(['proxy', server.url.href, '--verbose'], { input })
+    expect(stderr).toMatch(/^mcp-credentials: > POST http\S+\/mcp \(.*x-api-key.*\)$/m)
+    expect(stderr).toMatch(/^mcp-credentials: < \d+ after \d+ ms \(.*content-type.*\)$/m)
+    expect(stderr).not.toContain('canary')
+    await server.close()
+  })
 })
