@@ -47,6 +47,8 @@ const farewellMs = 2000
  * they are, in both directions.
  *
  * - The session is begun anew when the server has forgotten it, with the client's own `initialize`.
+ * - A message is sent again only when no connection was made, when the server has forgotten the session, or when it is
+ *   busy (429, or 503 with `Retry-After`) and the message does no harm twice, which the call of a tool may do.
  * - Each request gets one answer. When the server cannot be reached or a login is required, that is a JSON-RPC error
  *   which says what to do.
  * - At the end of `input`, the answers that are under way are delivered first, for at most 30 seconds.
