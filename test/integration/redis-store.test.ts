@@ -196,6 +196,10 @@ test.each([
   [{ url: 'redis://localhost', key, replicas: 0.5 }, 'replicas'],
   [{ url: 'redis://redis.internal:6379', key }, 'url'],
   [{ client: createClient({ url: 'redis://redis.internal:6379' }), key }, 'client'],
+  [
+    { client: createCluster({ rootNodes: [{ url: 'redis://redis.internal:6379' }] }), key },
+    'client',
+  ],
   [{ client: {}, key }, 'client'],
 ])('%j is refused at construction', (options, option) => {
   expect(() => redisStore(options as never)).toThrow(
@@ -211,7 +215,12 @@ test.each([
   { client: createClient() },
   { client: createClient({ url: 'rediss://redis.internal:6379' }) },
   { client: createClient({ socket: { path: '/run/redis.sock', tls: false } }) },
-  { client: createCluster({ rootNodes: [{ url: 'redis://redis.internal:6379' }] }) },
+  {
+    client: createCluster({
+      rootNodes: [{ url: 'rediss://redis.internal:6379' }],
+      defaults: { socket: { tls: true } },
+    }),
+  },
 ])('an encrypted connection, or one that was allowed, is accepted (%#)', (options) => {
   expect(() => redisStore({ ...options, key } as RedisStoreOptions)).not.toThrow()
 })
