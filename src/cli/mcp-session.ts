@@ -4,6 +4,7 @@
  * @module
  */
 import { type AuthorizedFetch, CredentialError, type CredentialErrorOptions } from '../index.ts'
+import { commandWord } from './labels.ts'
 import { initializeRequest, rpcRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
 
@@ -216,7 +217,7 @@ function refusal(server: Server, status: number): CredentialError {
       server,
       'access_denied',
       problem,
-      `Run \`npx mcp-credentials login ${label}\`, or \`set\` for a key.`,
+      `Run \`npx mcp-credentials login ${commandWord(label)}\`, or \`set\` for a key.`,
       status,
     )
   }

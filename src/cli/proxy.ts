@@ -12,6 +12,7 @@ import {
 } from '../index.ts'
 import type { CommonBridgeOptions } from '../node/index.ts'
 import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
+import { commandWord } from './labels.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ProxyOptions {
@@ -116,7 +117,7 @@ async function findTarget(
   const { kind, url } = config.server(server)
   if (kind === 'stdio') {
     throw new ConfigurationError('server', `proxy: the server \`${server}\` has no URL.`, {
-      remedy: `It runs on this machine: use \`npx mcp-credentials exec ${server} -- command\`.`,
+      remedy: `It runs on this machine: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,
     })
   }
   const provider = config.credentials(server)

@@ -7,7 +7,7 @@ import type { DefaultStore } from '../auto/index.ts'
 import type { Config, ConfiguredServer, LoadConfigOptions } from '../config/index.ts'
 import { ConfigurationError, type CredentialProvider, type CredentialSelector } from '../index.ts'
 import type { Invocation } from './command.ts'
-import { labelOf, shown } from './labels.ts'
+import { commandWord, labelOf, shown } from './labels.ts'
 
 /** The server that a command is about. */
 export interface Server {
@@ -52,7 +52,7 @@ export async function findServer(
       : `The server ${given} of ${entry.file} cannot be used: ${entry.problem ?? 'it has no URL'}.`,
     {
       remedy: isProcess
-        ? `Start it with \`npx mcp-credentials exec ${given} -- command\`.`
+        ? `Start it with \`npx mcp-credentials exec ${commandWord(given)} -- command\`.`
         : 'Correct that entry.',
     },
   )
@@ -75,7 +75,7 @@ export function serverUrl(given: string): URL {
       'server',
       'The address has a password in it, which others can read.',
       {
-        remedy: `Leave it out, and run \`npx mcp-credentials set ${labelOf(url)} --basic USER\`.`,
+        remedy: `Leave it out, and run \`npx mcp-credentials set ${commandWord(labelOf(url))} --basic USER\`.`,
       },
     )
   }

@@ -6,6 +6,7 @@
 import type { StoredKey } from '../auto/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
+import { commandWord } from './labels.ts'
 import { accountOption, findServer } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -67,7 +68,7 @@ async function set(invocation: Invocation, options: SetOptions, given: string): 
   const before = replaced === undefined ? '' : `, in the place of the ${replaced} that was there`
   terminal.print(`Stored for ${label}${before}.`)
   terminal.note(description)
-  terminal.note(`See whether it works: npx mcp-credentials status ${label}`)
+  terminal.note(`See whether it works: npx mcp-credentials status ${commandWord(label)}`)
 }
 
 const kinds = ['header', 'query', 'bearer', 'basic', 'hmac', 'jwt'] as const

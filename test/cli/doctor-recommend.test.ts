@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { nameOf, recommend, shellWord } from '../../src/cli/doctor/recommend.ts'
+import { nameOf, recommend } from '../../src/cli/doctor/recommend.ts'
 import type { Issuer, Seen } from '../../src/cli/doctor/seen.ts'
+import { commandWord } from '../../src/cli/labels.ts'
 import { makeProgram } from '../../src/cli/program.ts'
 import { makeTerminal } from '../../src/cli/terminal.ts'
 import { loadConfig } from '../../src/config/index.ts'
@@ -288,7 +289,7 @@ describe('the recommendation of doctor', () => {
     ['https://mcp.example.com/mcp', 'https://mcp.example.com/mcp'],
     ['$(rm)', "'$(rm)'"],
   ])('quotes %s for the shell', (text, word) => {
-    expect(shellWord(text)).toBe(word)
+    expect(commandWord(text)).toBe(word)
   })
 
   it.each([

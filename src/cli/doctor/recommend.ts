@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { commandWord } from '../labels.ts'
 import { grantsOf, offersBrowserLogin, registrationOf } from './judge-issuer.ts'
 import { transportToUse } from './messages.ts'
 import { type CodeParts, codeOf, type ShownCode } from './recommended-code.ts'
@@ -50,7 +51,7 @@ export function recommend(seen: Seen): Recommendation | undefined {
     url,
     ...(auth === undefined ? {} : { auth }),
   }
-  const words = command && ['npx mcp-credentials', command.name, shellWord(url), ...command.flags]
+  const words = command && ['npx mcp-credentials', command.name, commandWord(url), ...command.flags]
   return {
     provider,
     reason,
@@ -199,7 +200,7 @@ function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
     ...sharedOptions(seen, issuer, isByHand || !isFirst),
   }
   const named =
-    typeof options['issuer'] === 'string' ? ['--issuer', shellWord(options['issuer'])] : []
+    typeof options['issuer'] === 'string' ? ['--issuer', commandWord(options['issuer'])] : []
   return {
     provider: 'authorizationCode',
     reason: {
@@ -225,7 +226,7 @@ function networkFlag({ allowsPrivateNetwork }: Seen): readonly string[] {
 
 function deviceChoice(seen: Seen, issuer: Issuer): Choice {
   const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, true) }
-  const named = ['--client-id', 'my-agent', '--issuer', shellWord(issuerLabel(issuer.issuer))]
+  const named = ['--client-id', 'my-agent', '--issuer', commandWord(issuerLabel(issuer.issuer))]
   return {
     provider: 'deviceCode',
     reason: 'Users log in on another device: no login with a browser can be used here.',
@@ -303,11 +304,6 @@ function grantParts(
 export function literal(value: string | boolean): string {
   if (typeof value === 'boolean') return String(value)
   return /^[^'\\\n\r]*$/.test(value) ? `'${value}'` : JSON.stringify(value)
-}
-
-/** A word of a shell's command line. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** A name for the server's entry: the telling part of its host. */
