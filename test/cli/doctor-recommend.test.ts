@@ -149,8 +149,8 @@ const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?]
   [
     'assertions of a platform',
     oauth({ loginRefusal, metadata: grant('urn:ietf:params:oauth:grant-type:jwt-bearer') }),
-    'jwtBearer',
-    /file\('\/var/,
+    'workloadIdentity',
+    /workloadIdentity\(\{\s+issuer: '/,
   ],
 ]
 
@@ -246,6 +246,14 @@ describe('the recommendation of doctor', () => {
   it('has no command where tokens must be bound, which the command does not do', () => {
     expect(recommended(oauth({}, true)).command).toBeUndefined()
     expect(recommended(oauth({})).command).toBeDefined()
+  })
+
+  it('lends the token of a platform to no issuer that was not checked', () => {
+    const metadata = grant('urn:ietf:params:oauth:grant-type:jwt-bearer')
+    const { reason, mcpJson } = recommended(oauth({ loginRefusal, metadata }))
+
+    expect(reason).toMatch(/Check that https:\/\/\S+ is the authorization server you expect/)
+    expect(JSON.stringify(mcpJson)).toContain('"provider":"workload"')
   })
 
   it('has commands with options that exist', () => {

@@ -257,17 +257,16 @@ function clientChoice(seen: Seen, issuer: Issuer): Choice {
   }
 }
 
+/** The MCP server names the issuer, so the platform's token has to be made out for it before it is sent there. */
 function workloadChoice(seen: Seen, issuer: Issuer): Choice {
-  const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, true) }
-  const path = '/var/run/secrets/tokens/mcp'
+  const shared = sharedOptions(seen, issuer, true)
+  const options = { ...shared, clientId: 'my-agent' }
+  const label = issuerLabel(issuer.issuer)
   return {
-    provider: 'jwtBearer',
-    reason: 'The server takes the tokens of a platform, such as Kubernetes or a CI service.',
-    parts: grantParts('jwtBearer', options, {
-      more: [`assertion: file('${path}'),`],
-      core: ['file'],
-    }),
-    auth: { provider: 'jwtBearer', ...options, assertion: `file:${path}` },
+    provider: 'workloadIdentity',
+    reason: `The server takes the tokens of a platform, such as Kubernetes or a CI service. Check that ${label} is the authorization server you expect: the MCP server names it, and the token is sent there.`,
+    parts: grantParts('workloadIdentity', options, { module: 'mcp-credentials/auto' }),
+    auth: { provider: 'workload', ...options },
   }
 }
 
@@ -282,9 +281,11 @@ function grantParts(
     readonly core?: readonly string[]
     /** A user logs in, and the login is kept. */
     readonly store?: true
+    /** The module of the provider. Default: that of OAuth. */
+    readonly module?: string
   },
 ): CodeParts {
-  const { more = [], core = [], store = false } = extra
+  const { more = [], core = [], store = false, module = 'mcp-credentials/oauth' } = extra
   const members = Object.entries(options).map(([key, value]) => `${key}: ${literal(value)}`)
   const short = `${name}({ ${members.join(', ')} })`
   const isShort = more.length === 0 && short.length <= 60
@@ -293,7 +294,7 @@ function grantParts(
     imports: {
       ...(core.length === 0 ? {} : { 'mcp-credentials': core }),
       ...(store ? { 'mcp-credentials/auto': ['defaultStore'] } : {}),
-      'mcp-credentials/oauth': [name],
+      [module]: [name],
     },
     provider: isShort ? short : [`${name}({`, ...lines, '})'].join('\n'),
     isLogin: store,
