@@ -44,7 +44,7 @@ export interface Cleaned {
 }
 
 /** A secret in a file. */
-export interface Literal {
+interface Literal {
   readonly path: JSONPath
   readonly value: string
   readonly line: number
