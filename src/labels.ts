@@ -17,6 +17,14 @@ export function resourceLabel(resource: string | URL): string {
   return label.length <= longestLabel ? label : `${label.slice(0, longestLabel - 1)}…`
 }
 
+/**
+ * What may be shown of a URL, as a word of a command line: whoever chose its path must not choose what a shell runs.
+ */
+export function commandArgument(resource: string | URL): string {
+  const label = resourceLabel(resource)
+  return /^[\w:/.~%@+,=-]+$/.test(label) ? label : `'${label.replaceAll("'", '%27')}'`
+}
+
 /** A server may write a path of any length. */
 const longestLabel = 250
 

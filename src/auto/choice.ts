@@ -5,7 +5,7 @@
  */
 import type { AcquireContext, CredentialProvider, CredentialRecord } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { canonicalText, printable, resourceLabel } from '../labels.ts'
+import { canonicalText, commandArgument, printable, resourceLabel } from '../labels.ts'
 import { kindOf } from './saved-credentials.ts'
 
 /** Where a credential comes from. */
@@ -97,7 +97,7 @@ export class Choices {
       {
         provider: 'auto',
         resource,
-        remedy: `Run \`npx mcp-credentials login ${label}\`.`,
+        remedy: `Run \`npx mcp-credentials login ${commandArgument(resource)}\`.`,
       },
     )
   }

@@ -127,7 +127,13 @@ class Chosen {
   async #restore(record: CredentialRecord, given: AcquireContext): Promise<Credential | undefined> {
     const context = this.#attended(given)
     const { resource } = context
-    const entry = await this.#choices.config(resource)
+    const found = await this.#choices.config(resource).then(
+      (entry) => ({ entry }),
+      () => 'unusable' as const,
+    )
+    // The next acquisition says why; a logout has to give up what is stored all the same.
+    if (found === 'unusable') return this.#standFor(record, context)
+    const { entry } = found
     if (entry !== undefined) return this.#restoreFor(entry, record, context)
     const current = this.#choices.current(resource)
     const { saved, stored } = { saved: this.#saved, stored: this.#choices.stored(record) }
@@ -160,9 +166,12 @@ class Chosen {
     if (restored !== undefined) return this.#remember(restored, entry)
     // A login of another client: whether it may be replaced is for the user to say.
     if (provider.interactive === true) return undefined
+    return this.#standFor(record, context)
+  }
+
+  #standFor(record: CredentialRecord, { previous }: AcquireContext): Credential {
     // Not valid by its times, so that nobody is given it: the next acquisition asks the entry's provider.
     const stand: Credential = { expiresAt: Number.NaN, apply: () => {} }
-    const { previous } = context
     const held = previous && (this.#unused.get(previous)?.before ?? previous)
     this.#unused.set(stand, { record, before: held })
     return stand
@@ -233,8 +242,13 @@ function ownStore(store: CredentialStore, choices: Choices): CredentialStore {
   const isUsed = async (key: string) => {
     const [url = ''] = key.split(' | ')
     if (!URL.canParse(url)) return true
-    const entry = await choices.config(new URL(url))
-    return entry === undefined || entry.provider.restore !== undefined
+    try {
+      const entry = await choices.config(new URL(url))
+      return entry === undefined || entry.provider.restore !== undefined
+    } catch {
+      // What is stored can be deleted whatever the files say; nothing of it is sent before they can be used.
+      return true
+    }
   }
   return {
     get: async (key) => ((await isUsed(key)) ? store.get(key) : undefined),

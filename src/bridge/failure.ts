@@ -4,7 +4,7 @@
  * @module
  */
 import { describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { commandArgument, resourceLabel } from '../labels.ts'
 import { MessageTooLongError } from './body.ts'
 import type { JsonObject } from './message.ts'
 import { ContentError, RefusalError, SessionLostError } from './wire.ts'
@@ -54,7 +54,7 @@ export function failureOf(error: unknown, url: URL): Failure {
       data: { code, server, retryable, ...(stated(more) as JsonObject) },
     }
   }
-  const { code, problem, remedy, retryable = false, ...more } = describe(error, server)
+  const { code, problem, remedy, retryable = false, ...more } = describe(error, url)
   return {
     code: serverError,
     message: `${problem} ${remedy}`,
@@ -75,8 +75,9 @@ interface Description {
   readonly retryAfter?: number | undefined
 }
 
-function describe(error: unknown, server: string): Description {
-  const doctor = `Run \`npx mcp-credentials doctor ${server}\` to see why.`
+function describe(error: unknown, url: URL): Description {
+  const server = resourceLabel(url)
+  const doctor = `Run \`npx mcp-credentials doctor ${commandArgument(url)}\` to see why.`
   if (error instanceof RefusalError) return describeRefusal(error, server, doctor)
   if (error instanceof SessionLostError) {
     return {

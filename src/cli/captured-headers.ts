@@ -6,6 +6,7 @@
 import { authorizedFetch, ConfigurationError, type FetchLike } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
+import { commandWord } from './labels.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
 
 /** What would be sent. */
@@ -63,7 +64,7 @@ function inQuery({ label }: Server): ConfigurationError {
     'server',
     `The key for ${label} is sent in the address, and not in a header.`,
     {
-      remedy: `Use \`npx mcp-credentials proxy ${label}\` for a client that cannot do that.`,
+      remedy: `Use \`npx mcp-credentials proxy ${commandWord(label)}\` for a client that cannot do that.`,
     },
   )
 }
@@ -75,6 +76,6 @@ export function refuseProof({ server, headers }: CapturedHeaders): void {
   throw new ConfigurationError(
     'server',
     `Each request to ${server.label} is signed with a key, so that headers of one do not serve another.`,
-    { remedy: `Use \`npx mcp-credentials proxy ${server.label}\` instead.` },
+    { remedy: `Use \`npx mcp-credentials proxy ${commandWord(server.label)}\` instead.` },
   )
 }

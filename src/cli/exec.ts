@@ -6,6 +6,7 @@
 import { constants } from 'node:os'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
+import { commandWord } from './labels.ts'
 import { readConfig } from './server.ts'
 
 const examples = `
@@ -43,7 +44,7 @@ async function exec(
   const [program, ...args] = given.length > 0 ? given : commandOf(name, entry)
   if (program === undefined || program === '') {
     throw new ConfigurationError('command', 'There is no program to start.', {
-      remedy: `Write it as in \`npx mcp-credentials exec ${name} -- program argument\`.`,
+      remedy: `Write it as in \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
     })
   }
   return runChild(invocation, program, args, environment)
@@ -57,7 +58,7 @@ function commandOf(
   const argv = command === undefined ? [] : [command, ...args]
   if (!argv.some((each) => each.includes(`\${`))) return argv
   throw new ConfigurationError('command', `The command of ${name} has variables in it.`, {
-    remedy: `Write it out: \`npx mcp-credentials exec ${name} -- program argument\`.`,
+    remedy: `Write it out: \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
   })
 }
 

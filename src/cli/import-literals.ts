@@ -3,30 +3,44 @@
  *
  * @module
  */
-import { readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile, realpath } from 'node:fs/promises'
 import {
-  applyEdits,
+  findNodeAtLocation,
   findNodeAtOffset,
   getNodePath,
   type JSONPath,
-  modify,
   type Node,
   parseTree,
 } from 'jsonc-parser'
 import type { StoredKey } from '../auto/index.ts'
-import type { Config, ConfigWarning } from '../config/index.ts'
+import type { Config, ConfigFile, ConfigWarning } from '../config/index.ts'
+import { ConfigurationError } from '../index.ts'
+import { withHiddenSecrets } from './hidden-secrets.ts'
 import type { Finding } from './import-findings.ts'
+import { commandWord, printable } from './labels.ts'
+import { rewriteFile, withoutLiterals } from './rewritten-file.ts'
 
 /** A config file with secrets in it. */
 export interface LiteralFile {
   readonly path: string
   readonly findings: readonly Finding[]
   /**
-   * The text of the file without secrets: those that were moved are taken out, and the others are hidden.
+   * Takes those secrets out that were moved.
    *
    * @param isInPlace - Writes the file without those that were moved.
    */
-  withoutSecrets(isMoved: (finding: Finding) => boolean, isInPlace: boolean): Promise<string>
+  withoutSecrets(isMoved: (finding: Finding) => boolean, isInPlace: boolean): Promise<Cleaned>
+}
+
+/** What is left of a file. */
+export interface Cleaned {
+  /** Its text, in which other secrets are hidden. */
+  readonly text: string
+  /** How many secrets were taken out. */
+  readonly removed: number
+  /** How many are left. */
+  readonly left: number
 }
 
 /** A secret in a file. */
@@ -36,93 +50,133 @@ interface Literal {
   readonly line: number
 }
 
-/** Finds them, as the warnings of the config say. */
+/**
+ * Finds them, as the warnings of the config say.
+ *
+ * @throws `ConfigurationError` when a file has changed since it was read.
+ */
 export async function literalFindings(config: Config): Promise<readonly LiteralFile[]> {
   const secrets = config.warnings.filter(({ message }) =>
     /stands in the file as it is/.test(message),
   )
-  const paths = [...new Set(secrets.map(({ file }) => file))]
+  const files = config.files.filter(({ path }) => secrets.some(({ file }) => file === path))
   return Promise.all(
-    paths.map(async (path) => {
-      const warnings = secrets.filter(({ file }) => file === path)
-      return literalFile(path, await readFile(path, 'utf8'), warnings, config)
+    files.map(async (file) => {
+      const warnings = secrets.filter((each) => each.file === file.path)
+      return literalFile(file, await textOf(file), warnings)
     }),
   )
 }
 
+/** The text that was judged: another one was not. */
+async function textOf({ path, sha256 }: ConfigFile): Promise<string> {
+  const [real, bytes] = await Promise.all([realpath(path), readFile(path)])
+  if (createHash('sha256').update(`${real}\0`).update(bytes).digest('hex') !== sha256) {
+    throw new ConfigurationError('config', `${printable(path)} has changed while it was read.`, {
+      remedy: 'Run the command again.',
+    })
+  }
+  return new TextDecoder().decode(bytes)
+}
+
 function literalFile(
-  path: string,
+  file: ConfigFile,
   text: string,
   warnings: readonly ConfigWarning[],
-  config: Config,
 ): LiteralFile {
   const root = parseTree(text, [], { allowTrailingComma: true })
-  const literals = warnings.flatMap((warning) => literalAt(root, text, warning) ?? [])
+  if (root === undefined) return { path: file.path, findings: [], withoutSecrets: nothingOf(text) }
   const groups = new Map<string, Literal[]>()
-  for (const literal of literals) {
+  for (const literal of warnings.flatMap((warning) => literalAt(root, text, warning) ?? [])) {
     const place = JSON.stringify(literal.path.slice(0, -1))
     groups.set(place, [...(groups.get(place) ?? []), literal])
   }
   const found = [...groups.values()].map((group) => ({
     group,
-    finding: findingOf(path, group, config),
+    finding: findingOf(file, group, root),
   }))
   return {
-    path,
+    path: file.path,
     findings: found.map(({ finding }) => finding),
     async withoutSecrets(isMoved, isInPlace) {
       const moved = found.filter(({ finding }) => isMoved(finding)).flatMap(({ group }) => group)
-      const kept = moved.reduce((before, literal) => removed(before, literal.path), text)
-      if (isInPlace && moved.length > 0) await replaceText(path, kept)
-      const others = literals.filter((literal) => !moved.includes(literal))
-      return others.reduce((before, literal) => hidden(before, literal.path), kept)
+      const isWritten = isInPlace && moved.length > 0
+      const kept = isWritten ? await rewriteFile(file.path, moved) : withoutLiterals(text, moved)
+      return { ...cleaned(kept), removed: moved.length }
     },
   }
 }
 
-function literalAt(
-  root: Node | undefined,
-  text: string,
-  { line, column }: ConfigWarning,
-): Literal | undefined {
+function nothingOf(text: string): LiteralFile['withoutSecrets'] {
+  return async () => ({ ...cleaned(text), removed: 0 })
+}
+
+function cleaned(kept: string): Omit<Cleaned, 'removed'> {
+  const { text, hidden } = withHiddenSecrets(kept)
+  return { text, left: hidden }
+}
+
+function literalAt(root: Node, text: string, { line, column }: ConfigWarning): Literal | undefined {
   const starts = text.split('\n').slice(0, line - 1)
   const offset = starts.reduce((sum, each) => sum + each.length + 1, 0) + column - 1
-  const node = root === undefined ? undefined : findNodeAtOffset(root, offset)
+  const node = findNodeAtOffset(root, offset)
   if (node?.type !== 'string') return undefined
   return { path: getNodePath(node), value: String(node.value), line }
 }
 
-function findingOf(file: string, group: readonly Literal[], config: Config): Finding {
+function findingOf(file: ConfigFile, group: readonly Literal[], root: Node): Finding {
   const [first] = group
   const place = first?.path ?? []
-  const name = String(place.at(-3) ?? '')
-  const isHeader = place.at(-2) === 'headers' && place.length === 4
-  const entry = config.servers.find((each) => each.name === name && each.file === file)
+  const isHeader =
+    place.at(-2) === 'headers' && /^(?:mcpServers|servers)$/.test(String(place.at(-4)))
   const names = group.map(({ path }) => String(path.at(-1)))
   const key = isHeader ? keyOf(group) : undefined
-  const problem =
-    key === undefined
-      ? `move it by hand: write \${NAME} in the file, and set that variable`
-      : entry?.url === undefined
-        ? 'its server has no URL that can be used'
-        : undefined
-  const server = entry?.url?.href ?? name
+  // Entries of one name can stand in several places of a file; the key is for the server beside it.
+  const url = isHeader ? urlIn(root, place.slice(0, -2)) : undefined
+  const server = url?.href ?? String(place.at(-3) ?? '')
   return {
     server,
-    source: `${file}:${first?.line ?? 1}`,
-    kind: `${isHeader ? 'header' : 'value'} ${names.join(', ')}`,
-    problem,
+    source: `${printable(file.path)}:${first?.line ?? 1}`,
+    kind: `${isHeader ? 'header' : 'value'} ${printable(names.join(', '))}`,
+    problem: problemOf(file, key, url),
     async copyTo(store, account) {
-      if (key === undefined) return false
+      if (key === undefined || url === undefined || !file.isTrusted) return false
       const { listSaved, saveKey } = await import('../auto/index.ts')
-      const { origin, pathname } = new URL(server)
+      const { origin, pathname } = url
       const place = `${origin}${pathname} | ${account.account ?? 'default'}`
       const before = await listSaved({ ...store, list: async () => [place] })
       if (before.length > 0) return false
-      await saveKey(store, { resource: server, key, ...account })
+      await saveKey(store, { resource: url, key, ...account })
       return true
     },
   }
+}
+
+function problemOf(
+  file: ConfigFile,
+  key: StoredKey | undefined,
+  url: URL | undefined,
+): string | undefined {
+  if (key === undefined) {
+    return `move it by hand: write \${NAME} in the file, and set that variable`
+  }
+  // Its author could choose as whom this user appears at any server.
+  if (!file.isTrusted) {
+    return `its file is not trusted: run \`npx mcp-credentials trust ${commandWord(file.path)}\` first`
+  }
+  return url === undefined ? 'its URL is not written out, so it is moved by hand' : undefined
+}
+
+/** The URL of an entry, where it is written out. */
+function urlIn(root: Node, place: JSONPath): URL | undefined {
+  const node =
+    findNodeAtLocation(root, [...place, 'url']) ?? findNodeAtLocation(root, [...place, 'serverUrl'])
+  const text: unknown = node?.value
+  if (typeof text !== 'string' || text.includes(`\${`) || !URL.canParse(text)) return undefined
+  const url = new URL(text)
+  return /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
+    ? url
+    : undefined
 }
 
 /** The key of literal headers; `undefined`: a part of them is read from elsewhere. */
@@ -135,35 +189,4 @@ function keyOf(group: readonly Literal[]): StoredKey | undefined {
   if (header.toLowerCase() !== 'authorization') return { type: 'apiKey', header, value }
   const token = /^Bearer +(\S+)$/i.exec(value)?.[1]
   return token === undefined ? { type: 'headers', headers } : { type: 'bearer', token }
-}
-
-/** Takes a member out, and the object that it leaves empty. */
-function removed(text: string, path: JSONPath): string {
-  const formattingOptions = { insertSpaces: true, tabSize: 2 }
-  const without = applyEdits(text, modify(text, path, undefined, { formattingOptions }))
-  const parent = path.slice(0, -1)
-  const root = parseTree(without, [], { allowTrailingComma: true })
-  const left = root === undefined ? undefined : nodeAt(root, parent)
-  if (left?.type !== 'object' || (left.children ?? []).length > 0) return without
-  return applyEdits(without, modify(without, parent, undefined, { formattingOptions }))
-}
-
-function hidden(text: string, path: JSONPath): string {
-  return applyEdits(text, modify(text, path, '<hidden>', {}))
-}
-
-function nodeAt(root: Node, path: JSONPath): Node | undefined {
-  let node: Node | undefined = root
-  for (const segment of path) {
-    node = node?.children?.find(({ children }) => children?.[0]?.value === segment)?.children?.[1]
-  }
-  return node
-}
-
-/** Replaces the file whole or not at all, with the rights that it has. */
-async function replaceText(path: string, text: string): Promise<void> {
-  const { mode } = await stat(path)
-  const temporary = `${path}.${process.pid}.tmp`
-  await writeFile(temporary, text, { mode: mode & 0o777, flag: 'wx' })
-  await rename(temporary, path)
 }

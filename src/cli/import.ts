@@ -6,7 +6,8 @@
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
-import { labelOf, shown } from './labels.ts'
+import type { Cleaned, LiteralFile } from './import-literals.ts'
+import { labelOf, printable, shown } from './labels.ts'
 import { accountOption, readConfig } from './server.ts'
 import { tableLines } from './table.ts'
 
@@ -90,20 +91,25 @@ async function importAll(invocation: Invocation, options: ImportOptions): Promis
     terminal.note(isWritten ? `Stored for ${label}.` : `${rest}: ${label}.`)
   }
   for (const literal of literals) {
-    const text = await literal.withoutSecrets(
-      (finding) => stored.has(finding),
-      options.inPlace === true,
-    )
-    if (options.inPlace !== true) terminal.print(text)
-    else terminal.note(`Took the secrets that were stored out of ${literal.path}.`)
+    const isInPlace = options.inPlace === true
+    const cleaned = await literal.withoutSecrets((finding) => stored.has(finding), isInPlace)
+    if (isInPlace) terminal.note(wordsOf(literal, cleaned))
+    else terminal.print(cleaned.text)
   }
+}
+
+function wordsOf({ path }: LiteralFile, { removed, left }: Cleaned): string {
+  const file = printable(path)
+  if (removed === 0) return `Nothing was taken out of ${file}.`
+  const rest = left === 0 ? '' : ' Other secrets are left in it.'
+  return `Took the secrets that were stored out of ${file}.${rest}`
 }
 
 function linesOf(findings: readonly Finding[]): readonly string[] {
   const rows = findings.map(({ server, source, kind, problem }) => [
     URL.canParse(server) ? labelOf(server) : shown(server),
-    kind,
-    source,
+    printable(kind),
+    printable(source),
     problem ?? 'ready',
   ])
   return tableLines(['SERVER', 'KIND', 'FOUND IN', 'STATE'], rows)

@@ -15,3 +15,14 @@ export function shown(text: string): string {
   const line = new CredentialError('text', text).message.trim()
   return line.length <= 120 ? line : `${line.slice(0, 119)}…`
 }
+
+/** A text without what controls a terminal, turns text around or does not show; nothing of it is shortened. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]+/gu, ' ')
+}
+
+/** A word of a command line that a shell takes as it is: an address or a name can be an attack. */
+export function commandWord(text: string): string {
+  const plain = printable(text)
+  return /^[\w@%+=:,./-]+$/.test(plain) ? plain : `'${plain.replaceAll("'", "'\\''")}'`
+}

@@ -14,6 +14,7 @@ import {
 import type { discover } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
+import { commandWord } from './labels.ts'
 import { type ClientOptions, hasDisplay, type LoginOptions, mayOpen } from './login-options.ts'
 import { initializeRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
@@ -125,7 +126,9 @@ async function configuredLogin(
   throw new ConfigurationError(
     'server',
     `The server ${entry.name} needs no login: ${entry.file} says that it is used with: ${entry.auth}.`,
-    { remedy: `Run \`npx mcp-credentials status ${entry.name}\` to see whether it works.` },
+    {
+      remedy: `Run \`npx mcp-credentials status ${commandWord(entry.name)}\` to see whether it works.`,
+    },
   )
 }
 
@@ -162,7 +165,7 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
       {
         resource: url,
         status: response.status,
-        remedy: `Check the address, or run \`npx mcp-credentials doctor ${label}\`.`,
+        remedy: `Check the address, or run \`npx mcp-credentials doctor ${commandWord(label)}\`.`,
       },
     )
   }
@@ -177,7 +180,10 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
   throw new CredentialError(
     'unsupported_server',
     `${label} offers no login: it names no authorization server, so it wants a key or a token that its operator gives out.`,
-    { resource: url, remedy: `Store it with \`npx mcp-credentials set ${label} ${flag}\`.` },
+    {
+      resource: url,
+      remedy: `Store it with \`npx mcp-credentials set ${commandWord(label)} ${flag}\`.`,
+    },
   )
 }
 

@@ -8,7 +8,7 @@ import { CredentialError, type CredentialEvent, isCredentialError, TokenManager 
 import type { AddCommand, Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
-import { shown } from './labels.ts'
+import { commandWord, shown } from './labels.ts'
 import type { LoginOptions } from './login-options.ts'
 import type { ClientSecret, LoginPlan } from './login-plan.ts'
 import { accountOption, findServer, type Server } from './server.ts'
@@ -157,7 +157,7 @@ function showProgress(event: CredentialEvent, note: (line: string) => void): voi
 /** Remedies of the library name its functions; here a command is what can be typed. */
 function forCommandLine(error: CredentialError, server: Server, plan: LoginPlan): CredentialError {
   const { remedy = '', message, code, retryable } = error
-  const command = `npx mcp-credentials login ${server.label}`
+  const command = `npx mcp-credentials login ${commandWord(server.label)}`
   const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
   const next = /clientId/.test(remedy)
     ? `Register a client there by hand, and run \`${command} --client-id ID\`.`

@@ -4,6 +4,7 @@
  * @module
  */
 import { type AuthorizedFetch, CredentialError, type CredentialErrorOptions } from '../index.ts'
+import { commandWord } from './labels.ts'
 import { initializeRequest, rpcRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
 
@@ -125,7 +126,9 @@ async function resultOf(server: Server, response: Response): Promise<Json> {
   }
   const type = (response.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
   const answer =
-    type === 'text/event-stream' ? await firstAnswer(response) : parsed(await response.text())
+    type === 'text/event-stream'
+      ? await firstAnswer(server, response)
+      : parsed(await boundedText(server, response))
   if (answer === undefined) {
     throw fail(
       server,
@@ -144,7 +147,10 @@ async function resultOf(server: Server, response: Response): Promise<Json> {
   )
 }
 
-async function firstAnswer({ body }: Response): Promise<Json | undefined> {
+/** Bytes of an answer that are read. */
+const maxAnswerBytes = 16 * 1_048_576
+
+async function firstAnswer(server: Server, response: Response): Promise<Json | undefined> {
   const { createParser } = await import('eventsource-parser')
   let answer: Json | undefined
   const parser = createParser({
@@ -153,15 +159,39 @@ async function firstAnswer({ body }: Response): Promise<Json | undefined> {
       if (message !== undefined && ('result' in message || 'error' in message)) answer ??= message
     },
   })
+  for await (const text of textsOf(server, response)) {
+    parser.feed(text)
+    if (answer !== undefined) break
+  }
+  return answer
+}
+
+async function boundedText(server: Server, response: Response): Promise<string> {
+  let all = ''
+  for await (const text of textsOf(server, response)) all += text
+  return all
+}
+
+/** The pieces of a body, which is left when its reader has enough. */
+async function* textsOf(server: Server, { body }: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   const reader = body?.getReader()
-  while (reader !== undefined && answer === undefined) {
-    const { done, value } = await reader.read()
-    if (done) break
-    parser.feed(decoder.decode(value, { stream: true }))
+  try {
+    for (let size = 0; reader !== undefined; ) {
+      const { done, value } = await reader.read()
+      if (done) return
+      size += value.byteLength
+      if (size > maxAnswerBytes) throw tooLarge(server)
+      yield decoder.decode(value, { stream: true })
+    }
+  } finally {
+    reader?.cancel().catch(() => {})
   }
-  await reader?.cancel()
-  return answer
+}
+
+function tooLarge(server: Server): CredentialError {
+  const problem = `${server.label} answers with more than 16 MB.`
+  return fail(server, 'server_error', problem, "Contact the server's operator.")
 }
 
 function parsed(text: string): Json | undefined {
@@ -187,7 +217,7 @@ function refusal(server: Server, status: number): CredentialError {
       server,
       'access_denied',
       problem,
-      `Run \`npx mcp-credentials login ${label}\`, or \`set\` for a key.`,
+      `Run \`npx mcp-credentials login ${commandWord(label)}\`, or \`set\` for a key.`,
       status,
     )
   }

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { authorizedFetch, type CredentialStore, isCredentialError } from '../index.ts'
 import type { LoginOffer, LoginRequest } from '../node/index.ts'
 import { authorizationCode } from '../oauth/index.ts'
+import { commandWord, labelOf } from './labels.ts'
 
 /** Where the login is for, and what it may do. */
 export interface LoginSettings {
@@ -59,7 +60,7 @@ export async function loginOffer(
   const outcome = await Promise.race([failed, sleep(openMs, isPending, { ref: false })])
   if (outcome !== isPending) return undefined
   settings.log(`A browser was opened to log in to ${name}.`)
-  const command = `npx mcp-credentials login ${settings.resource.origin}${settings.resource.pathname}`
+  const command = `npx mcp-credentials login ${commandWord(labelOf(settings.resource))}`
   const message = `A browser was opened to log in to ${name}; try again afterwards. If there is none, run \`${command}\`.`
   return { message, completed }
 }

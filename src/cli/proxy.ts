@@ -13,6 +13,8 @@ import {
 import type { CommonBridgeOptions } from '../node/index.ts'
 import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
 import { shownFetch } from './conversation.ts'
+import { commandWord } from './labels.ts'
+import { ofTenant } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ProxyOptions {
@@ -101,7 +103,7 @@ async function proxy(
 
 async function findTarget(
   server: string,
-  { config: path, environment, account }: GlobalOptions,
+  { config: path, environment, account, tenant }: GlobalOptions,
   { cwd, env }: Terminal,
 ): Promise<Target> {
   const { auto, defaultStore } = await import('../auto/index.ts')
@@ -120,13 +122,14 @@ async function findTarget(
   const { loadConfig } = await import('../config/index.ts')
   const files = path === undefined ? {} : { path }
   const config = await loadConfig({ ...files, ...where, cwd, env, store })
-  const { kind, url } = config.server(server)
+  const { kind, url, tenants } = config.server(server)
   if (kind === 'stdio') {
     throw new ConfigurationError('server', `proxy: the server \`${server}\` has no URL.`, {
-      remedy: `It runs on this machine: use \`npx mcp-credentials exec ${server} -- command\`.`,
+      remedy: `It runs on this machine: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,
     })
   }
-  const provider = config.credentials(server)
+  const entry = { name: server, tenants }
+  const provider = await ofTenant(config.credentials(server), entry, tenant)
   if (url !== undefined) return { resource: url, provider, store }
   throw new ConfigurationError('server', `proxy: the URL of \`${server}\` cannot be used.`, {
     remedy: 'Correct it in the config file.',

@@ -7,7 +7,7 @@ import type { DefaultStore } from '../auto/index.ts'
 import type { Config, ConfiguredServer, LoadConfigOptions } from '../config/index.ts'
 import { ConfigurationError, type CredentialProvider, type CredentialSelector } from '../index.ts'
 import type { Invocation } from './command.ts'
-import { labelOf, shown } from './labels.ts'
+import { commandWord, labelOf, shown } from './labels.ts'
 
 /** The server that a command is about. */
 export interface Server {
@@ -52,7 +52,7 @@ export async function findServer(
       : `The server ${given} of ${entry.file} cannot be used: ${entry.problem ?? 'it has no URL'}.`,
     {
       remedy: isProcess
-        ? `Start it with \`npx mcp-credentials exec ${given} -- command\`.`
+        ? `Start it with \`npx mcp-credentials exec ${commandWord(given)} -- command\`.`
         : 'Correct that entry.',
     },
   )
@@ -75,7 +75,7 @@ export function serverUrl(given: string): URL {
       'server',
       'The address has a password in it, which others can read.',
       {
-        remedy: `Leave it out, and run \`npx mcp-credentials set ${labelOf(url)} --basic USER\`.`,
+        remedy: `Leave it out, and run \`npx mcp-credentials set ${commandWord(labelOf(url))} --basic USER\`.`,
       },
     )
   }
@@ -136,14 +136,38 @@ export async function asTenant<T>(
   { global: { tenant } }: Invocation,
   task: () => Promise<T>,
 ): Promise<T> {
-  const tenants = entry?.tenants ?? []
-  if (tenants.length === 0) return task()
-  if (tenant === undefined) {
-    const names = tenants.map(shown).join(', ')
-    throw new ConfigurationError('tenant', `The server ${entry?.name} has tenants: ${names}.`, {
-      remedy: 'Choose one with --tenant.',
-    })
-  }
+  if (entry === undefined || entry.tenants.length === 0) return task()
+  const chosen = chosenTenant(entry, tenant)
   const { inTenant } = await import('../config/index.ts')
-  return inTenant(tenant, task)
+  return inTenant(chosen, task)
+}
+
+/**
+ * What proves who the tenant is that was chosen, whoever sends the requests.
+ *
+ * @throws `ConfigurationError` when the server has tenants, and none was chosen.
+ */
+export async function ofTenant(
+  provider: CredentialProvider | CredentialSelector,
+  entry: Pick<ConfiguredServer, 'name' | 'tenants'>,
+  tenant: string | undefined,
+): Promise<CredentialProvider | CredentialSelector> {
+  if (!('select' in provider)) return provider
+  const chosen = chosenTenant(entry, tenant)
+  const { inTenant } = await import('../config/index.ts')
+  return {
+    ...provider,
+    select: (request) => inTenant(chosen, () => provider.select(request)),
+  }
+}
+
+function chosenTenant(
+  { name, tenants }: Pick<ConfiguredServer, 'name' | 'tenants'>,
+  tenant: string | undefined,
+): string {
+  if (tenant !== undefined) return tenant
+  const names = tenants.map(shown).join(', ')
+  throw new ConfigurationError('tenant', `The server ${shown(name)} has tenants: ${names}.`, {
+    remedy: 'Choose one with --tenant.',
+  })
 }

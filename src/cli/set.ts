@@ -6,6 +6,7 @@
 import type { StoredKey } from '../auto/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
+import { commandWord } from './labels.ts'
 import { accountOption, findServer } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -67,7 +68,17 @@ async function set(invocation: Invocation, options: SetOptions, given: string): 
   const before = replaced === undefined ? '' : `, in the place of the ${replaced} that was there`
   terminal.print(`Stored for ${label}${before}.`)
   terminal.note(description)
-  terminal.note(`See whether it works: npx mcp-credentials status ${label}`)
+  if (!isSafe(url)) {
+    terminal.note(
+      'It is reached by http, where others can read the key: it is sent only by applications that set `allowInsecure: true`.',
+    )
+  }
+  terminal.note(`See whether it works: npx mcp-credentials status ${commandWord(label)}`)
+}
+
+/** Whether others cannot read what is sent there. */
+function isSafe({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || /^(?:(?:.+\.)?localhost|127\.[\d.]+|\[::1\])$/.test(hostname)
 }
 
 const kinds = ['header', 'query', 'bearer', 'basic', 'hmac', 'jwt'] as const

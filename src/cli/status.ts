@@ -14,6 +14,7 @@ import type { AddCommand, Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import { shown } from './labels.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
+import { orAborted, withinTime } from './time-limit.ts'
 import { expiryWords } from './times.ts'
 
 const examples = `
@@ -62,9 +63,10 @@ async function tryServer(
   { signal }: Invocation,
 ): Promise<string> {
   const { openSession } = await import('./mcp-session.ts')
-  const timeout = AbortSignal.timeout(30_000)
   try {
-    const session = await openSession(server, authorized, AbortSignal.any([signal, timeout]))
+    const session = await withinTime(30_000, signal, (limited) =>
+      orAborted(openSession(server, authorized, limited), limited),
+    )
     const { name, version, protocol, tools, transport } = session
     const offered = tools === undefined ? '' : `, ${tools === 1 ? 'one tool' : `${tools} tools`}`
     const who = name === undefined ? 'the server' : `${shown(name)} ${shown(version ?? '')}`.trim()
@@ -72,7 +74,7 @@ async function tryServer(
     return `${who}${how}, ${transport}${offered}`
   } catch (error) {
     signal.throwIfAborted()
-    if (!timeout.aborted) throw error
+    if (!(error instanceof DOMException) || error.name !== 'TimeoutError') throw error
     throw new CredentialError('timeout', `${server.label} did not answer within 30 seconds.`, {
       resource: server.url,
       remedy: 'Try again later.',

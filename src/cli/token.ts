@@ -5,6 +5,7 @@
  */
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
+import { commandWord } from './labels.ts'
 
 const examples = `
 The token is renewed first where that is due. It goes to a pipe; to a terminal only with --reveal.
@@ -44,7 +45,7 @@ async function token(
   const text = /^Bearer (\S+)$/i.exec(captured.headers['authorization'] ?? '')?.[1]
   if (text === undefined) {
     throw new ConfigurationError('server', `What is sent to ${label} is no token.`, {
-      remedy: `Run \`npx mcp-credentials headers ${label}\` for what it is.`,
+      remedy: `Run \`npx mcp-credentials headers ${commandWord(label)}\` for what it is.`,
     })
   }
   invocation.terminal.print(text)

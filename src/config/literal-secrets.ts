@@ -25,7 +25,12 @@ export function isLiteralSecret(name: string, literal: string): boolean {
   const value = literal.trim()
   // A scheme alone, as in `Bearer ${TOKEN}`, is none, nor are words that switch something on.
   if (/^(?:|bearer|basic|token|true|false|none|\d{1,5})$/i.test(value)) return false
-  return (
-    secretValue.test(value) || (isSecretName(name) && !/^[./~]?\/|^https?:\/\/[^@]*$/.test(value))
-  )
+  return secretValue.test(value) || (isSecretName(name) && !isPlace(value))
+}
+
+/** Whether a value is a path or a URL without a password; keys in base64 can begin with a slash, too. */
+function isPlace(value: string): boolean {
+  if (/^https?:\/\/[^@]*$/.test(value)) return true
+  if (/^(?:~|\.{1,2})\//.test(value)) return true
+  return /^(?:\/[\w.@ -]{1,64}){2,}\/?$/.test(value) && !/[^/]{24,}/.test(value)
 }

@@ -6,7 +6,7 @@
 import type { CredentialProvider, FetchLike } from '../credential.ts'
 import { isCredentialError } from '../errors.ts'
 import { parseRetryAfter } from '../retry-after.ts'
-import { abortable } from '../waiting.ts'
+import { abortable, withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import { decisiveAnswer, explainFailure } from './refusal.ts'
 import { knownScheme } from './refused-credential.ts'
@@ -109,14 +109,15 @@ export class ConnectionObserver {
 
   /** Looks for an authorization server; whatever goes wrong, there is none to be named. */
   async #look(signal: AbortSignal | undefined): Promise<AuthorizationFinding> {
-    const limit = AbortSignal.timeout(lookLimitMs)
-    const look = async () => {
+    const look = async (limited: AbortSignal) => {
       const { discover } = await import('../oauth/discover.ts')
-      const ending = signal === undefined ? limit : AbortSignal.any([signal, limit])
-      const { issuer } = await discover(this.#resource, { fetch: this.#send, signal: ending })
+      const { issuer } = await discover(this.#resource, { fetch: this.#send, signal: limited })
       return { issuer: new URL(issuer) }
     }
-    return abortable(look(), limit, signal).catch(() => undefined)
+    const looking = withTimeLimit(lookLimitMs, signal, (limited) =>
+      abortable(look(limited), limited),
+    )
+    return looking.catch(() => undefined)
   }
 }
 

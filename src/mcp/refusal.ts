@@ -4,10 +4,9 @@
  * @module
  */
 import { CredentialError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { commandArgument, resourceLabel } from '../labels.ts'
 import { doctorStep } from '../transport/final-refusal.ts'
 import { forbidden, unauthorized } from './refused-credential.ts'
-import { commandArgument } from './remedies.ts'
 import type { AuthorizationFinding, Explanation, SeenAnswer, Sighting } from './sighting.ts'
 import { unreachable } from './unreachable.ts'
 

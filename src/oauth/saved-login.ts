@@ -5,7 +5,7 @@
  */
 import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { commandArgument, resourceLabel } from '../labels.ts'
 import {
   isSameKey,
   keyFlags,
@@ -104,7 +104,7 @@ function nobody(name: string, { resource, records }: AcquireContext): LoginRequi
       resource,
       ...(isStored
         ? {
-            remedy: `Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option \`store\` and the same \`account\` as here; or, for \`defaultStore()\`, run \`npx mcp-credentials login ${label}\`.`,
+            remedy: `Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option \`store\` and the same \`account\` as here; or, for \`defaultStore()\`, run \`npx mcp-credentials login ${commandArgument(resource)}\`.`,
           }
         : {}),
     },
@@ -125,7 +125,7 @@ function keyRefused(
       provider: name,
       resource,
       scope,
-      remedy: `Store another one: \`npx mcp-credentials set ${label} ${keyFlags(key)}\`.`,
+      remedy: `Store another one: \`npx mcp-credentials set ${commandArgument(resource)} ${keyFlags(key)}\`.`,
     },
   )
 }

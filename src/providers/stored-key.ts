@@ -11,7 +11,7 @@ import type {
 } from '../credential.ts'
 import { recordProblem } from '../credential-record.ts'
 import { ConfigurationError, StoreError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { commandArgument, resourceLabel } from '../labels.ts'
 import { checkOptions } from '../options.ts'
 import { apiKey } from './api-key.ts'
 import { basic } from './basic.ts'
@@ -181,7 +181,7 @@ export async function restoreKey(
     const label = resourceLabel(context.resource)
     throw new StoreError('get', `The key that is stored for ${label} cannot be used.`, {
       reason: 'unusable_record',
-      remedy: `Nothing was changed. Store it anew: \`npx mcp-credentials set ${label}\`.`,
+      remedy: `Nothing was changed. Store it anew: \`npx mcp-credentials set ${commandArgument(context.resource)}\`.`,
     })
   }
   const credential = { ...(await provider.acquire(context)) }

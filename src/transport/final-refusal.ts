@@ -4,7 +4,7 @@
  * @module
  */
 import { CredentialError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { commandArgument, resourceLabel } from '../labels.ts'
 import { type Channel, whereOf } from './credential-calls.ts'
 
 /** The error of the option `throwOnRefusal`. */
@@ -14,7 +14,7 @@ export function finalRefusal(channel: Channel, status: number): CredentialError 
   return new CredentialError(status === 403 ? 'forbidden' : 'unauthorized', text, {
     ...whereOf(channel),
     status,
-    remedy: doctorStep(resourceLabel(resource)),
+    remedy: doctorStep(commandArgument(resource)),
   })
 }
 
@@ -24,7 +24,7 @@ export function refusedText(resource: URL, provider: string, source: string | un
   return `${resourceLabel(resource)} refused the credential of ${provider}${from}`
 }
 
-/** The sentence that ends an explanation. */
+/** The sentence that ends an explanation; `url` is a word of a command line. */
 export function doctorStep(url: string): string {
   return `For a full check, run \`npx mcp-credentials doctor ${url}\`.`
 }

@@ -117,3 +117,21 @@ test('auto() says where the config is broken', async () => {
     message: expect.stringContaining('mcp.json:1:'),
   })
 })
+
+test.each(['its own', 'a given'])(
+  'auto() deletes what is stored at a logout from %s store although the config cannot be used',
+  async (which) => {
+    const { origin } = await recordingOrigin()
+    const url = `${origin}/mcp`
+    const { config, store, provider, fetch } = await setUp(url, {})
+    await saveKey(store, { resource: url, key: storedKey })
+    const keyOf = async () => (await store.list()).filter((key) => key.startsWith(origin))
+    const entry = { url, headers: { 'X-API-Key': `\${CRM_KEY}` } }
+    await writeFile(config, JSON.stringify({ mcpServers: { crm: entry } }))
+    const client = which === 'its own' ? fetch : authorizedFetch(provider, { resource: url, store })
+    await expect(client(url)).rejects.toMatchObject({ code: 'configuration' })
+    expect(await keyOf()).toHaveLength(1)
+    await client.logout()
+    expect(await keyOf()).toEqual([])
+  },
+)

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { nameOf, recommend, shellWord } from '../../src/cli/doctor/recommend.ts'
+import { nameOf, recommend } from '../../src/cli/doctor/recommend.ts'
 import type { Issuer, Seen } from '../../src/cli/doctor/seen.ts'
+import { commandWord } from '../../src/cli/labels.ts'
 import { makeProgram } from '../../src/cli/program.ts'
 import { makeTerminal } from '../../src/cli/terminal.ts'
 import { loadConfig } from '../../src/config/index.ts'
@@ -148,8 +149,8 @@ const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?]
   [
     'assertions of a platform',
     oauth({ loginRefusal, metadata: grant('urn:ietf:params:oauth:grant-type:jwt-bearer') }),
-    'jwtBearer',
-    /file\('\/var/,
+    'workloadIdentity',
+    /workloadIdentity\(\{\s+issuer: '/,
   ],
 ]
 
@@ -247,6 +248,14 @@ describe('the recommendation of doctor', () => {
     expect(recommended(oauth({})).command).toBeDefined()
   })
 
+  it('lends the token of a platform to no issuer that was not checked', () => {
+    const metadata = grant('urn:ietf:params:oauth:grant-type:jwt-bearer')
+    const { reason, mcpJson } = recommended(oauth({ loginRefusal, metadata }))
+
+    expect(reason).toMatch(/Check that https:\/\/\S+ is the authorization server you expect/)
+    expect(JSON.stringify(mcpJson)).toContain('"provider":"workload"')
+  })
+
   it('has commands with options that exist', async () => {
     const { stdin, stdout, stderr } = process
     const terminal = makeTerminal({ stdin, stdout, stderr, env: {}, cwd: '/' })
@@ -288,7 +297,7 @@ describe('the recommendation of doctor', () => {
     ['https://mcp.example.com/mcp', 'https://mcp.example.com/mcp'],
     ['$(rm)', "'$(rm)'"],
   ])('quotes %s for the shell', (text, word) => {
-    expect(shellWord(text)).toBe(word)
+    expect(commandWord(text)).toBe(word)
   })
 
   it.each([

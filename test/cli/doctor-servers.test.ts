@@ -239,7 +239,7 @@ describe('doctor', () => {
   it.each([
     ['deviceCode', { device_authorization_endpoint: 'device' }, ['refresh_token']],
     ['clientCredentials', {}, ['client_credentials']],
-    ['jwtBearer', {}, ['urn:ietf:params:oauth:grant-type:jwt-bearer']],
+    ['workloadIdentity', {}, ['urn:ietf:params:oauth:grant-type:jwt-bearer']],
   ])('recommends %s where that is the grant which is left', async (provider, endpoints, grants) => {
     const { url } = await world({
       metadata: ({ issuer }) => ({

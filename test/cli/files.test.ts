@@ -150,11 +150,13 @@ describe('import', () => {
       crm: { url: server.url.href, headers: { 'X-API-Key': 'canary-key', 'X-Tenant': 'acme' } },
       files: { command: 'node', env: { API_KEY: 'canary-other' } },
     })
+    await world.run(['trust', path, '--yes'])
+    const before = await world.records()
     const listed = await world.run(['import'])
     expect(listed.stdout).toMatch(/header X-API-Key +\S+\/\.mcp\.json:6 +ready$/m)
     expect(listed.stdout).toContain('move it by hand')
     expect(listed.stderr).toContain('Add --write')
-    expect(await world.records()).toEqual([])
+    expect(await world.records()).toEqual(before)
     const written = await world.run(['import', '--write'])
     expect(JSON.parse(written.stdout)).toEqual({
       mcpServers: {

@@ -5,6 +5,7 @@
  */
 import { lookup } from 'node:dns/promises'
 import ipaddr from 'ipaddr.js'
+import { orAborted, withinTime } from '../time-limit.ts'
 import { errorCode } from './ask.ts'
 import type { Address } from './seen.ts'
 
@@ -14,23 +15,17 @@ const limitMs = 10_000
 /** Looks up the name of a server. */
 export async function examineAddress({ hostname }: URL, signal: AbortSignal): Promise<Address> {
   const name = hostname.replace(/^\[|\]$/g, '')
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
   try {
     // Looking a name up cannot be cancelled, only left.
-    const found = await Promise.race([lookup(name, { all: true }), rejection(limited)])
+    const found = await withinTime(limitMs, signal, (limited) =>
+      orAborted(lookup(name, { all: true }), limited),
+    )
     const addresses = found.map(({ address }) => ({ address, range: rangeOf(address) }))
     return { hostname: name, addresses }
   } catch (error) {
     signal.throwIfAborted()
     return { hostname: name, addresses: [], errorCode: errorCode(error) ?? 'ETIMEDOUT' }
   }
-}
-
-function rejection(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
 }
 
 /** The range of an address: `unicast` if it is public. */

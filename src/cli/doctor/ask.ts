@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { orAborted, withinTime } from '../time-limit.ts'
 import { hasAnswer } from './event-stream.ts'
 import { urlLabel } from './shown.ts'
 
-/** Seconds that one request may take, with its answer. */
-const limitSeconds = 10
+/** Milliseconds that one request may take, with its answer. */
+const defaultLimitMs = 10_000
 /** Bytes of an answer that are read. */
 const maxAnswerBytes = 65_536
 /** Bytes of a document that are read; the library's own limit for them is below it. */
@@ -57,12 +58,14 @@ export interface Asker {
  *
  * @param options.note - Receives a line for each request and each answer, without a secret.
  * @param options.signal - Ends all requests; they reject with its reason.
+ * @param options.limitMs - Milliseconds that one request may take, with its answer. Default: 10,000.
  */
 export function makeAsker(options: {
   readonly signal: AbortSignal
   readonly note?: (line: string) => void
+  readonly limitMs?: number
 }): Asker {
-  const { signal, note = () => {} } = options
+  const { signal, note = () => {}, limitMs = defaultLimitMs } = options
   const clocks = new Map<string, number>()
   const send = senderOf(note, clocks)
   const { documents, read } = documentsBy(send, signal)
@@ -70,11 +73,12 @@ export function makeAsker(options: {
     documents,
     clocks,
     async ask(url, init) {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(limitSeconds * 1000)])
       try {
-        const response = await send(url, { ...init, signal: limited })
-        const body = await readText(response, maxAnswerBytes, limited, true)
-        return { kind: 'reply', status: response.status, headers: response.headers, body }
+        return await withinTime(limitMs, signal, async (limited) => {
+          const response = await orAborted(send(url, { ...init, signal: limited }), limited)
+          const body = await readText(response, maxAnswerBytes, limited, true)
+          return { kind: 'reply', status: response.status, headers: response.headers, body }
+        })
       } catch (error) {
         signal.throwIfAborted()
         const silence = silenceOf(error)
@@ -177,7 +181,7 @@ async function readText(
   let size = 0
   try {
     while (size < limit) {
-      const { done, value } = await reader.read()
+      const { done, value } = await orAborted(reader.read(), signal)
       if (done) break
       size += value.byteLength
       text += decoder.decode(value, { stream: true })

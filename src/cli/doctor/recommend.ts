@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { commandWord } from '../labels.ts'
 import { grantsOf, offersBrowserLogin, registrationOf } from './judge-issuer.ts'
 import { transportToUse } from './messages.ts'
 import { type CodeParts, codeOf, type ShownCode } from './recommended-code.ts'
@@ -50,7 +51,7 @@ export function recommend(seen: Seen): Recommendation | undefined {
     url,
     ...(auth === undefined ? {} : { auth }),
   }
-  const words = command && ['npx mcp-credentials', command.name, shellWord(url), ...command.flags]
+  const words = command && ['npx mcp-credentials', command.name, commandWord(url), ...command.flags]
   return {
     provider,
     reason,
@@ -199,7 +200,7 @@ function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
     ...sharedOptions(seen, issuer, isByHand || !isFirst),
   }
   const named =
-    typeof options['issuer'] === 'string' ? ['--issuer', shellWord(options['issuer'])] : []
+    typeof options['issuer'] === 'string' ? ['--issuer', commandWord(options['issuer'])] : []
   return {
     provider: 'authorizationCode',
     reason: {
@@ -225,7 +226,7 @@ function networkFlag({ allowsPrivateNetwork }: Seen): readonly string[] {
 
 function deviceChoice(seen: Seen, issuer: Issuer): Choice {
   const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, true) }
-  const named = ['--client-id', 'my-agent', '--issuer', shellWord(issuerLabel(issuer.issuer))]
+  const named = ['--client-id', 'my-agent', '--issuer', commandWord(issuerLabel(issuer.issuer))]
   return {
     provider: 'deviceCode',
     reason: 'Users log in on another device: no login with a browser can be used here.',
@@ -256,17 +257,16 @@ function clientChoice(seen: Seen, issuer: Issuer): Choice {
   }
 }
 
+/** The MCP server names the issuer, so the platform's token has to be made out for it before it is sent there. */
 function workloadChoice(seen: Seen, issuer: Issuer): Choice {
-  const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, true) }
-  const path = '/var/run/secrets/tokens/mcp'
+  const shared = sharedOptions(seen, issuer, true)
+  const options = { ...shared, clientId: 'my-agent' }
+  const label = issuerLabel(issuer.issuer)
   return {
-    provider: 'jwtBearer',
-    reason: 'The server takes the tokens of a platform, such as Kubernetes or a CI service.',
-    parts: grantParts('jwtBearer', options, {
-      more: [`assertion: file('${path}'),`],
-      core: ['file'],
-    }),
-    auth: { provider: 'jwtBearer', ...options, assertion: `file:${path}` },
+    provider: 'workloadIdentity',
+    reason: `The server takes the tokens of a platform, such as Kubernetes or a CI service. Check that ${label} is the authorization server you expect: the MCP server names it, and the token is sent there.`,
+    parts: grantParts('workloadIdentity', options, { module: 'mcp-credentials/auto' }),
+    auth: { provider: 'workload', ...options },
   }
 }
 
@@ -281,9 +281,11 @@ function grantParts(
     readonly core?: readonly string[]
     /** A user logs in, and the login is kept. */
     readonly store?: true
+    /** The module of the provider. Default: that of OAuth. */
+    readonly module?: string
   },
 ): CodeParts {
-  const { more = [], core = [], store = false } = extra
+  const { more = [], core = [], store = false, module = 'mcp-credentials/oauth' } = extra
   const members = Object.entries(options).map(([key, value]) => `${key}: ${literal(value)}`)
   const short = `${name}({ ${members.join(', ')} })`
   const isShort = more.length === 0 && short.length <= 60
@@ -292,7 +294,7 @@ function grantParts(
     imports: {
       ...(core.length === 0 ? {} : { 'mcp-credentials': core }),
       ...(store ? { 'mcp-credentials/auto': ['defaultStore'] } : {}),
-      'mcp-credentials/oauth': [name],
+      [module]: [name],
     },
     provider: isShort ? short : [`${name}({`, ...lines, '})'].join('\n'),
     isLogin: store,
@@ -303,11 +305,6 @@ function grantParts(
 export function literal(value: string | boolean): string {
   if (typeof value === 'boolean') return String(value)
   return /^[^'\\\n\r]*$/.test(value) ? `'${value}'` : JSON.stringify(value)
-}
-
-/** A word of a shell's command line. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** A name for the server's entry: the telling part of its host. */

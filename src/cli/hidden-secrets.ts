@@ -1,0 +1,94 @@
+/**
+ * Config files as they may be shown.
+ *
+ * @module
+ */
+import { applyEdits, type Edit, type Node, parseTree, stripComments } from 'jsonc-parser'
+import { labelOf, printable } from './labels.ts'
+
+/** What stands in the place of a secret. */
+const hidden = '<hidden>'
+
+// More than what the config warns of: a text that is hidden needlessly does no harm.
+const secretName =
+  /key|token|secret|pass(?:w|phrase)|pwd|auth|cookie|session|signature|credential|bearer|jwt|(?:^|[-_])pat(?:$|[-_])/i
+const secretValue =
+  /^(?:Bearer|Basic|Token)\s+\S|^(?:sk|pk|rk)[-_]|^gh[opsur]_|^github_pat_|^glpat-|^xox[a-z]-|^AKIA|^AIza|^npm_|^eyJ|PRIVATE KEY/i
+// These members name things, and their values are judged by what they look like.
+const plainMember = /^(?:type|provider|command|header|clientId|issuer|.*(?:Endpoint|Url))$/i
+const reference = /\$\{[^{}]*\}/g
+const wholeReference = /^(?:env|file|keychain|input):/
+
+/** The text of a file, in which secrets are hidden; comments can hold any, so they are left out. */
+export function withHiddenSecrets(text: string): {
+  readonly text: string
+  readonly hidden: number
+} {
+  const bare = stripComments(text)
+  const root = parseTree(bare, [], { allowTrailingComma: true })
+  const edits = root === undefined ? [] : editsOf(root, '')
+  const lines = applyEdits(bare, edits)
+    .split('\n')
+    .map((line) => printable(line).trimEnd())
+  return { text: lines.join('\n'), hidden: edits.length }
+}
+
+function editsOf(node: Node, member: string): Edit[] {
+  const { children = [], type } = node
+  if (type === 'property') {
+    const [key, value] = children
+    return value === undefined ? [] : editsOf(value, String(key?.value))
+  }
+  if (type === 'array') {
+    return children.flatMap((each, index) => editsOf(each, flagBefore(children, index) ?? member))
+  }
+  if (type === 'object') return children.flatMap((each) => editsOf(each, ''))
+  if (type !== 'string') return []
+  const text = String(node.value)
+  const content = isUrl(text) ? shownUrl(text) : isSecret(member, text) ? hidden : text
+  if (content === text) return []
+  return [{ offset: node.offset, length: node.length, content: JSON.stringify(content) }]
+}
+
+/** What stands in the file itself: references are left out, but for their defaults. */
+function literalOf(text: string): string {
+  return text.replace(reference, (each) => /:-([^}]*)/.exec(each)?.[1] ?? '').trim()
+}
+
+function isUrl(text: string): boolean {
+  return /^https?:/i.test(text) && URL.canParse(literalOf(text))
+}
+
+/** A URL without a password and a query, and without segments of its path that look like tokens. */
+function shownUrl(text: string): string {
+  const { username, password, hash, searchParams, ...url } = partsOf(literalOf(text))
+  const isQuerySecret = [...searchParams.values()].some((value) => value !== '') || hash !== ''
+  const label = labelOf(url.place)
+  const isBare = username === '' && password === '' && !isQuerySecret
+  if (isBare && label === url.place) return text
+  return isQuerySecret ? `${label}?${hidden}` : label
+}
+
+function partsOf(text: string) {
+  const { origin, pathname, username, password, hash, searchParams } = new URL(text)
+  return { place: `${origin}${pathname}`, username, password, hash, searchParams }
+}
+
+/** The option of a command line whose value an argument is. */
+function flagBefore(args: readonly Node[], index: number): string | undefined {
+  const flag: unknown = args[index - 1]?.value
+  return typeof flag === 'string' && /^-[^=]*$/.test(flag) ? flag : undefined
+}
+
+function isSecret(member: string, text: string): boolean {
+  const value = literalOf(text)
+  if (/^(?:|bearer|basic|token|true|false|none)$/i.test(value)) return false
+  if (wholeReference.test(value)) return false
+  if (secretValue.test(value)) return true
+  const flag = /^-[^=]*(?==.)/.exec(value)?.[0]
+  if (flag !== undefined && secretName.test(flag)) return true
+  if (/^--?[a-z][\w-]*$/i.test(value)) return false
+  if (!plainMember.test(member) && secretName.test(member)) return true
+  // Long, and neither words nor a path: nobody could remember it.
+  return (value.match(/[\w+=~-]{24,}/g) ?? []).some((run) => /\d/.test(run) && /[a-z]/i.test(run))
+}

@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { recordingOrigin } from '../support/recording-origin.ts'
+import { cliWorld } from './cli-world.ts'
+
+let world: Awaited<ReturnType<typeof cliWorld>>
+beforeEach(async () => {
+  world = await cliWorld()
+})
+afterEach(() => world.close())
+
+const initialize = `${JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'test', version: '1' },
+  },
+})}\n`
+
+async function twoTenants() {
+  const origin = await recordingOrigin((_request, response) => response.writeHead(403).end())
+  const auth = (name: string) => ({ auth: { provider: 'bearer', token: `env:${name}` } })
+  const tenants = { one: auth('ONE'), two: auth('TWO') }
+  const path = join(world.folder, '.mcp.json')
+  const crm = { url: `${origin.origin}/mcp`, tenants }
+  await writeFile(path, JSON.stringify({ mcpServers: { crm } }))
+  await world.run(['trust', path, '--yes'])
+  return origin
+}
+
+const options = { env: { ONE: 'canary-1', TWO: 'canary-2' } }
+
+describe('proxy', () => {
+  it('uses the credential of the tenant that is chosen', async () => {
+    const { requests } = await twoTenants()
+    const input = { ...options, input: initialize }
+    const { stdout } = await world.run(['proxy', 'crm', '--tenant', 'two'], input)
+    expect(stdout).toContain('"id":1')
+    expect(requests[0]?.headers.authorization).toBe('Bearer canary-2')
+  })
+
+  it('says that a tenant has to be chosen', async () => {
+    await twoTenants()
+    const { code, stderr } = await world.run(['proxy', 'crm'], options)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/has tenants: one, two\. Choose one with --tenant/)
+  })
+})
+
+describe('set', () => {
+  it.each([
+    ['http://mcp.example.com/mcp', true],
+    ['http://127.0.0.1:8080/mcp', false],
+    ['http://localhost:8080/mcp', false],
+    ['https://mcp.example.com/mcp', false],
+  ])('says whether the key will not be sent: %s', async (url, isWarned) => {
+    const { code, stderr } = await world.run(['set', url, '--bearer'], { input: 'canary-token' })
+    expect([code, stderr.includes('allowInsecure')]).toEqual([0, isWarned])
+  })
+})
