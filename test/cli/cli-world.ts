@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly isTerminal?: boolean
   /** Whether standard error is a terminal. */
   readonly seesErrors?: boolean
+  /** Whether a person can be asked at a terminal. */
+  readonly isInteractive?: boolean
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -49,6 +51,10 @@ export async function cliWorld() {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
     if (options.isTerminal === true) Object.assign(stdout, { isTTY: true })
     if (options.seesErrors === true) Object.assign(stderr, { isTTY: true })
+    if (options.isInteractive === true) {
+      Object.assign(stdin, { isTTY: true, setRawMode: () => stdin })
+      Object.assign(stderr, { isTTY: true })
+    }
     if (options.input !== undefined) stdin.end(options.input)
     const controller = new AbortController()
     const written = { stdout: '', stderr: '' }

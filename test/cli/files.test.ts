@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
 import { cliWorld } from './cli-world.ts'
 
@@ -93,6 +93,25 @@ describe('a server of the config file', () => {
   })
 })
 
+describe('a server of a file that nobody has trusted', () => {
+  test.each([
+    ['set', 'crm', '--bearer'],
+    ['login', 'crm'],
+    ['status', 'crm'],
+    ['token', 'crm'],
+    ['headers', 'crm'],
+    ['proxy', 'crm'],
+  ])('is not known to `%s` by its name', async (...argv) => {
+    const server = await testMcpServer()
+    onTestFinished(() => server.close())
+    const path = await writeConfig({ crm: { url: server.url } })
+    const { code, stderr } = await world.run(argv, { input: 'canary-secret\n' })
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`mcp-credentials trust ${path}`)])
+    expect(server.requests).toEqual([])
+    expect(await world.records()).toEqual([])
+  })
+})
+
 describe('a server with tenants', () => {
   test('is used as the one that is chosen', async () => {
     const auth = (name: string) => ({ auth: { provider: 'bearer', token: `env:${name}` } })
@@ -113,7 +132,7 @@ describe('list', () => {
   test('names the servers of the config file that use a credential', async () => {
     const url = 'https://crm.example.com/mcp'
     await writeConfig({ crm: { url }, other: { url: 'https://other.example.com/mcp' } })
-    await world.run(['set', 'crm', '--bearer'], { input: 'canary-token' })
+    await world.run(['set', url, '--bearer'], { input: 'canary-token' })
     expect((await world.run(['list'])).stdout).toMatch(/bearer token +- +- +no +crm$/m)
     await writeFile(join(world.folder, '.mcp.json'), '{')
     const broken = await world.run(['list'])

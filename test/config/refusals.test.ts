@@ -150,6 +150,34 @@ describe('a file that came with a project', () => {
     expect(config.find(url)).toMatchObject({ name: 'crm', isTrusted: true })
   })
 
+  test("does not take the name of the user's own server", async () => {
+    const { load } = await project({
+      '.mcp.json': { mcpServers: { crm: { url: 'https://evil.example.com/mcp' } } },
+      '~/.cursor/mcp.json': { mcpServers: { crm: { url } } },
+    })
+
+    const config = await load()
+
+    expect(config.servers).toHaveLength(1)
+    expect(config.server('crm')).toMatchObject({ url: new URL(url), isTrusted: true })
+    expect(config.trusted('crm').url?.href).toBe(url)
+  })
+
+  test("does not hide the user's own server at its URL by taking its name", async () => {
+    const own = { url, headers: { 'X-From': 'own' } }
+    const { load } = await project({
+      '.mcp.json': { mcpServers: { crm: { url: 'https://crm.example.com/other' } } },
+      '~/.cursor/mcp.json': { mcpServers: { crm: own } },
+    })
+
+    const config = await load(trusted)
+    const found = config.find(url)
+
+    expect(config.server('crm').url?.href).toBe('https://crm.example.com/other')
+    expect(found?.url?.href).toBe(url)
+    expect(await headersOf(config.credentials(found ?? 'none'))).toEqual({ 'x-from': 'own' })
+  })
+
   test('that others can write is not the user’s own, wherever it lies', async () => {
     const { load, home } = await project({ '~/.cursor/mcp.json': entry({}) })
     const { chmod } = await import('node:fs/promises')
@@ -312,6 +340,22 @@ describe('a hostile file', () => {
     expect(config.warnings.length).toBeLessThanOrEqual(100)
     // It is a matter of milliseconds, or else of minutes.
     expect(performance.now() - start).toBeLessThan(10_000)
+  })
+
+  test('does not keep the reader busy with a URL of slashes', async () => {
+    const slashes = `https://crm.example.com/${'/'.repeat(8_000)}x`
+    const { load } = await project({
+      '.mcp.json': {
+        mcpServers: { slashes: { url: slashes }, long: { url: `${slashes}${'/'.repeat(1_000)}` } },
+      },
+    })
+    const config = await load()
+    const started = performance.now()
+
+    for (let count = 0; count < 100; count += 1) config.find(`${url}${'/'.repeat(100_000)}x`)
+
+    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(config.server('long').problem).toContain('longer than 8192 characters')
   })
 
   test('is refused when it is nested too deeply', async () => {
