@@ -11,11 +11,12 @@ import type {
 } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { ConnectedTransport, ConnectOptions, connect } from '../mcp/connect.ts'
-import type { ConfigWarning } from './files.ts'
+import type { ConfigWarning, ReadFile } from './files.ts'
 import { serverAt, serversByName } from './find-server.ts'
 import { nearest } from './nearest.ts'
 import { problemText, shown } from './problems.ts'
 import type { Tools } from './provider-table.ts'
+import { type ReviewedServer, reviewFile } from './review.ts'
 import { serverProvider } from './server-provider.ts'
 import { type ConfiguredServer, describeServer, type LoadedServer, problemOf } from './servers.ts'
 import { secretText } from './template.ts'
@@ -86,6 +87,14 @@ export interface Config {
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<Record<string, string>>
   /**
+   * What a file would do if it were trusted: all its entries, as they were when the file was read, with those that
+   * another one hides.
+   *
+   * @param file - One of `files`, or its path.
+   * @throws `ConfigurationError` when the file was not read.
+   */
+  review(file: string | Pick<ConfigFile, 'path'>): readonly ReviewedServer[]
+  /**
    * Notes in the store that the user trusts what a file held when it was read. It counts when the file is loaded
    * again, as long as its content stays the same.
    *
@@ -99,8 +108,8 @@ export interface Config {
 /** What a config is made of. */
 export interface ConfigParts {
   readonly files: readonly ConfigFile[]
-  /** Where the files really are, by their paths. */
-  readonly realPaths: ReadonlyMap<string, string>
+  /** What was read of the files; of a file that was read several times, the first counts. */
+  readonly read: readonly ReadFile[]
   /** All entries, the nearest first. */
   readonly servers: readonly LoadedServer[]
   readonly warnings: readonly ConfigWarning[]
@@ -144,18 +153,25 @@ export function makeConfig(parts: ConfigParts): Config {
       return open(client, url, provider, { ...(store === undefined ? {} : { store }), ...options })
     },
     environmentOf: async (name, options) => environmentOf(usable(named(name), 'stdio'), options),
+    review(file) {
+      const { root, positionOf } = readOf(parts, file)
+      return reviewFile(root, positionOf)
+    },
     async trust(file) {
-      const path = typeof file === 'string' ? file : file.path
-      const found = files.find((each) => each.path === path)
-      const realPath = parts.realPaths.get(path)
-      if (found === undefined || realPath === undefined) {
-        const names = files.map((each) => each.path).join(', ')
-        const known = names === '' ? 'none was' : `these were: ${names}`
-        throw new ConfigurationError('file', `The file ${path} was not read; ${known}.`)
-      }
-      await noteTrust(realPath, found.sha256, store)
+      const { content, sha256 } = readOf(parts, file)
+      await noteTrust(content.realPath, sha256, store)
     },
   }
+}
+
+/** What was read of a file. */
+function readOf({ read, files }: ConfigParts, file: string | Pick<ConfigFile, 'path'>): ReadFile {
+  const path = typeof file === 'string' ? file : file.path
+  const found = read.find((each) => each.place.path === path)
+  if (found !== undefined) return found
+  const names = files.map((each) => each.path).join(', ')
+  const known = names === '' ? 'none was' : `these were: ${names}`
+  throw new ConfigurationError('file', `The file ${path} was not read; ${known}.`)
 }
 
 function foreign(): never {

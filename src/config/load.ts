@@ -132,7 +132,7 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
   const tools = await loadTools(servers, options)
   return makeConfig({
     files: [...files.values()],
-    realPaths: new Map(found.map(({ place, content }) => [place.path, content.realPath])),
+    read: found,
     servers,
     warnings: withoutDuplicates(warnings),
     tools,
@@ -172,7 +172,8 @@ async function describe(
 ): Promise<ConfigFile> {
   const { path, kind, client } = place
   const known = files.get(path)
-  if (known !== undefined) return known
+  // A file that changes meanwhile is judged anew.
+  if (known?.sha256 === sha256) return known
   const file = { path, kind, client, sha256 }
   // What others can write is not the user's own, wherever it lies.
   const isOwn = kind === 'user' && content.isProtected
@@ -180,7 +181,7 @@ async function describe(
   const verdict = isOwn ? { isTrusted: true } : await judge({ ...file, realPath }, trust, store)
   if ('failure' in verdict && verdict.failure !== undefined) failures.set(path, verdict.failure)
   const described = { ...file, isTrusted: verdict.isTrusted }
-  files.set(path, described)
+  if (known === undefined) files.set(path, described)
   return described
 }
 

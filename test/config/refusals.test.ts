@@ -97,6 +97,19 @@ describe('a file that came with a project', () => {
     expect(other.servers[0]?.isTrusted).toBe(false)
   })
 
+  test('is reviewed as it was read, and so as it is trusted', async () => {
+    const store = memoryStore()
+    const { load, write } = await project({ '.mcp.json': entry({ headersHelper: 'safe' }) })
+    const config = await load({ store })
+    const path = await write('.mcp.json', entry({ headersHelper: 'evil' }))
+
+    const [reviewed] = config.review(path)
+    await config.trust(path)
+
+    expect(reviewed?.uses).toContain('runs `safe` for its secrets')
+    expect((await load({ store })).server('crm').isTrusted).toBe(false)
+  })
+
   test('is trusted only by what a function answers with true', async () => {
     const { load } = await project({ '.mcp.json': entry({}) })
 
