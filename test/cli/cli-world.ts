@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly seesErrors?: boolean
   /** Whether a person can be asked at a terminal. */
   readonly isInteractive?: boolean
+  /** The folder in which it runs. Default: that of the world. */
+  readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -66,7 +68,7 @@ export async function cliWorld() {
       })
     }
     const env = { ...stubs, ...options.env }
-    const terminal = makeTerminal({ stdin, stdout, stderr, env, cwd: folder })
+    const terminal = makeTerminal({ stdin, stdout, stderr, env, cwd: options.cwd ?? folder })
     const finished = runProgram(argv, terminal, controller.signal).then((code) => ({
       code,
       ...written,

@@ -108,6 +108,36 @@ describe('exec', () => {
     expect(own.stderr).toContain('The program nothing is not installed')
   })
 
+  test('gives the process no other variables of the shell than those that programs need', async () => {
+    const path = await writeConfig({ files: { command: 'x', env: { API_KEY: `\${SECRET_KEY}` } } })
+    await world.run(['trust', path, '--yes'])
+    const env = { SECRET_KEY: 'canary-secret', OTHER: 'canary-other', PATH: '/bin', LANG: 'C' }
+    const script = 'require("fs").writeFileSync("env.json", JSON.stringify(process.env))'
+    const { code } = await world.run(['exec', 'files', '--', process.execPath, '-e', script], {
+      env,
+    })
+    expect(code).toBe(0)
+    const given = JSON.parse(await readFile(join(world.folder, 'env.json'), 'utf8'))
+    expect(given).toMatchObject({ API_KEY: 'canary-secret', PATH: '/bin', LANG: 'C' })
+    expect(given).toHaveProperty('HOME')
+    expect(Object.keys(given).filter((name) => /^(?:SECRET_KEY|OTHER|MCP_.*)$/.test(name))).toEqual(
+      [],
+    )
+  })
+
+  test('runs a program of the file’s folder, wherever it is called', async () => {
+    const path = await writeConfig({ files: { command: './program.sh' } })
+    await world.run(['trust', path, '--yes'])
+    await mkdir(join(world.folder, '.git'))
+    const below = join(world.folder, 'below')
+    await mkdir(below)
+    const write = (folder: string, code: number) =>
+      writeFile(join(folder, 'program.sh'), `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 })
+    await Promise.all([write(world.folder, 42), write(below, 13)])
+    const { code, stderr } = await world.run(['exec', 'files'], { cwd: below })
+    expect([code, stderr]).toEqual([42, ''])
+  })
+
   test('suggests the name that was meant', async () => {
     await writeConfig({ files: { command: 'node' } })
     const { code, stderr } = await world.run(['exec', 'file'])
