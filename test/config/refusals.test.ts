@@ -199,6 +199,34 @@ describe('a file that came with a project', () => {
     expect((await load()).servers[0]?.isTrusted).toBe(false)
   })
 
+  test.skipIf(process.getuid?.() !== 0)(
+    'that a group of others can write is not the user’s own, nor is one that they can replace',
+    async () => {
+      const { load, home } = await project({ '~/.cursor/mcp.json': entry({}) })
+      const { chmod, chown } = await import('node:fs/promises')
+      const [folder, path] = [join(home, '.cursor'), join(home, '.cursor/mcp.json')]
+      const isTrusted = async () => (await load()).servers[0]?.isTrusted
+
+      await chmod(path, 0o664)
+      expect(await isTrusted()).toBe(true)
+      await chown(path, 0, 100)
+      expect(await isTrusted()).toBe(false)
+      await chmod(path, 0o644)
+      expect(await isTrusted()).toBe(true)
+      await chmod(folder, 0o777)
+      expect(await isTrusted()).toBe(false)
+    },
+  )
+
+  test('in a folder that everybody can write is not the user’s own', async () => {
+    const { load, home } = await project({ '~/.cursor/mcp.json': entry({}) })
+    const { chmod } = await import('node:fs/promises')
+    await chmod(join(home, '.cursor'), 0o777)
+    expect((await load()).servers[0]?.isTrusted).toBe(false)
+    await chmod(join(home, '.cursor'), 0o1777)
+    expect((await load()).servers[0]?.isTrusted).toBe(true)
+  })
+
   test('cannot put an attack into the command to type', async () => {
     const { load, root } = await project()
     const { mkdir } = await import('node:fs/promises')
