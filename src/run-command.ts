@@ -17,6 +17,7 @@ interface NodeProcesses {
       shell: false
       windowsHide: true
       detached: boolean
+      env: Readonly<Record<string, string | undefined>>
     },
   ): ChildProcess
 }
@@ -34,6 +35,7 @@ interface ChildProcess {
 }
 interface NodeProcess {
   readonly platform: string
+  readonly env: Readonly<Record<string, string | undefined>>
   kill(pid: number, signal: 'SIGKILL'): void
 }
 
@@ -146,11 +148,20 @@ function start(program: string, args: readonly string[]): ChildProcess {
       windowsHide: true,
       // A process group of its own, so that it can be ended with all that it started.
       detached: hasGroups(),
+      env: environment(),
     })
   } catch (error) {
     // The error quotes the arguments.
     throw failure(program, `cannot be started (${codeOf(error)})`)
   }
+}
+
+/** The variables of this process; the key of the store is not for others, because it opens all that is stored. */
+function environment(): Readonly<Record<string, string | undefined>> {
+  const variables = Object.entries(nodeProcess()?.env ?? {})
+  return Object.fromEntries(
+    variables.filter(([name]) => !name.toUpperCase().startsWith('MCP_CREDENTIALS_KEY')),
+  )
 }
 
 /** Ends the program and what it started; on Windows, which has no process groups, the program alone. */

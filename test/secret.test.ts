@@ -139,6 +139,16 @@ describe('command', () => {
     expect(await node(source)()).toBe('ended')
   })
 
+  test('does not hand on the key of the store', async () => {
+    vi.stubEnv('MCP_CREDENTIALS_KEY', 'canary-key')
+    vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', 'canary-file')
+    vi.stubEnv('OTHER', 'kept')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const names =
+      'Object.keys(process.env).filter((name) => /^(MCP_CREDENTIALS|OTHER$)/.test(name))'
+    expect(await command([process.execPath, '-p', `${names}.join()`])()).toBe('OTHER')
+  })
+
   test('passes its arguments on without a shell', async () => {
     const source = command([process.execPath, '-p', 'process.argv[1]', '$(echo no) `no` ; no'])
     expect(await source()).toBe('$(echo no) `no` ; no')

@@ -12,16 +12,17 @@ import type { WorkloadProvider } from './workload.ts'
 /** The part of a config that is used here. */
 export interface ReadConfig {
   /** The entry of a server; `undefined`: there is none. */
-  find(resource: URL):
-    | {
-        readonly name: string
-        readonly file: string
-        readonly isTrusted: boolean
-        readonly auth: string
-      }
-    | undefined
-  /** What proves who the client is to the server of an entry. */
-  credentials(name: string): CredentialProvider | CredentialSelector
+  find(resource: URL): FoundEntry | undefined
+  /** What proves who the client is to the server of an entry that was found. */
+  credentials(entry: FoundEntry): CredentialProvider | CredentialSelector
+}
+
+/** The entry of a server. */
+interface FoundEntry {
+  readonly name: string
+  readonly file: string
+  readonly isTrusted: boolean
+  readonly auth: string
 }
 
 /** How config files are found and read. */
@@ -55,7 +56,7 @@ export function configSource(
     }
     // There is nothing in it that would have to be trusted.
     if (!found.isTrusted && found.auth.startsWith('saved login')) return bare
-    const provider = read.credentials(found.name)
+    const provider = read.credentials(found)
     if (!isProvider(provider)) throw severalTenants(detail, found.name, resource)
     if (isWorkload(provider)) {
       const entry = { nothing: `${detail} allows a workload identity` }

@@ -3,15 +3,20 @@
  *
  * @module
  */
+import { realpath } from 'node:fs/promises'
 import { constants } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import type { ConfiguredServer } from '../config/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import { commandWord } from './labels.ts'
 import { readConfig } from './server.ts'
+import type { Terminal } from './terminal.ts'
 
 const examples = `
 The secrets of the server's entry in the config file are read, and given to the process in its environment. They stand
-on no command line. The exit code is that of the process.
+on no command line. Of the variables of the shell, the process gets only those that programs need, such as PATH and
+HOME. The exit code is that of the process.
 
 Examples:
   npx mcp-credentials exec files -- npx -y @modelcontextprotocol/server-filesystem /tmp
@@ -41,7 +46,7 @@ async function exec(
   const config = await readConfig(invocation, defaultStore())
   const entry = config.server(name)
   const environment = await config.environmentOf(name, { signal: invocation.signal })
-  const [program, ...args] = given.length > 0 ? given : commandOf(name, entry)
+  const [program, ...args] = given.length > 0 ? given : await commandOf(name, entry)
   if (program === undefined || program === '') {
     throw new ConfigurationError('command', 'There is no program to start.', {
       remedy: `Write it as in \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
@@ -50,16 +55,34 @@ async function exec(
   return runChild(invocation, program, args, environment)
 }
 
-/** Variables in a command are for the client that the file is written for. */
-function commandOf(
+/**
+ * The command of the entry; a program that it names by its place is looked for beside the file that was trusted.
+ * Variables in it are for the client that the file is written for.
+ */
+async function commandOf(
   name: string,
-  { command, args = [] }: { readonly command?: string; readonly args?: readonly string[] },
-): readonly string[] {
-  const argv = command === undefined ? [] : [command, ...args]
-  if (!argv.some((each) => each.includes(`\${`))) return argv
+  { command, args = [], file }: ConfiguredServer,
+): Promise<readonly string[]> {
+  if (command === undefined) return []
+  if (![command, ...args].some((each) => each.includes('${'))) {
+    const isRelative = /^\.{1,2}[\\/]/.test(command)
+    const program = isRelative ? resolve(dirname(await realpath(file)), command) : command
+    return [program, ...args]
+  }
   throw new ConfigurationError('command', `The command of ${name} has variables in it.`, {
     remedy: `Write it out: \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
   })
+}
+
+/** What programs need, and what says how they speak: the variables that clients hand on to servers. */
+const inherited =
+  process.platform === 'win32'
+    ? /^(?:APPDATA|HOMEDRIVE|HOMEPATH|LOCALAPPDATA|PATH|PATHEXT|PROCESSOR_ARCHITECTURE|PROGRAMFILES|SYSTEMDRIVE|SYSTEMROOT|TEMP|TMP|USERNAME|USERPROFILE)$/i
+    : /^(?:HOME|LANG|LC_[A-Z]+|LOGNAME|PATH|SHELL|TERM|TMPDIR|TZ|USER)$/
+
+/** The other variables of the shell may be secrets of other servers, or open the store. */
+function inheritedOf(env: Terminal['env']): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => inherited.test(name)))
 }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -71,9 +94,7 @@ async function runChild(
   environment: Readonly<Record<string, string>>,
 ): Promise<number> {
   const { spawn } = await import('node:child_process')
-  // The key of the store opens all the other credentials.
-  const { MCP_CREDENTIALS_KEY: _, ...inherited } = terminal.env
-  const env = { ...inherited, ...environment }
+  const env = { ...inheritedOf(terminal.env), ...environment }
   const child = spawn(program, args, { stdio: 'inherit', env, cwd: terminal.cwd })
   const forward = (signal: NodeJS.Signals) => {
     // A terminal sends Ctrl-C to the child as well.

@@ -122,7 +122,7 @@ async function findTarget(
   const { loadConfig } = await import('../config/index.ts')
   const files = path === undefined ? {} : { path }
   const config = await loadConfig({ ...files, ...where, cwd, env, store })
-  const { kind, url, tenants } = config.server(server)
+  const { kind, url, tenants } = config.trusted(server)
   if (kind === 'stdio') {
     throw new ConfigurationError('server', `proxy: the server \`${server}\` has no URL.`, {
       remedy: `It runs on this machine: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,

@@ -22,7 +22,7 @@ export interface Server {
 /**
  * Finds the server of an argument.
  *
- * @throws `ConfigurationError` when it is no URL and no name of the config file.
+ * @throws `ConfigurationError` when it is no URL and no name of the config file, and when that file is not trusted.
  */
 export async function findServer(
   given: string,
@@ -40,7 +40,8 @@ export async function findServer(
       remedy: `Write \`https://${given}\`.`,
     })
   }
-  const entry = config.server(given)
+  // Whoever wrote the file decides where its names lead, and so who is sent a secret.
+  const entry = config.trusted(given)
   if (entry.url !== undefined) {
     return { url: entry.url, label: labelOf(entry.url), entry, config }
   }
@@ -110,7 +111,7 @@ export async function providerFor(
   store: DefaultStore,
 ): Promise<CredentialProvider | CredentialSelector> {
   const saved = entry?.auth.startsWith('saved login') === true
-  if (entry !== undefined && config !== undefined && !saved) return config.credentials(entry.name)
+  if (entry !== undefined && config !== undefined && !saved) return config.credentials(entry)
   const { auto } = await import('../auto/index.ts')
   return auto({
     store,

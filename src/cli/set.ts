@@ -6,7 +6,7 @@
 import type { StoredKey } from '../auto/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
-import { commandWord } from './labels.ts'
+import { commandWord, shown } from './labels.ts'
 import { accountOption, findServer } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -61,8 +61,9 @@ async function set(invocation: Invocation, options: SetOptions, given: string): 
   const kind = kindOf(options)
   const { defaultStore, saveKey } = await import('../auto/index.ts')
   const store = defaultStore()
-  const { url, label } = await findServer(given, invocation, store)
-  const key = await ask[kind](terminal, options)
+  const { url, label, entry } = await findServer(given, invocation, store)
+  const server = entry === undefined ? label : `${shown(entry.name)} (${label})`
+  const key = await ask[kind](askingFor(server, terminal), options)
   const { replaced } = await saveKey(store, { resource: url, key, ...accountOption(invocation) })
   const { description } = await store.where()
   const before = replaced === undefined ? '' : `, in the place of the ${replaced} that was there`
@@ -79,6 +80,14 @@ async function set(invocation: Invocation, options: SetOptions, given: string): 
 /** Whether others cannot read what is sent there. */
 function isSafe({ protocol, hostname }: URL): boolean {
   return protocol === 'https:' || /^(?:(?:.+\.)?localhost|127\.[\d.]+|\[::1\])$/.test(hostname)
+}
+
+/** The terminal, with questions that say where the answer will go. */
+function askingFor(server: string, terminal: Terminal): Terminal {
+  return {
+    ...terminal,
+    askSecret: (question) => terminal.askSecret(`${question} for ${server}`),
+  }
 }
 
 const kinds = ['header', 'query', 'bearer', 'basic', 'hmac', 'jwt'] as const

@@ -4,7 +4,7 @@
  * @module
  */
 import { resolve } from 'node:path'
-import type { Config, ConfigFile, ConfiguredServer } from '../config/index.ts'
+import type { Config, ConfigFile } from '../config/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
@@ -49,12 +49,12 @@ async function trust(
   )
   const files = config.files.filter(({ isTrusted }) => !isTrusted)
   if (files.length === 0) {
-    const known = config.files.map((file) => file.path).join(', ')
+    const known = config.files.map((file) => printablePath(file.path)).join(', ')
     terminal.note(known === '' ? 'There is no config file here.' : `Trusted already: ${known}.`)
     return exitCodes.success
   }
   for (const file of files) {
-    await describeFile(file, config, terminal)
+    describeFile(file, config, terminal)
     if (!isAgreed && !terminal.isInteractive) {
       throw new ConfigurationError('yes', 'There is no terminal to ask in.', {
         remedy: `Read ${file.path}, and add --yes.`,
@@ -65,60 +65,27 @@ async function trust(
       return exitCodes.failure
     }
     await config.trust(file)
-    terminal.print(`Trusted ${file.path}, as long as it stays as it is.`)
+    terminal.print(`Trusted ${printablePath(file.path)}, as long as it stays as it is.`)
   }
   return exitCodes.success
 }
 
-async function describeFile(file: ConfigFile, config: Config, terminal: Terminal): Promise<void> {
-  terminal.note(`${terminal.style.bold(file.path)} (${file.client}) would do this:`)
-  const used = await usesIn(file.path)
-  for (const server of config.servers.filter((each) => each.file === file.path)) {
-    terminal.note(`  ${terminal.style.bold(shown(server.name))}: ${deedOf(server)}`)
-    for (const use of used.get(server.name) ?? []) terminal.note(`    ${use}`)
+/** Shows what was hashed when the file was read; it is not read again, because it may have changed since. */
+function describeFile(file: ConfigFile, config: Config, terminal: Terminal): void {
+  const { bold } = terminal.style
+  const path = printablePath(file.path)
+  terminal.note(`${bold(path)} (${file.client}) would do this:`)
+  const servers = config.review(file)
+  for (const { name, line, uses } of servers) {
+    terminal.note(`  ${bold(shown(name))} (line ${line}):`)
+    for (const use of uses) terminal.note(`    ${use}`)
+  }
+  if (servers.some(({ uses }) => uses.some((use) => use.startsWith('runs ')))) {
+    terminal.note('A program that it runs is trusted as well, also after that program has changed.')
   }
 }
 
-function deedOf({ command, args = [], label, auth, problem }: ConfiguredServer): string {
-  if (command !== undefined) return `runs \`${shown([command, ...args].join(' '))}\``
-  const target = label === undefined ? `nothing (${shown(problem ?? 'it has no URL')})` : label
-  return `connects to ${target} with: ${auth}`
-}
-
-/** What each server's entry runs and reads, wherever in it that stands. */
-async function usesIn(path: string): Promise<ReadonlyMap<string, readonly string[]>> {
-  const [{ parse }, { readFile }] = await Promise.all([
-    import('jsonc-parser'),
-    import('node:fs/promises'),
-  ])
-  const text = (await readFile(path, 'utf8')).replace(/^\ufeff/, '')
-  const root = (parse(text, [], { allowTrailingComma: true }) ?? {}) as Record<string, unknown>
-  const servers = ['mcpServers', 'servers'].flatMap((name) =>
-    Object.entries((root[name] ?? {}) as Record<string, unknown>),
-  )
-  return new Map(servers.map(([name, entry]) => [name, [...new Set(usesOf(entry))]]))
-}
-
-function usesOf(value: unknown, member = ''): readonly string[] {
-  if (member === 'headersHelper' || (member === 'command' && Array.isArray(value))) {
-    return [`runs \`${shown([value].flat().join(' '))}\` for its secrets`]
-  }
-  if (Array.isArray(value)) return value.flatMap((each) => usesOf(each))
-  if (typeof value === 'object' && value !== null) {
-    return Object.entries(value).flatMap(([name, each]) => usesOf(each, name))
-  }
-  return typeof value === 'string' ? referencesIn(value) : []
-}
-
-function referencesIn(text: string): readonly string[] {
-  const command = /^command:(.+)$/s.exec(text)?.[1]
-  if (command !== undefined) return [`runs \`${shown(command.trim())}\` for its secrets`]
-  const whole = /^(?:env|file|keychain|input):.+$/s.exec(text)?.[0]
-  const parts = [...text.matchAll(/\$\{([^{}]+)\}/g)].map(
-    ([, name = '']) => name.split(':-')[0] ?? '',
-  )
-  const names = [...(whole === undefined ? [] : [whole]), ...parts]
-  return names
-    .filter((name) => name !== 'workspaceFolder' && name !== 'userHome')
-    .map((name) => `reads ${shown(/^[a-z]+:/.test(name) ? name : `env:${name}`)}`)
+/** A path in which nothing acts on the terminal. */
+function printablePath(path: string): string {
+  return path.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, '\ufffd')
 }

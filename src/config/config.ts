@@ -11,12 +11,13 @@ import type {
 } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { ConnectedTransport, ConnectOptions, connect } from '../mcp/connect.ts'
-import type { ConfigWarning } from './files.ts'
+import type { ConfigWarning, ReadFile } from './files.ts'
+import { serverAt, serversByName } from './find-server.ts'
 import { nearest } from './nearest.ts'
 import { problemText, shown } from './problems.ts'
 import type { Tools } from './provider-table.ts'
+import { type ReviewedServer, reviewFile } from './review.ts'
 import { serverProvider } from './server-provider.ts'
-import { comparableUrl } from './server-url.ts'
 import { type ConfiguredServer, describeServer, type LoadedServer, problemOf } from './servers.ts'
 import { secretText } from './template.ts'
 import { type ConfigFile, noteTrust, untrusted } from './trust.ts'
@@ -28,12 +29,19 @@ export type ConfigClient = Parameters<typeof connect>[0]
 export interface Config {
   /** The files that were read, the nearest first. */
   readonly files: readonly ConfigFile[]
-  /** The servers; of several entries with one name, the nearest. */
+  /**
+   * The servers; of several entries with one name, the nearest of a trusted file, or the nearest where none is
+   * trusted.
+   */
   readonly servers: readonly ConfiguredServer[]
   /** What a person should know: secrets that stand in a file, and what was left out. */
   readonly warnings: readonly ConfigWarning[]
   /**
    * The server whose URL has the origin and path of a resource; one of a trusted file before others, then the nearest.
+   * Entries that share their name with another count as well. The entry of the very query comes before one without a
+   * query; one of another query is not for the resource.
+   *
+   * @throws `ConfigurationError` when several entries fit equally well, and their credentials differ.
    */
   find(resource: string | URL): ConfiguredServer | undefined
   /**
@@ -43,13 +51,23 @@ export interface Config {
    */
   server(name: string): ConfiguredServer
   /**
+   * The server of a name, in a file that is trusted: whoever wrote the file decides where that name leads.
+   *
+   * @throws `ConfigurationError` when there is none, or its file is not trusted, with the command to type; `StoreError`
+   * when it is not known whether it is.
+   */
+  trusted(name: string): ConfiguredServer
+  /**
    * What proves who the client is to a server: a provider, or a selector where the entry has `tenants`. Its secrets
    * go to the origin of the entry's URL and to no other: anything else fails with the code `wrong_origin`.
    *
+   * @param server - Its name, or an object that this config has returned.
    * @throws `ConfigurationError` when there is no such server, when it is one of stdio, when its file is not trusted,
    * with the command to type, or when an option is wrong; `StoreError` when it is not known whether it is trusted.
    */
-  credentials(name: string): CredentialProvider | CredentialSelector
+  credentials(
+    server: string | Pick<ConfiguredServer, 'name' | 'file'>,
+  ): CredentialProvider | CredentialSelector
   /**
    * Connects a client to a server, with its credentials.
    *
@@ -69,6 +87,14 @@ export interface Config {
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<Record<string, string>>
   /**
+   * What a file would do if it were trusted: all its entries, as they were when the file was read, with those that
+   * another one hides.
+   *
+   * @param file - One of `files`, or its path.
+   * @throws `ConfigurationError` when the file was not read.
+   */
+  review(file: string | Pick<ConfigFile, 'path'>): readonly ReviewedServer[]
+  /**
    * Notes in the store that the user trusts what a file held when it was read. It counts when the file is loaded
    * again, as long as its content stays the same.
    *
@@ -82,8 +108,9 @@ export interface Config {
 /** What a config is made of. */
 export interface ConfigParts {
   readonly files: readonly ConfigFile[]
-  /** Where the files really are, by their paths. */
-  readonly realPaths: ReadonlyMap<string, string>
+  /** What was read of the files; of a file that was read several times, the first counts. */
+  readonly read: readonly ReadFile[]
+  /** All entries, the nearest first. */
   readonly servers: readonly LoadedServer[]
   readonly warnings: readonly ConfigWarning[]
   readonly tools: Tools
@@ -92,50 +119,65 @@ export interface ConfigParts {
 
 /** Makes the object that a user gets. */
 export function makeConfig(parts: ConfigParts): Config {
-  const { files, servers, warnings, store } = parts
-  const described = new Map(servers.map((server) => [server.entry.name, describeServer(server)]))
-  const made = new Map<string, CredentialProvider | CredentialSelector>()
-  const credentials = (name: string) => {
-    const provider = made.get(name) ?? makeCredentials(parts, name)
-    made.set(name, provider)
+  const { files, warnings, store } = parts
+  const described = new Map(parts.servers.map((server) => [server, describeServer(server)]))
+  const loaded = new Map<object, LoadedServer>(
+    [...described].map(([server, each]) => [each, server]),
+  )
+  const describe = (server: LoadedServer) => described.get(server) ?? describeServer(server)
+  const byName = serversByName(parts.servers)
+  const named = (name: string) => byName.get(name) ?? unknownServer(name, [...byName.keys()])
+  const made = new Map<LoadedServer, CredentialProvider | CredentialSelector>()
+  const credentials: Config['credentials'] = (given) => {
+    // A copy could stand for any of several entries with its name.
+    const server = typeof given === 'string' ? named(given) : (loaded.get(given) ?? foreign())
+    const provider = made.get(server) ?? makeCredentials(server, parts.tools)
+    made.set(server, provider)
     return provider
   }
   return {
     files,
-    servers: [...described.values()],
+    servers: [...byName.values()].map(describe),
     warnings,
-    find: (resource) => findServer([...described.values()], resource),
-    server: (name) => described.get(name) ?? unknownServer(name, [...described.keys()]),
+    find(resource) {
+      const found = serverAt(parts.servers, resource)
+      return found === undefined ? undefined : describe(found)
+    },
+    server: (name) => describe(named(name)),
+    trusted: (name) => describe(trustedServer(named(name))),
     credentials,
     async connect(name, client, options = {}) {
       const provider = credentials(name)
-      const url = described.get(name)?.url ?? ''
+      const url = describe(named(name)).url ?? ''
       const { connect: open } = await import('../mcp/connect.ts')
       return open(client, url, provider, { ...(store === undefined ? {} : { store }), ...options })
     },
-    environmentOf: async (name, options) => environmentOf(usable(parts, name, 'stdio'), options),
+    environmentOf: async (name, options) => environmentOf(usable(named(name), 'stdio'), options),
+    review(file) {
+      const { root, positionOf } = readOf(parts, file)
+      return reviewFile(root, positionOf)
+    },
     async trust(file) {
-      const path = typeof file === 'string' ? file : file.path
-      const found = files.find((each) => each.path === path)
-      const realPath = parts.realPaths.get(path)
-      if (found === undefined || realPath === undefined) {
-        const names = files.map((each) => each.path).join(', ')
-        const known = names === '' ? 'none was' : `these were: ${names}`
-        throw new ConfigurationError('file', `The file ${path} was not read; ${known}.`)
-      }
-      await noteTrust(realPath, found.sha256, store)
+      const { content, sha256 } = readOf(parts, file)
+      await noteTrust(content.realPath, sha256, store)
     },
   }
 }
 
-function findServer(
-  servers: readonly ConfiguredServer[],
-  resource: string | URL,
-): ConfiguredServer | undefined {
-  if (!URL.canParse(resource)) return undefined
-  const wanted = comparableUrl(new URL(resource))
-  const found = servers.filter(({ url }) => url !== undefined && comparableUrl(url) === wanted)
-  return found.find(({ isTrusted }) => isTrusted) ?? found[0]
+/** What was read of a file. */
+function readOf({ read, files }: ConfigParts, file: string | Pick<ConfigFile, 'path'>): ReadFile {
+  const path = typeof file === 'string' ? file : file.path
+  const found = read.find((each) => each.place.path === path)
+  if (found !== undefined) return found
+  const names = files.map((each) => each.path).join(', ')
+  const known = names === '' ? 'none was' : `these were: ${names}`
+  throw new ConfigurationError('file', `The file ${path} was not read; ${known}.`)
+}
+
+function foreign(): never {
+  throw new ConfigurationError('server', 'The server is not of this config.', {
+    remedy: 'Pass its name, or what `find()` or `server()` has returned.',
+  })
 }
 
 function unknownServer(name: string, names: readonly string[]): never {
@@ -146,16 +188,19 @@ function unknownServer(name: string, names: readonly string[]): never {
   throw new ConfigurationError('name', `There is no server \`${shown(name)}\`. ${hint}`)
 }
 
+function trustedServer(server: LoadedServer): LoadedServer {
+  if (server.file.isTrusted) return server
+  throw untrusted(server.file.path, server.failure)
+}
+
 /** A server that may be used for what is asked; otherwise the reason is thrown. */
-function usable({ servers }: ConfigParts, name: string, kind: 'http' | 'stdio'): LoadedServer {
-  const names = servers.map(({ entry }) => entry.name)
-  const found = servers.find(({ entry }) => entry.name === name) ?? unknownServer(name, names)
-  const { entry, file, target, failure } = found
-  if (!file.isTrusted) throw untrusted(file.path, failure)
+function usable(server: LoadedServer, kind: 'http' | 'stdio'): LoadedServer {
+  const found = trustedServer(server)
+  const { entry, target } = found
   const fail = (problem: string): never => {
     throw new ConfigurationError(
       'config',
-      `${whereIs(found)}: server \`${shown(name)}\`: ${problem}.`,
+      `${whereIs(found)}: server \`${shown(entry.name)}\`: ${problem}.`,
     )
   }
   if (entry.kind !== kind) {
@@ -172,14 +217,14 @@ function whereIs({ file, at }: LoadedServer): string {
 }
 
 function makeCredentials(
-  parts: ConfigParts,
-  name: string,
+  server: LoadedServer,
+  tools: Tools,
 ): CredentialProvider | CredentialSelector {
-  const found = usable(parts, name, 'http')
+  const found = usable(server, 'http')
   const { entry, target, surroundings } = found
   const url = target !== undefined && 'url' in target ? target.url : undefined
   if (url === undefined) throw new Error('A server that can be used has a URL.')
-  return serverProvider({ entry, url, where: whereIs(found), surroundings, tools: parts.tools })
+  return serverProvider({ entry, url, where: whereIs(found), surroundings, tools })
 }
 
 /** What is read is a secret, and obeys the rules of secrets; what stands in the file is as trusted as its command. */

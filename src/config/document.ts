@@ -4,8 +4,9 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
-import { open, realpath } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { open, realpath, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { createScanner, type Node, parseTree, printParseErrorCode } from 'jsonc-parser'
 import type { Position, Report } from './problems.ts'
 
@@ -16,7 +17,7 @@ export interface FileContent {
   /** Where it really is: links are resolved. */
   readonly realPath: string
   readonly bytes: Buffer
-  /** Whether nobody but its owner, who is this user or the administrator, can change it. */
+  /** Whether nobody but its owner, who is this user or the administrator, can change or replace it. */
   readonly isProtected: boolean
 }
 
@@ -38,18 +39,15 @@ export async function readContent(
     // A named pipe must not be waited for.
     const handle = await open(realPath, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     try {
-      const { size, mode, uid, ...stats } = await handle.stat().then((found) => ({
-        size: found.size,
-        mode: found.mode,
-        uid: found.uid,
-        isFile: found.isFile(),
-      }))
-      if (!stats.isFile) return { problem: 'is no regular file' }
+      const stats = await handle.stat()
+      const { size } = stats
+      if (!stats.isFile()) return { problem: 'is no regular file' }
       if (size > maxBytes) return { problem: `is larger than ${maxBytes / 1_048_576} MB` }
       const buffer = Buffer.alloc(size + 1)
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)
       if (bytesRead > size) return { problem: 'changes while it is read' }
-      const isProtected = process.platform === 'win32' || (isOwn(uid) && (mode & 0o002) === 0)
+      const folder = await stat(dirname(realPath))
+      const isProtected = process.platform === 'win32' || (isOwn(stats) && keepsFiles(folder))
       return { path, realPath, bytes: buffer.subarray(0, bytesRead), isProtected }
     } finally {
       await handle.close()
@@ -61,8 +59,18 @@ export async function readContent(
   }
 }
 
-function isOwn(uid: number): boolean {
-  return uid === 0 || uid === process.getuid?.()
+/**
+ * Whether nobody else can write a file, or put another file into a folder. A group that has the number of its user is
+ * that user's own; systems that give each user such a group let it write by default.
+ */
+function isOwn({ uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>): boolean {
+  if (uid !== 0 && uid !== process.getuid?.()) return false
+  return (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === uid)
+}
+
+/** Whether others cannot replace what is in a folder; with the sticky bit, each can replace only files of their own. */
+function keepsFiles(folder: Pick<Stats, 'uid' | 'gid' | 'mode'>): boolean {
+  return isOwn(folder) || (folder.mode & 0o1000) !== 0
 }
 
 /** The SHA-256 of where a file is and what it holds, in hex. */

@@ -45,6 +45,8 @@ export interface ReadFile {
   readonly place: Place
   readonly content: FileContent
   readonly sha256: string
+  /** The parsed text, of the very bytes that were hashed. */
+  readonly root: Node | undefined
   readonly entries: readonly ServerEntry[]
   readonly inputs: ReadonlyMap<string, Input>
   readonly warnings: readonly ConfigWarning[]
@@ -105,6 +107,7 @@ export async function readFile(
     place,
     content,
     sha256: fingerprint(content),
+    root,
     entries,
     inputs,
     warnings: [...warnings, ...leftOut.slice(0, 10)],

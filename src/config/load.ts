@@ -80,7 +80,7 @@ const known: readonly (keyof LoadConfigOptions)[] = [
  *
  * Looks in the project, from the folder upwards to the root of its repository (`.mcp.json`, `.cursor/mcp.json`,
  * `.vscode/mcp.json`, `mcp.json`), and then where the clients keep the user's own. Of two entries with the same name,
- * the nearer one counts.
+ * one of a trusted file counts, and then the nearer one.
  *
  * A file that is not the user's own neither runs a command nor sends a secret before the user has trusted its very
  * content. Its servers are listed until then, and `credentials()` throws.
@@ -112,27 +112,26 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
     else found.push(read)
   }
   const files = new Map<string, ConfigFile>()
-  const servers = new Map<string, LoadedServer>()
+  const servers: LoadedServer[] = []
   const failures = new Map<string, StoreError>()
   for (const file of found) {
     const described = await describe(file, files, failures, trust, store)
     warnings.push(...file.warnings)
     const surroundings = surroundingsOf(file, options)
     for (const entry of file.entries) {
-      if (servers.has(entry.name)) continue
       const { url: written } = entry
       const at = file.positionOf(entry.offset)
       const target =
         written === undefined ? undefined : serverUrl(written, described.isTrusted, surroundings)
       const failure = failures.get(described.path)
-      servers.set(entry.name, { entry, file: described, at, target, surroundings, failure })
+      servers.push({ entry, file: described, at, target, surroundings, failure })
     }
   }
-  const tools = await loadTools([...servers.values()], options)
+  const tools = await loadTools(servers, options)
   return makeConfig({
     files: [...files.values()],
-    realPaths: new Map(found.map(({ place, content }) => [place.path, content.realPath])),
-    servers: [...servers.values()],
+    read: found,
+    servers,
     warnings: withoutDuplicates(warnings),
     tools,
     store,
@@ -165,7 +164,8 @@ async function describe(
 ): Promise<ConfigFile> {
   const { path, kind, client } = place
   const known = files.get(path)
-  if (known !== undefined) return known
+  // A file that changes meanwhile is judged anew.
+  if (known?.sha256 === sha256) return known
   const file = { path, kind, client, sha256 }
   // What others can write is not the user's own, wherever it lies.
   const isOwn = kind === 'user' && content.isProtected
@@ -173,7 +173,7 @@ async function describe(
   const verdict = isOwn ? { isTrusted: true } : await judge({ ...file, realPath }, trust, store)
   if ('failure' in verdict && verdict.failure !== undefined) failures.set(path, verdict.failure)
   const described = { ...file, isTrusted: verdict.isTrusted }
-  files.set(path, described)
+  if (known === undefined) files.set(path, described)
   return described
 }
 

@@ -35,7 +35,13 @@ export function serverUrl(
   }
 }
 
+/** In UTF-16 code units; servers and proxies take no more. */
+const longestUrl = 8_192
+
 function checked(text: string): ServerUrl {
+  if (text.length > longestUrl) {
+    return { problem: `its URL is longer than ${longestUrl} characters` }
+  }
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined) return { problem: 'its URL is no URL' }
   const isLocal = url.protocol === 'http:' && isLoopback(url.hostname)
@@ -60,5 +66,8 @@ export function hasSecretQuery(written: string): boolean {
 
 /** The form in which two URLs of servers are compared: origin and path, without the slash at the end. */
 export function comparableUrl({ origin, pathname }: URL): string {
-  return `${origin}${pathname.replace(/\/+$/, '')}`
+  let end = pathname.length
+  // A pattern would look for the end from each slash anew.
+  while (pathname[end - 1] === '/') end -= 1
+  return `${origin}${pathname.slice(0, end)}`
 }

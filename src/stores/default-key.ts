@@ -4,7 +4,7 @@
  * @module
  */
 import { constants } from 'node:fs'
-import { readdir, readFile, unlink } from 'node:fs/promises'
+import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigurationError, describeThrown, StoreError } from '../errors.ts'
 import { openPrivate, privateDirectory, unusable } from './directory.ts'
@@ -81,14 +81,22 @@ function givenKey({ key, keyFile }: KeyPlaces): FileKey | undefined {
 
 async function readKeyFile(path: string): Promise<string> {
   let text: string
+  let mode: number
   try {
     text = await readFile(path, 'utf8')
+    mode = (await stat(path)).mode
   } catch (error) {
     throw new StoreError(
       'open',
       `The key file ${path} cannot be read (${describeThrown(error)}).`,
       { retryable: true, remedy: 'Correct MCP_CREDENTIALS_KEY_FILE.' },
     )
+  }
+  // Containers are given files that all of their few users can read, but none that they can write.
+  if (process.platform !== 'win32' && (mode & 0o002) !== 0) {
+    throw new StoreError('open', `The key file ${path} is one that everybody can change.`, {
+      remedy: `Run \`chmod 600\` on it, and make a new key if others have used this machine.`,
+    })
   }
   if (isEncryptionKey(text)) return text.trim()
   throw new StoreError('open', `The key file ${path} holds no key.`, {

@@ -14,6 +14,10 @@ export interface RunOptions {
   readonly isTerminal?: boolean
   /** Whether standard error is a terminal. */
   readonly seesErrors?: boolean
+  /** Whether a person can be asked at a terminal. */
+  readonly isInteractive?: boolean
+  /** The folder in which it runs. Default: that of the world. */
+  readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -49,6 +53,10 @@ export async function cliWorld() {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
     if (options.isTerminal === true) Object.assign(stdout, { isTTY: true })
     if (options.seesErrors === true) Object.assign(stderr, { isTTY: true })
+    if (options.isInteractive === true) {
+      Object.assign(stdin, { isTTY: true, setRawMode: () => stdin })
+      Object.assign(stderr, { isTTY: true })
+    }
     if (options.input !== undefined) stdin.end(options.input)
     const controller = new AbortController()
     const written = { stdout: '', stderr: '' }
@@ -60,7 +68,7 @@ export async function cliWorld() {
       })
     }
     const env = { ...stubs, ...options.env }
-    const terminal = makeTerminal({ stdin, stdout, stderr, env, cwd: folder })
+    const terminal = makeTerminal({ stdin, stdout, stderr, env, cwd: options.cwd ?? folder })
     const finished = runProgram(argv, terminal, controller.signal).then((code) => ({
       code,
       ...written,

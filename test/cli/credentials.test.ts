@@ -53,6 +53,16 @@ describe('set', () => {
     await server.close()
   })
 
+  test('names the server for which it asks for the secret', async () => {
+    const { finished, stdin, stderrMatch } = world.start(
+      ['set', 'https://crm.example.com/mcp', '--bearer'],
+      { isInteractive: true },
+    )
+    await stderrMatch(/Token for https:\/\/crm\.example\.com\/mcp/)
+    stdin.write('canary-token\r')
+    expect((await finished).code).toBe(0)
+  })
+
   test('stores a secret that signs, with its options', async () => {
     const server = await testMcpServer()
     const options = ['--hmac', '--option', 'keyId=k1', '--option', 'signatureHeader=X-Sig']

@@ -39,7 +39,8 @@ describe('loadConfig', () => {
       '~/.config/mcp-credentials/mcp.json': { mcpServers: { ours: { url } } },
     })
 
-    const { servers } = await load({ cwd: join(root, 'packages/a') })
+    const cwd = join(root, 'packages/a')
+    const { servers } = await load({ cwd })
 
     expect(servers.map(({ name }) => name)).toEqual([
       'crm',
@@ -54,8 +55,10 @@ describe('loadConfig', () => {
       'code2',
       'windsurf',
     ])
-    expect(servers[0]).toMatchObject({ file: join(root, 'packages/a/.mcp.json'), line: 3 })
+    const { servers: named } = await load({ cwd, ...trusted })
+    expect(named[0]).toMatchObject({ file: join(root, 'packages/a/.mcp.json'), line: 3 })
     expect(servers.filter(({ isTrusted }) => isTrusted).map(({ name }) => name)).toEqual([
+      'crm',
       'ours',
       'code',
       'desktop',
@@ -133,6 +136,36 @@ describe('loadConfig', () => {
     expect(config.find(`${url}/?x=1#y`)?.name).toBe('crm')
     expect(config.find('https://crm.example.com/other')).toBeUndefined()
     expect(config.find('https://evil.example.com/mcp')).toBeUndefined()
+  })
+
+  test('finds the entry of the very query before others, and none of another query', async () => {
+    const entry = (name: string, query = '') => ({
+      url: `${url}${query}`,
+      auth: { provider: 'bearer', token: `env:${name}` },
+    })
+    const tenants = { ada: entry('ADA', '?tenant=ada'), bob: entry('BOB', '?tenant=bob') }
+    const two = await project({ '.mcp.json': { mcpServers: tenants } })
+    const three = await project({ '.mcp.json': { mcpServers: { ...tenants, all: entry('ALL') } } })
+
+    const config = await two.load(trusted)
+    const general = await three.load(trusted)
+
+    expect(config.find(`${url}?tenant=bob`)?.name).toBe('bob')
+    expect(config.find(`${url}?tenant=eve`)).toBeUndefined()
+    expect(() => config.find(url)).toThrow('`ada` and `bob`')
+    expect(general.find(`${url}?tenant=bob`)?.name).toBe('bob')
+    expect(general.find(`${url}?tenant=eve`)?.name).toBe('all')
+  })
+
+  test('does not choose between two entries of a file whose credentials differ', async () => {
+    const entry = (name: string) => ({ url, auth: { provider: 'bearer', token: `env:${name}` } })
+    const { load } = await project({
+      '.mcp.json': { mcpServers: { ada: entry('A'), bob: entry('B') } },
+    })
+
+    const config = await load(trusted)
+
+    expect(() => config.find(url)).toThrow('`ada` and `bob`')
   })
 
   test('names the server that was perhaps meant', async () => {

@@ -251,6 +251,18 @@ describe('the key of the files', () => {
     })
   })
 
+  test('does not come from a file that everybody can write', async () => {
+    const path = join(parent, 'given.key')
+    await writeFile(path, ownKey)
+    await chmod(path, 0o666)
+    vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
+    await expect(withoutKeychain().set(key, record)).rejects.toMatchObject({
+      code: 'store',
+      message: expect.stringContaining('everybody can change'),
+      remedy: expect.stringContaining('chmod 600'),
+    })
+  })
+
   test('comes from the file that MCP_CREDENTIALS_KEY_FILE names', async () => {
     const path = join(parent, 'mine')
     vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
