@@ -5,6 +5,7 @@
  */
 import { authorizedFetch, ConfigurationError, type FetchLike } from '../index.ts'
 import type { Invocation } from './command.ts'
+import { forCommand } from './command-errors.ts'
 import { fetchOption } from './conversation.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
 
@@ -46,7 +47,9 @@ export async function capturedHeaders(
     const { signal } = invocation
     const url = new URL(server.url)
     const init = { method: 'POST', headers: { [marker]: '1' }, body: '', signal }
-    await asTenant(server, invocation, () => authorized(url, init))
+    await asTenant(server, invocation, () => authorized(url, init)).catch(async (error) => {
+      throw await forCommand(error, server, invocation)
+    })
     if (captured === undefined) throw new Error('The request was not made.')
     if (captured.url.search !== url.search) throw inQuery(server)
     captured.headers.delete(marker)
