@@ -48,6 +48,7 @@ describe('login', () => {
   test('takes the address that is pasted, and tells what is none', async () => {
     const running = world.start(['login', servers.resource.href, '--no-browser'])
     const url = await printedUrl(running)
+    await running.stderrMatch(/Paste the address of that page here:/)
     running.stdin.write('https://example.com/somewhere-else\n')
     await running.stderrMatch(/That is not the address after the login/)
     running.stdin.write(`${await callbackOf(url)}\n`)
@@ -58,8 +59,13 @@ describe('login', () => {
 
   test('waits for the browser when nothing can be pasted', async () => {
     const running = world.start(['login', servers.resource.href, '--no-browser'], { input: '' })
-    await servers.authorizationServer.visit(await printedUrl(running))
-    expect((await running.finished).code).toBe(0)
+    const url = await printedUrl(running)
+    await running.stderrMatch(/Use a browser on this machine/)
+    await servers.authorizationServer.visit(url)
+    const { code, stderr } = await running.finished
+    expect(code).toBe(0)
+    expect(stderr).not.toContain('Paste the address')
+    expect(stderr).toContain('Open this address in a browser, and log in within 4 minutes:')
   })
 
   test('leaves nothing behind when it is interrupted', async () => {
