@@ -49,7 +49,11 @@ describe('trust', () => {
     const path = await writeConfig(servers)
     const { code, stderr } = await world.run(['trust', path])
     expect([code, stderr]).toEqual([2, expect.stringContaining('add --yes')])
-    expect((await world.run(['exec', 'files', '--', 'true'])).code).toBe(2)
+    const unused = await world.run(['exec', 'files', '--', 'true'])
+    expect([unused.code, unused.stderr]).toEqual([
+      2,
+      expect.stringContaining('has not been trusted yet, or has changed since'),
+    ])
   })
 })
 
@@ -68,6 +72,17 @@ describe('exec', () => {
     const own = await world.run(['exec', 'files'], options)
     expect(own.code).toBe(2)
     expect(own.stderr).toContain('The program nothing is not installed')
+  })
+
+  test('names the server, the file and the variable that is not set', async () => {
+    const env = { KEY: `\${SECRET_KEY}` }
+    const path = await writeConfig({ files: { command: 'node', env } })
+    await world.run(['trust', path, '--yes'])
+    const { code, stderr } = await world.run(['exec', 'files'])
+    expect([code, stderr]).toEqual([
+      1,
+      `error ${path}:3:5: server \`files\`, env.KEY: the environment variable SECRET_KEY is not set. Set SECRET_KEY.\n`,
+    ])
   })
 
   test('suggests the name that was meant', async () => {
