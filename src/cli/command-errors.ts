@@ -22,6 +22,7 @@ export async function forCommand(
   server: Server,
   invocation: Invocation,
 ): Promise<unknown> {
+  if (isInsecure(error)) return insecure(error, server)
   if (!isCredentialError(error, 'login_required')) return error
   if (isNothingStored(error)) return nothingStored(server, invocation)
   if (/npx mcp-credentials set /.test(error.remedy ?? '')) {
@@ -36,6 +37,19 @@ export async function forCommand(
     scope,
     remedy: `Run \`${loginCommand(server, invocation)}${scopes}\`.`,
   })
+}
+
+/** Runs a task, and throws its errors as {@link forCommand} says them. */
+export async function inCommandWords<T>(
+  server: Server,
+  invocation: Invocation,
+  task: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await task()
+  } catch (error) {
+    throw await forCommand(error, server, invocation)
+  }
 }
 
 /** The error of a server for which there is no credential. */
@@ -58,13 +72,30 @@ async function keyRefused(
   invocation: Invocation,
 ): Promise<CredentialError> {
   const { remedy = '' } = error
-  const others = commonFlags.filter((flag) => !remedy.includes(flag))
   const again = remedy.replace(/`\.$/, `${accountFlag(invocation)}\``)
   return new CredentialError('access_denied', problemOf(error), {
     resource: server.url,
     remedy: (await offersLogin(server, invocation))
       ? `This server wants a login: \`${loginCommand(server, invocation)}\`.`
-      : `${again}; with ${inWords(others)}, if your key is sent so.`,
+      : `${again}; ${otherFlags(remedy)}.`,
+  })
+}
+
+/** The other ways in which keys are sent, after a command with one of them. */
+export function otherFlags(command: string): string {
+  const others = commonFlags.filter((flag) => !command.includes(flag))
+  return `with ${inWords(others)}, if your key is sent so`
+}
+
+/** Whether a server was refused because it is reached by http. */
+function isInsecure(error: unknown): error is CredentialError {
+  return isCredentialError(error) && / is (?:not|neither) https/.test(error.message)
+}
+
+function insecure(error: CredentialError, server: Server): CredentialError {
+  return new CredentialError(error.code, problemOf(error), {
+    resource: server.url,
+    remedy: 'Use its address with https://; the commands send no credential without it.',
   })
 }
 

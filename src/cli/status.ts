@@ -12,7 +12,7 @@ import {
   isCredentialError,
 } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
-import { forCommand, isNothingStored, nothingStored } from './command-errors.ts'
+import { forCommand, inCommandWords, isNothingStored, nothingStored } from './command-errors.ts'
 import { fetchOption } from './conversation.ts'
 import { shown } from './labels.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
@@ -40,13 +40,15 @@ async function status(invocation: Invocation, given: string): Promise<void> {
   const server = await findServer(given, invocation, store)
   const provider = await providerFor(server, invocation, store)
   const events: CredentialEvent[] = []
-  const authorized = authorizedFetch(provider, {
-    resource: server.url,
-    store,
-    ...accountOption(invocation),
-    ...fetchOption(invocation),
-    onEvent: (event) => void events.push(event),
-  })
+  const authorized = await inCommandWords(server, invocation, () =>
+    authorizedFetch(provider, {
+      resource: server.url,
+      store,
+      ...accountOption(invocation),
+      ...fetchOption(invocation),
+      onEvent: (event) => void events.push(event),
+    }),
+  )
   try {
     const words = await asTenant(server, invocation, () =>
       tryServer(server, authorized, invocation),
