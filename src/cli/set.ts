@@ -62,11 +62,12 @@ async function set(invocation: Invocation, options: SetOptions, given: string): 
   const store = defaultStore()
   const { url, label } = await findServer(given, invocation, store)
   const key = await ask[kind](terminal, options)
+  // Where it is kept is news to whoever stores something for the first time.
+  const isFirst = (await store.list()).length === 0
   const { replaced } = await saveKey(store, { resource: url, key, ...accountOption(invocation) })
-  const { description } = await store.where()
   const before = replaced === undefined ? '' : `, in the place of the ${replaced} that was there`
   terminal.print(`Stored for ${label}${before}.`)
-  terminal.note(description)
+  if (isFirst) terminal.note((await store.where()).description)
   terminal.note(`See whether it works: npx mcp-credentials status ${label}`)
 }
 

@@ -53,6 +53,15 @@ describe('set', () => {
     await server.close()
   })
 
+  test('says where secrets are kept the first time only', async () => {
+    const argv = ['set', 'https://mcp.example.com/mcp', '--bearer']
+    const first = await world.run(argv, { input: 'canary' })
+    expect(first.stderr).toContain('Encrypted files in')
+    const second = await world.run(argv, { input: 'canary' })
+    expect(second.code).toBe(0)
+    expect(second.stderr).not.toContain('Encrypted files in')
+  })
+
   test('stores a secret that signs, with its options', async () => {
     const server = await testMcpServer()
     const options = ['--hmac', '--option', 'keyId=k1', '--option', 'signatureHeader=X-Sig']

@@ -102,6 +102,8 @@ describe('doctor', () => {
 
       const command = `npx mcp-credentials set ${origin}/mcp ${flags}`
       expect(recommendation).toMatchObject({ provider, command })
+      const isGuess = provider === 'bearer' || (body === '' && provider === 'apiKey')
+      expect(/If .* in another way: --/.test(recommendation?.reason ?? '')).toBe(isGuess)
     },
   )
 
@@ -392,10 +394,13 @@ describe('doctor', () => {
 
   it.each([
     ['mcp.example.com/mcp', 'Begin it with https://.'],
-    ['notes', 'Pass the URL of the MCP server, such as https://mcp.example.com/mcp.'],
+    [
+      'notes',
+      'Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.',
+    ],
     [
       'ftp://mcp.example.com',
-      'Pass the URL of the MCP server, such as https://mcp.example.com/mcp.',
+      'Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.',
     ],
   ])('refuses %s, and says what to type', async (typed, remedy) => {
     await expect(doctor(typed)).rejects.toMatchObject({ code: 'configuration', remedy })
