@@ -157,6 +157,13 @@ describe('doctor', () => {
     expect(seen.recommendation).toBeUndefined()
   })
 
+  it('asks for another port where fetch refuses the one of the URL', async () => {
+    const { findings } = await report('http://127.0.0.1:1/mcp')
+    expect(findings.find(({ verdict }) => verdict === 'problem')?.remedy).toBe(
+      'Correct the port in the URL, or let the server listen at another one.',
+    )
+  })
+
   it('says that a server is down', async () => {
     const { origin, close } = await recordingOrigin()
     await close()
