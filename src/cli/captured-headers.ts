@@ -3,8 +3,14 @@
  *
  * @module
  */
-import { authorizedFetch, ConfigurationError, type FetchLike } from '../index.ts'
+import {
+  type AuthorizedFetchOptions,
+  authorizedFetch,
+  ConfigurationError,
+  type FetchLike,
+} from '../index.ts'
 import type { Invocation } from './command.ts'
+import { inCommandWords } from './command-errors.ts'
 import { fetchOption } from './conversation.ts'
 import { commandWord } from './labels.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
@@ -32,7 +38,7 @@ export async function capturedHeaders(
   const provider = await providerFor(server, invocation, store)
   const send: FetchLike = fetchOption(invocation).fetch ?? ((input, init) => fetch(input, init))
   let captured: { readonly url: URL; readonly headers: Headers } | undefined
-  const authorized = authorizedFetch(provider, {
+  const options: AuthorizedFetchOptions = {
     resource: server.url,
     store,
     ...accountOption(invocation),
@@ -42,12 +48,17 @@ export async function capturedHeaders(
       captured = { url: new URL(input instanceof Request ? input.url : input), headers }
       return new Response()
     },
-  })
+  }
+  const authorized = await inCommandWords(server, invocation, () =>
+    authorizedFetch(provider, options),
+  )
   try {
     const { signal } = invocation
     const url = new URL(server.url)
     const init = { method: 'POST', headers: { [marker]: '1' }, body: '', signal }
-    await asTenant(server, invocation, () => authorized(url, init))
+    await inCommandWords(server, invocation, () =>
+      asTenant(server, invocation, () => authorized(url, init)),
+    )
     if (captured === undefined) throw new Error('The request was not made.')
     if (captured.url.search !== url.search) throw inQuery(server)
     captured.headers.delete(marker)

@@ -21,11 +21,10 @@ Nothing is registered, stored or changed. Nothing secret is printed, so the
 output can be pasted into an issue.
 
 Examples:
-  mcp-credentials doctor https://mcp.example.com/mcp
-  mcp-credentials doctor https://mcp.example.com/mcp --json
+  npx mcp-credentials doctor https://mcp.example.com/mcp
+  npx mcp-credentials doctor https://mcp.example.com/mcp --json
 
-Exit codes: 0 nothing is wrong, 1 there are problems, 2 the URL or an option is
-wrong, 5 the server cannot be reached.
+It exits with 0 where nothing is wrong, and with 1 where there are problems.
 
 --json prints one object: version (1), url, examinedAt, outcome (ok, problem,
 unreachable), findings (id, verdict: ok, note or problem, text, remedy, issuer),
@@ -38,7 +37,7 @@ export const addDoctor: AddCommand = (program, run) => {
     .command('doctor')
     .summary('explain how a server can be used, and what is wrong with it')
     .description('Looks at an MCP server as a client would, and explains what it sees.')
-    .argument('<url>', 'the URL of the MCP server')
+    .argument('<url>', 'the URL of the MCP server; names of the config file are not taken')
     .option('--json', 'print the result as JSON')
     .option('--allow-private-network', 'follow the server to OAuth servers in private networks')
     .addHelpText('after', help)
@@ -90,7 +89,7 @@ function urlOf(typed: string): URL {
   throw new ConfigurationError('url', 'doctor: the argument is no URL of a server.', {
     remedy: isHost
       ? 'Begin it with https://.'
-      : 'Pass the URL of the MCP server, such as https://mcp.example.com/mcp.',
+      : 'Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.',
   })
 }
 

@@ -9,6 +9,13 @@ import { authorizationCode } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
 import { type ClientOptions, type LoginOptions, mayOpen } from './login-options.ts'
 import type { Terminal } from './terminal.ts'
+import { spanWords } from './times.ts'
+
+/** Seconds that a person has, unless a config file says otherwise. */
+const loginTimeout = 240
+
+/** Milliseconds in which an input that has nothing to say is known to have ended. */
+const endOfInputMs = 250
 
 /** Makes the provider. */
 export function loginProvider(
@@ -17,8 +24,11 @@ export function loginProvider(
   invocation: Invocation,
 ): CredentialProvider {
   const { terminal } = invocation
-  const common = { ...client, clientName: 'mcp-credentials' }
-  const shown = authorizationCode({ ...common, onAuthorizationUrl: showUrl(terminal) })
+  const common = { ...client, clientName: 'mcp-credentials', loginTimeout }
+  const shown = authorizationCode({
+    ...common,
+    onAuthorizationUrl: showUrl(terminal, loginTimeout),
+  })
   if (!mayOpen(options, invocation)) return shown
   const opened = authorizationCode(common)
   return {
@@ -39,18 +49,21 @@ export function loginProvider(
   }
 }
 
-/** Prints the address, and takes the one that is pasted, unless the browser comes back by itself. */
+/**
+ * Prints the address, and takes the one that is pasted, unless the browser comes back by itself.
+ *
+ * @param timeout - Seconds that the person has, where they are known.
+ */
 export function showUrl(
   terminal: Terminal,
+  timeout?: number,
 ): (url: URL, options: { readonly signal: AbortSignal }) => Promise<URL | undefined> {
   return async (url, { signal }) => {
-    terminal.note('Open this address in a browser, and log in:')
+    const limit = timeout === undefined ? '' : ` within ${spanWords(timeout * 1000)}`
+    terminal.note(`Open this address in a browser, and log in${limit}:`)
     terminal.note('')
     terminal.note(url.href)
     terminal.note('')
-    terminal.note(
-      'If the browser is on another machine, it ends at a page that it cannot show. Paste the address of that page here:',
-    )
     return pastedCallback(terminal, url, signal)
   }
 }
@@ -65,16 +78,28 @@ async function pastedCallback(
   // The process ends although nobody has pasted anything.
   const stop = () => lines.close()
   signal.addEventListener('abort', stop, { once: true })
+  // Nothing can be pasted into an input that has ended, such as /dev/null.
+  const prompt = setTimeout(() => {
+    note(
+      'If the browser is on another machine, it ends at a page that it cannot show. Paste the address of that page here:',
+    )
+  }, endOfInputMs)
+  let hasInput = false
   try {
     for await (const line of lines) {
+      hasInput = true
       const text = line.trim()
       if (isCallback(text, url)) return new URL(text)
       if (text !== '') {
         note('That is not the address after the login. Copy the whole of it, and paste it here:')
       }
     }
+    if (!hasInput && !signal.aborted) {
+      note('Use a browser on this machine: there is no input here to paste an address into.')
+    }
     return undefined
   } finally {
+    clearTimeout(prompt)
     signal.removeEventListener('abort', stop)
     lines.close()
     stdin.pause()

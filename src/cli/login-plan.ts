@@ -13,6 +13,7 @@ import {
 } from '../index.ts'
 import type { discover } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
+import { forCommand, otherFlags } from './command-errors.ts'
 import { fetchOption } from './conversation.ts'
 import { commandWord } from './labels.ts'
 import { type ClientOptions, hasDisplay, type LoginOptions, mayOpen } from './login-options.ts'
@@ -144,9 +145,21 @@ async function discovered(
   } catch (error) {
     if (!isCredentialError(error, 'discovery')) throw error
     if (issuer !== undefined) return undefined
-    if (!/names no authorization server/.test(error.message)) throw error
+    if (!/names no authorization server/.test(error.message)) {
+      throw withDoctor(await forCommand(error, server, invocation), server)
+    }
     return withoutOAuth(server, invocation)
   }
+}
+
+/** An error without a next step gets one. */
+function withDoctor(error: unknown, { url, label }: Server): unknown {
+  if (!isCredentialError(error) || error.remedy !== undefined) return error
+  return new CredentialError(error.code, error.message, {
+    resource: url,
+    retryable: error.retryable,
+    remedy: `Run \`npx mcp-credentials doctor ${label}\` to see what the server is.`,
+  })
 }
 
 /** What a server wants that names no authorization server. */
@@ -157,6 +170,13 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
   const { signal } = invocation
   const response = await reach(server, () => send(url, { ...initializeRequest(), signal }))
   await response.body?.cancel()
+  const doctor = `Check the address, or run \`npx mcp-credentials doctor ${label}\`.`
+  if (response.headers.get('content-type')?.startsWith('text/html') && response.ok) {
+    throw new CredentialError('unsupported_server', `${label} is a web page, and no MCP server.`, {
+      resource: url,
+      remedy: `Run \`npx mcp-credentials doctor ${label}\` to look for the right address.`,
+    })
+  }
   if (response.ok) return 'no login'
   if (response.status !== 401 && response.status !== 403) {
     throw new CredentialError(
@@ -165,7 +185,7 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
       {
         resource: url,
         status: response.status,
-        remedy: `Check the address, or run \`npx mcp-credentials doctor ${commandWord(label)}\`.`,
+        remedy: doctor,
       },
     )
   }
@@ -182,7 +202,7 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
     `${label} offers no login: it names no authorization server, so it wants a key or a token that its operator gives out.`,
     {
       resource: url,
-      remedy: `Store it with \`npx mcp-credentials set ${commandWord(label)} ${flag}\`.`,
+      remedy: `Store it with \`npx mcp-credentials set ${commandWord(label)} ${flag}\`; ${otherFlags(flag)}.`,
     },
   )
 }

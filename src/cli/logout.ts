@@ -13,6 +13,7 @@ import { findServer } from './server.ts'
 interface LogoutCommandOptions {
   readonly all?: boolean
   readonly registration?: boolean
+  readonly yes?: boolean
 }
 
 const examples = `
@@ -21,7 +22,8 @@ A login is ended at its authorization server too, where that offers it.
 Examples:
   npx mcp-credentials logout https://mcp.example.com/mcp
   npx mcp-credentials logout https://mcp.example.com/mcp --account work
-  npx mcp-credentials logout --all`
+  npx mcp-credentials logout --all
+  npx mcp-credentials logout --all --yes`
 
 /** Adds the command. */
 export const addLogout: AddCommand = (program, run) => {
@@ -29,7 +31,8 @@ export const addLogout: AddCommand = (program, run) => {
     .command('logout')
     .description('end a login, or delete a key')
     .argument('[server]', 'the URL of the server, or its name in the config file')
-    .option('--all', 'give up everything that is stored')
+    .option('--all', 'give up everything that is stored, after asking')
+    .option('--yes', 'do not ask')
     .option(
       '--registration',
       'also forget the registration of this client, for a server that has forgotten it',
@@ -62,7 +65,8 @@ async function logout(
     terminal.note(`Nothing is stored${account} there. See what is: npx mcp-credentials list`)
     return exitCodes.success
   }
-  if (options.all === true && !(await mayDeleteAll(chosen.length, invocation))) {
+  const isAgreed = options.all !== true || options.yes === true
+  if (!isAgreed && !(await mayDeleteAll(chosen.length, invocation))) {
     terminal.note('Nothing was given up.')
     return exitCodes.failure
   }
@@ -86,10 +90,19 @@ async function savedFor(
   return saved.filter((each) => each.url === place && each.account === account)
 }
 
-/** In a pipe the option says enough. */
+/**
+ * Asks a person.
+ *
+ * @throws `ConfigurationError` when there is no terminal.
+ */
 async function mayDeleteAll(count: number, { terminal }: Invocation): Promise<boolean> {
   const what = count === 1 ? 'one credential' : `${count} credentials`
-  return !terminal.isInteractive || terminal.confirm(`Give up ${what}?`, false)
+  if (terminal.isInteractive) return terminal.confirm(`Give up ${what}?`, false)
+  throw new ConfigurationError(
+    'yes',
+    `This gives up ${what}, and there is no terminal to ask in.`,
+    { remedy: 'See which with `npx mcp-credentials list`, and add --yes.' },
+  )
 }
 
 async function giveUp(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type AuthorizedFetch, CredentialError, type CredentialErrorOptions } from '../index.ts'
+import { CredentialError, type CredentialErrorOptions, type FetchLike } from '../index.ts'
 import { commandWord } from './labels.ts'
 import { initializeRequest, rpcRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
@@ -27,7 +27,7 @@ type Json = Readonly<Record<string, unknown>>
  */
 export async function openSession(
   server: Server,
-  send: AuthorizedFetch,
+  send: FetchLike,
   signal: AbortSignal,
 ): Promise<SessionReport> {
   const response = await reach(server, () => send(server.url, { ...initializeRequest(), signal }))
@@ -62,7 +62,7 @@ export async function openSession(
 
 async function toolCount(
   server: Server,
-  send: AuthorizedFetch,
+  send: FetchLike,
   { headers, signal }: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
   { capabilities }: Json,
 ): Promise<number | undefined> {
@@ -78,7 +78,7 @@ async function toolCount(
 /** A server of the older transport answers a GET with an event stream, and the first POST with an error. */
 async function olderSession(
   server: Server,
-  send: AuthorizedFetch,
+  send: FetchLike,
   firstStatus: number,
   signal: AbortSignal,
 ): Promise<SessionReport> {

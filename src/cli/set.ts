@@ -64,11 +64,12 @@ async function set(invocation: Invocation, options: SetOptions, given: string): 
   const { url, label, entry } = await findServer(given, invocation, store)
   const server = entry === undefined ? label : `${shown(entry.name)} (${label})`
   const key = await ask[kind](askingFor(server, terminal), options)
+  // Where it is kept is news to whoever stores something for the first time.
+  const isFirst = (await store.list()).length === 0
   const { replaced } = await saveKey(store, { resource: url, key, ...accountOption(invocation) })
-  const { description } = await store.where()
   const before = replaced === undefined ? '' : `, in the place of the ${replaced} that was there`
   terminal.print(`Stored for ${label}${before}.`)
-  terminal.note(description)
+  if (isFirst) terminal.note((await store.where()).description)
   if (!isSafe(url)) {
     terminal.note(
       'It is reached by http, where others can read the key: it is sent only by applications that set `allowInsecure: true`.',

@@ -5,12 +5,14 @@
  */
 import type { DefaultStore } from '../auto/index.ts'
 import {
-  type AuthorizedFetch,
   authorizedFetch,
   CredentialError,
   type CredentialEvent,
+  type FetchLike,
+  isCredentialError,
 } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
+import { forCommand, inCommandWords, isNothingStored, nothingStored } from './command-errors.ts'
 import { fetchOption } from './conversation.ts'
 import { shown } from './labels.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
@@ -39,33 +41,51 @@ async function status(invocation: Invocation, given: string): Promise<void> {
   const server = await findServer(given, invocation, store)
   const provider = await providerFor(server, invocation, store)
   const events: CredentialEvent[] = []
-  const authorized = authorizedFetch(provider, {
-    resource: server.url,
-    store,
-    ...accountOption(invocation),
-    ...fetchOption(invocation),
-    onEvent: (event) => void events.push(event),
-  })
+  const authorized = await inCommandWords(server, invocation, () =>
+    authorizedFetch(provider, {
+      resource: server.url,
+      store,
+      ...accountOption(invocation),
+      ...fetchOption(invocation),
+      onEvent: (event) => void events.push(event),
+    }),
+  )
   try {
     const words = await asTenant(server, invocation, () =>
       tryServer(server, authorized, invocation),
     )
     terminal.print(`${server.label} works: ${words}.`)
     terminal.print(await credentialWords(server, events, store, invocation))
+  } catch (error) {
+    if (!isNothingStored(error)) throw await forCommand(error, server, invocation)
+    await tryOpenServer(server, invocation)
   } finally {
     await authorized.close()
   }
 }
 
-async function tryServer(
-  server: Server,
-  authorized: AuthorizedFetch,
-  { signal }: Invocation,
-): Promise<string> {
+/**
+ * Where nothing is stored, the server may need nothing.
+ *
+ * @throws `LoginRequiredError` when it asks for a credential, and `CredentialError` when it cannot be used at all.
+ */
+async function tryOpenServer(server: Server, invocation: Invocation): Promise<void> {
+  const send = fetchOption(invocation).fetch ?? ((input, init) => fetch(input, init))
+  try {
+    const words = await tryServer(server, send, invocation)
+    invocation.terminal.print(`${server.label} works: ${words}.`)
+    invocation.terminal.print('Credential: none, and the server asks for none.')
+  } catch (error) {
+    const isRefused = isCredentialError(error, 'access_denied')
+    throw isRefused ? nothingStored(server, invocation) : error
+  }
+}
+
+async function tryServer(server: Server, send: FetchLike, { signal }: Invocation): Promise<string> {
   const { openSession } = await import('./mcp-session.ts')
   try {
     const session = await withinTime(30_000, signal, (limited) =>
-      orAborted(openSession(server, authorized, limited), limited),
+      orAborted(openSession(server, send, limited), limited),
     )
     const { name, version, protocol, tools, transport } = session
     const offered = tools === undefined ? '' : `, ${tools === 1 ? 'one tool' : `${tools} tools`}`

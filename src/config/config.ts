@@ -9,7 +9,7 @@ import type {
   CredentialStore,
   Secret,
 } from '../credential.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import type { ConnectedTransport, ConnectOptions, connect } from '../mcp/connect.ts'
 import type { ConfigWarning, ReadFile } from './files.ts'
 import { serverAt, serversByName } from './find-server.ts'
@@ -229,9 +229,10 @@ function makeCredentials(
 
 /** What is read is a secret, and obeys the rules of secrets; what stands in the file is as trusted as its command. */
 async function environmentOf(
-  { entry, surroundings }: LoadedServer,
+  found: LoadedServer,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Record<string, string>> {
+  const { entry, surroundings } = found
   const plain: [string, string][] = []
   const secrets: [string, Secret][] = []
   for (const [name, text] of entry.env) {
@@ -240,6 +241,18 @@ async function environmentOf(
     else secrets.push([name, secret])
   }
   const { stdioEnvironment } = await import('../mcp/stdio-environment.ts')
-  const read = await stdioEnvironment(Object.fromEntries(secrets), options)
+  const read = await stdioEnvironment(Object.fromEntries(secrets), options).catch((error) => {
+    throw isCredentialError(error, 'secret_unavailable') ? placed(error, found) : error
+  })
   return { ...Object.fromEntries(plain), ...read }
+}
+
+/** The error of a secret, with the place of the entry that wants it. */
+function placed(error: CredentialError, found: LoadedServer): CredentialError {
+  const { code, message, retryable, retryAfter } = error
+  const text = `${whereIs(found)}: server \`${shown(found.entry.name)}\`, env.${message}`
+  return new CredentialError(code, text, {
+    retryable,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  })
 }

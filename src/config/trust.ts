@@ -92,7 +92,7 @@ export function untrusted(path: string, failure: StoreError | undefined): Error 
   }
   return new ConfigurationError(
     'config',
-    `${path} was not written by this user, or has changed: it may not run commands or send secrets before it is trusted.`,
+    `${path} has not been trusted yet, or has changed since: until then it may not run commands or send secrets.`,
     { remedy: `Read it, and then run \`npx mcp-credentials trust ${quoted(path)}\`.` },
   )
 }

@@ -63,6 +63,15 @@ describe('set', () => {
     expect((await finished).code).toBe(0)
   })
 
+  test('says where secrets are kept the first time only', async () => {
+    const argv = ['set', 'https://mcp.example.com/mcp', '--bearer']
+    const first = await world.run(argv, { input: 'canary' })
+    expect(first.stderr).toContain('Encrypted files in')
+    const second = await world.run(argv, { input: 'canary' })
+    expect(second.code).toBe(0)
+    expect(second.stderr).not.toContain('Encrypted files in')
+  })
+
   test('stores a secret that signs, with its options', async () => {
     const server = await testMcpServer()
     const options = ['--hmac', '--option', 'keyId=k1', '--option', 'signatureHeader=X-Sig']
@@ -141,7 +150,12 @@ describe('logout', () => {
     expect([nothing.code, nothing.stdout]).toEqual([0, ''])
     expect(nothing.stderr).toContain('Nothing is stored')
     expect((await world.run(['logout'])).code).toBe(2)
-    const { stdout } = await world.run(['logout', '--all'])
+    const unasked = await world.run(['logout', '--all'])
+    expect([unasked.code, unasked.stdout]).toEqual([2, ''])
+    expect(unasked.stderr).toContain('This gives up 2 credentials, and there is no terminal to ask')
+    expect(unasked.stderr).toContain('add --yes')
+    expect(await world.records()).toHaveLength(2)
+    const { stdout } = await world.run(['logout', '--all', '--yes'])
     expect(stdout.match(/Deleted the bearer token/g)).toHaveLength(2)
     expect(await world.records()).toEqual([])
   })
@@ -179,7 +193,9 @@ describe('token and headers', () => {
     const url = 'https://mcp.example.com/mcp'
     const nobody = await world.run(['token', url])
     expect(nobody.code).toBe(3)
-    expect(nobody.stderr).toContain(`npx mcp-credentials login ${url}`)
+    expect(nobody.stderr).toBe(
+      `error Nothing is stored for ${url}. Log in: npx mcp-credentials login ${url}. Store a key: npx mcp-credentials set ${url} --header X-API-Key. If unsure: npx mcp-credentials doctor ${url}.\n`,
+    )
     await world.run(['set', url, '--header', 'X-API-Key'], { input: 'canary' })
     const key = await world.run(['token', url])
     expect(key.code).toBe(2)
@@ -210,7 +226,10 @@ describe('status', () => {
     await world.run(['set', href, '--header', 'X-API-Key'], { input: 'canary-other' })
     const refused = await world.run(['status', href])
     expect(refused.stderr).toContain('npx mcp-credentials set')
-    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain('--header X-API-Key`')
+    expect(refused.stderr).toContain('with --bearer or --basic, if your key is sent so')
+    expect(refused.stderr).not.toContain('savedLogin')
+    expect(refused.code).toBe(4)
     server.refuse(3, 503)
     expect((await world.run(['status', href])).code).toBe(5)
     const path = new URL('/other', href).href
@@ -222,6 +241,66 @@ describe('status', () => {
     expect([gone.code, gone.stderr]).toEqual([5, expect.stringContaining('cannot be reached')])
     expect(`${refused.stderr}${lost.stderr}${gone.stderr}`).not.toMatch(/canary|\n +at /)
   })
+})
+
+describe('status of a server for which nothing is stored', () => {
+  test('says that an open server works without a credential', async () => {
+    const server = await testMcpServer()
+    const { code, stdout, stderr } = await world.run(['status', server.url.href])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('works: test 1.0.0')
+    expect(stdout).toContain('Credential: none, and the server asks for none.')
+    await server.close()
+  })
+
+  test('says how to get a credential when the server asks for one', async () => {
+    const server = await testMcpServer({ apiKey: 'canary-key' })
+    const { code, stderr } = await world.run(['status', server.url.href, '--account', 'work'])
+    expect(code).toBe(3)
+    expect(stderr).toContain(`Nothing is stored for ${server.url.href} (account work).`)
+    expect(stderr).toContain(`npx mcp-credentials login ${server.url.href} --account work`)
+    await server.close()
+  })
+
+  test('says that the server is down, or is no MCP server', async () => {
+    const server = await testMcpServer()
+    const lost = await world.run(['status', new URL('/other', server.url).href])
+    expect([lost.code, lost.stderr]).toEqual([1, expect.stringContaining('Check the path')])
+    await server.close()
+    const gone = await world.run(['status', server.url.href])
+    expect([gone.code, gone.stderr]).toEqual([5, expect.stringContaining('cannot be reached')])
+  })
+})
+
+describe('status of a server with logins', () => {
+  test('says that it wants a login when it refuses a key', async () => {
+    const servers = await testServers()
+    const { href } = servers.resource
+    await world.run(['set', href, '--bearer'], { input: 'canary' })
+    const { code, stderr } = await world.run(['status', href])
+    expect(code).toBe(4)
+    expect(stderr).toContain(
+      `refuses the stored key. This server wants a login: \`npx mcp-credentials login ${href}\`.`,
+    )
+    expect(stderr).not.toContain('npx mcp-credentials set')
+    await servers.close()
+  })
+
+  test.each(['status', 'token', 'headers'])(
+    'names the command when the login has ended, as %s does',
+    async (command) => {
+      const servers = await testServers({ tokenLifetime: 60 })
+      const { href } = servers.resource
+      await loggedIn(servers)
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+      servers.authorizationServer.refuse(3)
+      const { code, stderr } = await world.run([command, href])
+      expect(code).toBe(3)
+      expect(stderr).toContain(`Run \`npx mcp-credentials login ${href}\`.`)
+      expect(stderr).not.toMatch(/beginLogin|the provider that/)
+      await servers.close()
+    },
+  )
 })
 
 describe('--verbose', () => {

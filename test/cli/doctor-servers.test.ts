@@ -102,6 +102,8 @@ describe('doctor', () => {
 
       const command = `npx mcp-credentials set ${origin}/mcp ${flags}`
       expect(recommendation).toMatchObject({ provider, command })
+      const isGuess = provider === 'bearer' || (body === '' && provider === 'apiKey')
+      expect(/If .* in another way: --/.test(recommendation?.reason ?? '')).toBe(isGuess)
     },
   )
 
@@ -153,6 +155,13 @@ describe('doctor', () => {
     expect(seen).toMatchObject({ outcome: 'problem', code: 1 })
     expect(linesOf(seen, 'transport')[0]).toContain('a page to log in, "Sign in"')
     expect(seen.recommendation).toBeUndefined()
+  })
+
+  it('asks for another port where fetch refuses the one of the URL', async () => {
+    const { findings } = await report('http://127.0.0.1:1/mcp')
+    expect(findings.find(({ verdict }) => verdict === 'problem')?.remedy).toBe(
+      'Correct the port in the URL, or let the server listen at another one.',
+    )
   })
 
   it('says that a server is down', async () => {
@@ -392,10 +401,13 @@ describe('doctor', () => {
 
   it.each([
     ['mcp.example.com/mcp', 'Begin it with https://.'],
-    ['notes', 'Pass the URL of the MCP server, such as https://mcp.example.com/mcp.'],
+    [
+      'notes',
+      'Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.',
+    ],
     [
       'ftp://mcp.example.com',
-      'Pass the URL of the MCP server, such as https://mcp.example.com/mcp.',
+      'Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.',
     ],
   ])('refuses %s, and says what to type', async (typed, remedy) => {
     await expect(doctor(typed)).rejects.toMatchObject({ code: 'configuration', remedy })

@@ -87,7 +87,11 @@ describe('trust', () => {
     const path = await writeConfig(servers)
     const { code, stderr } = await world.run(['trust', path])
     expect([code, stderr]).toEqual([2, expect.stringContaining('add --yes')])
-    expect((await world.run(['exec', 'files', '--', 'true'])).code).toBe(2)
+    const unused = await world.run(['exec', 'files', '--', 'true'])
+    expect([unused.code, unused.stderr]).toEqual([
+      2,
+      expect.stringContaining('has not been trusted yet, or has changed since'),
+    ])
   })
 })
 
@@ -136,6 +140,17 @@ describe('exec', () => {
     await Promise.all([write(world.folder, 42), write(below, 13)])
     const { code, stderr } = await world.run(['exec', 'files'], { cwd: below })
     expect([code, stderr]).toEqual([42, ''])
+  })
+
+  test('names the server, the file and the variable that is not set', async () => {
+    const env = { KEY: `\${SECRET_KEY}` }
+    const path = await writeConfig({ files: { command: 'node', env } })
+    await world.run(['trust', path, '--yes'])
+    const { code, stderr } = await world.run(['exec', 'files'])
+    expect([code, stderr]).toEqual([
+      1,
+      `error ${path}:3:5: server \`files\`, env.KEY: the environment variable SECRET_KEY is not set. Set SECRET_KEY.\n`,
+    ])
   })
 
   test('suggests the name that was meant', async () => {
@@ -321,7 +336,8 @@ describe('help', () => {
       const help = await world.run([name, '--help'])
       expect(help.code, name).toBe(0)
       expect(help.stdout, name).toContain('Examples:')
-      expect(help.stdout, name).toContain('Exit codes:')
+      expect(help.stdout.match(/exit codes:/gi), name).toHaveLength(1)
+      expect(help.stdout, name).not.toMatch(/^ +mcp-credentials /m)
     }
     expect(commands).toContain('login')
   })

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
@@ -48,6 +51,7 @@ describe('login', () => {
   test('takes the address that is pasted, and tells what is none', async () => {
     const running = world.start(['login', servers.resource.href, '--no-browser'])
     const url = await printedUrl(running)
+    await running.stderrMatch(/Paste the address of that page here:/)
     running.stdin.write('https://example.com/somewhere-else\n')
     await running.stderrMatch(/That is not the address after the login/)
     running.stdin.write(`${await callbackOf(url)}\n`)
@@ -58,8 +62,13 @@ describe('login', () => {
 
   test('waits for the browser when nothing can be pasted', async () => {
     const running = world.start(['login', servers.resource.href, '--no-browser'], { input: '' })
-    await servers.authorizationServer.visit(await printedUrl(running))
-    expect((await running.finished).code).toBe(0)
+    const url = await printedUrl(running)
+    await running.stderrMatch(/Use a browser on this machine/)
+    await servers.authorizationServer.visit(url)
+    const { code, stderr } = await running.finished
+    expect(code).toBe(0)
+    expect(stderr).not.toContain('Paste the address')
+    expect(stderr).toContain('Open this address in a browser, and log in within 4 minutes:')
   })
 
   test('leaves nothing behind when it is interrupted', async () => {
@@ -146,8 +155,37 @@ describe('login', () => {
     const { code, stderr } = await world.run(['login', server.url.href])
     await server.close()
     expect(code).toBe(1)
-    expect(stderr).toContain(`npx mcp-credentials set ${server.url.href} --bearer`)
+    expect(stderr).toContain(`npx mcp-credentials set ${server.url.href} --bearer\``)
+    expect(stderr).toContain('with --header X-API-Key or --basic, if your key is sent so')
     expect(stderr).not.toContain('    at ')
+  })
+
+  test.each(['{"json":true}', '<html></html>'])(
+    'sends the user to doctor when the address answers %s as a web page',
+    async (body) => {
+      const pages = createServer((request, response) => {
+        response.setHeader('Content-Type', 'text/html')
+        response.statusCode = request.url === '/mcp' || body.startsWith('<') ? 200 : 404
+        response.end(body)
+      }).listen(0, '127.0.0.1')
+      await once(pages, 'listening')
+      const url = `http://127.0.0.1:${(pages.address() as AddressInfo).port}/mcp`
+      const { code, stderr } = await world.run(['login', url])
+      pages.close()
+      expect(code).toBe(1)
+      expect(stderr).toContain(`Run \`npx mcp-credentials doctor ${url}\``)
+    },
+  )
+
+  test('names no option of the library for a server without https', async () => {
+    const url = 'http://mcp.example.com/mcp'
+    await world.run(['set', url, '--bearer'], { input: 'canary' })
+    for (const command of ['login', 'status', 'token']) {
+      const { code, stderr } = await world.run([command, url])
+      expect(code).not.toBe(0)
+      expect(stderr).toContain('Use its address with https://')
+      expect(stderr).not.toMatch(/allowInsecure|operator/)
+    }
   })
 
   test('says that an open server needs no login', async () => {

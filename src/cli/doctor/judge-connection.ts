@@ -193,7 +193,9 @@ function judgeSilence({ conversation, certificate, url, ignoresProxy }: Seen): r
         ? 'Check the port, or whether the URL should begin with http://.'
         : ignoresProxy
           ? 'A proxy is set in the environment, which Node uses only with NODE_USE_ENV_PROXY=1 (Node 22.21 or 24, and later). Set it, or check the host and the port.'
-          : 'Check the host and the port, whether the server runs, and whether a VPN or a proxy is needed.',
+          : code === 'BAD_PORT'
+            ? 'Correct the port in the URL, or let the server listen at another one.'
+            : 'Check the host and the port, whether the server runs, and whether a VPN or a proxy is needed.',
     ),
   ]
 }

@@ -75,7 +75,8 @@ function keyChoice(wanted: Wanted): Choice | undefined {
     case 'bearer':
       return {
         provider: 'bearer',
-        reason: 'The server asks for a bearer token, and publishes no way to get one.',
+        reason:
+          'The server asks for a bearer token, and publishes no way to get one. If your key is sent in another way: --header X-API-Key or --basic.',
         parts: {
           imports: { 'mcp-credentials': ['bearer', 'env'] },
           provider: "bearer(env('MCP_TOKEN'))",
@@ -109,7 +110,7 @@ function apiKeyChoice(header: string, isKnown: boolean): Choice {
     provider: 'apiKey',
     reason: isKnown
       ? `The answer of the server mentions ${header}.`
-      : `The server does not say what it wants; a key in ${header} is the most common.`,
+      : `The server does not say what it wants; a key in ${header} is the most common. If yours is sent in another way: --bearer or --basic.`,
     parts: {
       imports: { 'mcp-credentials': ['apiKey', 'env'] },
       provider: `apiKey({ ${named}value: env('MCP_API_KEY') })`,

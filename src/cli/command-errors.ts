@@ -1,0 +1,133 @@
+/**
+ * What went wrong with a credential, in the words of the command line: the library's own errors name its functions.
+ *
+ * @module
+ */
+import { CredentialError, isCredentialError, LoginRequiredError } from '../index.ts'
+import type { Invocation } from './command.ts'
+import { fetchOption } from './conversation.ts'
+import type { Server } from './server.ts'
+
+/** The kinds of `set` that most servers with keys use. */
+const commonFlags = ['--header X-API-Key', '--bearer', '--basic'] as const
+
+/** Whether nothing is stored for a server, and nothing else provides a credential. */
+export function isNothingStored(error: unknown): boolean {
+  return isCredentialError(error, 'login_required') && error.reason === 'no_credential'
+}
+
+/** Says what to type where a person has to do something; other errors stay as they are. */
+export async function forCommand(
+  error: unknown,
+  server: Server,
+  invocation: Invocation,
+): Promise<unknown> {
+  if (isInsecure(error)) return insecure(error, server)
+  if (!isCredentialError(error, 'login_required')) return error
+  if (isNothingStored(error)) return nothingStored(server, invocation)
+  if (/npx mcp-credentials set /.test(error.remedy ?? '')) {
+    return keyRefused(error, server, invocation)
+  }
+  const { reason, scope } = error
+  // A server may have written anything, and this is meant to be typed.
+  const isPlain = scope !== undefined && /^[\w:./ -]+$/.test(scope)
+  const scopes = reason === 'step_up' && isPlain ? ` --scope '${scope}'` : ''
+  return new LoginRequiredError(reason, problemOf(error), {
+    resource: server.url,
+    scope,
+    remedy: `Run \`${loginCommand(server, invocation)}${scopes}\`.`,
+  })
+}
+
+/** Runs a task, and throws its errors as {@link forCommand} says them. */
+export async function inCommandWords<T>(
+  server: Server,
+  invocation: Invocation,
+  task: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await task()
+  } catch (error) {
+    throw await forCommand(error, server, invocation)
+  }
+}
+
+/** The error of a server for which there is no credential. */
+export function nothingStored(server: Server, invocation: Invocation): LoginRequiredError {
+  const { account } = invocation.global
+  const who = account === undefined ? '' : ` (account ${account})`
+  const set = `npx mcp-credentials set ${server.label} --header X-API-Key${accountFlag(invocation)}`
+  const doctor = `npx mcp-credentials doctor ${server.label}`
+  const login = loginCommand(server, invocation)
+  return new LoginRequiredError('no_credential', `Nothing is stored for ${server.label}${who}.`, {
+    resource: server.url,
+    remedy: `Log in: ${login}. Store a key: ${set}. If unsure: ${doctor}.`,
+  })
+}
+
+/** A key that is refused may be the wrong one, be sent in the wrong way, or not be what the server wants. */
+async function keyRefused(
+  error: LoginRequiredError,
+  server: Server,
+  invocation: Invocation,
+): Promise<CredentialError> {
+  const { remedy = '' } = error
+  const again = remedy.replace(/`\.$/, `${accountFlag(invocation)}\``)
+  return new CredentialError('access_denied', problemOf(error), {
+    resource: server.url,
+    remedy: (await offersLogin(server, invocation))
+      ? `This server wants a login: \`${loginCommand(server, invocation)}\`.`
+      : `${again}; ${otherFlags(remedy)}.`,
+  })
+}
+
+/** The other ways in which keys are sent, after a command with one of them. */
+export function otherFlags(command: string): string {
+  const others = commonFlags.filter((flag) => !command.includes(flag))
+  return `with ${inWords(others)}, if your key is sent so`
+}
+
+/** Whether a server was refused because it is reached by http. */
+function isInsecure(error: unknown): error is CredentialError {
+  return isCredentialError(error) && / is (?:not|neither) https/.test(error.message)
+}
+
+function insecure(error: CredentialError, server: Server): CredentialError {
+  return new CredentialError(error.code, problemOf(error), {
+    resource: server.url,
+    remedy: 'Use its address with https://; the commands send no credential without it.',
+  })
+}
+
+async function offersLogin(server: Server, invocation: Invocation): Promise<boolean> {
+  const { discover } = await import('../oauth/index.ts')
+  const signal = AbortSignal.any([invocation.signal, AbortSignal.timeout(10_000)])
+  const found = discover(server.url, { signal, ...fetchOption(invocation) })
+  return found.then(
+    () => true,
+    () => false,
+  )
+}
+
+function loginCommand({ entry, label }: Server, invocation: Invocation): string {
+  return `npx mcp-credentials login ${entry?.name ?? label}${accountFlag(invocation)}`
+}
+
+function accountFlag({ global: { account } }: Invocation): string {
+  return account === undefined ? '' : ` --account ${account}`
+}
+
+/** What happened, without what to do and without the name of the library's function. */
+function problemOf({ message, remedy = '' }: CredentialError): string {
+  const problem = message.endsWith(remedy)
+    ? message.slice(0, message.length - remedy.length)
+    : message
+  const text = problem.replace(/^[a-z]\w*: /, '').trim()
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
+}
+
+function inWords(names: readonly string[]): string {
+  return names.length < 3
+    ? names.join(' or ')
+    : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+}
