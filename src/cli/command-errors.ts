@@ -6,7 +6,9 @@
 import { CredentialError, isCredentialError, LoginRequiredError } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
+import { commandWord } from './labels.ts'
 import type { Server } from './server.ts'
+import { withinTime } from './time-limit.ts'
 
 /** The kinds of `set` that most servers with keys use. */
 const commonFlags = ['--header X-API-Key', '--bearer', '--basic'] as const
@@ -56,12 +58,12 @@ export async function inCommandWords<T>(
 export function nothingStored(server: Server, invocation: Invocation): LoginRequiredError {
   const { account } = invocation.global
   const who = account === undefined ? '' : ` (account ${account})`
-  const set = `npx mcp-credentials set ${server.label} --header X-API-Key${accountFlag(invocation)}`
-  const doctor = `npx mcp-credentials doctor ${server.label}`
+  const set = `npx mcp-credentials set ${commandWord(server.label)} --header X-API-Key${accountFlag(invocation)}`
+  const doctor = `npx mcp-credentials doctor ${commandWord(server.label)}`
   const login = loginCommand(server, invocation)
   return new LoginRequiredError('no_credential', `Nothing is stored for ${server.label}${who}.`, {
     resource: server.url,
-    remedy: `Log in: ${login}. Store a key: ${set}. If unsure: ${doctor}.`,
+    remedy: `Log in: \`${login}\`. Store a key: \`${set}\`. If unsure: \`${doctor}\`.`,
   })
 }
 
@@ -101,8 +103,9 @@ function insecure(error: CredentialError, server: Server): CredentialError {
 
 async function offersLogin(server: Server, invocation: Invocation): Promise<boolean> {
   const { discover } = await import('../oauth/index.ts')
-  const signal = AbortSignal.any([invocation.signal, AbortSignal.timeout(10_000)])
-  const found = discover(server.url, { signal, ...fetchOption(invocation) })
+  const found = withinTime(10_000, invocation.signal, (signal) =>
+    discover(server.url, { signal, ...fetchOption(invocation) }),
+  )
   return found.then(
     () => true,
     () => false,
@@ -110,11 +113,11 @@ async function offersLogin(server: Server, invocation: Invocation): Promise<bool
 }
 
 function loginCommand({ entry, label }: Server, invocation: Invocation): string {
-  return `npx mcp-credentials login ${entry?.name ?? label}${accountFlag(invocation)}`
+  return `npx mcp-credentials login ${commandWord(entry?.name ?? label)}${accountFlag(invocation)}`
 }
 
 function accountFlag({ global: { account } }: Invocation): string {
-  return account === undefined ? '' : ` --account ${account}`
+  return account === undefined ? '' : ` --account ${commandWord(account)}`
 }
 
 /** What happened, without what to do and without the name of the library's function. */

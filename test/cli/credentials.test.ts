@@ -194,7 +194,7 @@ describe('token and headers', () => {
     const nobody = await world.run(['token', url])
     expect(nobody.code).toBe(3)
     expect(nobody.stderr).toBe(
-      `error Nothing is stored for ${url}. Log in: npx mcp-credentials login ${url}. Store a key: npx mcp-credentials set ${url} --header X-API-Key. If unsure: npx mcp-credentials doctor ${url}.\n`,
+      `error Nothing is stored for ${url}. Log in: \`npx mcp-credentials login ${url}\`. Store a key: \`npx mcp-credentials set ${url} --header X-API-Key\`. If unsure: \`npx mcp-credentials doctor ${url}\`.\n`,
     )
     await world.run(['set', url, '--header', 'X-API-Key'], { input: 'canary' })
     const key = await world.run(['token', url])
