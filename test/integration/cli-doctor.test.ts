@@ -156,7 +156,7 @@ describe('the command doctor', () => {
     expect(gone.out).toContain('Nobody listens at that address and port.')
     expect(wrong.code).toBe(2)
     expect(wrong.err).toBe(
-      'error doctor: the argument is no URL of a server. Pass the URL of the MCP server, such as https://mcp.example.com/mcp.\n',
+      'error doctor: the argument is no URL of a server. Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.\n',
     )
   })
 
@@ -165,6 +165,7 @@ describe('the command doctor', () => {
 
     expect(code).toBe(0)
     expect(out).toContain('mcp-credentials doctor https://mcp.example.com/mcp --json')
-    expect(out).toContain('Exit codes: 0')
+    expect(out.match(/Exit codes:/g)).toHaveLength(1)
+    expect(out).toContain('npx mcp-credentials doctor https://mcp.example.com/mcp\n')
   })
 })
