@@ -1,5 +1,6 @@
 /**
- * The providers that a config file can name: one table for reading, for checks and for the JSON Schema.
+ * The providers that a config file can name: one table for reading, for checks and for the JSON Schema. It is long
+ * because it has an entry for each provider.
  *
  * @module
  */

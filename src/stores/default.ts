@@ -3,20 +3,17 @@
  *
  * @module
  */
-import { constants } from 'node:fs'
 import { join } from 'node:path'
 import type { CredentialStore, Secret } from '../credential.ts'
 import { ConfigurationError, isCredentialError, StoreError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkKeyPlaces, type FileKey, fileKeys } from './default-key.ts'
-import { configDirectory, dataDirectory, openPrivate, privateDirectory } from './directory.ts'
+import { configDirectory, dataDirectory, privateDirectory } from './directory.ts'
 import { encryptedFileStore } from './file.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
-import { localLock } from './local-lock.ts'
-import { replaceFile } from './record-files.ts'
+import { isKind, noteChoice, notedChoice, type StoreKind, storeVariable } from './store-choice.ts'
 
-/** Where the records of {@link defaultStore} are. */
-export type StoreKind = 'keychain' | 'file'
+export type { StoreKind } from './store-choice.ts'
 
 /** Options of {@link defaultStore}; the command line has none of them, so it finds what was stored without. */
 export interface DefaultStoreOptions {
@@ -64,8 +61,6 @@ export interface DefaultStore extends CredentialStore {
 /** The name of the entries in the keychain. */
 const service = 'mcp-credentials'
 const name = 'defaultStore'
-const variable = 'MCP_CREDENTIALS_STORE'
-const choiceName = 'store-choice.json'
 const known: readonly string[] = ['kind', 'directory', 'keyDirectory', 'backend', 'timeout']
 
 interface Settings extends Required<Pick<DefaultStoreOptions, 'directory' | 'keyDirectory'>> {
@@ -145,14 +140,11 @@ function set(environmentVariable: string): string | undefined {
 }
 
 function askedKind(option: unknown): Settings['asked'] {
-  const [kind, where] = option === undefined ? [set(variable), variable] : [option, `${name}.kind`]
+  const [kind, where] =
+    option === undefined ? [set(storeVariable), storeVariable] : [option, `${name}.kind`]
   if (kind === undefined) return undefined
   if (isKind(kind)) return { kind, reason: `${where} says so` }
   throw new ConfigurationError(where, `${where} must be \`keychain\` or \`file\`.`)
-}
-
-function isKind(kind: unknown): kind is StoreKind {
-  return kind === 'keychain' || kind === 'file'
 }
 
 function makeStore(settings: Settings, given: KeychainBackend | undefined): DefaultStore {
@@ -298,56 +290,6 @@ function withoutKeychain(error: unknown, reason: string): unknown {
   return new StoreError(operation, `${sentenceOf(error)} It was to be used because ${reason}.`, {
     retryable,
     reason: why,
-    remedy: `Unlock or start it; or set ${variable}=file to keep credentials in encrypted files, where those of the keychain are not found.`,
-  })
-}
-
-/** The choice that an earlier process has written down. */
-async function notedChoice(
-  directory: string,
-): Promise<Pick<Chosen, 'kind' | 'reason'> | undefined> {
-  const path = join(directory, choiceName)
-  const handle = await openPrivate(path, constants.O_RDONLY).catch((error: unknown) => {
-    throw unreadable(path, error)
-  })
-  if (handle === undefined) return undefined
-  try {
-    const { kind } = JSON.parse(await handle.readFile('utf8')) as { readonly kind?: unknown }
-    if (isKind(kind)) {
-      return { kind, reason: `it was chosen when the first credential was stored (${path})` }
-    }
-  } catch {
-    // It is damaged as well when it is no JSON.
-  } finally {
-    await handle.close()
-  }
-  throw unreadable(path, undefined)
-}
-
-function unreadable(path: string, error: unknown): unknown {
-  if (isCredentialError(error)) return error
-  return new StoreError('open', `${path}, which says where credentials are kept, cannot be read.`, {
-    remedy: `Set ${variable} to \`keychain\` or \`file\`, as it was; or delete that file.`,
-  })
-}
-
-/**
- * Writes the choice down, unless it is.
- *
- * @param isOwn - It was not asked for, so it gives way to that of a process which was faster.
- */
-async function noteChoice(directory: string, kind: StoreKind, isOwn: boolean): Promise<void> {
-  await privateDirectory(directory)
-  const locks = localLock({ directory: join(directory, 'locks') })
-  await locks.run('the choice of the default store', async () => {
-    const noted = isOwn
-      ? await notedChoice(directory)
-      : await notedChoice(directory).catch(() => ({ kind }))
-    if (noted === undefined) {
-      await replaceFile(join(directory, choiceName), `${JSON.stringify({ version: 1, kind })}\n`)
-    } else if (isOwn && noted.kind !== kind) {
-      const text = `Another process has begun to keep credentials in the ${noted.kind} store meanwhile.`
-      throw new StoreError('set', text, { retryable: true, remedy: 'Try again.' })
-    }
+    remedy: `Unlock or start it; or set ${storeVariable}=file to keep credentials in encrypted files, where those of the keychain are not found.`,
   })
 }
