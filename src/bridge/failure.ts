@@ -5,9 +5,8 @@
  */
 import { describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
-import { MessageTooLongError } from './body.ts'
-import type { JsonObject } from './message.ts'
-import { ContentError, RefusalError, SessionLostError } from './wire.ts'
+import { type JsonObject, MessageTooLongError } from './message.ts'
+import { ContentError, RefusalError, RevisionError, SessionLostError } from './wire.ts'
 
 /** The error of a JSON-RPC response. */
 export interface Failure {
@@ -42,8 +41,14 @@ export class BridgeClosedError extends Error {
   override readonly name = 'BridgeClosedError'
 }
 
+/** What is known of a request besides the error. */
+export interface FailedRequest {
+  /** The server may have processed it, and it does harm when it is processed twice. */
+  readonly mayHaveActed: boolean
+}
+
 /** Says why a request was not answered, where, and what to do. No secret and no text of the server is in it. */
-export function failureOf(error: unknown, url: URL): Failure {
+export function failureOf(error: unknown, url: URL, request: FailedRequest): Failure {
   const server = resourceLabel(url)
   if (isCredentialError(error)) {
     const { code, retryable, retryAfter, remedy, status } = error
@@ -54,7 +59,7 @@ export function failureOf(error: unknown, url: URL): Failure {
       data: { code, server, retryable, ...(stated(more) as JsonObject) },
     }
   }
-  const { code, problem, remedy, retryable = false, ...more } = describe(error, url)
+  const { code, problem, remedy, retryable = false, ...more } = describe(error, url, request)
   return {
     code: serverError,
     message: `${problem} ${remedy}`,
@@ -75,10 +80,10 @@ interface Description {
   readonly retryAfter?: number | undefined
 }
 
-function describe(error: unknown, url: URL): Description {
+function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): Description {
   const server = resourceLabel(url)
   const doctor = `Run \`npx mcp-credentials doctor ${commandArgument(url)}\` to see why.`
-  if (error instanceof RefusalError) return describeRefusal(error, server, doctor)
+  if (error instanceof RefusalError) return describeRefusal(error, server, doctor, mayHaveActed)
   if (error instanceof SessionLostError) {
     return {
       code: 'session_lost',
@@ -94,10 +99,17 @@ function describe(error: unknown, url: URL): Description {
       remedy: `Check that this is the URL of an MCP server. ${doctor}`,
     }
   }
+  if (error instanceof RevisionError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} agreed on a protocol version that is no date such as 2025-11-25.`,
+      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
+    }
+  }
   if (error instanceof MessageTooLongError) {
     return {
       code: 'invalid_response',
-      problem: `${server} answered with a message that is longer than 64 MB; the request may have been processed.`,
+      problem: `${server} answered with a message that ${error.problem}; the request may have been processed.`,
       remedy: 'Ask for less at once.',
     }
   }
@@ -115,7 +127,8 @@ function describe(error: unknown, url: URL): Description {
       remedy: 'Start the proxy again.',
     }
   }
-  if (wasNotSent(error) || describeThrown(error).startsWith('TimeoutError')) {
+  const isTimeout = describeThrown(error).startsWith('TimeoutError')
+  if (wasNotSent(error) || (isTimeout && !mayHaveActed)) {
     return {
       code: 'network',
       problem: `The MCP server ${server} cannot be reached (${systemErrorCode(error) ?? 'timeout'}).`,
@@ -134,6 +147,7 @@ function describeRefusal(
   { status, retryAfter }: RefusalError,
   server: string,
   doctor: string,
+  mayHaveActed: boolean,
 ): Description {
   const about = { status, retryAfter }
   if (status === 401 || status === 403) {
@@ -145,6 +159,14 @@ function describeRefusal(
     }
   }
   const isPassing = status >= 500 || status === 429 || status === 408
+  if (isPassing && mayHaveActed) {
+    return {
+      code: 'server_error',
+      status,
+      problem: `The MCP server ${server} answered with HTTP ${status}; it is not known whether the request was processed.`,
+      remedy: 'Check its effect before you repeat it.',
+    }
+  }
   return {
     ...about,
     code: isPassing ? 'server_error' : 'unsupported_server',

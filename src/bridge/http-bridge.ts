@@ -12,7 +12,7 @@ import { ConfigurationError } from '../errors.ts'
 import { within } from '../waiting.ts'
 import { checkLocalRequest, readBody } from './local-requests.ts'
 import { type LocalPost, LocalSession } from './local-session.ts'
-import { errorText, initializeOf, parseMessage, requestsOf } from './message.ts'
+import { errorText, initializeOf, parseClientMessage, requestsOf } from './message.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 
 /** How {@link bridge} works; the rest is for `authorizedFetch`. */
@@ -196,8 +196,9 @@ async function handlePost(
   }
   const text = await readBody(request, maxBodyBytes)
   if (text === undefined) return refuse(response, 413, 'The message is too long.')
-  const message = parseMessage(text)
-  if (message === undefined) return refuse(response, 400, 'The message is not JSON.', -32_700)
+  const message = parseClientMessage(text)
+  if (message === 'too long') return refuse(response, 413, 'The message is too long.')
+  if (message === 'no JSON') return refuse(response, 400, 'The message is not JSON.', -32_700)
   const takesStream = /text\/event-stream|\*\/\*/.test(request.headers.accept ?? '*/*')
   const begins = initializeOf(message) !== undefined
   const post = { text, headers: mcpHeaders(request), takesStream, begins }

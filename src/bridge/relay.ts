@@ -9,28 +9,30 @@ import { beginExchange, type Exchange, type Sink } from './exchange.ts'
 import {
   AnswerLostError,
   BridgeClosedError,
-  type Failure,
   failureOf,
   lengthFailure,
   parseFailure,
 } from './failure.ts'
 import { LoginOffers, type OnLoginRequired } from './login-offers.ts'
 import {
+  agreedRevisionOf,
   cancelledRequestOf,
   errorText,
   initializeOf,
   isObject,
+  isRevision,
   type JsonObject,
   keyOf,
   type Message,
   type Part,
-  parseMessage,
+  parseClientMessage,
   type RequestId,
   requestsOf,
   revisionOf,
 } from './message.ts'
+import { isIdempotent } from './repetition.ts'
 import { Session } from './session.ts'
-import { RefusalError, SessionLostError, type WireOptions } from './wire.ts'
+import { RefusalError, RevisionError, SessionLostError, type WireOptions } from './wire.ts'
 
 /** What a relay needs. */
 export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'random' | 'log'> {
@@ -79,9 +81,9 @@ export class Relay {
    */
   async receive(text: string | undefined, arrival: Arrival = {}): Promise<void> {
     const sink = arrival.sink ?? this.#options.deliver
-    const message = text === undefined ? undefined : parseMessage(text)
-    if (message === undefined) {
-      const failure = text === undefined ? lengthFailure : parseFailure
+    const message = text === undefined ? 'too long' : parseClientMessage(text)
+    if (typeof message === 'string') {
+      const failure = message === 'too long' ? lengthFailure : parseFailure
       return sink(errorText(null, failure), { isLast: true })
     }
     if (requestsOf(message).length > 0) return this.#request(message, sink, arrival.headers)
@@ -114,7 +116,8 @@ export class Relay {
       this.#logins.succeeded()
     } catch (error) {
       if (ending.signal.aborted) return
-      this.#options.log(`A notification was not delivered: ${this.#failureOf(error).message}`)
+      const { message: problem } = failureOf(error, this.#options.url, { mayHaveActed: false })
+      this.#options.log(`A notification was not delivered: ${problem}`)
     } finally {
       stop()
     }
@@ -162,27 +165,28 @@ export class Relay {
     const unanswered = [...exchange.open]
     for (const [key] of unanswered) this.#forget(key, exchange)
     if (unanswered.length === 0) return
-    const answer = await this.#answerFor(error)
+    const answer = await this.#answerFor(exchange, error)
     for (const [index, [, { id }]] of unanswered.entries()) {
       await exchange.sink(answer(id), { isLast: index === unanswered.length - 1 })
     }
   }
 
-  async #answerFor(error: unknown): Promise<(id: RequestId) => string> {
+  async #answerFor(
+    { message, isOnItsWay }: Exchange,
+    error: unknown,
+  ): Promise<(id: RequestId) => string> {
+    const mayHaveActed = isOnItsWay && !isIdempotent(message)
+    const failed = () => failureOf(error, this.#options.url, { mayHaveActed })
     const refusal = error instanceof SessionLostError ? error.refusal : error
     if (refusal instanceof RefusalError && refusal.response !== undefined && !isDenial(refusal)) {
       // The server's own words, which it may not have been able to address.
       const { response } = refusal
-      return (id) => addressed(response, id) ?? errorText(id, this.#failureOf(refusal))
+      return (id) => addressed(response, id) ?? errorText(id, failed())
     }
     const failure = isCredentialError(error, 'login_required')
-      ? await this.#logins.failure(error, this.#failureOf(error))
-      : this.#failureOf(error)
+      ? await this.#logins.failure(error, failed())
+      : failed()
     return (id) => errorText(id, failure)
-  }
-
-  #failureOf(error: unknown): Failure {
-    return failureOf(error, this.#options.url)
   }
 
   async #cancel(message: Message, id: RequestId, headers: Arrival['headers']): Promise<void> {
@@ -215,6 +219,8 @@ export class Relay {
       ({ kind }, index) => kind !== 'response' || answered[index] !== undefined,
     )
     if (!isWanted.includes(true)) return
+    const misled = answered.find((each, index) => disagrees(each, message.parts[index]))
+    if (misled !== undefined) return this.#fail(misled, new RevisionError())
     // This may fail, so it comes before anything counts as answered.
     const text = isWanted.includes(false) ? onlyWanted(message.text, isWanted) : message.text
     for (const [index, exchange] of answered.entries()) {
@@ -253,6 +259,14 @@ export class Relay {
 /** What to do about these is known here better than there. */
 function isDenial({ status }: RefusalError): boolean {
   return status === 401 || status === 403
+}
+
+/** Whether an answer agrees on a protocol version that is none. */
+function disagrees(exchange: Exchange | undefined, answer: Part | undefined): boolean {
+  if (exchange === undefined || answer === undefined) return false
+  if (initializeOf(exchange.message) === undefined) return false
+  const revision = agreedRevisionOf(answer)
+  return revision !== undefined && !isRevision(revision)
 }
 
 function keyOfAnswer(part: Part): string | undefined {
