@@ -48,7 +48,11 @@ export interface FailedRequest {
 }
 
 /** Says why a request was not answered, where, and what to do. No secret and no text of the server is in it. */
-export function failureOf(error: unknown, url: URL, request: FailedRequest): Failure {
+export function failureOf(
+  error: unknown,
+  url: URL,
+  request: FailedRequest = { mayHaveActed: true },
+): Failure {
   const server = resourceLabel(url)
   if (isCredentialError(error)) {
     const { code, retryable, retryAfter, remedy, status } = error

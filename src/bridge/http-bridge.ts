@@ -75,7 +75,7 @@ export async function bridge(
   // Streams last, and so do requests that wait for a user.
   server.requestTimeout = 0
   await listen(server, port).catch(async (error: unknown) => {
-    await uplink.authorized.close()
+    await uplink.close()
     throw error
   })
   let closing: Promise<void> | undefined
@@ -246,6 +246,6 @@ async function closeAll(server: Server, sessions: LocalSessions, uplink: Uplink)
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   await within(farewellMs, sessions.close())
   server.closeAllConnections()
-  await within(farewellMs, uplink.authorized.close())
+  await within(farewellMs, uplink.close())
   await closed
 }

@@ -5,9 +5,10 @@
  */
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
+import { authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import type { OnLoginRequired } from './login-offers.ts'
+import { optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
 
 /** What both bridges take; the rest is for `authorizedFetch`. */
@@ -20,8 +21,8 @@ export interface CommonBridgeOptions extends AuthorizedFetchOptions {
 
 /** The way to the server, for every relay of a bridge. */
 export interface Uplink extends Omit<RelayOptions, 'deliver'> {
-  /** Owns the credentials. */
-  readonly authorized: AuthorizedFetch
+  /** Gives the credentials up. */
+  close(): Promise<void>
 }
 
 /**
@@ -39,10 +40,11 @@ export function openUplink(
     if (callback === undefined || typeof callback === 'function') continue
     throw new ConfigurationError(`${where}.${name}`, `${where}: \`${name}\` must be a function.`)
   }
-  const authorized = authorizedFetch(provider, rest)
+  const { fetch, wasUsed, close } = optionalCredential(authorizedFetch(provider, rest), rest)
   return {
-    authorized,
-    fetch: authorized,
+    fetch,
+    hasCredential: wasUsed,
+    close,
     url: new URL(rest.resource),
     random: rest.random ?? Math.random,
     log: (line) => onLog?.(line),

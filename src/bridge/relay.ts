@@ -39,6 +39,8 @@ export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'rando
   /** Takes what belongs to no request of the client. */
   readonly deliver: Sink
   readonly onLoginRequired: OnLoginRequired | undefined
+  /** Whether the request before was sent with a credential. */
+  hasCredential(): boolean
 }
 
 /** What a client sends besides the text. */
@@ -113,7 +115,7 @@ export class Relay {
     const stop = onAbort(this.#closing.signal, () => ending.abort())
     try {
       await this.#session.send(message, { signal: ending.signal, headers })
-      this.#logins.succeeded()
+      this.#succeeded()
     } catch (error) {
       if (ending.signal.aborted) return
       const { message: problem } = failureOf(error, this.#options.url, { mayHaveActed: false })
@@ -121,6 +123,11 @@ export class Relay {
     } finally {
       stop()
     }
+  }
+
+  /** What needs no credential does not show that somebody has logged in. */
+  #succeeded(): void {
+    if (this.#options.hasCredential()) this.#logins.succeeded()
   }
 
   #inOrder(send: () => Promise<void>): Promise<void> {
@@ -149,7 +156,7 @@ export class Relay {
     try {
       signal.throwIfAborted()
       const accepted = await this.#session.send(message, { signal, headers, onLeave })
-      this.#logins.succeeded()
+      this.#succeeded()
       accepted?.finished
         .then(() => new AnswerLostError())
         .catch((error: unknown) => error)

@@ -132,7 +132,7 @@ async function relayLines(input: Readable, relay: Relay): Promise<void> {
 
 async function closeAll(
   relay: Relay,
-  { authorized }: Uplink,
+  uplink: Uplink,
   writer: LineWriter,
   input: Readable,
 ): Promise<void> {
@@ -140,6 +140,6 @@ async function closeAll(
   input.destroy()
   const farewell = AbortSignal.timeout(farewellMs)
   await within(farewellMs, relay.close(farewell))
-  await within(farewellMs, authorized.close())
+  await within(farewellMs, uplink.close())
   await within(farewellMs, writer.flush())
 }
