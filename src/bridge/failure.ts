@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
+import {
+  describeThrown,
+  isCredentialError,
+  type LoginRequiredError,
+  systemErrorCode,
+} from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
 import { type JsonObject, MessageTooLongError } from './message.ts'
 import { ContentError, RefusalError, RevisionError, SessionLostError } from './wire.ts'
@@ -45,6 +50,8 @@ export class BridgeClosedError extends Error {
 export interface FailedRequest {
   /** The server may have processed it, and it does harm when it is processed twice. */
   readonly mayHaveActed: boolean
+  /** Whose login is required. Default: nobody is named. */
+  readonly account?: string | undefined
 }
 
 /** Says why a request was not answered, where, and what to do. No secret and no text of the server is in it. */
@@ -55,11 +62,14 @@ export function failureOf(
 ): Failure {
   const server = resourceLabel(url)
   if (isCredentialError(error)) {
-    const { code, retryable, retryAfter, remedy, status } = error
+    const { code, retryable, retryAfter, status } = error
+    const { message, remedy } = isCredentialError(error, 'login_required')
+      ? withCommand(error, url, request.account)
+      : error
     const more = { retryAfter, remedy, status }
     return {
       code: serverError,
-      message: error.message,
+      message,
       data: { code, server, retryable, ...(stated(more) as JsonObject) },
     }
   }
@@ -69,6 +79,26 @@ export function failureOf(
     message: `${problem} ${remedy}`,
     data: { code, server, retryable, remedy, ...(stated(more) as JsonObject) },
   }
+}
+
+/** The text of an error, with the command to type: whoever reads it uses no library. */
+function withCommand(
+  { message, remedy = '', reason, scope }: LoginRequiredError,
+  url: URL,
+  account: string | undefined,
+): { readonly message: string; readonly remedy: string } {
+  if (remedy.includes('npx mcp-credentials') || reason === 'login_pending')
+    return { message, remedy }
+  // A server may have written anything, and this is meant to be typed.
+  const isPlain = reason === 'step_up' && scope !== undefined && /^[\w:./ -]+$/.test(scope)
+  const scopes = isPlain ? ` --scope '${scope}'` : ''
+  const isWord = account !== undefined && /^[\w@%+=:,./-]+$/.test(account)
+  const who = isWord ? ` --account ${account}` : ''
+  const command = `Run \`npx mcp-credentials login ${commandArgument(url)}${scopes}${who}\`.`
+  // What else the provider knows says nothing about the scopes.
+  if (!isPlain) return { message: `${message} ${command}`, remedy: `${remedy} ${command}`.trim() }
+  const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
+  return { message: `${problem.trim()} ${command}`, remedy: command }
 }
 
 function stated(members: object): object {

@@ -10,6 +10,7 @@ import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import type { OnLoginRequired } from './login-offers.ts'
 import { optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
+import { withStepUps } from './step-ups.ts'
 
 /** What both bridges take; the rest is for `authorizedFetch`. */
 export interface CommonBridgeOptions extends AuthorizedFetchOptions {
@@ -42,7 +43,8 @@ export function openUplink(
   }
   const { fetch, wasUsed, close } = optionalCredential(authorizedFetch(provider, rest), rest)
   return {
-    fetch,
+    fetch: withStepUps(fetch),
+    account: rest.account,
     hasCredential: wasUsed,
     close,
     url: new URL(rest.resource),

@@ -39,6 +39,8 @@ export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'rando
   /** Takes what belongs to no request of the client. */
   readonly deliver: Sink
   readonly onLoginRequired: OnLoginRequired | undefined
+  /** Whose login it is, where several are told apart. */
+  readonly account: string | undefined
   /** Whether the request before was sent with a credential. */
   hasCredential(): boolean
 }
@@ -183,7 +185,8 @@ export class Relay {
     error: unknown,
   ): Promise<(id: RequestId) => string> {
     const mayHaveActed = isOnItsWay && !isIdempotent(message)
-    const failed = () => failureOf(error, this.#options.url, { mayHaveActed })
+    const { url, account } = this.#options
+    const failed = () => failureOf(error, url, { mayHaveActed, account })
     const refusal = error instanceof SessionLostError ? error.refusal : error
     if (refusal instanceof RefusalError && refusal.response !== undefined && !isDenial(refusal)) {
       // The server's own words, which it may not have been able to address.
