@@ -12,6 +12,7 @@ import { ConfigurationError } from '../errors.ts'
 import { within } from '../waiting.ts'
 import { checkLocalRequest, readBody } from './local-requests.ts'
 import { type LocalPost, LocalSession } from './local-session.ts'
+import { LoginOffers } from './login-offers.ts'
 import { errorText, initializeOf, parseClientMessage, requestsOf } from './message.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 
@@ -93,9 +94,12 @@ class LocalSessions {
   readonly #uplink: Uplink
   readonly #sessions = new Map<string, LocalSession>()
   readonly #unnamed = new Set<LocalSession>()
+  /** A client without a session is asked in the answer to one request, and answers in another. */
+  readonly #logins: LoginOffers
 
   constructor(uplink: Uplink) {
     this.#uplink = uplink
+    this.#logins = new LoginOffers(uplink.onLoginRequired, async () => {})
   }
 
   /** The session of a request; the least recently used one comes first in the table. */
@@ -120,7 +124,7 @@ class LocalSessions {
 
   /** Answers a request that belongs to no session, in a relay of its own. */
   async answerAlone(post: LocalPost, response: ServerResponse): Promise<void> {
-    const session = new LocalSession('', this.#uplink)
+    const session = new LocalSession('', this.#uplink, this.#logins)
     this.#unnamed.add(session)
     // The end of the request is its cancellation (MCP 2026-07-28, Cancellation).
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
@@ -133,7 +137,7 @@ class LocalSessions {
 
   /** Passes a notification on that belongs to no session. */
   async takeAlone(post: LocalPost): Promise<void> {
-    const session = new LocalSession('', this.#uplink)
+    const session = new LocalSession('', this.#uplink, this.#logins)
     this.#unnamed.add(session)
     await session.take(post)
     this.#unnamed.delete(session)

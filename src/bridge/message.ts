@@ -40,6 +40,7 @@ export interface Message {
 
 // From this revision on requests say for themselves which revision they follow (MCP 2026-07-28, Basic Protocol).
 const revisionMember = 'io.modelcontextprotocol/protocolVersion'
+const capabilitiesMember = 'io.modelcontextprotocol/clientCapabilities'
 
 /** The largest number of values in a message: a value takes a hundred times the memory of its text. */
 export const maxMessageValues = 1_000_000
@@ -162,11 +163,25 @@ export function initializeOf({ parts }: Message): RequestPart | undefined {
 }
 
 /** The protocol revision that a message of a stateless client names (MCP 2026-07-28). */
-export function revisionOf({ parts: [part] }: Message): string | undefined {
-  if (part === undefined || !('params' in part)) return undefined
-  const { _meta: meta } = part.params
-  const revision = isObject(meta) ? meta[revisionMember] : undefined
+export function revisionOf(message: Message): string | undefined {
+  const revision = metaOf(message)[revisionMember]
   return typeof revision === 'string' ? revision : undefined
+}
+
+/** What a stateless client says with a message that it can do (MCP 2026-07-28). */
+export function declaredCapabilitiesOf(message: Message): unknown {
+  return metaOf(message)[capabilitiesMember]
+}
+
+function metaOf({ parts: [part] }: Message): JsonObject {
+  const meta = part !== undefined && 'params' in part ? part.params['_meta'] : undefined
+  return isObject(meta) ? meta : {}
+}
+
+/** Whether a client with these capabilities shows URLs to its user (MCP 2025-11-25, Elicitation, URL mode). */
+export function showsUrls(capabilities: unknown): boolean {
+  const elicitation = isObject(capabilities) ? capabilities['elicitation'] : undefined
+  return isObject(elicitation) && isObject(elicitation['url'])
 }
 
 /** The protocol version on which a server agrees in its answer to `initialize`, whatever it wrote there. */

@@ -21,7 +21,7 @@ export interface CommonBridgeOptions extends AuthorizedFetchOptions {
 }
 
 /** The way to the server, for every relay of a bridge. */
-export interface Uplink extends Omit<RelayOptions, 'deliver'> {
+export interface Uplink extends Omit<RelayOptions, 'deliver' | 'logins'> {
   /** Gives the credentials up. */
   close(): Promise<void>
 }

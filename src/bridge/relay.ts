@@ -13,7 +13,8 @@ import {
   lengthFailure,
   parseFailure,
 } from './failure.ts'
-import { LoginOffers, type OnLoginRequired } from './login-offers.ts'
+import { loginInputText, takeLoginConsent, takesLoginInput } from './login-input.ts'
+import { LoginOffers, type LoginWay, type OnLoginRequired } from './login-offers.ts'
 import {
   agreedRevisionOf,
   cancelledRequestOf,
@@ -39,6 +40,8 @@ export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'rando
   /** Takes what belongs to no request of the client. */
   readonly deliver: Sink
   readonly onLoginRequired: OnLoginRequired | undefined
+  /** The logins that others began as well. Default: those of this relay alone. */
+  readonly logins?: LoginOffers
   /** Whose login it is, where several are told apart. */
   readonly account: string | undefined
   /** Whether the request before was sent with a credential. */
@@ -70,9 +73,8 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options
-    this.#logins = new LoginOffers(options.onLoginRequired, (text) =>
-      options.deliver(text, { isLast: false }),
-    )
+    const notify = (text: string) => options.deliver(text, { isLast: false })
+    this.#logins = options.logins ?? new LoginOffers(options.onLoginRequired, notify)
     this.#session = new Session({
       ...options,
       receive: (message, cause) => this.#deliver(message, cause),
@@ -139,7 +141,8 @@ export class Relay {
   }
 
   async #request(message: Message, sink: Sink, headers: Arrival['headers']): Promise<void> {
-    const exchange = beginExchange(message, sink)
+    const { message: relayed, consent } = takeLoginConsent(message)
+    const exchange = beginExchange(relayed, sink, consent)
     for (const key of exchange.open.keys()) this.#exchanges.set(key, exchange)
     const initialize = initializeOf(message)
     if (initialize !== undefined) this.#logins.announced(initialize.params['capabilities'])
@@ -157,6 +160,7 @@ export class Relay {
     }
     try {
       signal.throwIfAborted()
+      if (exchange.consent === 'given') await this.#logins.over(signal)
       const accepted = await this.#session.send(message, { signal, headers, onLeave })
       this.#succeeded()
       accepted?.finished
@@ -180,10 +184,8 @@ export class Relay {
     }
   }
 
-  async #answerFor(
-    { message, isOnItsWay }: Exchange,
-    error: unknown,
-  ): Promise<(id: RequestId) => string> {
+  async #answerFor(exchange: Exchange, error: unknown): Promise<(id: RequestId) => string> {
+    const { message, isOnItsWay } = exchange
     const mayHaveActed = isOnItsWay && !isIdempotent(message)
     const { url, account } = this.#options
     const failed = () => failureOf(error, url, { mayHaveActed, account })
@@ -193,10 +195,18 @@ export class Relay {
       const { response } = refusal
       return (id) => addressed(response, id) ?? errorText(id, failed())
     }
-    const failure = isCredentialError(error, 'login_required')
-      ? await this.#logins.failure(error, failed())
-      : failed()
-    return (id) => errorText(id, failure)
+    if (!isCredentialError(error, 'login_required')) return (id) => errorText(id, failed())
+    if (exchange.consent === 'refused') return (id) => errorText(id, failed())
+    const answer = await this.#logins.answer(error, failed(), this.#wayOf(exchange))
+    if ('failure' in answer) return (id) => errorText(id, answer.failure)
+    return (id) => loginInputText(id, answer.input.url, answer.input.message)
+  }
+
+  /** A client without a session says with each request what it can do. */
+  #wayOf({ message, consent }: Exchange): LoginWay {
+    if (consent !== undefined) return 'open login'
+    if (revisionOf(message) === undefined) return this.#logins.way
+    return takesLoginInput(message) ? 'input' : 'text'
   }
 
   async #cancel(message: Message, id: RequestId, headers: Arrival['headers']): Promise<void> {
