@@ -40,6 +40,10 @@ const farewellMs = 2000
  * Serves Streamable HTTP on 127.0.0.1, for clients and frameworks that take nothing but a URL, and relays to a server
  * that speaks either HTTP transport. Each session of a client has one of its own at the server.
  *
+ * When the provider finds no credential (`LoginRequiredError` with the reason `no_credential`), requests go without
+ * one: many servers ask for none. After a 401 or 403 the provider's error counts. A message may have 64 MB and a
+ * million values.
+ *
  * Requests must have the address's random path, and `Host` and `Origin` headers that name this machine. No web page
  * can use it.
  *

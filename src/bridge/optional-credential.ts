@@ -3,8 +3,8 @@
  *
  * @module
  */
+import type { CredentialProvider } from '../credential.ts'
 import { isCredentialError } from '../errors.ts'
-import { custom } from '../providers/custom.ts'
 import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
 import { drain } from '../transport/drain.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
@@ -25,7 +25,7 @@ export function optionalCredential(
   authorized: AuthorizedFetch,
   { resource, fetch, allowInsecure }: AuthorizedFetchOptions,
 ): OptionalCredential {
-  const nothing = custom({ name: 'nothing', acquire: () => ({ apply() {} }) })
+  const nothing: CredentialProvider = { name: 'nothing', acquire: async () => ({ apply() {} }) }
   const retry = { maxRetries: 0 }
   // It keeps to the server's origin, and to its own in redirects, as requests with a credential do.
   const bare = authorizedFetch(nothing, {
