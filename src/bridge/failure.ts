@@ -126,27 +126,8 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
       retryable: true,
     }
   }
-  if (error instanceof ContentError) {
-    return {
-      code: 'invalid_response',
-      problem: `${server} answered with something that is no MCP message.`,
-      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
-    }
-  }
-  if (error instanceof RevisionError) {
-    return {
-      code: 'invalid_response',
-      problem: `${server} agreed on a protocol version that is no date such as 2025-11-25.`,
-      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
-    }
-  }
-  if (error instanceof MessageTooLongError) {
-    return {
-      code: 'invalid_response',
-      problem: `${server} answered with a message that ${error.problem}; the request may have been processed.`,
-      remedy: 'Ask for less at once.',
-    }
-  }
+  const unreadable = describeUnreadable(error, server, doctor)
+  if (unreadable !== undefined) return unreadable
   if (error instanceof AnswerLostError) {
     return {
       code: 'outcome_unknown',
@@ -175,6 +156,36 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
     problem: `The request to ${server} failed (${describeThrown(error)}); it is not known whether it was processed.`,
     remedy: 'Check its effect before you repeat it.',
   }
+}
+
+/** Says what is wrong with an answer; `undefined`: that is not what the error is about. */
+function describeUnreadable(
+  error: unknown,
+  server: string,
+  doctor: string,
+): Description | undefined {
+  if (error instanceof ContentError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} answered with something that is no MCP message.`,
+      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
+    }
+  }
+  if (error instanceof RevisionError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} agreed on a protocol version that is no date such as 2025-11-25.`,
+      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
+    }
+  }
+  if (error instanceof MessageTooLongError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} answered with a message that ${error.problem}; the request may have been processed.`,
+      remedy: 'Ask for less at once.',
+    }
+  }
+  return undefined
 }
 
 function describeRefusal(

@@ -60,8 +60,8 @@ export function takeLoginConsent(message: Message): {
 
 /** `undefined`: it cannot be written anew without a change of something else. */
 function withoutConsent({ text }: Message): Message | undefined {
-  // Numbers of so many digits are not exact.
-  if (/\d{16}/.test(text)) return undefined
+  // Numbers of so many digits are not exact, and those of such an exponent are none.
+  if (/\d{16}|\d[eE][+-]?\d{3}/.test(text)) return undefined
   try {
     const value: unknown = JSON.parse(text)
     if (!isObject(value) || !isObject(value['params'])) return undefined

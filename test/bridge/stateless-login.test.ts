@@ -144,17 +144,20 @@ describe('a login that a stateless client needs', () => {
     expect(begun).toEqual([true])
   })
 
-  it('leaves a call as it is whose numbers would change when it is written anew', async () => {
-    const { server, finish, client } = await start()
-    await finish(true)
-    const text = JSON.stringify(request(1, 'tools/call', showsUrls, { ...accepted, n: 0 }))
-    const exact = text.replace('"n":0', '"n":12345678901234567890')
+  it.each(['12345678901234567890', '1e400'])(
+    'leaves a call as it is whose number %s would change when it is written anew',
+    async (number) => {
+      const { server, finish, client } = await start()
+      await finish(true)
+      const text = JSON.stringify(request(1, 'tools/call', showsUrls, { ...accepted, n: 0 }))
+      const exact = text.replace('"n":0', `"n":${number}`)
 
-    client.send(exact)
-    await client.next()
+      client.send(exact)
+      await client.next()
 
-    expect(server.requests.map(({ body }) => body)).toEqual([exact])
-  })
+      expect(server.requests.map(({ body }) => body)).toEqual([exact])
+    },
+  )
 
   it('is one login for a client of the official SDK, whose call succeeds afterwards', async () => {
     const handler = toNodeHandler(
