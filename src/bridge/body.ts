@@ -4,21 +4,13 @@
  * @module
  */
 import { timeLimit } from '../waiting.ts'
+import { MessageTooLongError } from './message.ts'
 
 const maxChars = 1_048_576
 const maxMs = 5000
 
 /** The longest message that is taken from a server, in bytes: 64 MB. */
 export const maxMessageBytes: number = 64 * 1024 * 1024
-
-/** The server sent a message that is longer than {@link maxMessageBytes}. */
-export class MessageTooLongError extends Error {
-  override readonly name = 'MessageTooLongError'
-
-  constructor() {
-    super('The server sent a message that is longer than 64 MB.')
-  }
-}
 
 /**
  * The text of a response that is one message.
@@ -32,7 +24,7 @@ export async function readMessage({ body }: Response): Promise<string> {
   // The iterator cancels the body when the loop is left early.
   for await (const chunk of body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > maxMessageBytes) throw new MessageTooLongError()
+    if (bytes > maxMessageBytes) throw new MessageTooLongError('is longer than 64 MB')
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()

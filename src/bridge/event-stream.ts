@@ -4,7 +4,8 @@
  * @module
  */
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import { MessageTooLongError, maxMessageBytes } from './body.ts'
+import { maxMessageBytes } from './body.ts'
+import { MessageTooLongError } from './message.ts'
 
 /** What reads a stream of events. */
 export interface EventListener {
@@ -38,7 +39,7 @@ export async function readEvents(
   for await (const chunk of response.body) {
     parser.feed(decoder.decode(chunk, { stream: true }))
     for (const event of waiting.splice(0)) await onEvent(event)
-    if (isTooLong) throw new MessageTooLongError()
+    if (isTooLong) throw new MessageTooLongError('is longer than 64 MB')
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { LoginConsent } from './login-input.ts'
 import { keyOf, type Message, type RequestPart, requestsOf } from './message.ts'
 
 /** Takes the text of a message for the client. Resolves when the client can take more. */
@@ -15,6 +16,8 @@ export interface Exchange {
   readonly open: ReadonlyMap<string, RequestPart>
   readonly sink: Sink
   readonly signal: AbortSignal
+  /** What the user answered who was asked to log in for it; `undefined`: nobody was asked. */
+  readonly consent: LoginConsent | undefined
   /** Resolves when none is left. */
   readonly answered: Promise<void>
   /** It may have reached the server. */
@@ -26,7 +29,11 @@ export interface Exchange {
 }
 
 /** Begins an exchange. */
-export function beginExchange(message: Message, sink: Sink): Exchange {
+export function beginExchange(
+  message: Message,
+  sink: Sink,
+  consent: LoginConsent | undefined,
+): Exchange {
   const controller = new AbortController()
   const open = new Map(requestsOf(message).map((request) => [keyOf(request.id), request]))
   let finish = () => {}
@@ -38,6 +45,7 @@ export function beginExchange(message: Message, sink: Sink): Exchange {
     open,
     sink,
     signal: controller.signal,
+    consent,
     answered,
     isOnItsWay: false,
     settle(key) {

@@ -3,11 +3,15 @@
  *
  * @module
  */
-import { describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
+import {
+  describeThrown,
+  isCredentialError,
+  type LoginRequiredError,
+  systemErrorCode,
+} from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
-import { MessageTooLongError } from './body.ts'
-import type { JsonObject } from './message.ts'
-import { ContentError, RefusalError, SessionLostError } from './wire.ts'
+import { type JsonObject, MessageTooLongError } from './message.ts'
+import { ContentError, RefusalError, RevisionError, SessionLostError } from './wire.ts'
 
 /** The error of a JSON-RPC response. */
 export interface Failure {
@@ -42,24 +46,59 @@ export class BridgeClosedError extends Error {
   override readonly name = 'BridgeClosedError'
 }
 
+/** What is known of a request besides the error. */
+export interface FailedRequest {
+  /** The server may have processed it, and it does harm when it is processed twice. */
+  readonly mayHaveActed: boolean
+  /** Whose login is required. Default: nobody is named. */
+  readonly account?: string | undefined
+}
+
 /** Says why a request was not answered, where, and what to do. No secret and no text of the server is in it. */
-export function failureOf(error: unknown, url: URL): Failure {
+export function failureOf(
+  error: unknown,
+  url: URL,
+  request: FailedRequest = { mayHaveActed: true },
+): Failure {
   const server = resourceLabel(url)
   if (isCredentialError(error)) {
-    const { code, retryable, retryAfter, remedy, status } = error
+    const { code, retryable, retryAfter, status } = error
+    const { message, remedy } = isCredentialError(error, 'login_required')
+      ? withCommand(error, url, request.account)
+      : error
     const more = { retryAfter, remedy, status }
     return {
       code: serverError,
-      message: error.message,
+      message,
       data: { code, server, retryable, ...(stated(more) as JsonObject) },
     }
   }
-  const { code, problem, remedy, retryable = false, ...more } = describe(error, url)
+  const { code, problem, remedy, retryable = false, ...more } = describe(error, url, request)
   return {
     code: serverError,
     message: `${problem} ${remedy}`,
     data: { code, server, retryable, remedy, ...(stated(more) as JsonObject) },
   }
+}
+
+/** The text of an error, with the command to type: whoever reads it uses no library. */
+function withCommand(
+  { message, remedy = '', reason, scope }: LoginRequiredError,
+  url: URL,
+  account: string | undefined,
+): { readonly message: string; readonly remedy: string } {
+  if (remedy.includes('npx mcp-credentials') || reason === 'login_pending')
+    return { message, remedy }
+  // A server may have written anything, and this is meant to be typed.
+  const isPlain = reason === 'step_up' && scope !== undefined && /^[\w:./ -]+$/.test(scope)
+  const scopes = isPlain ? ` --scope '${scope}'` : ''
+  const isWord = account !== undefined && /^[\w@%+=:,./-]+$/.test(account)
+  const who = isWord ? ` --account ${account}` : ''
+  const command = `Run \`npx mcp-credentials login ${commandArgument(url)}${scopes}${who}\`.`
+  // What else the provider knows says nothing about the scopes.
+  if (!isPlain) return { message: `${message} ${command}`, remedy: `${remedy} ${command}`.trim() }
+  const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
+  return { message: `${problem.trim()} ${command}`, remedy: command }
 }
 
 function stated(members: object): object {
@@ -75,10 +114,10 @@ interface Description {
   readonly retryAfter?: number | undefined
 }
 
-function describe(error: unknown, url: URL): Description {
+function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): Description {
   const server = resourceLabel(url)
   const doctor = `Run \`npx mcp-credentials doctor ${commandArgument(url)}\` to see why.`
-  if (error instanceof RefusalError) return describeRefusal(error, server, doctor)
+  if (error instanceof RefusalError) return describeRefusal(error, server, doctor, mayHaveActed)
   if (error instanceof SessionLostError) {
     return {
       code: 'session_lost',
@@ -87,20 +126,8 @@ function describe(error: unknown, url: URL): Description {
       retryable: true,
     }
   }
-  if (error instanceof ContentError) {
-    return {
-      code: 'invalid_response',
-      problem: `${server} answered with something that is no MCP message.`,
-      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
-    }
-  }
-  if (error instanceof MessageTooLongError) {
-    return {
-      code: 'invalid_response',
-      problem: `${server} answered with a message that is longer than 64 MB; the request may have been processed.`,
-      remedy: 'Ask for less at once.',
-    }
-  }
+  const unreadable = describeUnreadable(error, server, doctor)
+  if (unreadable !== undefined) return unreadable
   if (error instanceof AnswerLostError) {
     return {
       code: 'outcome_unknown',
@@ -115,7 +142,8 @@ function describe(error: unknown, url: URL): Description {
       remedy: 'Start the proxy again.',
     }
   }
-  if (wasNotSent(error) || describeThrown(error).startsWith('TimeoutError')) {
+  const isTimeout = describeThrown(error).startsWith('TimeoutError')
+  if (wasNotSent(error) || (isTimeout && !mayHaveActed)) {
     return {
       code: 'network',
       problem: `The MCP server ${server} cannot be reached (${systemErrorCode(error) ?? 'timeout'}).`,
@@ -130,10 +158,41 @@ function describe(error: unknown, url: URL): Description {
   }
 }
 
+/** Says what is wrong with an answer; `undefined`: that is not what the error is about. */
+function describeUnreadable(
+  error: unknown,
+  server: string,
+  doctor: string,
+): Description | undefined {
+  if (error instanceof ContentError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} answered with something that is no MCP message.`,
+      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
+    }
+  }
+  if (error instanceof RevisionError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} agreed on a protocol version that is no date such as 2025-11-25.`,
+      remedy: `Check that this is the URL of an MCP server. ${doctor}`,
+    }
+  }
+  if (error instanceof MessageTooLongError) {
+    return {
+      code: 'invalid_response',
+      problem: `${server} answered with a message that ${error.problem}; the request may have been processed.`,
+      remedy: 'Ask for less at once.',
+    }
+  }
+  return undefined
+}
+
 function describeRefusal(
   { status, retryAfter }: RefusalError,
   server: string,
   doctor: string,
+  mayHaveActed: boolean,
 ): Description {
   const about = { status, retryAfter }
   if (status === 401 || status === 403) {
@@ -145,6 +204,14 @@ function describeRefusal(
     }
   }
   const isPassing = status >= 500 || status === 429 || status === 408
+  if (isPassing && mayHaveActed) {
+    return {
+      code: 'server_error',
+      status,
+      problem: `The MCP server ${server} answered with HTTP ${status}; it is not known whether the request was processed.`,
+      remedy: 'Check its effect before you repeat it.',
+    }
+  }
   return {
     ...about,
     code: isPassing ? 'server_error' : 'unsupported_server',

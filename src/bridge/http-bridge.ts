@@ -12,7 +12,8 @@ import { ConfigurationError } from '../errors.ts'
 import { within } from '../waiting.ts'
 import { checkLocalRequest, readBody } from './local-requests.ts'
 import { type LocalPost, LocalSession } from './local-session.ts'
-import { errorText, initializeOf, parseMessage, requestsOf } from './message.ts'
+import { LoginOffers } from './login-offers.ts'
+import { errorText, initializeOf, parseClientMessage, requestsOf } from './message.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 
 /** How {@link bridge} works; the rest is for `authorizedFetch`. */
@@ -38,6 +39,10 @@ const farewellMs = 2000
 /**
  * Serves Streamable HTTP on 127.0.0.1, for clients and frameworks that take nothing but a URL, and relays to a server
  * that speaks either HTTP transport. Each session of a client has one of its own at the server.
+ *
+ * When the provider finds no credential (`LoginRequiredError` with the reason `no_credential`), requests go without
+ * one: many servers ask for none. After a 401 or 403 the provider's error counts. A message may have 64 MB and a
+ * million values.
  *
  * Requests must have the address's random path, and `Host` and `Origin` headers that name this machine. No web page
  * can use it.
@@ -75,7 +80,7 @@ export async function bridge(
   // Streams last, and so do requests that wait for a user.
   server.requestTimeout = 0
   await listen(server, port).catch(async (error: unknown) => {
-    await uplink.authorized.close()
+    await uplink.close()
     throw error
   })
   let closing: Promise<void> | undefined
@@ -93,9 +98,12 @@ class LocalSessions {
   readonly #uplink: Uplink
   readonly #sessions = new Map<string, LocalSession>()
   readonly #unnamed = new Set<LocalSession>()
+  /** A client without a session is asked in the answer to one request, and answers in another. */
+  readonly #logins: LoginOffers
 
   constructor(uplink: Uplink) {
     this.#uplink = uplink
+    this.#logins = new LoginOffers(uplink.onLoginRequired, async () => {})
   }
 
   /** The session of a request; the least recently used one comes first in the table. */
@@ -120,7 +128,7 @@ class LocalSessions {
 
   /** Answers a request that belongs to no session, in a relay of its own. */
   async answerAlone(post: LocalPost, response: ServerResponse): Promise<void> {
-    const session = new LocalSession('', this.#uplink)
+    const session = new LocalSession('', this.#uplink, this.#logins)
     this.#unnamed.add(session)
     // The end of the request is its cancellation (MCP 2026-07-28, Cancellation).
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
@@ -133,7 +141,7 @@ class LocalSessions {
 
   /** Passes a notification on that belongs to no session. */
   async takeAlone(post: LocalPost): Promise<void> {
-    const session = new LocalSession('', this.#uplink)
+    const session = new LocalSession('', this.#uplink, this.#logins)
     this.#unnamed.add(session)
     await session.take(post)
     this.#unnamed.delete(session)
@@ -196,8 +204,9 @@ async function handlePost(
   }
   const text = await readBody(request, maxBodyBytes)
   if (text === undefined) return refuse(response, 413, 'The message is too long.')
-  const message = parseMessage(text)
-  if (message === undefined) return refuse(response, 400, 'The message is not JSON.', -32_700)
+  const message = parseClientMessage(text)
+  if (message === 'too long') return refuse(response, 413, 'The message is too long.')
+  if (message === 'no JSON') return refuse(response, 400, 'The message is not JSON.', -32_700)
   const takesStream = /text\/event-stream|\*\/\*/.test(request.headers.accept ?? '*/*')
   const begins = initializeOf(message) !== undefined
   const post = { text, headers: mcpHeaders(request), takesStream, begins }
@@ -245,6 +254,6 @@ async function closeAll(server: Server, sessions: LocalSessions, uplink: Uplink)
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   await within(farewellMs, sessions.close())
   server.closeAllConnections()
-  await within(farewellMs, uplink.authorized.close())
+  await within(farewellMs, uplink.close())
   await closed
 }

@@ -6,6 +6,7 @@
 
 import type { ServerResponse } from 'node:http'
 import { type AnswerStream, answerStream } from './answer-stream.ts'
+import type { LoginOffers } from './login-offers.ts'
 import { parseMessage } from './message.ts'
 import type { Uplink } from './options.ts'
 import { Relay } from './relay.ts'
@@ -34,10 +35,14 @@ export class LocalSession {
   #backlog: string[] = []
   #backlogChars = 0
 
-  /** @param id - What the client calls it by; empty for a client that has no session. */
-  constructor(id: string, uplink: Uplink) {
+  /**
+   * @param id - What the client calls it by; empty for a client that has no session.
+   * @param logins - The logins of all clients that have none.
+   */
+  constructor(id: string, uplink: Uplink, logins?: LoginOffers) {
     this.id = id
-    this.#relay = new Relay({ ...uplink, deliver: (text) => this.#deliver(text) })
+    const shared = logins === undefined ? {} : { logins }
+    this.#relay = new Relay({ ...uplink, ...shared, deliver: (text) => this.#deliver(text) })
   }
 
   /** Nobody listens or waits for an answer, so that it may belong to a client that is gone. */

@@ -5,8 +5,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { LoginRequiredError } from '../errors.ts'
+import { abortable, within } from '../waiting.ts'
 import type { Failure } from './failure.ts'
-import { isObject, notificationText } from './message.ts'
+import { notificationText, showsUrls } from './message.ts'
 
 /** What {@link OnLoginRequired} is asked. */
 export interface LoginRequest {
@@ -37,6 +38,20 @@ export type OnLoginRequired = (
 /** MCP 2025-11-25, Elicitation, URL Elicitation Required Error. */
 const urlElicitationRequired = -32_042
 
+/** Clients give a request up after a minute. */
+const loginMs = 45_000
+
+/**
+ * How a client is told of a login: by the URL in the text of the error, by an elicitation, or by a question for input;
+ * `open login`: by the text, and no login is begun for it.
+ */
+export type LoginWay = 'text' | 'elicitation' | 'input' | 'open login'
+
+/** What a request is answered with that needs a login. */
+export type LoginAnswer =
+  | { readonly failure: Failure }
+  | { readonly input: { readonly url: string; readonly message: string } }
+
 interface OpenOffer {
   readonly id: string
   readonly offer: LoginOffer
@@ -61,33 +76,46 @@ export class LoginOffers {
 
   /** The client has said what it can do. */
   announced(capabilities: unknown): void {
-    const elicitation = isObject(capabilities) ? capabilities['elicitation'] : undefined
-    this.#clientShowsUrl = isObject(elicitation) && isObject(elicitation['url'])
+    this.#clientShowsUrl = showsUrls(capabilities)
+  }
+
+  /** How a client with a session is told. */
+  get way(): LoginWay {
+    return this.#clientShowsUrl ? 'elicitation' : 'text'
   }
 
   /** What a request is answered with. */
-  async failure(error: LoginRequiredError, failure: Failure): Promise<Failure> {
-    this.#open ??= this.#begin(error)
+  async answer(error: LoginRequiredError, failure: Failure, way: LoginWay): Promise<LoginAnswer> {
+    if (way !== 'open login') this.#open ??= this.#begin(error, way !== 'text')
     const open = await this.#open
     if (open === undefined) {
       this.#open = undefined
-      return failure
+      return { failure }
     }
     const { id, offer } = open
     const url = offer.url === undefined ? undefined : String(offer.url)
     const text = offer.message ?? failure.message
-    if (url === undefined) return { ...failure, message: text }
-    if (!this.#clientShowsUrl) {
-      return { ...failure, message: `${text} Open ${url}`, data: { ...failure.data, url } }
+    if (url === undefined) return { failure: { ...failure, message: text } }
+    if (way === 'input') return { input: { url, message: text } }
+    if (way !== 'elicitation') {
+      const data = { ...failure.data, url }
+      return { failure: { ...failure, message: `${text} Open ${url}`, data } }
     }
     open.wasElicited = true
     const elicitation = { mode: 'url', elicitationId: id, url, message: text }
     const data = { ...failure.data, elicitations: [elicitation] }
-    return { code: urlElicitationRequired, message: text, data }
+    return { failure: { code: urlElicitationRequired, message: text, data } }
   }
 
-  async #begin(error: LoginRequiredError): Promise<OpenOffer | undefined> {
-    const clientShowsUrl = this.#clientShowsUrl
+  /** Waits for the end of the login that is open, if there is one, but no longer than clients wait. */
+  async over(signal: AbortSignal): Promise<void> {
+    const open = await this.#open
+    const { completed } = open?.offer ?? {}
+    if (completed === undefined) return
+    await abortable(within(loginMs, completed, { keepsProcess: false }), signal)
+  }
+
+  async #begin(error: LoginRequiredError, clientShowsUrl: boolean): Promise<OpenOffer | undefined> {
     try {
       const offer = await this.#onLoginRequired?.({ error, clientShowsUrl })
       if (offer === undefined) return undefined

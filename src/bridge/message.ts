@@ -40,9 +40,30 @@ export interface Message {
 
 // From this revision on requests say for themselves which revision they follow (MCP 2026-07-28, Basic Protocol).
 const revisionMember = 'io.modelcontextprotocol/protocolVersion'
+const capabilitiesMember = 'io.modelcontextprotocol/clientCapabilities'
 
-/** Reads a JSON text; `undefined`: it is none. */
+/** The largest number of values in a message: a value takes a hundred times the memory of its text. */
+export const maxMessageValues = 1_000_000
+
+/** A message is longer than the bridge takes. */
+export class MessageTooLongError extends Error {
+  override readonly name = 'MessageTooLongError'
+  /** What is too much, such as `is longer than 64 MB`. */
+  readonly problem: string
+
+  constructor(problem: string) {
+    super(`A message ${problem}.`)
+    this.problem = problem
+  }
+}
+
+/**
+ * Reads a JSON text; `undefined`: it is none.
+ *
+ * @throws {@link MessageTooLongError} when it has more than a million values.
+ */
 export function parseMessage(text: string): Message | undefined {
+  if (hasTooManyValues(text)) throw new MessageTooLongError('has more than a million values')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -53,21 +74,61 @@ export function parseMessage(text: string): Message | undefined {
   return { text: onOneLine(text), parts }
 }
 
+/** Reads what a client wrote, as {@link parseMessage} does; a text says why it is no message. */
+export function parseClientMessage(text: string): Message | 'too long' | 'no JSON' {
+  try {
+    return parseMessage(text) ?? 'no JSON'
+  } catch (error) {
+    if (error instanceof MessageTooLongError) return 'too long'
+    throw error
+  }
+}
+
+/** Counts what separates the values of a JSON text; each is a character, so that a short text is not looked at. */
+function hasTooManyValues(text: string): boolean {
+  let left = maxMessageValues
+  if (text.length <= left) return false
+  for (let at = 0; at < text.length; at += 1) {
+    const sign = text.charCodeAt(at)
+    if (sign === signs.quote) at = endOfText(text, at)
+    else if (sign === signs.comma || sign === signs.bracket || sign === signs.brace) {
+      left -= 1
+      if (left < 0) return true
+    }
+  }
+  return false
+}
+
+const signs = { quote: 0x22, comma: 0x2c, bracket: 0x5b, backslash: 0x5c, brace: 0x7b } as const
+
+/** Where the text within a JSON text ends that begins at a place. */
+function endOfText(text: string, start: number): number {
+  for (let end = start + 1; end < text.length; end += 1) {
+    const sign = text.charCodeAt(end)
+    if (sign === signs.quote) return end
+    if (sign === signs.backslash) end += 1
+  }
+  return text.length
+}
+
 /** A line break of a JSON text stands between its tokens, where a space means the same. */
 function onOneLine(text: string): string {
   const trimmed = text.trim()
   return /[\r\n]/.test(trimmed) ? trimmed.replace(/[\r\n]+/g, ' ') : trimmed
 }
 
+/** One for all, since a batch may have a million. */
+const unknownPart: Part = { kind: 'unknown' }
+
 function partOf(value: unknown): Part {
-  if (!isObject(value)) return { kind: 'unknown' }
+  if (!isObject(value)) return unknownPart
   const { id, method, params, result, error } = value
   const given = isObject(params) ? params : {}
   if (typeof method === 'string') {
     if (isRequestId(id)) return { kind: 'request', id, method, params: given }
     return { kind: 'notification', method, params: given }
   }
-  if (result === undefined && error === undefined) return { kind: 'unknown' }
+  if (result === undefined && error === undefined) return unknownPart
   return {
     kind: 'response',
     id: isRequestId(id) ? id : undefined,
@@ -102,11 +163,36 @@ export function initializeOf({ parts }: Message): RequestPart | undefined {
 }
 
 /** The protocol revision that a message of a stateless client names (MCP 2026-07-28). */
-export function revisionOf({ parts: [part] }: Message): string | undefined {
-  if (part === undefined || !('params' in part)) return undefined
-  const { _meta: meta } = part.params
-  const revision = isObject(meta) ? meta[revisionMember] : undefined
+export function revisionOf(message: Message): string | undefined {
+  const revision = metaOf(message)[revisionMember]
   return typeof revision === 'string' ? revision : undefined
+}
+
+/** What a stateless client says with a message that it can do (MCP 2026-07-28). */
+export function declaredCapabilitiesOf(message: Message): unknown {
+  return metaOf(message)[capabilitiesMember]
+}
+
+function metaOf({ parts: [part] }: Message): JsonObject {
+  const meta = part !== undefined && 'params' in part ? part.params['_meta'] : undefined
+  return isObject(meta) ? meta : {}
+}
+
+/** Whether a client with these capabilities shows URLs to its user (MCP 2025-11-25, Elicitation, URL mode). */
+export function showsUrls(capabilities: unknown): boolean {
+  const elicitation = isObject(capabilities) ? capabilities['elicitation'] : undefined
+  return isObject(elicitation) && isObject(elicitation['url'])
+}
+
+/** The protocol version on which a server agrees in its answer to `initialize`, whatever it wrote there. */
+export function agreedRevisionOf(answer: Part): string | undefined {
+  const revision = answer.kind === 'response' ? answer.result?.['protocolVersion'] : undefined
+  return typeof revision === 'string' ? revision : undefined
+}
+
+/** Whether a protocol version is the date that it has to be (MCP 2025-11-25, Versioning). */
+export function isRevision(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text)
 }
 
 /** The request that a `notifications/cancelled` gives up. */

@@ -11,7 +11,6 @@ import { keyOf, type Message, parseMessage, requestsOf } from './message.ts'
 import {
   type Accepted,
   ContentError,
-  endsSession,
   type PostOptions,
   refusalOf,
   SessionLostError,
@@ -135,7 +134,7 @@ class OlderWire implements Wire {
     })
     if (!response.ok) {
       const refusal = await refusalOf(response)
-      if (!endsSession(refusal)) throw refusal
+      if (!refusal.endsSession) throw refusal
       this.retire()
       throw new SessionLostError(refusal)
     }

@@ -5,10 +5,12 @@
  */
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
+import { authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import type { OnLoginRequired } from './login-offers.ts'
+import { optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
+import { withStepUps } from './step-ups.ts'
 
 /** What both bridges take; the rest is for `authorizedFetch`. */
 export interface CommonBridgeOptions extends AuthorizedFetchOptions {
@@ -19,9 +21,9 @@ export interface CommonBridgeOptions extends AuthorizedFetchOptions {
 }
 
 /** The way to the server, for every relay of a bridge. */
-export interface Uplink extends Omit<RelayOptions, 'deliver'> {
-  /** Owns the credentials. */
-  readonly authorized: AuthorizedFetch
+export interface Uplink extends Omit<RelayOptions, 'deliver' | 'logins'> {
+  /** Gives the credentials up. */
+  close(): Promise<void>
 }
 
 /**
@@ -39,10 +41,12 @@ export function openUplink(
     if (callback === undefined || typeof callback === 'function') continue
     throw new ConfigurationError(`${where}.${name}`, `${where}: \`${name}\` must be a function.`)
   }
-  const authorized = authorizedFetch(provider, rest)
+  const { fetch, wasUsed, close } = optionalCredential(authorizedFetch(provider, rest), rest)
   return {
-    authorized,
-    fetch: authorized,
+    fetch: withStepUps(fetch),
+    account: rest.account,
+    hasCredential: wasUsed,
+    close,
     url: new URL(rest.resource),
     random: rest.random ?? Math.random,
     log: (line) => onLog?.(line),

@@ -9,34 +9,43 @@ import { beginExchange, type Exchange, type Sink } from './exchange.ts'
 import {
   AnswerLostError,
   BridgeClosedError,
-  type Failure,
   failureOf,
   lengthFailure,
   parseFailure,
 } from './failure.ts'
-import { LoginOffers, type OnLoginRequired } from './login-offers.ts'
+import { loginInputText, takeLoginConsent, takesLoginInput } from './login-input.ts'
+import { LoginOffers, type LoginWay, type OnLoginRequired } from './login-offers.ts'
 import {
+  agreedRevisionOf,
   cancelledRequestOf,
   errorText,
   initializeOf,
   isObject,
+  isRevision,
   type JsonObject,
   keyOf,
   type Message,
   type Part,
-  parseMessage,
+  parseClientMessage,
   type RequestId,
   requestsOf,
   revisionOf,
 } from './message.ts'
+import { isIdempotent } from './repetition.ts'
 import { Session } from './session.ts'
-import { RefusalError, SessionLostError, type WireOptions } from './wire.ts'
+import { RefusalError, RevisionError, SessionLostError, type WireOptions } from './wire.ts'
 
 /** What a relay needs. */
 export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'random' | 'log'> {
   /** Takes what belongs to no request of the client. */
   readonly deliver: Sink
   readonly onLoginRequired: OnLoginRequired | undefined
+  /** The logins that others began as well. Default: those of this relay alone. */
+  readonly logins?: LoginOffers
+  /** Whose login it is, where several are told apart. */
+  readonly account: string | undefined
+  /** Whether the request before was sent with a credential. */
+  hasCredential(): boolean
 }
 
 /** What a client sends besides the text. */
@@ -64,9 +73,8 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options
-    this.#logins = new LoginOffers(options.onLoginRequired, (text) =>
-      options.deliver(text, { isLast: false }),
-    )
+    const notify = (text: string) => options.deliver(text, { isLast: false })
+    this.#logins = options.logins ?? new LoginOffers(options.onLoginRequired, notify)
     this.#session = new Session({
       ...options,
       receive: (message, cause) => this.#deliver(message, cause),
@@ -79,9 +87,9 @@ export class Relay {
    */
   async receive(text: string | undefined, arrival: Arrival = {}): Promise<void> {
     const sink = arrival.sink ?? this.#options.deliver
-    const message = text === undefined ? undefined : parseMessage(text)
-    if (message === undefined) {
-      const failure = text === undefined ? lengthFailure : parseFailure
+    const message = text === undefined ? 'too long' : parseClientMessage(text)
+    if (typeof message === 'string') {
+      const failure = message === 'too long' ? lengthFailure : parseFailure
       return sink(errorText(null, failure), { isLast: true })
     }
     if (requestsOf(message).length > 0) return this.#request(message, sink, arrival.headers)
@@ -111,13 +119,19 @@ export class Relay {
     const stop = onAbort(this.#closing.signal, () => ending.abort())
     try {
       await this.#session.send(message, { signal: ending.signal, headers })
-      this.#logins.succeeded()
+      this.#succeeded()
     } catch (error) {
       if (ending.signal.aborted) return
-      this.#options.log(`A notification was not delivered: ${this.#failureOf(error).message}`)
+      const { message: problem } = failureOf(error, this.#options.url, { mayHaveActed: false })
+      this.#options.log(`A notification was not delivered: ${problem}`)
     } finally {
       stop()
     }
+  }
+
+  /** What needs no credential does not show that somebody has logged in. */
+  #succeeded(): void {
+    if (this.#options.hasCredential()) this.#logins.succeeded()
   }
 
   #inOrder(send: () => Promise<void>): Promise<void> {
@@ -127,7 +141,8 @@ export class Relay {
   }
 
   async #request(message: Message, sink: Sink, headers: Arrival['headers']): Promise<void> {
-    const exchange = beginExchange(message, sink)
+    const { message: relayed, consent } = takeLoginConsent(message)
+    const exchange = beginExchange(relayed, sink, consent)
     for (const key of exchange.open.keys()) this.#exchanges.set(key, exchange)
     const initialize = initializeOf(message)
     if (initialize !== undefined) this.#logins.announced(initialize.params['capabilities'])
@@ -145,8 +160,9 @@ export class Relay {
     }
     try {
       signal.throwIfAborted()
+      if (exchange.consent === 'given') await this.#logins.over(signal)
       const accepted = await this.#session.send(message, { signal, headers, onLeave })
-      this.#logins.succeeded()
+      this.#succeeded()
       accepted?.finished
         .then(() => new AnswerLostError())
         .catch((error: unknown) => error)
@@ -162,27 +178,35 @@ export class Relay {
     const unanswered = [...exchange.open]
     for (const [key] of unanswered) this.#forget(key, exchange)
     if (unanswered.length === 0) return
-    const answer = await this.#answerFor(error)
+    const answer = await this.#answerFor(exchange, error)
     for (const [index, [, { id }]] of unanswered.entries()) {
       await exchange.sink(answer(id), { isLast: index === unanswered.length - 1 })
     }
   }
 
-  async #answerFor(error: unknown): Promise<(id: RequestId) => string> {
+  async #answerFor(exchange: Exchange, error: unknown): Promise<(id: RequestId) => string> {
+    const { message, isOnItsWay } = exchange
+    const mayHaveActed = isOnItsWay && !isIdempotent(message)
+    const { url, account } = this.#options
+    const failed = () => failureOf(error, url, { mayHaveActed, account })
     const refusal = error instanceof SessionLostError ? error.refusal : error
     if (refusal instanceof RefusalError && refusal.response !== undefined && !isDenial(refusal)) {
       // The server's own words, which it may not have been able to address.
       const { response } = refusal
-      return (id) => addressed(response, id) ?? errorText(id, this.#failureOf(refusal))
+      return (id) => addressed(response, id) ?? errorText(id, failed())
     }
-    const failure = isCredentialError(error, 'login_required')
-      ? await this.#logins.failure(error, this.#failureOf(error))
-      : this.#failureOf(error)
-    return (id) => errorText(id, failure)
+    if (!isCredentialError(error, 'login_required')) return (id) => errorText(id, failed())
+    if (exchange.consent === 'refused') return (id) => errorText(id, failed())
+    const answer = await this.#logins.answer(error, failed(), this.#wayOf(exchange))
+    if ('failure' in answer) return (id) => errorText(id, answer.failure)
+    return (id) => loginInputText(id, answer.input.url, answer.input.message)
   }
 
-  #failureOf(error: unknown): Failure {
-    return failureOf(error, this.#options.url)
+  /** A client without a session says with each request what it can do. */
+  #wayOf({ message, consent }: Exchange): LoginWay {
+    if (consent !== undefined) return 'open login'
+    if (revisionOf(message) === undefined) return this.#logins.way
+    return takesLoginInput(message) ? 'input' : 'text'
   }
 
   async #cancel(message: Message, id: RequestId, headers: Arrival['headers']): Promise<void> {
@@ -215,6 +239,8 @@ export class Relay {
       ({ kind }, index) => kind !== 'response' || answered[index] !== undefined,
     )
     if (!isWanted.includes(true)) return
+    const misled = answered.find((each, index) => disagrees(each, message.parts[index]))
+    if (misled !== undefined) return this.#fail(misled, new RevisionError())
     // This may fail, so it comes before anything counts as answered.
     const text = isWanted.includes(false) ? onlyWanted(message.text, isWanted) : message.text
     for (const [index, exchange] of answered.entries()) {
@@ -253,6 +279,14 @@ export class Relay {
 /** What to do about these is known here better than there. */
 function isDenial({ status }: RefusalError): boolean {
   return status === 401 || status === 403
+}
+
+/** Whether an answer agrees on a protocol version that is none. */
+function disagrees(exchange: Exchange | undefined, answer: Part | undefined): boolean {
+  if (exchange === undefined || answer === undefined) return false
+  if (initializeOf(exchange.message) === undefined) return false
+  const revision = agreedRevisionOf(answer)
+  return revision !== undefined && !isRevision(revision)
 }
 
 function keyOfAnswer(part: Part): string | undefined {

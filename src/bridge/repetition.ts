@@ -45,7 +45,7 @@ function asksForRepetition({ status, retryAfter }: RefusalError): boolean {
   return status === 429 || (status === 503 && retryAfter !== undefined)
 }
 
-/** Notifications say what is so, and an answer counts once. */
-function isIdempotent(message: Message): boolean {
+/** Whether it does no harm twice. Notifications say what is so, and an answer counts once. */
+export function isIdempotent(message: Message): boolean {
   return requestsOf(message).every(({ method }) => idempotentMethods.has(method))
 }

@@ -8,10 +8,14 @@ import { randomUUID } from 'node:crypto'
 import { isCredentialError } from '../errors.ts'
 import { abortable, pause, withTimeLimit } from '../waiting.ts'
 import { type BackOff, backOff } from './back-off.ts'
+import { type ClientSettings, clientSettings } from './client-settings.ts'
 import { type DerivedHeaders, derivedHeaders } from './derived-headers.ts'
 import {
+  agreedRevisionOf,
   cancelledRequestOf,
   initializeOf,
+  isRevision,
+  type JsonObject,
   keyOf,
   type Message,
   notificationText,
@@ -26,6 +30,7 @@ import { StreamableWire } from './streamable-wire.ts'
 import {
   type Accepted,
   RefusalError,
+  RevisionError,
   SessionLostError,
   type Wire,
   type WireOptions,
@@ -54,6 +59,8 @@ const longestDelayMs = 8000
 /** Connecting may take its time as well. */
 const maxTryingMs = 40_000
 const renewalTimeoutMs = 30_000
+/** The client waits for it, so a server that does not answer must not take long. */
+const settingsTimeoutMs = 10_000
 
 /** Sends a client's messages, and begins the session anew when the server has forgotten it. */
 export class Session {
@@ -67,8 +74,9 @@ export class Session {
   #usesOlderTransport = false
   #initialize: Message | undefined
   #renewal: Promise<Wire> | undefined
-  /** Takes the answer to the initialize request of a renewal. */
-  #ownAnswer: { readonly key: string; take(part: Part): void } | undefined
+  /** Takes the answers to the requests of a renewal. */
+  readonly #ownAnswers = new Map<string, (part: Part) => void>()
+  readonly #settings: ClientSettings = clientSettings()
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -113,7 +121,7 @@ export class Session {
     const wire = target ?? (isInitialize ? await this.#begin(signal) : await this.#current(signal))
     const headers = { ...this.#headers.of(message), ...options.headers }
     onLeave?.()
-    if (isInitialize) this.#initialize = undefined
+    if (isInitialize) this.#beginsAnew()
     try {
       const accepted = await wire.post(message, { signal, headers })
       if (isInitializedNotification(message)) wire.listen()
@@ -166,6 +174,11 @@ export class Session {
     return this.#renewal
   }
 
+  #beginsAnew(): void {
+    this.#initialize = undefined
+    this.#settings.clear()
+  }
+
   async #beginAgain(old: Wire, initialize: Message): Promise<Wire> {
     this.#options.log('The server has ended the session; a new one begins.')
     await this.#forgetServerRequests(old)
@@ -174,31 +187,61 @@ export class Session {
       await this.#initializeAgain(fresh, initialize, signal)
       return fresh
     })
+    await this.#restoreSettings(wire)
     this.#wire = wire
     wire.listen()
     return wire
   }
 
   async #initializeAgain(wire: Wire, initialize: Message, signal: AbortSignal): Promise<void> {
-    const id = `mcp-credentials-${randomUUID()}`
-    const [part] = requestsOf(initialize)
-    const request = { jsonrpc: '2.0', id, method: 'initialize', params: part?.params }
-    const answer = new Promise<Part>((resolve) => {
-      this.#ownAnswer = { key: keyOf(id), take: resolve }
-    })
+    const [request] = requestsOf(initialize)
     try {
-      const { finished } = await wire.post(messageOf(JSON.stringify(request)), { signal })
-      const response = await abortable(Promise.race([answer, finished]), signal)
-      if (response?.kind !== 'response' || response.result === undefined)
-        throw new SessionLostError()
-      const { protocolVersion } = response.result
-      if (typeof protocolVersion === 'string') wire.negotiated(protocolVersion)
+      const answer = await this.#ask(wire, 'initialize', request?.params ?? {}, signal)
+      if (answer === undefined) throw new SessionLostError()
+      const revision = agreedRevisionOf(answer)
+      if (revision !== undefined && !isRevision(revision)) throw new RevisionError()
+      if (revision !== undefined) wire.negotiated(revision)
       await wire.post(messageOf(notificationText('notifications/initialized')), { signal })
     } catch (error) {
       wire.retire()
       throw error
+    }
+  }
+
+  /** Sends a request of our own; `undefined`: the server did not answer with a result. */
+  async #ask(
+    wire: Wire,
+    method: string,
+    params: JsonObject,
+    signal: AbortSignal,
+  ): Promise<Part | undefined> {
+    const id = `mcp-credentials-${randomUUID()}`
+    const answer = new Promise<Part>((resolve) => {
+      this.#ownAnswers.set(keyOf(id), resolve)
+    })
+    try {
+      const message = messageOf(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
+      const { finished } = await wire.post(message, { signal })
+      const part = await abortable(Promise.race([answer, finished]), signal)
+      return part?.kind === 'response' && part.result !== undefined ? part : undefined
     } finally {
-      this.#ownAnswer = undefined
+      this.#ownAnswers.delete(keyOf(id))
+    }
+  }
+
+  /** Tells a new session what the client has set up. It can be used also where the server refuses that. */
+  async #restoreSettings(wire: Wire): Promise<void> {
+    const failed = new Set<string>()
+    const restore = async (signal: AbortSignal) => {
+      for (const { method, params } of this.#settings.requests()) {
+        const answer = await this.#ask(wire, method, params, signal).catch(() => undefined)
+        if (answer === undefined) failed.add(method)
+        signal.throwIfAborted()
+      }
+    }
+    await withTimeLimit(settingsTimeoutMs, this.#closing.signal, restore).catch(() => {})
+    for (const method of failed) {
+      this.#options.log(`The new session refused ${method}, which the client had asked of the old.`)
     }
   }
 
@@ -231,7 +274,8 @@ export class Session {
   async #receive(wire: Wire, message: Message, cause: Message | undefined): Promise<void> {
     const [part] = message.parts
     if (part?.kind === 'response' && part.id !== undefined) {
-      if (keyOf(part.id) === this.#ownAnswer?.key) return this.#ownAnswer.take(part)
+      const take = this.#ownAnswers.get(keyOf(part.id))
+      if (take !== undefined) return take(part)
     }
     const cancelled = cancelledRequestOf(message)
     if (cancelled !== undefined) this.#serverRequests.take(keyOf(cancelled))
@@ -244,10 +288,15 @@ export class Session {
     if (answer.kind !== 'response' || answer.result === undefined) return
     if (initializeOf(request) !== undefined) {
       this.#initialize = request
-      const { protocolVersion } = answer.result
-      if (typeof protocolVersion === 'string') this.#wire?.negotiated(protocolVersion)
+      const revision = agreedRevisionOf(answer)
+      if (revision !== undefined) this.#wire?.negotiated(revision)
     }
-    this.#headers.learn(requestsOf(request)[0], answer)
+    const requests = requestsOf(request)
+    this.#headers.learn(requests[0], answer)
+    this.#settings.answered(
+      requests.find(({ id }) => answer.id !== undefined && keyOf(id) === keyOf(answer.id)),
+      answer,
+    )
   }
 
   /** Ends the session at the server. */

@@ -47,8 +47,12 @@ const farewellMs = 2000
  * they are, in both directions.
  *
  * - The session is begun anew when the server has forgotten it, with the client's own `initialize`.
+ * - A session in place of a forgotten one has the log level and the subscriptions of the client.
  * - A message is sent again only when no connection was made, when the server has forgotten the session, or when it is
  *   busy (429, or 503 with `Retry-After`) and the message does no harm twice, which the call of a tool may do.
+ * - When the provider finds no credential (`LoginRequiredError` with the reason `no_credential`), requests go without
+ *   one: many servers ask for none. After a 401 or 403 the provider's error counts.
+ * - A message may have 64 MB and a million values.
  * - Each request gets one answer. When the server cannot be reached or a login is required, that is a JSON-RPC error
  *   which says what to do.
  * - At the end of `input`, the answers that are under way are delivered first, for at most 30 seconds.
@@ -132,7 +136,7 @@ async function relayLines(input: Readable, relay: Relay): Promise<void> {
 
 async function closeAll(
   relay: Relay,
-  { authorized }: Uplink,
+  uplink: Uplink,
   writer: LineWriter,
   input: Readable,
 ): Promise<void> {
@@ -140,6 +144,6 @@ async function closeAll(
   input.destroy()
   const farewell = AbortSignal.timeout(farewellMs)
   await within(farewellMs, relay.close(farewell))
-  await within(farewellMs, authorized.close())
+  await within(farewellMs, uplink.close())
   await within(farewellMs, writer.flush())
 }

@@ -8,12 +8,13 @@ import { describeThrown, isCredentialError } from '../errors.ts'
 import { drain } from '../transport/drain.ts'
 import { onAbort, pause } from '../waiting.ts'
 import { type BackOff, backOff } from './back-off.ts'
-import { MessageTooLongError, readMessage } from './body.ts'
+import { readMessage } from './body.ts'
 import { mediaTypeOf, readEvents } from './event-stream.ts'
 import {
   initializeOf,
   keyOf,
   type Message,
+  MessageTooLongError,
   parseMessage,
   requestsOf,
   revisionOf,
@@ -21,7 +22,6 @@ import {
 import {
   type Accepted,
   ContentError,
-  endsSession,
   isPassing,
   type PostOptions,
   refusalOf,
@@ -98,7 +98,7 @@ export class StreamableWire implements Wire {
     })
     if (!response.ok) {
       const refusal = await refusalOf(response)
-      if (sessionId !== undefined && endsSession(refusal)) throw new SessionLostError(refusal)
+      if (sessionId !== undefined && refusal.endsSession) throw new SessionLostError(refusal)
       throw refusal
     }
     if (isInitialize) this.#sessionId = response.headers.get('Mcp-Session-Id') ?? undefined

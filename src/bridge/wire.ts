@@ -72,12 +72,27 @@ export class RefusalError extends Error {
   readonly retryAfter: number | undefined
   /** The JSON-RPC error response that came with it. */
   readonly response: JsonObject | undefined
+  /** The session is gone. */
+  readonly endsSession: boolean
 
-  constructor(status: number, retryAfter: number | undefined, response: JsonObject | undefined) {
+  constructor(
+    status: number,
+    about: Partial<Pick<RefusalError, 'retryAfter' | 'response' | 'endsSession'>>,
+  ) {
     super(`The server answered with status ${status}.`)
     this.status = status
-    this.retryAfter = retryAfter
-    this.response = response
+    this.retryAfter = about.retryAfter
+    this.response = about.response
+    this.endsSession = about.endsSession ?? false
+  }
+}
+
+/** The server agreed on a protocol version that cannot be one. */
+export class RevisionError extends Error {
+  override readonly name = 'RevisionError'
+
+  constructor() {
+    super('The server agreed on a protocol version that is no date.')
   }
 }
 
@@ -94,9 +109,40 @@ export class ContentError extends Error {
 
 /** Reads why a server refuses a message. */
 export async function refusalOf(response: Response): Promise<RefusalError> {
+  const { status, headers } = response
   const text = await readText(response)
-  const retryAfter = parseRetryAfter(response.headers.get('Retry-After'), Date.now())
-  return new RefusalError(response.status, retryAfter, errorResponseOf(text))
+  const answer = errorResponseOf(text)
+  return new RefusalError(status, {
+    retryAfter: parseRetryAfter(headers.get('Retry-After'), Date.now()),
+    response: answer,
+    endsSession: status === 404 || (status === 400 && isUnknownSession(text, answer)),
+  })
+}
+
+/** The JSON-RPC errors with which the official SDKs refuse what belongs to no session, before they look at it. */
+const unknownSessionErrors: ReadonlySet<string> = new Set([
+  '-32000 Bad Request: Server not initialized',
+  '-32000 Bad Request: Mcp-Session-Id header is required',
+  '-32000 Bad Request: No valid session ID provided',
+  '-32001 Session not found',
+])
+/** The same as plain text. */
+const unknownSessionText = 'Bad Request: No valid session ID provided'
+
+/**
+ * Whether a 400 says that the session is gone, which MCP 2025-11-25 (Transports, Session Management) leaves to 404. A
+ * message may be sent again then, so nothing counts but the very answers of those who never processed it.
+ */
+function isUnknownSession(text: string, response: JsonObject | undefined): boolean {
+  if (response === undefined) return text.trim() === unknownSessionText
+  const { id, error } = response
+  // Whoever knows the identifier has read the request.
+  const isUnaddressed = id === null || id === undefined || id === 'server-error'
+  return (
+    isUnaddressed &&
+    isObject(error) &&
+    unknownSessionErrors.has(`${error['code']} ${error['message']}`)
+  )
 }
 
 function errorResponseOf(text: string): JsonObject | undefined {
@@ -108,15 +154,6 @@ function errorResponseOf(text: string): JsonObject | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Whether a refusal means that the session is gone (MCP 2025-11-25, Transports, Session Management). */
-export function endsSession({ status, response }: RefusalError): boolean {
-  if (status === 404) return true
-  // Servers that were made after the SDK's examples answer 400, and say why.
-  const error = response?.['error']
-  const message = isObject(error) ? error['message'] : undefined
-  return status === 400 && typeof message === 'string' && /\bsession\b/i.test(message)
 }
 
 /** Whether the same request may succeed later: the server is busy, away, or wants another credential. */

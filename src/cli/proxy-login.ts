@@ -42,7 +42,8 @@ export async function loginOffer(
 ): Promise<LoginOffer | undefined> {
   if (error.reason === 'login_pending') return undefined
   if (!clientShowsUrl && !settings.mayOpen) return undefined
-  const login = beginLogin(clientShowsUrl, settings)
+  const scope = error.reason === 'step_up' ? error.scope : undefined
+  const login = beginLogin(clientShowsUrl, scope, settings)
   const { completed } = login
   completed.catch((error: unknown) => {
     if (isCredentialError(error)) settings.log(`The login failed. ${error.message}`)
@@ -60,7 +61,9 @@ export async function loginOffer(
   const outcome = await Promise.race([failed, sleep(openMs, isPending, { ref: false })])
   if (outcome !== isPending) return undefined
   settings.log(`A browser was opened to log in to ${name}.`)
-  const command = `npx mcp-credentials login ${commandWord(labelOf(settings.resource))}`
+  const scopes = scope === undefined ? '' : ` --scope ${commandWord(scope)}`
+  const who = settings.account === undefined ? '' : ` --account ${commandWord(settings.account)}`
+  const command = `npx mcp-credentials login ${commandWord(labelOf(settings.resource))}${scopes}${who}`
   const message = `A browser was opened to log in to ${name}; try again afterwards. If there is none, run \`${command}\`.`
   return { message, completed }
 }
@@ -72,16 +75,20 @@ interface BegunLogin {
 
 function beginLogin(
   clientShowsUrl: boolean,
+  scope: string | undefined,
   { resource, store, account, signal }: LoginSettings,
 ): BegunLogin {
   let show: (url: URL) => void = () => {}
   const url = new Promise<URL>((resolve) => {
     show = resolve
   })
-  const provider = authorizationCode(clientShowsUrl ? { onAuthorizationUrl: show } : {})
+  const provider = authorizationCode({
+    ...(clientShowsUrl ? { onAuthorizationUrl: show } : {}),
+    ...(scope === undefined ? {} : { scope }),
+  })
   const options = {
     resource,
-    store: lockedToWrite(store),
+    store: lockedToWrite(store, scope === undefined),
     ...(account === undefined ? {} : { account }),
   }
   const logIn = async () => {
@@ -96,10 +103,14 @@ function beginLogin(
   return { url, completed: alone(store, `${resource.href} | proxy login`, logIn) }
 }
 
-/** A person takes minutes, in which others may look for the login: the record is locked while it is written alone. */
-function lockedToWrite(store: CredentialStore): CredentialStore {
+/**
+ * A person takes minutes, in which others may look for the login: the record is locked while it is written alone.
+ *
+ * @param isFound - The login that is stored may do; not where it lacks scopes.
+ */
+function lockedToWrite(store: CredentialStore, isFound: boolean): CredentialStore {
   return {
-    get: (key) => store.get(key),
+    get: async (key) => (isFound ? store.get(key) : undefined),
     list: () => store.list(),
     set: (key, record) => store.lock(key, () => store.set(key, record)),
     delete: (key) => store.lock(key, () => store.delete(key)),

@@ -34,6 +34,8 @@ export interface ScriptedMcp extends RecordingOrigin {
   postsOf(method: string): { readonly request: SeenRequest; readonly message: Json }[]
   /** Answers a method; without a script there is an empty result. */
   on(method: string, answer: Answer): void
+  /** Answers 401 to what has no credential. */
+  wantsCredential: boolean
   /** Answers requests for streams, instead of opening one. */
   onGet: ((request: SeenRequest, response: ServerResponse) => boolean) | undefined
 }
@@ -68,6 +70,9 @@ export async function scriptedMcp(): Promise<ScriptedMcp> {
   const answers = new Map<string, Answer>()
   const origin = await recordingOrigin((request, response) => {
     const sessionId = request.headers['mcp-session-id'] as string | undefined
+    if (server.wantsCredential && request.headers.authorization === undefined) {
+      return void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end()
+    }
     const isUnknown = sessionId !== undefined && !sessions.has(sessionId)
     const isElsewhere = !request.url.startsWith('/mcp')
     if (isUnknown || isElsewhere) return void response.writeHead(404).end()
@@ -109,6 +114,7 @@ export async function scriptedMcp(): Promise<ScriptedMcp> {
     postsOf: (method) => posted.filter(({ message }) => message['method'] === method),
     on: (method, answer) => void answers.set(method, answer),
     onGet: undefined,
+    wantsCredential: false,
   }
   return server
 }
