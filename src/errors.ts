@@ -38,6 +38,7 @@ export type CredentialErrorCode =
   | 'login_used'
   | 'network'
   | 'no_tenant'
+  | 'not_fixed_headers'
   | 'not_mcp_server'
   | 'outcome_unknown'
   | 'private_address'

@@ -53,6 +53,12 @@ export { type PerTenantOptions, perTenant } from './providers/per-tenant.ts'
 export { command, env, file } from './secret.ts'
 export type { AsymmetricAlgorithm, PrivateKey } from './signing-key.ts'
 export { type AuthorizedFetch, authorizedFetch } from './transport/authorized-fetch.ts'
+export {
+  type HeadersOfOptions,
+  headersOf,
+  type LiveHeaders,
+  liveHeaders,
+} from './transport/headers-of.ts'
 export type { AuthorizedFetchOptions } from './transport/options.ts'
 export type { RetryPolicy } from './transport/retry.ts'
 export { type CredentialTransportOptions, withCredentials } from './transport/with-credentials.ts'

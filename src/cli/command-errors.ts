@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { CredentialError, isCredentialError, LoginRequiredError } from '../index.ts'
+import {
+  ConfigurationError,
+  CredentialError,
+  isCredentialError,
+  LoginRequiredError,
+} from '../index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import { commandWord } from './labels.ts'
@@ -25,6 +30,7 @@ export async function forCommand(
   invocation: Invocation,
 ): Promise<unknown> {
   if (isInsecure(error)) return insecure(error, server)
+  if (isCredentialError(error, 'not_fixed_headers')) return notFixed(error, server)
   if (!isCredentialError(error, 'login_required')) return error
   if (isNothingStored(error)) return nothingStored(server, invocation)
   if (/npx mcp-credentials set /.test(error.remedy ?? '')) {
@@ -98,6 +104,13 @@ function insecure(error: CredentialError, server: Server): CredentialError {
   return new CredentialError(error.code, problemOf(error), {
     resource: server.url,
     remedy: 'Use its address with https://; the commands send no credential without it.',
+  })
+}
+
+/** A credential that signs each request, or is sent in the address. */
+function notFixed(error: CredentialError, { label }: Server): ConfigurationError {
+  return new ConfigurationError('server', problemOf(error), {
+    remedy: `Use \`npx mcp-credentials proxy ${commandWord(label)}\` instead.`,
   })
 }
 

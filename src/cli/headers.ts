@@ -24,14 +24,13 @@ export const addHeaders: AddCommand = (program, run) => {
     .addHelpText('after', examples)
     .action(
       run<{ readonly reveal?: boolean }>(async (invocation, { reveal }, server = '') => {
-        const [{ capturedHeaders, refuseProof }, { refuseTerminal }] = await Promise.all([
-          import('./captured-headers.ts'),
+        const [{ lentHeaders }, { refuseTerminal }] = await Promise.all([
+          import('./lent-headers.ts'),
           import('./reveal.ts'),
         ])
         refuseTerminal(invocation.terminal, reveal)
-        const captured = await capturedHeaders(server, invocation)
-        refuseProof(captured)
-        invocation.terminal.print(JSON.stringify(captured.headers))
+        const { headers } = await lentHeaders(server, invocation)
+        invocation.terminal.print(JSON.stringify(headers))
       }),
     )
 }

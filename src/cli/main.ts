@@ -28,8 +28,5 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 // Loaded now, so that they are found in the cache.
-const [{ runProgram }, { processTerminal }] = await Promise.all([
-  import('./program.ts'),
-  import('./terminal.ts'),
-])
+const { runProgram, processTerminal } = await import('./start.ts')
 process.exitCode = await runProgram(process.argv.slice(2), processTerminal(), ending.signal)

@@ -34,15 +34,14 @@ async function token(
   reveal: boolean | undefined,
   given: string,
 ): Promise<void> {
-  const [{ capturedHeaders, refuseProof }, { refuseTerminal }] = await Promise.all([
-    import('./captured-headers.ts'),
+  const [{ lentHeaders }, { refuseTerminal }] = await Promise.all([
+    import('./lent-headers.ts'),
     import('./reveal.ts'),
   ])
   refuseTerminal(invocation.terminal, reveal)
-  const captured = await capturedHeaders(given, invocation)
-  refuseProof(captured)
-  const { label } = captured.server
-  const text = /^Bearer (\S+)$/i.exec(captured.headers['authorization'] ?? '')?.[1]
+  const { server, headers } = await lentHeaders(given, invocation)
+  const { label } = server
+  const text = /^Bearer (\S+)$/i.exec(headers['authorization'] ?? '')?.[1]
   if (text === undefined) {
     throw new ConfigurationError('server', `What is sent to ${label} is no token.`, {
       remedy: `Run \`npx mcp-credentials headers ${commandWord(label)}\` for what it is.`,

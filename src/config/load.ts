@@ -217,6 +217,9 @@ async function loadTools(
     ...(needed.has('oauth') || needed.has('workload')
       ? { oauth: await import('../oauth/index.ts') }
       : {}),
+    ...(needed.has('savedLogin')
+      ? { savedLogin: (await import('../oauth/saved-login.ts')).savedLogin }
+      : {}),
     ...(needed.has('workload') ? { workload: await import('../auto/workload.ts') } : {}),
     ...(needed.has('aws') ? { aws: await import('../aws/index.ts') } : {}),
     ...(onUserCode === undefined ? {} : { onUserCode }),

@@ -40,6 +40,8 @@ import {
 /** Modules that are loaded when a file needs them, and what only the application can do. */
 export interface Tools {
   readonly oauth?: OAuthModule
+  /** For entries without options, which need nothing else of that module. */
+  readonly savedLogin?: OAuthModule['savedLogin']
   readonly aws?: typeof Aws
   readonly workload?: typeof Workload
   readonly onUserCode?: Parameters<OAuthModule['deviceCode']>[0]['onUserCode']
@@ -49,7 +51,7 @@ export interface Tools {
 }
 
 /** A module that is loaded when a file needs it. */
-export type ToolModule = 'oauth' | 'aws' | 'workload'
+export type ToolModule = 'oauth' | 'savedLogin' | 'aws' | 'workload'
 
 /** A provider that a config file can name. */
 export interface ProviderEntry {

@@ -35,7 +35,7 @@ export function neededModules(entry: ServerEntry): ReadonlySet<ToolModule> {
     ...(entry.auth === undefined ? [] : [entry.auth]),
   ]
   const needed = new Set(blocks.flatMap((block) => [...modulesOf(block)]))
-  return usesSavedLogin(entry) ? needed.add('oauth') : needed
+  return usesSavedLogin(entry) ? needed.add('savedLogin') : needed
 }
 
 function usesSavedLogin(entry: ServerEntry): boolean {
@@ -81,9 +81,9 @@ function providerOf(parts: ServerParts, auth: Node | undefined): CredentialProvi
  * The login of a server that may ask for none. The first request shows whether it does; beside headers, which are
  * part of every request, there is no login until a request was refused.
  */
-function savedLogin({ oauth }: Tools, isBesideHeaders: boolean): CredentialProvider {
-  if (oauth === undefined) throw new Error('The module of a provider is not loaded.')
-  const login = oauth.savedLogin()
+function savedLogin({ savedLogin: make }: Tools, isBesideHeaders: boolean): CredentialProvider {
+  if (make === undefined) throw new Error('The module of a provider is not loaded.')
+  const login = make()
   if (!isBesideHeaders) return { ...login, discovers: true }
   return {
     ...login,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Credential, FetchLike } from '../credential.ts'
+import type { Credential, FetchLike, OutgoingRequest } from '../credential.ts'
 import {
   CredentialError,
   type CredentialErrorOptions,
@@ -48,7 +48,7 @@ export function whereOf({ port, tenant }: Channel): CredentialErrorOptions {
 export function applyCredential(
   channel: Channel,
   credential: Credential,
-  request: Outgoing,
+  request: OutgoingRequest,
   signal: AbortSignal | undefined,
 ): Promise<void> | undefined {
   let pending: void | Promise<void>

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Credential } from '../credential.ts'
+import type { Credential, OutgoingRequest } from '../credential.ts'
 import { CredentialError, isCredentialError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 import { isObserved } from '../manager/diagnostics.ts'
@@ -63,7 +63,7 @@ export async function sendAttempt(
     const request = new Outgoing(call.method, target, headers, content, attempt.number, now, abort)
     const applying = applyCredential(channel, credential, request, call.init.signal ?? undefined)
     if (applying !== undefined && !(await isApplied(channel, attempt, applying))) return undefined
-    checkHeaders(channel, call, headers, request)
+    checkHeaders(channel, call.headers, headers, request)
     checkTarget(channel, request)
     // Nothing may be awaited between these two checks and the sending.
     if (port.closing.aborted) throw port.closing.reason
@@ -104,11 +104,17 @@ export function isRefused({ port }: Channel, response: Response): boolean {
   }
 }
 
-function checkHeaders(
+/**
+ * Refuses a credential that has changed what belongs to the transport, and reports which headers it has replaced.
+ *
+ * @param before - The headers without it.
+ * @param headers - Those that the request had when it was handed to the credential.
+ */
+export function checkHeaders(
   channel: Channel,
-  { headers: before }: Call,
+  before: Headers,
   headers: Headers,
-  request: Outgoing,
+  request: Pick<OutgoingRequest, 'headers'>,
 ): void {
   if (request.headers !== headers)
     throw replaced(channel, 'headers', 'Set headers with headers.set().')

@@ -43,6 +43,9 @@ const knownOptions: readonly string[] = [
   'throwOnRefusal',
 ]
 
+/** The names of the options of `headersOf` and `liveHeaders`. */
+export const headersOptions: readonly string[] = [...managerOptions, 'allowInsecure', 'signal']
+
 /**
  * Checks the arguments that a function was called with.
  *
@@ -52,6 +55,7 @@ export function checkArguments(
   where: string,
   source: CredentialProvider | CredentialSelector,
   options: object,
+  known: readonly string[] = knownOptions,
 ): void {
   const { acquire, select } = (source ?? {}) as { acquire?: unknown; select?: unknown }
   if (typeof acquire !== 'function' && typeof select !== 'function') {
@@ -64,5 +68,5 @@ export function checkArguments(
   if (typeof select === 'function' && (typeof name !== 'string' || name === '')) {
     throw new ConfigurationError('selector.name', 'The selector needs a `name`.')
   }
-  checkOptions(where, options, knownOptions)
+  checkOptions(where, options, known)
 }

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { defaultStore, saveKey } from 'mcp-credentials/auto'
+import { loadConfig } from 'mcp-credentials/config'
 import { print } from './rounds.ts'
 
 const rounds = 15
@@ -18,10 +19,13 @@ const loginUrl = 'https://login.example.com/mcp'
 export async function benchColdStarts(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-cold-start-'))
   const env = await surroundings(folder)
+  const config = join(folder, 'mcp.json')
   const candidates: Readonly<Record<string, readonly string[]>> = {
     'node -e 0': ['-e', '0'],
     'headers, a key': [command, 'headers', keyUrl],
     'headers, a login': [command, 'headers', loginUrl],
+    'headers, a key, with a config file': [command, '--config', config, 'headers', keyUrl],
+    'headers, its name in the config file': [command, '--config', config, 'headers', 'key'],
     '--help': [command, '--help'],
   }
   const samples = Object.entries(candidates).map(([name, args]) => {
@@ -58,7 +62,15 @@ async function surroundings(folder: string): Promise<Record<string, string>> {
   await mkdir(env.XDG_CONFIG_HOME)
   Object.assign(process.env, env)
   process.chdir(folder)
+  const mcpServers = {
+    key: { type: 'http', url: keyUrl },
+    other: { url: 'https://example.com/mcp' },
+  }
+  const config = join(folder, 'mcp.json')
+  await writeFile(config, JSON.stringify({ mcpServers }))
   const store = defaultStore()
+  const read = await loadConfig({ path: config, store })
+  for (const file of read.files) await read.trust(file)
   const key = { type: 'apiKey', value: 'bench' } as const
   await saveKey(store, { resource: keyUrl, key })
   await store.set(`${loginUrl} | default`, {

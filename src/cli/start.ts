@@ -1,0 +1,7 @@
+/**
+ * What every command needs.
+ *
+ * @module
+ */
+export { runProgram } from './program.ts'
+export { processTerminal } from './terminal.ts'
