@@ -15,7 +15,7 @@ function build(): void {
   const sources = readdirSync(`${project}src`, { recursive: true, encoding: 'utf8' })
   const changed = ['package.json', 'package-lock.json', ...sources.map((path) => `src/${path}`)]
   // The build writes it last.
-  const built = time('dist/config/schema.json')
+  const built = time('dist/cli/NOTICES.txt')
   if (changed.every((path) => time(path) < built)) return
   const { status } = spawnSync('npm', ['run', '--silent', 'build'], {
     cwd: project,
