@@ -15,7 +15,7 @@ const textMapSchema: Schema = { type: 'object', additionalProperties: textSchema
 
 // Draft 7 is the newest that the known editors understand as a whole.
 const dialect = 'http://json-schema.org/draft-07/schema#'
-const reference = '^(?:(?:env|file|keychain|command|input):.+|\\$\\{(?:(?!:-)[^{}])+\\})$'
+const reference = '^(?:(?:env|file|keychain|stored|command|input):.+|\\$\\{(?:(?!:-)[^{}])+\\})$'
 
 /** Makes the schema of the same table that config files are checked against. */
 export function configSchema(): Schema {
@@ -111,7 +111,7 @@ function membersSchema(specs: OptionSpecs, required: readonly string[] = []): Sc
 
 function secretSchema(): Schema {
   const description =
-    'Where the secret is: env:NAME, file:PATH, keychain:SERVICE/ACCOUNT or command:PROGRAM.'
+    'Where the secret is: env:NAME, file:PATH, keychain:SERVICE/ACCOUNT, stored:NAME or command:PROGRAM.'
   return { anyOf: [{ type: 'string', description, pattern: reference }, commandObject] }
 }
 
