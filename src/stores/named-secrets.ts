@@ -51,15 +51,15 @@ export async function saveSecret(
   options: {
     /** Letters, digits, `_`, `.` and `-`. */
     readonly name: string
-    /** The secret. */
-    readonly value: string
+    /** The secret, or what asks for it; nobody is asked when the name is wrong. */
+    readonly value: string | (() => Promise<string>)
   },
 ): Promise<{
   /** Whether there was one of that name before. */
   readonly replaced: boolean
 }> {
   checkOptions('saveSecret', options, ['name', 'value'])
-  const { name, value } = options
+  const { name, value: given } = options
   if (!isSecretsName(name)) {
     throw new ConfigurationError(
       'name',
@@ -67,6 +67,7 @@ export async function saveSecret(
       { remedy: 'Choose one such as `github-token`.' },
     )
   }
+  const value = typeof given === 'function' ? await given() : given
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
     throw new ConfigurationError('value', 'A secret is a text that is not empty.')
   }

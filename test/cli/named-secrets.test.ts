@@ -91,7 +91,7 @@ describe('a named secret', () => {
     expect([deleted.code, deleted.stdout]).toEqual([0, 'Deleted the secret one.\n'])
     const again = await world.run(['logout', '--secret', 'one'])
     expect([again.code, again.stdout]).toEqual([0, ''])
-    expect(again.stderr).toContain('No secret one is stored.')
+    expect(again.stderr).toContain('No secret of that name is stored.')
     const all = await world.run(['logout', '--all', '--yes'])
     expect(all.stdout).toBe('Deleted the secret two.\n')
     expect(await world.records()).toEqual([])
@@ -101,7 +101,7 @@ describe('a named secret', () => {
     ['a name with other characters', ['set', '--secret', 'a b'], 'letters, digits'],
     ['a secret and a server', ['set', 'https://mcp.example.com/mcp', '--secret', 'a'], 'no server'],
     ['a secret and a key', ['set', '--secret', 'a', '--bearer'], 'once'],
-    ['neither a secret nor a server', ['set', '--bearer'], 'which server'],
+    ['neither a secret nor a server', ['set', '--bearer'], 'for which server'],
     ['a secret and everything', ['logout', '--secret', 'a', '--all'], 'what is given up'],
     ['a secret and a server to log out of', ['logout', 'crm', '--secret', 'a'], 'what is given up'],
   ])('refuses %s', async (_what, argv, text) => {
