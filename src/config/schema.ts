@@ -73,7 +73,12 @@ function serverSchema(): Schema {
       headersHelper: { anyOf: [textSchema, listSchema], description: 'Prints headers as JSON.' },
       command: textSchema,
       args: { anyOf: [listSchema, textSchema] },
-      env: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
+      env: {
+        type: 'object',
+        description: `Variables of the process; a secret stands in the store: \${stored:NAME}.`,
+        additionalProperties: { type: ['string', 'number', 'boolean'] },
+      },
+      cwd: { type: 'string', description: 'The folder in which the process starts.' },
       oauth: { type: 'object' },
       auth,
       tenants,

@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly directory: string
   /** The folder that VS Code and Cursor call `workspaceFolder`. */
   readonly workspace: string
+  /** The folder of the project that the file came with; `undefined`: it came with none. */
+  readonly project: string | undefined
   readonly store: CredentialStore | undefined
   /** Asks a person for what `${input:id}` stands for. */
   ask(id: string): Promise<string>

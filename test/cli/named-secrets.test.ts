@@ -118,7 +118,7 @@ describe('import of the variables of a stdio server', () => {
     const untrusted = await world.run(['import'])
     expect(untrusted.stdout).toContain(`npx mcp-credentials trust ${path}`)
     await world.run(['trust', path, '--yes'])
-    expect((await world.run(['import'])).stdout).toMatch(/files +variable API_KEY +\S+:8 +ready/)
+    expect((await world.run(['import'])).stdout).toMatch(/files +variable API_KEY +\S+:9 +ready/)
     const shown = await world.run(['import', '--write'])
     const references = { API_KEY: stored('files.API_KEY'), TOKEN: stored('files.TOKEN') }
     expect(JSON.parse(shown.stdout)).toEqual({
@@ -128,7 +128,7 @@ describe('import of the variables of a stdio server', () => {
     })
     expect(shown.stderr).toContain('Stored the secret files.API_KEY.')
     expect(`${shown.stdout}${shown.stderr}`).not.toContain('canary')
-    expect(shown.stderr).toContain('npx -y mcp-credentials exec files -- ')
+    expect(shown.stderr).toContain('npx -y mcp-credentials exec files -- node …')
     // What is stored already is the same.
     const written = await world.run(['import', '--write', '--in-place'])
     expect(written.stderr).toContain(`Took the secrets that were stored out of ${path}.`)
@@ -158,7 +158,7 @@ describe('import of the variables of a stdio server', () => {
     const path = await writeConfig({ 'my files': { command: 'x', env } })
     await world.run(['trust', path, '--yes'])
     const { stdout } = await world.run(['import'])
-    expect(stdout).toMatch(/variable NODE_AUTH_TOKEN .*decides what the process loads/)
+    expect(stdout).toMatch(/variable NODE_AUTH_TOKEN .*no secret is read into a variable/)
     expect(stdout).toMatch(/variable API_KEY .*move it by hand/)
     expect((await world.run(['import', '--write'])).stdout).toContain('<hidden>')
   })
@@ -172,7 +172,7 @@ describe('a config file that was changed in place', () => {
     await world.run(['trust', path, '--yes'])
     const { stderr } = await world.run(['import', '--write', '--in-place'])
     expect(stderr).toContain(
-      `It has changed, so it has to be trusted again: npx mcp-credentials trust ${path}`,
+      `${path} has changed, so it has to be trusted again: npx mcp-credentials trust ${path}`,
     )
   })
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
 import { startSecretService } from '../support/secret-service.ts'
@@ -208,6 +209,21 @@ describe('the built command in pipes', () => {
     await servers.authorizationServer.visit(new URL(url))
     expect(await running.code).toBe(0)
     await servers.close()
+  })
+
+  test('prints its version without loading anything else of the package', async () => {
+    const loader = join(folder, 'loader.mjs')
+    const load = `export const load = (url, context, next) => {
+      if (url.startsWith('file:')) process._rawDebug('loaded ' + url)
+      return next(url, context)
+    }`
+    await writeFile(loader, load)
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(pathToFileURL(loader).href)})`
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(register)}`
+    const { code, stdout, output } = await run(['--version'], '', { NODE_OPTIONS })
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)])
+    const loaded = [...output.matchAll(/loaded \S+\/dist\/(\S+)/g)].map(([, name]) => name)
+    expect(loaded).toEqual(['cli/main.js', 'cli/version.js'])
   })
 
   test('ends without a word when nobody reads what it prints', async () => {
