@@ -25,6 +25,8 @@ export interface Terminal {
   note(line: string): void
   /** Marks a text on standard error; without colours it stays as it is. */
   readonly style: Style
+  /** Asks for a text that is no secret; `undefined` where nobody can be asked. */
+  askText(question: string): Promise<string | undefined>
   /**
    * Asks for a secret without showing it.
    *
@@ -67,6 +69,7 @@ export function makeTerminal(
     style: makeStyle(stderr.isTTY === true && isUnset(env['NO_COLOR']) && env['TERM'] !== 'dumb'),
     print: (line) => void stdout.write(`${line}\n`),
     note: (line) => void stderr.write(`${line}\n`),
+    askText: async (question) => (isInteractive ? promptText(streams, question) : undefined),
     askSecret: (question) => (isInteractive ? promptSecret(streams, question) : pipedSecret(stdin)),
     confirm: async (question, fallback) =>
       isInteractive ? promptConfirm(streams, question, fallback) : fallback,
@@ -103,6 +106,13 @@ type Streams = Pick<Terminal, 'stdin' | 'stderr'>
 async function promptSecret({ stdin, stderr }: Streams, message: string): Promise<string> {
   const { isCancel, password } = await import('@clack/prompts')
   const answer = await password({ message, input: stdin, output: stderr })
+  if (isCancel(answer)) throw new InterruptedError()
+  return answer
+}
+
+async function promptText({ stdin, stderr }: Streams, message: string): Promise<string> {
+  const { isCancel, text } = await import('@clack/prompts')
+  const answer = await text({ message, input: stdin, output: stderr })
   if (isCancel(answer)) throw new InterruptedError()
   return answer
 }

@@ -269,6 +269,105 @@ describe('the built command in a terminal', () => {
     expect(await recordCount()).toBe(0)
   })
 
+  /** Types answers to the prompts before, and then Ctrl-C. */
+  async function interruptedAt(
+    running: Started,
+    prompts: readonly (readonly [prompt: RegExp, answer: string])[],
+  ): Promise<number | null> {
+    for (const [prompt, answer] of prompts) {
+      await running.match(prompt)
+      running.write(answer)
+    }
+    return running.code
+  }
+
+  const end = '\u0003'
+  const server = 'https://mcp.example.com/mcp'
+  test.each([
+    ['a key', ['set', server, '--header', 'X-A'], [[/Value of X-A/, end]]],
+    [
+      'the second of two keys',
+      ['set', server, '--header', 'X-A', '--header', 'X-B'],
+      [
+        [/Value of X-A/, 'canary-a\r'],
+        [/Value of X-B/, end],
+      ],
+    ],
+    ['a password', ['set', server, '--basic', 'ada'], [[/Password/, end]]],
+    ['a signing key', ['set', server, '--hmac'], [[/Secret/, end]]],
+    ['a half-typed secret', ['set', '--secret', 'a'], [[/Value of the secret/, `canary${end}`]]],
+  ] as const)('stores nothing when Ctrl-C is typed instead of %s', async (_what, argv, prompts) => {
+    const running = startInTerminal(argv)
+    expect(await interruptedAt(running, prompts)).toBe(130)
+    expect(running.output()).not.toContain('canary')
+    // The cursor is shown again.
+    expect(running.output().lastIndexOf('\u001b[?25h')).toBeGreaterThanOrEqual(
+      running.output().lastIndexOf('\u001b[?25l'),
+    )
+    expect(await recordCount()).toBe(0)
+  })
+
+  test.each([
+    ['the client', [[/Client identifier/, end]]],
+    [
+      'the agreement to the authorization server',
+      [
+        [/Client identifier/, 'agent\r'],
+        [/Send the client secret to/, end],
+      ],
+    ],
+    [
+      'the secret of the client',
+      [
+        [/Client identifier/, 'agent\r'],
+        [/Send the client secret to/, 'y'],
+        [/Client secret/, `canary${end}`],
+      ],
+    ],
+  ] as const)('stores nothing when a login is ended at %s', async (_what, prompts) => {
+    const servers = await testServers()
+    const argv = ['login', servers.resource.href, '--grant', 'client-credentials']
+    const running = startInTerminal(argv)
+    expect(await interruptedAt(running, prompts)).toBe(130)
+    expect(running.output()).not.toContain('canary')
+    expect(
+      servers.authorizationServer.requests.filter(({ url }) => url.pathname === '/token'),
+    ).toEqual([])
+    expect(await recordCount()).toBe(0)
+    await servers.close()
+  })
+
+  test('logs in as a client whose secret is typed', async () => {
+    const servers = await testServers()
+    const argv = ['login', servers.resource.href, '--grant', 'client-credentials']
+    const running = startInTerminal(argv)
+    const answers = [
+      [/Client identifier/, 'agent\r'],
+      [/Send the client secret to/, 'y'],
+      [/Client secret/, 'canary-secret\r'],
+    ] as const
+    expect(await interruptedAt(running, answers)).toBe(0)
+    expect(running.output()).toContain('with the secret of the client agent')
+    servers.mcp.expireTokens()
+    expect((await run(['status', servers.resource.href])).code).toBe(0)
+    expect(`${running.output()}${await written()}`).not.toMatch(secrets)
+    await servers.close()
+  })
+
+  test('leaves the file and the store as they were when an import is ended', async () => {
+    const env = { API_KEY: 'canary-key' }
+    const config = JSON.stringify({ mcpServers: { files: { command: 'node', env } } })
+    const path = join(folder, '.mcp.json')
+    await writeFile(path, config)
+    const running = start(['import', '--write', '--in-place', '--server', 'http://127.0.0.1:1/mcp'])
+    running.child.kill('SIGINT')
+    expect([130, null]).toContain(await running.code)
+    expect(await readFile(path, 'utf8')).toBe(config)
+    expect(await readdir(folder)).toEqual(
+      expect.not.arrayContaining([expect.stringMatching(/tmp$/)]),
+    )
+  })
+
   test('leaves nothing behind when a login is ended with Ctrl-C', async () => {
     const servers = await testServers()
     const running = startInTerminal(['login', servers.resource.href, '--no-browser'])
