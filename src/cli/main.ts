@@ -36,5 +36,5 @@ else {
     import('./program.ts'),
     import('./terminal.ts'),
   ])
-  process.exitCode = await runProgram(argv, processTerminal(), ending.signal)
+  process.exitCode = await runProgram(argv, processTerminal(ending.signal), ending.signal)
 }

@@ -38,8 +38,8 @@ export interface LoadConfigOptions {
   /** The environment variables. Default: those of the process, read when they are needed. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /**
-   * Where trust in files is noted, and where logins rest. Default: none; then a file that is not the user's own is
-   * not trusted.
+   * Where trust in files is noted, and where logins rest, and the secrets that files refer to as `stored:NAME`.
+   * Default: none; then a file that is not the user's own is not trusted.
    */
   readonly store?: CredentialStore
   /**

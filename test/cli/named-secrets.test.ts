@@ -111,6 +111,22 @@ describe('a named secret', () => {
   })
 })
 
+describe('a question', () => {
+  test.each([
+    ['a terminal', { isInteractive: true }, /Value of the secret/],
+    ['a pipe that stays open', {}, /^$/],
+  ])('in %s ends with the command, and nothing is stored', async (_where, options, asked) => {
+    const running = world.start(['set', '--secret', 'a'], options)
+    await running.stderrMatch(asked)
+    running.stdin.write('canary')
+    running.interrupt()
+    const { code, stdout, stderr } = await running.finished
+    expect([code, stdout]).toEqual([130, ''])
+    expect(stderr).not.toContain('canary')
+    expect(await world.records()).toEqual([])
+  })
+})
+
 describe('import of the variables of a stdio server', () => {
   test('stores them, and writes references in their place', async () => {
     const env = { API_KEY: 'canary-key', LEVEL: 'debug', TOKEN: 'canary-token' }

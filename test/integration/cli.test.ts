@@ -354,20 +354,6 @@ describe('the built command in a terminal', () => {
     await servers.close()
   })
 
-  test('leaves the file and the store as they were when an import is ended', async () => {
-    const env = { API_KEY: 'canary-key' }
-    const config = JSON.stringify({ mcpServers: { files: { command: 'node', env } } })
-    const path = join(folder, '.mcp.json')
-    await writeFile(path, config)
-    const running = start(['import', '--write', '--in-place', '--server', 'http://127.0.0.1:1/mcp'])
-    running.child.kill('SIGINT')
-    expect([130, null]).toContain(await running.code)
-    expect(await readFile(path, 'utf8')).toBe(config)
-    expect(await readdir(folder)).toEqual(
-      expect.not.arrayContaining([expect.stringMatching(/tmp$/)]),
-    )
-  })
-
   test('leaves nothing behind when a login is ended with Ctrl-C', async () => {
     const servers = await testServers()
     const running = startInTerminal(['login', servers.resource.href, '--no-browser'])
@@ -407,8 +393,10 @@ describe('the built command with a keychain', () => {
     const running = start(['login', href, '--no-browser'], options)
     await servers.authorizationServer.visit(new URL((await running.match(authorizeUrl))[0]))
     expect(await running.code).toBe(0)
+    expect((await run(['set', '--secret', 'files.key'], 'canary-3', options)).code).toBe(0)
     const list = await run(['list'], '', options)
     expect(list.output).toContain('The keychain of this user')
+    expect(list.stdout).toMatch(/^files\.key +\d/m)
     expect(list.stdout).toMatch(/default +login +mcp/)
     expect(await recordCount()).toBe(0)
     expect((await run(['status', href], '', options)).code).toBe(0)
