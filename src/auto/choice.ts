@@ -70,7 +70,8 @@ export class Choices {
 
   /** A login or a key in the store. */
   stored(record: CredentialRecord): Choice {
-    const detail = `a stored ${kindOf(record)}`
+    const kind = kindOf(record)
+    const detail = kind === 'client credentials' ? `stored ${kind}` : `a stored ${kind}`
     return { source: 'stored', detail, provider: this.#sources.saved }
   }
 

@@ -10,6 +10,7 @@ export {
   defaultStore,
   type StoreKind,
 } from '../stores/default.ts'
+export { listSecrets, type SavedSecret, saveSecret } from '../stores/named-secrets.ts'
 export { type AutoOptions, auto } from './auto.ts'
 export type { AutoProvider } from './provider.ts'
 export { listSaved, type SavedCredential, type SavedKind } from './saved-credentials.ts'

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import type { ConfiguredServer } from '../config/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
-import { commandWord } from './labels.ts'
+import { commandWord, printable, shown } from './labels.ts'
 import { readConfig } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -17,6 +17,9 @@ const examples = `
 The secrets of the server's entry in the config file are read, and given to the process in its environment. They stand
 on no command line. Of the variables of the shell, the process gets only those that programs need, such as PATH and
 HOME. The exit code is that of the process.
+
+It starts in the folder that the entry names as "cwd". Where it names none, a program after -- starts in the folder where
+you are, and the command of the entry in the folder of the project that the config file came with, as clients do.
 
 Examples:
   npx mcp-credentials exec files -- npx -y @modelcontextprotocol/server-filesystem /tmp
@@ -52,22 +55,35 @@ async function exec(
       remedy: `Write it as in \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
     })
   }
-  return runChild(invocation, program, args, environment)
+  const started = given.length > 0 ? undefined : entry.project
+  const folder = entry.cwd ?? started ?? invocation.terminal.cwd
+  if (entry.cwd !== undefined) await checkFolder(name, entry.cwd)
+  return runChild(invocation, [program, ...args], environment, folder)
+}
+
+/** A folder that is missing would look as if the program were. */
+async function checkFolder(name: string, folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined)
+  if (found?.isDirectory() === true) return
+  throw new ConfigurationError('cwd', `The folder ${printable(folder)} is not there.`, {
+    remedy: `Make it, or correct \`cwd\` of ${shown(name)}.`,
+  })
 }
 
 /**
- * The command of the entry; a program that it names by its place is looked for beside the file that was trusted.
+ * The command of the entry; a program that it names by its place is looked for where the file that was trusted says or
+ * is, and not where the user is.
  * Variables in it are for the client that the file is written for.
  */
 async function commandOf(
   name: string,
-  { command, args = [], file }: ConfiguredServer,
+  { command, args = [], file, cwd, project }: ConfiguredServer,
 ): Promise<readonly string[]> {
   if (command === undefined) return []
   if (![command, ...args].some((each) => each.includes('${'))) {
-    const isRelative = /^\.{1,2}[\\/]/.test(command)
-    const program = isRelative ? resolve(dirname(await realpath(file)), command) : command
-    return [program, ...args]
+    const isPath = /[\\/]/.test(command) && !isAbsolute(command)
+    const folder = cwd ?? project ?? dirname(await realpath(file))
+    return [isPath ? resolve(folder, command) : command, ...args]
   }
   throw new ConfigurationError('command', `The command of ${name} has variables in it.`, {
     remedy: `Write it out: \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
@@ -89,13 +105,13 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 async function runChild(
   { terminal }: Invocation,
-  program: string,
-  args: readonly string[],
+  [program, ...args]: readonly [string, ...string[]],
   environment: Readonly<Record<string, string>>,
+  cwd: string,
 ): Promise<number> {
   const { spawn } = await import('node:child_process')
   const env = { ...inheritedOf(terminal.env), ...environment }
-  const child = spawn(program, args, { stdio: 'inherit', env, cwd: terminal.cwd })
+  const child = spawn(program, args, { stdio: 'inherit', env, cwd })
   const forward = (signal: NodeJS.Signals) => {
     // A terminal sends Ctrl-C to the child as well.
     if (signal !== 'SIGINT' || terminal.stdin.isTTY !== true) child.kill(signal)

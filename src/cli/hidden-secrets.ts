@@ -17,7 +17,7 @@ const secretValue =
 // These members name things, and their values are judged by what they look like.
 const plainMember = /^(?:type|provider|command|header|clientId|issuer|.*(?:Endpoint|Url))$/i
 const reference = /\$\{[^{}]*\}/g
-const wholeReference = /^(?:env|file|keychain|input):/
+const wholeReference = /^(?:env|file|keychain|stored|input):/
 
 /** The text of a file, in which secrets are hidden; comments can hold any, so they are left out. */
 export function withHiddenSecrets(text: string): {

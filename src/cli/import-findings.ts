@@ -24,6 +24,11 @@ export interface Finding {
   readonly kind: string
   /** Why it cannot be moved; `undefined`: it can. */
   readonly problem: string | undefined
-  /** Writes it; `false`: something is stored for that server already. */
-  copyTo(store: DefaultStore, account: { readonly account?: string }): Promise<boolean>
+  /**
+   * Writes it, and says what was written in a sentence; `undefined`: something is stored for that server already, and
+   * is kept.
+   */
+  copyTo(store: DefaultStore, account: { readonly account?: string }): Promise<string | undefined>
+  /** What else there is to do once it was written, in a sentence. */
+  readonly advice?: string
 }

@@ -18,7 +18,14 @@ import type { Config, ConfigFile, ConfigWarning } from '../config/index.ts'
 import { ConfigurationError } from '../index.ts'
 import { withHiddenSecrets } from './hidden-secrets.ts'
 import type { Finding } from './import-findings.ts'
-import { commandWord, printable } from './labels.ts'
+import {
+  type FoundLiteral,
+  isVariable,
+  type Literal,
+  untrusted,
+  variableFinding,
+} from './import-variables.ts'
+import { labelOf, printable } from './labels.ts'
 import { rewriteFile, withoutLiterals } from './rewritten-file.ts'
 
 /** A config file with secrets in it. */
@@ -41,13 +48,6 @@ export interface Cleaned {
   readonly removed: number
   /** How many are left. */
   readonly left: number
-}
-
-/** A secret in a file. */
-interface Literal {
-  readonly path: JSONPath
-  readonly value: string
-  readonly line: number
 }
 
 /**
@@ -79,27 +79,34 @@ async function textOf({ path, sha256 }: ConfigFile): Promise<string> {
   return new TextDecoder().decode(bytes)
 }
 
-function literalFile(
+async function literalFile(
   file: ConfigFile,
   text: string,
   warnings: readonly ConfigWarning[],
-): LiteralFile {
+): Promise<LiteralFile> {
   const root = parseTree(text, [], { allowTrailingComma: true })
   if (root === undefined) return { path: file.path, findings: [], withoutSecrets: nothingOf(text) }
   const groups = new Map<string, Literal[]>()
   for (const literal of warnings.flatMap((warning) => literalAt(root, text, warning) ?? [])) {
-    const place = JSON.stringify(literal.path.slice(0, -1))
+    const { path } = literal
+    // The headers of a server are one key; each variable of a process is a secret by itself.
+    const place = JSON.stringify(isVariable(path) ? path : path.slice(0, -1))
     groups.set(place, [...(groups.get(place) ?? []), literal])
   }
-  const found = [...groups.values()].map((group) => ({
-    group,
-    finding: findingOf(file, group, root),
-  }))
+  const found = await Promise.all(
+    [...groups.values()].map(async (group): Promise<FoundLiteral> => {
+      const [first] = group
+      if (first !== undefined && isVariable(first.path)) return variableFinding(file, first, root)
+      return { finding: findingOf(file, group, root), removals: () => group }
+    }),
+  )
   return {
     path: file.path,
     findings: found.map(({ finding }) => finding),
     async withoutSecrets(isMoved, isInPlace) {
-      const moved = found.filter(({ finding }) => isMoved(finding)).flatMap(({ group }) => group)
+      const moved = found
+        .filter(({ finding }) => isMoved(finding))
+        .flatMap(({ removals }) => removals())
       const isWritten = isInPlace && moved.length > 0
       const kept = isWritten ? await rewriteFile(file.path, moved) : withoutLiterals(text, moved)
       return { ...cleaned(kept), removed: moved.length }
@@ -140,14 +147,14 @@ function findingOf(file: ConfigFile, group: readonly Literal[], root: Node): Fin
     kind: `${isHeader ? 'header' : 'value'} ${printable(names.join(', '))}`,
     problem: problemOf(file, key, url),
     async copyTo(store, account) {
-      if (key === undefined || url === undefined || !file.isTrusted) return false
+      if (key === undefined || url === undefined || !file.isTrusted) return undefined
       const { listSaved, saveKey } = await import('../auto/index.ts')
       const { origin, pathname } = url
       const place = `${origin}${pathname} | ${account.account ?? 'default'}`
       const before = await listSaved({ ...store, list: async () => [place] })
-      if (before.length > 0) return false
+      if (before.length > 0) return undefined
       await saveKey(store, { resource: url, key, ...account })
-      return true
+      return `Stored for ${labelOf(url)}.`
     },
   }
 }
@@ -161,9 +168,7 @@ function problemOf(
     return `move it by hand: write \${NAME} in the file, and set that variable`
   }
   // Its author could choose as whom this user appears at any server.
-  if (!file.isTrusted) {
-    return `its file is not trusted: run \`npx mcp-credentials trust ${commandWord(file.path)}\` first`
-  }
+  if (!file.isTrusted) return untrusted(file)
   return url === undefined ? 'its URL is not written out, so it is moved by hand' : undefined
 }
 

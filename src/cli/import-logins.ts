@@ -10,7 +10,7 @@ import { type FoundLogin, findKeychainLogins, findMcpRemoteLogins } from '../sto
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
-import { shown } from './labels.ts'
+import { labelOf, shown } from './labels.ts'
 import { serverUrl } from './server.ts'
 
 /** Finds them, without writing anything. */
@@ -131,6 +131,8 @@ function findingOf(login: FoundLogin): Finding {
     source,
     kind: renewable ? 'login' : 'login that cannot be renewed',
     problem,
-    copyTo: (store, account) => login.copyTo(store, account),
+    async copyTo(store, account) {
+      return (await login.copyTo(store, account)) ? `Stored for ${labelOf(server)}.` : undefined
+    },
   }
 }

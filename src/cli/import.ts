@@ -3,17 +3,19 @@
  *
  * @module
  */
+import type { DefaultStore } from '../auto/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
 import type { Cleaned, LiteralFile } from './import-literals.ts'
-import { labelOf, printable, shown } from './labels.ts'
+import { commandWord, labelOf, printable, shown } from './labels.ts'
 import { accountOption, readConfig } from './server.ts'
 import { tableLines } from './table.ts'
 
 const examples = `
 It lists first, and writes only with --write. What was found stays where it is; stop the program that uses a login,
-because both would use the same refresh token.
+because both would use the same refresh token. A secret in the env of a server that is started as a process is stored
+under a name, and the file refers to it by "\${stored:NAME}"; \`exec\` reads it.
 
 Examples:
   What mcp-remote has stored for the servers of the config files:
@@ -84,17 +86,41 @@ async function importAll(invocation: Invocation, options: ImportOptions): Promis
   for (const finding of findings) {
     if (finding.problem !== undefined) continue
     invocation.signal.throwIfAborted()
-    const isWritten = await finding.copyTo(store, accountOption(invocation))
-    if (isWritten) stored.add(finding)
-    const label = labelOf(finding.server)
-    const rest = 'Something is stored already, and was kept'
-    terminal.note(isWritten ? `Stored for ${label}.` : `${rest}: ${label}.`)
+    const written = await finding.copyTo(store, accountOption(invocation))
+    if (written !== undefined) stored.add(finding)
+    const kept = `Something is stored already, and was kept: ${labelOf(finding.server)}.`
+    terminal.note(written ?? kept)
   }
+  const isInPlace = options.inPlace === true
+  const changed: string[] = []
   for (const literal of literals) {
-    const isInPlace = options.inPlace === true
     const cleaned = await literal.withoutSecrets((finding) => stored.has(finding), isInPlace)
-    if (isInPlace) terminal.note(wordsOf(literal, cleaned))
-    else terminal.print(cleaned.text)
+    if (!isInPlace) terminal.print(cleaned.text)
+    else {
+      terminal.note(wordsOf(literal, cleaned))
+      if (cleaned.removed > 0) changed.push(literal.path)
+    }
+  }
+  await noteTrust(changed, invocation, store)
+  for (const advice of new Set([...stored].flatMap(({ advice = [] }) => advice))) {
+    terminal.note(advice)
+  }
+}
+
+/** Trust is in a content, so a file that was changed has lost it, unless it is the user's own. */
+async function noteTrust(
+  changed: readonly string[],
+  invocation: Invocation,
+  store: DefaultStore,
+): Promise<void> {
+  if (changed.length === 0) return
+  const { files } = await readConfig(invocation, store)
+  const lost = files.filter(({ path, isTrusted }) => !isTrusted && changed.includes(path))
+  for (const { path } of lost) {
+    const command = `npx mcp-credentials trust ${commandWord(path)}`
+    invocation.terminal.note(
+      `${printable(path)} has changed, so it has to be trusted again: ${command}`,
+    )
   }
 }
 

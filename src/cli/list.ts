@@ -4,9 +4,11 @@
  * @module
  */
 import type { DefaultStore, SavedCredential } from '../auto/index.ts'
+import type { Config } from '../config/index.ts'
 import { isCredentialError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import { shown } from './labels.ts'
+import { secretLines, secretsInUse } from './named-secrets.ts'
 import { readConfig } from './server.ts'
 import { tableLines } from './table.ts'
 import { expiryWords } from './times.ts'
@@ -35,23 +37,32 @@ interface Listed extends SavedCredential {
 
 async function list(invocation: Invocation, isJson: boolean): Promise<void> {
   const { terminal } = invocation
-  const { defaultStore, listSaved } = await import('../auto/index.ts')
+  const { defaultStore, listSaved, listSecrets } = await import('../auto/index.ts')
   const store = defaultStore()
   const saved = await listSaved(store)
   const where = await store.where()
-  const namesFor = await configuredNames(invocation, store)
-  const listed = saved.map((each) => ({ ...each, usedBy: namesFor(each.url) }))
+  const config = await configIfAny(invocation, store)
+  const listed = saved.map((each) => ({ ...each, usedBy: namesFor(each.url, config) }))
+  const secrets = secretsInUse(await listSecrets(store), config)
   if (isJson) {
     // The key and the URL may hold a path that is a secret.
     const credentials = listed.map(({ key: _key, url: _url, ...rest }) => rest)
     const { kind, description } = where
-    terminal.print(JSON.stringify({ store: { kind, description }, credentials }, null, 2))
+    const named = secrets.map(({ key: _key, ...rest }) => rest)
+    const content = { store: { kind, description }, credentials, secrets: named }
+    terminal.print(JSON.stringify(content, null, 2))
     return
   }
-  if (listed.length === 0) {
+  if (listed.length + secrets.length === 0) {
     terminal.note('Nothing is stored. Log in: npx mcp-credentials login URL')
-  } else {
-    for (const line of linesOf(listed)) terminal.print(line)
+  }
+  const tables = [
+    listed.length === 0 ? [] : linesOf(listed),
+    secrets.length === 0 ? [] : secretLines(secrets, shown),
+  ].filter((lines) => lines.length > 0)
+  for (const [index, lines] of tables.entries()) {
+    if (index > 0) terminal.print('')
+    for (const line of lines) terminal.print(line)
   }
   terminal.note(where.description)
 }
@@ -89,20 +100,24 @@ function expiryOf({ expiresAt, kind }: SavedCredential, now: number): string {
   return expiryWords(expiresAt, now)
 }
 
-/** The names of the servers that have a URL; a config that is broken is no reason to list nothing. */
-async function configuredNames(
+/** The config; one that is broken is no reason to list nothing. */
+async function configIfAny(
   invocation: Invocation,
   store: DefaultStore,
-): Promise<(url: string) => readonly string[]> {
+): Promise<Config | undefined> {
   try {
-    const { servers } = await readConfig(invocation, store)
-    return (url) =>
-      servers
-        .filter((server) => server.url && `${server.url.origin}${server.url.pathname}` === url)
-        .map(({ name }) => name)
+    return await readConfig(invocation, store)
   } catch (error) {
     if (!isCredentialError(error)) throw error
     invocation.terminal.note(error.message)
-    return () => []
+    return undefined
   }
+}
+
+/** The names of the servers that have a URL. */
+function namesFor(url: string, config: Config | undefined): readonly string[] {
+  const servers = config?.servers ?? []
+  return servers
+    .filter((server) => server.url && `${server.url.origin}${server.url.pathname}` === url)
+    .map(({ name }) => name)
 }

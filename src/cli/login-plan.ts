@@ -28,7 +28,7 @@ export interface ClientSecret {
 
 /** What is going to happen. */
 export interface LoginPlan {
-  readonly kind: 'browser' | 'device' | 'config'
+  readonly kind: 'browser' | 'device' | 'client' | 'config'
   readonly provider: CredentialProvider
   readonly clientSecret: ClientSecret | undefined
 }
@@ -58,7 +58,11 @@ export async function planLogin(
     invocation.terminal.note(`It names the authorization server ${found.issuer}.`)
   }
   const kind = kindOf(options, found, invocation)
-  const client = await clientOptions(server, options, found, invocation)
+  const client = await clientOptions(server, kind, options, found, invocation)
+  if (kind === 'client') {
+    const { loginProvider } = await import('./login-client.ts')
+    return { kind, provider: loginProvider(client), clientSecret: undefined }
+  }
   const module =
     kind === 'device' ? await import('./login-device.ts') : await import('./login-browser.ts')
   const { clientId, clientSecret } = client
@@ -69,18 +73,17 @@ export async function planLogin(
   return { kind, provider: module.loginProvider(client, options, invocation), clientSecret: secret }
 }
 
+const grants: readonly string[] = ['authorization-code', 'device', 'client-credentials']
+
 function checkGrant({ grant, device, browser, port, clientId, clientSecret }: LoginOptions): void {
   const fail = (option: string, problem: string, remedy: string): never => {
     throw new ConfigurationError(option, problem, { remedy })
   }
-  if (grant !== undefined && grant !== 'browser' && grant !== 'device') {
-    fail(
-      'grant',
-      'The option --grant takes `browser` or `device`.',
-      'Write one of them, or leave it out.',
-    )
+  if (grant !== undefined && !grants.includes(grant)) {
+    const ways = grants.map((way) => `\`${way}\``).join(', ')
+    fail('grant', `The option --grant takes one of ${ways}.`, 'Write one, or leave it out.')
   }
-  if (device === true && (grant === 'browser' || !browser)) {
+  if (device === true && ((grant ?? 'device') !== 'device' || !browser)) {
     fail(
       'device',
       'A login on another device opens no browser here.',
@@ -97,7 +100,7 @@ function checkGrant({ grant, device, browser, port, clientId, clientSecret }: Lo
       'Leave it out to use a free one.',
     )
   }
-  if (clientSecret === true && clientId === undefined) {
+  if (clientSecret === true && clientId === undefined && grant !== 'client-credentials') {
     fail('client-secret', 'A secret belongs to a client.', 'Add --client-id.')
   }
 }
@@ -211,7 +214,8 @@ function kindOf(
   { grant, device, clientId, browser }: LoginOptions,
   found: Found | undefined,
   invocation: Invocation,
-): 'browser' | 'device' {
+): 'browser' | 'device' | 'client' {
+  if (grant === 'client-credentials') return 'client'
   if (device === true || grant === 'device') {
     if (clientId !== undefined) return 'device'
     throw new ConfigurationError(
@@ -222,19 +226,21 @@ function kindOf(
       },
     )
   }
-  if (grant === 'browser' || !browser || hasDisplay(invocation)) return 'browser'
+  if (grant === 'authorization-code' || !browser || hasDisplay(invocation)) return 'browser'
   const isOffered = found?.metadata.device_authorization_endpoint !== undefined
   return isOffered && clientId !== undefined ? 'device' : 'browser'
 }
 
 async function clientOptions(
   { entry }: Server,
+  kind: LoginPlan['kind'],
   options: LoginOptions,
   found: Found | undefined,
   { terminal }: Invocation,
 ): Promise<ClientOptions> {
   const { allowPrivateNetwork, port } = options
-  const clientId = options.clientId ?? entry?.oauth?.clientId
+  const known = options.clientId ?? entry?.oauth?.clientId
+  const clientId = kind === 'client' ? (known ?? (await askedClientId(terminal))) : known
   const scope = options.scope ?? entry?.oauth?.scope
   const callbackPort = entry?.oauth?.callbackPort
   const redirectUri =
@@ -242,11 +248,9 @@ async function clientOptions(
     (port === undefined
       ? callbackPort && `http://localhost:${callbackPort}/callback`
       : `http://127.0.0.1:${port}/callback`)
-  const issuer =
-    options.issuer ??
-    (options.clientSecret === true ? await agreedIssuer(found, terminal) : undefined)
-  const clientSecret =
-    options.clientSecret === true ? await terminal.askSecret('Client secret') : undefined
+  const hasSecret = options.clientSecret === true || kind === 'client'
+  const issuer = options.issuer ?? (hasSecret ? await agreedIssuer(found, terminal) : undefined)
+  const clientSecret = hasSecret ? await terminal.askSecret('Client secret') : undefined
   return {
     ...(clientId === undefined ? {} : { clientId }),
     ...(clientSecret === undefined ? {} : { clientSecret }),
@@ -255,6 +259,14 @@ async function clientOptions(
     ...(redirectUri ? { redirectUri } : {}),
     ...(allowPrivateNetwork === true ? { allowPrivateNetwork } : {}),
   }
+}
+
+async function askedClientId(terminal: Invocation['terminal']): Promise<string> {
+  const given = (await terminal.askText('Client identifier'))?.trim() ?? ''
+  if (given !== '') return given
+  throw new ConfigurationError('client-id', 'It is not known which client the secret is of.', {
+    remedy: 'Add --client-id with the identifier that the authorization server knows.',
+  })
 }
 
 /** A secret is sent to a server that the user knows, and not to whichever one the MCP server names. */

@@ -24,13 +24,15 @@ Examples:
   With a client that is registered, and its secret, which is asked for:
     npx mcp-credentials login https://mcp.example.com/mcp --client-id my-app --client-secret
   With a code on another device:
-    npx mcp-credentials login https://mcp.example.com/mcp --device --client-id my-app`
+    npx mcp-credentials login https://mcp.example.com/mcp --device --client-id my-app
+  As a client, without a person; its secret is asked for, or read as one line from a pipe, and tried once:
+    npx mcp-credentials login https://mcp.example.com/mcp --grant client-credentials --client-id my-agent`
 
 /** Adds the command. */
 export const addLogin: AddCommand = (program, run) => {
   program
     .command('login')
-    .description('log in to a server with a browser or another device')
+    .description('log in to a server with a browser, another device or the secret of a client')
     .argument('<server>', 'the URL of the server, or its name in the config file')
     .option('--no-browser', 'print the address instead of opening a browser')
     .option('--client-id <id>', 'the client that is registered with the authorization server')
@@ -52,7 +54,10 @@ export const addLogin: AddCommand = (program, run) => {
       'the authorization server, if it is not the one that the server names',
     )
     .option('--device', 'log in with a code on another device; the same as --grant device')
-    .option('--grant <way>', 'the way to log in: browser or device')
+    .option(
+      '--grant <way>',
+      'the way to log in: authorization-code (a browser), device, or client-credentials (no person)',
+    )
     .option('--allow-private-network', 'allow an authorization server inside a private network')
     .addHelpText('after', examples)
     .action(
@@ -159,18 +164,28 @@ function forCommandLine(error: CredentialError, server: Server, plan: LoginPlan)
   const { remedy = '', message, code, retryable } = error
   const command = `npx mcp-credentials login ${commandWord(server.label)}`
   const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
-  const next = /clientId/.test(remedy)
-    ? `Register a client there by hand, and run \`${command} --client-id ID\`.`
-    : /login\(\)|authorizationCode\(\)|deviceCode\(\)/.test(remedy)
-      ? `Run \`${command}${plan.kind === 'device' ? ' --grant browser' : ''}\` to try again.`
-      : undefined
+  const isOfClient = code === 'invalid_client' || code === 'invalid_grant'
+  const next =
+    plan.kind === 'client'
+      ? isOfClient
+        ? `Check the client and its secret, and run \`${command} --grant client-credentials\` again.`
+        : undefined
+      : nextAfterLogin(remedy, command, plan)
   if (next === undefined) return error
-  const text = problem.replace(/^(?:authorizationCode|deviceCode): /, '').trim()
+  const text = problem.replace(/^(?:authorizationCode|deviceCode|clientCredentials): /, '').trim()
   return new CredentialError(code, capitalized(text), {
     retryable,
     resource: server.url,
     remedy: next,
   })
+}
+
+function nextAfterLogin(remedy: string, command: string, { kind }: LoginPlan): string | undefined {
+  if (/clientId/.test(remedy)) {
+    return `Register a client there by hand, and run \`${command} --client-id ID\`.`
+  }
+  if (!/login\(\)|authorizationCode\(\)|deviceCode\(\)/.test(remedy)) return undefined
+  return `Run \`${command}${kind === 'device' ? ' --grant authorization-code' : ''}\` to try again.`
 }
 
 function capitalized(text: string): string {
@@ -181,7 +196,7 @@ function capitalized(text: string): string {
 function summary(server: Server, saved: SavedCredential | undefined): string {
   const parts = [`Logged in to ${server.label} (account ${saved?.account ?? 'default'})`]
   if (saved === undefined) return `${parts.join('')}.`
-  const { scopes, expiresAt, renewable, issuer } = saved
+  const { scopes, expiresAt, renewable, issuer, kind, clientId = '' } = saved
   if (issuer !== undefined) parts.push(`at ${issuer}`)
   if (scopes.length > 0) parts.push(`with the scopes ${shown(scopes.join(' '))}`)
   const now = Date.now()
@@ -190,6 +205,10 @@ function summary(server: Server, saved: SavedCredential | undefined): string {
       ? 'without a known end'
       : `until ${clockWords(expiresAt, now)} (${expiryWords(expiresAt, now)})`,
   )
-  parts.push(renewable ? 'and renewed by itself with a refresh token' : 'and then you log in again')
+  const means =
+    kind === 'client credentials'
+      ? `the secret of the client ${shown(clientId)}`
+      : 'a refresh token'
+  parts.push(renewable ? `and renewed by itself with ${means}` : 'and then you log in again')
   return `${parts.join(', ')}.`
 }

@@ -8,12 +8,14 @@ import { authorizedFetch, ConfigurationError, type LogoutResult, perTenant } fro
 import type { AddCommand, Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
+import { deleteSecret, giveUpSecret } from './named-secrets.ts'
 import { findServer } from './server.ts'
 
 interface LogoutCommandOptions {
   readonly all?: boolean
   readonly registration?: boolean
   readonly yes?: boolean
+  readonly secret?: string
 }
 
 const examples = `
@@ -22,6 +24,7 @@ A login is ended at its authorization server too, where that offers it.
 Examples:
   npx mcp-credentials logout https://mcp.example.com/mcp
   npx mcp-credentials logout https://mcp.example.com/mcp --account work
+  npx mcp-credentials logout --secret github-token
   npx mcp-credentials logout --all
   npx mcp-credentials logout --all --yes`
 
@@ -31,6 +34,7 @@ export const addLogout: AddCommand = (program, run) => {
     .command('logout')
     .description('end a login, or delete a key')
     .argument('[server]', 'the URL of the server, or its name in the config file')
+    .option('--secret <name>', 'delete the secret of this name, which belongs to no server')
     .option('--all', 'give up everything that is stored, after asking')
     .option('--yes', 'do not ask')
     .option(
@@ -51,28 +55,39 @@ async function logout(
   given: string | undefined,
 ): Promise<ExitCode> {
   const { terminal, global } = invocation
-  if ((given === undefined) !== (options.all === true)) {
+  const { all, secret } = options
+  if ([given, secret, all].filter((each) => each !== undefined).length !== 1) {
     throw new ConfigurationError('server', 'It has to be said what is given up.', {
-      remedy: 'Name one server, or add --all and no server.',
+      remedy: 'Name one server, or add --secret NAME or --all and no server.',
     })
   }
-  const { defaultStore, listSaved } = await import('../auto/index.ts')
+  if (secret !== undefined) {
+    await deleteSecret(invocation, secret)
+    return exitCodes.success
+  }
+  const { defaultStore, listSaved, listSecrets } = await import('../auto/index.ts')
   const store = defaultStore()
   const saved = await listSaved(store)
+  const secrets = given === undefined ? await listSecrets(store) : []
   const chosen = given === undefined ? saved : await savedFor(saved, given, invocation, store)
-  if (chosen.length === 0) {
+  const count = chosen.length + secrets.length
+  if (count === 0) {
     const account = global.account === undefined ? '' : ` for the account ${global.account}`
     terminal.note(`Nothing is stored${account} there. See what is: npx mcp-credentials list`)
     return exitCodes.success
   }
-  const isAgreed = options.all !== true || options.yes === true
-  if (!isAgreed && !(await mayDeleteAll(chosen.length, invocation))) {
+  const isAgreed = all !== true || options.yes === true
+  if (!isAgreed && !(await mayDeleteAll(count, invocation))) {
     terminal.note('Nothing was given up.')
     return exitCodes.failure
   }
   for (const each of chosen) {
     invocation.signal.throwIfAborted()
     terminal.print(sentence(each, await giveUp(each, store, options, invocation)))
+  }
+  for (const each of secrets) {
+    invocation.signal.throwIfAborted()
+    await giveUpSecret(each, store, terminal)
   }
   return exitCodes.success
 }

@@ -7,6 +7,7 @@
 import module from 'node:module'
 import { join } from 'node:path'
 import envPaths from 'env-paths'
+import { asksForVersion, packageVersion } from './version.ts'
 
 // Since Node 22.1; the types are those of an earlier one.
 const { enableCompileCache } = module as {
@@ -27,6 +28,10 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-// Loaded now, so that they are found in the cache.
-const { runProgram, processTerminal } = await import('./start.ts')
-process.exitCode = await runProgram(process.argv.slice(2), processTerminal(), ending.signal)
+const argv = process.argv.slice(2)
+if (asksForVersion(argv)) process.stdout.write(`${packageVersion()}\n`)
+else {
+  // Loaded now, so that they are found in the cache.
+  const { runProgram, processTerminal } = await import('./start.ts')
+  process.exitCode = await runProgram(argv, processTerminal(ending.signal), ending.signal)
+}

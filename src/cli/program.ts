@@ -8,6 +8,7 @@ import { isCredentialError } from '../index.ts'
 import type { AddCommand, GlobalOptions, RunCommand } from './command.ts'
 import { type ExitCode, exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts'
 import { InterruptedError, type Terminal } from './terminal.ts'
+import { packageVersion } from './version.ts'
 
 /** The commands in the order of the help. Each is a file that is loaded when it is needed. */
 const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
@@ -68,6 +69,7 @@ export async function makeProgram(
     .option('--account <name>', 'tells several logins at one server apart')
     .option('--tenant <name>', 'the tenant, of a server whose config has several')
     .option('--verbose', 'show the HTTP conversation, without secrets')
+    .version(packageVersion(), '-V, --version', 'print the version')
     .showHelpAfterError('Run `mcp-credentials --help` to see what can be done.')
     .addHelpText('afterAll', exitCodesHelp)
     .exitOverride()

@@ -8,10 +8,12 @@ import { applyEdits, findNodeAtLocation, type JSONPath, modify, parseTree } from
 import { CredentialError } from '../index.ts'
 import { printable } from './labels.ts'
 
-/** A member of a file, and the value that it has to have. */
+/** A member of a file, the value that it has to have, and what stands there afterwards. */
 export interface Removal {
   readonly path: JSONPath
   readonly value: string
+  /** Absent: the member is taken out. */
+  readonly replacement?: string
 }
 
 const formattingOptions = { insertSpaces: true, tabSize: 2 }
@@ -21,10 +23,11 @@ export function withoutLiterals(text: string, removals: readonly Removal[]): str
   return removals.reduce(removed, text)
 }
 
-function removed(text: string, { path, value }: Removal): string {
+function removed(text: string, { path, value, replacement }: Removal): string {
   const root = parseTree(text, [], { allowTrailingComma: true })
   if (root === undefined || findNodeAtLocation(root, path)?.value !== value) return text
-  const without = applyEdits(text, modify(text, path, undefined, { formattingOptions }))
+  const without = applyEdits(text, modify(text, path, replacement, { formattingOptions }))
+  if (replacement !== undefined) return without
   const parent = path.slice(0, -1)
   const rest = parseTree(without, [], { allowTrailingComma: true })
   const left = rest && findNodeAtLocation(rest, parent)

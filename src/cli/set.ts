@@ -20,13 +20,18 @@ interface SetOptions {
   readonly jwt?: boolean
   readonly keyFile?: string
   readonly option?: readonly string[]
+  /** The name of a secret that is for config files, and no server's key. */
+  readonly secret?: string
 }
 
 const examples = `
 The secret is asked for without echo, or read as one line from a pipe. It is never part of the command line.
+With --secret, it is stored under a name instead, and goes into what a trusted config file names: "stored:NAME" in an
+auth block, "\${stored:NAME}" in env and headers.
 
 Examples:
   npx mcp-credentials set https://mcp.example.com/mcp --header X-API-Key
+  npx mcp-credentials set --secret github-token
   npx mcp-credentials set https://mcp.example.com/mcp --basic ada
   pass show mcp | npx mcp-credentials set https://mcp.example.com/mcp --bearer
   npx mcp-credentials set https://mcp.example.com/mcp --hmac --option scheme=standard-webhooks
@@ -38,8 +43,8 @@ export const addSet: AddCommand = (program, run) => {
   const several = (value: string, before: readonly string[] = []) => [...before, value]
   program
     .command('set')
-    .description('store a key, a token or a password for a server')
-    .argument('<server>', 'the URL of the server, or its name in the config file')
+    .description('store a key, a token or a password for a server, or a secret for config files')
+    .argument('[server]', 'the URL of the server, or its name in the config file')
     .option('--header <name>', 'a key in this header; repeat it for several headers', several)
     .option('--query <name>', 'a key in this query parameter, for a server that accepts no header')
     .option('--bearer', 'a token after the word Bearer')
@@ -52,13 +57,43 @@ export const addSet: AddCommand = (program, run) => {
       'of --hmac and --jwt: an option of hmac() or jwt() that is no secret',
       several,
     )
+    .option('--secret <name>', 'a secret that config files refer to by this name, for no server')
     .addHelpText('after', examples)
-    .action(run<SetOptions>((invocation, options, server = '') => set(invocation, options, server)))
+    .action(run<SetOptions>((invocation, options, server) => set(invocation, options, server)))
 }
 
-async function set(invocation: Invocation, options: SetOptions, given: string): Promise<void> {
-  const { terminal } = invocation
+async function set(
+  invocation: Invocation,
+  options: SetOptions,
+  given: string | undefined,
+): Promise<void> {
   const kind = kindOf(options)
+  if (kind === 'secret') {
+    if (given !== undefined) throw serverOfSecret()
+    const { setSecret } = await import('./named-secrets.ts')
+    return setSecret(invocation, options.secret ?? '')
+  }
+  if (given === undefined) {
+    throw new ConfigurationError('server', 'It has to be said for which server the key is.', {
+      remedy: 'Write its URL, or its name in the config file.',
+    })
+  }
+  return setKey(invocation, kind, options, given)
+}
+
+function serverOfSecret(): ConfigurationError {
+  return new ConfigurationError('secret', 'A secret with a name belongs to no server.', {
+    remedy: 'Leave out the server: config files say where the secret goes.',
+  })
+}
+
+async function setKey(
+  invocation: Invocation,
+  kind: Kind,
+  options: SetOptions,
+  given: string,
+): Promise<void> {
+  const { terminal } = invocation
   const { defaultStore, saveKey } = await import('../auto/index.ts')
   const store = defaultStore()
   const { url, label, entry } = await findServer(given, invocation, store)
@@ -91,10 +126,11 @@ function askingFor(server: string, terminal: Terminal): Terminal {
   }
 }
 
-const kinds = ['header', 'query', 'bearer', 'basic', 'hmac', 'jwt'] as const
-type Kind = (typeof kinds)[number]
+const keyKinds = ['header', 'query', 'bearer', 'basic', 'hmac', 'jwt'] as const
+type Kind = (typeof keyKinds)[number]
+const kinds = [...keyKinds, 'secret'] as const
 
-function kindOf(options: SetOptions): Kind {
+function kindOf(options: SetOptions): (typeof kinds)[number] {
   const given = kinds.filter((kind) => options[kind] !== undefined)
   const [kind] = given
   const isSigning = kind === 'hmac' || kind === 'jwt'
@@ -104,7 +140,7 @@ function kindOf(options: SetOptions): Kind {
   if (kind === undefined || given.length > 1) {
     return fail(
       'It has to be said what kind of key it is, once.',
-      'Add one of --header NAME, --query NAME, --bearer, --basic USER, --hmac and --jwt.',
+      'Add one of --header NAME, --query NAME, --bearer, --basic USER, --hmac and --jwt; or --secret NAME.',
     )
   }
   if (options.option !== undefined && !isSigning) {

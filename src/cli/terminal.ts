@@ -25,6 +25,8 @@ export interface Terminal {
   note(line: string): void
   /** Marks a text on standard error; without colours it stays as it is. */
   readonly style: Style
+  /** Asks for a text that is no secret; `undefined` where nobody can be asked. */
+  askText(question: string): Promise<string | undefined>
   /**
    * Asks for a secret without showing it.
    *
@@ -49,17 +51,23 @@ const codes = {
   cyan: [36, 39],
 } as const
 
-/** The terminal of this process. */
-export function processTerminal(): Terminal {
+/**
+ * The terminal of this process.
+ *
+ * @param signal - Ends a question that is waiting for its answer.
+ */
+export function processTerminal(signal?: AbortSignal): Terminal {
   const { stdin, stdout, stderr, env } = process
-  return makeTerminal({ stdin, stdout, stderr, env, cwd: process.cwd() })
+  return makeTerminal({ stdin, stdout, stderr, env, cwd: process.cwd() }, signal)
 }
 
 /** Makes a terminal of streams; tests pass their own. */
 export function makeTerminal(
   streams: Pick<Terminal, 'stdin' | 'stdout' | 'stderr' | 'env' | 'cwd'>,
+  signal?: AbortSignal,
 ): Terminal {
   const { stdin, stdout, stderr, env } = streams
+  const place = { input: stdin, output: stderr, ...(signal === undefined ? {} : { signal }) }
   const isInteractive = stdin.isTTY === true && stderr.isTTY === true && isUnset(env['CI'])
   return {
     ...streams,
@@ -67,9 +75,11 @@ export function makeTerminal(
     style: makeStyle(stderr.isTTY === true && isUnset(env['NO_COLOR']) && env['TERM'] !== 'dumb'),
     print: (line) => void stdout.write(`${line}\n`),
     note: (line) => void stderr.write(`${line}\n`),
-    askSecret: (question) => (isInteractive ? promptSecret(streams, question) : pipedSecret(stdin)),
+    askText: async (question) => (isInteractive ? promptText(place, question) : undefined),
+    askSecret: (question) =>
+      isInteractive ? promptSecret(place, question) : pipedSecret(stdin, signal),
     confirm: async (question, fallback) =>
-      isInteractive ? promptConfirm(streams, question, fallback) : fallback,
+      isInteractive ? promptConfirm(place, question, fallback) : fallback,
   }
 }
 
@@ -98,22 +108,34 @@ export class InterruptedError extends Error {
   override readonly name = 'InterruptedError'
 }
 
-type Streams = Pick<Terminal, 'stdin' | 'stderr'>
+/** Where a question is asked, and what ends it. */
+interface Place {
+  readonly input: Terminal['stdin']
+  readonly output: Terminal['stderr']
+  readonly signal?: AbortSignal
+}
 
-async function promptSecret({ stdin, stderr }: Streams, message: string): Promise<string> {
+async function promptSecret(place: Place, message: string): Promise<string> {
   const { isCancel, password } = await import('@clack/prompts')
-  const answer = await password({ message, input: stdin, output: stderr })
+  const answer = await password({ message, ...place })
+  if (isCancel(answer)) throw new InterruptedError()
+  return answer
+}
+
+async function promptText(place: Place, message: string): Promise<string> {
+  const { isCancel, text } = await import('@clack/prompts')
+  const answer = await text({ message, ...place })
   if (isCancel(answer)) throw new InterruptedError()
   return answer
 }
 
 async function promptConfirm(
-  { stdin, stderr }: Streams,
+  place: Place,
   message: string,
   initialValue: boolean,
 ): Promise<boolean> {
   const { isCancel, confirm } = await import('@clack/prompts')
-  const answer = await confirm({ message, initialValue, input: stdin, output: stderr })
+  const answer = await confirm({ message, initialValue, ...place })
   if (isCancel(answer)) throw new InterruptedError()
   return answer
 }
@@ -121,18 +143,34 @@ async function promptConfirm(
 /** Longer than any secret. */
 const maxSecretLength = 65_536
 
-async function pipedSecret(stdin: Terminal['stdin']): Promise<string> {
-  let text = ''
-  if (stdin.isTTY !== true) {
-    stdin.setEncoding('utf8')
-    for await (const chunk of stdin) {
-      text += String(chunk)
-      if (text.length > maxSecretLength) break
-    }
-  }
+async function pipedSecret(
+  stdin: Terminal['stdin'],
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const text = stdin.isTTY === true ? '' : await pipedText(stdin, signal)
   const secret = text.replace(/\r?\n$/, '')
   if (secret !== '' && secret.length <= maxSecretLength && !/[\r\n]/.test(secret)) return secret
   throw new ConfigurationError('stdin', 'There is no terminal to ask for the secret in.', {
     remedy: 'Pipe the secret in, as one line: `pass show mcp | npx mcp-credentials …`.',
   })
+}
+
+async function pipedText(
+  stdin: Terminal['stdin'],
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (signal?.aborted === true) throw new InterruptedError()
+  const stop = () => void stdin.destroy(new InterruptedError())
+  signal?.addEventListener('abort', stop, { once: true })
+  let text = ''
+  try {
+    stdin.setEncoding('utf8')
+    for await (const chunk of stdin) {
+      text += String(chunk)
+      if (text.length > maxSecretLength) break
+    }
+    return text
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
 }

@@ -20,7 +20,7 @@ export interface Nested {
   make(node: Node): CredentialProvider
 }
 
-const referenceForms = `"env:NAME", "file:PATH", "keychain:SERVICE/ACCOUNT", "command:PROGRAM …" or "\${NAME}"`
+const referenceForms = `"env:NAME", "file:PATH", "keychain:SERVICE/ACCOUNT", "stored:NAME", "command:PROGRAM …" or "\${NAME}"`
 
 /** Checks the members of an object against what they may be. */
 export function checkOptionSpecs(

@@ -41,6 +41,8 @@ export interface ServerEntry {
   readonly command: string | undefined
   readonly args: readonly string[]
   readonly env: ReadonlyMap<string, string>
+  /** The folder in which the process starts, as it is written. */
+  readonly cwd: string | undefined
   /** The environment that was chosen, where the entry has it. */
   readonly environment: string | undefined
   readonly environments: readonly string[]
@@ -99,6 +101,7 @@ export function readEntry(
     command,
     args: readArgs(members, reading),
     env: readEnv(members, reading),
+    cwd: textMember(members, ['cwd'], reading),
     environment: chosen === undefined ? undefined : reading.environment,
     environments: [...environments.keys()],
     problem: environmentProblem(reading.environment, environments, url ?? command),

@@ -15,6 +15,7 @@ import type { Tools } from './provider-table.ts'
 import { neededModules } from './server-provider.ts'
 import { serverUrl } from './server-url.ts'
 import type { LoadedServer } from './servers.ts'
+import { namedFolder, projectOf } from './start-folder.ts'
 import type { Surroundings } from './surroundings.ts'
 import { type ConfigFile, judge, type TrustOption } from './trust.ts'
 
@@ -37,8 +38,8 @@ export interface LoadConfigOptions {
   /** The environment variables. Default: those of the process, read when they are needed. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /**
-   * Where trust in files is noted, and where logins rest. Default: none; then a file that is not the user's own is
-   * not trusted.
+   * Where trust in files is noted, and where logins rest, and the secrets that files refer to as `stored:NAME`.
+   * Default: none; then a file that is not the user's own is not trusted.
    */
   readonly store?: CredentialStore
   /**
@@ -121,9 +122,10 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
     for (const entry of file.entries) {
       const { url: written } = entry
       const at = file.positionOf(entry.offset)
-      const target =
-        written === undefined ? undefined : serverUrl(written, described.isTrusted, surroundings)
-      const failure = failures.get(described.path)
+      const { isTrusted, path } = described
+      const folder = namedFolder(entry, isTrusted, surroundings)
+      const target = written === undefined ? folder : serverUrl(written, isTrusted, surroundings)
+      const failure = failures.get(path)
       servers.push({ entry, file: described, at, target, surroundings, failure })
     }
   }
@@ -195,6 +197,7 @@ function surroundingsOf(
     // Where the file really is: a link must not lead to programs beside it.
     directory: dirname(file.content.realPath),
     workspace: file.place.workspace,
+    project: projectOf(file.place, file.content.realPath),
     store,
     ask(id) {
       const answer = answers.get(id) ?? ask(id)

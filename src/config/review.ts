@@ -117,7 +117,7 @@ function targetOf(text: string): string | undefined {
 }
 
 function referencesIn(text: string): readonly string[] {
-  const whole = /^(?:env|file|keychain|input):.+$/s.exec(text)?.[0]
+  const whole = /^(?:env|file|keychain|stored|input):.+$/s.exec(text)?.[0]
   const parts = [...text.matchAll(/\$\{([^{}]+)\}/g)].map(
     ([, name = '']) => name.split(':-')[0] ?? '',
   )

@@ -15,7 +15,7 @@ const textMapSchema: Schema = { type: 'object', additionalProperties: textSchema
 
 // Draft 7 is the newest that the known editors understand as a whole.
 const dialect = 'http://json-schema.org/draft-07/schema#'
-const reference = '^(?:(?:env|file|keychain|command|input):.+|\\$\\{(?:(?!:-)[^{}])+\\})$'
+const reference = '^(?:(?:env|file|keychain|stored|command|input):.+|\\$\\{(?:(?!:-)[^{}])+\\})$'
 
 /** Makes the schema of the same table that config files are checked against. */
 export function configSchema(): Schema {
@@ -73,7 +73,12 @@ function serverSchema(): Schema {
       headersHelper: { anyOf: [textSchema, listSchema], description: 'Prints headers as JSON.' },
       command: textSchema,
       args: { anyOf: [listSchema, textSchema] },
-      env: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
+      env: {
+        type: 'object',
+        description: `Variables of the process; a secret stands in the store: \${stored:NAME}.`,
+        additionalProperties: { type: ['string', 'number', 'boolean'] },
+      },
+      cwd: { type: 'string', description: 'The folder in which the process starts.' },
       oauth: { type: 'object' },
       auth,
       tenants,
@@ -111,7 +116,7 @@ function membersSchema(specs: OptionSpecs, required: readonly string[] = []): Sc
 
 function secretSchema(): Schema {
   const description =
-    'Where the secret is: env:NAME, file:PATH, keychain:SERVICE/ACCOUNT or command:PROGRAM.'
+    'Where the secret is: env:NAME, file:PATH, keychain:SERVICE/ACCOUNT, stored:NAME or command:PROGRAM.'
   return { anyOf: [{ type: 'string', description, pattern: reference }, commandObject] }
 }
 

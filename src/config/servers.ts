@@ -11,12 +11,16 @@ import type { ServerUrl } from './server-url.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { ConfigFile } from './trust.ts'
 
+/** Where a server is, or why that is not known. */
+type Target = ServerUrl | { readonly path: string }
+
 /** An entry with everything that is known about it. */
 export interface LoadedServer {
   readonly entry: ServerEntry
   readonly file: ConfigFile
   readonly at: Position
-  readonly target: ServerUrl | undefined
+  /** Where it is: its URL, or the folder that the entry of a process names. */
+  readonly target: Target | undefined
   readonly surroundings: Surroundings
   /** Why it is not known whether the file is trusted. */
   readonly failure: StoreError | undefined
@@ -39,6 +43,13 @@ export interface ConfiguredServer {
   readonly command?: string
   /** Its arguments, as they are written. */
   readonly args?: readonly string[]
+  /** The folder that the entry of a `stdio` server names as `cwd`, in full. */
+  readonly cwd?: string
+  /**
+   * The folder of the project that the config file came with, where clients start its `stdio` servers. Absent: it came
+   * with none.
+   */
+  readonly project?: string
   /** The path of the config file. */
   readonly file: string
   /** Where the entry begins in it, from 1. */
@@ -60,7 +71,8 @@ export interface ConfiguredServer {
 }
 
 /** What a user sees of a server. */
-export function describeServer({ entry, file, at, target }: LoadedServer): ConfiguredServer {
+export function describeServer(server: LoadedServer): ConfiguredServer {
+  const { entry, file, at, target, surroundings } = server
   const { name, kind, command, args, environment, environments, tenants, words, oauth } = entry
   const url = target !== undefined && 'url' in target ? target.url : undefined
   const problem = problemOf(entry, target)
@@ -69,6 +81,10 @@ export function describeServer({ entry, file, at, target }: LoadedServer): Confi
     kind,
     ...(url === undefined ? {} : { url, label: resourceLabel(url) }),
     ...(kind === 'http' || command === undefined ? {} : { command, args }),
+    ...(target !== undefined && 'path' in target ? { cwd: target.path } : {}),
+    ...(kind === 'http' || surroundings.project === undefined
+      ? {}
+      : { project: surroundings.project }),
     file: file.path,
     line: at.line,
     ...(environment === undefined ? {} : { environment }),
@@ -82,7 +98,7 @@ export function describeServer({ entry, file, at, target }: LoadedServer): Confi
 }
 
 /** Why a server cannot be used, in words; `undefined`: it can. */
-export function problemOf(entry: ServerEntry, target: ServerUrl | undefined): string | undefined {
+export function problemOf(entry: ServerEntry, target: Target | undefined): string | undefined {
   if (entry.problem !== undefined) return entry.problem
   return target !== undefined && 'problem' in target ? target.problem : undefined
 }

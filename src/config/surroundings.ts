@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import type { CredentialStore, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { command, describedAs, env, file } from '../secret.ts'
+import { isSecretsName, storedSecret } from '../stores/named-secrets.ts'
 import { placedIn, splitCommand } from './command-line.ts'
 import { shown } from './problems.ts'
 
@@ -20,6 +21,8 @@ export interface Surroundings {
   readonly directory: string
   /** The folder that VS Code and Cursor call `workspaceFolder`. */
   readonly workspace: string
+  /** The folder of the project that the file came with; `undefined`: it came with none. */
+  readonly project: string | undefined
   readonly store: CredentialStore | undefined
   /** Asks a person for what `${input:id}` stands for. */
   ask(id: string): Promise<string>
@@ -39,11 +42,11 @@ export function folder(surroundings: Surroundings, name: string): string | undef
 
 /** A reference to a secret: where it is, and its name there. */
 export interface Reference {
-  readonly source: 'env' | 'file' | 'keychain' | 'command' | 'input'
+  readonly source: 'env' | 'file' | 'keychain' | 'stored' | 'command' | 'input'
   readonly name: string
 }
 
-const sources: readonly string[] = ['env', 'file', 'keychain', 'command', 'input']
+const sources: readonly string[] = ['env', 'file', 'keychain', 'stored', 'command', 'input']
 
 /** Parses a reference such as `env:NAME`; `undefined`: it is none. */
 export function parseReference(text: string): Reference | undefined {
@@ -58,6 +61,9 @@ export function referenceProblem({ source, name }: Reference): string | undefine
   if (source === 'env' && !/^[A-Za-z_][\w.]*$/.test(name)) return 'names no environment variable'
   if (source === 'keychain' && !/^[^/]+\/.+$/.test(name)) {
     return 'must name a service and an account: `keychain:my-agent/crm`'
+  }
+  if (source === 'stored' && !isSecretsName(name)) {
+    return 'must name a secret of the store: `stored:github-token`'
   }
   if (source !== 'command') return undefined
   const words = splitCommand(name)
@@ -84,6 +90,8 @@ export function secretOf(reference: Reference, surroundings: Surroundings): Secr
       return file(pathOf(surroundings, name))
     case 'keychain':
       return keychainSecret(name)
+    case 'stored':
+      return storedSecret(storeOf(surroundings), name)
     case 'command': {
       const words = splitCommand(name)
       return command(placedIn(surroundings.directory, 'problem' in words ? [] : words))
@@ -99,6 +107,14 @@ export function secretOf(reference: Reference, surroundings: Surroundings): Secr
 export function pathOf({ directory, home }: Surroundings, text: string): string {
   const [, below] = /^~[\\/](.*)$/s.exec(text) ?? []
   return below === undefined ? resolve(directory, text) : join(home ?? homedir(), below)
+}
+
+/** The store of `loadConfig()`; it holds the secrets that files refer to by name. */
+function storeOf({ store }: Surroundings): CredentialStore {
+  if (store !== undefined) return store
+  throw new ConfigurationError('store', 'A secret is read from the store, and there is none.', {
+    remedy: 'Pass `store: defaultStore()` to loadConfig().',
+  })
 }
 
 /** The keychain's native part is loaded when an entry is read, and not before. */

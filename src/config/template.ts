@@ -31,11 +31,11 @@ export interface Template {
 
 const pattern = /\$\{([^{}]*)\}/g
 // VS Code's `${command:…}` runs a command of the editor, so it is not one of ours.
-const named = /^(?:(env|file|keychain|input):)?([\s\S]+?)(?::-([\s\S]*))?$/
+const named = /^(?:(env|file|keychain|stored|input):)?([\s\S]+?)(?::-([\s\S]*))?$/
 
 /**
  * Takes a text apart: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${file:path}`,
- * `${keychain:service/account}`, `${workspaceFolder}` and `${userHome}`.
+ * `${keychain:service/account}`, `${stored:name}`, `${workspaceFolder}` and `${userHome}`.
  */
 export function parseTemplate(text: string): Template {
   const parts: Part[] = []

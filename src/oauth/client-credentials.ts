@@ -3,10 +3,15 @@
  *
  * @module
  */
-import type { CredentialProvider } from '../credential.ts'
-import { checkOAuthOptions, type OAuthOptions, required } from './options.ts'
+import type { CredentialProvider, Secret } from '../credential.ts'
+import { ConfigurationError } from '../errors.ts'
+import { type Bound, readBound } from './bound.ts'
+import type { GrantSession } from './grant.ts'
+import { bindOptions, checkOAuthOptions, type OAuthOptions, required } from './options.ts'
 import { oauthProvider } from './provider.ts'
 import { refusedRemedies } from './refused-remedies.ts'
+import type { RegisteredClient } from './registration.ts'
+import { clientGrant } from './saved-client.ts'
 
 /**
  * Gets tokens for the client itself, with its secret or its key. Nobody logs in.
@@ -32,23 +37,53 @@ export function clientCredentials(
   options: OAuthOptions & {
     /** The client identifier that the authorization server knows. */
     readonly clientId: string
+    /**
+     * Keeps the client's secret in the store with the tokens, so that `savedLogin()` and `auto()` renew them in
+     * processes that know nothing but the store. Default `false`: the store holds the tokens alone.
+     */
+    readonly keepSecret?: boolean
   },
 ): CredentialProvider {
-  const name = 'clientCredentials'
-  checkOAuthOptions(name, options, [])
+  const name = clientGrant
+  checkOAuthOptions(name, options, ['keepSecret'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
   const proof = options.clientSecret ?? options.clientAuth
   required(name, 'clientSecret', proof, 'this grant is for clients that can prove who they are')
+  const { keepSecret = false, ...shared } = options
+  checkKeepSecret(name, options)
+  const bound = bindOptions(shared).clientSecret
   return oauthProvider({
     name,
-    options,
+    options: shared,
     interactive: false,
     refusedRemedy: refusedRemedies.supply,
     offline: false,
     async run(session) {
-      const connection = await session.connect()
+      const isKept = keepSecret && bound !== undefined
+      const client = isKept ? await keptClient(shared.clientId, bound, session) : undefined
+      const connection = await session.connect(client)
       const response = await connection.requestTokens('client_credentials', session.parameters)
       return { response, connection }
     },
   })
+}
+
+function checkKeepSecret(
+  name: string,
+  { keepSecret, clientSecret }: Pick<OAuthOptions, 'clientSecret'> & { keepSecret?: unknown },
+): void {
+  if (keepSecret === undefined || keepSecret === false) return
+  const option = `${name}.keepSecret`
+  if (keepSecret !== true) throw new ConfigurationError(option, `${option} must be true or false.`)
+  required(name, 'keepSecret', clientSecret, 'it needs `clientSecret`; keys are not kept')
+}
+
+/** The client with its secret, which its record holds then. */
+async function keptClient(
+  clientId: string,
+  secret: Bound<Secret>,
+  { name, context }: GrantSession,
+): Promise<RegisteredClient> {
+  const clientSecret = await readBound(`${name}.clientSecret`, secret, context.signal)
+  return { clientId, clientSecret, method: undefined, isDynamic: false }
 }

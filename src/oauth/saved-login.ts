@@ -17,12 +17,14 @@ import {
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
 import { refusedRemedies } from './refused-remedies.ts'
+import { holdsClientSecret, SavedClients } from './saved-client.ts'
 
 /**
  * Uses the login of a person that `authorizationCode()`, `deviceCode()`, `refreshToken()` or `webLogins()` left
  * in the store, and renews it; it never logs in itself. For processes that nobody watches. A key that
  * `saveKey()` or `mcp-credentials set` stored for the server is sent to it as well, and no authorization server is
- * asked for anything then.
+ * asked for anything then. Client credentials are renewed where their secret is in the store: by
+ * `clientCredentials()` with `keepSecret`, or `mcp-credentials login --grant client-credentials`.
  *
  * @example
  * ```ts
@@ -59,6 +61,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
     },
   })
   const refused = new WeakSet<Credential>()
+  const clients = new SavedClients(options)
   // What is stored says where to renew it; nothing has to be asked of the server first.
   return {
     ...provider,
@@ -70,10 +73,13 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
         if (!refused.has(previous) && context.reason !== 'insufficient_scope') return previous
         throw keyRefused(name, key, context)
       }
+      const owner = clients.ownerOf(previous)
+      if (owner !== undefined) return clients.renew(owner, context)
       if (previous !== undefined) return provider.acquire(context)
       throw nobody(name, context)
     },
     async restore(record, context) {
+      if (holdsClientSecret(record)) return clients.restore(record, context)
       const credential = await restoreKey(record, context)
       if (credential === undefined) return provider.restore?.(record, context)
       const key = storedKeyOf(credential)
@@ -82,9 +88,11 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
       return credential
     },
     // Nobody but the person who was given a key can end it.
-    revoke: async (credential, context) =>
-      storedKeyOf(credential) === undefined &&
-      (await provider.revoke?.(credential, context)) === true,
+    revoke: async (credential, context) => {
+      if (storedKeyOf(credential) !== undefined) return false
+      const owner = clients.ownerOf(credential) ?? provider
+      return (await owner.revoke?.(credential, context)) === true
+    },
     forget: async (context) =>
       storedKeyOf(context.previous) === undefined && (await provider.forget?.(context)) === true,
   }

@@ -68,7 +68,10 @@ export async function cliWorld() {
       })
     }
     const env = { ...stubs, ...options.env }
-    const terminal = makeTerminal({ stdin, stdout, stderr, env, cwd: options.cwd ?? folder })
+    const terminal = makeTerminal(
+      { stdin, stdout, stderr, env, cwd: options.cwd ?? folder },
+      controller.signal,
+    )
     const finished = runProgram(argv, terminal, controller.signal).then((code) => ({
       code,
       ...written,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
@@ -142,6 +142,70 @@ describe('exec', () => {
     expect([code, stderr]).toEqual([42, ''])
   })
 
+  const cwdOf = (folder: string) => [
+    process.execPath,
+    '-e',
+    `process.exit(process.cwd() === ${JSON.stringify(folder)} ? 42 : 1)`,
+  ]
+
+  test.each([
+    ['a folder of its own', () => 'srv', () => 'srv'],
+    ['variables in it', () => `\${workspaceFolder}/srv`, () => 'srv'],
+    ['an absolute one', () => join(world.folder, 'srv'), () => 'srv'],
+  ])('starts the process in the folder of the entry, with %s', async (_what, cwd, expected) => {
+    await mkdir(join(world.folder, 'srv'))
+    await mkdir(join(world.folder, '.vscode'))
+    const path = await writeConfig({ files: { command: 'x', cwd: cwd() } }, '.vscode/mcp.json')
+    await world.run(['trust', path, '--yes'])
+    const folder = await realpath(join(world.folder, expected()))
+    const { code } = await world.run(['exec', 'files', '--', ...cwdOf(folder)])
+    expect(code).toBe(42)
+  })
+
+  test('looks for a program in the folder of the entry', async () => {
+    await mkdir(join(world.folder, 'srv'))
+    const program = join(world.folder, 'srv', 'program.sh')
+    await writeFile(program, '#!/bin/sh\nexit 42\n', { mode: 0o755 })
+    const path = await writeConfig({ files: { command: './program.sh', cwd: 'srv' } })
+    await world.run(['trust', path, '--yes'])
+    expect((await world.run(['exec', 'files'])).code).toBe(42)
+  })
+
+  test('starts the command of an entry in the folder of the project, as clients do', async () => {
+    const folder = await realpath(world.folder)
+    const [command, ...args] = cwdOf(folder)
+    const path = await writeConfig({ files: { command, args } })
+    await world.run(['trust', path, '--yes'])
+    await mkdir(join(world.folder, '.git'))
+    const below = join(world.folder, 'below')
+    await mkdir(below)
+    expect((await world.run(['exec', 'files'], { cwd: below })).code).toBe(42)
+    const typed = ['exec', 'files', '--', ...cwdOf(join(folder, 'below'))]
+    expect((await world.run(typed, { cwd: below })).code).toBe(42)
+  })
+
+  test('starts nothing beside a link that leads to the file', async () => {
+    await mkdir(join(world.folder, 'real'))
+    const folder = await realpath(join(world.folder, 'real'))
+    const [command, ...args] = cwdOf(folder)
+    const real = await writeConfig({ files: { command, args } }, 'real/.mcp.json')
+    await mkdir(join(world.folder, 'other'))
+    await symlink(real, join(world.folder, 'other', '.mcp.json'))
+    await world.run(['trust', real, '--yes'])
+    const { code } = await world.run(['exec', 'files'], { cwd: join(world.folder, 'other') })
+    expect(code).toBe(42)
+  })
+
+  test.each([
+    ['is not there', 'gone', 'The folder'],
+    ['has a variable that is not set', `\${GONE}/srv`, 'GONE is not set'],
+  ])('says so when the folder of the entry %s', async (_what, cwd, text) => {
+    const path = await writeConfig({ files: { command: 'x', cwd } })
+    await world.run(['trust', path, '--yes'])
+    const { code, stderr } = await world.run(['exec', 'files', '--', 'true'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining(text)])
+  })
+
   test('names the server, the file and the variable that is not set', async () => {
     const env = { KEY: `\${SECRET_KEY}` }
     const path = await writeConfig({ files: { command: 'node', env } })
@@ -250,7 +314,7 @@ describe('import', () => {
     const server = await testMcpServer({ apiKey: 'canary-key' })
     const path = await writeConfig({
       crm: { url: server.url.href, headers: { 'X-API-Key': 'canary-key', 'X-Tenant': 'acme' } },
-      files: { command: 'node', env: { API_KEY: 'canary-other' } },
+      files: { command: 'node', env: { API_KEY: `\${A}canary-other` } },
     })
     await world.run(['trust', path, '--yes'])
     const before = await world.records()

@@ -137,7 +137,7 @@ describe('a config file that is changed in place', () => {
   })
 
   test('is said to hold those secrets that are left in it', async () => {
-    const files = { command: 'node', env: { API_KEY: 'canary-other' } }
+    const files = { command: 'node', env: { API_KEY: `\${A}canary-other` } }
     const path = await writeTrusted({ mcpServers: { crm: entry, files } })
     const { stderr } = await world.run(['import', '--config', path, '--write', '--in-place'])
     expect(stderr).toContain(`Took the secrets that were stored out of ${path}`)

@@ -212,6 +212,11 @@ describe('login', () => {
     ],
     ['a way that does not exist', ['http://127.0.0.1:1/mcp', '--grant', 'magic'], '--grant takes'],
     ['a device without a client', ['http://127.0.0.1:1/mcp', '--device', '--no-browser'], 'device'],
+    [
+      'two ways at once',
+      ['http://127.0.0.1:1/mcp', '--device', '--grant', 'client-credentials'],
+      'opens no browser here',
+    ],
     ['a port that is none', ['http://127.0.0.1:1/mcp', '--port', 'x'], '--port takes'],
     ['a secret without its client', ['http://127.0.0.1:1/mcp', '--client-secret'], '--client-id'],
     ['an unknown option', ['http://127.0.0.1:1/mcp', '--clientid', 'x'], '--client-id'],
@@ -265,7 +270,7 @@ describe('login on another device', () => {
     await printedUrl(plain)
     plain.interrupt()
     expect((await plain.finished).code).toBe(130)
-    const chosen = world.start(['login', url, '--client-id', 'tv', '--grant', 'browser'])
+    const chosen = world.start(['login', url, '--client-id', 'tv', '--grant', 'authorization-code'])
     await printedUrl(chosen)
     chosen.interrupt()
     expect((await chosen.finished).code).toBe(130)
@@ -284,7 +289,68 @@ describe('login on another device', () => {
     const argv = ['login', servers.resource.href, '--device', '--client-id', 'tv']
     const { code, stderr } = await world.run(argv)
     expect(code).toBe(1)
-    expect(stderr).toContain('--grant browser')
+    expect(stderr).toContain('--grant authorization-code')
+  })
+})
+
+describe('login as a client, without a person', () => {
+  const secret = 'canary-client-secret'
+
+  /** Servers that issue tokens to one client, for an hour or for no time. */
+  function clientWorld(expires_in = 3600) {
+    return oauthWorld({
+      metadata: () => ({ registration_endpoint: undefined }),
+      token(params, count, { headers }) {
+        const given = headers.authorization ?? ''
+        const isRight =
+          given === `Basic ${btoa(`agent:${secret}`)}` || params.get('client_secret') === secret
+        if (!isRight) return { status: 401, body: { error: 'invalid_client' } }
+        return { body: tokenAnswer(count, { expires_in, scope: 'read' }) }
+      },
+    })
+  }
+
+  const grant = ['--grant', 'client-credentials', '--client-id', 'agent']
+
+  test('proves the secret with one request, and renews with it', async () => {
+    const { url, issuer, tokenRequests } = await clientWorld(0)
+    const argv = ['login', url, ...grant, '--issuer', issuer, '--scope', 'read']
+    const { code, stdout, stderr } = await world.run(argv, { input: `${secret}\n` })
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('canary')])
+    expect(stdout).toMatch(
+      /^Logged in to \S+ \(account default\), at \S+, with the scopes read, .* renewed by itself with the secret of the client agent\.$/m,
+    )
+    expect(tokenRequests()).toMatchObject([{ grant_type: 'client_credentials', scope: 'read' }])
+    expect(await world.written()).not.toContain('canary')
+    expect((await world.run(['list'])).stdout).toMatch(/default +client credentials +read +.* yes/)
+    expect((await world.run(['token', url])).stdout).toBe('access-2\n')
+    const ended = await world.run(['logout', url])
+    expect(ended.stdout).toContain(`Deleted the client credentials for ${url}`)
+    expect((await world.run(['token', url])).code).toBe(3)
+  })
+
+  test('stores nothing when the server refuses the client', async () => {
+    const { url, issuer } = await clientWorld()
+    const argv = ['login', url, ...grant, '--issuer', issuer]
+    const { code, stdout, stderr } = await world.run(argv, { input: 'canary-wrong' })
+    expect([code, stdout]).toEqual([4, ''])
+    expect(stderr).toContain(`npx mcp-credentials login ${url} --grant client-credentials`)
+    expect(stderr).not.toMatch(/canary|clientCredentials|clientSecret|\n +at /)
+    expect(await world.records()).toEqual([])
+  })
+
+  test('sends the secret to no server that nobody has named', async () => {
+    const { url, issuer, tokenRequests } = await clientWorld()
+    const { code, stderr } = await world.run(['login', url, ...grant], { input: secret })
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`Add \`--issuer ${issuer}\``)])
+    expect(tokenRequests()).toEqual([])
+  })
+
+  test('needs the name of the client where nobody can be asked', async () => {
+    const { url, issuer } = await clientWorld()
+    const argv = ['login', url, '--grant', 'client-credentials', '--issuer', issuer]
+    const { code, stderr } = await world.run(argv, { input: secret })
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Add --client-id')])
   })
 })
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
 import { startSecretService } from '../support/secret-service.ts'
@@ -210,6 +211,21 @@ describe('the built command in pipes', () => {
     await servers.close()
   })
 
+  test('prints its version without loading anything else of the package', async () => {
+    const loader = join(folder, 'loader.mjs')
+    const load = `export const load = (url, context, next) => {
+      if (url.startsWith('file:')) process._rawDebug('loaded ' + url)
+      return next(url, context)
+    }`
+    await writeFile(loader, load)
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(pathToFileURL(loader).href)})`
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(register)}`
+    const { code, stdout, output } = await run(['--version'], '', { NODE_OPTIONS })
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)])
+    const loaded = [...output.matchAll(/loaded \S+\/dist\/(\S+)/g)].map(([, name]) => name)
+    expect(loaded).toEqual(['cli/main.js', 'cli/version.js'])
+  })
+
   test('ends without a word when nobody reads what it prints', async () => {
     const running = start(['--help'])
     running.child.stdout?.destroy()
@@ -253,6 +269,91 @@ describe('the built command in a terminal', () => {
     expect(await recordCount()).toBe(0)
   })
 
+  /** Types answers to the prompts before, and then Ctrl-C. */
+  async function interruptedAt(
+    running: Started,
+    prompts: readonly (readonly [prompt: RegExp, answer: string])[],
+  ): Promise<number | null> {
+    for (const [prompt, answer] of prompts) {
+      await running.match(prompt)
+      running.write(answer)
+    }
+    return running.code
+  }
+
+  const end = '\u0003'
+  const server = 'https://mcp.example.com/mcp'
+  test.each([
+    ['a key', ['set', server, '--header', 'X-A'], [[/Value of X-A/, end]]],
+    [
+      'the second of two keys',
+      ['set', server, '--header', 'X-A', '--header', 'X-B'],
+      [
+        [/Value of X-A/, 'canary-a\r'],
+        [/Value of X-B/, end],
+      ],
+    ],
+    ['a password', ['set', server, '--basic', 'ada'], [[/Password/, end]]],
+    ['a signing key', ['set', server, '--hmac'], [[/Secret/, end]]],
+    ['a half-typed secret', ['set', '--secret', 'a'], [[/Value of the secret/, `canary${end}`]]],
+  ] as const)('stores nothing when Ctrl-C is typed instead of %s', async (_what, argv, prompts) => {
+    const running = startInTerminal(argv)
+    expect(await interruptedAt(running, prompts)).toBe(130)
+    expect(running.output()).not.toContain('canary')
+    // The cursor is shown again.
+    expect(running.output().lastIndexOf('\u001b[?25h')).toBeGreaterThanOrEqual(
+      running.output().lastIndexOf('\u001b[?25l'),
+    )
+    expect(await recordCount()).toBe(0)
+  })
+
+  test.each([
+    ['the client', [[/Client identifier/, end]]],
+    [
+      'the agreement to the authorization server',
+      [
+        [/Client identifier/, 'agent\r'],
+        [/Send the client secret to/, end],
+      ],
+    ],
+    [
+      'the secret of the client',
+      [
+        [/Client identifier/, 'agent\r'],
+        [/Send the client secret to/, 'y'],
+        [/Client secret/, `canary${end}`],
+      ],
+    ],
+  ] as const)('stores nothing when a login is ended at %s', async (_what, prompts) => {
+    const servers = await testServers()
+    const argv = ['login', servers.resource.href, '--grant', 'client-credentials']
+    const running = startInTerminal(argv)
+    expect(await interruptedAt(running, prompts)).toBe(130)
+    expect(running.output()).not.toContain('canary')
+    expect(
+      servers.authorizationServer.requests.filter(({ url }) => url.pathname === '/token'),
+    ).toEqual([])
+    expect(await recordCount()).toBe(0)
+    await servers.close()
+  })
+
+  test('logs in as a client whose secret is typed', async () => {
+    const servers = await testServers()
+    const argv = ['login', servers.resource.href, '--grant', 'client-credentials']
+    const running = startInTerminal(argv)
+    const answers = [
+      [/Client identifier/, 'agent\r'],
+      [/Send the client secret to/, 'y'],
+      [/Client secret/, 'canary-secret\r'],
+    ] as const
+    expect(await interruptedAt(running, answers)).toBe(0)
+    expect(running.output()).toContain('with the secret of the client agent')
+    servers.mcp.expireTokens()
+    expect((await run(['status', servers.resource.href])).code).toBe(0)
+    expect(`${running.output()}${await written()}`).not.toMatch(secrets)
+    await servers.close()
+  })
+
   test('leaves nothing behind when a login is ended with Ctrl-C', async () => {
     const servers = await testServers()
     const running = startInTerminal(['login', servers.resource.href, '--no-browser'])
@@ -292,8 +393,10 @@ describe('the built command with a keychain', () => {
     const running = start(['login', href, '--no-browser'], options)
     await servers.authorizationServer.visit(new URL((await running.match(authorizeUrl))[0]))
     expect(await running.code).toBe(0)
+    expect((await run(['set', '--secret', 'files.key'], 'canary-3', options)).code).toBe(0)
     const list = await run(['list'], '', options)
     expect(list.output).toContain('The keychain of this user')
+    expect(list.stdout).toMatch(/^files\.key +\d/m)
     expect(list.stdout).toMatch(/default +login +mcp/)
     expect(await recordCount()).toBe(0)
     expect((await run(['status', href], '', options)).code).toBe(0)

@@ -1,0 +1,17 @@
+/**
+ * The version of this package.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs'
+
+/** Whether a command line asks for nothing but the version. */
+export function asksForVersion([first]: readonly string[]): boolean {
+  return first === '--version' || first === '-V'
+}
+
+/** The version, as the file of the package says. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}
