@@ -233,7 +233,7 @@ async function clientOptions(
   found: Found | undefined,
   { terminal }: Invocation,
 ): Promise<ClientOptions> {
-  const { allowPrivateNetwork, port } = options
+  const { allowPrivateNetwork, dpop, port } = options
   const clientId = options.clientId ?? entry?.oauth?.clientId
   const scope = options.scope ?? entry?.oauth?.scope
   const callbackPort = entry?.oauth?.callbackPort
@@ -253,6 +253,7 @@ async function clientOptions(
     ...(issuer === undefined ? {} : { issuer }),
     ...(scope === undefined ? {} : { scope }),
     ...(redirectUri ? { redirectUri } : {}),
+    ...(dpop === true ? { dpop } : {}),
     ...(allowPrivateNetwork === true ? { allowPrivateNetwork } : {}),
   }
 }

@@ -52,6 +52,7 @@ export const addLogin: AddCommand = (program, run) => {
       'the authorization server, if it is not the one that the server names',
     )
     .option('--device', 'log in with a code on another device; the same as --grant device')
+    .option('--dpop', 'ask for tokens that are bound to a key (DPoP), for a server that wants them')
     .option('--grant <way>', 'the way to log in: browser or device')
     .option('--allow-private-network', 'allow an authorization server inside a private network')
     .addHelpText('after', examples)
@@ -161,9 +162,11 @@ function forCommandLine(error: CredentialError, server: Server, plan: LoginPlan)
   const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
   const next = /clientId/.test(remedy)
     ? `Register a client there by hand, and run \`${command} --client-id ID\`.`
-    : /login\(\)|authorizationCode\(\)|deviceCode\(\)/.test(remedy)
-      ? `Run \`${command}${plan.kind === 'device' ? ' --grant browser' : ''}\` to try again.`
-      : undefined
+    : /dpop: true/.test(remedy)
+      ? `Run \`${command} --dpop\`.`
+      : /login\(\)|authorizationCode\(\)|deviceCode\(\)/.test(remedy)
+        ? `Run \`${command}${plan.kind === 'device' ? ' --grant browser' : ''}\` to try again.`
+        : undefined
   if (next === undefined) return error
   const text = problem.replace(/^(?:authorizationCode|deviceCode): /, '').trim()
   return new CredentialError(code, capitalized(text), {

@@ -101,7 +101,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?]
     /authorizationCode\({ clientName/,
     /login https:\/\/mcp.example.com\/mcp$/,
   ],
-  ['bound tokens', oauth({}, true), 'authorizationCode', /dpop: true/],
+  [
+    'bound tokens',
+    oauth({}, true),
+    'authorizationCode',
+    /dpop: true/,
+    /login https:\/\/mcp.example.com\/mcp --dpop$/,
+  ],
   [
     'a client of a document',
     oauth({ metadata: { ...byHand, client_id_metadata_document_supported: true } }),
@@ -241,11 +247,6 @@ describe('the recommendation of doctor', () => {
     expect(config.servers.map(({ name, url }) => [name, String(url)])).toEqual([
       ['example', 'https://mcp.example.com/mcp'],
     ])
-  })
-
-  it('has no command where tokens must be bound, which the command does not do', () => {
-    expect(recommended(oauth({}, true)).command).toBeUndefined()
-    expect(recommended(oauth({})).command).toBeDefined()
   })
 
   it('lends the token of a platform to no issuer that was not checked', () => {

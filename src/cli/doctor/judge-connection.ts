@@ -48,8 +48,8 @@ function judgeUrl({ url, hadUserInfo, address }: Seen): readonly Finding[] {
     findings.push(
       problem(
         'url',
-        'The server is reached by http, so everybody on the way can read the credential. This library refuses to send one.',
-        'Use https. In a network that you trust, set `allowInsecure: true` in the options of the fetch.',
+        'The URL begins with http://, so others on the network can read the credential. This library sends one over http to this machine only (localhost, 127.0.0.1, [::1]).',
+        'Use https://, or a tunnel that ends on this machine. Only if nobody else can read the network: set `allowInsecure: true` in the options of withCredentials(), authorizedFetch() or connect(). The commands send nothing over http.',
       ),
     )
   }
