@@ -19,6 +19,7 @@ import { commandWord } from './labels.ts'
 import { type ClientOptions, hasDisplay, type LoginOptions, mayOpen } from './login-options.ts'
 import { initializeRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
+import { withWords } from './unreachable.ts'
 
 /** A client's secret, which renewals need as well. */
 export interface ClientSecret {
@@ -143,6 +144,7 @@ async function discovered(
   try {
     return await discover(server.url, { signal, allowPrivateNetwork, ...fetchOption(invocation) })
   } catch (error) {
+    if (isCredentialError(error, 'network')) throw withWords(error, server.url)
     if (!isCredentialError(error, 'discovery')) throw error
     if (issuer !== undefined) return undefined
     if (!/names no authorization server/.test(error.message)) {

@@ -7,6 +7,7 @@ import { CredentialError, type CredentialErrorOptions, type FetchLike } from '..
 import { commandWord } from './labels.ts'
 import { initializeRequest, rpcRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
+import { errorCode, unreachable } from './unreachable.ts'
 
 /** What a server said about itself. All of it is foreign text. */
 export interface SessionReport {
@@ -103,18 +104,8 @@ export async function reach(server: Server, request: () => Promise<Response>): P
   try {
     return await request()
   } catch (error) {
-    const { cause, name } = error as {
-      readonly cause?: { code?: unknown }
-      readonly name?: unknown
-    }
-    if (!(error instanceof TypeError) || name !== 'TypeError') throw error
-    const code = typeof cause?.code === 'string' ? ` (${cause.code})` : ''
-    throw fail(
-      server,
-      'network',
-      `${server.label} cannot be reached${code}.`,
-      'Check the network and the address.',
-    )
+    if (!(error instanceof TypeError) || error.name !== 'TypeError') throw error
+    throw unreachable(server.url, errorCode(error))
   }
 }
 

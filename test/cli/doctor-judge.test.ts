@@ -115,7 +115,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'a port at which nobody listens',
     { conversation: { post: silent('ECONNREFUSED'), elsewhere: [] } },
     'reachable',
-    'problem: Nobody listens at that address and port.',
+    'problem: Nothing listens at that address and port.',
   ],
   [
     'a server that stays silent',

@@ -172,7 +172,7 @@ describe('doctor', () => {
 
     expect(seen).toMatchObject({ outcome: 'unreachable', code: 5 })
     expect(linesOf(seen, 'reachable')).toEqual([
-      'problem: Nobody listens at that address and port.',
+      'problem: Nothing listens at that address and port.',
     ])
   })
 

@@ -154,7 +154,7 @@ describe('the command doctor', () => {
     const wrong = await run(['doctor', 'notes'])
 
     expect(gone.code).toBe(5)
-    expect(gone.out).toContain('Nobody listens at that address and port.')
+    expect(gone.out).toContain('Nothing listens at that address and port.')
     expect(wrong.code).toBe(2)
     expect(wrong.err).toBe(
       'error There is no server notes: there is no config file. Pass its URL, such as https://mcp.example.com/mcp, or a config file with --config.\n',

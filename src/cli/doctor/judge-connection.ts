@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkPlace, whyUnreachable } from '../unreachable.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import type { Certificate, Seen } from './seen.ts'
 import { cleaned, quoted, urlLabel } from './shown.ts'
@@ -162,42 +163,23 @@ function refused(certificate: Certificate, at: number): Finding {
   )
 }
 
-/** What the system says when nobody answers, in words. */
-const silences: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Nobody listens at that address and port.',
-  ECONNRESET: 'The server closed the connection without an answer.',
-  EHOSTUNREACH: 'There is no way to that address.',
-  ENETUNREACH: 'There is no way to that network.',
-  BAD_PORT: 'That port belongs to another protocol, and fetch refuses it.',
-  UND_ERR_SOCKET: 'The server closed the connection without an answer.',
-}
-
 function judgeSilence({ conversation, certificate, url, ignoresProxy }: Seen): readonly Finding[] {
   const { post, get } = conversation ?? {}
   if (post?.kind !== 'silence' || get?.kind === 'reply') return []
   // Said already.
   if (certificate?.problem !== undefined) return []
   const { code, isLate } = post
-  const isPlain = url.protocol === 'https:' && code?.startsWith('ERR_SSL_') === true
-  const text = isPlain
-    ? 'What answers there does not speak TLS.'
-    : isLate
-      ? 'The server did not answer within 10 seconds.'
-      : (silences[code ?? ''] ??
-        `The server cannot be reached${code === undefined ? '' : ` (${code})`}.`)
-  return [
-    problem(
-      'reachable',
-      text,
-      isPlain
-        ? 'Check the port, or whether the URL should begin with http://.'
-        : ignoresProxy
-          ? 'A proxy is set in the environment, which Node uses only with NODE_USE_ENV_PROXY=1 (Node 22.21 or 24, and later). Set it, or check the host and the port.'
-          : code === 'BAD_PORT'
-            ? 'Correct the port in the URL, or let the server listen at another one.'
-            : 'Check the host and the port, whether the server runs, and whether a VPN or a proxy is needed.',
-    ),
-  ]
+  const why = whyUnreachable(code ?? '')
+  if (url.protocol === 'https:' && code?.startsWith('ERR_SSL_') === true) {
+    const remedy = 'Check the port, or whether the URL should begin with http://.'
+    return [problem('reachable', 'What answers there does not speak TLS.', remedy)]
+  }
+  const text = isLate
+    ? 'The server did not answer within 10 seconds.'
+    : (why?.text ?? `The server cannot be reached${code === undefined ? '' : ` (${code})`}.`)
+  const proxy =
+    'A proxy is set in the environment, which Node uses only with NODE_USE_ENV_PROXY=1 (Node 22.21 or 24, and later). Set it, or check the host and the port.'
+  return [problem('reachable', text, ignoresProxy ? proxy : (why?.remedy ?? checkPlace))]
 }
 
 function judgeClock({ clocks }: Seen): readonly Finding[] {
