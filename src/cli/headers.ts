@@ -24,13 +24,20 @@ export const addHeaders: AddCommand = (program, run) => {
     .addHelpText('after', examples)
     .action(
       run<{ readonly reveal?: boolean }>(async (invocation, { reveal }, server = '') => {
-        const [{ capturedHeaders, refuseProof }, { refuseTerminal }] = await Promise.all([
-          import('./captured-headers.ts'),
-          import('./reveal.ts'),
-        ])
+        const [{ capturedHeaders, refuseProof }, { headersOrNone }, { refuseTerminal }] =
+          await Promise.all([
+            import('./captured-headers.ts'),
+            import('./open-server.ts'),
+            import('./reveal.ts'),
+          ])
         refuseTerminal(invocation.terminal, reveal)
-        const captured = await capturedHeaders(server, invocation)
+        const captured = await headersOrNone(server, invocation, () =>
+          capturedHeaders(server, invocation),
+        )
         refuseProof(captured)
+        if (Object.keys(captured.headers).length === 0) {
+          invocation.terminal.note(`${captured.server.label} answers without a credential.`)
+        }
         invocation.terminal.print(JSON.stringify(captured.headers))
       }),
     )

@@ -34,14 +34,20 @@ async function token(
   reveal: boolean | undefined,
   given: string,
 ): Promise<void> {
-  const [{ capturedHeaders, refuseProof }, { refuseTerminal }] = await Promise.all([
-    import('./captured-headers.ts'),
-    import('./reveal.ts'),
-  ])
+  const [{ capturedHeaders, refuseProof }, { headersOrNone }, { refuseTerminal }] =
+    await Promise.all([
+      import('./captured-headers.ts'),
+      import('./open-server.ts'),
+      import('./reveal.ts'),
+    ])
   refuseTerminal(invocation.terminal, reveal)
-  const captured = await capturedHeaders(given, invocation)
+  const captured = await headersOrNone(given, invocation, () => capturedHeaders(given, invocation))
   refuseProof(captured)
   const { label } = captured.server
+  if (Object.keys(captured.headers).length === 0) {
+    const problem = `${label} answers without a credential, so there is no token.`
+    throw new ConfigurationError('server', problem, { remedy: 'Connect to it without one.' })
+  }
   const text = /^Bearer (\S+)$/i.exec(captured.headers['authorization'] ?? '')?.[1]
   if (text === undefined) {
     throw new ConfigurationError('server', `What is sent to ${label} is no token.`, {

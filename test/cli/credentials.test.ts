@@ -249,7 +249,7 @@ describe('status of a server for which nothing is stored', () => {
     const { code, stdout, stderr } = await world.run(['status', server.url.href])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain('works: test 1.0.0')
-    expect(stdout).toContain('Credential: none, and the server asks for none.')
+    expect(stdout).toContain('Credential: none. The server answers without one.')
     await server.close()
   })
 
