@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import ts from 'typescript'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { nameOf, recommend } from '../../src/cli/doctor/recommend.ts'
 import type { Issuer, Seen } from '../../src/cli/doctor/seen.ts'
@@ -9,6 +8,7 @@ import { commandWord } from '../../src/cli/labels.ts'
 import { makeProgram } from '../../src/cli/program.ts'
 import { makeTerminal } from '../../src/cli/terminal.ts'
 import { loadConfig } from '../../src/config/index.ts'
+import { compileProblems } from '../support/compile.ts'
 import { conversation, sight, welcome } from './doctor-support.ts'
 
 const root = new URL('../..', import.meta.url).pathname
@@ -170,43 +170,6 @@ function recommended(changes: Partial<Seen>) {
   return recommendation
 }
 
-/** What the compiler says of modules. */
-function problemsOf(virtual: ReadonlyMap<string, string>): readonly string[] {
-  const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, {
-    ...ts.sys,
-    onUnRecoverableConfigFileDiagnostic: () => {},
-  } as ts.ParseConfigFileHost)
-  const options = {
-    ...config?.options,
-    paths: {
-      'mcp-credentials': [join(root, 'src/index.ts')],
-      ...Object.fromEntries(
-        ['auto', 'aws', 'oauth'].map((name) => [
-          `mcp-credentials/${name}`,
-          [join(root, `src/${name}/index.ts`)],
-        ]),
-      ),
-    },
-  }
-  const host = ts.createCompilerHost(options)
-  const { getSourceFile, fileExists, readFile } = host
-  host.fileExists = (path) => virtual.has(path) || fileExists.call(host, path)
-  host.readFile = (path) => virtual.get(path) ?? readFile.call(host, path)
-  host.getSourceFile = (path, ...rest) => {
-    const code = virtual.get(path)
-    if (code === undefined) return getSourceFile.call(host, path, ...rest)
-    return ts.createSourceFile(path, code, ts.ScriptTarget.ES2022)
-  }
-  const roots = [join(root, 'src/stores/native.d.ts'), ...virtual.keys()]
-  const program = ts.createProgram(roots, options, host)
-  return ts
-    .getPreEmitDiagnostics(program)
-    .map(
-      ({ file, messageText }) =>
-        `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
-    )
-}
-
 describe('the recommendation of doctor', () => {
   it.each(cases)('fits $name', ({ changes, provider, code, command }) => {
     const recommendation = recommended(changes)
@@ -229,7 +192,7 @@ describe('the recommendation of doctor', () => {
     // What is wrong would be seen.
     virtual.set(join(root, 'test/cli/wrong.mts'), "import { none } from 'mcp-credentials'")
 
-    const problems = problemsOf(virtual)
+    const problems = compileProblems(virtual)
 
     expect(problems.filter((each) => !each.includes('/wrong.mts'))).toEqual([])
     expect(problems).toHaveLength(1)

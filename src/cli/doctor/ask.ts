@@ -3,10 +3,11 @@
  *
  * @module
  */
+
+import { labelOf } from '../labels.ts'
 import { orAborted, withinTime } from '../time-limit.ts'
 import { errorCode } from '../unreachable.ts'
 import { hasAnswer } from './event-stream.ts'
-import { urlLabel } from './shown.ts'
 
 /** Milliseconds that one request may take, with its answer. */
 const defaultLimitMs = 10_000
@@ -100,7 +101,7 @@ type Send = (url: URL, init: RequestInit) => Promise<Response>
 
 function senderOf(note: (line: string) => void, clocks: Map<string, number>): Send {
   return async (url, init) => {
-    note(`> ${init.method ?? 'GET'} ${urlLabel(url)}`)
+    note(`> ${init.method ?? 'GET'} ${labelOf(url)}`)
     const sentAt = Date.now()
     const response = await fetch(url, { ...init, redirect: 'manual' })
     const { status, headers } = response

@@ -5,10 +5,10 @@
  */
 import { isCredentialError, TokenManager } from '../../index.ts'
 import { authorizationCode, discover } from '../../oauth/index.ts'
+import { labelOf } from '../labels.ts'
 import type { Asker, ReadDocument } from './ask.ts'
 import { objectOf } from './messages.ts'
 import type { Authorization, Conversation, Issuer, Metadata, Refusal } from './seen.ts'
-import { urlLabel } from './shown.ts'
 import { requiresDpop } from './wanted.ts'
 
 /** Authorization servers that are examined; a server may name more. */
@@ -146,7 +146,7 @@ export function refusalOf(error: unknown, url?: URL): Refusal {
 }
 
 function shortened(message: string, url: URL | undefined): string {
-  const label = url === undefined ? '' : urlLabel(url)
+  const label = url === undefined ? '' : labelOf(url)
   const [prefix] = ['authorizationCode: ', `${label}: `].filter((each) => message.startsWith(each))
   const rest = prefix === undefined ? message : message.slice(prefix.length)
   const text = label === '' ? rest : rest.replaceAll(label, 'the server')

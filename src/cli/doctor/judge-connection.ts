@@ -3,10 +3,12 @@
  *
  * @module
  */
+
+import { labelOf } from '../labels.ts'
 import { checkPlace, whyUnreachable } from '../unreachable.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import type { Certificate, Seen } from './seen.ts'
-import { cleaned, quoted, urlLabel } from './shown.ts'
+import { cleaned, quoted } from './shown.ts'
 
 const dayMs = 86_400_000
 /** A certificate that ends sooner is worth a word, in days. */
@@ -187,7 +189,7 @@ function judgeClock({ clocks }: Seen): readonly Finding[] {
   if (clocks.size === 0) return []
   if (off.length === 0) return [ok('clock', 'The clocks of the servers and of this machine agree.')]
   return off.map(([origin, offset]) => {
-    const text = `The clock of ${urlLabel(origin)} is ${durationOf(Math.abs(offset))} ${offset > 0 ? 'ahead of' : 'behind'} the clock of this machine.`
+    const text = `The clock of ${labelOf(origin)} is ${durationOf(Math.abs(offset))} ${offset > 0 ? 'ahead of' : 'behind'} the clock of this machine.`
     const remedy = 'Set the clock that is wrong: signatures and tokens are valid for minutes only.'
     // The library corrects what is less.
     return Math.abs(offset) > dayMs ? problem('clock', text, remedy) : note('clock', text, remedy)

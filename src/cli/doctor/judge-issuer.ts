@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { labelOf } from '../labels.ts'
 import { texts } from './authorization.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import type { Authorization, Issuer, Metadata, Refusal, Seen } from './seen.ts'
-import { issuerLabel, listed, urlLabel } from './shown.ts'
+import { issuerLabel, listed } from './shown.ts'
 import { requiresDpop, wantedBy } from './wanted.ts'
 
 /** Judges what is published about the authorization. */
@@ -269,7 +270,7 @@ function judgeFurther(metadata: Metadata): readonly Finding[] {
 }
 
 function judgeEndpoints(metadata: Metadata): readonly Finding[] {
-  const foreign = foreignOrigins(metadata).map((origin) => urlLabel(origin))
+  const foreign = foreignOrigins(metadata).map((origin) => labelOf(origin))
   if (foreign.length === 0) return []
   return [note('endpoints', `Some of its endpoints are at another origin: ${foreign.join(', ')}.`)]
 }

@@ -5,13 +5,13 @@
  */
 import type { SavedCredential } from '../../auto/index.ts'
 import type { ConfiguredServer } from '../../config/index.ts'
-import { commandWord, printable } from '../labels.ts'
+import { commandWord, labelOf, printable } from '../labels.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import { dateOf, judgeConnection } from './judge-connection.ts'
 import { judgeAuthorization } from './judge-issuer.ts'
 import { judgeServer } from './judge-server.ts'
 import { repliesOf, type Seen } from './seen.ts'
-import { cleaned, issuerLabel, listed, quoted, urlLabel } from './shown.ts'
+import { cleaned, issuerLabel, listed, quoted } from './shown.ts'
 
 /** What the whole comes to. */
 export type Outcome = 'ok' | 'problem' | 'unreachable'
@@ -89,6 +89,6 @@ function judgeOne(saved: SavedCredential, seen: Seen, at: number): Finding {
       : isOver
         ? ' Its token has ended, and is renewed when it is needed.'
         : ` Its token is valid until ${new Date(expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC.`
-  const server = seen.entry?.name ?? urlLabel(seen.url)
+  const server = seen.entry?.name ?? labelOf(seen.url)
   return { ...ok('stored', `${text}${until}`), remedy: tryWith(server, account) }
 }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { commandWord } from '../labels.ts'
+import { commandWord, labelOf } from '../labels.ts'
 import { grantsOf, offersBrowserLogin, registrationOf } from './judge-issuer.ts'
 import { transportToUse } from './messages.ts'
 import { type CodeParts, codeOf, type ShownCode } from './recommended-code.ts'
 import type { Issuer, Metadata, Seen } from './seen.ts'
-import { issuerLabel, urlLabel } from './shown.ts'
+import { issuerLabel } from './shown.ts'
 import { requiresDpop, type Wanted, wantedBy } from './wanted.ts'
 
 /** What is recommended. */
@@ -44,7 +44,7 @@ export function recommend(seen: Seen): Recommendation | undefined {
   const choice = wanted.kind === 'oauth' ? oauthChoice(seen) : keyChoice(wanted)
   if (choice === undefined || seen.conversation === undefined) return undefined
   const { provider, reason, parts, auth, command } = choice
-  const url = urlLabel(seen.url)
+  const url = labelOf(seen.url)
   const transport = transportToUse(seen.conversation, seen.url)
   const entry = {
     type: transport === 'sse' ? 'sse' : 'http',
