@@ -168,7 +168,7 @@ function withDoctor(error: unknown, { url, label }: Server): unknown {
 async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no login'> {
   const { url, label } = server
   const send = fetchOption(invocation).fetch ?? fetch
-  const { reach } = await import('./mcp-session.ts')
+  const { openSession, reach, refusal } = await import('./mcp-session.ts')
   const { signal } = invocation
   const response = await reach(server, () => send(url, { ...initializeRequest(), signal }))
   await response.body?.cancel()
@@ -180,7 +180,10 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
     })
   }
   if (response.ok) return 'no login'
-  if (response.status !== 401 && response.status !== 403) {
+  const mayBeOlder = response.status === 400 || response.status === 405
+  if (mayBeOlder && (await isOpen(() => openSession(server, send, signal)))) return 'no login'
+  if (response.status >= 502 && response.status <= 504) throw refusal(server, response.status)
+  if (!mayBeOlder && response.status !== 401 && response.status !== 403) {
     throw new CredentialError(
       response.status >= 500 ? 'server_error' : 'unsupported_server',
       `${label} answers with the status ${response.status}, and names no authorization server.`,
@@ -207,6 +210,17 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
       remedy: `Store it with \`npx mcp-credentials set ${commandWord(label)} ${flag}\`; ${otherFlags(flag)}.`,
     },
   )
+}
+
+/** Whether a session is opened without a credential; other errors than a refusal are thrown. */
+async function isOpen(open: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await open()
+    return true
+  } catch (error) {
+    if (isCredentialError(error, 'access_denied')) return false
+    throw error
+  }
 }
 
 function kindOf(

@@ -52,8 +52,8 @@ async function logout(
 ): Promise<ExitCode> {
   const { terminal, global } = invocation
   if ((given === undefined) !== (options.all === true)) {
-    throw new ConfigurationError('server', 'It has to be said what is given up.', {
-      remedy: 'Name one server, or add --all and no server.',
+    throw new ConfigurationError('server', 'logout needs a server.', {
+      remedy: 'Name one, or add --all and no server.',
     })
   }
   const { defaultStore, listSaved } = await import('../auto/index.ts')

@@ -9,7 +9,8 @@ import { commandWord, labelOf } from './labels.ts'
 /** What happened, and what to do. */
 export interface Words {
   readonly text: string
-  readonly remedy: string
+  /** Absent: only a full check can tell. */
+  readonly remedy: string | undefined
 }
 
 /** What the system says when nothing answers, in words. */
@@ -49,6 +50,9 @@ export function whyUnreachable(code: string): Words | undefined {
       remedy: "Check this machine's clock; if it is right, the server's operator has to renew it.",
     }
   }
+  if (/CERT|^UNABLE_TO_/.test(code)) {
+    return { text: 'This machine does not accept its certificate.', remedy: undefined }
+  }
   const text = Object.hasOwn(texts, code) ? texts[code] : undefined
   return text === undefined ? undefined : { text, remedy: checkPlace }
 }
@@ -70,7 +74,8 @@ function explained(problem: string, url: URL, code: string | undefined): Credent
   const doctor = `npx mcp-credentials doctor ${commandWord(labelOf(url))}`
   const words = whyUnreachable(code ?? '')
   const text = words === undefined ? problem : `${problem} ${words.text}`
-  const remedy = words?.remedy ?? `${checkPlace} For a full check, run \`${doctor}\`.`
+  const check = words === undefined ? `${checkPlace} ` : ''
+  const remedy = words?.remedy ?? `${check}For a full check, run \`${doctor}\`.`
   return new CredentialError('network', text, { resource: url, retryable: true, remedy })
 }
 
