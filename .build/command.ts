@@ -21,6 +21,7 @@ const loadedByHeaders = [
   'src/auto/index.ts',
   'src/cli/headers.ts',
   'src/cli/lent-headers.ts',
+  'src/cli/open-server.ts',
   'src/cli/reveal.ts',
   'src/config/locations.ts',
   'src/oauth/saved-login.ts',

@@ -139,7 +139,7 @@ function problemOf({ message, remedy = '' }: CredentialError): string {
     ? message.slice(0, message.length - remedy.length)
     : message
   const text = problem.replace(/^[a-z]\w*: /, '').trim()
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
+  return /^https?:/.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1)
 }
 
 function inWords(names: readonly string[]): string {

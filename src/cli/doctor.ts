@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { ConfigurationError, type CredentialStore } from '../index.ts'
+import type { CredentialStore } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
+import { findServer, type Server } from './server.ts'
 import type { Style, Terminal } from './terminal.ts'
 
 /** The options of the command. */
@@ -23,6 +24,7 @@ output can be pasted into an issue.
 Examples:
   npx mcp-credentials doctor https://mcp.example.com/mcp
   npx mcp-credentials doctor https://mcp.example.com/mcp --json
+  npx mcp-credentials doctor crm
 
 It exits with 0 where nothing is wrong, and with 1 where there are problems.
 
@@ -37,26 +39,27 @@ export const addDoctor: AddCommand = (program, run) => {
     .command('doctor')
     .summary('explain how a server can be used, and what is wrong with it')
     .description('Looks at an MCP server as a client would, and explains what it sees.')
-    .argument('<url>', 'the URL of the MCP server; names of the config file are not taken')
+    .argument('<server>', 'the URL of the server, or its name in the config file')
     .option('--json', 'print the result as JSON')
     .option('--allow-private-network', 'follow the server to OAuth servers in private networks')
     .addHelpText('after', help)
     .action(
-      run(async (invocation, options: DoctorOptions, url = '') => {
+      run(async (invocation, options: DoctorOptions, server = '') => {
         const { defaultStore } = await import('../auto/index.ts')
-        return runDoctor(invocation, options, url, defaultStore())
+        return runDoctor(invocation, options, server, defaultStore())
       }),
     )
 }
 
 /** Examines a server, and prints what was seen. */
 export async function runDoctor(
-  { terminal, signal, global }: Invocation,
+  invocation: Invocation,
   { json = false, allowPrivateNetwork = false }: DoctorOptions,
   typed: string,
   store: CredentialStore,
 ): Promise<ExitCode> {
-  const url = urlOf(typed)
+  const { terminal, signal, global } = invocation
+  const { url, entry } = await targetOf(typed, invocation, store)
   const [{ examine }, { reportOf }, { render }] = await Promise.all([
     import('./doctor/examine.ts'),
     import('./doctor/report.ts'),
@@ -69,6 +72,7 @@ export async function runDoctor(
     signal,
     allowPrivateNetwork,
     env: terminal.env,
+    ...(entry === undefined ? {} : { entry }),
     ...(global.verbose === true ? { note } : {}),
   })
   const report = reportOf(seen)
@@ -81,16 +85,14 @@ export async function runDoctor(
   ]
 }
 
-function urlOf(typed: string): URL {
-  const isHttp = /^https?:\/\//i.test(typed)
-  if (isHttp && URL.canParse(typed)) return new URL(typed)
-  const other = `https://${typed}`
-  const isHost = !typed.includes('://') && /[.:]|^localhost/.test(typed) && URL.canParse(other)
-  throw new ConfigurationError('url', 'doctor: the argument is no URL of a server.', {
-    remedy: isHost
-      ? 'Begin it with https://.'
-      : 'Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.',
-  })
+/** The server: a password in its URL is part of what is examined, although no command sends one. */
+async function targetOf(
+  typed: string,
+  invocation: Invocation,
+  store: CredentialStore,
+): Promise<Pick<Server, 'url' | 'entry'>> {
+  const isUrl = /^https?:\/\//i.test(typed) && URL.canParse(typed)
+  return isUrl ? { url: new URL(typed), entry: undefined } : findServer(typed, invocation, store)
 }
 
 /** The width of the text: that of the terminal, but neither unreadably narrow nor wide. */

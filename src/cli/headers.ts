@@ -24,13 +24,17 @@ export const addHeaders: AddCommand = (program, run) => {
     .addHelpText('after', examples)
     .action(
       run<{ readonly reveal?: boolean }>(async (invocation, { reveal }, server = '') => {
-        const [{ lentHeaders }, { refuseTerminal }] = await Promise.all([
+        const [{ lentHeaders }, { headersOrNone }, { refuseTerminal }] = await Promise.all([
           import('./lent-headers.ts'),
+          import('./open-server.ts'),
           import('./reveal.ts'),
         ])
         refuseTerminal(invocation.terminal, reveal)
-        const { headers } = await lentHeaders(server, invocation)
-        invocation.terminal.print(JSON.stringify(headers))
+        const lent = await headersOrNone(server, invocation, () => lentHeaders(server, invocation))
+        if (Object.keys(lent.headers).length === 0) {
+          invocation.terminal.note(`${lent.server.label} answers without a credential.`)
+        }
+        invocation.terminal.print(JSON.stringify(lent.headers))
       }),
     )
 }

@@ -12,13 +12,13 @@ export function labelOf(url: string | URL): string {
 
 /** A foreign text in one line: without what controls a terminal, and cut at 120 characters. */
 export function shown(text: string): string {
-  const line = new CredentialError('text', text).message.trim()
+  const line = printable(text).trim()
   return line.length <= 120 ? line : `${line.slice(0, 119)}…`
 }
 
 /** A text without what controls a terminal, turns text around or does not show; nothing of it is shortened. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]+/gu, ' ')
+  return new CredentialError('text', text).message
 }
 
 /** A word of a command line that a shell takes as it is: an address or a name can be an attack. */

@@ -15,6 +15,7 @@ export interface LoginOptions {
   readonly scope?: string
   readonly issuer?: string
   readonly device?: boolean
+  readonly dpop?: boolean
   readonly grant?: string
   readonly allowPrivateNetwork?: boolean
 }
@@ -25,6 +26,7 @@ export interface ClientOptions {
   readonly clientSecret?: string
   readonly issuer?: string
   readonly scope?: string
+  readonly dpop?: boolean
   readonly allowPrivateNetwork?: boolean
   readonly redirectUri?: string
 }

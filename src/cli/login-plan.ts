@@ -19,6 +19,7 @@ import { commandWord } from './labels.ts'
 import { type ClientOptions, hasDisplay, type LoginOptions, mayOpen } from './login-options.ts'
 import { initializeRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
+import { withWords } from './unreachable.ts'
 
 /** A client's secret, which renewals need as well. */
 export interface ClientSecret {
@@ -146,6 +147,7 @@ async function discovered(
   try {
     return await discover(server.url, { signal, allowPrivateNetwork, ...fetchOption(invocation) })
   } catch (error) {
+    if (isCredentialError(error, 'network')) throw withWords(error, server.url)
     if (!isCredentialError(error, 'discovery')) throw error
     if (issuer !== undefined) return undefined
     if (!/names no authorization server/.test(error.message)) {
@@ -169,7 +171,7 @@ function withDoctor(error: unknown, { url, label }: Server): unknown {
 async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no login'> {
   const { url, label } = server
   const send = fetchOption(invocation).fetch ?? fetch
-  const { reach } = await import('./mcp-session.ts')
+  const { openSession, reach, refusal } = await import('./mcp-session.ts')
   const { signal } = invocation
   const response = await reach(server, () => send(url, { ...initializeRequest(), signal }))
   await response.body?.cancel()
@@ -181,7 +183,10 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
     })
   }
   if (response.ok) return 'no login'
-  if (response.status !== 401 && response.status !== 403) {
+  const mayBeOlder = response.status === 400 || response.status === 405
+  if (mayBeOlder && (await isOpen(() => openSession(server, send, signal)))) return 'no login'
+  if (response.status >= 502 && response.status <= 504) throw refusal(server, response.status)
+  if (!mayBeOlder && response.status !== 401 && response.status !== 403) {
     throw new CredentialError(
       response.status >= 500 ? 'server_error' : 'unsupported_server',
       `${label} answers with the status ${response.status}, and names no authorization server.`,
@@ -208,6 +213,17 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
       remedy: `Store it with \`npx mcp-credentials set ${commandWord(label)} ${flag}\`; ${otherFlags(flag)}.`,
     },
   )
+}
+
+/** Whether a session is opened without a credential; other errors than a refusal are thrown. */
+async function isOpen(open: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await open()
+    return true
+  } catch (error) {
+    if (isCredentialError(error, 'access_denied')) return false
+    throw error
+  }
 }
 
 function kindOf(
@@ -238,7 +254,7 @@ async function clientOptions(
   found: Found | undefined,
   { terminal }: Invocation,
 ): Promise<ClientOptions> {
-  const { allowPrivateNetwork, port } = options
+  const { allowPrivateNetwork, dpop, port } = options
   const known = options.clientId ?? entry?.oauth?.clientId
   const clientId = kind === 'client' ? (known ?? (await askedClientId(terminal))) : known
   const scope = options.scope ?? entry?.oauth?.scope
@@ -257,6 +273,7 @@ async function clientOptions(
     ...(issuer === undefined ? {} : { issuer }),
     ...(scope === undefined ? {} : { scope }),
     ...(redirectUri ? { redirectUri } : {}),
+    ...(dpop === true ? { dpop } : {}),
     ...(allowPrivateNetwork === true ? { allowPrivateNetwork } : {}),
   }
 }

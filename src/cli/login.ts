@@ -54,6 +54,7 @@ export const addLogin: AddCommand = (program, run) => {
       'the authorization server, if it is not the one that the server names',
     )
     .option('--device', 'log in with a code on another device; the same as --grant device')
+    .option('--dpop', 'ask for tokens that are bound to a key (DPoP), for a server that wants them')
     .option(
       '--grant <way>',
       'the way to log in: authorization-code (a browser), device, or client-credentials (no person)',
@@ -184,6 +185,7 @@ function nextAfterLogin(remedy: string, command: string, { kind }: LoginPlan): s
   if (/clientId/.test(remedy)) {
     return `Register a client there by hand, and run \`${command} --client-id ID\`.`
   }
+  if (/dpop: true/.test(remedy)) return `Run \`${command} --dpop\`.`
   if (!/login\(\)|authorizationCode\(\)|deviceCode\(\)/.test(remedy)) return undefined
   return `Run \`${command}${kind === 'device' ? ' --grant authorization-code' : ''}\` to try again.`
 }

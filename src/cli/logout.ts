@@ -57,8 +57,8 @@ async function logout(
   const { terminal, global } = invocation
   const { all, secret } = options
   if ([given, secret, all].filter((each) => each !== undefined).length !== 1) {
-    throw new ConfigurationError('server', 'It has to be said what is given up.', {
-      remedy: 'Name one server, or add --secret NAME or --all and no server.',
+    throw new ConfigurationError('server', 'logout needs a server.', {
+      remedy: 'Name one, or add --secret NAME or --all and no server.',
     })
   }
   if (secret !== undefined) {

@@ -4,9 +4,10 @@
  * @module
  */
 import { CredentialError, type CredentialErrorOptions, type FetchLike } from '../index.ts'
-import { commandWord } from './labels.ts'
+import { commandWord, shown } from './labels.ts'
 import { initializeRequest, rpcRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
+import { errorCode, unreachable } from './unreachable.ts'
 
 /** What a server said about itself. All of it is foreign text. */
 export interface SessionReport {
@@ -32,7 +33,7 @@ export async function openSession(
 ): Promise<SessionReport> {
   const response = await reach(server, () => send(server.url, { ...initializeRequest(), signal }))
   if ([400, 404, 405].includes(response.status)) {
-    await response.body?.cancel()
+    refuseOtherVersions(server, parsed(await boundedText(server, response)))
     return olderSession(server, send, response.status, signal)
   }
   const result = await resultOf(server, response)
@@ -58,6 +59,24 @@ export async function openSession(
     tools,
     transport: 'Streamable HTTP',
   }
+}
+
+/** A server of newer versions only lists them where it does not know the one of the request. */
+function refuseOtherVersions(server: Server, answer: Json | undefined): void {
+  const { supported } = ((answer?.['error'] as Json | undefined)?.['data'] ?? {}) as Json
+  const versions = Array.isArray(supported) ? supported.filter((each) => textOf(each)) : []
+  if (versions.length === 0) return
+  const known = shown(versions.slice(0, 8).join(', '))
+  throw fail(
+    server,
+    'unsupported_server',
+    `${server.label} speaks only other versions of the protocol: ${known}.`,
+    `Use a client that speaks one of them; \`${doctor(server)}\` says which credential it asks for.`,
+  )
+}
+
+function doctor({ label }: Server): string {
+  return `npx mcp-credentials doctor ${commandWord(label)}`
 }
 
 async function toolCount(
@@ -103,18 +122,8 @@ export async function reach(server: Server, request: () => Promise<Response>): P
   try {
     return await request()
   } catch (error) {
-    const { cause, name } = error as {
-      readonly cause?: { code?: unknown }
-      readonly name?: unknown
-    }
-    if (!(error instanceof TypeError) || name !== 'TypeError') throw error
-    const code = typeof cause?.code === 'string' ? ` (${cause.code})` : ''
-    throw fail(
-      server,
-      'network',
-      `${server.label} cannot be reached${code}.`,
-      'Check the network and the address.',
-    )
+    if (!(error instanceof TypeError) || error.name !== 'TypeError') throw error
+    throw unreachable(server.url, errorCode(error))
   }
 }
 
@@ -134,7 +143,7 @@ async function resultOf(server: Server, response: Response): Promise<Json> {
       server,
       'unsupported_server',
       `${server.label} answers, but not as an MCP server.`,
-      'Check the path of the address; many servers use /mcp.',
+      `Run \`${doctor(server)}\` to look for the right path.`,
     )
   }
   if (answer['result'] !== undefined) return answer['result'] as Json
@@ -208,7 +217,8 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-function refusal(server: Server, status: number): CredentialError {
+/** The error of a status by which a server refuses. */
+export function refusal(server: Server, status: number): CredentialError {
   const { label } = server
   const say = `answers with the status ${status}`
   if (status === 401 || status === 403) {
@@ -221,10 +231,15 @@ function refusal(server: Server, status: number): CredentialError {
       status,
     )
   }
+  if (status >= 502 && status <= 504) {
+    const problem = `${label}: A gateway answers, but not the server behind it (status ${status}).`
+    const remedy = "Try again later, or contact the server's operator."
+    return fail(server, 'server_error', problem, remedy, status)
+  }
   if (status >= 500 || status === 429) {
     return fail(server, 'server_error', `${label} ${say}.`, 'Try again later.', status)
   }
-  const remedy = 'Check the path of the address; many servers use /mcp.'
+  const remedy = `Run \`${doctor(server)}\` to look for the right path.`
   return fail(
     server,
     'unsupported_server',

@@ -3,9 +3,13 @@
  *
  * @module
  */
-import type { DefaultStore } from '../auto/index.ts'
 import type { Config, ConfiguredServer, LoadConfigOptions } from '../config/index.ts'
-import { ConfigurationError, type CredentialProvider, type CredentialSelector } from '../index.ts'
+import {
+  ConfigurationError,
+  type CredentialProvider,
+  type CredentialSelector,
+  type CredentialStore,
+} from '../index.ts'
 import type { Invocation } from './command.ts'
 import { commandWord, labelOf, shown } from './labels.ts'
 
@@ -27,7 +31,7 @@ export interface Server {
 export async function findServer(
   given: string,
   invocation: Invocation,
-  store: DefaultStore,
+  store: CredentialStore,
 ): Promise<Server> {
   if (/^https?:\/\//i.test(given)) {
     const url = serverUrl(given)
@@ -35,11 +39,7 @@ export async function findServer(
   }
   const config = await readConfig(invocation, store)
   const isKnown = config.servers.some(({ name }) => name === given)
-  if (!isKnown && /^[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:\/|$)/.test(given)) {
-    throw new ConfigurationError('server', 'The address of a server begins with https://.', {
-      remedy: `Write \`https://${given}\`.`,
-    })
-  }
+  if (!isKnown) refuseUnknown(given, config)
   // Whoever wrote the file decides where its names lead, and so who is sent a secret.
   const entry = config.trusted(given)
   if (entry.url !== undefined) {
@@ -57,6 +57,21 @@ export async function findServer(
         : 'Correct that entry.',
     },
   )
+}
+
+/** An argument that is no name: a URL without its beginning, or a name where no config file has any. */
+function refuseUnknown(given: string, { servers, files }: Config): void {
+  const isLocal = /^localhost(?::\d+)?(?:\/|$)/.test(given)
+  if (isLocal || /^[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:\/|$)/.test(given)) {
+    throw new ConfigurationError('server', 'The URL of a server begins with https://.', {
+      remedy: `Write \`${isLocal ? 'http' : 'https'}://${given}\`.`,
+    })
+  }
+  if (servers.length > 0) return
+  const where = files.length === 0 ? 'there is no config file' : 'no config file has a server'
+  throw new ConfigurationError('server', `There is no server ${shown(given)}: ${where}.`, {
+    remedy: 'Pass its URL, such as https://mcp.example.com/mcp, or a config file with --config.',
+  })
 }
 
 /**
@@ -86,7 +101,7 @@ export function serverUrl(given: string): URL {
 /** Reads the config files, with the store in which trust is kept. */
 export async function readConfig(
   { terminal, global }: Invocation,
-  store: DefaultStore,
+  store: CredentialStore,
   hooks: Pick<LoadConfigOptions, 'onUserCode' | 'onAuthorizationUrl'> = {},
 ): Promise<Config> {
   const { loadConfig } = await import('../config/index.ts')
@@ -108,7 +123,7 @@ export async function readConfig(
 export async function providerFor(
   { entry, config }: Server,
   { global }: Invocation,
-  store: DefaultStore,
+  store: CredentialStore,
 ): Promise<CredentialProvider | CredentialSelector> {
   const saved = entry?.auth.startsWith('saved login') === true
   if (entry !== undefined && config !== undefined && !saved) return config.credentials(entry)

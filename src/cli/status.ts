@@ -74,7 +74,7 @@ async function tryOpenServer(server: Server, invocation: Invocation): Promise<vo
   try {
     const words = await tryServer(server, send, invocation)
     invocation.terminal.print(`${server.label} works: ${words}.`)
-    invocation.terminal.print('Credential: none, and the server asks for none.')
+    invocation.terminal.print('Credential: none. The server answers without one.')
   } catch (error) {
     const isRefused = isCredentialError(error, 'access_denied')
     throw isRefused ? nothingStored(server, invocation) : error

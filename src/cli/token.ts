@@ -34,13 +34,20 @@ async function token(
   reveal: boolean | undefined,
   given: string,
 ): Promise<void> {
-  const [{ lentHeaders }, { refuseTerminal }] = await Promise.all([
+  const [{ lentHeaders }, { headersOrNone }, { refuseTerminal }] = await Promise.all([
     import('./lent-headers.ts'),
+    import('./open-server.ts'),
     import('./reveal.ts'),
   ])
   refuseTerminal(invocation.terminal, reveal)
-  const { server, headers } = await lentHeaders(given, invocation)
+  const { server, headers } = await headersOrNone(given, invocation, () =>
+    lentHeaders(given, invocation),
+  )
   const { label } = server
+  if (Object.keys(headers).length === 0) {
+    const problem = `${label} answers without a credential, so there is no token.`
+    throw new ConfigurationError('server', problem, { remedy: 'Connect to it without one.' })
+  }
   const text = /^Bearer (\S+)$/i.exec(headers['authorization'] ?? '')?.[1]
   if (text === undefined) {
     throw new ConfigurationError('server', `What is sent to ${label} is no token.`, {

@@ -28,6 +28,11 @@ export interface AuthorizedFetchOptions extends TokenManagerOptions {
    * after a 403. Default `false`: the response is returned, and whoever sent the request reports it. Code that looks
    * for a 401 in the SDK's errors, as some agent frameworks do, needs the default. The stream of the older HTTP+SSE
    * transport ends with a 401 either way, since it reconnects for ever after an error.
+   *
+   * Tried with both SDKs (1.15, the newest 1.x and 2.x), and with the AI SDK's `createMCPClient` by `http` and `sse`:
+   * connections come about as without the option, "Streamable HTTP, on failure SSE" included, and a server that refuses
+   * is not asked more often. What changes is the error: the AI SDK's has no `statusCode` then, and an `authProvider` that
+   * is passed beside the `fetch` is not asked to log in. Other frameworks were not tried.
    */
   readonly throwOnRefusal?: boolean
 }

@@ -15,6 +15,7 @@ import { clientCredentials, savedLogin } from 'mcp-credentials/oauth'
 import { memoryStore } from 'mcp-credentials/testing'
 import { type LoginServer, startLoginServer } from './login-server.ts'
 import { benchProcesses } from './processes.ts'
+import { storeLogin } from './stored-login.ts'
 
 /** A connected client; each call lists the tools. */
 interface Connected {
@@ -101,21 +102,7 @@ const peers: readonly Peer[] = [
 /** Puts the server's present tokens where each client looks for them. */
 async function share(server: LoginServer): Promise<Shared> {
   const store = memoryStore()
-  const { access_token, refresh_token } = server.tokens()
-  await store.set(`${server.url.href} | default`, {
-    version: 1,
-    provider: 'authorizationCode',
-    generation: 1,
-    issuer: server.origin,
-    obtainedAt: Date.now(),
-    expiresAt: Date.now() + 3_600_000,
-    data: {
-      accessToken: access_token,
-      refreshToken: refresh_token,
-      tokenType: 'bearer',
-      clientId: 'bench',
-    },
-  })
+  await storeLogin(store, server)
   // To whom the tokens belong, in the members by which each client remembers it.
   const binding = {
     issuer: server.origin,

@@ -1,11 +1,12 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encryptedFileStore } from 'mcp-credentials/file'
 import { type LoginServer, startLoginServer } from './login-server.ts'
+import { storeForMcpRemote, storeLogin } from './stored-login.ts'
 
 const instances = 6
 const patienceMs = 20_000
@@ -32,19 +33,8 @@ export async function benchProcesses(runs: number): Promise<readonly string[]> {
 }
 
 async function mcpRemote(server: LoginServer, folder: string): Promise<number> {
-  const home = join(folder, 'mcp-remote-v1')
-  await mkdir(home)
+  await storeForMcpRemote(folder, server)
   const { href } = server.url
-  const file = (name: string) =>
-    join(home, `${createHash('md5').update(href).digest('hex')}_${name}.json`)
-  const issuer = server.origin
-  await writeFile(file('tokens'), JSON.stringify({ ...server.tokens(), issuer, expires_in: 3600 }))
-  const client = {
-    client_id: 'bench',
-    redirect_uris: ['http://localhost:3334/oauth/callback'],
-    issuer,
-  }
-  await writeFile(file('client_info'), JSON.stringify(client))
   server.expire()
   const proxy = createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js')
   const children = Array.from({ length: instances }, () =>
@@ -81,17 +71,8 @@ async function mcpRemote(server: LoginServer, folder: string): Promise<number> {
 
 async function ours(server: LoginServer, folder: string): Promise<number> {
   const options = { key: randomBytes(32).toString('base64'), directory: folder }
-  const { access_token: accessToken, refresh_token: refreshToken } = server.tokens()
+  await storeLogin(encryptedFileStore(options), server)
   const url = server.url.href
-  await encryptedFileStore(options).set(`${url} | default`, {
-    version: 1,
-    provider: 'authorizationCode',
-    generation: 1,
-    issuer: server.origin,
-    obtainedAt: Date.now(),
-    expiresAt: Date.now() + 3_600_000,
-    data: { accessToken, refreshToken, tokenType: 'bearer', clientId: 'bench' },
-  })
   server.expire()
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
   const worker = new URL('../support/fleet-worker.mjs', import.meta.url)

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defaultStore } from 'mcp-credentials/auto'
 import type { LoginServer } from './login-server.ts'
+import { storeForMcpRemote, storeLogin } from './stored-login.ts'
 
 /** A proxy between the stdio transport and a remote server. */
 export interface ProxyPeer {
@@ -25,17 +24,7 @@ const noBrowser = { PATH: '/nonexistent', BROWSER: 'none' }
 
 const mcpRemote: ProxyPeer = {
   name: `mcp-remote ${packageOf('mcp-remote').version}`,
-  async store(server, folder) {
-    const home = join(folder, 'mcp-remote-v1')
-    await mkdir(home)
-    const hash = createHash('md5').update(server.url.href).digest('hex')
-    const write = (name: string, value: object) =>
-      writeFile(join(home, `${hash}_${name}.json`), JSON.stringify(value))
-    const issuer = server.origin
-    await write('tokens', { ...server.tokens(), issuer, expires_in: 3600 })
-    const redirects = ['http://localhost:3334/oauth/callback']
-    await write('client_info', { client_id: 'bench', redirect_uris: redirects, issuer })
-  },
+  store: (server, folder) => storeForMcpRemote(folder, server),
   start({ url }, folder) {
     const main = fileURLToPath(
       new URL('../../node_modules/mcp-remote/dist/proxy.js', import.meta.url),
@@ -54,16 +43,7 @@ const own: ProxyPeer = {
       directory: join(folder, 'data', 'mcp-credentials'),
       keyDirectory: join(folder, 'config', 'mcp-credentials', 'keys'),
     })
-    const { access_token: accessToken, refresh_token: refreshToken } = server.tokens()
-    await store.set(`${server.url.href} | default`, {
-      version: 1,
-      provider: 'authorizationCode',
-      generation: 1,
-      issuer: server.origin,
-      obtainedAt: Date.now(),
-      expiresAt: Date.now() + 3_600_000,
-      data: { accessToken, refreshToken, tokenType: 'bearer', clientId: 'bench' },
-    })
+    await storeLogin(store, server)
   },
   start({ url }, folder) {
     const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))

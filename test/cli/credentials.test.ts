@@ -235,7 +235,10 @@ describe('status', () => {
     const path = new URL('/other', href).href
     await world.run(['set', path, '--bearer'], { input: 'canary-other' })
     const lost = await world.run(['status', path])
-    expect([lost.code, lost.stderr]).toEqual([1, expect.stringContaining('Check the path')])
+    expect([lost.code, lost.stderr]).toEqual([
+      1,
+      expect.stringContaining('look for the right path'),
+    ])
     await server.close()
     const gone = await world.run(['status', href])
     expect([gone.code, gone.stderr]).toEqual([5, expect.stringContaining('cannot be reached')])
@@ -249,7 +252,7 @@ describe('status of a server for which nothing is stored', () => {
     const { code, stdout, stderr } = await world.run(['status', server.url.href])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain('works: test 1.0.0')
-    expect(stdout).toContain('Credential: none, and the server asks for none.')
+    expect(stdout).toContain('Credential: none. The server answers without one.')
     await server.close()
   })
 
@@ -265,7 +268,10 @@ describe('status of a server for which nothing is stored', () => {
   test('says that the server is down, or is no MCP server', async () => {
     const server = await testMcpServer()
     const lost = await world.run(['status', new URL('/other', server.url).href])
-    expect([lost.code, lost.stderr]).toEqual([1, expect.stringContaining('Check the path')])
+    expect([lost.code, lost.stderr]).toEqual([
+      1,
+      expect.stringContaining('look for the right path'),
+    ])
     await server.close()
     const gone = await world.run(['status', server.url.href])
     expect([gone.code, gone.stderr]).toEqual([5, expect.stringContaining('cannot be reached')])

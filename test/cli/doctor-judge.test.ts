@@ -61,7 +61,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'http to another machine',
     { url: new URL('http://mcp.example.com/mcp') },
     'url',
-    'problem: The server is reached by http',
+    'problem: The URL begins with http://, so others on the network can read the credential.',
   ],
   [
     'a password in the URL',
@@ -115,7 +115,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'a port at which nobody listens',
     { conversation: { post: silent('ECONNREFUSED'), elsewhere: [] } },
     'reachable',
-    'problem: Nobody listens at that address and port.',
+    'problem: Nothing listens at that address and port.',
   ],
   [
     'a server that stays silent',
@@ -404,6 +404,12 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'dpop',
     'problem: The MCP server takes only tokens that are bound to a key, but this server lists no algorithm for that.',
   ],
+  [
+    'tokens that can be bound',
+    issuerSeen({ metadata: { ...metadata, dpop_signing_alg_values_supported: ['ES256'] } }),
+    'dpop',
+    'ok: It binds tokens to a key if asked to (DPoP): ES256.',
+  ],
   ['nothing stored', {}, 'stored', 'ok: Nothing is stored for it.'],
   [
     'a login that is stored',
@@ -438,6 +444,24 @@ describe('the judgement of doctor', () => {
     const lines = linesOf({ findings }, id)
     expect(lines.find((line) => line.startsWith(text)) ?? lines).toContain(text)
   })
+
+  it.each([true, false])(
+    'names the option of the command and of the provider for bound tokens (required: %s)',
+    (requiresDpop) => {
+      const issuer = issuerSeen({
+        metadata: { ...metadata, dpop_signing_alg_values_supported: ['ES256'] },
+      })
+      const resource = { requiresDpop, scopes: [], bearerMethods: undefined }
+      const authorization = { ...issuer.authorization, resource } as Seen['authorization']
+
+      const lines = judge(sight({ ...issuer, authorization })).filter(({ id }) => id === 'dpop')
+
+      const remedies = lines.flatMap(({ remedy }) => remedy ?? [])
+      expect(remedies).toHaveLength(1)
+      expect(remedies[0]).toContain('`dpop: true`')
+      expect(remedies[0]).toContain('`--dpop`')
+    },
+  )
 
   it('gives every problem a remedy', () => {
     const problems = table

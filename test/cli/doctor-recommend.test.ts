@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import ts from 'typescript'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { nameOf, recommend } from '../../src/cli/doctor/recommend.ts'
 import type { Issuer, Seen } from '../../src/cli/doctor/seen.ts'
@@ -9,6 +8,7 @@ import { commandWord } from '../../src/cli/labels.ts'
 import { makeProgram } from '../../src/cli/program.ts'
 import { makeTerminal } from '../../src/cli/terminal.ts'
 import { loadConfig } from '../../src/config/index.ts'
+import { compileProblems } from '../support/compile.ts'
 import { conversation, sight, welcome } from './doctor-support.ts'
 
 const root = new URL('../..', import.meta.url).pathname
@@ -101,7 +101,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?]
     /authorizationCode\({ clientName/,
     /login https:\/\/mcp.example.com\/mcp$/,
   ],
-  ['bound tokens', oauth({}, true), 'authorizationCode', /dpop: true/],
+  [
+    'bound tokens',
+    oauth({}, true),
+    'authorizationCode',
+    /dpop: true/,
+    /login https:\/\/mcp.example.com\/mcp --dpop$/,
+  ],
   [
     'a client of a document',
     oauth({ metadata: { ...byHand, client_id_metadata_document_supported: true } }),
@@ -164,43 +170,6 @@ function recommended(changes: Partial<Seen>) {
   return recommendation
 }
 
-/** What the compiler says of modules. */
-function problemsOf(virtual: ReadonlyMap<string, string>): readonly string[] {
-  const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, {
-    ...ts.sys,
-    onUnRecoverableConfigFileDiagnostic: () => {},
-  } as ts.ParseConfigFileHost)
-  const options = {
-    ...config?.options,
-    paths: {
-      'mcp-credentials': [join(root, 'src/index.ts')],
-      ...Object.fromEntries(
-        ['auto', 'aws', 'oauth'].map((name) => [
-          `mcp-credentials/${name}`,
-          [join(root, `src/${name}/index.ts`)],
-        ]),
-      ),
-    },
-  }
-  const host = ts.createCompilerHost(options)
-  const { getSourceFile, fileExists, readFile } = host
-  host.fileExists = (path) => virtual.has(path) || fileExists.call(host, path)
-  host.readFile = (path) => virtual.get(path) ?? readFile.call(host, path)
-  host.getSourceFile = (path, ...rest) => {
-    const code = virtual.get(path)
-    if (code === undefined) return getSourceFile.call(host, path, ...rest)
-    return ts.createSourceFile(path, code, ts.ScriptTarget.ES2022)
-  }
-  const roots = [join(root, 'src/stores/native.d.ts'), ...virtual.keys()]
-  const program = ts.createProgram(roots, options, host)
-  return ts
-    .getPreEmitDiagnostics(program)
-    .map(
-      ({ file, messageText }) =>
-        `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
-    )
-}
-
 describe('the recommendation of doctor', () => {
   it.each(cases)('fits $name', ({ changes, provider, code, command }) => {
     const recommendation = recommended(changes)
@@ -223,7 +192,7 @@ describe('the recommendation of doctor', () => {
     // What is wrong would be seen.
     virtual.set(join(root, 'test/cli/wrong.mts'), "import { none } from 'mcp-credentials'")
 
-    const problems = problemsOf(virtual)
+    const problems = compileProblems(virtual)
 
     expect(problems.filter((each) => !each.includes('/wrong.mts'))).toEqual([])
     expect(problems).toHaveLength(1)
@@ -241,11 +210,6 @@ describe('the recommendation of doctor', () => {
     expect(config.servers.map(({ name, url }) => [name, String(url)])).toEqual([
       ['example', 'https://mcp.example.com/mcp'],
     ])
-  })
-
-  it('has no command where tokens must be bound, which the command does not do', () => {
-    expect(recommended(oauth({}, true)).command).toBeUndefined()
-    expect(recommended(oauth({})).command).toBeDefined()
   })
 
   it('lends the token of a platform to no issuer that was not checked', () => {

@@ -363,6 +363,40 @@ describe('login that cannot register a client', () => {
   })
 })
 
+describe('login --dpop', () => {
+  const boundWorld = () =>
+    oauthWorld({
+      resource: () => ({ dpop_bound_access_tokens_required: true }),
+      metadata: () => ({ dpop_signing_alg_values_supported: ['ES256'] }),
+      token: (_params, count, { headers }) =>
+        headers['dpop'] === undefined
+          ? { status: 400, body: { error: 'invalid_dpop_proof' } }
+          : { body: tokenAnswer(count, { token_type: 'DPoP' }) },
+    })
+  const logIn = async (...argv: readonly string[]) => {
+    const running = world.start(['login', ...argv, '--no-browser'])
+    await fetch(await printedUrl(running))
+    return running.finished
+  }
+
+  test('stores tokens that are bound to a key, which the other commands use', async () => {
+    const { url, mcpServer } = await boundWorld()
+    expect((await logIn(url, '--dpop')).code).toBe(0)
+    await world.run(['status', url])
+    const { headers } = mcpServer.requests.at(-1) ?? {}
+    expect(headers?.authorization).toBe('DPoP access-1')
+    expect(headers?.['dpop']).toMatch(/^eyJ/)
+  })
+
+  test('is what to type where a server takes no other tokens', async () => {
+    const { url } = await boundWorld()
+    const { code, stderr } = await world.run(['login', url, '--no-browser'])
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(`npx mcp-credentials login ${url} --dpop`)
+    expect(stderr).not.toContain('dpop: true')
+  })
+})
+
 describe('login --verbose', () => {
   test('shows the conversation without a code or a token', async () => {
     const running = world.start(['login', servers.resource.href, '--no-browser', '--verbose'])

@@ -75,6 +75,7 @@ describe('the command doctor', () => {
       expect(lines(seen, 'safeguards')[0]).toMatch(/^ok: /)
       expect(seen.recommendation?.provider).toBe('authorizationCode')
       expect(seen.recommendation?.code.sdkV2.includes('dpop: true')).toBe(dpop)
+      expect(seen.recommendation?.command?.endsWith(' --dpop')).toBe(dpop)
       expect(as.tokenRequests).toEqual([])
       expect(as.paths.filter((path) => !path.includes('/.well-known/'))).toEqual([])
       const files = readdirSync(home, { recursive: true, withFileTypes: true })
@@ -153,10 +154,10 @@ describe('the command doctor', () => {
     const wrong = await run(['doctor', 'notes'])
 
     expect(gone.code).toBe(5)
-    expect(gone.out).toContain('Nobody listens at that address and port.')
+    expect(gone.out).toContain('Nothing listens at that address and port.')
     expect(wrong.code).toBe(2)
     expect(wrong.err).toBe(
-      'error doctor: the argument is no URL of a server. Pass the URL of the MCP server, such as https://mcp.example.com/mcp; a name of the config file does not do.\n',
+      'error There is no server notes: there is no config file. Pass its URL, such as https://mcp.example.com/mcp, or a config file with --config.\n',
     )
   })
 

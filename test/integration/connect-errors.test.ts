@@ -3,7 +3,6 @@ import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
-import { Client as Client2 } from '@modelcontextprotocol/client'
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startApiKeyServer } from '../../examples/servers/api-key-server.ts'
@@ -23,20 +22,8 @@ import { type ConnectOptions, connect } from '../../src/mcp/index.ts'
 import { clientCredentials } from '../../src/oauth/index.ts'
 import { testAuthorizationServer, testMcpServer } from '../../src/testing/index.ts'
 import { recordingOrigin, type SeenRequest } from '../support/recording-origin.ts'
+import { clients, negotiatingClients } from '../support/sdk-clients.ts'
 
-const info = { name: 'test', version: '1.0.0' }
-const clients = [
-  { version: '1.x', make: () => new Client1(info) },
-  { version: '2.x', make: () => new Client2(info) },
-  {
-    version: '2.x (negotiating)',
-    make: () => new Client2(info, { versionNegotiation: { mode: 'auto' } }),
-  },
-  {
-    version: '2.x (pinned)',
-    make: () => new Client2(info, { versionNegotiation: { mode: { pin: '2026-07-28' } } }),
-  },
-]
 const secret = 'secret-value-1'
 
 function keyFromEnvironment(): CredentialProvider {
@@ -58,7 +45,7 @@ function answering(answer: (response: ServerResponse, request: SeenRequest) => u
   })
 }
 
-for (const { version, make } of clients) {
+for (const { version, make } of [...clients, ...negotiatingClients]) {
   const failure = async (
     url: string | URL,
     provider: Parameters<typeof connect>[2] = keyFromEnvironment(),
@@ -318,7 +305,9 @@ describe('the error of connect with the option throwOnRefusal', () => {
     const provider = apiKey({ value: secret })
     const [without, withOption] = await Promise.all(
       [false, true].map((throwOnRefusal) =>
-        connect(new Client1(info), server.url, provider, { throwOnRefusal }).then(
+        connect(new Client1({ name: 'test', version: '1.0.0' }), server.url, provider, {
+          throwOnRefusal,
+        }).then(
           () => expect.unreachable(),
           (error: CredentialError) => error,
         ),

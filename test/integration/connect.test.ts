@@ -1,5 +1,3 @@
-import { Client as Client2 } from '@modelcontextprotocol/client'
-import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { startApiKeyServer } from '../../examples/servers/api-key-server.ts'
 import {
@@ -12,12 +10,7 @@ import {
 } from '../../src/index.ts'
 import { connect } from '../../src/mcp/index.ts'
 import { testMcpServer } from '../../src/testing/index.ts'
-
-const info = { name: 'test', version: '1.0.0' }
-const clients = [
-  { version: '1.x', make: () => new Client1(info) },
-  { version: '2.x', make: () => new Client2(info) },
-]
+import { clients } from '../support/sdk-clients.ts'
 
 for (const { version, make } of clients) {
   describe(`connect with a client of SDK ${version}`, () => {

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { scriptOutput } from '../support/script-output.ts'
 import { startSecretService } from '../support/secret-service.ts'
 
 const key = 'https://mcp.example.com/mcp | default'
@@ -31,17 +31,7 @@ async function run(env: NodeJS.ProcessEnv, body: string): Promise<string> {
     const record = { version: 1, provider: 'test', data: { from: process.pid } }
     try { ${body} } catch (error) { console.log(error.name, error.reason, error.message) }
     process.exit()`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    env,
-    cwd: new URL('../..', import.meta.url),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk) => {
-    output += chunk
-  })
-  await new Promise((resolve) => child.once('close', resolve))
-  return output
+  return scriptOutput(env, script)
 }
 
 const write = (place: string) => `await store.set(${JSON.stringify(place)}, record)`

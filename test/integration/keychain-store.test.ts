@@ -22,6 +22,7 @@ import {
   test,
 } from 'vitest'
 import { fleetCases } from '../support/fleet-cases.ts'
+import { scriptOutput } from '../support/script-output.ts'
 import { type SecretService, startSecretService } from '../support/secret-service.ts'
 
 const name = 'https://mcp.example.com/mcp | default'
@@ -69,17 +70,7 @@ describe('a real Secret Service', () => {
   /** What another program does with keytar, in a process of its own. */
   async function keytar(call: string): Promise<string> {
     const script = `import keytar from 'keytar'; console.log(JSON.stringify(await keytar.${call}))`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      env: session.env,
-      cwd: new URL('../..', import.meta.url),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let output = ''
-    child.stdout.on('data', (chunk) => {
-      output += chunk
-    })
-    await new Promise((resolve) => child.once('close', resolve))
-    return output
+    return scriptOutput(session.env, script)
   }
 
   const places = new WeakMap<object, string>()

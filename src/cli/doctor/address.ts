@@ -6,7 +6,7 @@
 import { lookup } from 'node:dns/promises'
 import ipaddr from 'ipaddr.js'
 import { orAborted, withinTime } from '../time-limit.ts'
-import { errorCode } from './ask.ts'
+import { errorCode } from '../unreachable.ts'
 import type { Address } from './seen.ts'
 
 /** Milliseconds that a name may take. */

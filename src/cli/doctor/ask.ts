@@ -3,9 +3,11 @@
  *
  * @module
  */
+
+import { labelOf } from '../labels.ts'
 import { orAborted, withinTime } from '../time-limit.ts'
+import { errorCode } from '../unreachable.ts'
 import { hasAnswer } from './event-stream.ts'
-import { urlLabel } from './shown.ts'
 
 /** Milliseconds that one request may take, with its answer. */
 const defaultLimitMs = 10_000
@@ -99,7 +101,7 @@ type Send = (url: URL, init: RequestInit) => Promise<Response>
 
 function senderOf(note: (line: string) => void, clocks: Map<string, number>): Send {
   return async (url, init) => {
-    note(`> ${init.method ?? 'GET'} ${urlLabel(url)}`)
+    note(`> ${init.method ?? 'GET'} ${labelOf(url)}`)
     const sentAt = Date.now()
     const response = await fetch(url, { ...init, redirect: 'manual' })
     const { status, headers } = response
@@ -144,26 +146,11 @@ export function typeOf(headers: Headers): string {
 
 /** What a failed request says. */
 export function silenceOf(error: unknown): Silence {
-  const { name, cause } = error as { readonly name?: unknown; readonly cause?: unknown }
-  // Ports of other protocols, which fetch refuses (Fetch Standard, section 2.9).
-  if (cause instanceof Error && cause.message === 'bad port') {
-    return { kind: 'silence', code: 'BAD_PORT', isLate: false }
-  }
+  const { name } = error as { readonly name?: unknown }
   const code = errorCode(error)
   const isLate =
     name === 'TimeoutError' || code === 'ETIMEDOUT' || code?.endsWith('_TIMEOUT') === true
   return { kind: 'silence', code, isLate }
-}
-
-/** The system's code of an error, which `fetch` hides beneath its own. */
-export function errorCode(error: unknown): string | undefined {
-  for (let each = error, depth = 0; depth < 4; depth += 1) {
-    if (typeof each !== 'object' || each === null) return undefined
-    const { code, cause } = each as { readonly code?: unknown; readonly cause?: unknown }
-    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,63}$/.test(code)) return code
-    each = cause
-  }
-  return undefined
 }
 
 /** Reads the beginning of a body: an event stream up to its first answer, since it may have no end. */

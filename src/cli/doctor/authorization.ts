@@ -5,10 +5,11 @@
  */
 import { isCredentialError, TokenManager } from '../../index.ts'
 import { authorizationCode, discover } from '../../oauth/index.ts'
+import { labelOf } from '../labels.ts'
 import type { Asker, ReadDocument } from './ask.ts'
 import { objectOf } from './messages.ts'
-import type { Authorization, Issuer, Metadata, Refusal } from './seen.ts'
-import { urlLabel } from './shown.ts'
+import type { Authorization, Conversation, Issuer, Metadata, Refusal } from './seen.ts'
+import { requiresDpop } from './wanted.ts'
 
 /** Authorization servers that are examined; a server may name more. */
 const maxIssuers = 4
@@ -18,6 +19,8 @@ export interface DiscoverySettings {
   readonly asker: Asker
   readonly signal: AbortSignal
   readonly allowPrivateNetwork: boolean
+  /** The answers of the server, whose challenge may say which tokens it takes. */
+  readonly conversation: Conversation
 }
 
 /** Finds the authorization servers of a server, and rehearses a login with each. */
@@ -26,7 +29,7 @@ export async function examineAuthorization(
   settings: DiscoverySettings,
 ): Promise<Authorization> {
   let named: readonly string[] = []
-  const { asker } = settings
+  const { asker, conversation } = settings
   const first = await find(url, settings, (issuers) => {
     named = issuers
     return issuers[0] ?? ''
@@ -46,8 +49,8 @@ export async function examineAuthorization(
   for (const issuer of names.slice(0, maxIssuers)) {
     const isFirst = issuer === names[0]
     const found = isFirst ? first : await find(url, settings, () => issuer)
-    const requiresDpop = resource?.requiresDpop === true
-    issuers.push(await described(url, { ...settings, requiresDpop }, issuer, found))
+    const seen = { conversation, authorization: { ...published, named, issuers } }
+    issuers.push(await described(url, { ...settings, dpop: requiresDpop(seen) }, issuer, found))
   }
   return { ...published, named: names, issuers }
 }
@@ -75,7 +78,8 @@ async function find(
 }
 
 interface LoginSettings extends DiscoverySettings {
-  readonly requiresDpop: boolean
+  /** The tokens are bound to a key. */
+  readonly dpop: boolean
 }
 
 async function described(
@@ -102,14 +106,14 @@ async function described(
  */
 async function rehearse(
   url: URL,
-  { asker, signal, allowPrivateNetwork, requiresDpop }: LoginSettings,
+  { asker, signal, allowPrivateNetwork, dpop }: LoginSettings,
   issuer: string,
   isPinned: boolean,
 ): Promise<Refusal | undefined> {
   const provider = authorizationCode({
     clientId: 'rehearsal',
     allowPrivateNetwork,
-    dpop: requiresDpop,
+    dpop,
     ...(isPinned ? { issuer } : { selectIssuer: () => issuer }),
     allow: ({ type }) => type === 'discovery',
   })
@@ -142,7 +146,7 @@ export function refusalOf(error: unknown, url?: URL): Refusal {
 }
 
 function shortened(message: string, url: URL | undefined): string {
-  const label = url === undefined ? '' : urlLabel(url)
+  const label = url === undefined ? '' : labelOf(url)
   const [prefix] = ['authorizationCode: ', `${label}: `].filter((each) => message.startsWith(each))
   const rest = prefix === undefined ? message : message.slice(prefix.length)
   const text = label === '' ? rest : rest.replaceAll(label, 'the server')

@@ -4,6 +4,7 @@
  * @module
  */
 import { listSaved, type SavedCredential } from '../../auto/index.ts'
+import type { ConfiguredServer } from '../../config/index.ts'
 import type { CredentialStore } from '../../index.ts'
 import { examineAddress } from './address.ts'
 import { makeAsker } from './ask.ts'
@@ -24,6 +25,8 @@ export interface ExamineOptions {
   /** Receives a line for each request and each answer. */
   readonly note?: (line: string) => void
   readonly env: Readonly<Record<string, string | undefined>>
+  /** The entry of the config file that names the server. */
+  readonly entry?: ConfiguredServer
 }
 
 /**
@@ -49,6 +52,7 @@ export async function examine(typed: URL, options: ExamineOptions): Promise<Seen
     checksNoCertificates: options.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0',
     ignoresProxy: ignoresProxy(options.env),
     allowsPrivateNetwork: allowPrivateNetwork,
+    entry: options.entry,
   }
   const address = await examineAddress(url, signal)
   if (address.errorCode !== undefined) return { ...base, address }
@@ -59,7 +63,7 @@ export async function examine(typed: URL, options: ExamineOptions): Promise<Seen
   const { post, get } = conversation
   const isThere = [post, get].some((outcome) => outcome?.kind === 'reply')
   const authorization = isThere
-    ? await examineAuthorization(url, { asker, signal, allowPrivateNetwork })
+    ? await examineAuthorization(url, { asker, signal, allowPrivateNetwork, conversation })
     : undefined
   return { ...base, address, certificate, conversation, authorization }
 }

@@ -3,9 +3,12 @@
  *
  * @module
  */
+
+import { labelOf } from '../labels.ts'
+import { checkPlace, whyUnreachable } from '../unreachable.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import type { Certificate, Seen } from './seen.ts'
-import { cleaned, quoted, urlLabel } from './shown.ts'
+import { cleaned, quoted } from './shown.ts'
 
 const dayMs = 86_400_000
 /** A certificate that ends sooner is worth a word, in days. */
@@ -48,8 +51,8 @@ function judgeUrl({ url, hadUserInfo, address }: Seen): readonly Finding[] {
     findings.push(
       problem(
         'url',
-        'The server is reached by http, so everybody on the way can read the credential. This library refuses to send one.',
-        'Use https. In a network that you trust, set `allowInsecure: true` in the options of the fetch.',
+        'The URL begins with http://, so others on the network can read the credential. This library sends one over http to this machine only (localhost, 127.0.0.1, [::1]).',
+        'Use https://, or a tunnel that ends on this machine. Only if nobody else can read the network: set `allowInsecure: true` in the options of withCredentials(), authorizedFetch() or connect(). The commands send nothing over http.',
       ),
     )
   }
@@ -162,42 +165,23 @@ function refused(certificate: Certificate, at: number): Finding {
   )
 }
 
-/** What the system says when nobody answers, in words. */
-const silences: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Nobody listens at that address and port.',
-  ECONNRESET: 'The server closed the connection without an answer.',
-  EHOSTUNREACH: 'There is no way to that address.',
-  ENETUNREACH: 'There is no way to that network.',
-  BAD_PORT: 'That port belongs to another protocol, and fetch refuses it.',
-  UND_ERR_SOCKET: 'The server closed the connection without an answer.',
-}
-
 function judgeSilence({ conversation, certificate, url, ignoresProxy }: Seen): readonly Finding[] {
   const { post, get } = conversation ?? {}
   if (post?.kind !== 'silence' || get?.kind === 'reply') return []
   // Said already.
   if (certificate?.problem !== undefined) return []
   const { code, isLate } = post
-  const isPlain = url.protocol === 'https:' && code?.startsWith('ERR_SSL_') === true
-  const text = isPlain
-    ? 'What answers there does not speak TLS.'
-    : isLate
-      ? 'The server did not answer within 10 seconds.'
-      : (silences[code ?? ''] ??
-        `The server cannot be reached${code === undefined ? '' : ` (${code})`}.`)
-  return [
-    problem(
-      'reachable',
-      text,
-      isPlain
-        ? 'Check the port, or whether the URL should begin with http://.'
-        : ignoresProxy
-          ? 'A proxy is set in the environment, which Node uses only with NODE_USE_ENV_PROXY=1 (Node 22.21 or 24, and later). Set it, or check the host and the port.'
-          : code === 'BAD_PORT'
-            ? 'Correct the port in the URL, or let the server listen at another one.'
-            : 'Check the host and the port, whether the server runs, and whether a VPN or a proxy is needed.',
-    ),
-  ]
+  const why = whyUnreachable(code ?? '')
+  if (url.protocol === 'https:' && code?.startsWith('ERR_SSL_') === true) {
+    const remedy = 'Check the port, or whether the URL should begin with http://.'
+    return [problem('reachable', 'What answers there does not speak TLS.', remedy)]
+  }
+  const text = isLate
+    ? 'The server did not answer within 10 seconds.'
+    : (why?.text ?? `The server cannot be reached${code === undefined ? '' : ` (${code})`}.`)
+  const proxy =
+    'A proxy is set in the environment, which Node uses only with NODE_USE_ENV_PROXY=1 (Node 22.21 or 24, and later). Set it, or check the host and the port.'
+  return [problem('reachable', text, ignoresProxy ? proxy : (why?.remedy ?? checkPlace))]
 }
 
 function judgeClock({ clocks }: Seen): readonly Finding[] {
@@ -205,7 +189,7 @@ function judgeClock({ clocks }: Seen): readonly Finding[] {
   if (clocks.size === 0) return []
   if (off.length === 0) return [ok('clock', 'The clocks of the servers and of this machine agree.')]
   return off.map(([origin, offset]) => {
-    const text = `The clock of ${urlLabel(origin)} is ${durationOf(Math.abs(offset))} ${offset > 0 ? 'ahead of' : 'behind'} the clock of this machine.`
+    const text = `The clock of ${labelOf(origin)} is ${durationOf(Math.abs(offset))} ${offset > 0 ? 'ahead of' : 'behind'} the clock of this machine.`
     const remedy = 'Set the clock that is wrong: signatures and tokens are valid for minutes only.'
     // The library corrects what is less.
     return Math.abs(offset) > dayMs ? problem('clock', text, remedy) : note('clock', text, remedy)

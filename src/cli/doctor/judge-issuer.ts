@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { labelOf } from '../labels.ts'
 import { texts } from './authorization.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import type { Authorization, Issuer, Metadata, Refusal, Seen } from './seen.ts'
-import { issuerLabel, listed, urlLabel } from './shown.ts'
-import { wantedBy } from './wanted.ts'
+import { issuerLabel, listed } from './shown.ts'
+import { requiresDpop, wantedBy } from './wanted.ts'
 
 /** Judges what is published about the authorization. */
 export function judgeAuthorization(seen: Seen): readonly Finding[] {
@@ -21,10 +22,12 @@ export function judgeAuthorization(seen: Seen): readonly Finding[] {
   if (authorization.issuers.length === 0) {
     return wantsOAuth ? [missing] : kind === 'bearer' ? [unpublished] : []
   }
+  const isBound = requiresDpop(seen)
   return [
     ...judgeMetadata(authorization),
+    ...(isBound ? [bound] : []),
     ...authorization.issuers.flatMap((issuer) =>
-      judgeIssuer(issuer, authorization).map((finding) => ({
+      judgeIssuer(issuer, isBound).map((finding) => ({
         ...finding,
         issuer: issuerLabel(issuer.issuer),
       })),
@@ -41,6 +44,12 @@ const missing: Finding = problem(
 const unpublished: Finding = note(
   'metadata',
   'The server publishes no authorization metadata, so clients cannot get a token by themselves.',
+)
+
+const bound: Finding = note(
+  'dpop',
+  'The server takes only tokens that are bound to a key (DPoP).',
+  'Add `--dpop` to the command `login`, or set the option `dpop: true` of the provider, as below.',
 )
 
 /** What the library refuses counts only where it is needed. */
@@ -61,17 +70,13 @@ function judgeMetadata({ resource, named, issuers }: Authorization): readonly Fi
       ),
     ]
   }
-  const { scopes, requiresDpop, bearerMethods } = resource
+  const { scopes, bearerMethods } = resource
   const which = scopes.length === 0 ? 'It lists no scopes.' : `Its scopes: ${listed(scopes)}.`
   const findings = [ok('metadata', `The server publishes metadata that fits its URL. ${which}`)]
   if (bearerMethods !== undefined && !bearerMethods.includes('header')) {
     const text =
       'Its metadata does not list `header` as a way to send tokens, the only one that MCP allows.'
     findings.push(problem('metadata', text, 'Add `header` to `bearer_methods_supported`.'))
-  }
-  if (requiresDpop) {
-    const text = 'The server takes only tokens that are bound to a key (DPoP).'
-    findings.push(note('dpop', text, 'Set the option `dpop: true`.'))
   }
   if (named.length > 1) {
     const more = named.length > issuers.length ? ` The first ${issuers.length} were examined.` : ''
@@ -86,7 +91,7 @@ function judgeMetadata({ resource, named, issuers }: Authorization): readonly Fi
   return findings
 }
 
-function judgeIssuer(issuer: Issuer, { resource }: Authorization): readonly Finding[] {
+function judgeIssuer(issuer: Issuer, isBound: boolean): readonly Finding[] {
   const { metadata, refusal, loginRefusal } = issuer
   if (metadata === undefined) {
     const reason = refusal ?? { code: '', message: 'Its metadata could not be read.' }
@@ -99,7 +104,7 @@ function judgeIssuer(issuer: Issuer, { resource }: Authorization): readonly Find
     judgeClientAuthentication(metadata),
     ...judgePkce(metadata, loginRefusal),
     judgeRegistration(metadata),
-    judgeDpop(metadata, resource?.requiresDpop === true),
+    judgeDpop(metadata, isBound),
     judgeIss(metadata),
     ...judgeFurther(metadata),
     ...(loginRefusal === undefined ? judgeEndpoints(metadata) : []),
@@ -221,7 +226,11 @@ function judgeRegistration(metadata: Metadata): Finding {
 function judgeDpop(metadata: Metadata, isRequired: boolean): Finding {
   const algorithms = texts(metadata.dpop_signing_alg_values_supported)
   if (algorithms !== undefined) {
-    return ok('dpop', `It binds tokens to a key if asked to (DPoP): ${listed(algorithms)}.`)
+    const text = `It binds tokens to a key if asked to (DPoP): ${listed(algorithms)}.`
+    if (isRequired) return ok('dpop', text)
+    const remedy =
+      'To ask for it, add `--dpop` to the command `login`, or set the option `dpop: true` of the provider.'
+    return { ...ok('dpop', text), remedy }
   }
   if (!isRequired) return ok('dpop', 'It does not bind tokens to keys (DPoP); few servers do.')
   const text =
@@ -261,7 +270,7 @@ function judgeFurther(metadata: Metadata): readonly Finding[] {
 }
 
 function judgeEndpoints(metadata: Metadata): readonly Finding[] {
-  const foreign = foreignOrigins(metadata).map((origin) => urlLabel(origin))
+  const foreign = foreignOrigins(metadata).map((origin) => labelOf(origin))
   if (foreign.length === 0) return []
   return [note('endpoints', `Some of its endpoints are at another origin: ${foreign.join(', ')}.`)]
 }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { labelOf } from '../labels.ts'
 import { type Reply, typeOf } from './ask.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import { rpcOf, serverOf, transportOf, transportToUse, versionsIn } from './messages.ts'
 import { type Conversation, repliesOf, type Seen } from './seen.ts'
-import { cleaned, listed, quoted, urlLabel } from './shown.ts'
+import { cleaned, listed, quoted } from './shown.ts'
 import { challengesOf, isBrowserCheck, isPage, redirectOf, refusalIn, wantedBy } from './wanted.ts'
 
 /** Judges the answers of the server. */
@@ -73,7 +74,7 @@ function notMcp(
 ): Finding {
   const [reply] = repliesOf(conversation)
   if (elsewhere.length > 0) {
-    const places = elsewhere.slice(0, 3).map(({ url: place }) => urlLabel(place))
+    const places = elsewhere.slice(0, 3).map(({ url: place }) => labelOf(place))
     const what = reply === undefined ? '' : ` (status ${reply.status})`
     return problem(
       'transport',
@@ -92,7 +93,7 @@ function withoutServer(reply: Reply, url: URL): Finding {
     const isOwn = target.origin === url.origin
     return problem(
       'transport',
-      `The server redirects to ${urlLabel(target)} (status ${status}).${isOwn ? '' : ' It may be a login page of a gateway.'}`,
+      `The server redirects to ${labelOf(target)} (status ${status}).${isOwn ? '' : ' It may be a login page of a gateway.'}`,
       isOwn
         ? 'Use that URL, if that is the server you mean.'
         : 'Ask the operator for a URL, or for a credential of the gateway, that works without a browser. Credentials do not follow redirects to other servers.',

@@ -4,12 +4,14 @@
  * @module
  */
 import type { SavedCredential } from '../../auto/index.ts'
+import type { ConfiguredServer } from '../../config/index.ts'
+import { commandWord, labelOf, printable } from '../labels.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import { dateOf, judgeConnection } from './judge-connection.ts'
 import { judgeAuthorization } from './judge-issuer.ts'
 import { judgeServer } from './judge-server.ts'
 import { repliesOf, type Seen } from './seen.ts'
-import { issuerLabel, listed, quoted } from './shown.ts'
+import { cleaned, issuerLabel, listed, quoted } from './shown.ts'
 
 /** What the whole comes to. */
 export type Outcome = 'ok' | 'problem' | 'unreachable'
@@ -20,6 +22,7 @@ export function judge(seen: Seen): readonly Finding[] {
     ...judgeConnection(seen),
     ...judgeServer(seen),
     ...judgeAuthorization(seen),
+    ...(seen.entry === undefined ? [] : [judgeEntry(seen.entry)]),
     ...judgeSaved(seen),
   ]
 }
@@ -29,6 +32,29 @@ export function outcomeOf(seen: Seen, findings: readonly Finding[]): Outcome {
   const isUntrusted = seen.certificate?.problem !== undefined
   if (repliesOf(seen.conversation).length === 0 && !isUntrusted) return 'unreachable'
   return findings.some(({ verdict }) => verdict === 'problem') ? 'problem' : 'ok'
+}
+
+/** What the entry of the config file would send. Nothing of it is read, so that nothing secret can be shown. */
+function judgeEntry({
+  name,
+  file,
+  line,
+  environment,
+  auth,
+  problem: why,
+}: ConfiguredServer): Finding {
+  const chosen = environment === undefined ? '' : `, environment ${cleaned(environment)}`
+  const place = `The entry \`${cleaned(name)}\` of ${printable(file)}, line ${line}${chosen}.`
+  if (why !== undefined) {
+    return problem('config', `${place} It cannot be used: ${cleaned(why, 200)}.`, 'Correct it.')
+  }
+  const kind = auth.startsWith('saved login') ? 'what is stored for the server' : auth
+  return { ...ok('config', `${place} Its credential: ${kind}.`), remedy: tryWith(name) }
+}
+
+function tryWith(server: string, account = 'default'): string {
+  const flag = account === 'default' ? '' : ` --account ${commandWord(account)}`
+  return `Not tried; \`npx mcp-credentials status ${commandWord(server)}${flag}\` tries it.`
 }
 
 function judgeSaved(seen: Seen): readonly Finding[] {
@@ -63,5 +89,6 @@ function judgeOne(saved: SavedCredential, seen: Seen, at: number): Finding {
       : isOver
         ? ' Its token has ended, and is renewed when it is needed.'
         : ` Its token is valid until ${new Date(expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC.`
-  return ok('stored', `${text}${until}`)
+  const server = seen.entry?.name ?? labelOf(seen.url)
+  return { ...ok('stored', `${text}${until}`), remedy: tryWith(server, account) }
 }

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { commandWord } from '../labels.ts'
+import { commandWord, labelOf } from '../labels.ts'
 import { grantsOf, offersBrowserLogin, registrationOf } from './judge-issuer.ts'
 import { transportToUse } from './messages.ts'
 import { type CodeParts, codeOf, type ShownCode } from './recommended-code.ts'
 import type { Issuer, Metadata, Seen } from './seen.ts'
-import { issuerLabel, urlLabel } from './shown.ts'
-import { type Wanted, wantedBy } from './wanted.ts'
+import { issuerLabel } from './shown.ts'
+import { requiresDpop, type Wanted, wantedBy } from './wanted.ts'
 
 /** What is recommended. */
 export interface Recommendation {
@@ -44,7 +44,7 @@ export function recommend(seen: Seen): Recommendation | undefined {
   const choice = wanted.kind === 'oauth' ? oauthChoice(seen) : keyChoice(wanted)
   if (choice === undefined || seen.conversation === undefined) return undefined
   const { provider, reason, parts, auth, command } = choice
-  const url = urlLabel(seen.url)
+  const url = labelOf(seen.url)
   const transport = transportToUse(seen.conversation, seen.url)
   const entry = {
     type: transport === 'sse' ? 'sse' : 'http',
@@ -57,7 +57,7 @@ export function recommend(seen: Seen): Recommendation | undefined {
     reason,
     ...(words === undefined ? {} : { command: words.join(' ') }),
     code: codeOf(parts, url, transport),
-    mcpJson: { mcpServers: { [nameOf(seen.url)]: entry } },
+    mcpJson: { mcpServers: { [seen.entry?.name ?? nameOf(seen.url)]: entry } },
     isShortened: url !== seen.url.href && `${url}/` !== seen.url.href,
   }
 }
@@ -178,10 +178,10 @@ const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /** The options that every grant at this server needs. */
 function sharedOptions(seen: Seen, { issuer, needsPin }: Issuer, isNamed: boolean): Options {
-  const { authorization, allowsPrivateNetwork } = seen
+  const { allowsPrivateNetwork } = seen
   return {
     ...(isNamed || needsPin === true ? { issuer: issuerLabel(issuer) } : {}),
-    ...(authorization?.resource?.requiresDpop === true ? { dpop: true } : {}),
+    ...(requiresDpop(seen) ? { dpop: true } : {}),
     ...(allowsPrivateNetwork ? { allowPrivateNetwork: true } : {}),
   }
 }
@@ -215,14 +215,10 @@ function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
   }
 }
 
-/** The command of a login; it binds no tokens, so where they must be bound it is left out. */
 function loginCommand(seen: Seen, flags: readonly string[]): Pick<Choice, 'command'> {
-  if (seen.authorization?.resource?.requiresDpop === true) return {}
-  return { command: { name: 'login', flags: [...flags, ...networkFlag(seen)] } }
-}
-
-function networkFlag({ allowsPrivateNetwork }: Seen): readonly string[] {
-  return allowsPrivateNetwork ? ['--allow-private-network'] : []
+  const bound = requiresDpop(seen) ? ['--dpop'] : []
+  const network = seen.allowsPrivateNetwork ? ['--allow-private-network'] : []
+  return { command: { name: 'login', flags: [...flags, ...bound, ...network] } }
 }
 
 function deviceChoice(seen: Seen, issuer: Issuer): Choice {

@@ -42,6 +42,7 @@ const names: Readonly<Record<string, string>> = {
   revocation: 'Revocation',
   'token-endpoint': 'Tokens',
   endpoints: 'Endpoints',
+  config: 'Config',
   stored: 'Stored',
 }
 
@@ -49,8 +50,8 @@ const names: Readonly<Record<string, string>> = {
 export function render(report: Report, layout: Layout): readonly string[] {
   const { findings, recommendation } = report
   const { style } = layout
-  const server = findings.filter(({ issuer, id }) => issuer === undefined && id !== 'stored')
-  const stored = findings.filter(({ id }) => id === 'stored')
+  const isLocal = ({ id }: Finding) => id === 'config' || id === 'stored'
+  const server = findings.filter((each) => each.issuer === undefined && !isLocal(each))
   const issuers = [...new Set(findings.flatMap(({ issuer }) => issuer ?? []))]
   return [
     ...section(style.bold(report.url), server, layout),
@@ -63,7 +64,7 @@ export function render(report: Report, layout: Layout): readonly string[] {
       ),
     ]),
     '',
-    ...section(style.bold('This machine'), stored, layout),
+    ...section(style.bold('This machine'), findings.filter(isLocal), layout),
     '',
     ...summary(report, layout),
     ...(recommendation === undefined ? [] : ['', ...advice(recommendation, layout)]),

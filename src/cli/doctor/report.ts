@@ -3,11 +3,11 @@
  *
  * @module
  */
+import { labelOf } from '../labels.ts'
 import type { Finding } from './finding.ts'
 import { judge, type Outcome, outcomeOf } from './judge.ts'
 import { type Recommendation, recommend } from './recommend.ts'
 import type { Seen } from './seen.ts'
-import { urlLabel } from './shown.ts'
 
 /**
  * What `doctor --json` prints. Members may be added; those that are here stay as long as `version` does. Nothing in
@@ -34,7 +34,7 @@ export function reportOf(seen: Seen): Report {
   const recommendation = recommend(seen)
   return {
     version: 1,
-    url: urlLabel(seen.url),
+    url: labelOf(seen.url),
     examinedAt: new Date(seen.at).toISOString(),
     outcome: outcomeOf(seen, findings),
     findings,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { SavedCredential } from '../../auto/index.ts'
+import type { ConfiguredServer } from '../../config/index.ts'
 import type { discover } from '../../oauth/index.ts'
 import type { Outcome, Reply } from './ask.ts'
 
@@ -106,6 +107,8 @@ export interface Seen {
   readonly ignoresProxy: boolean
   /** OAuth servers inside private networks were allowed. */
   readonly allowsPrivateNetwork: boolean
+  /** The entry of the config file by which the server was named. */
+  readonly entry?: ConfiguredServer | undefined
 }
 
 /** The answers of a conversation, in the order in which they came. */

@@ -4,11 +4,7 @@
  * @module
  */
 import { CredentialError } from '../../index.ts'
-
-/** Origin and path of a URL, in which segments that look like tokens are shortened, as in all messages. */
-export function urlLabel(url: string | URL): string {
-  return new CredentialError('label', '', { resource: url }).resource ?? ''
-}
+import { labelOf } from '../labels.ts'
 
 /** A text of a server: cleaned, without anything like a token, short, and quoted. */
 export function quoted(text: unknown): string {
@@ -32,5 +28,5 @@ export function listed(texts: readonly unknown[], limit = 8): string {
 /** An issuer as it writes itself, since a slash may be all that differs; it is published, so no secret. */
 export function issuerLabel(issuer: string): string {
   const isPlain = issuer.length <= 200 && /^https?:\/\/[\x21-\x7e]+$/.test(issuer)
-  return isPlain && !/[?#@'"`$\\<>|]/.test(issuer) ? issuer : urlLabel(issuer)
+  return isPlain && !/[?#@'"`$\\<>|]/.test(issuer) ? issuer : labelOf(issuer)
 }

@@ -63,6 +63,18 @@ export function wantedBy(seen: Seen): Wanted {
   return { kind: 'key', header: keyHeaders[0], isKnown: false }
 }
 
+/**
+ * Whether the server takes only tokens that are bound to a key (DPoP): by its metadata, or by its challenge.
+ *
+ * @see RFC 9728, section 2; RFC 9449, section 7.1
+ */
+export function requiresDpop(seen: Pick<Seen, 'conversation' | 'authorization'>): boolean {
+  const refusal = refusalIn(seen)
+  const schemes = refusal === undefined ? [] : challengesOf(refusal).map(({ scheme }) => scheme)
+  const isChallenged = schemes.includes('dpop') && !schemes.includes('bearer')
+  return isChallenged || seen.authorization?.resource?.requiresDpop === true
+}
+
 /** The header that an answer mentions. */
 function headerNamedBy({ headers, body }: Reply): string | undefined {
   const text = `${headers.get('www-authenticate') ?? ''} ${body}`.slice(0, 20_000).toLowerCase()
