@@ -218,6 +218,11 @@ export interface AcquireContext {
    */
   readonly resource: URL
   /**
+   * The same server as the application named it, with the query of its URL, which can tell tenants apart. It is for
+   * whoever keeps or finds credentials by server; a token is asked for by `resource`. The query may hold a secret.
+   */
+  readonly serverUrl: URL
+  /**
    * Why a credential is wanted: there is none yet (`missing`), it is about to expire (`expiring`), the
    * server refused it (`rejected`), it lacks scopes (`insufficient_scope`), or the application asked for
    * a new one (`forced`).

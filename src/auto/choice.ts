@@ -5,7 +5,7 @@
  */
 import type { AcquireContext, CredentialProvider, CredentialRecord } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { canonicalText, commandArgument, printable, resourceLabel } from '../labels.ts'
+import { commandArgument, printable, serverLabel, serverText } from '../labels.ts'
 import { kindOf } from './saved-credentials.ts'
 
 /** Where a credential comes from. */
@@ -59,7 +59,7 @@ export class Choices {
 
   /** What was chosen for a server. */
   current(resource: URL): Choice | undefined {
-    return this.#current.get(canonicalText(resource))
+    return this.#current.get(serverText(resource))
   }
 
   /** What the config files say about a server; they are read once. */
@@ -79,12 +79,12 @@ export class Choices {
    *
    * @throws `LoginRequiredError` that says what was tried, when there is nothing.
    */
-  async fallback({ resource }: AcquireContext): Promise<Choice> {
-    const { entry, workload } = await this.#inConfig(resource)
+  async fallback({ resource, serverUrl }: AcquireContext): Promise<Choice> {
+    const { entry, workload } = await this.#inConfig(serverUrl)
     if (isChoice(workload)) return workload
     const login = await this.#sources.login()
     if (isChoice(login)) return login
-    const label = resourceLabel(resource)
+    const label = serverLabel(serverUrl)
     const tried = [
       `the config files (${isChoice(entry) ? entry.detail : entry.nothing})`,
       'the store (nothing is stored for this server and account)',
@@ -97,14 +97,14 @@ export class Choices {
       {
         provider: 'auto',
         resource,
-        remedy: `Run \`npx mcp-credentials login ${commandArgument(resource)}\`.`,
+        remedy: `Run \`npx mcp-credentials login ${commandArgument(serverUrl)}\`.`,
       },
     )
   }
 
   /** Takes note of what is used, and reports it when it is another than before. */
-  use(choice: Choice, { resource, emit }: AcquireContext): void {
-    const place = canonicalText(resource)
+  use(choice: Choice, { serverUrl, emit }: AcquireContext): void {
+    const place = serverText(serverUrl)
     const before = this.#current.get(place)
     if (before?.provider === choice.provider && before.detail === choice.detail) return
     this.#current.set(place, choice)
@@ -114,13 +114,13 @@ export class Choices {
 
   /** Chooses anew next time. */
   forget(resource: URL): void {
-    const place = canonicalText(resource)
+    const place = serverText(resource)
     this.#found.delete(place)
     this.#current.delete(place)
   }
 
   #inConfig(resource: URL): ReturnType<Sources['config']> {
-    const place = canonicalText(resource)
+    const place = serverText(resource)
     const known = this.#found.get(place)
     if (known !== undefined) return known
     const finding = this.#sources.config(resource)

@@ -5,7 +5,7 @@
  */
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { isCredentialError } from '../errors.ts'
-import { canonicalText, printable, resourceLabel } from '../labels.ts'
+import { printable, serverLabel, serverText } from '../labels.ts'
 import { loginProviders } from '../oauth/login-providers.ts'
 import { jwtExpiry } from '../providers/bearer.ts'
 import { type StoredKey, storedKeyProvider } from '../providers/stored-key.ts'
@@ -27,7 +27,10 @@ export type SavedKind =
 export interface SavedCredential {
   /** The key of its record in the store. Do not show it: the URL in it may hold a secret. */
   readonly key: string
-  /** The server, fit to be shown: origin and path, in which segments that look like tokens are shortened. */
+  /**
+   * The server, fit to be shown: segments of its path that look like tokens are shortened, and of its query only plain
+   * words are shown.
+   */
   readonly resource: string
   /** The URL of the server, for a login or a logout. Do not show it: it may hold a secret. */
   readonly url: string
@@ -90,6 +93,11 @@ export async function listSaved(store: CredentialStore): Promise<readonly SavedC
   return saved.sort((left, right) => (left.key < right.key ? -1 : 1))
 }
 
+/** The URL of a server as `listSaved()` and the keys of records have it: the order of its query does not matter. */
+export function savedUrl(server: string | URL): string {
+  return serverText(new URL(server))
+}
+
 /** What a record is, in words. */
 export function kindOf({ provider, data }: CredentialRecord): SavedKind {
   if (provider === storedKeyProvider) {
@@ -108,8 +116,8 @@ type Owner = Pick<SavedCredential, 'key' | 'resource' | 'url' | 'account' | 'ten
 function ownerOf(key: string): Owner | undefined {
   const [url = '', account, tenant, ...more] = key.split(' | ')
   if (account === undefined || more.length > 0 || !URL.canParse(url)) return undefined
-  if (!/^https?:/.test(url) || canonicalText(new URL(url)) !== url) return undefined
-  const owner = { key, resource: resourceLabel(url), url, account }
+  if (!/^https?:/.test(url) || serverText(new URL(url)) !== url) return undefined
+  const owner = { key, resource: serverLabel(url), url, account }
   return tenant === undefined ? owner : { ...owner, tenant: decoded(tenant) }
 }
 

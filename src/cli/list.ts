@@ -94,12 +94,11 @@ async function configuredNames(
   invocation: Invocation,
   store: DefaultStore,
 ): Promise<(url: string) => readonly string[]> {
+  const { savedUrl } = await import('../auto/index.ts')
   try {
     const { servers } = await readConfig(invocation, store)
     return (url) =>
-      servers
-        .filter((server) => server.url && `${server.url.origin}${server.url.pathname}` === url)
-        .map(({ name }) => name)
+      servers.filter((server) => server.url && savedUrl(server.url) === url).map(({ name }) => name)
   } catch (error) {
     if (!isCredentialError(error)) throw error
     invocation.terminal.note(error.message)

@@ -38,8 +38,9 @@ export interface Config {
   readonly warnings: readonly ConfigWarning[]
   /**
    * The server whose URL has the origin and path of a resource; one of a trusted file before others, then the nearest.
-   * Entries that share their name with another count as well. The entry of the very query comes before one without a
-   * query; one of another query is not for the resource.
+   * Entries that share their name with another count as well. An entry with a query serves only a resource of that
+   * query, in any order of the parameters. One without a query serves any, unless another entry for the same origin
+   * and path has a query.
    *
    * @throws `ConfigurationError` when several entries fit equally well, and their credentials differ.
    */

@@ -5,7 +5,7 @@
  */
 import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { commandArgument, resourceLabel } from '../labels.ts'
+import { commandArgument, serverLabel } from '../labels.ts'
 import {
   isSameKey,
   keyFlags,
@@ -90,10 +90,13 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
   }
 }
 
-function nobody(name: string, { resource, records }: AcquireContext): LoginRequiredError {
+function nobody(
+  name: string,
+  { resource, serverUrl, records }: AcquireContext,
+): LoginRequiredError {
   // What is kept in memory alone has no lock.
   const isStored = 'lock' in records
-  const label = resourceLabel(resource)
+  const label = serverLabel(serverUrl)
   return new LoginRequiredError(
     'no_credential',
     isStored
@@ -104,7 +107,7 @@ function nobody(name: string, { resource, records }: AcquireContext): LoginRequi
       resource,
       ...(isStored
         ? {
-            remedy: `Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option \`store\` and the same \`account\` as here; or, for \`defaultStore()\`, run \`npx mcp-credentials login ${commandArgument(resource)}\`.`,
+            remedy: `Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option \`store\` and the same \`account\` as here; or, for \`defaultStore()\`, run \`npx mcp-credentials login ${commandArgument(serverUrl)}\`.`,
           }
         : {}),
     },
@@ -114,9 +117,9 @@ function nobody(name: string, { resource, records }: AcquireContext): LoginRequi
 function keyRefused(
   name: string,
   key: StoredKey,
-  { resource, reason, scope }: AcquireContext,
+  { resource, serverUrl, reason, scope }: AcquireContext,
 ): LoginRequiredError {
-  const label = resourceLabel(resource)
+  const label = serverLabel(serverUrl)
   const isStepUp = reason === 'insufficient_scope'
   return new LoginRequiredError(
     isStepUp ? 'step_up' : 'grant_rejected',
@@ -125,7 +128,7 @@ function keyRefused(
       provider: name,
       resource,
       scope,
-      remedy: `Store another one: \`npx mcp-credentials set ${commandArgument(resource)} ${keyFlags(key)}\`.`,
+      remedy: `Store another one: \`npx mcp-credentials set ${commandArgument(serverUrl)} ${keyFlags(key)}\`.`,
     },
   )
 }

@@ -181,7 +181,7 @@ export async function restoreKey(
     const label = resourceLabel(context.resource)
     throw new StoreError('get', `The key that is stored for ${label} cannot be used.`, {
       reason: 'unusable_record',
-      remedy: `Nothing was changed. Store it anew: \`npx mcp-credentials set ${commandArgument(context.resource)}\`.`,
+      remedy: `Nothing was changed. Store it anew: \`npx mcp-credentials set ${commandArgument(context.serverUrl)}\`.`,
     })
   }
   const credential = { ...(await provider.acquire(context)) }
