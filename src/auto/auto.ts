@@ -8,9 +8,10 @@ import { ConfigurationError } from '../errors.ts'
 import { savedLogin } from '../oauth/saved-login.ts'
 import { checkOptions } from '../options.ts'
 import { defaultStore } from '../stores/default.ts'
-import type { Choice, Nothing, Sources } from './choice.ts'
+import type { Sources } from './choice.ts'
 import { configSource } from './config-source.ts'
 import { type AutoProvider, autoProvider } from './provider.ts'
+import { loginAtTerminal } from './terminal-login.ts'
 
 /** Options of {@link auto}. */
 export interface AutoOptions {
@@ -40,7 +41,8 @@ const known: readonly string[] = ['config', 'environment', 'store', 'account', '
  *    with the same store;
  * 3. the identity that the environment gives this process, where the server's entry allows it by
  *    `"auth": { "provider": "workload", … }`, see {@link workloadIdentity};
- * 4. with `interactive`, and where there is a terminal, a person who logs in with a browser.
+ * 4. with `interactive`, and where there is a terminal, a person who logs in with a browser, as the client that the
+ *    entry's `oauth` names, where it does.
  *
  * The choice is made once for each server, and again after a logout or when what was chosen is gone. The event
  * `source_chosen` and `chosen()` say which it is, and why. When what was chosen fails, its error is
@@ -71,8 +73,8 @@ export function auto(options: AutoOptions = {}): AutoProvider {
   const sources: Sources = {
     saved: savedLogin(),
     config: configSource({ config, environment, store }),
-    login: async () =>
-      interactive ? loginOnTerminal() : { nothing: 'the option `interactive` is not set' },
+    login: async (client) =>
+      interactive ? loginAtTerminal(client) : { nothing: 'the option `interactive` is not set' },
   }
   return autoProvider(sources, accountStore, interactive)
 }
@@ -95,20 +97,6 @@ function checked(options: AutoOptions): AutoOptions {
     fail('interactive', 'must be `true` or `false`.')
   }
   return options
-}
-
-/** A person is asked where there is one: at a terminal, and not in a pipeline. */
-async function loginOnTerminal(): Promise<Choice | Nothing> {
-  const { stdin, stderr, env } = process
-  if (stdin.isTTY !== true || stderr.isTTY !== true || (env['CI'] ?? '') !== '') {
-    return { nothing: 'there is no terminal' }
-  }
-  const { authorizationCode } = await import('../oauth/authorization-code.ts')
-  return {
-    source: 'login',
-    detail: 'a person logs in with a browser',
-    provider: authorizationCode(),
-  }
 }
 
 /** The store of a manager without an account of its own, whose records are those of another account. */

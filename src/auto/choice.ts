@@ -24,6 +24,15 @@ export interface Nothing {
   readonly nothing: string
 }
 
+/** The client that a server's entry says to log in with, as other programs have it; it holds no secret. */
+export interface RegisteredClient {
+  readonly clientId?: string
+  /** The port of the redirect URI `http://localhost:PORT/callback`. */
+  readonly callbackPort?: number
+  /** The scopes to ask for, separated by spaces. */
+  readonly scope?: string
+}
+
 /** The sources that are asked, in the order of {@link Source}. */
 export interface Sources {
   /**
@@ -36,11 +45,13 @@ export interface Sources {
     readonly entry: Choice | Nothing
     /** The identity of the environment, as far as the config allows it for this server. */
     readonly workload: Choice | Nothing
+    /** What the entry says about the client of a login. */
+    readonly client?: RegisteredClient | undefined
   }>
   /** Uses a login or a key that is stored. */
   readonly saved: CredentialProvider
   /** Asks a person. */
-  login(): Promise<Choice | Nothing>
+  login(client: RegisteredClient | undefined): Promise<Choice | Nothing>
 }
 
 export function isChoice(found: Choice | Nothing): found is Choice {
@@ -80,9 +91,9 @@ export class Choices {
    * @throws `LoginRequiredError` that says what was tried, when there is nothing.
    */
   async fallback({ resource, serverUrl }: AcquireContext): Promise<Choice> {
-    const { entry, workload } = await this.#inConfig(serverUrl)
+    const { entry, workload, client } = await this.#inConfig(serverUrl)
     if (isChoice(workload)) return workload
-    const login = await this.#sources.login()
+    const login = await this.#sources.login(client)
     if (isChoice(login)) return login
     const label = serverLabel(serverUrl)
     const tried = [
