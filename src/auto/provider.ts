@@ -10,6 +10,7 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
+import { sourceOf } from '../provider-source.ts'
 import { type Choice, Choices, type Sources } from './choice.ts'
 
 /** What `auto()` returns. */
@@ -41,6 +42,7 @@ export function autoProvider(
   interactive: boolean,
 ): AutoProvider {
   const choices = new Choices(sources)
+  const chosen = new Chosen(choices, sources.saved, interactive)
   return {
     name: 'auto',
     interactive,
@@ -50,7 +52,8 @@ export function autoProvider(
       const { source, detail } = choices.current(new URL(resource)) ?? {}
       return source === undefined || detail === undefined ? undefined : { source, detail }
     },
-    ...new Chosen(choices, sources.saved, interactive).methods(),
+    ...chosen.methods(),
+    source: (credential) => chosen.sourceOf(credential),
   }
 }
 
@@ -77,6 +80,14 @@ class Chosen {
       revoke: (credential, context) => this.#revoke(credential, context),
       forget: (context) => this.#forget(context),
     }
+  }
+
+  /** Where a credential comes from, in words; the provider that was chosen knows best. */
+  sourceOf(credential: Credential): string | undefined {
+    const choice = this.#origin.get(credential)
+    if (choice === undefined) return undefined
+    const inner = this.#inner.get(credential) ?? credential
+    return sourceOf(choice.provider.source, inner) ?? choice.detail
   }
 
   async #acquire(given: AcquireContext): Promise<Credential> {

@@ -8,7 +8,7 @@ import { isCredentialError } from '../errors.ts'
 import { printable, serverLabel, serverText } from '../labels.ts'
 import { loginProviders } from '../oauth/login-providers.ts'
 import { jwtExpiry } from '../providers/bearer.ts'
-import { type StoredKey, storedKeyProvider } from '../providers/stored-key.ts'
+import { keyWords, type StoredKey, storedKeyProvider } from '../providers/stored-key.ts'
 
 /** What a stored credential is, in words. */
 export type SavedKind =
@@ -58,15 +58,6 @@ export interface SavedCredential {
   readonly problem?: string
 }
 
-const keyKinds: Readonly<Record<StoredKey['type'], SavedKind>> = {
-  apiKey: 'API key',
-  bearer: 'bearer token',
-  basic: 'password',
-  headers: 'headers',
-  hmac: 'HMAC key',
-  jwt: 'JWT key',
-}
-
 /**
  * Lists the credentials of a store, sorted by server. Nothing in it is a secret, but `key` and `url` may hold a
  * path that is one. Registrations of clients and other notes of the library are left out; so are logins that were
@@ -102,8 +93,8 @@ export function savedUrl(server: string | URL): string {
 export function kindOf({ provider, data }: CredentialRecord): SavedKind {
   if (provider === storedKeyProvider) {
     const { type } = data as { readonly type?: unknown }
-    return Object.hasOwn(keyKinds, String(type))
-      ? keyKinds[type as StoredKey['type']]
+    return Object.hasOwn(keyWords, String(type))
+      ? keyWords[type as StoredKey['type']]
       : 'credential'
   }
   if (loginProviders.has(provider)) return 'login'

@@ -222,10 +222,10 @@ function makeCredentials(
   tools: Tools,
 ): CredentialProvider | CredentialSelector {
   const found = usable(server, 'http')
-  const { entry, target, surroundings } = found
+  const { entry, file, target, surroundings } = found
   const url = target !== undefined && 'url' in target ? target.url : undefined
   if (url === undefined) throw new Error('A server that can be used has a URL.')
-  return serverProvider({ entry, url, where: whereIs(found), surroundings, tools })
+  return serverProvider({ entry, url, file: file.path, where: whereIs(found), surroundings, tools })
 }
 
 /** What is read is a secret, and obeys the rules of secrets; what stands in the file is as trusted as its command. */

@@ -6,6 +6,8 @@
 import type { Node } from 'jsonc-parser'
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { printable } from '../labels.ts'
+import { sourceOf } from '../provider-source.ts'
 import { all } from '../providers/combinators.ts'
 import { headers } from '../providers/headers.ts'
 import { makeAuth, modulesOf } from './auth.ts'
@@ -22,6 +24,8 @@ import { tenantSelector } from './tenants.ts'
 export interface ServerParts {
   readonly entry: ServerEntry
   readonly url: URL
+  /** The path of the file. */
+  readonly file: string
   /** Where the entry is: file, line and column. */
   readonly where: string
   readonly surroundings: Surroundings
@@ -101,12 +105,17 @@ function savedLogin({ savedLogin: make }: Tools, isBesideHeaders: boolean): Cred
 
 /** The same provider, for one origin alone, with its records in the store of the config. */
 function boundTo(
-  { url, entry, surroundings: { store } }: ServerParts,
+  { url, entry, file, surroundings: { store } }: ServerParts,
   provider: CredentialProvider,
 ): CredentialProvider {
+  const name = `the entry \`${shown(entry.name)}\` of ${printable(file)}`
   return {
     ...provider,
     ...(store === undefined ? {} : { store }),
+    source(credential) {
+      const source = sourceOf(provider.source, credential)
+      return source === undefined ? name : `${name} (${source})`
+    },
     async acquire(context) {
       if (context.resource.origin === url.origin) return provider.acquire(context)
       throw new CredentialError(

@@ -6,9 +6,11 @@
 import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
 import { commandArgument, serverLabel } from '../labels.ts'
+import { sourceOf } from '../provider-source.ts'
 import {
   isSameKey,
   keyFlags,
+  keySourceOf,
   restoreKey,
   type StoredKey,
   signsAnew,
@@ -63,12 +65,13 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
   return {
     ...provider,
     discovers: false,
+    source: (credential) => keySourceOf(credential) ?? sourceOf(provider.source, credential),
     async acquire(context) {
       const { previous } = context
       const key = storedKeyOf(previous)
       if (previous !== undefined && key !== undefined) {
         if (!refused.has(previous) && context.reason !== 'insufficient_scope') return previous
-        throw keyRefused(name, key, context)
+        throw keyRefused(name, key, keySourceOf(previous) ?? 'the stored key', context)
       }
       if (previous !== undefined) return provider.acquire(context)
       throw nobody(name, context)
@@ -117,13 +120,14 @@ function nobody(
 function keyRefused(
   name: string,
   key: StoredKey,
+  source: string,
   { resource, serverUrl, reason, scope }: AcquireContext,
 ): LoginRequiredError {
   const label = serverLabel(serverUrl)
   const isStepUp = reason === 'insufficient_scope'
   return new LoginRequiredError(
     isStepUp ? 'step_up' : 'grant_rejected',
-    `${name}: ${label} ${isStepUp ? 'wants more rights than the stored key has' : 'refuses the stored key'}.`,
+    `${name}: ${label} ${isStepUp ? `wants more rights than ${source} has` : `refuses ${source}`}.`,
     {
       provider: name,
       resource,
