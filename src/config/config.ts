@@ -9,8 +9,9 @@ import type {
   CredentialStore,
   Secret,
 } from '../credential.ts'
-import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { ConfigurationError, isCredentialError } from '../errors.ts'
 import type { ConnectedTransport, ConnectOptions, connect } from '../mcp/connect.ts'
+import { prefixed } from '../secret.ts'
 import type { ConfigWarning, ReadFile } from './files.ts'
 import { serverAt, serversByName } from './find-server.ts'
 import { nearest } from './nearest.ts'
@@ -191,7 +192,7 @@ function unknownServer(name: string, names: readonly string[]): never {
 
 function trustedServer(server: LoadedServer): LoadedServer {
   if (server.file.isTrusted) return server
-  throw untrusted(server.file.path, server.failure)
+  throw untrusted(server.file.path, server.verdict)
 }
 
 /** A server that may be used for what is asked; otherwise the reason is thrown. */
@@ -243,17 +244,8 @@ async function environmentOf(
   }
   const { stdioEnvironment } = await import('../mcp/stdio-environment.ts')
   const read = await stdioEnvironment(Object.fromEntries(secrets), options).catch((error) => {
-    throw isCredentialError(error, 'secret_unavailable') ? placed(error, found) : error
+    if (!isCredentialError(error, 'secret_unavailable')) throw error
+    throw prefixed(`${whereIs(found)}: server \`${shown(found.entry.name)}\`, env.`, error)
   })
   return { ...Object.fromEntries(plain), ...read }
-}
-
-/** The error of a secret, with the place of the entry that wants it. */
-function placed(error: CredentialError, found: LoadedServer): CredentialError {
-  const { code, message, retryable, retryAfter } = error
-  const text = `${whereIs(found)}: server \`${shown(found.entry.name)}\`, env.${message}`
-  return new CredentialError(code, text, {
-    retryable,
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-  })
 }

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import type { StoreError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 import type { ClientRegistration, ServerEntry } from './entry.ts'
 import type { Position } from './problems.ts'
 import type { ServerUrl } from './server-url.ts'
 import type { Surroundings } from './surroundings.ts'
-import type { ConfigFile } from './trust.ts'
+import type { ConfigFile, TrustVerdict } from './trust.ts'
 
 /** An entry with everything that is known about it. */
 export interface LoadedServer {
@@ -18,8 +17,8 @@ export interface LoadedServer {
   readonly at: Position
   readonly target: ServerUrl | undefined
   readonly surroundings: Surroundings
-  /** Why it is not known whether the file is trusted. */
-  readonly failure: StoreError | undefined
+  /** What is known of the trust in the file. */
+  readonly verdict: TrustVerdict
 }
 
 /** A server of a config file. */
