@@ -36,7 +36,8 @@ const known: readonly string[] = ['config', 'environment', 'store', 'account', '
  * Finds the credential for the server that it is asked about, as the application default credentials of the clouds
  * do. The first of these that there is, is used:
  *
- * 1. the entry of the config file whose URL has the server's origin and path, with its `auth` block;
+ * 1. the entry of the config file whose URL has the server's origin, path and query, with its `auth` block; one
+ *    without a query serves any, unless another entry for the same origin and path has one;
  * 2. a login or a key that is stored for this server, by `mcp-credentials login` or `set`, `saveKey()` or any login
  *    with the same store;
  * 3. the identity that the environment gives this process, where the server's entry allows it by

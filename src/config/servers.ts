@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { resourceLabel } from '../labels.ts'
+import { serverLabel } from '../labels.ts'
 import type { ClientRegistration, ServerEntry } from './entry.ts'
 import type { Position } from './problems.ts'
 import type { ServerUrl } from './server-url.ts'
@@ -32,7 +32,7 @@ export interface ConfiguredServer {
    * hold a secret in its path or query, so show `label`.
    */
   readonly url?: URL
-  /** What may be shown of the URL: origin and path, in which segments that look like tokens are shortened. */
+  /** What may be shown of the URL: segments that look like tokens, and values of the query that may, are shortened. */
   readonly label?: string
   /** The program of a `stdio` server, as it is written. */
   readonly command?: string
@@ -66,7 +66,7 @@ export function describeServer({ entry, file, at, target }: LoadedServer): Confi
   return {
     name,
     kind,
-    ...(url === undefined ? {} : { url, label: resourceLabel(url) }),
+    ...(url === undefined ? {} : { url, label: serverLabel(url) }),
     ...(kind === 'http' || command === undefined ? {} : { command, args }),
     file: file.path,
     line: at.line,

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { auto, listSaved, saveKey } from '../../src/auto/index.ts'
 import { loadConfig } from '../../src/config/index.ts'
-import { authorizedFetch, withCredentials } from '../../src/index.ts'
-import { savedLogin } from '../../src/oauth/index.ts'
+import { authorizedFetch, type CredentialProvider, withCredentials } from '../../src/index.ts'
+import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 
 let folder: string
@@ -123,4 +124,23 @@ test('the command to type names the query, so that the login is for the same ten
     remedy: "Run `npx mcp-credentials login 'https://h.example/mcp?tenant=ada&token=…'`.",
   })
   expect(JSON.stringify(error) + String(error)).not.toContain('canary')
+})
+
+test('two logins at one server that differ in the query are kept and renewed apart', async () => {
+  const world = await oauthWorld({ token: (_params, count) => ({ body: tokenAnswer(count) }) })
+  const store = memoryStore()
+  const [ada, bob] = [`${world.url}?tenant=ada`, `${world.url}?tenant=bob`]
+  const onAuthorizationUrl = async (url: URL) => void (await fetch(url))
+  const sentTo = async (provider: CredentialProvider, resource: string) => {
+    await using client = authorizedFetch(provider, { resource, store })
+    await client.login()
+    await client(resource)
+    return world.mcpServer.requests.at(-1)?.headers.authorization
+  }
+  const first = await sentTo(authorizationCode({ onAuthorizationUrl }), ada)
+  const second = await sentTo(authorizationCode({ onAuthorizationUrl }), bob)
+  expect(second).not.toBe(first)
+  expect(world.logins().map(({ resource }) => resource)).toEqual([world.url, world.url])
+  expect(await sentTo(savedLogin(), ada)).toBe(first)
+  expect(await sentTo(savedLogin(), bob)).toBe(second)
 })
