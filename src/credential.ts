@@ -127,9 +127,10 @@ export interface CredentialProvider {
    */
   readonly store?: CredentialStore
   /**
-   * Where its secrets come from, for messages: `env('MCP_API_KEY')`, say. Never a value of one. Default: nothing is said.
+   * Where its secrets come from, for messages: `env('MCP_API_KEY')`, say. Never a value of one. A function is asked
+   * about a credential that the provider has delivered. Default: nothing is said.
    */
-  readonly source?: string
+  readonly source?: string | ((credential: Credential) => string | undefined)
   /**
    * Says whether a response that is no 401 refuses the credential all the same, such as the redirect to
    * a login page, or a login page with status 200. It is then treated as a 401. The body is not
@@ -217,6 +218,11 @@ export interface AcquireContext {
    * @see RFC 8707, section 2
    */
   readonly resource: URL
+  /**
+   * The same server as the application named it, with the query of its URL, which can tell tenants apart. It is for
+   * whoever keeps or finds credentials by server; a token is asked for by `resource`. The query may hold a secret.
+   */
+  readonly serverUrl: URL
   /**
    * Why a credential is wanted: there is none yet (`missing`), it is about to expire (`expiring`), the
    * server refused it (`rejected`), it lacks scopes (`insufficient_scope`), or the application asked for

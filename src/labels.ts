@@ -8,20 +8,32 @@
 /**
  * What may be shown of a URL: its origin and path. Path segments that look like tokens are shortened,
  * because whoever has a capability URL has the capability. Never a key: two URLs can have the same
- * label, so use {@link canonicalText} there.
+ * label, so use {@link serverText} there.
  */
 export function resourceLabel(resource: string | URL): string {
   const url = typeof resource === 'string' ? safeUrl(resource) : resource
   if (url === undefined) return '<invalid URL>'
-  const label = shortenPath(canonicalText(url))
+  const label = shortenPath(`${url.origin}${url.pathname}`)
   return label.length <= longestLabel ? label : `${label.slice(0, longestLabel - 1)}…`
 }
 
 /**
- * What may be shown of a URL, as a word of a command line: whoever chose its path must not choose what a shell runs.
+ * What may be shown of the URL of an MCP server: its label, and the parameters of its query, because tenants can differ
+ * in nothing else. Only values that are plain words are shown, under names that do not say secret.
  */
-export function commandArgument(resource: string | URL): string {
-  const label = resourceLabel(resource)
+export function serverLabel(server: string | URL): string {
+  const url = typeof server === 'string' ? safeUrl(server) : server
+  const shown = shownQuery(url === undefined ? '' : queryOf(url))
+  const label = resourceLabel(server)
+  return `${label}${shown.length <= longestLabel ? shown : '?…'}`
+}
+
+/**
+ * What may be shown of the URL of an MCP server, as a word of a command line: whoever chose its path must not choose
+ * what a shell runs.
+ */
+export function commandArgument(server: string | URL): string {
+  const label = serverLabel(server)
   return /^[\w:/.~%@+,=-]+$/.test(label) ? label : `'${label.replaceAll("'", '%27')}'`
 }
 
@@ -41,14 +53,64 @@ export function quotedIdentifier(value: unknown): string {
   return JSON.stringify(isPlain ? shortenPath(written) : `${url.origin}/…`)
 }
 
-/** The origin and path of a URL, for keys and comparisons. It can hold a secret, so never show it. */
-export function canonicalText(url: URL): string {
-  return `${url.origin}${url.pathname}`
+/**
+ * The origin, path and query of an MCP server, for comparisons: tenants can differ in the query alone. The
+ * order of its parameters does not matter. It can hold a secret, so never show or store it.
+ */
+export function serverText(url: URL): string {
+  return `${url.origin}${url.pathname}${queryOf(url)}`
+}
+
+/**
+ * What stands for an MCP server in the keys of records, which no store encrypts: its text without the parameters whose
+ * names say that they are secret.
+ */
+export function serverKey(server: URL): string {
+  const url = new URL(server)
+  for (const name of new Set(url.searchParams.keys())) {
+    if (secretParameter.test(name)) url.searchParams.delete(name)
+  }
+  return serverText(url)
+}
+
+/** The query of a URL, for comparisons: sorted by name, with its question mark; empty where there is none. */
+export function queryOf({ search }: URL): string {
+  if (search === '') return ''
+  const parameters = new URLSearchParams(search)
+  parameters.sort()
+  const query = parameters.toString()
+  return query === '' ? '' : `?${query}`
 }
 
 /** What may be shown of the key of a record, which is a URL and names: tokens in it are shortened. */
 export function recordLabel(key: string): string {
-  return String(key).split(' | ').map(shortenPath).join(' | ')
+  const parts = String(key)
+    .split(' | ')
+    .map((part) => {
+      const start = /^https?:/.test(part) ? part.indexOf('?') : -1
+      if (start < 0) return shortenPath(part)
+      return `${shortenPath(part.slice(0, start))}${shownQuery(part.slice(start))}`
+    })
+  return parts.join(' | ')
+}
+
+const secretParameter = /key|token|secret|pass|pwd|auth|cred|sig|session|code|jwt|pat$/i
+
+function shownQuery(query: string): string {
+  const shown = [...new URLSearchParams(query)].map(([name, value]) => {
+    if (!isPlainText(name)) return '…'
+    const isShown = value !== '' && isPlainText(value) && !secretParameter.test(name)
+    return isShown ? `${name}=${value}` : `${name}=…`
+  })
+  return shown.length === 0 ? '' : `?${shown.join('&')}`
+}
+
+/** Words and numbers that a person could remember, in characters that need no encoding. */
+function isPlainText(text: string): boolean {
+  return (
+    /^[\w.-]{1,64}$/.test(text) &&
+    text.split(/[\W_]+/).every((part) => part === '' || word.test(part))
+  )
 }
 
 function safeUrl(text: string): URL | undefined {

@@ -262,10 +262,19 @@ async function evaluate(
 }
 
 function named(option: string, error: CredentialError): CredentialError {
-  if (error.message.startsWith(option)) return error
-  const { retryable, retryAfter } = error
-  return new CredentialError(error.code, `${option}: ${error.message}`, {
+  return error.message.startsWith(option) ? error : prefixed(`${option}: `, error)
+}
+
+/** The same error of a secret, after words that say who wants it. */
+export function prefixed(words: string, error: CredentialError): CredentialError {
+  const { code, message, remedy, retryable, retryAfter, provider } = error
+  // A message ends with its remedy already.
+  const isRemedied = remedy !== undefined && message.endsWith(remedy)
+  const problem = isRemedied ? message.slice(0, -remedy.length).trimEnd() : message
+  return new CredentialError(code, `${words}${problem}`, {
     retryable,
+    ...(provider === undefined ? {} : { provider }),
+    ...(remedy === undefined ? {} : { remedy }),
     ...(retryAfter === undefined ? {} : { retryAfter }),
   })
 }

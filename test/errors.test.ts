@@ -9,7 +9,14 @@ import {
   LoginRequiredError,
   StoreError,
 } from '../src/index.ts'
-import { canonicalText, cleanText, recordLabel, resourceLabel } from '../src/labels.ts'
+import {
+  cleanText,
+  commandArgument,
+  recordLabel,
+  resourceLabel,
+  serverLabel,
+  serverText,
+} from '../src/labels.ts'
 
 describe('errors', () => {
   test('show of a server only its origin and path', () => {
@@ -113,8 +120,27 @@ describe('the label of a server', () => {
       (token) => new URL(`https://user:pw@mcp.example.com/s/${token}/mcp?x=1#y`),
     ) as [URL, URL]
     expect(resourceLabel(one)).toBe(resourceLabel(other))
-    expect(canonicalText(one)).toBe('https://mcp.example.com/s/NmE0ZjY1Zjk4ZDc3/mcp')
-    expect(canonicalText(one)).not.toBe(canonicalText(other))
+    expect(serverText(one)).toBe('https://mcp.example.com/s/NmE0ZjY1Zjk4ZDc3/mcp?x=1')
+    expect(serverText(one)).not.toBe(serverText(other))
+  })
+
+  test('tells servers apart by their query, in any order of its parameters', () => {
+    const text = (query: string) => serverText(new URL(`https://mcp.example.com/mcp${query}`))
+    expect(text('?b=2&a=1')).toBe(text('?a=1&b=2#top'))
+    expect(text('?a=1')).not.toBe(text('?a=2'))
+    expect(text('?')).toBe(text(''))
+    expect(text('?a=x%20y')).toBe(text('?a=x+y'))
+  })
+
+  test('shows plain words of a query, and nothing that may be a secret', () => {
+    const key =
+      'https://h.example/mcp?api_key=canary&id=a8Xk29sLmQ&sk-canary-1a2b3c=&tenant=ada | default'
+    const shown = 'https://h.example/mcp?api_key=…&id=…&…&tenant=ada'
+    expect(recordLabel(key)).toBe(`${shown} | default`)
+    expect(serverLabel(key.split(' ')[0] ?? '')).toBe(shown)
+    expect(commandArgument('https://h.example/mcp?tenant=a%27;id')).toBe(
+      "'https://h.example/mcp?tenant=…'",
+    )
   })
 
   test('shortens the key of a record too, and keeps its names', () => {

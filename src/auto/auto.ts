@@ -8,9 +8,10 @@ import { ConfigurationError } from '../errors.ts'
 import { savedLogin } from '../oauth/saved-login.ts'
 import { checkOptions } from '../options.ts'
 import { defaultStore } from '../stores/default.ts'
-import type { Choice, Nothing, Sources } from './choice.ts'
+import type { Sources } from './choice.ts'
 import { configSource } from './config-source.ts'
 import { type AutoProvider, autoProvider } from './provider.ts'
+import { loginAtTerminal } from './terminal-login.ts'
 
 /** Options of {@link auto}. */
 export interface AutoOptions {
@@ -35,12 +36,14 @@ const known: readonly string[] = ['config', 'environment', 'store', 'account', '
  * Finds the credential for the server that it is asked about, as the application default credentials of the clouds
  * do. The first of these that there is, is used:
  *
- * 1. the entry of the config file whose URL has the server's origin and path, with its `auth` block;
+ * 1. the entry of the config file whose URL has the server's origin, path and query, with its `auth` block; one
+ *    without a query serves any, unless another entry for the same origin and path has one;
  * 2. a login or a key that is stored for this server, by `mcp-credentials login` or `set`, `saveKey()` or any login
  *    with the same store;
  * 3. the identity that the environment gives this process, where the server's entry allows it by
  *    `"auth": { "provider": "workload", … }`, see {@link workloadIdentity};
- * 4. with `interactive`, and where there is a terminal, a person who logs in with a browser.
+ * 4. with `interactive`, and where there is a terminal, a person who logs in with a browser, as the client that the
+ *    entry's `oauth` names, where it does.
  *
  * The choice is made once for each server, and again after a logout or when what was chosen is gone. The event
  * `source_chosen` and `chosen()` say which it is, and why. When what was chosen fails, its error is
@@ -71,8 +74,8 @@ export function auto(options: AutoOptions = {}): AutoProvider {
   const sources: Sources = {
     saved: savedLogin(),
     config: configSource({ config, environment, store }),
-    login: async () =>
-      interactive ? loginOnTerminal() : { nothing: 'the option `interactive` is not set' },
+    login: async (client) =>
+      interactive ? loginAtTerminal(client) : { nothing: 'the option `interactive` is not set' },
   }
   return autoProvider(sources, accountStore, interactive)
 }
@@ -95,20 +98,6 @@ function checked(options: AutoOptions): AutoOptions {
     fail('interactive', 'must be `true` or `false`.')
   }
   return options
-}
-
-/** A person is asked where there is one: at a terminal, and not in a pipeline. */
-async function loginOnTerminal(): Promise<Choice | Nothing> {
-  const { stdin, stderr, env } = process
-  if (stdin.isTTY !== true || stderr.isTTY !== true || (env['CI'] ?? '') !== '') {
-    return { nothing: 'there is no terminal' }
-  }
-  const { authorizationCode } = await import('../oauth/authorization-code.ts')
-  return {
-    source: 'login',
-    detail: 'a person logs in with a browser',
-    provider: authorizationCode(),
-  }
 }
 
 /** The store of a manager without an account of its own, whose records are those of another account. */

@@ -5,7 +5,7 @@
  */
 import type { AcquireContext, CredentialProvider, CredentialRecord } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { canonicalText, commandArgument, printable, resourceLabel } from '../labels.ts'
+import { commandArgument, printable, serverLabel, serverText } from '../labels.ts'
 import { kindOf } from './saved-credentials.ts'
 
 /** Where a credential comes from. */
@@ -24,6 +24,15 @@ export interface Nothing {
   readonly nothing: string
 }
 
+/** The client that a server's entry says to log in with, as other programs have it; it holds no secret. */
+export interface RegisteredClient {
+  readonly clientId?: string
+  /** The port of the redirect URI `http://localhost:PORT/callback`. */
+  readonly callbackPort?: number
+  /** The scopes to ask for, separated by spaces. */
+  readonly scope?: string
+}
+
 /** The sources that are asked, in the order of {@link Source}. */
 export interface Sources {
   /**
@@ -36,11 +45,13 @@ export interface Sources {
     readonly entry: Choice | Nothing
     /** The identity of the environment, as far as the config allows it for this server. */
     readonly workload: Choice | Nothing
+    /** What the entry says about the client of a login. */
+    readonly client?: RegisteredClient | undefined
   }>
   /** Uses a login or a key that is stored. */
   readonly saved: CredentialProvider
   /** Asks a person. */
-  login(): Promise<Choice | Nothing>
+  login(client: RegisteredClient | undefined): Promise<Choice | Nothing>
 }
 
 export function isChoice(found: Choice | Nothing): found is Choice {
@@ -59,7 +70,7 @@ export class Choices {
 
   /** What was chosen for a server. */
   current(resource: URL): Choice | undefined {
-    return this.#current.get(canonicalText(resource))
+    return this.#current.get(serverText(resource))
   }
 
   /** What the config files say about a server; they are read once. */
@@ -80,12 +91,12 @@ export class Choices {
    *
    * @throws `LoginRequiredError` that says what was tried, when there is nothing.
    */
-  async fallback({ resource }: AcquireContext): Promise<Choice> {
-    const { entry, workload } = await this.#inConfig(resource)
+  async fallback({ resource, serverUrl }: AcquireContext): Promise<Choice> {
+    const { entry, workload, client } = await this.#inConfig(serverUrl)
     if (isChoice(workload)) return workload
-    const login = await this.#sources.login()
+    const login = await this.#sources.login(client)
     if (isChoice(login)) return login
-    const label = resourceLabel(resource)
+    const label = serverLabel(serverUrl)
     const tried = [
       `the config files (${isChoice(entry) ? entry.detail : entry.nothing})`,
       'the store (nothing is stored for this server and account)',
@@ -98,14 +109,14 @@ export class Choices {
       {
         provider: 'auto',
         resource,
-        remedy: `Run \`npx mcp-credentials login ${commandArgument(resource)}\`.`,
+        remedy: `Run \`npx mcp-credentials login ${commandArgument(serverUrl)}\`.`,
       },
     )
   }
 
   /** Takes note of what is used, and reports it when it is another than before. */
-  use(choice: Choice, { resource, emit }: AcquireContext): void {
-    const place = canonicalText(resource)
+  use(choice: Choice, { serverUrl, emit }: AcquireContext): void {
+    const place = serverText(serverUrl)
     const before = this.#current.get(place)
     if (before?.provider === choice.provider && before.detail === choice.detail) return
     this.#current.set(place, choice)
@@ -115,13 +126,13 @@ export class Choices {
 
   /** Chooses anew next time. */
   forget(resource: URL): void {
-    const place = canonicalText(resource)
+    const place = serverText(resource)
     this.#found.delete(place)
     this.#current.delete(place)
   }
 
   #inConfig(resource: URL): ReturnType<Sources['config']> {
-    const place = canonicalText(resource)
+    const place = serverText(resource)
     const known = this.#found.get(place)
     if (known !== undefined) return known
     const finding = this.#sources.config(resource)

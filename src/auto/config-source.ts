@@ -6,7 +6,7 @@
 import type { CredentialProvider, CredentialSelector, CredentialStore } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
-import type { Choice, Sources } from './choice.ts'
+import type { Choice, RegisteredClient, Sources } from './choice.ts'
 import type { WorkloadProvider } from './workload.ts'
 
 /** The part of a config that is used here. */
@@ -23,6 +23,7 @@ interface FoundEntry {
   readonly file: string
   readonly isTrusted: boolean
   readonly auth: string
+  readonly oauth?: RegisteredClient
 }
 
 /** How config files are found and read. */
@@ -50,7 +51,10 @@ export function configSource(
     if (read === undefined || found === undefined)
       return { entry: { nothing: 'they have no entry for it' }, workload: missing }
     const detail = `the entry \`${found.name}\` of ${found.file}`
+    // Whoever wrote a file that nobody trusts does not decide what a person is asked to agree to.
+    const client = found.isTrusted ? found.oauth : undefined
     const bare = {
+      client,
       entry: { nothing: `${detail} says nothing about credentials` },
       workload: missing,
     }

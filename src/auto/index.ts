@@ -13,6 +13,6 @@ export {
 export { listSecrets, type SavedSecret, saveSecret } from '../stores/named-secrets.ts'
 export { type AutoOptions, auto } from './auto.ts'
 export type { AutoProvider } from './provider.ts'
-export { listSaved, type SavedCredential, type SavedKind } from './saved-credentials.ts'
+export { listSaved, type SavedCredential, type SavedKind, savedUrl } from './saved-credentials.ts'
 export { saveKey } from './saved-keys.ts'
 export { type WorkloadOptions, type WorkloadProvider, workloadIdentity } from './workload.ts'

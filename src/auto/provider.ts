@@ -10,6 +10,7 @@ import type {
   CredentialRecord,
   CredentialStore,
 } from '../credential.ts'
+import { sourceOf } from '../provider-source.ts'
 import { type Choice, Choices, type Sources } from './choice.ts'
 
 /** What `auto()` returns. */
@@ -41,6 +42,7 @@ export function autoProvider(
   interactive: boolean,
 ): AutoProvider {
   const choices = new Choices(sources)
+  const chosen = new Chosen(choices, sources.saved, interactive)
   return {
     name: 'auto',
     interactive,
@@ -50,7 +52,8 @@ export function autoProvider(
       const { source, detail } = choices.current(new URL(resource)) ?? {}
       return source === undefined || detail === undefined ? undefined : { source, detail }
     },
-    ...new Chosen(choices, sources.saved, interactive).methods(),
+    ...chosen.methods(),
+    source: (credential) => chosen.sourceOf(credential),
   }
 }
 
@@ -79,28 +82,37 @@ class Chosen {
     }
   }
 
+  /** Where a credential comes from, in words; the provider that was chosen knows best. */
+  sourceOf(credential: Credential): string | undefined {
+    const choice = this.#origin.get(credential)
+    if (choice === undefined) return undefined
+    const inner = this.#inner.get(credential) ?? credential
+    return sourceOf(choice.provider.source, inner) ?? choice.detail
+  }
+
   async #acquire(given: AcquireContext): Promise<Credential> {
     const context = this.#attended(given)
-    const { previous, resource } = context
+    const { previous, serverUrl } = context
     try {
-      const choice = (await this.#choices.config(resource)) ?? (await this.#besideConfig(context))
+      const choice = (await this.#choices.config(serverUrl)) ?? (await this.#besideConfig(context))
       this.#choices.use(choice, context)
       return await this.#acquireFrom(choice, context)
     } catch (error) {
       // Whatever is wrong with it may have been corrected by the next time. Nobody else is asked now: that
       // would be another identity.
-      if (previous === undefined) this.#choices.forget(resource)
+      if (previous === undefined) this.#choices.forget(serverUrl)
       throw error
     }
   }
 
   /** What is in use, unless it is gone: then there is another choice. */
   async #besideConfig(context: AcquireContext): Promise<Choice> {
-    const { previous, resource } = context
+    const { previous, serverUrl } = context
     const used = previous && this.#origin.get(previous)
     if (used !== undefined && used.source !== 'config') return used
-    const current = this.#choices.current(resource)
-    if (current?.source === 'stored' || current?.source === 'config') this.#choices.forget(resource)
+    const current = this.#choices.current(serverUrl)
+    if (current?.source === 'stored' || current?.source === 'config')
+      this.#choices.forget(serverUrl)
     return this.#choices.fallback(context)
   }
 
@@ -126,8 +138,8 @@ class Chosen {
 
   async #restore(record: CredentialRecord, given: AcquireContext): Promise<Credential | undefined> {
     const context = this.#attended(given)
-    const { resource } = context
-    const found = await this.#choices.config(resource).then(
+    const { serverUrl } = context
+    const found = await this.#choices.config(serverUrl).then(
       (entry) => ({ entry }),
       () => 'unusable' as const,
     )
@@ -135,7 +147,7 @@ class Chosen {
     if (found === 'unusable') return this.#standFor(record, context)
     const { entry } = found
     if (entry !== undefined) return this.#restoreFor(entry, record, context)
-    const current = this.#choices.current(resource)
+    const current = this.#choices.current(serverUrl)
     const { saved, stored } = { saved: this.#saved, stored: this.#choices.stored(record) }
     const candidates = [
       ...(current === undefined || current.source === 'config' ? [] : [current]),
@@ -178,11 +190,11 @@ class Chosen {
   }
 
   async #revoke(credential: Credential, context: AcquireContext): Promise<boolean> {
-    const { resource } = context
+    const { serverUrl } = context
     const unused = this.#unused.get(credential)
     const choice = this.#origin.get(credential)
     // After a logout everything is looked for again.
-    this.#choices.forget(resource)
+    this.#choices.forget(serverUrl)
     if (unused === undefined) {
       const inner = this.#inner.get(credential) ?? credential
       return (await choice?.provider.revoke?.(inner, { ...context, previous: inner })) ?? false
@@ -193,9 +205,9 @@ class Chosen {
   }
 
   async #forget(context: AcquireContext): Promise<boolean> {
-    const { previous, resource } = context
+    const { previous, serverUrl } = context
     const used = previous && this.#origin.get(previous)
-    const provider = (used ?? this.#choices.current(resource))?.provider ?? this.#saved
+    const provider = (used ?? this.#choices.current(serverUrl))?.provider ?? this.#saved
     return (
       (await provider.forget?.({
         ...context,

@@ -5,10 +5,10 @@
  */
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { isCredentialError } from '../errors.ts'
-import { canonicalText, printable, resourceLabel } from '../labels.ts'
+import { printable, serverKey, serverLabel } from '../labels.ts'
 import { loginProviders } from '../oauth/login-providers.ts'
 import { jwtExpiry } from '../providers/bearer.ts'
-import { type StoredKey, storedKeyProvider } from '../providers/stored-key.ts'
+import { keyWords, type StoredKey, storedKeyProvider } from '../providers/stored-key.ts'
 
 /** What a stored credential is, in words. */
 export type SavedKind =
@@ -27,7 +27,10 @@ export type SavedKind =
 export interface SavedCredential {
   /** The key of its record in the store. Do not show it: the URL in it may hold a secret. */
   readonly key: string
-  /** The server, fit to be shown: origin and path, in which segments that look like tokens are shortened. */
+  /**
+   * The server, fit to be shown: segments of its path that look like tokens are shortened, and of its query only plain
+   * words are shown.
+   */
   readonly resource: string
   /** The URL of the server, for a login or a logout. Do not show it: it may hold a secret. */
   readonly url: string
@@ -53,15 +56,6 @@ export interface SavedCredential {
   readonly renewable: boolean
   /** Why it cannot be used, in a sentence. Absent: nothing is known against it. */
   readonly problem?: string
-}
-
-const keyKinds: Readonly<Record<StoredKey['type'], SavedKind>> = {
-  apiKey: 'API key',
-  bearer: 'bearer token',
-  basic: 'password',
-  headers: 'headers',
-  hmac: 'HMAC key',
-  jwt: 'JWT key',
 }
 
 /**
@@ -90,12 +84,20 @@ export async function listSaved(store: CredentialStore): Promise<readonly SavedC
   return saved.sort((left, right) => (left.key < right.key ? -1 : 1))
 }
 
+/**
+ * The URL of a server as `listSaved()` and the keys of records have it: the order of its query does not matter, and
+ * parameters whose names say that they are secret are left out.
+ */
+export function savedUrl(server: string | URL): string {
+  return serverKey(new URL(server))
+}
+
 /** What a record is, in words. */
 export function kindOf({ provider, data }: CredentialRecord): SavedKind {
   if (provider === storedKeyProvider) {
     const { type } = data as { readonly type?: unknown }
-    return Object.hasOwn(keyKinds, String(type))
-      ? keyKinds[type as StoredKey['type']]
+    return Object.hasOwn(keyWords, String(type))
+      ? keyWords[type as StoredKey['type']]
       : 'credential'
   }
   if (loginProviders.has(provider)) return 'login'
@@ -108,8 +110,8 @@ type Owner = Pick<SavedCredential, 'key' | 'resource' | 'url' | 'account' | 'ten
 function ownerOf(key: string): Owner | undefined {
   const [url = '', account, tenant, ...more] = key.split(' | ')
   if (account === undefined || more.length > 0 || !URL.canParse(url)) return undefined
-  if (!/^https?:/.test(url) || canonicalText(new URL(url)) !== url) return undefined
-  const owner = { key, resource: resourceLabel(url), url, account }
+  if (!/^https?:/.test(url) || serverKey(new URL(url)) !== url) return undefined
+  const owner = { key, resource: serverLabel(url), url, account }
   return tenant === undefined ? owner : { ...owner, tenant: decoded(tenant) }
 }
 

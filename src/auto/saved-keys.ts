@@ -33,7 +33,7 @@ import { kindOf, type SavedKind } from './saved-credentials.ts'
 export async function saveKey(
   store: CredentialStore,
   options: {
-    /** The MCP server. Query and fragment do not count. */
+    /** The MCP server. The key is for its very query, in any order of the parameters; the fragment does not count. */
     readonly resource: string | URL
     /** Tells several credentials for one server apart. Default `default`. */
     readonly account?: string
@@ -49,7 +49,7 @@ export async function saveKey(
   if (key === undefined) {
     throw new ConfigurationError('saveKey.key', 'saveKey: pass the key that is to be stored.')
   }
-  const { resource, account } = resolveOptions(providerOfKey(key), { ...owner, store })
+  const { serverUrl: resource, account } = resolveOptions(providerOfKey(key), { ...owner, store })
   const place = recordKey({ resource, account, tenant: undefined })
   return store.lock(place, async () => {
     const before = await replaceable(store, place)

@@ -148,9 +148,8 @@ function findingOf(file: ConfigFile, group: readonly Literal[], root: Node): Fin
     problem: problemOf(file, key, url),
     async copyTo(store, account) {
       if (key === undefined || url === undefined || !file.isTrusted) return undefined
-      const { listSaved, saveKey } = await import('../auto/index.ts')
-      const { origin, pathname } = url
-      const place = `${origin}${pathname} | ${account.account ?? 'default'}`
+      const { listSaved, saveKey, savedUrl } = await import('../auto/index.ts')
+      const place = `${savedUrl(url)} | ${account.account ?? 'default'}`
       const before = await listSaved({ ...store, list: async () => [place] })
       if (before.length > 0) return undefined
       await saveKey(store, { resource: url, key, ...account })

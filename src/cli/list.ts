@@ -37,12 +37,16 @@ interface Listed extends SavedCredential {
 
 async function list(invocation: Invocation, isJson: boolean): Promise<void> {
   const { terminal } = invocation
-  const { defaultStore, listSaved, listSecrets } = await import('../auto/index.ts')
+  const { defaultStore, listSaved, listSecrets, savedUrl } = await import('../auto/index.ts')
   const store = defaultStore()
   const saved = await listSaved(store)
   const where = await store.where()
   const config = await configIfAny(invocation, store)
-  const listed = saved.map((each) => ({ ...each, usedBy: namesFor(each.url, config) }))
+  const namesFor = (url: string) =>
+    (config?.servers ?? [])
+      .filter((server) => server.url && savedUrl(server.url) === url)
+      .map(({ name }) => name)
+  const listed = saved.map((each) => ({ ...each, usedBy: namesFor(each.url) }))
   const secrets = secretsInUse(await listSecrets(store), config)
   if (isJson) {
     // The key and the URL may hold a path that is a secret.
@@ -112,12 +116,4 @@ async function configIfAny(
     invocation.terminal.note(error.message)
     return undefined
   }
-}
-
-/** The names of the servers that have a URL. */
-function namesFor(url: string, config: Config | undefined): readonly string[] {
-  const servers = config?.servers ?? []
-  return servers
-    .filter((server) => server.url && `${server.url.origin}${server.url.pathname}` === url)
-    .map(({ name }) => name)
 }

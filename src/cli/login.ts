@@ -96,7 +96,8 @@ async function acquire(
   store: DefaultStore,
 ): Promise<SavedCredential | undefined> {
   const { signal, global, terminal } = invocation
-  const key = `${server.url.origin}${server.url.pathname} | ${global.account ?? 'default'}`
+  const { savedUrl } = await import('../auto/index.ts')
+  const key = `${savedUrl(server.url)} | ${global.account ?? 'default'}`
   const staged = stagedStore(store, (each) => each === key)
   const manager = new TokenManager(plan.provider, {
     resource: server.url,

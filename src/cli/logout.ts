@@ -101,7 +101,8 @@ async function savedFor(
 ): Promise<readonly SavedCredential[]> {
   const { url } = await findServer(given, invocation, store)
   const { account = 'default' } = invocation.global
-  const place = `${url.origin}${url.pathname}`
+  const { savedUrl } = await import('../auto/index.ts')
+  const place = savedUrl(url)
   return saved.filter((each) => each.url === place && each.account === account)
 }
 

@@ -109,11 +109,11 @@ async function credentialWords(
   store: DefaultStore,
   { global }: Invocation,
 ): Promise<string> {
-  const { listSaved } = await import('../auto/index.ts')
+  const { listSaved, savedUrl } = await import('../auto/index.ts')
   const chosen = events.flatMap((event) => (event.type === 'source_chosen' ? [event] : [])).at(-1)
   const source = chosen === undefined ? 'as the config file says' : chosen.detail
   const { account = 'default' } = global
-  const key = `${url.origin}${url.pathname} | ${account}`
+  const key = `${savedUrl(url)} | ${account}`
   const [saved] = await listSaved({ ...store, list: async () => [key] })
   if (saved === undefined || chosen?.source !== 'stored') return `Credential: ${source}.`
   const { expiresAt, renewable } = saved

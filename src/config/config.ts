@@ -9,8 +9,9 @@ import type {
   CredentialStore,
   Secret,
 } from '../credential.ts'
-import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { ConfigurationError, isCredentialError } from '../errors.ts'
 import type { ConnectedTransport, ConnectOptions, connect } from '../mcp/connect.ts'
+import { prefixed } from '../secret.ts'
 import type { ConfigWarning, ReadFile } from './files.ts'
 import { serverAt, serversByName } from './find-server.ts'
 import { nearest } from './nearest.ts'
@@ -38,8 +39,9 @@ export interface Config {
   readonly warnings: readonly ConfigWarning[]
   /**
    * The server whose URL has the origin and path of a resource; one of a trusted file before others, then the nearest.
-   * Entries that share their name with another count as well. The entry of the very query comes before one without a
-   * query; one of another query is not for the resource.
+   * Entries that share their name with another count as well. An entry with a query serves only a resource of that
+   * query, in any order of the parameters. One without a query serves any, unless another entry for the same origin
+   * and path has a query.
    *
    * @throws `ConfigurationError` when several entries fit equally well, and their credentials differ.
    */
@@ -190,7 +192,7 @@ function unknownServer(name: string, names: readonly string[]): never {
 
 function trustedServer(server: LoadedServer): LoadedServer {
   if (server.file.isTrusted) return server
-  throw untrusted(server.file.path, server.failure)
+  throw untrusted(server.file.path, server.verdict)
 }
 
 /** A server that may be used for what is asked; otherwise the reason is thrown. */
@@ -221,10 +223,10 @@ function makeCredentials(
   tools: Tools,
 ): CredentialProvider | CredentialSelector {
   const found = usable(server, 'http')
-  const { entry, target, surroundings } = found
+  const { entry, file, target, surroundings } = found
   const url = target !== undefined && 'url' in target ? target.url : undefined
   if (url === undefined) throw new Error('A server that can be used has a URL.')
-  return serverProvider({ entry, url, where: whereIs(found), surroundings, tools })
+  return serverProvider({ entry, url, file: file.path, where: whereIs(found), surroundings, tools })
 }
 
 /** What is read is a secret, and obeys the rules of secrets; what stands in the file is as trusted as its command. */
@@ -242,17 +244,8 @@ async function environmentOf(
   }
   const { stdioEnvironment } = await import('../mcp/stdio-environment.ts')
   const read = await stdioEnvironment(Object.fromEntries(secrets), options).catch((error) => {
-    throw isCredentialError(error, 'secret_unavailable') ? placed(error, found) : error
+    if (!isCredentialError(error, 'secret_unavailable')) throw error
+    throw prefixed(`${whereIs(found)}: server \`${shown(found.entry.name)}\`, env.`, error)
   })
   return { ...Object.fromEntries(plain), ...read }
-}
-
-/** The error of a secret, with the place of the entry that wants it. */
-function placed(error: CredentialError, found: LoadedServer): CredentialError {
-  const { code, message, retryable, retryAfter } = error
-  const text = `${whereIs(found)}: server \`${shown(found.entry.name)}\`, env.${message}`
-  return new CredentialError(code, text, {
-    retryable,
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-  })
 }

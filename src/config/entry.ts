@@ -283,22 +283,36 @@ function readRegistration(members: Members, { report }: Reading): ClientRegistra
   if (node?.type === 'object') {
     const given = membersOf(node, '', report)
     const clientId = textOf(given?.get('clientId')?.value)
-    const scope = textOf(given?.get('scopes')?.value)
-    const port: unknown = given?.get('callbackPort')?.value.value
+    const scope = scopeOf(given?.get('scopes')?.value)
+    const portNode = given?.get('callbackPort')?.value
+    const port: unknown = portNode?.value
+    if (portNode !== undefined && !isPort(port)) {
+      report(portNode.offset, 'Expected a port from 1 to 65535 for `callbackPort`.')
+    }
     return {
       ...(clientId === undefined ? {} : { clientId }),
       ...(scope === undefined ? {} : { scope }),
-      ...(typeof port === 'number' ? { callbackPort: port } : {}),
+      ...(isPort(port) ? { callbackPort: port } : {}),
     }
   }
   if (cursor === undefined || !isForeignAuth(cursor)) return undefined
   const given = membersOf(cursor, '', report)
   const clientId = textOf(given?.get('CLIENT_ID')?.value)
-  const scopes = (given?.get('scopes')?.value.children ?? []).map(textOf)
+  const scope = scopeOf(given?.get('scopes')?.value)
   return {
     ...(clientId === undefined ? {} : { clientId }),
-    ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+    ...(scope === undefined ? {} : { scope }),
   }
+}
+
+/** Scopes as a text, as Claude Code has them, or as a list. */
+function scopeOf(node: Node | undefined): string | undefined {
+  const scopes = node?.type === 'array' ? (node.children ?? []).map(textOf) : [textOf(node)]
+  return scopes.filter((scope) => scope !== undefined && scope !== '').join(' ') || undefined
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536
 }
 
 function wordsOf(

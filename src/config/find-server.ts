@@ -4,7 +4,7 @@
  * @module
  */
 import { ConfigurationError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { queryOf, serverLabel } from '../labels.ts'
 import { jsonOf } from './nodes.ts'
 import { shown } from './problems.ts'
 import { comparableUrl } from './server-url.ts'
@@ -22,8 +22,11 @@ export function serversByName(servers: readonly LoadedServer[]): ReadonlyMap<str
 }
 
 /**
- * The server of a resource. An entry of the same query comes first, then one without a query; an entry for another
- * query may be for another tenant, and so serves only a resource that has none.
+ * The server of a resource.
+ *
+ * An entry with a query is for one tenant, say, and so serves only a resource with the same query. One without a
+ * query was written for the server as a whole, and serves any query, unless another entry for the same server tells
+ * queries apart: then a query that no entry has may be a tenant that nobody has configured, and gets nothing.
  *
  * @throws {@link ConfigurationError} when there are several such entries, and their credentials differ.
  */
@@ -40,15 +43,16 @@ export function serverAt(
   })
   const trusted = same.filter(({ file }) => file.isTrusted)
   const usable = trusted.length > 0 ? trusted : same
-  for (const query of new Set([url.search, ''])) {
-    const [first, ...others] = usable.filter((each) => urlOf(each)?.search === query)
-    if (first !== undefined) return unambiguous(first, others, url)
-  }
-  if (url.search !== '') return undefined
-  const [first, ...others] = usable
-  const rival = others.find((each) => first !== undefined && differ(first, each))
-  if (first !== undefined && rival !== undefined) throw ambiguous(first, rival, url)
-  return first
+  const query = queryOf(url)
+  const exact = usable.filter((each) => entryQuery(each) === query)
+  const isGeneral = usable.every((each) => entryQuery(each) === '')
+  const [first, ...others] = exact.length === 0 && isGeneral ? usable : exact
+  return first === undefined ? undefined : unambiguous(first, others, url)
+}
+
+function entryQuery(server: LoadedServer): string {
+  const url = urlOf(server)
+  return url === undefined ? '' : queryOf(url)
 }
 
 function urlOf({ target }: LoadedServer): URL | undefined {
@@ -70,7 +74,7 @@ function ambiguous(first: LoadedServer, rival: LoadedServer, url: URL): Configur
     'config',
     `The servers ${names} of ${first.file.path} have the same URL and different credentials.`,
     {
-      resource: resourceLabel(url),
+      resource: serverLabel(url),
       remedy:
         'Choose one of them by its name: `config.credentials(name)` of mcp-credentials/config.',
     },

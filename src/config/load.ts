@@ -5,7 +5,7 @@
  */
 import { dirname } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
-import { ConfigurationError, type StoreError } from '../errors.ts'
+import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { type Config, makeConfig } from './config.ts'
 import { type ConfigWarning, type ReadFile, readFile } from './files.ts'
@@ -17,7 +17,7 @@ import { serverUrl } from './server-url.ts'
 import type { LoadedServer } from './servers.ts'
 import { namedFolder, projectOf } from './start-folder.ts'
 import type { Surroundings } from './surroundings.ts'
-import { type ConfigFile, judge, type TrustOption } from './trust.ts'
+import { type ConfigFile, judge, type TrustOption, type TrustVerdict } from './trust.ts'
 
 /** How {@link loadConfig} works. */
 export interface LoadConfigOptions {
@@ -114,9 +114,9 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
   }
   const files = new Map<string, ConfigFile>()
   const servers: LoadedServer[] = []
-  const failures = new Map<string, StoreError>()
+  const verdicts = new Map<string, TrustVerdict>()
   for (const file of found) {
-    const described = await describe(file, files, failures, trust, store)
+    const described = await describe(file, files, verdicts, trust, store)
     warnings.push(...file.warnings)
     const surroundings = surroundingsOf(file, options)
     for (const entry of file.entries) {
@@ -125,8 +125,8 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
       const { isTrusted, path } = described
       const folder = namedFolder(entry, isTrusted, surroundings)
       const target = written === undefined ? folder : serverUrl(written, isTrusted, surroundings)
-      const failure = failures.get(path)
-      servers.push({ entry, file: described, at, target, surroundings, failure })
+      const verdict = verdicts.get(path) ?? { isTrusted }
+      servers.push({ entry, file: described, at, target, surroundings, verdict })
     }
   }
   const tools = await loadTools(servers, options)
@@ -160,7 +160,7 @@ function checkLoadOptions(options: LoadConfigOptions): void {
 async function describe(
   { place, content, sha256 }: ReadFile,
   files: Map<string, ConfigFile>,
-  failures: Map<string, StoreError>,
+  verdicts: Map<string, TrustVerdict>,
   trust: TrustOption,
   store: CredentialStore | undefined,
 ): Promise<ConfigFile> {
@@ -173,7 +173,7 @@ async function describe(
   const isOwn = kind === 'user' && content.isProtected
   const { realPath } = content
   const verdict = isOwn ? { isTrusted: true } : await judge({ ...file, realPath }, trust, store)
-  if ('failure' in verdict && verdict.failure !== undefined) failures.set(path, verdict.failure)
+  verdicts.set(path, verdict)
   const described = { ...file, isTrusted: verdict.isTrusted }
   if (known === undefined) files.set(path, described)
   return described

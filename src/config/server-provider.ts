@@ -6,8 +6,11 @@
 import type { Node } from 'jsonc-parser'
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
+import { printable } from '../labels.ts'
+import { sourceOf } from '../provider-source.ts'
 import { all } from '../providers/combinators.ts'
 import { headers } from '../providers/headers.ts'
+import { prefixed } from '../secret.ts'
 import { makeAuth, modulesOf } from './auth.ts'
 import { placedIn } from './command-line.ts'
 import { carriesSecret, type ServerEntry } from './entry.ts'
@@ -22,6 +25,8 @@ import { tenantSelector } from './tenants.ts'
 export interface ServerParts {
   readonly entry: ServerEntry
   readonly url: URL
+  /** The path of the file. */
+  readonly file: string
   /** Where the entry is: file, line and column. */
   readonly where: string
   readonly surroundings: Surroundings
@@ -101,14 +106,24 @@ function savedLogin({ savedLogin: make }: Tools, isBesideHeaders: boolean): Cred
 
 /** The same provider, for one origin alone, with its records in the store of the config. */
 function boundTo(
-  { url, entry, surroundings: { store } }: ServerParts,
+  { url, entry, file, where, surroundings: { store } }: ServerParts,
   provider: CredentialProvider,
 ): CredentialProvider {
+  const name = `the entry \`${shown(entry.name)}\` of ${printable(file)}`
   return {
     ...provider,
     ...(store === undefined ? {} : { store }),
+    source(credential) {
+      const source = sourceOf(provider.source, credential)
+      return source === undefined ? name : `${name} (${source})`
+    },
     async acquire(context) {
-      if (context.resource.origin === url.origin) return provider.acquire(context)
+      if (context.resource.origin === url.origin) {
+        return provider.acquire(context).catch((error: unknown) => {
+          if (!isCredentialError(error, 'secret_unavailable')) throw error
+          throw prefixed(`${where}: server \`${shown(entry.name)}\`: `, error)
+        })
+      }
       throw new CredentialError(
         'wrong_origin',
         `The credential of the server \`${shown(entry.name)}\` is for ${url.origin}, and was asked for ${context.resource.origin}.`,

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import type { StoreError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { serverLabel } from '../labels.ts'
 import type { ClientRegistration, ServerEntry } from './entry.ts'
 import type { Position } from './problems.ts'
 import type { ServerUrl } from './server-url.ts'
 import type { Surroundings } from './surroundings.ts'
-import type { ConfigFile } from './trust.ts'
+import type { ConfigFile, TrustVerdict } from './trust.ts'
 
 /** Where a server is, or why that is not known. */
 type Target = ServerUrl | { readonly path: string }
@@ -22,8 +21,8 @@ export interface LoadedServer {
   /** Where it is: its URL, or the folder that the entry of a process names. */
   readonly target: Target | undefined
   readonly surroundings: Surroundings
-  /** Why it is not known whether the file is trusted. */
-  readonly failure: StoreError | undefined
+  /** What is known of the trust in the file. */
+  readonly verdict: TrustVerdict
 }
 
 /** A server of a config file. */
@@ -37,7 +36,7 @@ export interface ConfiguredServer {
    * hold a secret in its path or query, so show `label`.
    */
   readonly url?: URL
-  /** What may be shown of the URL: origin and path, in which segments that look like tokens are shortened. */
+  /** What may be shown of the URL: segments that look like tokens, and values of the query that may, are shortened. */
   readonly label?: string
   /** The program of a `stdio` server, as it is written. */
   readonly command?: string
@@ -79,7 +78,7 @@ export function describeServer(server: LoadedServer): ConfiguredServer {
   return {
     name,
     kind,
-    ...(url === undefined ? {} : { url, label: resourceLabel(url) }),
+    ...(url === undefined ? {} : { url, label: serverLabel(url) }),
     ...(kind === 'http' || command === undefined ? {} : { command, args }),
     ...(target !== undefined && 'path' in target ? { cwd: target.path } : {}),
     ...(kind === 'http' || surroundings.project === undefined

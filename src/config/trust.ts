@@ -34,6 +34,8 @@ export interface TrustVerdict {
   readonly isTrusted: boolean
   /** The store could not be read. */
   readonly failure?: StoreError
+  /** Another content of it was trusted before. */
+  readonly hasChanged?: boolean
 }
 
 const provider = 'trustedConfig'
@@ -57,8 +59,9 @@ export async function judge(
   if (store === undefined) return { isTrusted: false }
   try {
     const record = await store.get(keyOf(realPath))
-    const isNoted = record?.provider === provider && record.data['sha256'] === file.sha256
-    return { isTrusted: isNoted }
+    if (record?.provider !== provider) return { isTrusted: false }
+    const isTrusted = record.data['sha256'] === file.sha256
+    return { isTrusted, hasChanged: !isTrusted }
   } catch (error) {
     if (isCredentialError(error, 'store')) return { isTrusted: false, failure: error }
     return { isTrusted: false }
@@ -84,15 +87,17 @@ export async function noteTrust(
 }
 
 /** The error of a file that nobody has trusted. */
-export function untrusted(path: string, failure: StoreError | undefined): Error {
+export function untrusted(path: string, { failure, hasChanged }: TrustVerdict): Error {
   if (failure !== undefined) {
     const { message, operation, retryable } = failure
     const text = `It is not known whether ${path} is trusted: ${message}`
     return new StoreError(operation, text, { retryable })
   }
+  const problem =
+    hasChanged === true ? 'has changed since it was trusted' : 'has not been trusted yet'
   return new ConfigurationError(
     'config',
-    `${path} has not been trusted yet, or has changed since: until then it may not run commands or send secrets.`,
+    `${path} ${problem}: until it is, it may not run commands or send secrets.`,
     { remedy: `Read it, and then run \`npx mcp-credentials trust ${quoted(path)}\`.` },
   )
 }

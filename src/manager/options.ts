@@ -11,7 +11,10 @@ import type { RenewalWindows } from './renewal.ts'
 
 /** How a {@link TokenManager} works. */
 export interface TokenManagerOptions {
-  /** The MCP server that the credential is for. Query and fragment do not count. */
+  /**
+   * The MCP server that the credential is for. What is stored for it is told apart by the query too, in any order of
+   * its parameters, since tenants can differ in nothing else. The fragment does not count.
+   */
   readonly resource: string | URL
   /** When credentials are renewed. */
   readonly renewal?: {
@@ -61,7 +64,10 @@ const renewalOptions: readonly string[] = ['earlyWindow', 'hardMargin', 'jitter'
 
 /** Checked options, with every default filled in. */
 export interface ResolvedOptions {
+  /** Without the query. */
   readonly resource: URL
+  /** With the query. */
+  readonly serverUrl: URL
   readonly windows: RenewalWindows
   readonly keepFresh: boolean
   readonly acquireTimeoutMs: number
@@ -93,8 +99,10 @@ export function resolveOptions(
   checkFunction('now', options.now)
   checkFunction('random', options.random)
   checkFunction('onEvent', onEvent)
+  const serverUrl = checkedServer(options.resource)
   return {
-    resource: canonicalResource(options.resource),
+    resource: withoutQuery(serverUrl),
+    serverUrl,
     windows: resolveWindows(renewal),
     keepFresh: renewal.keepFresh ?? false,
     acquireTimeoutMs:
@@ -171,8 +179,15 @@ function checkProvider(provider: CredentialProvider): void {
   )
 }
 
-/** The form in which a server is known: no fragment, no query, no user information. */
-function canonicalResource(resource: string | URL): URL {
+/** The form in which a server is known to authorization servers. */
+function withoutQuery(serverUrl: URL): URL {
+  const url = new URL(serverUrl)
+  url.search = ''
+  return url
+}
+
+/** The URL of a server: no fragment, no user information. */
+function checkedServer(resource: string | URL): URL {
   const text = String(resource)
   if (!URL.canParse(text)) {
     throw new ConfigurationError(
@@ -194,7 +209,6 @@ function canonicalResource(resource: string | URL): URL {
     )
   }
   url.hash = ''
-  url.search = ''
   return url
 }
 

@@ -54,14 +54,18 @@ export class Source {
     this.#reporter = reporter
     this.#tenant = tenant
     this.#logins = new LoginLimit(options.now)
-    const { account, resource, now } = options
+    const { account, serverUrl, now } = options
     const store = options.store && guardStore(options.store)
     this.#records = store ?? memoryRecords()
     this.#persistence =
       store === undefined || provider.restore === undefined
         ? undefined
-        : new Persistence(store, { resource, account, tenant }, provider, now, (details) =>
-            reporter.emit(details),
+        : new Persistence(
+            store,
+            { resource: serverUrl, account, tenant },
+            provider,
+            now,
+            (details) => reporter.emit(details),
           )
   }
 
@@ -226,10 +230,11 @@ export class Source {
     signal: AbortSignal,
     { commit, salvage }: Pick<AcquireContext, 'commit' | 'salvage'>,
   ): AcquireContext {
-    const { resource, fetch, now, random } = this.#options
+    const { resource, serverUrl, fetch, now, random } = this.#options
     const provider = this.#provider.name
     return {
       resource: new URL(resource),
+      serverUrl: new URL(serverUrl),
       reason,
       scope,
       challenges,

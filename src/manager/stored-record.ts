@@ -11,7 +11,7 @@ import {
   LoginRequiredError,
   StoreError,
 } from '../errors.ts'
-import { canonicalText, cleanText } from '../labels.ts'
+import { cleanText, serverKey } from '../labels.ts'
 import {
   isEarlier,
   isSameVersion,
@@ -22,6 +22,7 @@ import {
 
 /** Whose record it is. */
 export interface RecordOwner {
+  /** The URL of the server; its query counts. */
   readonly resource: URL
   readonly account: string
   readonly tenant: string | undefined
@@ -29,7 +30,7 @@ export interface RecordOwner {
 
 /** Accounts and encoded tenants hold no separator, so that no account reads the record of a tenant. */
 export function recordKey({ resource, account, tenant }: RecordOwner): string {
-  const parts = [canonicalText(resource), account]
+  const parts = [serverKey(resource), account]
   if (tenant !== undefined) parts.push(encodeURIComponent(tenant))
   return parts.join(' | ')
 }

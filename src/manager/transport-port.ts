@@ -21,6 +21,8 @@ export interface TransportPort {
   readonly resource: URL
   /** The provider's name. */
   readonly provider: string
+  /** The credential that was delivered last, also after the server has refused it. */
+  readonly held: Credential | undefined
   /** How many different credentials the provider offers one after another, at least 1. */
   readonly alternatives: number
   /** How often one request may be sent again for what its credential learnt, from 1 to 5. */

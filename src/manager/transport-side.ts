@@ -40,6 +40,10 @@ export class TransportSide implements TransportPort {
     this.#lifecycle = lifecycle
   }
 
+  get held(): Credential | undefined {
+    return this.#parts.held.credential
+  }
+
   get session(): number {
     return this.#parts.held.epoch
   }

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import type { CredentialProvider, CredentialSelector } from '../credential.ts'
+import type { Credential, CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError, isCredentialError, type LoginRequiredError } from '../errors.ts'
+import { transportPortOf } from '../manager/token-manager.ts'
 import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import { abortable } from '../waiting.ts'
@@ -78,7 +79,11 @@ export async function connect(
   signal?.throwIfAborted()
   const target = targetOf(url)
   const { fetch: network = (input, init) => globalThis.fetch(input, init) } = rest
-  const observer = new ConnectionObserver(target, describedProvider(provider), network)
+  const observer = new ConnectionObserver(
+    target,
+    () => describedProvider(provider, heldBy(provider, fetch)),
+    network,
+  )
   const fetch = authorizedFetch(provider, { ...rest, resource: target, fetch: observer.network })
   let closing: Promise<void> | undefined
   const close = () => {
@@ -97,6 +102,14 @@ export async function connect(
     if (signal?.aborted !== true) await closed
     throw error
   }
+}
+
+/** The credential that was sent last; each one of a selector has a manager of its own. */
+function heldBy(
+  provider: CredentialProvider | CredentialSelector,
+  fetch: AuthorizedFetch,
+): Credential | undefined {
+  return 'select' in provider ? undefined : transportPortOf(fetch.manager).held
 }
 
 type Client = Parameters<typeof connect>[0]

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { CredentialProvider, FetchLike } from '../credential.ts'
+import type { Credential, CredentialProvider, FetchLike } from '../credential.ts'
 import { isCredentialError } from '../errors.ts'
+import { sourceOf } from '../provider-source.ts'
 import { parseRetryAfter } from '../retry-after.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
@@ -20,7 +21,7 @@ export type Transport = 'streamable' | 'sse'
 /** Remembers the last answers of one server. */
 export class ConnectionObserver {
   readonly #resource: URL
-  readonly #provider: Sighting['provider']
+  readonly #provider: () => Sighting['provider']
   readonly #send: FetchLike
   readonly #answers: Partial<Record<Transport, SeenAnswer | undefined>> = {}
   #sentScheme: string | undefined
@@ -30,7 +31,7 @@ export class ConnectionObserver {
   #unanswered = 0
 
   /** @param send - The network. */
-  constructor(resource: URL, provider: Sighting['provider'], send: FetchLike) {
+  constructor(resource: URL, provider: () => Sighting['provider'], send: FetchLike) {
     this.#resource = resource
     this.#provider = provider
     this.#send = send
@@ -91,9 +92,10 @@ export class ConnectionObserver {
    */
   async explain(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     if (isCredentialError(error) && !isRefusal(error)) return error
+    const provider = this.#provider()
     const sighting: Sighting = {
       resource: this.#resource,
-      provider: this.#provider,
+      provider,
       sentScheme: this.#sentScheme,
       streamable: this.#answers.streamable,
       sse: this.#answers.sse,
@@ -102,8 +104,7 @@ export class ConnectionObserver {
       error,
     }
     const isRefused = decisiveAnswer(sighting)?.status === 401
-    const finding =
-      isRefused && this.#provider.scoped !== true ? await this.#look(signal) : undefined
+    const finding = isRefused && provider.scoped !== true ? await this.#look(signal) : undefined
     return explainFailure(sighting, finding) ?? error
   }
 
@@ -126,16 +127,21 @@ function isRefusal(error: unknown): boolean {
   return isCredentialError(error, 'unauthorized') || isCredentialError(error, 'forbidden')
 }
 
-/** What is said of a provider; of a selector there is only the name. */
-export function describedProvider({
-  name,
-  source,
-  scoped,
-}: { readonly name: string } & Partial<CredentialProvider>): Sighting['provider'] {
+/**
+ * What is said of a provider; of a selector there is only the name.
+ *
+ * @param credential - What was sent, if that is known. One that nobody has issued is none of an authorization server.
+ */
+export function describedProvider(
+  { name, source, scoped }: { readonly name: string } & Partial<CredentialProvider>,
+  credential: Credential | undefined,
+): Sighting['provider'] {
+  const from = sourceOf(source, credential)
+  const isIssued = credential === undefined || credential.issuer !== undefined
   return {
     name,
-    ...(source === undefined ? {} : { source }),
-    ...(scoped === undefined ? {} : { scoped }),
+    ...(from === undefined ? {} : { source: from }),
+    ...(scoped === undefined ? {} : { scoped: scoped && isIssued }),
   }
 }
 

@@ -27,7 +27,7 @@ export interface Sighting {
   /** The MCP server. */
   readonly resource: URL
   /** What the credential came from; of a selector only the name is known. */
-  readonly provider: Pick<CredentialProvider, 'name' | 'source' | 'scoped'>
+  readonly provider: Pick<CredentialProvider, 'name' | 'scoped'> & { readonly source?: string }
   /** The scheme of the `Authorization` header that was sent, in lower case; `undefined`: there was none. */
   readonly sentScheme: string | undefined
   /** The last answer to a POST of Streamable HTTP. */

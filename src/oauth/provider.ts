@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { CredentialProvider, CredentialRecord } from '../credential.ts'
+import type { Credential, CredentialProvider, CredentialRecord } from '../credential.ts'
+import { resourceLabel } from '../labels.ts'
+import { storedSource } from '../provider-source.ts'
 import { DpopSessions } from './dpop.ts'
 import type { Grant } from './grant.ts'
 import type { GrantRequests } from './grant-requests.ts'
@@ -26,24 +28,34 @@ export function oauthProvider(
     )
     return loading
   }
+  const restored = new WeakMap<Credential, string>()
   return {
     name,
     interactive,
     scoped: true,
+    source: (credential) => restored.get(credential) ?? issuedSource(credential),
     discovers: options.metadata === undefined,
     acquire: async (context) => (await requests()).acquire(context),
     revoke: async (credential, context) => (await requests()).revoke(credential, context),
     forget: async (context) => (await requests()).forget(context),
-    restore(record) {
+    restore(record, { serverUrl }) {
       const stored = restorableTokens(grant, record)
       if (stored === undefined) return undefined
       const dpop = dpopSessions.restore(stored)
       const isUnbound = dpop?.required === true && stored.tokenType === 'bearer'
       // It can be exchanged for one that is bound to the key.
       const tokens = isUnbound ? { ...stored, expiresAt: 0 } : stored
-      return new OAuthCredential(name, tokens, dpop)
+      const credential = new OAuthCredential(name, tokens, dpop)
+      const what = loginProviders.has(record.provider) ? 'login' : 'token'
+      restored.set(credential, storedSource(what, serverUrl, record.obtainedAt))
+      return credential
     },
   }
+}
+
+function issuedSource({ issuer }: Credential): string | undefined {
+  if (issuer === undefined) return undefined
+  return `a token that ${resourceLabel(issuer).replace(/\/$/, '')} has issued`
 }
 
 /** The tokens of a record; `undefined` when they belong to another provider, client or authorization server. */

@@ -5,10 +5,12 @@
  */
 import type { AcquireContext, Credential, CredentialProvider } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { commandArgument, resourceLabel } from '../labels.ts'
+import { commandArgument, serverLabel } from '../labels.ts'
+import { sourceOf } from '../provider-source.ts'
 import {
   isSameKey,
   keyFlags,
+  keySourceOf,
   restoreKey,
   type StoredKey,
   signsAnew,
@@ -66,12 +68,13 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
   return {
     ...provider,
     discovers: false,
+    source: (credential) => keySourceOf(credential) ?? sourceOf(provider.source, credential),
     async acquire(context) {
       const { previous } = context
       const key = storedKeyOf(previous)
       if (previous !== undefined && key !== undefined) {
         if (!refused.has(previous) && context.reason !== 'insufficient_scope') return previous
-        throw keyRefused(name, key, context)
+        throw keyRefused(name, key, keySourceOf(previous) ?? 'the stored key', context)
       }
       const owner = clients.ownerOf(previous)
       if (owner !== undefined) return clients.renew(owner, context)
@@ -98,10 +101,13 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
   }
 }
 
-function nobody(name: string, { resource, records }: AcquireContext): LoginRequiredError {
+function nobody(
+  name: string,
+  { resource, serverUrl, records }: AcquireContext,
+): LoginRequiredError {
   // What is kept in memory alone has no lock.
   const isStored = 'lock' in records
-  const label = resourceLabel(resource)
+  const label = serverLabel(serverUrl)
   return new LoginRequiredError(
     'no_credential',
     isStored
@@ -112,7 +118,7 @@ function nobody(name: string, { resource, records }: AcquireContext): LoginRequi
       resource,
       ...(isStored
         ? {
-            remedy: `Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option \`store\` and the same \`account\` as here; or, for \`defaultStore()\`, run \`npx mcp-credentials login ${commandArgument(resource)}\`.`,
+            remedy: `Log in once with authorizationCode(), deviceCode() or webLogins(), with the same option \`store\` and the same \`account\` as here; or, for \`defaultStore()\`, run \`npx mcp-credentials login ${commandArgument(serverUrl)}\`.`,
           }
         : {}),
     },
@@ -122,18 +128,19 @@ function nobody(name: string, { resource, records }: AcquireContext): LoginRequi
 function keyRefused(
   name: string,
   key: StoredKey,
-  { resource, reason, scope }: AcquireContext,
+  source: string,
+  { resource, serverUrl, reason, scope }: AcquireContext,
 ): LoginRequiredError {
-  const label = resourceLabel(resource)
+  const label = serverLabel(serverUrl)
   const isStepUp = reason === 'insufficient_scope'
   return new LoginRequiredError(
     isStepUp ? 'step_up' : 'grant_rejected',
-    `${name}: ${label} ${isStepUp ? 'wants more rights than the stored key has' : 'refuses the stored key'}.`,
+    `${name}: ${label} ${isStepUp ? `wants more rights than ${source} has` : `refuses ${source}`}.`,
     {
       provider: name,
       resource,
       scope,
-      remedy: `Store another one: \`npx mcp-credentials set ${commandArgument(resource)} ${keyFlags(key)}\`.`,
+      remedy: `Store another one: \`npx mcp-credentials set ${commandArgument(serverUrl)} ${keyFlags(key)}\`.`,
     },
   )
 }

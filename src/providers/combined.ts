@@ -19,7 +19,9 @@ export function traitsOf(
 ): Omit<CredentialProvider, 'acquire' | 'restore' | 'revoke'> {
   const forgetful = providers.filter(({ forget }) => forget !== undefined)
   const surrendering = providers.filter(({ giveUp }) => giveUp !== undefined)
-  const sources = [...new Set(providers.flatMap(({ source }) => source ?? []))]
+  const sources = [
+    ...new Set(providers.flatMap(({ source }) => (typeof source === 'string' ? source : []))),
+  ]
   const most = (member: 'alternatives' | 'maxResends') =>
     Math.max(...providers.map((provider) => provider[member] ?? 1))
   return {

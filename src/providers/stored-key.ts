@@ -13,6 +13,7 @@ import { recordProblem } from '../credential-record.ts'
 import { ConfigurationError, StoreError } from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
 import { checkOptions } from '../options.ts'
+import { storedSource } from '../provider-source.ts'
 import { apiKey } from './api-key.ts'
 import { basic } from './basic.ts'
 import { bearer } from './bearer.ts'
@@ -134,7 +135,26 @@ export function recordOfKey(key: StoredKey, now: number): CredentialRecord {
   }
 }
 
+/** What a key is called. */
+export type KeyWords = 'API key' | 'bearer token' | 'password' | 'headers' | 'HMAC key' | 'JWT key'
+
+/** What keys are called. */
+export const keyWords: Readonly<Record<StoredKeyType, KeyWords>> = {
+  apiKey: 'API key',
+  bearer: 'bearer token',
+  basic: 'password',
+  headers: 'headers',
+  hmac: 'HMAC key',
+  jwt: 'JWT key',
+}
+
 const keys = new WeakMap<Credential, StoredKey>()
+const sources = new WeakMap<Credential, string>()
+
+/** Which key a credential was rebuilt from, in words; `undefined`: it comes from something else. */
+export function keySourceOf(credential: Credential): string | undefined {
+  return sources.get(credential)
+}
 
 /** The key that a credential was rebuilt from; `undefined`: it comes from something else. */
 export function storedKeyOf(credential: Credential | undefined): StoredKey | undefined {
@@ -181,12 +201,13 @@ export async function restoreKey(
     const label = resourceLabel(context.resource)
     throw new StoreError('get', `The key that is stored for ${label} cannot be used.`, {
       reason: 'unusable_record',
-      remedy: `Nothing was changed. Store it anew: \`npx mcp-credentials set ${commandArgument(context.resource)}\`.`,
+      remedy: `Nothing was changed. Store it anew: \`npx mcp-credentials set ${commandArgument(context.serverUrl)}\`.`,
     })
   }
   const credential = { ...(await provider.acquire(context)) }
   // Records hold secrets, so they are not for print-outs.
   Object.defineProperty(credential, 'record', { get: () => record })
   keys.set(credential, key)
+  sources.set(credential, storedSource(keyWords[key.type], context.serverUrl, record.obtainedAt))
   return credential
 }

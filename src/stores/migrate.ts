@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { isEmpty } from '../credential-record.ts'
 import { ConfigurationError } from '../errors.ts'
-import { canonicalText, resourceLabel } from '../labels.ts'
+import { resourceLabel, serverKey } from '../labels.ts'
 import { checkAccount, checkOptions } from '../options.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
 
@@ -198,7 +198,7 @@ function foundLogin(
           `The login for ${resourceLabel(server)} cannot be used. ${problem}`,
         )
       }
-      const key = `${canonicalText(new URL(server))} | ${account}`
+      const key = `${serverKey(new URL(server))} | ${account}`
       const record = recordOf(tokens, owner)
       return store.lock(key, async () => {
         // A mark alone is what a login has left that ended before it had a token.

@@ -9,8 +9,8 @@ import type { AcquireContext, CredentialRecord } from '../credential.ts'
  * Makes the context of a first acquisition, to call a provider alone. It keeps the provider's records in
  * memory.
  *
- * @param overrides - What differs. Defaults: the resource `https://mcp.example.com/mcp`, the reason
- * `missing`, no scopes and no challenges, a person who may be asked, a signal that never aborts, and the
+ * @param overrides - What differs. Defaults: the resource `https://mcp.example.com/mcp`, which is
+ * `serverUrl` as well, the reason `missing`, no scopes and no challenges, a person who may be asked, a signal that never aborts, and the
  * platform's `fetch`, clock and random numbers. `serverNow` follows `now`.
  *
  * @example
@@ -23,9 +23,10 @@ import type { AcquireContext, CredentialRecord } from '../credential.ts'
  */
 export function acquireContext(overrides: Partial<AcquireContext> = {}): AcquireContext {
   const records = new Map<string, CredentialRecord>()
-  const now = overrides.now ?? Date.now
+  const { now = Date.now, resource = new URL('https://mcp.example.com/mcp') } = overrides
   return {
-    resource: new URL('https://mcp.example.com/mcp'),
+    resource,
+    serverUrl: resource,
     reason: 'missing',
     scope: undefined,
     challenges: [],

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Credential, FetchLike, OutgoingRequest } from '../credential.ts'
+import type { Credential, CredentialProvider, FetchLike, OutgoingRequest } from '../credential.ts'
 import {
   CredentialError,
   type CredentialErrorOptions,
@@ -26,8 +26,8 @@ export interface Channel {
   readonly observed: boolean
   /** The key by which a selector chose the manager. */
   readonly tenant: string | undefined
-  /** Where the provider's secrets come from, in words. */
-  readonly source: string | undefined
+  /** Where the provider's secrets come from. */
+  readonly source: CredentialProvider['source']
   /** A refusal that no renewal helps is thrown, and not returned. */
   readonly throwOnRefusal: boolean
 }

@@ -3,14 +3,21 @@
  *
  * @module
  */
+import type { Credential } from '../credential.ts'
 import { CredentialError } from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
+import { sourceOf } from '../provider-source.ts'
 import { type Channel, whereOf } from './credential-calls.ts'
 
 /** The error of the option `throwOnRefusal`. */
-export function finalRefusal(channel: Channel, status: number): CredentialError {
+export function finalRefusal(
+  channel: Channel,
+  credential: Credential,
+  status: number,
+): CredentialError {
   const { resource, provider } = channel.port
-  const text = `${refusedText(resource, provider, channel.source)} with ${status}.`
+  const source = sourceOf(channel.source, credential)
+  const text = `${refusedText(resource, provider, source)} with ${status}.`
   return new CredentialError(status === 403 ? 'forbidden' : 'unauthorized', text, {
     ...whereOf(channel),
     status,

@@ -26,6 +26,8 @@ import { Sender } from './sender.ts'
 /** The MCP server that the credentials are for. */
 interface Binding {
   readonly resource: URL
+  /** The same with its query. */
+  readonly serverUrl: URL
   readonly origin: string
   readonly path: string
   /** The only manager, unless a selector chooses. */
@@ -98,7 +100,7 @@ export class Router {
     if (this.#pool.closed) throw this.#closedError()
     const binding = this.#binding
     if (binding === undefined) throw unboundError('log in or out')
-    const url = new URL(binding.resource)
+    const url = new URL(binding.serverUrl)
     const request = { method: 'POST', url, mcpMethod: undefined, toolName: undefined }
     const member = this.#lease(binding, request)
     try {
@@ -168,7 +170,9 @@ export class Router {
     const bound = manager.resource
     const { origin, pathname: path } = bound
     const reporter = transportPortOf(manager)
-    this.#binding = { resource: bound, origin, path, member, reporter }
+    const serverUrl = new URL(resource)
+    serverUrl.hash = ''
+    this.#binding = { resource: bound, serverUrl, origin, path, member, reporter }
     for (const target of this.#reportedTargets) reporter.emit({ type: 'passed_through', target })
     return this.#binding
   }
@@ -179,7 +183,7 @@ export class Router {
     const selection = selectProvider(source, request)
     const { key } = selection
     return this.#pool.lease(key, () =>
-      this.#createMember(providerOf(source, selection), binding.resource, key),
+      this.#createMember(providerOf(source, selection), binding.serverUrl, key),
     )
   }
 

@@ -172,7 +172,9 @@ export class Sender {
         port.emit({ type: 'request_rejected', status, method, attempts: run.attempt })
       }
       const isRefusal = verdict.refused || status === 403
-      if (isRefusal && this.#channel.throwOnRefusal) discard(finalRefusal(this.#channel, status))
+      if (isRefusal && this.#channel.throwOnRefusal) {
+        discard(finalRefusal(this.#channel, credential, status))
+      }
       return response
     }
     if (steppedUp) run.stepUps += 1

@@ -178,13 +178,13 @@ export function webLogins(options: WebLoginsOptions): WebLogins {
         within(cleaningLimitMs, clean(), { keepsProcess: false }),
       ])
       const expiresAt = now() + lifetime * 1000
-      const { account, resource } = owner
+      const { account, serverUrl } = owner
       const { tenant } = begin
       const sealed: SealedLogin = {
         version: 1,
         login: record,
         session: await hash(begin.session),
-        resource: resource.href,
+        resource: serverUrl.href,
         account,
         ...(tenant === undefined ? {} : { tenant }),
         expiresAt,
@@ -270,13 +270,14 @@ function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): Resolv
 
 async function begun(
   options: WebLoginsOptions,
-  { resource, account, fetch, now, random }: ResolvedOptions,
+  { resource, serverUrl, account, fetch, now, random }: ResolvedOptions,
   { scope, tenant, signal = new AbortController().signal }: BeginLoginOptions,
 ): ReturnType<typeof beginPendingLogin> {
-  const owner = { resource: resource.href, account, ...(tenant === undefined ? {} : { tenant }) }
+  const owner = { resource: serverUrl.href, account, ...(tenant === undefined ? {} : { tenant }) }
   const reporter = reporterOf(options, owner)
   const context: AcquireContext = {
     resource,
+    serverUrl,
     reason: 'missing',
     scope,
     challenges: [],

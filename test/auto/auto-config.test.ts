@@ -136,17 +136,17 @@ test.each(['its own', 'a given'])(
   },
 )
 
-test('auto() does not choose between the entries of several tenants', async () => {
+test('auto() does not choose between two entries of one URL with different credentials', async () => {
   vi.stubEnv('CRM_KEY', 'canary-environment')
   const { origin, requests } = await recordingOrigin()
   const { provider, config } = await setUp(`${origin}/other`, {})
   const entry = (name: string) => ({
-    url: `${origin}/mcp?tenant=${name}`,
+    url: `${origin}/mcp`,
     auth: { provider: 'apiKey', header: name, value: 'env:CRM_KEY' },
   })
   await writeFile(config, JSON.stringify({ mcpServers: { ada: entry('ada'), bob: entry('bob') } }))
   await (await loadConfig({ path: config, store: provider.store })).trust(config)
-  const url = `${origin}/mcp?tenant=bob`
+  const url = `${origin}/mcp`
   const fetch = authorizedFetch(provider, { resource: url })
   await expect(fetch(url)).rejects.toThrow('`ada` and `bob`')
   expect(requests).toEqual([])

@@ -285,9 +285,8 @@ describe('status of a server with logins', () => {
     await world.run(['set', href, '--bearer'], { input: 'canary' })
     const { code, stderr } = await world.run(['status', href])
     expect(code).toBe(4)
-    expect(stderr).toContain(
-      `refuses the stored key. This server wants a login: \`npx mcp-credentials login ${href}\`.`,
-    )
+    expect(stderr).toContain(`refuses the bearer token stored for ${href} on `)
+    expect(stderr).toContain(`. This server wants a login: \`npx mcp-credentials login ${href}\`.`)
     expect(stderr).not.toContain('npx mcp-credentials set')
     await servers.close()
   })

@@ -90,7 +90,7 @@ describe('trust', () => {
     const unused = await world.run(['exec', 'files', '--', 'true'])
     expect([unused.code, unused.stderr]).toEqual([
       2,
-      expect.stringContaining('has not been trusted yet, or has changed since'),
+      expect.stringContaining('has not been trusted yet: until it is,'),
     ])
   })
 })
@@ -410,4 +410,17 @@ describe('help', () => {
     const { code, stderr } = await world.run(['logni'])
     expect([code, stderr]).toEqual([2, expect.stringContaining('login')])
   })
+})
+
+describe('a config file that is broken', () => {
+  test.each([['status', 'crm'], ['list'], ['exec', 'crm', '--', 'true']])(
+    'is reported once, with file, line and column, by %s %s',
+    async (...argv) => {
+      const path = join(world.folder, '.mcp.json')
+      await writeFile(path, '{\n  "mcpServers": {\n    "crm": { "url" "canary" }\n  }\n}\n')
+      const { stderr } = await world.run(argv)
+      expect(stderr.split(`${path}:3:20: Expected a colon.`)).toHaveLength(2)
+      expect(stderr).not.toContain('canary')
+    },
+  )
 })

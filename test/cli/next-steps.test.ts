@@ -26,7 +26,7 @@ describe('the next step', () => {
     const { url, close } = await testMcpServer({ apiKey: 'right' })
     await world.run(['set', url.href, '--bearer'], { input: 'canary\n' })
     const { stderr } = await world.run(['status', url.href])
-    expect(stderr).toContain(`error ${url.href} refuses the stored key.`)
+    expect(stderr).toContain(`error ${url.href} refuses the bearer token stored for `)
     await close()
   })
 
@@ -75,6 +75,6 @@ describe('the next step', () => {
   test('of logout without a server is to name one', async () => {
     const { code, stderr } = await world.run(['logout'])
     expect(code).toBe(2)
-    expect(stderr).toContain('logout needs a server. Name one, or add --all and no server.')
+    expect(stderr).toContain('logout needs a server. Name one, or add --secret NAME or --all and no server.')
   })
 })

@@ -62,3 +62,17 @@ describe('set', () => {
     expect([code, stderr.includes('allowInsecure')]).toEqual([0, isWarned])
   })
 })
+
+describe('two tenants that differ in the query of their URL', () => {
+  it('are stored, listed and given up apart', async () => {
+    const [ada, bob] = ['https://h.example/mcp?tenant=ada', 'https://h.example/mcp?tenant=bob']
+    for (const url of [ada, bob]) await world.run(['set', url, '--bearer'], { input: 'canary' })
+    const listed = await world.run(['list'])
+    expect(listed.stdout).toContain(ada)
+    expect(listed.stdout).toContain(bob)
+    expect((await world.run(['logout', ada])).stdout).toContain(`for ${ada}`)
+    const { stdout } = await world.run(['list'])
+    expect(stdout).not.toContain(ada)
+    expect(stdout).toContain(bob)
+  })
+})

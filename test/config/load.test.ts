@@ -138,7 +138,7 @@ describe('loadConfig', () => {
     expect(config.find('https://evil.example.com/mcp')).toBeUndefined()
   })
 
-  test('finds the entry of the very query before others, and none of another query', async () => {
+  test('finds the entry of the very query alone, as soon as one entry tells queries apart', async () => {
     const entry = (name: string, query = '') => ({
       url: `${url}${query}`,
       auth: { provider: 'bearer', token: `env:${name}` },
@@ -152,9 +152,10 @@ describe('loadConfig', () => {
 
     expect(config.find(`${url}?tenant=bob`)?.name).toBe('bob')
     expect(config.find(`${url}?tenant=eve`)).toBeUndefined()
-    expect(() => config.find(url)).toThrow('`ada` and `bob`')
+    expect(config.find(url)).toBeUndefined()
     expect(general.find(`${url}?tenant=bob`)?.name).toBe('bob')
-    expect(general.find(`${url}?tenant=eve`)?.name).toBe('all')
+    expect(general.find(`${url}?tenant=eve`)).toBeUndefined()
+    expect(general.find(url)?.name).toBe('all')
   })
 
   test('does not choose between two entries of a file whose credentials differ', async () => {

@@ -6,6 +6,8 @@ import type { AuthorizationFinding, SeenAnswer, Sighting } from '../../src/mcp/s
 import { parseChallenges } from '../../src/www-authenticate.ts'
 
 const url = 'https://mcp.example.com/mcp'
+/** The same in a command, where what the query holds is for the person to fill in. */
+const word = `'${url}?key=…'`
 const sdkError = new Error('Error POSTing to endpoint: the key value-1 is wrong')
 
 interface Given {
@@ -80,7 +82,7 @@ const rows: readonly Row[] = [
     'the challenge Bearer',
     'asks for OAuth at https://login.example.com.',
     'Use authorizationCode()',
-    `\`npx mcp-credentials login ${url}\``,
+    `\`npx mcp-credentials login ${word}\``,
   ],
   [
     'a token of another server where OAuth is wanted',
@@ -152,7 +154,7 @@ const rows: readonly Row[] = [
     'unauthorized',
     explain({ status: 401, challenge: 'Bearer' }, { provider: login, sentScheme: 'bearer' }),
     'refused the credential of authorizationCode with 401',
-    `Run \`npx mcp-credentials login ${url}\``,
+    `Run \`npx mcp-credentials login ${word}\``,
   ],
   [
     'a 403',
@@ -177,7 +179,7 @@ const rows: readonly Row[] = [
       { provider: login },
     ),
     'the server wants `tools:write files`',
-    `\`npx mcp-credentials login ${url} --scope 'tools:write files'\``,
+    `\`npx mcp-credentials login ${word} --scope 'tools:write files'\``,
   ],
   [
     'a 403 for want of a scope that may not be shown',
@@ -315,7 +317,7 @@ describe('the explanation of a connection that failed', () => {
 
     it(`for ${what} ends with the next step, and holds nothing secret`, () => {
       expect(error.message).toMatch(
-        /run `npx mcp-credentials doctor https:\/\/mcp\.example\.com\/mcp`\.$/,
+        /run `npx mcp-credentials doctor 'https:\/\/mcp\.example\.com\/mcp\?key=…'`\.$/,
       )
       expect(error.message.endsWith(error.remedy ?? '')).toBe(true)
       expect(inspect(error, { showHidden: true })).not.toMatch(/undefined|value-1/)

@@ -23,6 +23,7 @@ export function fakePort(
   return {
     resource: new URL('https://mcp.example.com/mcp'),
     provider: 'fake',
+    held: undefined,
     alternatives: 1,
     maxResends: 1,
     interactive: false,

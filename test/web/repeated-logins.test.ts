@@ -37,6 +37,19 @@ describe('a login that was finished', () => {
   })
 })
 
+describe('logins that differ in the query of the server', () => {
+  it('are stored for that query, and not for the server as a whole', async () => {
+    const { world, store, logins } = await application({})
+    const resource = `${world.url}?tenant=ada`
+    const { url, state } = await logins.beginLogin({ resource, ...alice })
+    const login = await logins.finishLogin(await visit(url), state, of(alice))
+
+    expect(login.resource.href).toBe(resource)
+    expect(await store.get(`${resource} | alice`)).toBeDefined()
+    expect(await store.get(`${world.url} | alice`)).toBeUndefined()
+  })
+})
+
 describe('a login whose code was sent', () => {
   it.each([503, 429])('is no longer retryable after %d, and says what to do', async (status) => {
     const { world, logins } = await application({ token: () => ({ status }) })

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { listSaved, type SavedCredential } from '../../auto/index.ts'
+import { listSaved, type SavedCredential, savedUrl } from '../../auto/index.ts'
 import type { ConfiguredServer } from '../../config/index.ts'
 import type { CredentialStore } from '../../index.ts'
 import { examineAddress } from './address.ts'
@@ -76,7 +76,7 @@ function ignoresProxy(env: ExamineOptions['env']): boolean {
 }
 
 async function savedFor(
-  { origin, pathname }: URL,
+  server: URL,
   store: CredentialStore,
   signal: AbortSignal,
 ): Promise<readonly SavedCredential[] | Refusal> {
@@ -92,7 +92,7 @@ async function savedFor(
   try {
     signal.throwIfAborted()
     const saved = await Promise.race([listSaved(store), tooLate])
-    return 'code' in saved ? saved : saved.filter(({ url }) => url === `${origin}${pathname}`)
+    return 'code' in saved ? saved : saved.filter(({ url }) => url === savedUrl(server))
   } catch (error) {
     signal.throwIfAborted()
     return refusalOf(error)
