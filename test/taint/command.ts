@@ -5,13 +5,16 @@ import { makeTerminal } from '../../src/cli/terminal.ts'
 import { commandConfig } from './configuration.ts'
 import type { FrontOperation } from './front-operations.ts'
 import { networkOf } from './network.ts'
-import { type ClientState, note, type ResourceName, urlOf, type World } from './types.ts'
+import { type ClientState, note, urlOf, type World } from './types.ts'
 
 export const commandNames = ['headers', 'token', 'list', 'status'] as const
 export type CommandName = (typeof commandNames)[number]
 
 /** What a command prints is for the server that it was asked about, and all else for anybody. */
-async function runCommand(world: World, what: CommandName, resource: ResourceName): Promise<void> {
+export async function runCommand(
+  world: World,
+  { what, resource }: Extract<FrontOperation, { readonly do: 'run a command' }>,
+): Promise<void> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
   stdin.end()
   const written = { stdout: '', stderr: '' }
@@ -38,16 +41,13 @@ async function runCommand(world: World, what: CommandName, resource: ResourceNam
   else recorder.published(`the output of ${what}`, written.stdout)
 }
 
-/** Runs a command with the network of the story. */
-export async function asCommand(
-  world: World,
-  { what, resource }: Extract<FrontOperation, { readonly do: 'run a command' }>,
-): Promise<void> {
+/** Commands have no `fetch` of their own, so for them the story's is the platform's. */
+export function givePlatformFetch(world: World): () => void {
   const door = () => Promise.reject(new Error('a command is not called'))
   const { fetch } = globalThis
   const self: ClientState = {
     name: 'a command',
-    config: commandConfig(resource),
+    config: commandConfig,
     fetch: Object.assign(door, { login: door, logout: door, close: door, manager: undefined }),
     open: new Set(),
     underWay: 0,
@@ -56,9 +56,7 @@ export async function asCommand(
     unaskedLogins: [],
   }
   globalThis.fetch = networkOf(world, () => self) as typeof fetch
-  try {
-    await runCommand(world, what, resource)
-  } finally {
+  return () => {
     globalThis.fetch = fetch
   }
 }

@@ -170,10 +170,8 @@ export const fronts: fc.Arbitrary<ClientConfig> = fc.oneof(
   },
 )
 
-/** What the command line is, for one server. */
-export function commandConfig(resource: ResourceName): ClientConfig {
-  return fitting({ ...plain, kind: 'auto', resource, isKnown: false })
-}
+/** What the command line is. */
+export const commandConfig: ClientConfig = fitting({ ...plain, kind: 'auto', isKnown: false })
 
 /** Logs in wherever the MCP server says. */
 export const wanderers: fc.Arbitrary<ClientConfig> = fc

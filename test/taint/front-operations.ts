@@ -46,7 +46,12 @@ export const frontOperation: fc.Arbitrary<FrontOperation> = fc.oneof(
 export async function changeKey(
   world: World,
   store: CredentialStore,
-  { do: what, resource: server, isNeighbour, type }: Extract<FrontOperation, { readonly type: KeyType }>,
+  {
+    do: what,
+    resource: server,
+    isNeighbour,
+    type,
+  }: Extract<FrontOperation, { readonly type: KeyType }>,
 ): Promise<void> {
   const url = isNeighbour ? `${originOf(server)}/other` : urlOf(server)
   if (what === 'delete a key') {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { loadConfig } from '../../src/config/index.ts'
 import { pass } from './clock.ts'
-import { asCommand } from './command.ts'
+import { runCommand } from './command.ts'
 import { grantGiven } from './configuration.ts'
 import { changeKey, type FrontOperation } from './front-operations.ts'
 import { delegate, elsewhere } from './network.ts'
@@ -85,7 +85,7 @@ async function changeMachine(world: World, operation: FrontOperation): Promise<v
     // A command in another process waits for a lock in the time of this machine.
     const isIdle = clients.every(({ open, underWay }) => open.size === 0 && underWay === 0)
     if (world.memory === undefined && isIdle && process.platform === 'linux') {
-      await pass(world.time, patience, asCommand(world, operation))
+      await pass(world.time, patience, runCommand(world, operation))
     }
     return
   }

@@ -17,6 +17,7 @@ import { encryptedFileStore } from '../../src/stores/file.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { type Canaries, makeCanaries } from './canary.ts'
 import { counted, queued, sleep, startClock } from './clock.ts'
+import { givePlatformFetch } from './command.ts'
 import { type ClientConfig, makeProvider, type Prompts } from './configuration.ts'
 import { localClient } from './local-client.ts'
 import { networkOf } from './network.ts'
@@ -89,12 +90,14 @@ export function makeWorld({ store, names, machine: settings }: StoryWorld): Open
     oldCallback: undefined,
     numbers: 0,
   }
+  const restoreFetch = machine === undefined ? () => {} : givePlatformFetch(world)
   return {
     world,
     folder: store === 'default' ? machine?.records : folder,
     async end() {
       recorder.stop()
       stop()
+      restoreFetch()
       machine?.restore()
       if (folder !== undefined) await rm(folder, { recursive: true })
     },
