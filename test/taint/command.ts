@@ -5,7 +5,7 @@ import { makeTerminal } from '../../src/cli/terminal.ts'
 import { commandConfig } from './configuration.ts'
 import type { FrontOperation } from './front-operations.ts'
 import { networkOf } from './network.ts'
-import { type ClientState, note, urlOf, type World } from './types.ts'
+import { type ClientState, nextNumber, note, urlOf, type World } from './types.ts'
 
 export const commandNames = ['headers', 'token', 'list', 'status'] as const
 export type CommandName = (typeof commandNames)[number]
@@ -29,6 +29,7 @@ export async function runCommand(
     what,
     ...(what === 'list' ? [] : [urlOf(resource)]),
     ...(settings?.environment === undefined ? [] : ['--environment', settings.environment]),
+    ...(what === 'list' && nextNumber(world) % 2 === 0 ? ['--json'] : []),
     '--verbose',
   ]
   const terminal = makeTerminal({ stdin, stdout, stderr, env: process.env, cwd: process.cwd() })

@@ -43,7 +43,11 @@ const part: fc.Arbitrary<readonly Operation[]> = fc.oneof(
     weight: 2,
     arbitrary: fc
       .tuple(fc.constantFrom(0, 1), fronts)
-      .map(([who, config]): Operation[] => [{ do: 'restart', who, config }, send(who)]),
+      .map(([who, config]): Operation[] => [
+        { do: 'restart', who, config },
+        ...(config.kind === 'webLogin' ? [{ do: 'login' as const, who, waits: true }] : []),
+        send(who),
+      ]),
   },
 )
 
