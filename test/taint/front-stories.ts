@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { configurations, fronts } from './configuration.ts'
 import { frontOperation } from './front-operations.ts'
-import { guise, issuer, type Operation, type Story, single } from './operations.ts'
+import { guise, issuer, type Operation, resourceChange, type Story, single } from './operations.ts'
 import { entryKinds, type Settings } from './surroundings.ts'
 
 const entry = fc.constantFrom(...entryKinds)
@@ -39,6 +39,10 @@ const part: fc.Arbitrary<readonly Operation[]> = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(0, 0, 0, 1).map((who) => [send(who)]) },
   { weight: 6, arbitrary: frontOperation.map((one) => [one]) },
   { weight: 1, arbitrary: neighbours },
+  {
+    weight: 2,
+    arbitrary: resourceChange.map((change): Operation[] => [change, send(0), send(1)]),
+  },
   {
     weight: 2,
     arbitrary: fc

@@ -65,7 +65,7 @@ function answer(
     case 'rejects':
       return unauthorized(state)
     case 'echoes':
-      return unauthorized(state, exchange.headers.get('authorization') ?? '')
+      return unauthorized(state, credentialsIn(exchange))
     case 'asks for more': {
       const challenge = `Bearer error="insufficient_scope", scope="read more-${state.answersLeft}"`
       return { status: 403, headers: { 'www-authenticate': challenge } }
@@ -115,6 +115,11 @@ function isAccepted(
   const hasKey = url.searchParams.has('key') || names.some((name) => headers.has(name))
   if (token === undefined && mayHaveKey && hasKey) return true
   return token !== undefined && token.issuer === issuer && !token.revoked
+}
+
+function credentialsIn({ headers }: Exchange): string {
+  const values = ['authorization', 'x-api-key'].map((name) => headers.get(name))
+  return values.filter((value) => value !== null).join(' ')
 }
 
 function movedTo(location: string): Answer {

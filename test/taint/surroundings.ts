@@ -8,6 +8,7 @@ import { originOf, type Party, type ResourceName, resourceNames, urlOf } from '.
 
 /** What an entry of a config file says about credentials. */
 export const entryKinds = [
+  'absent',
   'nothing',
   'api key',
   'bearer',
@@ -159,19 +160,21 @@ function configFiles(settings: Settings, hiding: Hiding) {
   })
   const entry = (resource: ResourceName) => {
     const kind = settings.entries[resource]
+    if (kind === 'absent') return undefined
     const isStaging = settings.environment === 'staging'
-    return {
+    const content = {
       url: urlOf(resource),
       ...members(hiding, kind, isStaging ? [] : [resource]),
       environments: { staging: members(hiding, kind, isStaging ? [resource] : []) },
     }
+    return [[resource, content]] as const
   }
   return {
     /** The user's own: the servers, and neighbours of which nobody asks anything. */
     own: () => ({
-      ...Object.fromEntries(resourceNames.map((name) => [name, entry(name)])),
-      'another path': { url: `${originOf('notes')}/other`, ...keyOf([]) },
       'a path below': { url: `${urlOf('notes')}/below`, ...keyOf([]) },
+      'another path': { url: `${originOf('wiki')}/other`, ...keyOf([]) },
+      ...Object.fromEntries(resourceNames.flatMap((name) => entry(name) ?? [])),
       'another server': { url: `${originOf('elsewhere')}/mcp`, ...keyOf([]) },
     }),
     /** What came with a project; `marker`: a file that its command would make. */
@@ -190,7 +193,11 @@ function configFiles(settings: Settings, hiding: Hiding) {
 }
 
 /** The members of an entry; the owners are nobody where it is not the one that counts. */
-function members({ mint, refer, variable }: Hiding, kind: EntryKind, owners: readonly Party[]) {
+function members(
+  { mint, refer, variable }: Hiding,
+  kind: Exclude<EntryKind, 'absent'>,
+  owners: readonly Party[],
+) {
   const key = () => refer(mint('API key', owners))
   switch (kind) {
     case 'nothing':
