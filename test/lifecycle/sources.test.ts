@@ -21,7 +21,7 @@ const runs = Number(process.env['SOURCES_RUNS'] ?? 200)
 const { SOURCES_SEED: seed = '20261122' } = process.env
 const path = process.env['SOURCES_PATH']
 
-test('row 98: whatever changes, auto() sends what it said, and nobody in place of somebody else', async () => {
+test('whatever changes, auto() sends what it said, and nobody in place of somebody else', async () => {
   await fc.assert(fc.asyncProperty(sourceStories, playSources), {
     numRuns: runs,
     ...(seed === 'random' ? {} : { seed: Number(seed) }),
