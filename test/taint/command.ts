@@ -55,6 +55,7 @@ export function givePlatformFetch(world: World): () => void {
     isBound: true,
     closed: false,
     unaskedLogins: [],
+    unfinishedLogouts: 0,
   }
   globalThis.fetch = networkOf(world, () => self) as typeof fetch
   return () => {

@@ -267,10 +267,12 @@ async function logout(world: World, client: ClientState): Promise<void> {
   const isIdle = ({ open, underWay }: ClientState) => open.size === 0 && underWay === 0
   const unaware = new Set(world.clients.filter((each) => each !== client && !isIdle(each)))
   const before = await storedGrants(world)
+  client.unfinishedLogouts += 1
   const isDone = await begin(world, client, 'logout', () => client.fetch.logout())
   if (!isDone) return
   // Whoever logs out is asked again.
   client.unaskedLogins.length = 0
+  client.unfinishedLogouts = 0
   for (const token of world.tokens.values()) {
     if (token.holders.has(client)) token.givenUpBy.add(client)
   }

@@ -160,6 +160,8 @@ export interface ClientState {
   closed: boolean
   /** When people were asked to log in although nobody called `login()`, in milliseconds. */
   readonly unaskedLogins: number[]
+  /** The logouts that were called since, and have not succeeded yet: each may have let the user start anew. */
+  unfinishedLogouts: number
 }
 
 export interface World {

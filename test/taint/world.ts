@@ -202,6 +202,7 @@ function makeClient(world: World, config: ClientConfig, store: World['store']): 
     isBound: false,
     closed: false,
     unaskedLogins: [],
+    unfinishedLogouts: 0,
   }
   note(world, `${name} starts: ${describeConfig(config)}`)
   return client
