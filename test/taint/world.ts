@@ -238,11 +238,13 @@ function doorOf(
 /** Uses the entry of the config by its name, in one of its tenants where it has several. */
 function configured(
   { config: read, recorder }: World,
-  { resource: name }: ClientConfig,
+  { resource, scope }: ClientConfig,
   options: AuthorizedFetchOptions,
 ): ClientDoor | undefined {
   try {
-    const credentials = read?.credentials(name)
+    // Some take the entry of the other server: it has to refuse.
+    const other = resource === 'notes' ? 'wiki' : 'notes'
+    const credentials = read?.credentials(scope ? other : resource)
     if (credentials === undefined) return undefined
     const authorized = authorizedFetch(credentials, options)
     if ('acquire' in credentials) return authorized
