@@ -170,6 +170,14 @@ export const fronts: fc.Arbitrary<ClientConfig> = fc.oneof(
   },
 )
 
+/** A bridge whose user logs in with a browser. */
+export const loginBridge: ClientConfig = fitting({
+  ...plain,
+  kind: 'authorizationCode',
+  form: 'bridge',
+  isKnown: false,
+})
+
 /** What the command line is. */
 export const commandConfig: ClientConfig = fitting({ ...plain, kind: 'auto', isKnown: false })
 

@@ -1,6 +1,6 @@
 /** Stories of the newest parts: `auto()`, config files, stored keys, bridges, web logins, the command line. */
 import fc from 'fast-check'
-import { configurations, fronts } from './configuration.ts'
+import { configurations, fronts, loginBridge } from './configuration.ts'
 import { frontOperation } from './front-operations.ts'
 import { guise, issuer, type Operation, resourceChange, type Story, single } from './operations.ts'
 import { entryKinds, type Settings } from './surroundings.ts'
@@ -34,11 +34,31 @@ const neighbours = fc
     send(1),
   ])
 
+/** Several bridges on one login whose refresh token rotates; one of them is started again in the middle. */
+const shared = fc
+  .record({ rounds: fc.integer({ min: 1, max: 3 }), restarts: fc.constantFrom(0, 1) })
+  .map(({ rounds, restarts }): Operation[] => [
+    { do: 'user', manner: 'logs in' },
+    { do: 'names', resource: 'notes', issuer: 'honest' },
+    { do: 'restart', who: 0, config: loginBridge },
+    { do: 'restart', who: 1, config: loginBridge },
+    send(0),
+    send(1),
+    ...Array.from({ length: rounds }, (): Operation[] => [
+      { do: 'advance', seconds: 1000 },
+      { do: 'request', who: 0, to: 'its server', waits: false },
+      { do: 'request', who: 1, to: 'its server', waits: false },
+      { do: 'restart', who: restarts, config: undefined },
+      send(restarts),
+    ]).flat(),
+  ])
+
 const part: fc.Arbitrary<readonly Operation[]> = fc.oneof(
   { weight: 12, arbitrary: single.map((one) => [one]) },
   { weight: 8, arbitrary: fc.constantFrom(0, 0, 0, 1).map((who) => [send(who)]) },
   { weight: 6, arbitrary: frontOperation.map((one) => [one]) },
   { weight: 1, arbitrary: neighbours },
+  { weight: 1, arbitrary: shared },
   {
     weight: 2,
     arbitrary: resourceChange.map((change): Operation[] => [change, send(0), send(1)]),
