@@ -38,7 +38,10 @@ export function webApplication(
     ...options,
     account,
   })
-  const login = async (signal: AbortSignal) => {
+  const closing = new AbortController()
+  const login = async (given: AbortSignal) => {
+    const signal = AbortSignal.any([given, closing.signal])
+    signal.throwIfAborted()
     const session = canaries.mint('session', [])
     const resource = urlOf(config.resource)
     const begun = await logins.beginLogin({ resource, account, session, signal })
@@ -46,6 +49,7 @@ export function webApplication(
     const shown = showUrl(world, self(), begun.url, signal)
     shown.catch(() => {})
     const callback = await Promise.race([shown, sleep(world.time, patience)])
+    signal.throwIfAborted()
     if (callback === undefined) throw new Error('the user did not return')
     if (nextNumber(world) % 4 === 0) {
       const other = canaries.mint('session', [])
@@ -65,7 +69,11 @@ export function webApplication(
   return Object.assign(door, {
     login: ({ signal }: { readonly signal: AbortSignal }) => login(signal),
     logout: () => authorized.logout(),
-    close: () => authorized.close(),
+    close() {
+      // A web application that ends takes no further request of a browser.
+      closing.abort(new Error('the application has ended'))
+      return authorized.close()
+    },
     manager: authorized.manager,
   })
 }
