@@ -51,8 +51,7 @@ export function webApplication(
     const callback = await Promise.race([shown, sleep(world.time, patience)])
     signal.throwIfAborted()
     // A browser that is sent elsewhere does not come to the application.
-    const returns = callback !== undefined && callback.startsWith(redirectUri)
-    if (!returns) throw new Error('the user did not return')
+    if (callback?.startsWith(redirectUri) !== true) throw new Error('the user did not return')
     if (nextNumber(world) % 4 === 0) {
       const other = canaries.mint('session', [])
       const stolen = logins.finishLogin(callback, begun.state, { session: other, signal })
