@@ -5,7 +5,7 @@
  *
  *     TAINT_SEED=101 TAINT_PATH=237:2:2 npx vitest run --config test/vitest.config.ts --project taint test/taint/front-door.test.ts
  *
- * `TAINT_FRONT_RUNS` is the number of stories (default 200); the other variables are those of `taint.test.ts`.
+ * `TAINT_FRONT_RUNS` is the number of stories (default 150); the other variables are those of `taint.test.ts`.
  *
  * | invariant, beside those of `taint.test.ts` | checked by |
  * |---|---|
@@ -34,7 +34,7 @@ import { frontStories } from './front-stories.ts'
 import { play, playing } from './play.ts'
 import { violate } from './types.ts'
 
-const runs = Number(process.env['TAINT_FRONT_RUNS'] ?? 200)
+const runs = Number(process.env['TAINT_FRONT_RUNS'] ?? 150)
 const { TAINT_SEED: seed = '20261122' } = process.env
 const path = process.env['TAINT_PATH']
 
