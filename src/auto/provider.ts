@@ -262,12 +262,26 @@ function ownStore(store: CredentialStore, choices: Choices): CredentialStore {
       return true
     }
   }
+  /** What was read for a logout without a credential is not for what comes after it. */
+  const forgetUnused = (key: string) => {
+    const [url = ''] = key.split(' | ')
+    if (!URL.canParse(url)) return
+    const resource = new URL(url)
+    if (choices.current(resource) === undefined) choices.forget(resource)
+  }
   return {
     get: async (key) => ((await isUsed(key)) ? store.get(key) : undefined),
     set: async (key, record) => store.set(key, record),
     delete: async (key) => (await isUsed(key)) && store.delete(key),
     list: () => store.list(),
-    lock: async (key, task, signal) =>
-      (await isUsed(key)) ? store.lock(key, task, signal) : task(new AbortController().signal),
+    async lock(key, task, signal) {
+      try {
+        return (await isUsed(key))
+          ? await store.lock(key, task, signal)
+          : await task(new AbortController().signal)
+      } finally {
+        forgetUnused(key)
+      }
+    },
   }
 }

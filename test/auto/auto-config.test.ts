@@ -151,3 +151,16 @@ test('auto() does not choose between two entries of one URL with different crede
   await expect(fetch(url)).rejects.toThrow('`ada` and `bob`')
   expect(requests).toEqual([])
 })
+
+test('auto() reads the config again after a logout that had nothing to give up', async () => {
+  vi.stubEnv('CRM_KEY', 'canary-environment')
+  const { origin, requests } = await recordingOrigin()
+  const url = `${origin}/mcp`
+  const { config, fetch, store } = await setUp(url, {})
+  await fetch.logout()
+  const auth = { provider: 'apiKey', header: 'X-From', value: 'env:CRM_KEY' }
+  await writeFile(config, JSON.stringify({ mcpServers: { crm: { url, auth } } }))
+  await (await loadConfig({ path: config, store })).trust(config)
+  await fetch(url)
+  expect(requests[0]?.headers['x-from']).toBe('canary-environment')
+})

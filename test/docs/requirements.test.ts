@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
@@ -51,15 +51,33 @@ test('every requirement is cited by a test, or says what shows it instead', () =
   const missing = [...rows].filter(([row, shownBy]) => {
     const isShown = (what: string) => {
       if (what === 'tests') return cited.has(row)
+      // What names files and tests is looked at by itself.
+      if (row.startsWith('promise ')) return true
       const anchor = /\(\.\.\/README\.md#([\w-]+)\)$/.exec(what)?.[1]
       return anchor === undefined ? what.startsWith('`') || cited.has(what) : anchors.has(anchor)
     }
     return shownBy === '' || !shownBy.split(', ').every(isShown)
   })
   expect(missing).toEqual([])
-  expect(rows.size).toBe(94 + 6 + 18)
+  expect(rows.size).toBe(94 + 6 + 18 + 31)
 })
 
 test('no test cites what is not required', () => {
   expect([...cited].filter((row) => !rows.has(row))).toEqual([])
+})
+
+test('every promise of the front door names tests that exist', () => {
+  const promises = [...rows].filter(([row]) => row.startsWith('promise '))
+  const missing = promises.flatMap(([row, shownBy]) => {
+    const named = [...shownBy.matchAll(/\[([\w/.-]+)\]\(\1\): «([^»]+)»/g)]
+    if (named.length !== shownBy.split('; ').length) return [`${row}: ${shownBy}`]
+    return named
+      .filter(([, file = '', name = '']) => {
+        const path = join('test', file)
+        return !existsSync(join(root, path)) || !read(path).includes(name)
+      })
+      .map(([text]) => `${row}: ${text}`)
+  })
+  expect(missing).toEqual([])
+  expect(promises).toHaveLength(31)
 })

@@ -20,6 +20,10 @@ export type CanaryKind =
   | 'store key'
   | 'request URI'
   | 'scope'
+  | 'session'
+  | 'session id'
+  | 'local secret'
+  | 'bridge path'
 
 export interface Canary {
   readonly kind: CanaryKind

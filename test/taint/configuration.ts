@@ -1,7 +1,14 @@
 /** What a client is told: its provider, with secrets of its own. */
 import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
-import { apiKey, type CredentialProvider, hmac, jwt } from '../../src/index.ts'
+import { auto } from '../../src/auto/index.ts'
+import {
+  apiKey,
+  type CredentialProvider,
+  type CredentialStore,
+  hmac,
+  jwt,
+} from '../../src/index.ts'
 import {
   authorizationCode,
   type ClientAuthentication,
@@ -15,6 +22,7 @@ import {
   savedLogin,
   tokenExchange,
 } from '../../src/oauth/index.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { addGrant } from './authorization-server.ts'
 import {
   type GrantState,
@@ -28,10 +36,17 @@ import {
 const logins = ['authorizationCode', 'deviceCode', 'savedLogin', 'refreshToken'] as const
 const services = ['clientCredentials', 'tokenExchange', 'jwtBearer', 'enterpriseManaged'] as const
 const statics = ['apiKey', 'hmac', 'jwt', 'jwt of another process'] as const
-type Kind = (typeof logins)[number] | (typeof services)[number] | (typeof statics)[number]
+const newest = ['auto', 'config', 'webLogin'] as const
+type Kind =
+  | (typeof logins)[number]
+  | (typeof services)[number]
+  | (typeof statics)[number]
+  | (typeof newest)[number]
 
 export interface ClientConfig {
   readonly kind: Kind
+  /** How it is reached: as a `fetch`, or through a bridge on this machine. */
+  readonly form: 'fetch' | 'bridge'
   readonly isOAuth: boolean
   readonly resource: ResourceName
   /** It takes its resource from the first request. */
@@ -88,6 +103,7 @@ function fitting(given: Omit<ClientConfig, 'isOAuth'>): ClientConfig {
 }
 
 const plain: Omit<ClientConfig, 'isOAuth' | 'kind'> = {
+  form: 'fetch',
   resource: 'notes',
   binds: false,
   pin: undefined,
@@ -107,6 +123,7 @@ export const configurations: fc.Arbitrary<ClientConfig> = fc
       { weight: 4, arbitrary: fc.constantFrom(...services) },
       { weight: 2, arbitrary: fc.constantFrom(...statics) },
     ),
+    form: fc.constant('fetch' as const),
     resource: fc.oneof(
       { weight: 4, arbitrary: fc.constant('notes' as const) },
       { weight: 1, arbitrary: fc.constantFrom(...resourceNames) },
@@ -128,6 +145,41 @@ export const configurations: fc.Arbitrary<ClientConfig> = fc
     idpAuth: fc.constantFrom('secret' as const, 'key for token endpoint' as const),
   })
   .map(fitting)
+
+/** The newest ways to be told of a credential, and any other one behind a bridge. */
+export const fronts: fc.Arbitrary<ClientConfig> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({
+        kind: fc.constantFrom('auto' as const, 'auto' as const, ...newest, 'savedLogin' as const),
+        form: fc.constantFrom('fetch' as const, 'fetch' as const, 'bridge' as const),
+        resource: fc.constantFrom('notes' as const, 'notes' as const, 'wiki' as const),
+        scope: fc.boolean(),
+      })
+      .map(({ kind, form, ...rest }) => {
+        const isWeb = kind === 'webLogin'
+        return fitting({ ...plain, ...rest, kind, form: isWeb ? 'fetch' : form, isKnown: isWeb })
+      }),
+  },
+  {
+    weight: 2,
+    arbitrary: configurations.map((config): ClientConfig => {
+      return { ...config, form: 'bridge', binds: false }
+    }),
+  },
+)
+
+/** A bridge whose user logs in with a browser. */
+export const loginBridge: ClientConfig = fitting({
+  ...plain,
+  kind: 'authorizationCode',
+  form: 'bridge',
+  isKnown: false,
+})
+
+/** What the command line is. */
+export const commandConfig: ClientConfig = fitting({ ...plain, kind: 'auto', isKnown: false })
 
 /** Logs in wherever the MCP server says. */
 export const wanderers: fc.Arbitrary<ClientConfig> = fc
@@ -160,6 +212,7 @@ export function makeProvider(
   world: World,
   config: ClientConfig,
   { showUrl, showCode, sign }: Prompts,
+  store: CredentialStore | undefined,
 ): CredentialProvider {
   const { kind, resource } = config
   switch (kind) {
@@ -184,6 +237,17 @@ export function makeProvider(
       return deviceCode({ clientId: 'agent', ...oauthOptions(world, config), onUserCode: showCode })
     case 'savedLogin':
       return savedLogin(oauthOptions(world, config))
+    case 'webLogin':
+      throw new Error('a web application makes its own')
+    case 'auto':
+    case 'config':
+      return auto({
+        store: store ?? memoryStore(),
+        ...(world.machine?.settings.environment === undefined
+          ? {}
+          : { environment: world.machine.settings.environment }),
+        ...(world.machine === undefined ? { config: false } : {}),
+      })
     default:
       return makeService(world, kind, config)
   }
@@ -191,7 +255,11 @@ export function makeProvider(
 
 type Service = Exclude<
   Kind,
-  (typeof statics)[number] | 'authorizationCode' | 'deviceCode' | 'savedLogin'
+  | (typeof statics)[number]
+  | (typeof newest)[number]
+  | 'authorizationCode'
+  | 'deviceCode'
+  | 'savedLogin'
 >
 
 function makeService(world: World, kind: Service, config: ClientConfig): CredentialProvider {
@@ -244,7 +312,7 @@ export function grantGiven(world: World, config: ClientConfig): GrantState | und
   return world.grants.get(givenTokens.get(world)?.get(config) ?? '')
 }
 
-function oauthOptions(world: World, config: ClientConfig): OAuthOptions {
+export function oauthOptions(world: World, config: ClientConfig): OAuthOptions {
   const { pin, isKnown, auth: method, dpop, scope } = config
   return {
     ...(pin === undefined ? {} : { issuer: originOf(pin) }),

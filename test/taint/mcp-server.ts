@@ -59,13 +59,13 @@ function answer(
   exchange: Exchange,
   token: TokenState | undefined,
 ): Answer {
-  if (!isAccepted(state, exchange.client, token)) return unauthorized(state)
+  if (!isAccepted(state, exchange.client, token, exchange)) return unauthorized(state)
   const manner = takeManner(state)
   switch (manner) {
     case 'rejects':
       return unauthorized(state)
     case 'echoes':
-      return unauthorized(state, exchange.headers.get('authorization') ?? '')
+      return unauthorized(state, credentialsIn(exchange))
     case 'asks for more': {
       const challenge = `Bearer error="insufficient_scope", scope="read more-${state.answersLeft}"`
       return { status: 403, headers: { 'www-authenticate': challenge } }
@@ -77,7 +77,28 @@ function answer(
     case 'redirects to the token endpoint':
       return movedTo(`${originOf('hostile')}/token`)
     default:
-      return { body: { jsonrpc: '2.0', id: world.numbers, result: {} } }
+      return result(world, state, exchange)
+  }
+}
+
+/** The answer of an MCP server; the identifier of its session is for whoever has the credential. */
+function result(world: World, { name }: ResourceState, { method, body }: Exchange): Answer {
+  if (method === 'GET') return { status: 405 }
+  if (method === 'DELETE') return { status: 204 }
+  const { id, method: called } = JSON.parse(body) as { id?: number; method?: string }
+  if (id === undefined) return { status: 202 }
+  if (called !== 'initialize') return { body: { jsonrpc: '2.0', id, result: {} } }
+  return {
+    headers: { 'mcp-session-id': world.canaries.mint('session id', [name]) },
+    body: {
+      jsonrpc: '2.0',
+      id,
+      result: {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        serverInfo: { name, version: '1.0.0' },
+      },
+    },
   }
 }
 
@@ -86,9 +107,19 @@ function isAccepted(
   { issuer }: ResourceState,
   { config }: ClientState,
   token: TokenState | undefined,
+  { headers, url }: Exchange,
 ): boolean {
   if (!config.isOAuth) return true
+  const mayHaveKey = ['auto', 'config', 'savedLogin'].includes(config.kind)
+  const names = ['x-api-key', 'x-signature', 'authorization']
+  const hasKey = url.searchParams.has('key') || names.some((name) => headers.has(name))
+  if (token === undefined && mayHaveKey && hasKey) return true
   return token !== undefined && token.issuer === issuer && !token.revoked
+}
+
+function credentialsIn({ headers }: Exchange): string {
+  const values = ['authorization', 'x-api-key'].map((name) => headers.get(name))
+  return values.filter((value) => value !== null).join(' ')
 }
 
 function movedTo(location: string): Answer {

@@ -1,6 +1,8 @@
 /** What can happen in a story. */
 import fc from 'fast-check'
 import { type ClientConfig, configurations } from './configuration.ts'
+import type { FrontOperation } from './front-operations.ts'
+import type { Settings } from './surroundings.ts'
 import {
   type EndpointName,
   endpointNames,
@@ -54,9 +56,12 @@ export type Operation =
   | { readonly do: 'user'; readonly manner: UserManner }
   | { readonly do: 'all tokens end' }
   | { readonly do: 'advance'; readonly seconds: number }
+  | FrontOperation
 
 export interface Story {
-  readonly store: 'none' | 'memory' | 'file'
+  readonly store: 'none' | 'memory' | 'file' | 'default'
+  /** The machine, where config files and the environment matter. */
+  readonly machine?: Settings
   readonly main: ClientConfig
   /** `undefined`: the same as the main one. */
   readonly peer: ClientConfig | undefined

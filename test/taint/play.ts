@@ -1,6 +1,10 @@
 /** Plays a story against the library. */
+import { existsSync } from 'node:fs'
+import { loadConfig } from '../../src/config/index.ts'
 import { pass } from './clock.ts'
+import { runCommand } from './command.ts'
 import { grantGiven } from './configuration.ts'
+import { changeKey, type FrontOperation } from './front-operations.ts'
 import { delegate, elsewhere } from './network.ts'
 import type { Guise, Operation, Story, Target } from './operations.ts'
 import {
@@ -31,6 +35,7 @@ export async function play(story: Story): Promise<void> {
     note(world, `store: ${story.store}; both MCP servers name ${story.names}`)
     if (story.guise !== undefined) disguise(world, story.guise)
     note(world, `the hostile server names ${JSON.stringify(world.issuers.hostile.endpoints)}`)
+    await readConfig(world)
     world.clients.push(
       startClient(world, story.main),
       startClient(world, story.peer ?? story.main, storeOfPeer(world)),
@@ -41,7 +46,7 @@ export async function play(story: Story): Promise<void> {
       await checkRecords(world)
     }
     await finish(world)
-    if (folder !== undefined) await world.recorder.readFiles(folder)
+    if (folder !== undefined && existsSync(folder)) await world.recorder.readFiles(folder)
   } finally {
     playing = undefined
     await end()
@@ -55,11 +60,54 @@ function storeOfPeer({ memory }: World): World['store'] {
   return memory
 }
 
+/** Trusts the project's file where the story does, and reads the config files. */
+async function readConfig(world: World): Promise<void> {
+  const { machine, store } = world
+  if (machine === undefined) return
+  const { project, environment } = machine.settings
+  const options = {
+    ...(store === undefined ? {} : { store }),
+    ...(environment === undefined ? {} : { environment }),
+  }
+  const read = () => loadConfig(options)
+  if (project === 'trusted' || project === 'changed')
+    await (await read()).trust(machine.projectFile)
+  if (project === 'changed') machine.edit()
+  world.config = await read()
+}
+
+/** Changes what lies beside the clients. */
+async function changeMachine(world: World, operation: FrontOperation): Promise<void> {
+  const { machine, store, clients } = world
+  if (operation.do === 'edit the project') return machine?.edit()
+  if (store === undefined || machine === undefined) return
+  if (operation.do === 'run a command') {
+    // A command in another process waits for a lock in the time of this machine.
+    const isIdle = clients.every(({ open, underWay }) => open.size === 0 && underWay === 0)
+    if (world.memory === undefined && isIdle && process.platform === 'linux') {
+      await pass(world.time, patience, runCommand(world, operation))
+    }
+    return
+  }
+  const change = changeKey(world, store, operation)
+  await pass(
+    world.time,
+    patience,
+    change.catch((error: unknown) => {
+      world.recorder.thrown(error, `the error of ${operation.do}`)
+    }),
+  )
+}
+
 /** Everybody behaves, all clients end, and what was under way comes to its end. */
 async function finish(world: World): Promise<void> {
   world.user = 'logs in'
   for (const client of world.clients) if (!client.closed) void close(world, client)
   await pass(world.time, 60)
+  // The verifiers in them are known by now.
+  for (const state of world.sealed) world.recorder.published('a sealed state', state)
+  if (world.machine?.hasRun() === true)
+    violate(world, 'a command of a file was run that nobody trusts')
 }
 
 async function perform(world: World, operation: Operation): Promise<void> {
@@ -80,9 +128,16 @@ async function perform(world: World, operation: Operation): Promise<void> {
       return hold(
         world,
         operation,
-        begin(world, client, 'renew', (signal) => client.fetch.manager.renew({ signal })),
+        begin(
+          world,
+          client,
+          'renew',
+          (signal) => client.fetch.manager?.renew({ signal }) ?? Promise.resolve(),
+        ),
       )
     case 'logout':
+      // A bridge has none: who logs out uses the command line.
+      if (client.config.form === 'bridge') return
       return hold(world, operation, logout(world, client))
     case 'close':
       return hold(world, operation, close(world, client))
@@ -142,6 +197,8 @@ async function change(world: World, operation: Operation): Promise<void> {
       return
     case 'advance':
       return pass(world.time, given.seconds)
+    default:
+      return changeMachine(world, given)
   }
 }
 
@@ -210,10 +267,12 @@ async function logout(world: World, client: ClientState): Promise<void> {
   const isIdle = ({ open, underWay }: ClientState) => open.size === 0 && underWay === 0
   const unaware = new Set(world.clients.filter((each) => each !== client && !isIdle(each)))
   const before = await storedGrants(world)
+  client.unfinishedLogouts += 1
   const isDone = await begin(world, client, 'logout', () => client.fetch.logout())
   if (!isDone) return
   // Whoever logs out is asked again.
   client.unaskedLogins.length = 0
+  client.unfinishedLogouts = 0
   for (const token of world.tokens.values()) {
     if (token.holders.has(client)) token.givenUpBy.add(client)
   }
@@ -244,7 +303,8 @@ async function readRecords({ memory }: World) {
 
 /** What is stored under an issuer is its own; and the names of records say nothing. */
 async function checkRecords(world: World): Promise<void> {
-  const { memory, recorder, grants, tokens, delegates } = world
+  const { memory, recorder, grants, tokens, delegates, canaries, machine } = world
+  canaries.learn('store key', machine?.madeKey() ?? '', [])
   for (const key of (await memory?.list()) ?? []) recorder.published('the name of a record', key)
   for (const { issuer = '', data } of await readRecords(world)) {
     const owner = partyOf(issuer)

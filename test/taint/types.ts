@@ -1,9 +1,11 @@
 /** What a story is made of: parties, servers, clients, and what is remembered of them. */
-import type { AuthorizedFetch, CredentialStore } from '../../src/index.ts'
+import type { Config } from '../../src/config/index.ts'
+import type { CredentialStore } from '../../src/index.ts'
 import type { VirtualTime } from '../lifecycle/time.ts'
 import type { Canaries } from './canary.ts'
 import type { ClientConfig } from './configuration.ts'
 import type { Recorder } from './recorder.ts'
+import type { Machine } from './surroundings.ts'
 
 export const issuerNames = ['honest', 'careless', 'hostile'] as const
 export const resourceNames = ['notes', 'wiki'] as const
@@ -12,7 +14,7 @@ export type IssuerName = (typeof issuerNames)[number]
 /** An MCP server. */
 export type ResourceName = (typeof resourceNames)[number]
 /** Whoever can receive something; `elsewhere` owns nothing. */
-export type Party = IssuerName | ResourceName | 'elsewhere'
+export type Party = IssuerName | ResourceName | 'elsewhere' | 'local client'
 
 export const originOf = (party: Party): string => `https://${party}.localhost`
 export const urlOf = (resource: ResourceName): string => `${originOf(resource)}/mcp`
@@ -132,11 +134,24 @@ export interface OpenCall {
   readonly controller: AbortController
 }
 
+interface CallOptions {
+  readonly signal: AbortSignal
+}
+
+/** What a client can be asked to do, whatever is behind it. */
+export interface ClientDoor {
+  (input: string | URL, init?: RequestInit): Promise<Response>
+  login(options: CallOptions): Promise<unknown>
+  logout(): Promise<unknown>
+  close(): Promise<unknown>
+  readonly manager: { renew(options: CallOptions): Promise<unknown> } | undefined
+}
+
 /** One user of the library: a process, or a part of one. */
 export interface ClientState {
   readonly name: string
   readonly config: ClientConfig
-  readonly fetch: AuthorizedFetch
+  readonly fetch: ClientDoor
   readonly open: Set<OpenCall>
   /** Requests that wait for an answer. */
   underWay: number
@@ -145,6 +160,8 @@ export interface ClientState {
   closed: boolean
   /** When people were asked to log in although nobody called `login()`, in milliseconds. */
   readonly unaskedLogins: number[]
+  /** The logouts that were called since, and have not succeeded yet: each may have let the user start anew. */
+  unfinishedLogouts: number
 }
 
 export interface World {
@@ -165,6 +182,12 @@ export interface World {
   /** Whose endpoints the metadata of a server named at some time: it trusts them with what is its own. */
   readonly delegates: Map<Party, Set<Party>>
   readonly store: CredentialStore | undefined
+  /** The folders and variables of a story that needs some. */
+  readonly machine: Machine | undefined
+  /** What `loadConfig()` has read there. */
+  config: Config | undefined
+  /** The sealed states of web logins, which browsers keep. */
+  readonly sealed: string[]
   /** The store, when it keeps its records in memory, where a story reads them. */
   readonly memory: CredentialStore | undefined
   user: UserManner

@@ -4,21 +4,28 @@ import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inTenant } from '../../src/config/index.ts'
 import {
+  type AuthorizedFetchOptions,
   authorizedFetch,
   ConfigurationError,
   type CredentialStore,
   withCredentials,
 } from '../../src/index.ts'
+import { defaultStore } from '../../src/stores/default.ts'
 import { encryptedFileStore } from '../../src/stores/file.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { type Canaries, makeCanaries } from './canary.ts'
 import { counted, queued, sleep, startClock } from './clock.ts'
-import { type ClientConfig, makeProvider } from './configuration.ts'
+import { givePlatformFetch } from './command.ts'
+import { type ClientConfig, makeProvider, type Prompts } from './configuration.ts'
+import { localClient } from './local-client.ts'
 import { networkOf } from './network.ts'
 import type { Story } from './operations.ts'
 import { startRecorder } from './recorder.ts'
+import { arrange } from './surroundings.ts'
 import {
+  type ClientDoor,
   type ClientState,
   type IssuerName,
   type IssuerState,
@@ -30,6 +37,9 @@ import {
   type World,
 } from './types.ts'
 import { prompted, showUrl } from './user.ts'
+import { webApplication } from './web-login.ts'
+
+type StoryWorld = Pick<Story, 'store' | 'names' | 'machine'>
 
 /** A world, and what has to be cleared away afterwards. */
 export interface OpenWorld {
@@ -39,9 +49,12 @@ export interface OpenWorld {
   end(): Promise<void>
 }
 
-export function makeWorld({ store, names }: Pick<Story, 'store' | 'names'>): OpenWorld {
+export function makeWorld({ store, names, machine: settings }: StoryWorld): OpenWorld {
   const canaries = makeCanaries()
-  const { time, stop } = startClock((d) => canaries.learn('DPoP key', d, []))
+  const { time, stop } = startClock(
+    (d) => canaries.learn('DPoP key', d, []),
+    settings !== undefined,
+  )
   const basis = { time, story: [], violations: [] }
   const delegates: World['delegates'] = new Map()
   const recorder = startRecorder(
@@ -49,6 +62,7 @@ export function makeWorld({ store, names }: Pick<Story, 'store' | 'names'>): Ope
     (text) => violate(basis, text),
     (owner, party) => delegates.get(owner)?.has(party) ?? false,
   )
+  const machine = settings === undefined ? undefined : arrange(settings, canaries)
   const folder = store === 'file' ? mkdtempSync(join(tmpdir(), 'taint-')) : undefined
   const records = storeOf(store, folder, canaries)
   const world: World = {
@@ -68,17 +82,23 @@ export function makeWorld({ store, names }: Pick<Story, 'store' | 'names'>): Ope
     assertions: new Set(),
     delegates,
     store: records,
+    machine,
+    config: undefined,
+    sealed: [],
     memory: store === 'memory' ? records : undefined,
     user: 'logs in',
     oldCallback: undefined,
     numbers: 0,
   }
+  const restoreFetch = machine === undefined ? () => {} : givePlatformFetch(world)
   return {
     world,
-    folder,
+    folder: store === 'default' ? machine?.records : folder,
     async end() {
       recorder.stop()
       stop()
+      restoreFetch()
+      machine?.restore()
       if (folder !== undefined) await rm(folder, { recursive: true })
     },
   }
@@ -120,10 +140,15 @@ function storeOf(
   canaries: Canaries,
 ): CredentialStore | undefined {
   if (kind === 'none') return undefined
+  if (kind === 'default') return workedOn(defaultStore())
   if (directory === undefined) return memoryStore()
   const padding = randomBytes(32).toString('hex')
   const key = canaries.mint('store key', [], (value) => `${value}${padding}`.slice(0, 32))
-  const files = encryptedFileStore({ directory, key: Buffer.from(key).toString('base64') })
+  return workedOn(encryptedFileStore({ directory, key: Buffer.from(key).toString('base64') }))
+}
+
+/** A store whose work is counted. */
+function workedOn(files: CredentialStore): CredentialStore {
   return {
     get: (name) => counted(files.get(name)),
     set: (name, record) => counted(files.set(name, record)),
@@ -152,14 +177,14 @@ function makeClient(world: World, config: ClientConfig, store: World['store']): 
     if (client === undefined) throw new Error('the library acts before it is asked')
     return client
   }
-  const provider = makeProvider(world, config, {
+  const prompts: Prompts = {
     showUrl: (url, { signal }) => showUrl(world, self(), url, signal),
     showCode: () => prompted(world, self()),
     async sign() {
       await sleep(time, 2)
       return new Uint8Array(64)
     },
-  })
+  }
   const options = {
     fetch: networkOf(world, self),
     now: time.wall,
@@ -167,9 +192,7 @@ function makeClient(world: World, config: ClientConfig, store: World['store']): 
     onEvent: (event: object) => recorder.published('an event', JSON.stringify(event)),
     ...(store === undefined ? {} : { store }),
   }
-  const fetch = config.binds
-    ? withCredentials(provider, options).fetch
-    : authorizedFetch(provider, { ...options, resource: urlOf(config.resource) })
+  const fetch = doorOf(world, config, self, { prompts, options })
   client = {
     name,
     config,
@@ -179,15 +202,71 @@ function makeClient(world: World, config: ClientConfig, store: World['store']): 
     isBound: false,
     closed: false,
     unaskedLogins: [],
+    unfinishedLogouts: 0,
   }
   note(world, `${name} starts: ${describeConfig(config)}`)
   return client
 }
 
+interface Parts {
+  readonly prompts: Prompts
+  readonly options: Omit<AuthorizedFetchOptions, 'resource'>
+}
+
+function doorOf(
+  world: World,
+  config: ClientConfig,
+  self: () => ClientState,
+  { prompts, options }: Parts,
+): ClientDoor {
+  const resource = urlOf(config.resource)
+  if (config.kind === 'webLogin') {
+    const { store = memoryStore() } = options
+    return webApplication(world, config, self, { ...options, resource, store })
+  }
+  if (config.kind === 'config' && config.form === 'fetch') {
+    const door = configured(world, config, { ...options, resource })
+    if (door !== undefined) return door
+  }
+  const provider = makeProvider(world, config, prompts, options.store)
+  if (config.form === 'bridge') return localClient(world, provider, { ...options, resource })
+  return config.binds
+    ? withCredentials(provider, options).fetch
+    : authorizedFetch(provider, { ...options, resource })
+}
+
+/** Uses the entry of the config by its name, in one of its tenants where it has several. */
+function configured(
+  { config: read, recorder }: World,
+  { resource, scope }: ClientConfig,
+  options: AuthorizedFetchOptions,
+): ClientDoor | undefined {
+  try {
+    // Some take the entry of the other server: it has to refuse.
+    const other = resource === 'notes' ? 'wiki' : 'notes'
+    const credentials = read?.credentials(scope ? other : resource)
+    if (credentials === undefined) return undefined
+    const authorized = authorizedFetch(credentials, options)
+    if ('acquire' in credentials) return authorized
+    const inOne = <T>(task: () => T) => inTenant('acme', task)
+    const door = (input: string | URL, init?: RequestInit) => inOne(() => authorized(input, init))
+    return Object.assign(door, {
+      login: (how: { readonly signal: AbortSignal }) => inOne(() => authorized.login(how)),
+      logout: () => inOne(() => authorized.logout()),
+      close: () => authorized.close(),
+      manager: undefined,
+    })
+  } catch (error) {
+    recorder.thrown(error, 'the refusal of an entry')
+    return undefined
+  }
+}
+
 function describeConfig(config: ClientConfig): string {
-  const { kind, resource, binds, pin, isKnown, auth, dpop, requireIss, scope, idp } = config
+  const { kind, form, resource, binds, pin, isKnown, auth, dpop, requireIss, scope, idp } = config
   const parts = [
     `${kind} for ${resource}`,
+    ...(form === 'bridge' ? ['behind a bridge'] : []),
     ...(binds ? ['bound by its first request'] : []),
     ...(pin === undefined ? [] : [`issuer: ${pin}`]),
     ...(isKnown ? ['with a client id'] : []),
