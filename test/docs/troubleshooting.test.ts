@@ -8,8 +8,9 @@ const guide = readFileSync(new URL('../../docs/guides/troubleshooting.md', impor
 /** The entries of the guide: the words of a heading, and what stands below it. */
 const entries = guide.split(/^### /m).slice(1)
 const headings = entries.map((entry) => entry.split('\n')[0] ?? '')
-const codes = headings.flatMap((heading) => heading.match(/(?<=`)[a-z]+(?:_[a-z]+)*(?=`)/g) ?? [])
-const entryOf = (code: string) => entries[headings.findIndex((one) => one.includes(`\`${code}\``))]
+const codes = headings.flatMap((heading) => heading.split(', '))
+const entryOf = (code: string) =>
+  entries[headings.findIndex((one) => one.split(', ').includes(code))]
 
 const reasonsOf = (className: string) =>
   wordsOfType('errors.ts', (node) => {

@@ -19,10 +19,15 @@ export function proseOf(text: string): string {
     .replace(/^( *)(`{3,})[^\n]*\n[\s\S]*?^\1\2$/gm, '')
 }
 
+/** The headings of a page, without what marks them. */
+export function headingsOf(text: string): string[] {
+  return [...proseOf(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, title = '']) => title)
+}
+
 /** The anchors that a repository's web page gives the headings of a page. */
 export function anchorsOf(text: string): Set<string> {
   const anchors = new Set<string>()
-  for (const [, title = ''] of proseOf(text).matchAll(/^#{1,6} (.+)$/gm)) {
+  for (const title of headingsOf(text)) {
     const slug = title
       .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
       .toLowerCase()
