@@ -8,12 +8,18 @@ import { makeProgram } from '../../src/cli/program.ts'
 import { makeTerminal } from '../../src/cli/terminal.ts'
 import { loadConfig } from '../../src/config/index.ts'
 import { configSchema } from '../../src/config/schema.ts'
+import { markdownBelow } from '../support/markdown.ts'
 
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
 const folder = await mkdtemp(join(tmpdir(), 'readme-'))
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const examples = [...readme.matchAll(/^```json\n([\s\S]*?)^```/gm)].map(([, text = '']) => text)
+const guides = markdownBelow('docs/guides').map((path) => new URL(`../../${path}`, import.meta.url))
+const pages = [readme, ...(await Promise.all(guides.map((path) => readFile(path, 'utf8'))))]
+const examples = pages
+  .flatMap((page) => [...page.matchAll(/^```json\n([\s\S]*?)^```/gm)])
+  .map(([, text = '']) => text)
+  .filter((text) => text.includes('"mcpServers"'))
 
 /** What stands in the first column of the table with a heading. */
 function firstColumn(heading: string): string[] {
@@ -21,7 +27,7 @@ function firstColumn(heading: string): string[] {
   return table.split('\n').flatMap((row) => /^\| ([^-|][^|]*) \|/.exec(row)?.[1] ?? [])
 }
 
-describe('the config files of the README', () => {
+describe('the config files of the README and the guides', () => {
   test.each(examples.map((text, index) => [index, text]))(
     'number %i can be used',
     async (index, text) => {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { linkProblem, targetsOf } from '../support/markdown.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -40,21 +41,14 @@ const cited = citations()
 const rows = requirements()
 
 test('every requirement is cited by a test, or says what shows it instead', () => {
-  const anchors = new Set(
-    [...read('README.md').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
-      title
-        .toLowerCase()
-        .replace(/[^\w -]/g, '')
-        .replaceAll(' ', '-'),
-    ),
-  )
   const missing = [...rows].filter(([row, shownBy]) => {
     const isShown = (what: string) => {
       if (what === 'tests') return cited.has(row)
       // What names files and tests is looked at by itself.
       if (row.startsWith('promise ')) return true
-      const anchor = /\(\.\.\/README\.md#([\w-]+)\)$/.exec(what)?.[1]
-      return anchor === undefined ? what.startsWith('`') || cited.has(what) : anchors.has(anchor)
+      const [target] = targetsOf(what)
+      if (target === undefined) return what.startsWith('`') || cited.has(what)
+      return linkProblem('test/requirements.md', target) === undefined
     }
     return shownBy === '' || !shownBy.split(', ').every(isShown)
   })

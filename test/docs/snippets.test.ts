@@ -2,10 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { compileProblems } from '../support/compile.ts'
+import { markdownBelow } from '../support/markdown.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 const sources = [
   'README.md',
+  ...markdownBelow('docs/guides'),
   ...readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))
     .map((path) => join('src', path)),
