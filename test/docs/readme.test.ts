@@ -21,9 +21,11 @@ const examples = pages
   .map(([, text = '']) => text)
   .filter((text) => text.includes('"mcpServers"'))
 
+const guide = await readFile(new URL('../../docs/guides/command-line.md', import.meta.url), 'utf8')
+
 /** What stands in the first column of the table with a heading. */
 function firstColumn(heading: string): string[] {
-  const table = readme.split(`\n| ${heading} |`)[1]?.split('\n\n')[0] ?? ''
+  const table = guide.split(`\n| ${heading} |`)[1]?.split('\n\n')[0] ?? ''
   return table.split('\n').flatMap((row) => /^\| ([^-|][^|]*) \|/.exec(row)?.[1] ?? [])
 }
 
@@ -66,7 +68,7 @@ describe('the config files of the README and the guides', () => {
   })
 })
 
-describe('the tables of the README', () => {
+describe('the tables of the guide to the command', () => {
   const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() }
   const terminal = makeTerminal({ ...streams, env: {}, cwd: folder })
 
@@ -77,7 +79,7 @@ describe('the tables of the README', () => {
     const visible = program.createHelp().visibleCommands(program)
     const expected = visible.map((one) => one.name()).filter((name) => name !== 'help')
     expect([...new Set(names)].sort()).toEqual(expected.sort())
-    for (const row of readme.split('\n')) {
+    for (const row of guide.split('\n')) {
       const name = /^\| `(\w+)[^`]*`/.exec(row)?.[1]
       const command = program.commands.find((one) => one.name() === name)
       if (command === undefined) continue
@@ -89,17 +91,4 @@ describe('the tables of the README', () => {
   test('name every exit code', () => {
     expect(firstColumn('exit code').map(Number)).toEqual(Object.values(exitCodes))
   })
-})
-
-test('the links of the README lead to headings and files that exist', async () => {
-  const anchors = [...readme.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
-    title
-      .toLowerCase()
-      .replace(/[^\w -]/g, '')
-      .replaceAll(' ', '-'),
-  )
-  for (const [, target = ''] of readme.matchAll(/\]\(([^)]+)\)/g)) {
-    if (target.startsWith('#')) expect(anchors).toContain(target.slice(1))
-    else if (!target.startsWith('http')) await readFile(new URL(`../../${target}`, import.meta.url))
-  }
 })

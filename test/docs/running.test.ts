@@ -7,7 +7,7 @@ import { runSnippet, snippetOf } from '../support/run-snippet.ts'
 
 describe('the documentation of the test servers', () => {
   it.each([
-    ['README.md', 'await testServers('],
+    ['docs/guides/testing.md', 'await testServers('],
     ['src/testing/servers.ts', 'await testServers('],
   ])('in %s runs as it is written, and closes everything', async (path, mark) => {
     const started: Awaited<ReturnType<typeof testing.testServers>>[] = []
