@@ -18,7 +18,12 @@ const agent = query({
 })
 
 const [notes] = await agent.mcpServerStatus()
-console.log('The server is', notes?.status, 'and offers:', notes?.tools?.map(({ name }) => name).join(', '))
+console.log(
+  'The server is',
+  notes?.status,
+  'and offers:',
+  notes?.tools?.map(({ name }) => name).join(', '),
+)
 // What the SDK sends to its program when a model calls a tool; it needs no model.
 const { request } = agent as unknown as { request(message: object): Promise<unknown> }
 await callRepeatedly((text) =>

@@ -1,11 +1,35 @@
-import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { build } from 'esbuild'
+import { Miniflare } from 'miniflare'
 import { callRepeatedly, issuer, url } from '../session.ts'
-mkdirSync('storage', { recursive: true })
-const child = spawn('/root/.npm/_npx/9124f7d26bc0828e/node_modules/.bin/workerd', ['serve', 'config.capnp', '--control-fd=3', '--experimental'], { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
-let text = ''
-const port = await new Promise<number>((resolve) => child.stdio[3]?.on('data', (c) => { text += c; const l = text.split('\n').find((x) => x.includes('"listen"')); if (l) resolve(JSON.parse(l).port) }))
-const post = async (body: object) => (await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: JSON.stringify(body) })).text()
-console.log(await post({ url, issuer, clientSecret: process.env['MCP_CLIENT_SECRET'] }))
-await callRepeatedly(async (text) => JSON.parse(await post({ text })))
-child.kill()
+
+// In a project, `wrangler` does this: it bundles the Worker, and runs it in workerd with these bindings.
+await build({
+  entryPoints: ['worker.ts'],
+  bundle: true,
+  format: 'esm',
+  conditions: ['workerd', 'worker'],
+  external: ['node:*', 'cloudflare:*'],
+  alias: { path: 'node:path' },
+  outfile: 'worker.js',
+})
+const runtime = new Miniflare({
+  modules: [{ type: 'ESModule', path: 'worker.js' }],
+  compatibilityDate: '2026-04-01',
+  compatibilityFlags: ['nodejs_compat'],
+  durableObjects: { NOTES: { className: 'Notes', useSQLite: true } },
+  bindings: {
+    MCP_URL: url,
+    MCP_ISSUER: issuer,
+    MCP_CLIENT_SECRET: process.env['MCP_CLIENT_SECRET'] ?? '',
+  },
+})
+
+async function ask(body: string): Promise<unknown> {
+  const response = await runtime.dispatchFetch('http://agent/', { method: 'POST', body })
+  return response.json()
+}
+
+console.log('The server offers:', String(await ask('')))
+await callRepeatedly(ask)
+
+await runtime.dispose()

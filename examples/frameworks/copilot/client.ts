@@ -8,6 +8,7 @@ const clientSecret = env('MCP_CLIENT_SECRET')
 const provider = clientCredentials({ clientId: 'agent', clientSecret, issuer })
 
 const local = await bridge(provider, { resource: url })
+// MCP apps are switched on so that a tool can be called without a model. An agent does not need them.
 const client = new CopilotClient({ env: { ...process.env, COPILOT_MCP_APPS: 'true' } })
 const session = await client.createSession({
   onPermissionRequest: approveAll,
