@@ -11,6 +11,8 @@ const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /** How {@link runClient} works. */
 export interface RunOptions {
+  /** The file in the folder of the framework. Default `client.ts`. */
+  readonly client?: string
   /** Where the client is copied to, and what it imports is installed. */
   readonly folder: string
   /** The packed package; without it, the built package and what this repository has installed are linked. */
@@ -37,7 +39,7 @@ export interface Run extends Measurement {
 /** Installs the client of one framework, checks its types, and runs it against a server of its own. */
 export async function runClient(name: string, options: RunOptions): Promise<Run> {
   const { folder, node = process.execPath, tokenLifetime = 5, print = console.log } = options
-  const { announce = () => {} } = options
+  const { announce = () => {}, client = 'client.ts' } = options
   const target = join(folder, name)
   cpSync(join(here, name), target, { recursive: true })
   cpSync(join(here, 'session.ts'), join(folder, 'session.ts'))
@@ -45,9 +47,9 @@ export async function runClient(name: string, options: RunOptions): Promise<Run>
   if (options.tarball === undefined) link(target)
   else install(target, options.tarball)
 
-  const types = typeErrors(target)
+  const types = typeErrors(target, client)
   const server = await startFrameworkServer(tokenLifetime, announce)
-  const child = spawn(node, ['--import', tsx, join(target, 'client.ts')], {
+  const child = spawn(node, ['--import', tsx, join(target, client)], {
     cwd: target,
     env: {
       ...process.env,
@@ -94,11 +96,11 @@ function link(target: string): void {
 }
 
 /** Checks the client against the types of the framework that is installed. */
-function typeErrors(target: string): string | undefined {
+function typeErrors(target: string, client: string): string | undefined {
   const config = {
     extends: join(root, 'tsconfig.json'),
     compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] },
-    include: [join(target, '*.ts')],
+    include: [join(target, client), join(target, 'worker.ts')],
     exclude: [],
   }
   writeFileSync(join(target, 'tsconfig.json'), JSON.stringify(config))

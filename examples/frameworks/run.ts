@@ -8,7 +8,10 @@ import { parseArgs } from 'node:util'
 import { type Run, runClient } from './run-client.ts'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const names = readdirSync(here).filter((name) => existsSync(join(here, name, 'client.ts')))
+const names = readdirSync(here, { recursive: true, encoding: 'utf8' })
+  .filter((path) => /^[^/\\]+[/\\](?!worker)[^/\\]+\.ts$/.test(path))
+  .map((path) => path.replaceAll('\\', '/').replace(/(\/client)?\.ts$/, ''))
+  .sort()
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -27,7 +30,7 @@ function pack(folder: string): string {
 }
 
 /** Writes what was measured beside what was measured before. */
-function record(name: string, { problem, ...run }: Run): void {
+function record(name: string, run: Run): void {
   const path = join(here, 'measured.json')
   const before = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as object) : {}
   const all = Object.entries({ ...before, [name]: run }).sort(([a], [b]) => a.localeCompare(b))
@@ -38,11 +41,13 @@ async function main(folder: string): Promise<void> {
   const tarball = pack(folder)
   const announce = values.verbose ? (line: string) => console.log(`  server: ${line}`) : () => {}
   for (const name of positionals) {
-    const run = await runClient(name, { folder, tarball, node: values.node, announce })
+    const [framework = '', client = 'client'] = name.split('/')
+    const options = { client: `${client}.ts`, folder, tarball, node: values.node, announce }
+    const run = await runClient(framework, options)
     console.log(JSON.stringify(run, undefined, 2))
+    if (values.record) record(name, run)
     if (run.problem === undefined) {
       console.log(`${name}: the token was renewed, and the refused call was repeated.`)
-      if (values.record) record(name, run)
     } else {
       console.error(`${name}: ${run.problem}`)
       process.exitCode = 1
