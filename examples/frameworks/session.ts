@@ -24,11 +24,14 @@ export async function callRepeatedly(call: (text: string) => Promise<unknown>): 
 
 async function report(call: (text: string) => Promise<unknown>, text: string): Promise<void> {
   const outcome = await call(text).then(
-    (result) => (JSON.stringify(result)?.includes(text) ? 'ok' : `wrong: ${shortened(result)}`),
+    (result) => {
+      const answer = JSON.stringify(result) ?? 'nothing'
+      return answer.includes(text) ? 'ok' : `wrong: ${shortened(answer)}`
+    },
     (error: unknown) => `failed: ${shortened(String(error))}`,
   )
   console.log(`${text}: ${outcome}`)
   await fetch(`${control}/outcome`, { method: 'POST', body: JSON.stringify({ text, outcome }) })
 }
 
-const shortened = (value: unknown): string => JSON.stringify(value)?.slice(0, 200) ?? 'nothing'
+const shortened = (text: string): string => text.replace(/\s+/g, ' ').slice(0, 120)
