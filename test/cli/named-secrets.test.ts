@@ -103,7 +103,11 @@ describe('a named secret', () => {
     ['a secret and a key', ['set', '--secret', 'a', '--bearer'], 'once'],
     ['neither a secret nor a server', ['set', '--bearer'], 'for which server'],
     ['a secret and everything', ['logout', '--secret', 'a', '--all'], 'logout needs a server'],
-    ['a secret and a server to log out of', ['logout', 'crm', '--secret', 'a'], 'logout needs a server'],
+    [
+      'a secret and a server to log out of',
+      ['logout', 'crm', '--secret', 'a'],
+      'logout needs a server',
+    ],
   ])('refuses %s', async (_what, argv, text) => {
     const { code, stderr } = await world.run(argv, { input: 'canary' })
     expect([code, stderr]).toEqual([2, expect.stringContaining(text)])

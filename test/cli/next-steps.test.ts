@@ -75,6 +75,8 @@ describe('the next step', () => {
   test('of logout without a server is to name one', async () => {
     const { code, stderr } = await world.run(['logout'])
     expect(code).toBe(2)
-    expect(stderr).toContain('logout needs a server. Name one, or add --secret NAME or --all and no server.')
+    expect(stderr).toContain(
+      'logout needs a server. Name one, or add --secret NAME or --all and no server.',
+    )
   })
 })
