@@ -8,7 +8,7 @@ it('renews the token and repeats a refused call within one session of the AI SDK
   const folder = await mkdtemp(join(tmpdir(), 'framework-'))
   onTestFinished(() => rm(folder, { recursive: true }))
 
-  const run = await runClient('ai-sdk', { folder, tokenLifetime: 1, print: () => {} })
+  const run = await runClient('ai-sdk', { folder, tokenLifetime: 3, print: () => {} })
 
   expect(run.problem).toBeUndefined()
   expect(run).toMatchObject({ sessions: 1, refusals: ['POST tools/call 401'], tokenRequests: 3 })
