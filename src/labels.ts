@@ -62,15 +62,31 @@ export function serverText(url: URL): string {
 }
 
 /**
- * What stands for an MCP server in the keys of records, which no store encrypts: its text without the parameters whose
- * names say that they are secret.
+ * What stands for an MCP server in the keys of records, which no store encrypts: its text, with a fingerprint in place of
+ * each value whose name says that it is secret. The text of the result is the result again.
  */
 export function serverKey(server: URL): string {
   const url = new URL(server)
   for (const name of new Set(url.searchParams.keys())) {
-    if (secretParameter.test(name)) url.searchParams.delete(name)
+    if (!isSecretName(name)) continue
+    const values = url.searchParams.getAll(name)
+    url.searchParams.delete(name)
+    for (const value of values) url.searchParams.append(name, fingerprint(value))
   }
   return serverText(url)
+}
+
+/** Tells values apart without showing them: 64 bits, two rounds of FNV-1a. No proof against who chooses the values. */
+function fingerprint(value: string): string {
+  if (/^~[\da-f]{16}$/.test(value)) return value
+  let first = 0x811c9dc5
+  let second = 0x9747b28c
+  for (const byte of new TextEncoder().encode(value)) {
+    first = Math.imul(first ^ byte, 0x01000193)
+    second = Math.imul(second ^ byte ^ (first >>> 15), 0x01000193)
+  }
+  const hex = (half: number) => (half >>> 0).toString(16).padStart(8, '0')
+  return `~${hex(first)}${hex(second)}`
 }
 
 /** The query of a URL, for comparisons: sorted by name, with its question mark; empty where there is none. */
@@ -94,12 +110,19 @@ export function recordLabel(key: string): string {
   return parts.join(' | ')
 }
 
-const secretParameter = /key|token|secret|pass|pwd|auth|cred|sig|session|code|jwt|pat$/i
+const secretWord =
+  /^(?:\w*(?:key|token|secret|passw(?:or)?d)|pass|passphrase|pwd|auth|authorization|bearer|code|cookie|cred|creds|credentials?|jwt|otp|pat|pin|sess|session|sid|sig|signature)$/
+
+/** Whether the name of a parameter, such as `api_key` or `accessToken`, says that its value is secret. */
+function isSecretName(name: string): boolean {
+  const words = name.replace(/([a-z\d])([A-Z])/g, '$1_$2').toLowerCase()
+  return words.split(/[^a-z\d]+/).some((each) => secretWord.test(each))
+}
 
 function shownQuery(query: string): string {
   const shown = [...new URLSearchParams(query)].map(([name, value]) => {
     if (!isPlainText(name)) return '…'
-    const isShown = value !== '' && isPlainText(value) && !secretParameter.test(name)
+    const isShown = value !== '' && isPlainText(value) && !isSecretName(name)
     return isShown ? `${name}=${value}` : `${name}=…`
   })
   return shown.length === 0 ? '' : `?${shown.join('&')}`

@@ -86,7 +86,7 @@ export async function listSaved(store: CredentialStore): Promise<readonly SavedC
 
 /**
  * The URL of a server as `listSaved()` and the keys of records have it: the order of its query does not matter, and
- * parameters whose names say that they are secret are left out.
+ * a fingerprint stands for each value whose name says that it is secret.
  */
 export function savedUrl(server: string | URL): string {
   return serverKey(new URL(server))

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { auto, listSaved, saveKey } from '../../src/auto/index.ts'
+import { auto, listSaved, savedUrl, saveKey } from '../../src/auto/index.ts'
 import { loadConfig } from '../../src/config/index.ts'
 import { authorizedFetch, type CredentialProvider, withCredentials } from '../../src/index.ts'
 import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
@@ -110,15 +110,38 @@ test('listSaved() shows which query a key is for, but no value that may be a sec
   const resource = 'https://h.example/mcp?tenant=ada&api_key=canary1&id=a8Xk29sLmQ'
   await saveKey(store, { resource, key: keyOf('canary') })
   const [saved] = await listSaved(store)
-  expect(saved?.resource).toBe('https://h.example/mcp?id=…&tenant=ada')
+  expect(saved?.resource).toBe('https://h.example/mcp?api_key=…&id=…&tenant=ada')
   expect(new URL(saved?.url ?? '').searchParams.get('tenant')).toBe('ada')
 })
 
-test('the key of a record, which stores leave readable, holds no parameter that is named as a secret', async () => {
+test('the key of a record, which stores leave readable, holds a fingerprint for values that are named as secrets', async () => {
   const store = memoryStore()
   const resource = 'https://h.example/mcp?tenant=ada&api_key=canary1&Access-Token=canary2'
   await saveKey(store, { resource, key: keyOf('canary') })
-  expect(await store.list()).toEqual(['https://h.example/mcp?tenant=ada | default'])
+  expect(await store.list()).toEqual([
+    expect.stringMatching(
+      /^https:\/\/h\.example\/mcp\?Access-Token=%7E[\da-f]{16}&api_key=%7E[\da-f]{16}&tenant=ada \| default$/,
+    ),
+  ])
+  const [{ url } = { url: '' }] = await listSaved(store)
+  expect(savedUrl(resource)).toBe(url)
+  expect(savedUrl(url)).toBe(url)
+})
+
+test.each([
+  'keyspace=acme keyspace=globex',
+  'api_key=a api_key=b',
+  'author=ada author=bob',
+  'accessToken=a accessToken=',
+  'sid=1 sid=1&sid=2',
+])('what is stored for one query is not sent for another: %s', async (queries) => {
+  const [first = '', second = ''] = queries.split(' ')
+  const store = memoryStore()
+  await saveKey(store, { resource: `https://h.example/mcp?${first}`, key: keyOf('canary') })
+  const resource = `https://h.example/mcp?${second}`
+  await expect(authorizedFetch(savedLogin(), { resource, store })(resource)).rejects.toMatchObject({
+    code: 'login_required',
+  })
 })
 
 test('the command to type names the query, so that the login is for the same tenant', async () => {
