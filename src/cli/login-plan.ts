@@ -163,7 +163,7 @@ function withDoctor(error: unknown, { url, label }: Server): unknown {
   return new CredentialError(error.code, error.message, {
     resource: url,
     retryable: error.retryable,
-    remedy: `Run \`npx mcp-credentials doctor ${label}\` to see what the server is.`,
+    remedy: `Run \`npx mcp-credentials doctor ${commandWord(label)}\` to see what the server is.`,
   })
 }
 
@@ -175,11 +175,11 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
   const { signal } = invocation
   const response = await reach(server, () => send(url, { ...initializeRequest(), signal }))
   await response.body?.cancel()
-  const doctor = `Check the address, or run \`npx mcp-credentials doctor ${label}\`.`
+  const doctor = `Check the address, or run \`npx mcp-credentials doctor ${commandWord(label)}\`.`
   if (response.headers.get('content-type')?.startsWith('text/html') && response.ok) {
     throw new CredentialError('unsupported_server', `${label} is a web page, and no MCP server.`, {
       resource: url,
-      remedy: `Run \`npx mcp-credentials doctor ${label}\` to look for the right address.`,
+      remedy: `Run \`npx mcp-credentials doctor ${commandWord(label)}\` to look for the right address.`,
     })
   }
   if (response.ok) return 'no login'
@@ -298,7 +298,7 @@ async function agreedIssuer(
     'issuer',
     'It is not known to which authorization server the client secret belongs.',
     {
-      remedy: `Add \`--issuer ${issuer ?? 'URL'}\` if that is where the client is registered.`,
+      remedy: `Add \`--issuer ${commandWord(issuer ?? 'URL')}\` if that is where the client is registered.`,
     },
   )
 }

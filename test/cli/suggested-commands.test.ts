@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { auto, saveKey } from '../../src/auto/index.ts'
@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const path = "/m/;touch$IFS$9PWN/a'b"
+const path = "/m&./e.sh/;touch$IFS$9PWN/a'b"
 
 async function refusing(): Promise<string> {
   const { origin } = await recordingOrigin((_request, response) => {
@@ -34,6 +34,31 @@ function harmIn(text: string): readonly unknown[] {
 }
 
 describe('a command that is advised', () => {
+  it('quotes for a shell whatever is put into it', async () => {
+    const root = new URL('../../src/', import.meta.url)
+    const files = (await readdir(root, { recursive: true })).filter((file) => file.endsWith('.ts'))
+    const open: string[] = []
+    for (const file of files) {
+      const text = await readFile(new URL(file, root), 'utf8')
+      const placed = text.matchAll(
+        /npx mcp-credentials [a-z]+(?: --[a-z]+)* \$\{(\w+)|`--[a-z-]+ \$\{(\w+)/g,
+      )
+      for (const [, first, second] of placed) {
+        const name = first ?? second ?? ''
+        if (!/^(?:commandWord|commandArgument|quoted)$/.test(name)) open.push(`${file}: ${name}`)
+      }
+    }
+    // The first is such a word already, as its docstring says; names of secrets are letters and digits, and flags of stored
+    // keys are what their user typed.
+    expect(open.sort()).toEqual([
+      'providers/stored-key.ts: key',
+      'providers/stored-key.ts: key',
+      'providers/stored-key.ts: name',
+      'stores/named-secrets.ts: name',
+      'transport/final-refusal.ts: url',
+    ])
+  })
+
   it.each([['set', '--bearer'], ['status'], ['headers'], ['token'], ['doctor']])(
     'runs nothing that the path of a URL says: %s',
     async (name, ...flags) => {
@@ -42,6 +67,14 @@ describe('a command that is advised', () => {
       expect(harmIn(`${stdout}${stderr}`)).toEqual([])
     },
   )
+
+  it('runs nothing that a path says which URLs of OAuth may have', async () => {
+    const { origin } = await recordingOrigin((_request, response) => {
+      response.writeHead(404).end()
+    })
+    const { stderr } = await world.run(['login', `${origin}/m&./e.sh`])
+    expect(harmIn(stderr)).toEqual([])
+  })
 
   it('runs nothing that the name of a server says', async () => {
     const name = 'a;touch$IFS$9PWN'
