@@ -1,5 +1,5 @@
 /**
- * The command `logout`: gives up what is stored for a server.
+ * The command `logout`: ends a login, or deletes what is stored for a server.
  *
  * @module
  */
@@ -35,7 +35,10 @@ export const addLogout: AddCommand = (program, run) => {
     .description('end a login, or delete a key')
     .argument('[server]', 'the URL of the server, or its name in the config file')
     .option('--secret <name>', 'delete the secret of this name, which belongs to no server')
-    .option('--all', 'give up everything that is stored, after asking')
+    .option(
+      '--all',
+      'delete everything that is stored, after asking: registrations and the trust in config files too',
+    )
     .option('--yes', 'do not ask')
     .option(
       '--registration',
@@ -71,14 +74,15 @@ async function logout(
   const secrets = given === undefined ? await listSecrets(store) : []
   const chosen = given === undefined ? saved : await savedFor(saved, given, invocation, store)
   const count = chosen.length + secrets.length
-  if (count === 0) {
+  const others = given === undefined ? await otherRecords(store) : []
+  if (count + others.length === 0) {
     const account = global.account === undefined ? '' : ` for the account ${global.account}`
     terminal.note(`Nothing is stored${account} there. See what is: npx mcp-credentials list`)
     return exitCodes.success
   }
   const isAgreed = all !== true || options.yes === true
   if (!isAgreed && !(await mayDeleteAll(count, invocation))) {
-    terminal.note('Nothing was given up.')
+    terminal.note('Nothing was deleted.')
     return exitCodes.failure
   }
   for (const each of chosen) {
@@ -89,7 +93,16 @@ async function logout(
     invocation.signal.throwIfAborted()
     await giveUpSecret(each, store, terminal)
   }
+  for (const key of others) await store.lock(key, () => store.delete(key))
+  if (others.length > 0) {
+    terminal.print('Deleted the registrations of this client and the trust in config files.')
+  }
   return exitCodes.success
+}
+
+/** The keys of what logins and config files left besides: registrations, which can hold secrets, and trust. */
+async function otherRecords(store: DefaultStore): Promise<readonly string[]> {
+  return (await store.list()).filter((key) => /^(?:registration |trusted config \| )/.test(key))
 }
 
 /** What is stored for one server and account; the tenants that belong to it included. */
@@ -112,13 +125,16 @@ async function savedFor(
  * @throws `ConfigurationError` when there is no terminal.
  */
 async function mayDeleteAll(count: number, { terminal }: Invocation): Promise<boolean> {
-  const what = count === 1 ? 'one credential' : `${count} credentials`
-  if (terminal.isInteractive) return terminal.confirm(`Give up ${what}?`, false)
-  throw new ConfigurationError(
-    'yes',
-    `This gives up ${what}, and there is no terminal to ask in.`,
-    { remedy: 'See which with `npx mcp-credentials list`, and add --yes.' },
-  )
+  const what =
+    count === 0
+      ? 'registrations and trust'
+      : count === 1
+        ? 'one credential'
+        : `${count} credentials`
+  if (terminal.isInteractive) return terminal.confirm(`Delete ${what}?`, false)
+  throw new ConfigurationError('yes', `This deletes ${what}, and there is no terminal to ask in.`, {
+    remedy: 'See which with `npx mcp-credentials list`, and add --yes.',
+  })
 }
 
 async function giveUp(

@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { defaultStore } from '../../src/auto/index.ts'
 import { type TestMcpServer, testMcpServer, testServers } from '../../src/testing/index.ts'
 import { cliWorld } from './cli-world.ts'
 
@@ -141,7 +144,7 @@ describe('logout', () => {
     await servers.close()
   })
 
-  test('gives up everything, and names a server that is not there', async () => {
+  test('deletes everything, and names a server that is not there', async () => {
     for (const host of ['one', 'two']) {
       const url = `https://${host}.example.com/mcp`
       await world.run(['set', url, '--bearer'], { input: 'canary' })
@@ -152,12 +155,27 @@ describe('logout', () => {
     expect((await world.run(['logout'])).code).toBe(2)
     const unasked = await world.run(['logout', '--all'])
     expect([unasked.code, unasked.stdout]).toEqual([2, ''])
-    expect(unasked.stderr).toContain('This gives up 2 credentials, and there is no terminal to ask')
+    expect(unasked.stderr).toContain('This deletes 2 credentials, and there is no terminal to ask')
     expect(unasked.stderr).toContain('add --yes')
     expect(await world.records()).toHaveLength(2)
     const { stdout } = await world.run(['logout', '--all', '--yes'])
     expect(stdout.match(/Deleted the bearer token/g)).toHaveLength(2)
     expect(await world.records()).toEqual([])
+  })
+
+  test('deletes with everything the registrations, which can hold secrets, and the trust in config files', async () => {
+    const servers = await testServers()
+    const file = join(world.folder, '.mcp.json')
+    await writeFile(file, JSON.stringify({ mcpServers: { crm: { command: 'node' } } }))
+    await world.run(['trust', file, '--yes'])
+    await loggedIn(servers)
+    const store = defaultStore()
+    const kinds = (await store.list()).map((key) => key.split(' ')[0])
+    expect(kinds.sort()).toEqual([servers.resource.href, 'registration', 'trusted'])
+    const { code, stdout } = await world.run(['logout', '--all', '--yes'])
+    expect([code, stdout]).toEqual([0, expect.stringContaining('trust in config files')])
+    expect(await store.list()).toEqual([])
+    await servers.close()
   })
 })
 
