@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { authorizedFetch, type CredentialProvider } from '../../src/index.ts'
 import {
@@ -6,6 +7,7 @@ import {
   jwtBearer,
 } from '../../src/oauth/index.ts'
 import { testClock } from '../support/clock.ts'
+import { runSnippet } from '../support/run-snippet.ts'
 
 const resource = 'https://93.184.215.14/mcp'
 
@@ -240,47 +242,61 @@ const descope: Product = {
 }
 
 const pinned = ({ issuer }: Product) => ({ clientId: 'agent', issuer })
-const secret = { clientSecret: 's' }
 
-describe('logins with what the guide to identity providers recommends are renewed', () => {
-  test.each<[string, Product, AuthorizationCodeOptions]>([
-    ['Entra, with the scopes of the server', entra, pinned(entra)],
-    ['Entra', entra, { ...pinned(entra), scope: 'api://notes/access offline_access' }],
-    ['Google', google, { ...pinned(google), ...secret, redirectUri: 'http://127.0.0.1/' }],
-    ['Auth0', auth0('acme.eu.auth0.com'), pinned(auth0('acme.eu.auth0.com'))],
-    [
-      'Auth0, custom domain',
-      auth0('login.acme.example'),
-      {
-        ...pinned(auth0('login.acme.example')),
-        resource: false,
-        parameters: { audience: resource },
-      },
-    ],
-    [
-      'Okta',
-      okta,
-      {
-        ...pinned(okta),
-        scope: 'notes:read offline_access',
-        resource: false,
-        redirectUri: 'http://127.0.0.1:18417/callback',
-      },
-    ],
-    ['Cognito', cognito, { ...pinned(cognito), redirectUri: 'http://127.0.0.1:18418/callback' }],
-    ['Keycloak', keycloak, pinned(keycloak)],
-    ['GitHub, OAuth app', github, { ...pinned(github), ...secret, scope: 'repo offline_access' }],
-    ['AuthKit', authKit, {}],
-    ['Stytch', stytch, { issuer: stytch.issuer }],
-    ['Descope', descope, {}],
-  ])('%s', async (_, product, options) => {
-    const { request, forms } = await life(product, options)
+const guide = readFileSync(
+  new URL('../../docs/guides/identity-providers.md', import.meta.url),
+  'utf8',
+)
 
-    expect(request.get('code_challenge_method')).toBe('S256')
-    expect(forms.map((form) => form.get('grant_type'))).toEqual([
-      'authorization_code',
-      'refresh_token',
-    ])
+/** The options of the example below a heading of the guide. */
+async function recommended(heading: string): Promise<AuthorizationCodeOptions> {
+  const section = guide.split('\n## ').find((text) => text.startsWith(`${heading}\n`))
+  const code = /```ts\n([\s\S]*?)```/.exec(section ?? '')?.[1] ?? ''
+  let options: AuthorizationCodeOptions | undefined
+  await runSnippet(code, {
+    'mcp-credentials': { env: () => 'secret' },
+    'mcp-credentials/oauth': {
+      authorizationCode: (passed: AuthorizationCodeOptions) => {
+        options = passed
+      },
+    },
+  })
+  if (options === undefined) throw new Error(`The guide has no example for ${heading}.`)
+  return options
+}
+
+function expectRenewed({ request, forms }: Awaited<ReturnType<typeof life>>) {
+  expect(request.get('code_challenge_method')).toBe('S256')
+  expect(forms.map((form) => form.get('grant_type'))).toEqual([
+    'authorization_code',
+    'refresh_token',
+  ])
+}
+
+describe('a login with what the guide to identity providers recommends is renewed', () => {
+  test.each<[string, Product]>([
+    ['Microsoft Entra ID', entra],
+    ['Google', google],
+    ['Auth0', auth0('acme.eu.auth0.com')],
+    ['Okta', okta],
+    ['Amazon Cognito', cognito],
+    ['Keycloak', keycloak],
+    ['GitHub', github],
+    ['WorkOS', authKit],
+    ['Stytch', stytch],
+    ['Descope', descope],
+  ])('%s', async (heading, product) => {
+    expectRenewed(await life(product, await recommended(heading)))
+  })
+
+  test('Entra, with the scopes that the MCP server lists', async () => {
+    expectRenewed(await life(entra, pinned(entra)))
+  })
+
+  test('Auth0, at a custom domain', async () => {
+    const product = auth0('login.acme.example')
+    const options = { resource: false, parameters: { audience: resource } } as const
+    expectRenewed(await life(product, { ...pinned(product), ...options }))
   })
 
   test('Stytch, without `issuer`: the page of consent is at another origin, so nobody is sent there', async () => {
