@@ -20,15 +20,20 @@ export interface Profile {
   readonly isVouched?: true
 }
 
+/** Entra: the endpoints that any tenant can use (`common`, `organizations`) leave a placeholder in their issuer. */
+const entra = (host: string): Profile => ({
+  withoutResource: true,
+  hasPkce: true,
+  isVouched: true,
+  acceptIssuer: `https://${host}/{tenantid}/v2.0`,
+})
+
 const profiles: readonly (readonly [RegExp, Profile])[] = [
+  [/^login\.microsoftonline\.com$/, entra('login.microsoftonline.com')],
+  [/^login\.microsoftonline\.us$/, entra('login.microsoftonline.us')],
   [
-    /^login\.(?:microsoftonline\.com|microsoftonline\.us|partner\.microsoftonline\.cn)$/,
-    {
-      withoutResource: true,
-      hasPkce: true,
-      isVouched: true,
-      acceptIssuer: 'https://login.microsoftonline.com/{tenantid}/v2.0',
-    },
+    /^login\.(?:partner\.microsoftonline|chinacloudapi)\.cn$/,
+    entra('login.partner.microsoftonline.cn'),
   ],
   [
     /^accounts\.google\.com$/,

@@ -43,7 +43,9 @@ function network(issuer: string, metadata: object) {
   return { sent, acquire, token: () => sent.find(({ url }) => url.endsWith('/token'))?.body }
 }
 
-const machine = { clientId: 'agent', clientSecret: 'secret' }
+// The names of the products are not looked up, which would take a network.
+const withoutLookups = { allowPrivateNetwork: true }
+const machine = { clientId: 'agent', clientSecret: 'secret', ...withoutLookups }
 
 describe('what large authorization servers do differently', () => {
   test('Entra gets no resource, and may speak for every tenant', async () => {
@@ -55,6 +57,34 @@ describe('what large authorization servers do differently', () => {
       grant_type: 'client_credentials',
       scope: 'api://notes/.default',
     })
+  })
+
+  test.each([
+    ['login.microsoftonline.us', 'login.microsoftonline.us'],
+    ['login.partner.microsoftonline.cn', 'login.partner.microsoftonline.cn'],
+    ['login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
+  ])('the national cloud at %s speaks for every tenant in its own name', async (host, named) => {
+    const issuer = `https://${host}/organizations/v2.0`
+    const own = `https://${named}/{tenantid}/v2.0`
+    const { acquire, token } = network(issuer, { issuer: own })
+    await acquire(clientCredentials({ ...machine, scope: 'api://notes/.default', issuer }))
+    expect(token()?.has('resource')).toBe(false)
+  })
+
+  test('the public cloud of Microsoft does not speak for a national one', async () => {
+    const issuer = 'https://login.microsoftonline.us/organizations/v2.0'
+    const own = 'https://login.microsoftonline.com/{tenantid}/v2.0'
+    const { acquire, token } = network(issuer, { issuer: own })
+    await expect(acquire(clientCredentials({ ...machine, issuer }))).rejects.toThrow('metadata of')
+    expect(token()).toBeUndefined()
+  })
+
+  test('personal accounts of Microsoft have the tenant that it publishes for them', async () => {
+    const issuer = 'https://login.microsoftonline.com/consumers/v2.0'
+    const own = 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0'
+    const { acquire, token } = network(issuer, { issuer: own })
+    await acquire(clientCredentials({ ...machine, issuer, acceptIssuer: own }))
+    expect(token()).toBeDefined()
   })
 
   test('Auth0 gets the server as its audience', async () => {
@@ -70,6 +100,7 @@ describe('what large authorization servers do differently', () => {
     const { acquire } = network(issuer, { code_challenge_methods_supported: ['S256'] })
     let shown: URL | undefined
     const provider = authorizationCode({
+      ...withoutLookups,
       clientId: 'agent',
       onAuthorizationUrl(url) {
         shown = url

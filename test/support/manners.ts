@@ -74,6 +74,10 @@ export const allManners: Readonly<Record<string, Manners>> = {
   'a refused grant with status 403': {
     errorStatus: (code) => (code === 'invalid_grant' ? 403 : 401),
   },
+  // As Google says that the user has not decided yet.
+  'a pending device login with status 428': {
+    errorStatus: (code) => ({ authorization_pending: 428, invalid_client: 401 })[code] ?? 400,
+  },
   'answers as text/html': { type: 'text/html' },
   'answers without a content type': { type: null },
   'registrations with status 200': { registrationStatus: 200 },
