@@ -4,6 +4,7 @@
  * Loads no dependency and no Node built-in; `jwt()` loads `jose` when it mints its first token.
  *
  * @module mcp-credentials
+ * @group API: Core
  */
 
 export type { AuditEvent } from './audit-events.ts'

@@ -2,6 +2,7 @@
  * One provider that finds the credential by itself, and the store that it shares with the command line.
  *
  * @module mcp-credentials/auto
+ * @group API: Found and configured
  */
 export type { PlainOptions, StoredKey } from '../providers/stored-key.ts'
 export {

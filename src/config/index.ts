@@ -2,6 +2,7 @@
  * The config files that MCP clients share, with credentials that are referred to and not written down.
  *
  * @module mcp-credentials/config
+ * @group API: Found and configured
  */
 export type { Config, ConfigClient } from './config.ts'
 export type { ClientRegistration } from './entry.ts'

@@ -2,6 +2,7 @@
  * Helpers that need the official SDK, of version 1 or 2.
  *
  * @module mcp-credentials/mcp
+ * @group API: SDK, Node and AWS
  */
 export {
   type SdkAuthProvider,

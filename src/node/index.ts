@@ -2,6 +2,7 @@
  * Parts that need Node.
  *
  * @module mcp-credentials/node
+ * @group API: SDK, Node and AWS
  */
 export {
   type Bridge,

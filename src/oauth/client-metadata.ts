@@ -43,6 +43,7 @@ type ClientDescription = Parameters<typeof clientMetadataDocument>[1]
  *
  * @throws `ConfigurationError` when an option is wrong, or a key is not a public one.
  * @see draft-ietf-oauth-client-id-metadata-document, section 4
+ * @group Client authentication
  */
 export function clientMetadataDocument(
   url: string,

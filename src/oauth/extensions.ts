@@ -9,6 +9,7 @@
  * `enterpriseManaged()` or, for workload identity, `jwtBearer()`: pass it as `capabilities: { extensions: oauthExtensions }` to the client.
  *
  * @see MCP 2026-07-28, Extensions
+ * @group Discovery and policy
  */
 export const oauthExtensions: Readonly<Record<string, object>> = {
   'io.modelcontextprotocol/oauth-client-credentials': {},

@@ -2,6 +2,7 @@
  * OAuth for MCP clients: every grant, with discovery, registration, renewal and proof of possession.
  *
  * @module mcp-credentials/oauth
+ * @group API: Logins and OAuth
  */
 export { type AuthorizationCodeOptions, authorizationCode } from './authorization-code.ts'
 export type { ClientAssertion } from './client-assertion.ts'

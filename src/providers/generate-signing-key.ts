@@ -12,6 +12,7 @@ import { type AsymmetricAlgorithm, isAsymmetricAlgorithm } from '../signing-key.
  * @param algorithm - What it will sign with. Default `ES256`.
  * @throws {@link ConfigurationError} when the algorithm has no key pairs. For a shared secret take
  * `openssl rand -base64 64`.
+ * @group Signatures and signed tokens
  */
 export async function generateSigningKey(algorithm: AsymmetricAlgorithm = 'ES256'): Promise<{
   /** The private key as PKCS #8 PEM. Keep it secret. */

@@ -2,6 +2,7 @@
  * A store of encrypted files, for machines without a keychain.
  *
  * @module mcp-credentials/file
+ * @group API: Stores
  */
 import { join, resolve } from 'node:path'
 import { ConfigurationError } from '../errors.ts'

@@ -2,6 +2,7 @@
  * A store in the keychain of the operating system.
  *
  * @module mcp-credentials/keychain
+ * @group API: Stores
  */
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'

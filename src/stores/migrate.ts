@@ -2,6 +2,7 @@
  * Copies logins that other programs have stored.
  *
  * @module mcp-credentials/migrate
+ * @group API: Stores
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'

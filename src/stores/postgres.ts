@@ -2,6 +2,7 @@
  * A store in PostgreSQL, for web back ends and other fleets of processes.
  *
  * @module mcp-credentials/postgres
+ * @group API: Stores
  */
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'

@@ -2,6 +2,7 @@
  * A store in Redis, for fleets of processes on many hosts.
  *
  * @module mcp-credentials/redis
+ * @group API: Stores
  */
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'

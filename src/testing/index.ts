@@ -3,6 +3,7 @@
  * and servers in this process. Needs Node.
  *
  * @module mcp-credentials/testing
+ * @group API: Tests
  */
 export { memoryStore } from '../stores/memory.ts'
 export { acquireContext } from './acquire-context.ts'

@@ -2,6 +2,7 @@
  * Logins of the users of a web application.
  *
  * @module mcp-credentials/web
+ * @group API: Logins and OAuth
  */
 export type { ReturningLoginOptions } from '../oauth/pending-login.ts'
 export type { SealingOptions, WebLoginsOptions } from './options.ts'
