@@ -163,6 +163,15 @@ function withFullStop(sentence: string): string {
 /**
  * An option is wrong. The message names the option and says what to write instead.
  *
+ * @example
+ * ```ts
+ * import { ConfigurationError, custom } from 'mcp-credentials'
+ *
+ * export function vault(path: string) {
+ *   if (path === '') throw new ConfigurationError('path', 'vault: `path` is empty; pass the path of the token.')
+ *   return custom({ name: 'vault', acquire: async () => ({ apply() {} }) })
+ * }
+ * ```
  * @group Errors
  */
 export class ConfigurationError extends CredentialError {
@@ -180,6 +189,21 @@ export class ConfigurationError extends CredentialError {
 /**
  * Only a person can help: nothing is stored, or what was stored is no longer accepted.
  *
+ * @example
+ * ```ts
+ * import { isCredentialError, withCredentials } from 'mcp-credentials'
+ * import { savedLogin } from 'mcp-credentials/oauth'
+ * import { defaultStore } from 'mcp-credentials/auto'
+ *
+ * const resource = 'https://mcp.example.com/mcp'
+ * const { fetch } = withCredentials(savedLogin(), { resource, store: defaultStore() })
+ * try {
+ *   await fetch(resource)
+ * } catch (error) {
+ *   if (!isCredentialError(error, 'login_required')) throw error
+ *   console.error(`Log in again (${error.reason}).`)
+ * }
+ * ```
  * @group Errors
  */
 export class LoginRequiredError extends CredentialError {
@@ -216,6 +240,18 @@ export class LoginRequiredError extends CredentialError {
  * A server's description of itself cannot be used: it is missing, contradicts itself, or points to
  * where no credential may go.
  *
+ * @example
+ * ```ts
+ * import { isCredentialError } from 'mcp-credentials'
+ * import { discover } from 'mcp-credentials/oauth'
+ *
+ * try {
+ *   await discover('https://mcp.example.com/mcp')
+ * } catch (error) {
+ *   if (!isCredentialError(error, 'discovery')) throw error
+ *   console.error(error.message)
+ * }
+ * ```
  * @group Errors
  */
 export class DiscoveryError extends CredentialError {
@@ -240,6 +276,18 @@ export interface StoreErrorOptions extends CredentialErrorOptions {
 /**
  * A store cannot be read, written or locked. What was stored is untouched.
  *
+ * @example
+ * ```ts
+ * import { isCredentialError } from 'mcp-credentials'
+ * import { keychainStore } from 'mcp-credentials/keychain'
+ *
+ * try {
+ *   await keychainStore({ service: 'my-agent' }).list()
+ * } catch (error) {
+ *   if (!isCredentialError(error, 'store')) throw error
+ *   if (error.reason === 'no_keychain') console.error('This machine has no keychain.')
+ * }
+ * ```
  * @group Errors
  */
 export class StoreError extends CredentialError {
@@ -275,6 +323,19 @@ export type StoreOperation = StoreError['operation']
  * code whose errors have a class of their own, the value is known to be one of that class.
  *
  * @param code - Only errors with this code. Default: any.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch, bearer, env, isCredentialError } from 'mcp-credentials'
+ *
+ * const fetch = authorizedFetch(bearer(env('MCP_TOKEN')), { resource: 'https://mcp.example.com/mcp' })
+ * try {
+ *   await fetch('https://mcp.example.com/mcp')
+ * } catch (error) {
+ *   if (!isCredentialError(error)) throw error
+ *   console.error(error.code, error.message)
+ * }
+ * ```
  * @group Errors
  */
 export function isCredentialError(

@@ -116,6 +116,13 @@ export function presentValue(secret: Secret): string | undefined {
  * @returns A source that throws {@link CredentialError} with the code `secret_unavailable` when
  * the file cannot be read or is empty.
  * @throws {@link ConfigurationError} when the path is empty.
+ *
+ * @example
+ * ```ts
+ * import { bearer, file } from 'mcp-credentials'
+ *
+ * const provider = bearer(file('/var/run/secrets/mcp/token'))
+ * ```
  * @group Secrets
  */
 export function file(path: string | URL): () => Promise<string> {

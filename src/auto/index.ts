@@ -1,6 +1,14 @@
 /**
  * One provider that finds the credential by itself, and the store that it shares with the command line.
  *
+ * @example
+ * ```ts
+ * import { withCredentials } from 'mcp-credentials'
+ * import { auto } from 'mcp-credentials/auto'
+ *
+ * const options = withCredentials(auto())
+ * ```
+ *
  * @module mcp-credentials/auto
  * @group API: Found and configured
  */

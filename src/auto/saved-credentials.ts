@@ -97,6 +97,14 @@ export async function listSaved(store: CredentialStore): Promise<readonly SavedC
  * The URL of a server as `listSaved()` and the keys of records have it: the order of its query does not matter, and
  * a fingerprint stands for each value whose name says that it is secret.
  *
+ * @example
+ * ```ts
+ * import { defaultStore, listSaved, savedUrl } from 'mcp-credentials/auto'
+ *
+ * const saved = await listSaved(defaultStore())
+ * const server = savedUrl('https://mcp.example.com/mcp')
+ * const loggedIn = saved.some(({ url }) => url === server)
+ * ```
  * @group Stored credentials
  */
 export function savedUrl(server: string | URL): string {

@@ -113,6 +113,17 @@ export function toAuthProvider(
  *
  * @throws `ConfigurationError` when an option is wrong. `tokens()` throws `CredentialError`
  * with the code `invalid_credential` when the provider's credential is no bearer token.
+ *
+ * @example
+ * ```ts
+ * import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+ * import { bearer, file } from 'mcp-credentials'
+ * import { toOAuthClientProvider } from 'mcp-credentials/mcp'
+ *
+ * const url = new URL('https://mcp.example.com/mcp')
+ * const authProvider = toOAuthClientProvider(bearer(file('token')), { resource: url })
+ * const transport = new StreamableHTTPClientTransport(url, { authProvider })
+ * ```
  * @group Interfaces of the SDK
  */
 export function toOAuthClientProvider(

@@ -1,6 +1,14 @@
 /**
  * A store of encrypted files, for machines without a keychain.
  *
+ * @example
+ * ```ts
+ * import { env } from 'mcp-credentials'
+ * import { encryptedFileStore } from 'mcp-credentials/file'
+ *
+ * const store = encryptedFileStore({ key: env('MCP_STORE_KEY') })
+ * ```
+ *
  * @module mcp-credentials/file
  * @group API: Stores
  */

@@ -1,6 +1,13 @@
 /**
  * A store in the keychain of the operating system.
  *
+ * @example
+ * ```ts
+ * import { keychainStore } from 'mcp-credentials/keychain'
+ *
+ * const store = keychainStore({ service: 'my-agent' })
+ * ```
+ *
  * @module mcp-credentials/keychain
  * @group API: Stores
  */

@@ -88,6 +88,15 @@ export async function saveSecret(
  * Lists the secrets that are stored under a name, sorted by it; without their values.
  *
  * @throws `StoreError` when the store cannot be read. A single record that cannot is listed with a `problem`.
+ *
+ * @example
+ * ```ts
+ * import { defaultStore, listSecrets } from 'mcp-credentials/auto'
+ *
+ * for (const { name, problem } of await listSecrets(defaultStore())) {
+ *   console.log(name, problem ?? 'is stored')
+ * }
+ * ```
  * @group Stored credentials
  */
 export async function listSecrets(store: CredentialStore): Promise<readonly SavedSecret[]> {

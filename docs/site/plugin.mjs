@@ -1,0 +1,86 @@
+/**
+ * What typedoc has no setting for: pages without front matter get a title and a group, the pages of
+ * examples show the code that they speak of, and other linked source files open as text.
+ *
+ * @module
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { Converter, DocumentReflection, KindRouter, Renderer } from 'typedoc'
+
+/** What a reader runs first; the rest of a folder follows in the order of its names. */
+const entryFiles = ['client.ts', 'app.ts']
+
+/** @param {string} path */
+const textOf = (path) => readFileSync(path, 'utf8')
+
+/** @param {string} path */
+const titleOf = (path) => /^# (.+)$/m.exec(textOf(path))?.[1]?.replaceAll('`', '')
+
+/** The code of an example, each file with its name as the heading. */
+function codeOf(folder) {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'))
+  const rest = files.filter((name) => !entryFiles.includes(name)).sort()
+  return [...entryFiles.filter((name) => files.includes(name)), ...rest].map((name) => ({
+    path: join(folder, name),
+    text: `\n\n## ${name}\n\n\`\`\`ts\n${textOf(join(folder, name)).trim()}\n\`\`\`\n`,
+  }))
+}
+
+/** The code of a folder without a page of its own, as one. */
+function addFolder(project, folder, title) {
+  const content = codeOf(folder).map(({ text }) => ({ kind: 'text', text }))
+  const heading = { kind: 'text', text: `# ${title}` }
+  const page = new DocumentReflection(title, project, [heading, ...content], { group: 'Examples' })
+  project.addChild(page)
+  project.registerReflection(page, undefined, undefined)
+  project.files.registerReflectionPath(folder, page)
+}
+
+/** @param {import('typedoc').DocumentReflection} page */
+function completePage(page) {
+  const { files } = page.project
+  const path = files.getReflectionPath(page)
+  if (path === undefined || page.frontmatter.group !== undefined) return
+  page.name = titleOf(path) ?? page.name
+  const folder = dirname(path)
+  const isExample = path.includes('/examples/')
+  page.frontmatter.group = isExample ? 'Examples' : 'Project'
+  if (!isExample) return
+  // Links to the folder of an example, and to its code, lead to its page.
+  files.registerReflectionPath(folder, page)
+  const servers = join(folder, 'servers')
+  if (existsSync(servers)) addFolder(page.project, servers, 'Servers of the examples')
+  if (!existsSync(join(folder, 'client.ts')) && !existsSync(join(folder, 'app.ts'))) return
+  for (const { path: file, text } of codeOf(folder)) {
+    files.registerReflectionPath(file, page)
+    page.content.push({ kind: 'text', text })
+  }
+}
+
+/** Gives pages the addresses that their files have in the repository, without `docs/`. */
+class PageRouter extends KindRouter {
+  getIdealBaseName(reflection) {
+    const path = reflection.isDocument() && reflection.project.files.getReflectionPath(reflection)
+    if (!path) return super.getIdealBaseName(reflection)
+    const [name = ''] = /(guides|examples)\/.*$/.exec(path) ?? [basename(path)]
+    return name.replace(/(\/README)?\.md$/, '').toLowerCase()
+  }
+}
+
+/** @param {import('typedoc').Application} app */
+export function load(app) {
+  app.renderer.defineRouter('pages', PageRouter)
+  app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_context, page) => completePage(page))
+  app.renderer.on(Renderer.EVENT_BEGIN, ({ project: { files } }) => {
+    // A web server sends `.ts` as a video, and a browser would save it.
+    const nameOf = files.getName.bind(files)
+    files.getName = (id) => {
+      const name = nameOf(id)
+      return name?.endsWith('.ts') ? `${name}.txt` : name
+    }
+    const namesOf = files.getNameToAbsoluteMap.bind(files)
+    files.getNameToAbsoluteMap = () =>
+      new Map([...namesOf()].map(([name, path]) => [name.endsWith('.ts') ? `${name}.txt` : name, path]))
+  })
+}
