@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { Converter, DocumentReflection, KindRouter, Renderer } from 'typedoc'
+import { Converter, DocumentReflection, JSX, KindRouter, Renderer } from 'typedoc'
 
 /** What a reader runs first; the rest of a folder follows in the order of its names. */
 const entryFiles = ['client.ts', 'app.ts']
@@ -68,9 +68,52 @@ class PageRouter extends KindRouter {
   }
 }
 
+/** Code in a heading belongs to its address and to the table of contents, as elsewhere. */
+function keepCodeOfHeadings(parser) {
+  parser.core.ruler.push('code_of_headings', ({ tokens, Token }) => {
+    tokens.forEach((token, index) => {
+      if (token.type !== 'heading_open') return
+      for (const code of tokens[index + 1]?.children ?? []) {
+        if (code.type !== 'code_inline') continue
+        const text = new Token('text', '', 0)
+        text.content = code.content
+        code.children = [text]
+      }
+    })
+  })
+}
+
+/** Opens what most readers look for, until they close it: the script of typedoc begins with all closed. */
+function openGroups(groups) {
+  const keys = JSON.stringify(groups.map((group) => `tsd-accordion-${group}`))
+  const html = `try{for(const k of ${keys})localStorage.getItem(k)??localStorage.setItem(k,'true')}catch{}`
+  return JSX.createElement('script', null, JSX.createElement(JSX.Raw, { html }))
+}
+
+function startLinks(context) {
+  const link = (page, text) =>
+    JSX.createElement(
+      'a',
+      { href: context.relativeURL(page), class: context.page.url === page ? 'current' : '' },
+      text,
+    )
+  return JSX.createElement(
+    'nav',
+    { class: 'tsd-navigation start' },
+    link('index.html', 'Overview'),
+    link('modules.html', 'All modules'),
+  )
+}
+
 /** @param {import('typedoc').Application} app */
 export function load(app) {
   app.renderer.defineRouter('pages', PageRouter)
+  app.options.setValue('markdownItLoader', keepCodeOfHeadings)
+  app.renderer.hooks.on('sidebar.begin', startLinks)
+  app.renderer.hooks.on('head.end', () => {
+    const groups = app.options.getValue('groupOrder')
+    return openGroups(groups.slice(0, groups.indexOf('Project')).filter((one) => one !== 'Examples'))
+  })
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_context, page) => completePage(page))
   app.renderer.on(Renderer.EVENT_BEGIN, ({ project: { files } }) => {
     // A web server sends `.ts` as a video, and a browser would save it.

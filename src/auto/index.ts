@@ -10,7 +10,7 @@
  * ```
  *
  * @module mcp-credentials/auto
- * @group API: Found and configured
+ * @group API: auto() and config
  */
 export type { PlainOptions, StoredKey } from '../providers/stored-key.ts'
 export {

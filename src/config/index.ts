@@ -10,7 +10,7 @@
  * ```
  *
  * @module mcp-credentials/config
- * @group API: Found and configured
+ * @group API: auto() and config
  */
 export type { Config, ConfigClient } from './config.ts'
 export type { ClientRegistration } from './entry.ts'

@@ -12,7 +12,7 @@
  * ```
  *
  * @module mcp-credentials/testing
- * @group API: Tests
+ * @group API: Testing
  */
 export { memoryStore } from '../stores/memory.ts'
 export { acquireContext } from './acquire-context.ts'
