@@ -6,7 +6,15 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { Converter, DocumentReflection, JSX, KindRouter, Renderer } from 'typedoc'
+import {
+  Application,
+  Converter,
+  DocumentReflection,
+  JSX,
+  KindRouter,
+  ReflectionKind,
+  Renderer,
+} from 'typedoc'
 
 /** What a reader runs first; the rest of a folder follows in the order of its names. */
 const entryFiles = ['client.ts', 'app.ts']
@@ -68,6 +76,20 @@ class PageRouter extends KindRouter {
   }
 }
 
+/** Who searches for a word wants the guide to it, or the function of that name, before members that mention it. */
+function weighForSearch(project) {
+  const kinds = [
+    [ReflectionKind.Module | ReflectionKind.Function | ReflectionKind.Class, 2],
+    [ReflectionKind.Property | ReflectionKind.Method | ReflectionKind.Accessor, 0.3],
+  ]
+  const pages = { 'When it fails': 10, Examples: 1, Project: 0.2 }
+  for (const one of Object.values(project.reflections)) {
+    one.relevanceBoost = one.isDocument()
+      ? (pages[one.frontmatter.group] ?? 6)
+      : (kinds.find(([kind]) => one.kindOf(kind))?.[1] ?? 1)
+  }
+}
+
 /** Code in a heading belongs to its address and to the table of contents, as elsewhere. */
 function keepCodeOfHeadings(parser) {
   parser.core.ruler.push('code_of_headings', ({ tokens, Token }) => {
@@ -101,21 +123,27 @@ function startLinks(context) {
     'nav',
     { class: 'tsd-navigation start' },
     link('index.html', 'Overview'),
-    link('modules.html', 'All modules'),
+    link('modules.html', 'Contents'),
   )
 }
 
 /** @param {import('typedoc').Application} app */
 export function load(app) {
   app.renderer.defineRouter('pages', PageRouter)
-  app.options.setValue('markdownItLoader', keepCodeOfHeadings)
+  app.on(Application.EVENT_BOOTSTRAP_END, () => {
+    app.options.setValue('markdownItLoader', keepCodeOfHeadings)
+  })
   app.renderer.hooks.on('sidebar.begin', startLinks)
   app.renderer.hooks.on('head.end', () => {
     const groups = app.options.getValue('groupOrder')
-    return openGroups(groups.slice(0, groups.indexOf('Project')).filter((one) => one !== 'Examples'))
+    return openGroups(
+      groups.slice(0, groups.indexOf('Project')).filter((one) => one !== 'Examples'),
+    )
   })
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_context, page) => completePage(page))
-  app.renderer.on(Renderer.EVENT_BEGIN, ({ project: { files } }) => {
+  app.renderer.on(Renderer.EVENT_BEGIN, ({ project }) => {
+    weighForSearch(project)
+    const { files } = project
     // A web server sends `.ts` as a video, and a browser would save it.
     const nameOf = files.getName.bind(files)
     files.getName = (id) => {
@@ -124,6 +152,8 @@ export function load(app) {
     }
     const namesOf = files.getNameToAbsoluteMap.bind(files)
     files.getNameToAbsoluteMap = () =>
-      new Map([...namesOf()].map(([name, path]) => [name.endsWith('.ts') ? `${name}.txt` : name, path]))
+      new Map(
+        [...namesOf()].map(([name, path]) => [name.endsWith('.ts') ? `${name}.txt` : name, path]),
+      )
   })
 }
