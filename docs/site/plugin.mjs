@@ -5,7 +5,8 @@
  * @module
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import {
   Application,
   Converter,
@@ -15,6 +16,8 @@ import {
   ReflectionKind,
   Renderer,
 } from 'typedoc'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** What a reader runs first; the rest of a folder follows in the order of its names. */
 const entryFiles = ['client.ts', 'app.ts']
@@ -50,15 +53,16 @@ function completePage(page) {
   const { files } = page.project
   const path = files.getReflectionPath(page)
   if (path === undefined || page.frontmatter.group !== undefined) return
-  page.name = titleOf(path) ?? page.name
   const folder = dirname(path)
-  const isExample = path.includes('/examples/')
+  const isExample = relative(root, path).startsWith('examples')
+  // `npm run example -- NAME` starts an example by the name of its folder.
+  page.name = isExample ? basename(folder) : (titleOf(path) ?? page.name)
   page.frontmatter.group = isExample ? 'Examples' : 'Project'
   if (!isExample) return
   // Links to the folder of an example, and to its code, lead to its page.
   files.registerReflectionPath(folder, page)
   const servers = join(folder, 'servers')
-  if (existsSync(servers)) addFolder(page.project, servers, 'Servers of the examples')
+  if (existsSync(servers)) addFolder(page.project, servers, 'servers')
   if (!existsSync(join(folder, 'client.ts')) && !existsSync(join(folder, 'app.ts'))) return
   for (const { path: file, text } of codeOf(folder)) {
     files.registerReflectionPath(file, page)
@@ -71,8 +75,8 @@ class PageRouter extends KindRouter {
   getIdealBaseName(reflection) {
     const path = reflection.isDocument() && reflection.project.files.getReflectionPath(reflection)
     if (!path) return super.getIdealBaseName(reflection)
-    const [name = ''] = /(guides|examples)\/.*$/.exec(path) ?? [basename(path)]
-    return name.replace(/(\/README)?\.md$/, '').toLowerCase()
+    const place = relative(root, path).replace(/^(docs|test|\.github)\//, '')
+    return place.replace(/(\/README)?\.md$/, '').toLowerCase()
   }
 }
 
