@@ -4,7 +4,11 @@
  * @module
  */
 
-/** What a provider reports through {@link AcquireContext.emit}: a union on `type`, part of {@link CredentialEvent}. */
+/**
+ * What a provider reports through {@link AcquireContext.emit}: a union on `type`, part of {@link CredentialEvent}.
+ *
+ * @group Events
+ */
 export type AuditEvent = {
   /** The authorization server, exactly as it writes itself. Absent: none is known yet. */
   readonly issuer?: string

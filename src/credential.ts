@@ -9,6 +9,8 @@ import type { AuditEvent } from './audit-events.ts'
  * A secret value, or a function that reads it when it is needed, so that a rotated secret is picked
  * up without a restart. The function's `signal` aborts when the value is no longer needed. See
  * {@link env}, {@link file} and {@link command} for ready-made sources.
+ *
+ * @group Secrets
  */
 export type Secret =
   | string
@@ -18,6 +20,8 @@ export type Secret =
  * A `fetch` that sends the requests of this library: the platform's, or one with a proxy, a private
  * certificate authority or a client certificate. It has the shape that the official SDKs call
  * `FetchLike`.
+ *
+ * @group Authenticated requests
  */
 export type FetchLike = (input: string | URL, init?: RequestInit) => Promise<Response>
 
@@ -29,6 +33,7 @@ export type AcquireReason = AcquireContext['reason']
  * print it.
  *
  * @see RFC 9110, section 11.3
+ * @group Providers of your own
  */
 export interface Challenge {
   /** The authentication scheme, in lower case: `bearer`, `basic`, `dpop`. */
@@ -39,7 +44,11 @@ export interface Challenge {
   readonly parameters: ReadonlyMap<string, string>
 }
 
-/** The request as it will leave the process: what a credential adds to and what a signer signs. */
+/**
+ * The request as it will leave the process: what a credential adds to and what a signer signs.
+ *
+ * @group Providers of your own
+ */
 export interface OutgoingRequest {
   /** The HTTP method, in upper case. */
   readonly method: string
@@ -59,10 +68,18 @@ export interface OutgoingRequest {
   readonly signal: AbortSignal | undefined
 }
 
-/** What a response tells a credential or a provider: everything but the body. */
+/**
+ * What a response tells a credential or a provider: everything but the body.
+ *
+ * @group Providers of your own
+ */
 export type ResponseHead = Pick<Response, 'status' | 'headers' | 'url'>
 
-/** Something that can be put on a request. */
+/**
+ * Something that can be put on a request.
+ *
+ * @group Providers of your own
+ */
 export interface Credential {
   /** When it stops working, in milliseconds since the epoch. Absent: valid until rejected. */
   readonly expiresAt?: number
@@ -98,7 +115,11 @@ export interface Credential {
 /** What a {@link Credential} asks for after it has seen a response. */
 export type ObserveResult = Awaited<ReturnType<NonNullable<Credential['observe']>>>
 
-/** One way to prove who you are. Any object of this shape is a provider. */
+/**
+ * One way to prove who you are. Any object of this shape is a provider.
+ *
+ * @group Providers of your own
+ */
 export interface CredentialProvider {
   /** Names the provider in events and errors, such as `apiKey` or `clientCredentials`. */
   readonly name: string
@@ -174,6 +195,8 @@ export interface CredentialProvider {
 /**
  * Chooses among providers for each request, by tenant, MCP method or tool. `authorizedFetch` and
  * `withCredentials` take one in place of a provider. See {@link perTenant} for a ready-made one.
+ *
+ * @group Providers of your own
  */
 export interface CredentialSelector {
   /** Names the selector in errors. */
@@ -195,7 +218,11 @@ export interface CredentialSelector {
   }
 }
 
-/** What a {@link CredentialSelector} is told about a request. */
+/**
+ * What a {@link CredentialSelector} is told about a request.
+ *
+ * @group Providers of your own
+ */
 export interface SelectionRequest {
   /** The HTTP method, in upper case. */
   readonly method: string
@@ -210,7 +237,11 @@ export interface SelectionRequest {
 /** The provider that serves one request. */
 export type ProviderSelection = ReturnType<CredentialSelector['select']>
 
-/** What a provider is told when it is asked for a credential. */
+/**
+ * What a provider is told when it is asked for a credential.
+ *
+ * @group Providers of your own
+ */
 export interface AcquireContext {
   /**
    * The MCP server, as its canonical URI.
@@ -277,7 +308,11 @@ export interface AcquireContext {
   random(): number
 }
 
-/** Plain, versioned JSON: the only thing that a store ever sees. */
+/**
+ * Plain, versioned JSON: the only thing that a store ever sees.
+ *
+ * @group Stores of your own
+ */
 export interface CredentialRecord {
   /** The format of the record. */
   readonly version: 1
@@ -315,6 +350,8 @@ export interface CredentialRecord {
 /**
  * Where records rest. A key is a text of 1 to 2000 characters without control characters; methods refuse any
  * other with a {@link StoreError}. Methods throw `StoreError`; anything else is reported as one, by its class.
+ *
+ * @group Stores of your own
  */
 export interface CredentialStore {
   /** Reads a record; `undefined` when there is none. */

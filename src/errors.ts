@@ -19,6 +19,8 @@ const seamEscape = Symbol.for('mcp.authSeamEscape')
  *
  * Where no connection to an MCP server comes about: `unauthorized` (it refuses the credential with 401), `forbidden`
  * (403), `not_mcp_server` (there is none at this address), `request_refused` (another status from 400 to 499).
+ *
+ * @group Errors
  */
 export type CredentialErrorCode =
   | 'acquire_failed'
@@ -59,7 +61,11 @@ export type CredentialErrorCode =
   | 'wrong_origin'
   | (string & {})
 
-/** What can be said about an error besides its code and message. */
+/**
+ * What can be said about an error besides its code and message.
+ *
+ * @group Errors
+ */
 export interface CredentialErrorOptions {
   /** Whether the same attempt may succeed later without anybody's help. Default `false`. */
   readonly retryable?: boolean
@@ -99,6 +105,7 @@ export interface CredentialErrorOptions {
  *   if (isCredentialError(error, 'login_required')) console.error(error.message)
  * }
  * ```
+ * @group Errors
  */
 export class CredentialError extends Error {
   /** The name of the class. */
@@ -153,7 +160,20 @@ function withFullStop(sentence: string): string {
   return /[.!?…:]$/.test(sentence) ? sentence : `${sentence}.`
 }
 
-/** An option is wrong. The message names the option and says what to write instead. */
+/**
+ * An option is wrong. The message names the option and says what to write instead.
+ *
+ * @example
+ * ```ts
+ * import { ConfigurationError, custom } from 'mcp-credentials'
+ *
+ * export function vault(path: string) {
+ *   if (path === '') throw new ConfigurationError('path', 'vault: `path` is empty; pass the path of the token.')
+ *   return custom({ name: 'vault', acquire: async () => ({ apply() {} }) })
+ * }
+ * ```
+ * @group Errors
+ */
 export class ConfigurationError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'ConfigurationError'
@@ -166,7 +186,26 @@ export class ConfigurationError extends CredentialError {
   }
 }
 
-/** Only a person can help: nothing is stored, or what was stored is no longer accepted. */
+/**
+ * Only a person can help: nothing is stored, or what was stored is no longer accepted.
+ *
+ * @example
+ * ```ts
+ * import { isCredentialError, withCredentials } from 'mcp-credentials'
+ * import { savedLogin } from 'mcp-credentials/oauth'
+ * import { defaultStore } from 'mcp-credentials/auto'
+ *
+ * const resource = 'https://mcp.example.com/mcp'
+ * const { fetch } = withCredentials(savedLogin(), { resource, store: defaultStore() })
+ * try {
+ *   await fetch(resource)
+ * } catch (error) {
+ *   if (!isCredentialError(error, 'login_required')) throw error
+ *   console.error(`Log in again (${error.reason}).`)
+ * }
+ * ```
+ * @group Errors
+ */
 export class LoginRequiredError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'LoginRequiredError'
@@ -200,6 +239,20 @@ export class LoginRequiredError extends CredentialError {
 /**
  * A server's description of itself cannot be used: it is missing, contradicts itself, or points to
  * where no credential may go.
+ *
+ * @example
+ * ```ts
+ * import { isCredentialError } from 'mcp-credentials'
+ * import { discover } from 'mcp-credentials/oauth'
+ *
+ * try {
+ *   await discover('https://mcp.example.com/mcp')
+ * } catch (error) {
+ *   if (!isCredentialError(error, 'discovery')) throw error
+ *   console.error(error.message)
+ * }
+ * ```
+ * @group Errors
  */
 export class DiscoveryError extends CredentialError {
   /** The name of the class. */
@@ -210,13 +263,33 @@ export class DiscoveryError extends CredentialError {
   }
 }
 
-/** What can be said about a {@link StoreError} besides its operation and message. */
+/**
+ * What can be said about a {@link StoreError} besides its operation and message.
+ *
+ * @group Errors
+ */
 export interface StoreErrorOptions extends CredentialErrorOptions {
   /** Why the operation failed, where a caller would branch on it. */
   readonly reason?: StoreError['reason']
 }
 
-/** A store cannot be read, written or locked. What was stored is untouched. */
+/**
+ * A store cannot be read, written or locked. What was stored is untouched.
+ *
+ * @example
+ * ```ts
+ * import { isCredentialError } from 'mcp-credentials'
+ * import { keychainStore } from 'mcp-credentials/keychain'
+ *
+ * try {
+ *   await keychainStore({ service: 'my-agent' }).list()
+ * } catch (error) {
+ *   if (!isCredentialError(error, 'store')) throw error
+ *   if (error.reason === 'no_keychain') console.error('This machine has no keychain.')
+ * }
+ * ```
+ * @group Errors
+ */
 export class StoreError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'StoreError'
@@ -250,6 +323,20 @@ export type StoreOperation = StoreError['operation']
  * code whose errors have a class of their own, the value is known to be one of that class.
  *
  * @param code - Only errors with this code. Default: any.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch, bearer, env, isCredentialError } from 'mcp-credentials'
+ *
+ * const fetch = authorizedFetch(bearer(env('MCP_TOKEN')), { resource: 'https://mcp.example.com/mcp' })
+ * try {
+ *   await fetch('https://mcp.example.com/mcp')
+ * } catch (error) {
+ *   if (!isCredentialError(error)) throw error
+ *   console.error(error.code, error.message)
+ * }
+ * ```
+ * @group Errors
  */
 export function isCredentialError(
   value: unknown,

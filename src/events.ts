@@ -10,6 +10,8 @@ import type { CredentialErrorCode, LoginRequiredError, StoreError } from './erro
 /**
  * Everything that can be observed through `onEvent`: a union on `type`. One member of it is
  * `Extract<CredentialEvent, { type: 'rejected' }>`.
+ *
+ * @group Events
  */
 export type CredentialEvent = {
   /** When it happened, in milliseconds since the epoch. */
@@ -182,5 +184,9 @@ export type CredentialEventDetails = CredentialEvent extends infer Event
     : never
   : never
 
-/** Receives events. An error that it throws is swallowed: observing must not change what happens. */
+/**
+ * Receives events. An error that it throws is swallowed: observing must not change what happens.
+ *
+ * @group Events
+ */
 export type CredentialEventListener = (event: CredentialEvent) => void

@@ -3,7 +3,16 @@
  *
  * Loads no dependency and no Node built-in; `jwt()` loads `jose` when it mints its first token.
  *
+ * @example
+ * ```ts
+ * import { apiKey, env, withCredentials } from 'mcp-credentials'
+ *
+ * const options = withCredentials(apiKey({ value: env('MCP_API_KEY') }))
+ * // new StreamableHTTPClientTransport(url, options)
+ * ```
+ *
  * @module mcp-credentials
+ * @group API: Core
  */
 
 export type { AuditEvent } from './audit-events.ts'

@@ -44,6 +44,7 @@ interface NodeUtil {
  *
  * const provider = apiKey({ value: env('MCP_API_KEY') })
  * ```
+ * @group Secrets
  */
 export function env(
   name: string,
@@ -115,6 +116,14 @@ export function presentValue(secret: Secret): string | undefined {
  * @returns A source that throws {@link CredentialError} with the code `secret_unavailable` when
  * the file cannot be read or is empty.
  * @throws {@link ConfigurationError} when the path is empty.
+ *
+ * @example
+ * ```ts
+ * import { bearer, file } from 'mcp-credentials'
+ *
+ * const provider = bearer(file('/var/run/secrets/mcp/token'))
+ * ```
+ * @group Secrets
  */
 export function file(path: string | URL): () => Promise<string> {
   if (String(path) === '') {
@@ -146,6 +155,7 @@ export function file(path: string | URL): () => Promise<string> {
  *
  * const provider = bearer(command(['gcloud', 'auth', 'print-access-token']))
  * ```
+ * @group Secrets
  */
 export function command(
   argv: readonly string[],

@@ -11,10 +11,16 @@ import { readSecret } from './secret.ts'
 /**
  * A private key: PEM text (PKCS #8; on Node also PKCS #1 and SEC 1) or the JSON text of a JWK, as a
  * string or as a source that is read when needed; a JWK object; or a `CryptoKey`.
+ *
+ * @group Signatures and signed tokens
  */
 export type PrivateKey = Secret | JsonWebKey | CryptoKey
 
-/** A signature algorithm, by its JOSE name (RFC 7518 section 3.1, RFC 8037, RFC 9864). */
+/**
+ * A signature algorithm, by its JOSE name (RFC 7518 section 3.1, RFC 8037, RFC 9864).
+ *
+ * @group Signatures and signed tokens
+ */
 export type AsymmetricAlgorithm =
   | 'RS256'
   | 'RS384'

@@ -21,6 +21,15 @@ const listGap = /[ \t,]*/y
  *
  * @param header - The header's value; several headers joined by commas, as `Headers.get` does.
  * @see RFC 9110, sections 11.2, 11.3 and 11.6.1
+ *
+ * @example
+ * ```ts
+ * import { parseChallenges } from 'mcp-credentials'
+ *
+ * const [challenge] = parseChallenges('Bearer error="insufficient_scope", scope="files:write"')
+ * console.log(challenge?.scheme, challenge?.parameters.get('scope'))
+ * ```
+ * @group Providers of your own
  */
 export function parseChallenges(header: string | null | undefined): Challenge[] {
   if (header === null || header === undefined) return []

@@ -13,7 +13,11 @@ import { configSource } from './config-source.ts'
 import { type AutoProvider, autoProvider } from './provider.ts'
 import { loginAtTerminal } from './terminal-login.ts'
 
-/** Options of {@link auto}. */
+/**
+ * Options of {@link auto}.
+ *
+ * @group Finding a credential
+ */
 export interface AutoOptions {
   /** The config file; `false`: none is read. Default: where `loadConfig()` of `mcp-credentials/config` looks. */
   readonly config?: string | false
@@ -61,6 +65,7 @@ const known: readonly string[] = ['config', 'environment', 'store', 'account', '
  *
  * const options = withCredentials(auto())
  * ```
+ * @group Finding a credential
  */
 export function auto(options: AutoOptions = {}): AutoProvider {
   const {

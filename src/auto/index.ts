@@ -1,7 +1,16 @@
 /**
  * One provider that finds the credential by itself, and the store that it shares with the command line.
  *
+ * @example
+ * ```ts
+ * import { withCredentials } from 'mcp-credentials'
+ * import { auto } from 'mcp-credentials/auto'
+ *
+ * const options = withCredentials(auto())
+ * ```
+ *
  * @module mcp-credentials/auto
+ * @group API: auto() and config
  */
 export type { PlainOptions, StoredKey } from '../providers/stored-key.ts'
 export {

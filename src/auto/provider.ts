@@ -13,7 +13,11 @@ import type {
 import { sourceOf } from '../provider-source.ts'
 import { type Choice, Choices, type Sources } from './choice.ts'
 
-/** What `auto()` returns. */
+/**
+ * What `auto()` returns.
+ *
+ * @group Finding a credential
+ */
 export type AutoProvider = CredentialProvider & {
   /** The store in which it looks for logins and keys. */
   readonly store: CredentialStore

@@ -10,7 +10,11 @@ import { loginProviders } from '../oauth/login-providers.ts'
 import { jwtExpiry } from '../providers/bearer.ts'
 import { keyWords, type StoredKey, storedKeyProvider } from '../providers/stored-key.ts'
 
-/** What a stored credential is, in words. */
+/**
+ * What a stored credential is, in words.
+ *
+ * @group Stored credentials
+ */
 export type SavedKind =
   | 'login'
   | 'client credentials'
@@ -23,7 +27,11 @@ export type SavedKind =
   | 'credential'
   | 'unknown'
 
-/** One credential of a store, without its secrets. */
+/**
+ * One credential of a store, without its secrets.
+ *
+ * @group Stored credentials
+ */
 export interface SavedCredential {
   /** The key of its record in the store. Do not show it: the URL in it may hold a secret. */
   readonly key: string
@@ -73,6 +81,7 @@ export interface SavedCredential {
  *   console.log(resource, account, kind)
  * }
  * ```
+ * @group Stored credentials
  */
 export async function listSaved(store: CredentialStore): Promise<readonly SavedCredential[]> {
   const owners = (await store.list()).flatMap((key) => ownerOf(key) ?? [])
@@ -87,6 +96,16 @@ export async function listSaved(store: CredentialStore): Promise<readonly SavedC
 /**
  * The URL of a server as `listSaved()` and the keys of records have it: the order of its query does not matter, and
  * a fingerprint stands for each value whose name says that it is secret.
+ *
+ * @example
+ * ```ts
+ * import { defaultStore, listSaved, savedUrl } from 'mcp-credentials/auto'
+ *
+ * const saved = await listSaved(defaultStore())
+ * const server = savedUrl('https://mcp.example.com/mcp')
+ * const loggedIn = saved.some(({ url }) => url === server)
+ * ```
+ * @group Stored credentials
  */
 export function savedUrl(server: string | URL): string {
   return serverKey(new URL(server))

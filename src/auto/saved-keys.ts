@@ -29,6 +29,7 @@ import { kindOf, type SavedKind } from './saved-credentials.ts'
  * const resource = 'https://mcp.example.com/mcp'
  * await saveKey(defaultStore(), { resource, key: { type: 'apiKey', header: 'X-API-Key', value } })
  * ```
+ * @group Stored credentials
  */
 export async function saveKey(
   store: CredentialStore,

@@ -12,7 +12,11 @@ import { tokenExchange } from '../oauth/token-exchange.ts'
 import { fromGoogleAuth, fromTokenCredential } from '../providers/external.ts'
 import { type Environment, findPlatform } from './platform-token.ts'
 
-/** Options of {@link workloadIdentity}. */
+/**
+ * Options of {@link workloadIdentity}.
+ *
+ * @group Workload identity
+ */
 export interface WorkloadOptions
   extends Omit<OAuthOptions, 'clientSecret' | 'clientAuth' | 'issuer' | 'clientId'> {
   /** The authorization server that accepts the platform's token; it is sent to no other. */
@@ -30,7 +34,11 @@ export interface WorkloadOptions
   readonly tokenFile?: string
 }
 
-/** What {@link workloadIdentity} returns. */
+/**
+ * What {@link workloadIdentity} returns.
+ *
+ * @group Workload identity
+ */
 export type WorkloadProvider = CredentialProvider & {
   /** The platform that announces itself, in words; `undefined`: none does. */
   announced(): Promise<string | undefined>
@@ -92,6 +100,7 @@ interface Known {
  *   workloadIdentity({ issuer: 'https://login.example.com', clientId: 'nightly-report' }),
  * )
  * ```
+ * @group Workload identity
  */
 export function workloadIdentity(options: WorkloadOptions): WorkloadProvider {
   return makeWorkload(options, process.env, (library) => import(library))

@@ -16,13 +16,21 @@ import { LoginOffers } from './login-offers.ts'
 import { errorText, initializeOf, parseClientMessage, requestsOf } from './message.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 
-/** How {@link bridge} works; the rest is for `authorizedFetch`. */
+/**
+ * How {@link bridge} works; the rest is for `authorizedFetch`.
+ *
+ * @group Bridges
+ */
 export interface BridgeOptions extends CommonBridgeOptions {
   /** The port on 127.0.0.1. Default 0: a free one is chosen. */
   readonly port?: number
 }
 
-/** A local MCP server that runs. */
+/**
+ * A local MCP server that runs.
+ *
+ * @group Bridges
+ */
 export interface Bridge {
   /** Its address. Whoever knows it can use the credential, so it is a secret of this machine's user. */
   readonly url: URL
@@ -62,6 +70,7 @@ const farewellMs = 2000
  * @param provider - What proves who you are, or a selector such as `perTenant`.
  * @throws `ConfigurationError` when an option is wrong or the port is taken.
  * @see MCP 2025-11-25, Transports, Streamable HTTP
+ * @group Bridges
  */
 export async function bridge(
   provider: CredentialProvider | CredentialSelector,

@@ -9,7 +9,11 @@ import { abortable, within } from '../waiting.ts'
 import type { Failure } from './failure.ts'
 import { notificationText, showsUrls } from './message.ts'
 
-/** What {@link OnLoginRequired} is asked. */
+/**
+ * What {@link OnLoginRequired} is asked.
+ *
+ * @group Bridges
+ */
 export interface LoginRequest {
   /** Why a login is required. */
   readonly error: LoginRequiredError
@@ -20,7 +24,11 @@ export interface LoginRequest {
   readonly clientShowsUrl: boolean
 }
 
-/** A login that has begun. */
+/**
+ * A login that has begun.
+ *
+ * @group Bridges
+ */
 export interface LoginOffer {
   /** Where the user logs in. */
   readonly url?: string | URL
@@ -30,7 +38,11 @@ export interface LoginOffer {
   readonly completed?: Promise<unknown>
 }
 
-/** Begins a login, and says where; `undefined`: there is none. It is called once until that login is over. */
+/**
+ * Begins a login, and says where; `undefined`: there is none. It is called once until that login is over.
+ *
+ * @group Bridges
+ */
 export type OnLoginRequired = (
   request: LoginRequest,
 ) => LoginOffer | undefined | Promise<LoginOffer | undefined>

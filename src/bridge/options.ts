@@ -12,7 +12,11 @@ import { optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
 import { withStepUps } from './step-ups.ts'
 
-/** What both bridges take; the rest is for `authorizedFetch`. */
+/**
+ * What both bridges take; the rest is for `authorizedFetch`.
+ *
+ * @group Bridges
+ */
 export interface CommonBridgeOptions extends AuthorizedFetchOptions {
   /** Begins a login when one is required. Default: the client is told which command to type. */
   readonly onLoginRequired?: OnLoginRequired

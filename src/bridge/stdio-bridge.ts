@@ -12,7 +12,11 @@ import { type LineWriter, lineWriter, readLines } from './lines.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 import { Relay } from './relay.ts'
 
-/** How {@link stdioBridge} works; the rest is for `authorizedFetch`. */
+/**
+ * How {@link stdioBridge} works; the rest is for `authorizedFetch`.
+ *
+ * @group Bridges
+ */
 export interface StdioBridgeOptions extends CommonBridgeOptions {
   /** Where the client's messages come from, such as `process.stdin`. */
   readonly input: Readable
@@ -22,7 +26,11 @@ export interface StdioBridgeOptions extends CommonBridgeOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A bridge that runs. */
+/**
+ * A bridge that runs.
+ *
+ * @group Bridges
+ */
 export interface StdioBridge {
   /**
    * Resolves when the bridge has ended: the input has, nobody reads the output any more, or it was closed. It never
@@ -73,6 +81,7 @@ const farewellMs = 2000
  * @param provider - What proves who you are, or a selector such as `perTenant`.
  * @throws `ConfigurationError` when an option is wrong.
  * @see MCP 2025-11-25, Transports
+ * @group Bridges
  */
 export function stdioBridge(
   provider: CredentialProvider | CredentialSelector,

@@ -1,7 +1,16 @@
 /**
  * The config files that MCP clients share, with credentials that are referred to and not written down.
  *
+ * @example
+ * ```ts
+ * import { loadConfig } from 'mcp-credentials/config'
+ *
+ * const config = await loadConfig()
+ * console.log(config.servers.map(({ name }) => name))
+ * ```
+ *
  * @module mcp-credentials/config
+ * @group API: auto() and config
  */
 export type { Config, ConfigClient } from './config.ts'
 export type { ClientRegistration } from './entry.ts'

@@ -9,7 +9,11 @@ import type { CredentialEventListener } from '../events.ts'
 import { checkAccount, checkOptions } from '../options.ts'
 import type { RenewalWindows } from './renewal.ts'
 
-/** How a {@link TokenManager} works. */
+/**
+ * How a {@link TokenManager} works.
+ *
+ * @group Token manager
+ */
 export interface TokenManagerOptions {
   /**
    * The MCP server that the credential is for. What is stored for it is told apart by the query too, in any order of

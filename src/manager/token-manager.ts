@@ -16,7 +16,11 @@ import { createParts, type ManagerParts } from './parts.ts'
 import type { TransportPort } from './transport-port.ts'
 import { TransportSide } from './transport-side.ts'
 
-/** What became of a credential that was given up. */
+/**
+ * What became of a credential that was given up.
+ *
+ * @group Token manager
+ */
 export interface LogoutResult {
   /** Whether its issuer revoked it. If not, a copy of it works until it expires. */
   readonly revoked: boolean
@@ -26,7 +30,11 @@ export interface LogoutResult {
   readonly registrationDropped?: boolean
 }
 
-/** What a logout gives up besides the credential. */
+/**
+ * What a logout gives up besides the credential.
+ *
+ * @group Token manager
+ */
 export interface LogoutOptions {
   /**
    * Also forget the client's registration, so that the next login registers anew: for a server that has forgotten
@@ -64,6 +72,7 @@ export let managerOfTenant: (
  * const manager = new TokenManager(bearer(env('MCP_TOKEN')), { resource: 'https://mcp.example.com/mcp' })
  * const credential = await manager.credential({ signal: AbortSignal.timeout(5000) })
  * ```
+ * @group Token manager
  */
 export class TokenManager {
   /** The MCP server that the credential is for, without query and fragment. */

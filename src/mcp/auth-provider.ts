@@ -11,7 +11,11 @@ import { bareToken } from './bare-token.ts'
 import { CredentialUses } from './credential-uses.ts'
 import { credentialForRequest, manage } from './managed.ts'
 
-/** What SDK 2.x calls an `AuthProvider`. */
+/**
+ * What SDK 2.x calls an `AuthProvider`.
+ *
+ * @group Interfaces of the SDK
+ */
 export interface SdkAuthProvider {
   /** The current access token; called before each request. */
   token(): Promise<string | undefined>
@@ -21,7 +25,11 @@ export interface SdkAuthProvider {
   readonly manager: TokenManager
 }
 
-/** What SDK 1.x calls an `OAuthClientProvider`, with the members that it needs here. */
+/**
+ * What SDK 1.x calls an `OAuthClientProvider`, with the members that it needs here.
+ *
+ * @group Interfaces of the SDK
+ */
 export interface SdkOAuthClientProvider {
   /** Never visited: it keeps the SDK from requesting tokens by itself. */
   readonly redirectUrl: string
@@ -74,6 +82,7 @@ export interface SdkOAuthClientProvider {
  *
  * @throws `ConfigurationError` when an option is wrong. `token()` throws `CredentialError`
  * with the code `invalid_credential` when the provider's credential is no bearer token.
+ * @group Interfaces of the SDK
  */
 export function toAuthProvider(
   provider: CredentialProvider,
@@ -104,6 +113,18 @@ export function toAuthProvider(
  *
  * @throws `ConfigurationError` when an option is wrong. `tokens()` throws `CredentialError`
  * with the code `invalid_credential` when the provider's credential is no bearer token.
+ *
+ * @example
+ * ```ts
+ * import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+ * import { bearer, file } from 'mcp-credentials'
+ * import { toOAuthClientProvider } from 'mcp-credentials/mcp'
+ *
+ * const url = new URL('https://mcp.example.com/mcp')
+ * const authProvider = toOAuthClientProvider(bearer(file('token')), { resource: url })
+ * const transport = new StreamableHTTPClientTransport(url, { authProvider })
+ * ```
+ * @group Interfaces of the SDK
  */
 export function toOAuthClientProvider(
   provider: CredentialProvider,

@@ -13,7 +13,11 @@ import { abortable } from '../waiting.ts'
 import { ConnectionObserver, describedProvider } from './observer.ts'
 import { otherTransport } from './refusal.ts'
 
-/** How {@link connect} works; the rest is for {@link authorizedFetch}. */
+/**
+ * How {@link connect} works; the rest is for {@link authorizedFetch}.
+ *
+ * @group Connecting
+ */
 export interface ConnectOptions extends Omit<AuthorizedFetchOptions, 'resource'> {
   /** Options for the transport's constructor, such as `reconnectionOptions`. `fetch` is ours. */
   readonly transport?: Readonly<Record<string, unknown>>
@@ -21,7 +25,11 @@ export interface ConnectOptions extends Omit<AuthorizedFetchOptions, 'resource'>
   readonly signal?: AbortSignal | undefined
 }
 
-/** A connection, and what ends it. */
+/**
+ * A connection, and what ends it.
+ *
+ * @group Connecting
+ */
 export interface ConnectedTransport {
   /** The transport: `streamable-http`, or `sse` for a server of the older protocol. */
   readonly kind: 'streamable-http' | 'sse'
@@ -64,6 +72,7 @@ interface Transports {
  * const client = new Client({ name: 'agent', version: '1.0.0' })
  * await connect(client, 'https://mcp.example.com/mcp', apiKey({ value: env('MCP_API_KEY') }))
  * ```
+ * @group Connecting
  */
 export async function connect(
   client: {

@@ -1,7 +1,18 @@
 /**
  * Helpers that need the official SDK, of version 1 or 2.
  *
+ * @example
+ * ```ts
+ * import { Client } from '@modelcontextprotocol/client'
+ * import { apiKey, env } from 'mcp-credentials'
+ * import { connect } from 'mcp-credentials/mcp'
+ *
+ * const client = new Client({ name: 'agent', version: '1.0.0' })
+ * await connect(client, 'https://mcp.example.com/mcp', apiKey({ value: env('MCP_API_KEY') }))
+ * ```
+ *
  * @module mcp-credentials/mcp
+ * @group API: SDK, Node and AWS
  */
 export {
   type SdkAuthProvider,

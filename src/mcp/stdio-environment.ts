@@ -54,6 +54,7 @@ const dangerous =
  *   env: { ...getDefaultEnvironment(), ...credentials },
  * })
  * ```
+ * @group Environment and tool arguments
  */
 export async function stdioEnvironment(
   values: Readonly<Record<string, Secret | CredentialProvider>>,

@@ -13,7 +13,11 @@ import { abortable } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
 import { type Managed, manage } from './managed.ts'
 
-/** How {@link withToolArguments} works; the rest is for the token managers of its providers. */
+/**
+ * How {@link withToolArguments} works; the rest is for the token managers of its providers.
+ *
+ * @group Environment and tool arguments
+ */
 export interface ToolArgumentsOptions extends TokenManagerOptions {
   /**
    * The value of each argument. A provider's bearer token is kept and renewed. A {@link Secret} is read
@@ -78,6 +82,7 @@ const maxUnanswered = 1000
  *   arguments: { auth_token: env('MCP_TOKEN') },
  * })
  * ```
+ * @group Environment and tool arguments
  */
 export function withToolArguments<
   T extends {

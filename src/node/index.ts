@@ -1,7 +1,17 @@
 /**
  * Parts that need Node.
  *
+ * @example
+ * ```ts
+ * import { auto } from 'mcp-credentials/auto'
+ * import { bridge } from 'mcp-credentials/node'
+ *
+ * const { url } = await bridge(auto(), { resource: 'https://mcp.example.com/mcp' })
+ * console.log(url.href) // for a client that takes a URL only
+ * ```
+ *
  * @module mcp-credentials/node
+ * @group API: SDK, Node and AWS
  */
 export {
   type Bridge,

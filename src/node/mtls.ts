@@ -14,7 +14,11 @@ import { checkOptions } from '../options.ts'
 import { checkSecret, readSecret } from '../secret.ts'
 import { loadUndici, plainRequest } from './undici.ts'
 
-/** What {@link mutualTls} needs. */
+/**
+ * What {@link mutualTls} needs.
+ *
+ * @group Certificates and addresses
+ */
 export interface MutualTlsOptions {
   /** The file with the client's certificate and its intermediates, in PEM. */
   readonly cert: string | URL
@@ -33,7 +37,11 @@ export interface MutualTlsOptions {
   readonly now?: () => number
 }
 
-/** A `fetch` that proves who it is by a client certificate. */
+/**
+ * A `fetch` that proves who it is by a client certificate.
+ *
+ * @group Certificates and addresses
+ */
 export interface MutualTlsFetch {
   (input: string | URL | Request, init?: RequestInit): Promise<Response>
   /** Cuts all connections; close the MCP client first. Later requests are rejected with `closed`. */
@@ -73,6 +81,7 @@ const checkInterval = 1000
  * const url = new URL('https://mcp.example.com/mcp')
  * const transport = new StreamableHTTPClientTransport(url, { fetch })
  * ```
+ * @group Certificates and addresses
  */
 export function mutualTls(options: MutualTlsOptions): MutualTlsFetch {
   checkOptions('mutualTls', options, ['cert', 'key', 'ca', 'passphrase', 'onReload', 'now'])

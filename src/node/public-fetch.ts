@@ -34,6 +34,7 @@ import { loadUndici, plainRequest } from './undici.ts'
  * declare const serverOfUser: string
  * const options = withCredentials(savedLogin(), { resource: serverOfUser, fetch: publicFetch() })
  * ```
+ * @group Certificates and addresses
  */
 export function publicFetch(): typeof fetch {
   let agent: import('undici').Agent | undefined

@@ -24,7 +24,11 @@ import { refusedRemedies } from './refused-remedies.ts'
 import { registeredRedirectUri } from './registration.ts'
 import { userTimeoutError } from './user-time-limit.ts'
 
-/** Options of {@link authorizationCode}. */
+/**
+ * Options of {@link authorizationCode}.
+ *
+ * @group Logins of users
+ */
 export interface AuthorizationCodeOptions extends LoginClientOptions {
   /**
    * Where the browser returns to. Default `http://127.0.0.1/callback` on a free port, where this process
@@ -69,6 +73,7 @@ const defaultTimeout = 240
  * `LoginRequiredError` when the user does not complete the login, `DiscoveryError` when the server
  * cannot be used safely.
  * @see RFC 6749, section 4.1; RFC 7636; RFC 8252; RFC 9207; MCP 2026-07-28, Authorization
+ * @group Logins of users
  */
 export function authorizationCode(options: AuthorizationCodeOptions = {}): CredentialProvider {
   checkAuthorizationCodeOptions(options)

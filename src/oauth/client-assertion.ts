@@ -9,7 +9,11 @@ import { ConfigurationError } from '../errors.ts'
 /** Which server a client assertion is for. */
 export type AssertionAudience = 'issuer' | 'token_endpoint'
 
-/** Client authentication by a signed assertion. */
+/**
+ * Client authentication by a signed assertion.
+ *
+ * @group Client authentication
+ */
 export interface ClientAssertion {
   /** The method's registered name. */
   readonly method: 'private_key_jwt' | 'client_secret_jwt'

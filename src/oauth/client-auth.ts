@@ -13,6 +13,8 @@ import type { ClientAssertion } from './client-assertion.ts'
  *
  * `client_secret_basic_unencoded` is for servers that do not decode the form encoding which RFC 6749,
  * section 2.3.1, asks for. `tls_client_auth` needs a `fetch` with a client certificate.
+ *
+ * @group Client authentication
  */
 export type ClientAuthentication =
   | 'none'

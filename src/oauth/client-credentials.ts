@@ -32,6 +32,7 @@ import { clientGrant } from './saved-client.ts'
  *
  * @throws `ConfigurationError` when an option is wrong, or a secret is given without `issuer`.
  * @see RFC 6749, section 4.4; MCP extension io.modelcontextprotocol/oauth-client-credentials
+ * @group Grants without a user
  */
 export function clientCredentials(
   options: OAuthOptions & {

@@ -43,6 +43,19 @@ type ClientDescription = Parameters<typeof clientMetadataDocument>[1]
  *
  * @throws `ConfigurationError` when an option is wrong, or a key is not a public one.
  * @see draft-ietf-oauth-client-id-metadata-document, section 4
+ *
+ * @example
+ * ```ts
+ * import { clientMetadataDocument } from 'mcp-credentials/oauth'
+ *
+ * const url = 'https://app.example.com/client.json'
+ * const document = clientMetadataDocument(url, {
+ *   clientName: 'Example agent',
+ *   redirectUris: ['https://app.example.com/callback'],
+ * })
+ * console.log(JSON.stringify(document)) // publish this at the URL
+ * ```
+ * @group Client authentication
  */
 export function clientMetadataDocument(
   url: string,

@@ -26,6 +26,7 @@ import { type ClientAssertion, checkAudience, signedBySecret } from './client-as
  *   clientAuth: clientSecretJwt({ secret: env('CLIENT_SECRET') }),
  * })
  * ```
+ * @group Client authentication
  */
 export function clientSecretJwt(options: {
   /**

@@ -47,6 +47,7 @@ const name = 'deviceCode'
  * `LoginRequiredError` when the user refuses or the code expires, `DiscoveryError` when the server sends the user to
  * another host and nothing shows that it belongs to it.
  * @see RFC 8628
+ * @group Logins of users
  */
 export function deviceCode(
   options: OAuthOptions & {

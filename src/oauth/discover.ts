@@ -31,6 +31,7 @@ import { locateServer } from './server.ts'
  * @throws `DiscoveryError` when the server names none, or one that may not be used; `CredentialError` with
  * the code `network` or `timeout` when it cannot be reached.
  * @see RFC 9728; RFC 8414; MCP 2026-07-28, Authorization Server Discovery
+ * @group Discovery and policy
  */
 export async function discover(
   server: string | URL,

@@ -48,6 +48,7 @@ const name = 'enterpriseManaged'
  *
  * @throws `ConfigurationError` when an option is wrong or missing.
  * @see MCP extension io.modelcontextprotocol/enterprise-managed-authorization
+ * @group Grants without a user
  */
 export function enterpriseManaged(
   options: OAuthOptions & {

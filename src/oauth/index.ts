@@ -1,7 +1,17 @@
 /**
  * OAuth for MCP clients: every grant, with discovery, registration, renewal and proof of possession.
  *
+ * @example
+ * ```ts
+ * import { withCredentials } from 'mcp-credentials'
+ * import { defaultStore } from 'mcp-credentials/auto'
+ * import { authorizationCode } from 'mcp-credentials/oauth'
+ *
+ * const options = withCredentials(authorizationCode(), { store: defaultStore() })
+ * ```
+ *
  * @module mcp-credentials/oauth
+ * @group API: Logins and OAuth
  */
 export { type AuthorizationCodeOptions, authorizationCode } from './authorization-code.ts'
 export type { ClientAssertion } from './client-assertion.ts'

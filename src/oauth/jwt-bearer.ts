@@ -33,6 +33,7 @@ export const jwtBearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
  * @throws `ConfigurationError` when an option is wrong or missing. A refused assertion is not
  * tried again by itself, nor is another grant.
  * @see RFC 7523, section 2.1
+ * @group Grants without a user
  */
 export function jwtBearer(
   options: OAuthOptions & {

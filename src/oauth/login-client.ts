@@ -10,7 +10,11 @@ import { checkClientMetadataUrl, checkRedirectUri } from './client-metadata.ts'
 import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { checkAuthorizationParameters } from './own-endpoints.ts'
 
-/** What logins with a browser take besides what every grant takes. */
+/**
+ * What logins with a browser take besides what every grant takes.
+ *
+ * @group Logins of users
+ */
 export interface LoginClientOptions extends OAuthOptions {
   /**
    * The URL of the client's metadata document, which is its client identifier at servers that support

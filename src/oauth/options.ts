@@ -14,7 +14,11 @@ import { type ClientAuthentication, checkClientAuthentication } from './client-a
 import { resolveDpop } from './dpop-key.ts'
 import type { OAuthPolicy } from './policy.ts'
 
-/** What every grant takes. */
+/**
+ * What every grant takes.
+ *
+ * @group Discovery and policy
+ */
 export interface OAuthOptions {
   /**
    * The client identifier that the authorization server knows. It is no secret: where users choose MCP servers, also

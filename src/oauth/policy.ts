@@ -11,7 +11,11 @@ import { checkOptions } from '../options.ts'
 import { validScopes } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 
-/** Something that is about to be done: a union on `type`. It holds no secret. */
+/**
+ * Something that is about to be done: a union on `type`. It holds no secret.
+ *
+ * @group Discovery and policy
+ */
 export type OAuthStep = {
   /** The URL of the MCP server. */
   readonly resource: string
@@ -58,7 +62,11 @@ export type OAuthStep = {
     }
 )
 
-/** Says whether a step may be taken: `false` or an error refuses it, `true` and nothing permit it. */
+/**
+ * Says whether a step may be taken: `false` or an error refuses it, `true` and nothing permit it.
+ *
+ * @group Discovery and policy
+ */
 export type OAuthPolicy = (step: OAuthStep) => void | boolean | Promise<void | boolean>
 
 /** For which MCP server a step is, and who is told of its refusal. */
@@ -203,6 +211,7 @@ const asking: ReadonlySet<OAuthStep['type']> = new Set([
  * ```
  *
  * @throws `ConfigurationError` when nothing is listed, a list is empty, or an entry is no issuer, origin or scope.
+ * @group Discovery and policy
  */
 export function allowOnly(list: {
   /** The authorization servers, exactly as they write themselves. Default: any. */

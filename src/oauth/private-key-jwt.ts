@@ -42,6 +42,7 @@ type PrivateKeyJwtOptions = Parameters<typeof privateKeyJwt>[0]
  *   clientAuth: privateKeyJwt({ key: file('/run/secrets/client-key.pem'), keyId: '2026-11' }),
  * })
  * ```
+ * @group Client authentication
  */
 export function privateKeyJwt(
   options: {

@@ -33,6 +33,7 @@ const name = 'refreshToken'
  * @throws `ConfigurationError` when an option is wrong or missing. An acquisition throws
  * `LoginRequiredError` when the server no longer accepts the token.
  * @see RFC 6749, section 6
+ * @group Grants without a user
  */
 export function refreshToken(
   options: OAuthOptions & {

@@ -45,6 +45,7 @@ import { holdsClientSecret, SavedClients } from './saved-client.ts'
  * that are bound to a key need no option.
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` when
  * nobody is logged in, and when the server refuses a stored key.
+ * @group Logins of users
  */
 export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
   const name = 'savedLogin'

@@ -46,6 +46,7 @@ const known: readonly string[] = [
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws
  * `CredentialError` with the code `invalid_client` when the endpoint refuses the fields.
+ * @group Grants without a user
  */
 export function tokenEndpoint(options: {
   /** The endpoint; https, or http on this machine. */

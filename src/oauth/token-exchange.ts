@@ -42,6 +42,7 @@ export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchan
  *
  * @throws `ConfigurationError` when an option is wrong or missing.
  * @see RFC 8693, section 2
+ * @group Grants without a user
  */
 export function tokenExchange(
   options: OAuthOptions & {

@@ -38,6 +38,7 @@ const freshParts = new WeakSet<Credential>()
  *
  * const provider = all(bearer(env('MCP_TOKEN')), headers({ 'X-Tenant-ID': 'acme' }))
  * ```
+ * @group Several credentials
  */
 export function all(...providers: readonly CredentialProvider[]): CredentialProvider {
   checkProviders('all', providers)

@@ -24,6 +24,7 @@ const defaultHeader = 'X-API-Key'
  *
  * @throws {@link ConfigurationError} when the key is empty or cannot be sent in a header, when
  * `header` is no header name, or when both `header` and `query` are given.
+ * @group Keys, tokens and passwords
  */
 export function apiKey(
   options:

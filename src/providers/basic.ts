@@ -21,6 +21,7 @@ import { checkSecret, describeSecret, readSecret } from '../secret.ts'
  *
  * const provider = basic({ username: 'agent', password: env('MCP_PASSWORD') })
  * ```
+ * @group Keys, tokens and passwords
  */
 export function basic(options: {
   /** The user name; it cannot contain a colon. */

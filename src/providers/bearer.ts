@@ -25,6 +25,7 @@ import { checkSecret, describeSecret, headerValueProblem, readSecret } from '../
  *
  * const provider = bearer(env('MCP_TOKEN'))
  * ```
+ * @group Keys, tokens and passwords
  */
 export function bearer(token: Secret): CredentialProvider {
   checkSecret('bearer.token', token, tokenProblem)

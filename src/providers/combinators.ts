@@ -39,6 +39,7 @@ export { all } from './all.ts'
  *   apiKey({ value: file('/run/secrets/mcp-api-key') }),
  * )
  * ```
+ * @group Several credentials
  */
 export function firstAvailable(...providers: readonly CredentialProvider[]): CredentialProvider {
   checkProviders('firstAvailable', providers)
@@ -154,6 +155,7 @@ async function acquireFirst(
  *   apiKey({ value: env('MCP_API_KEY_NEXT') }),
  * ])
  * ```
+ * @group Several credentials
  */
 export function rotating(providers: readonly CredentialProvider[]): CredentialProvider {
   checkProviders('rotating', providers)

@@ -28,6 +28,7 @@ import { checkOptions } from '../options.ts'
  *   },
  * })
  * ```
+ * @group Providers of your own
  */
 export function custom(options: {
   /** Names it in events and errors. Default `custom`. */

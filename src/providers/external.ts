@@ -29,6 +29,7 @@ import { headerValueProblem } from '../secret.ts'
  *
  * const provider = fromTokenCredential(credential, 'api://mcp-server/.default')
  * ```
+ * @group Keys, tokens and passwords
  */
 export function fromTokenCredential(
   credential: {
@@ -158,6 +159,7 @@ function claimsOf(challenges: readonly Challenge[]): string | undefined {
  *
  * const provider = fromGoogleAuth(client)
  * ```
+ * @group Keys, tokens and passwords
  */
 export function fromGoogleAuth(auth: {
   /** What a client holds at the moment. */

@@ -33,6 +33,7 @@ import { jwtExpiry, tokenProblem } from './bearer.ts'
  * const azure = fromCommand(['az', 'account', 'get-access-token', '--resource', 'api://mcp-server'])
  * const google = fromCommand(['gcloud', 'config', 'config-helper', '--format=json'])
  * ```
+ * @group Keys, tokens and passwords
  */
 export function fromCommand(
   argv: readonly string[],

@@ -12,6 +12,17 @@ import { type AsymmetricAlgorithm, isAsymmetricAlgorithm } from '../signing-key.
  * @param algorithm - What it will sign with. Default `ES256`.
  * @throws {@link ConfigurationError} when the algorithm has no key pairs. For a shared secret take
  * `openssl rand -base64 64`.
+ *
+ * @example
+ * ```ts
+ * import { generateSigningKey, jwt } from 'mcp-credentials'
+ *
+ * const { privateKey, jwks, keyId } = await generateSigningKey('ES256')
+ * console.log(JSON.stringify(jwks)) // for the server
+ *
+ * const provider = jwt({ algorithm: 'ES256', key: privateKey, keyId, claims: { sub: 'agent' } })
+ * ```
+ * @group Signatures and signed tokens
  */
 export async function generateSigningKey(algorithm: AsymmetricAlgorithm = 'ES256'): Promise<{
   /** The private key as PKCS #8 PEM. Keep it secret. */

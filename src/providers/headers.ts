@@ -21,6 +21,7 @@ import { checkHeaderName } from './checks.ts'
  *
  * const provider = headers({ 'X-Tenant-ID': 'acme', 'X-Session-Token': env('SESSION_TOKEN') })
  * ```
+ * @group Keys, tokens and passwords
  */
 export function headers(values: Readonly<Record<string, Secret>>): CredentialProvider {
   const entries = Object.entries(values ?? {})

@@ -5,7 +5,11 @@
  */
 import type { Secret } from '../credential.ts'
 
-/** How {@link hmac} signs: with a scheme that is known by name, or with a message of your own. */
+/**
+ * How {@link hmac} signs: with a scheme that is known by name, or with a message of your own.
+ *
+ * @group Signatures and signed tokens
+ */
 export type HmacOptions = {
   /** The shared secret. A source is read again after a 401, so that a rotated secret is picked up. */
   readonly secret: Secret

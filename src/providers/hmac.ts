@@ -58,6 +58,7 @@ const known: readonly (keyof HmacOptions)[] = [
  *   prefix: 'sha512=',
  * })
  * ```
+ * @group Signatures and signed tokens
  */
 export function hmac(options: HmacOptions): CredentialProvider {
   checkOptions('hmac', options, known)

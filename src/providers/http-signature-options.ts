@@ -12,7 +12,11 @@ import { type AsymmetricAlgorithm, checkPrivateKey, type PrivateKey } from '../s
 import { checkComponent } from './signature-base.ts'
 import { isKey, isStringContent } from './structured-fields.ts'
 
-/** How to sign, with a shared secret or a private key, and what. */
+/**
+ * How to sign, with a shared secret or a private key, and what.
+ *
+ * @group Signatures and signed tokens
+ */
 export type HttpSignatureOptions = {
   /** The name by which the server knows the key (`keyid`). */
   readonly keyId: string

@@ -53,6 +53,7 @@ export type { HttpSignatureOptions } from './http-signature-options.ts'
  * @throws {@link ConfigurationError} when the algorithm is unknown, the key does not fit it, not exactly
  * one of `key` and `sign` is given for a private key, the secret has fewer than 32 bytes, a component is unknown or listed twice, or a parameter cannot be
  * written in a header.
+ * @group Signatures and signed tokens
  */
 export function httpSignature(options: HttpSignatureOptions): CredentialProvider {
   checkHttpSignatureOptions(options)

@@ -13,7 +13,11 @@ import {
   type PrivateKey,
 } from '../signing-key.ts'
 
-/** What {@link jwt} puts into its tokens, and what signs them. */
+/**
+ * What {@link jwt} puts into its tokens, and what signs them.
+ *
+ * @group Signatures and signed tokens
+ */
 export type JwtOptions = {
   /** The `kid` header, by which the server finds the key. Default: the `kid` of a JWK. */
   readonly keyId?: string

@@ -55,6 +55,7 @@ interface Signer {
  *   claims: { roles: ['reader'] },
  * })
  * ```
+ * @group Signatures and signed tokens
  */
 export function jwt(options: JwtOptions): CredentialProvider {
   checkJwtOptions(options)

@@ -7,7 +7,11 @@ import type { CredentialProvider, CredentialSelector, SelectionRequest } from '.
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 
-/** How {@link perTenant} keeps its tenants. */
+/**
+ * How {@link perTenant} keeps its tenants.
+ *
+ * @group Several credentials
+ */
 export interface PerTenantOptions {
   /**
    * How many tenants are kept, at most. The one that was not used for the longest time is closed; its
@@ -45,6 +49,7 @@ export interface PerTenantOptions {
  * )
  * const options = withCredentials(selector)
  * ```
+ * @group Several credentials
  */
 export function perTenant(
   keyOf: (request: SelectionRequest) => string | undefined,

@@ -26,7 +26,11 @@ import type { JwtOptions } from './jwt-options.ts'
 /** The provider's name in the records of keys. */
 export const storedKeyProvider = 'storedKey'
 
-/** A credential that no server issues to the library: what a person or an operator was given, as plain values. */
+/**
+ * A credential that no server issues to the library: what a person or an operator was given, as plain values.
+ *
+ * @group Stored credentials
+ */
 export type StoredKey =
   | {
       /** A key in a header, as {@link apiKey} sends it. */
@@ -67,7 +71,11 @@ export type StoredKey =
       readonly type: 'jwt'
     } & PlainOptions<JwtOptions>)
 
-/** The options of a provider without functions and other values that JSON cannot hold. */
+/**
+ * The options of a provider without functions and other values that JSON cannot hold.
+ *
+ * @group Stored credentials
+ */
 export type PlainOptions<Options> = Options extends unknown
   ? {
       readonly [Name in keyof Options]: Exclude<

@@ -15,7 +15,11 @@ import { isKind, noteChoice, notedChoice, type StoreKind, storeVariable } from '
 
 export type { StoreKind } from './store-choice.ts'
 
-/** Options of {@link defaultStore}; the command line has none of them, so it finds what was stored without. */
+/**
+ * Options of {@link defaultStore}; the command line has none of them, so it finds what was stored without.
+ *
+ * @group The default store
+ */
 export interface DefaultStoreOptions {
   /** Chooses the kind of the store. Default: what `MCP_CREDENTIALS_STORE` says; else see {@link defaultStore}. */
   readonly kind?: StoreKind
@@ -32,7 +36,11 @@ export interface DefaultStoreOptions {
   readonly timeout?: number
 }
 
-/** The store of {@link defaultStore}. */
+/**
+ * The store of {@link defaultStore}.
+ *
+ * @group The default store
+ */
 export interface DefaultStore extends CredentialStore {
   /**
    * Says where the records are, and why there.
@@ -107,6 +115,7 @@ let shared: { readonly settings: string; readonly store: DefaultStore } | undefi
  * const store = defaultStore()
  * const fetch = authorizedFetch(savedLogin(), { resource: 'https://mcp.example.com/mcp', store })
  * ```
+ * @group The default store
  */
 export function defaultStore(options: DefaultStoreOptions = {}): DefaultStore {
   const settings = checkedSettings(options)

@@ -1,7 +1,16 @@
 /**
  * A store of encrypted files, for machines without a keychain.
  *
+ * @example
+ * ```ts
+ * import { env } from 'mcp-credentials'
+ * import { encryptedFileStore } from 'mcp-credentials/file'
+ *
+ * const store = encryptedFileStore({ key: env('MCP_STORE_KEY') })
+ * ```
+ *
  * @module mcp-credentials/file
+ * @group API: Stores
  */
 import { join, resolve } from 'node:path'
 import { ConfigurationError } from '../errors.ts'

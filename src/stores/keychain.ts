@@ -1,7 +1,15 @@
 /**
  * A store in the keychain of the operating system.
  *
+ * @example
+ * ```ts
+ * import { keychainStore } from 'mcp-credentials/keychain'
+ *
+ * const store = keychainStore({ service: 'my-agent' })
+ * ```
+ *
  * @module mcp-credentials/keychain
+ * @group API: Stores
  */
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'

@@ -22,6 +22,7 @@ import { checkKey, parseRecord, serializeRecord } from './record.ts'
  * const one = authorizedFetch(provider, { resource, store })
  * const two = authorizedFetch(provider, { resource, store })
  * ```
+ * @group Store in memory
  */
 export function memoryStore(): CredentialStore {
   const records = new Map<string, string>()

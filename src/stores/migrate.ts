@@ -1,7 +1,17 @@
 /**
  * Copies logins that other programs have stored.
  *
+ * @example
+ * ```ts
+ * import { defaultStore } from 'mcp-credentials/auto'
+ * import { findMcpRemoteLogins } from 'mcp-credentials/migrate'
+ *
+ * const logins = await findMcpRemoteLogins({ servers: [{ url: 'https://mcp.example.com/mcp' }] })
+ * for (const login of logins) await login.copyTo(defaultStore())
+ * ```
+ *
  * @module mcp-credentials/migrate
+ * @group API: Stores
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'

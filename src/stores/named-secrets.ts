@@ -8,7 +8,11 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
 import { checkOptions } from '../options.ts'
 import { describedAs } from '../secret.ts'
 
-/** A secret of a store, without its value. */
+/**
+ * A secret of a store, without its value.
+ *
+ * @group Stored credentials
+ */
 export interface SavedSecret {
   /** The key of its record in the store, with which it can be deleted. */
   readonly key: string
@@ -45,6 +49,7 @@ export function isSecretsName(name: unknown): name is string {
  *
  * await saveSecret(defaultStore(), { name: 'github-token', value })
  * ```
+ * @group Stored credentials
  */
 export async function saveSecret(
   store: CredentialStore,
@@ -83,6 +88,16 @@ export async function saveSecret(
  * Lists the secrets that are stored under a name, sorted by it; without their values.
  *
  * @throws `StoreError` when the store cannot be read. A single record that cannot is listed with a `problem`.
+ *
+ * @example
+ * ```ts
+ * import { defaultStore, listSecrets } from 'mcp-credentials/auto'
+ *
+ * for (const { name, problem } of await listSecrets(defaultStore())) {
+ *   console.log(name, problem ?? 'is stored')
+ * }
+ * ```
+ * @group Stored credentials
  */
 export async function listSecrets(store: CredentialStore): Promise<readonly SavedSecret[]> {
   const keys = (await store.list()).filter((key) => key.startsWith(prefix)).sort()

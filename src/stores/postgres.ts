@@ -1,7 +1,19 @@
 /**
  * A store in PostgreSQL, for web back ends and other fleets of processes.
  *
+ * @example
+ * ```ts
+ * import { env } from 'mcp-credentials'
+ * import { postgresStore } from 'mcp-credentials/postgres'
+ * import { Pool } from 'pg'
+ *
+ * const pool = new Pool()
+ * pool.on('error', (error) => console.error(error.message))
+ * const store = postgresStore({ pool, key: env('MCP_STORE_KEY') })
+ * ```
+ *
  * @module mcp-credentials/postgres
+ * @group API: Stores
  */
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'
@@ -120,6 +132,13 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
  *
  * @param options.table - As in {@link PostgresStoreOptions}. Default `mcp_credentials`.
  * @throws `ConfigurationError` when the name is not of that form.
+ *
+ * @example
+ * ```ts
+ * import { postgresSchema } from 'mcp-credentials/postgres'
+ *
+ * console.log(postgresSchema({ table: 'mcp_credentials' }))
+ * ```
  */
 export function postgresSchema(options: { readonly table?: string } = {}): string {
   checkOptions('postgresSchema', options, ['table'])

@@ -1,7 +1,19 @@
 /**
  * A store in Redis, for fleets of processes on many hosts.
  *
+ * @example
+ * ```ts
+ * import { env } from 'mcp-credentials'
+ * import { redisStore } from 'mcp-credentials/redis'
+ * import { createClient } from 'redis'
+ *
+ * const client = createClient()
+ * client.on('error', (error: Error) => console.error(error.message))
+ * const store = redisStore({ client, key: env('MCP_STORE_KEY') })
+ * ```
+ *
  * @module mcp-credentials/redis
+ * @group API: Stores
  */
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'

@@ -10,7 +10,11 @@ import { openPrivate, privateDirectory } from './directory.ts'
 import { localLock } from './local-lock.ts'
 import { replaceFile } from './record-files.ts'
 
-/** Where the records of {@link defaultStore} are. */
+/**
+ * Where the records of {@link defaultStore} are.
+ *
+ * @group The default store
+ */
 export type StoreKind = 'keychain' | 'file'
 
 /** The environment variable that chooses the kind, whatever is written down. */

@@ -20,6 +20,7 @@ import type { AcquireContext, CredentialRecord } from '../credential.ts'
  *
  * const credential = await apiKey({ value: 'key-1' }).acquire(acquireContext())
  * ```
+ * @group Contracts
  */
 export function acquireContext(overrides: Partial<AcquireContext> = {}): AcquireContext {
   const records = new Map<string, CredentialRecord>()

@@ -12,7 +12,11 @@ import { ScriptedAnswers } from './scripted-answers.ts'
 
 const knownOptions = ['tokenLifetime', 'expiresIn', 'rotate', 'scope', 'now']
 
-/** An authorization server on this machine that a test controls. */
+/**
+ * An authorization server on this machine that a test controls.
+ *
+ * @group Servers
+ */
 export interface TestAuthorizationServer {
   /** The issuer identifier, which is the server's address. */
   readonly issuer: string
@@ -70,6 +74,7 @@ export interface TestAuthorizationServer {
  * server.failNext(503)
  * await server.close()
  * ```
+ * @group Servers
  */
 export async function testAuthorizationServer(
   options: {

@@ -4,7 +4,11 @@
  * @module
  */
 
-/** One thing that a store or a provider must do. */
+/**
+ * One thing that a store or a provider must do.
+ *
+ * @group Contracts
+ */
 export interface ContractCase {
   /** A sentence about it. */
   readonly name: string

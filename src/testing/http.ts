@@ -6,7 +6,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A request that a test server received. */
+/**
+ * A request that a test server received.
+ *
+ * @group Servers
+ */
 export interface TestRequest {
   /** The HTTP method, in upper case. */
   readonly method: string

@@ -2,7 +2,17 @@
  * For those who write stores and providers, and for those who test agents: contracts, a store in memory,
  * and servers in this process. Needs Node.
  *
+ * @example
+ * ```ts
+ * import { bearer, withCredentials } from 'mcp-credentials'
+ * import { testMcpServer } from 'mcp-credentials/testing'
+ *
+ * const server = await testMcpServer({ bearer: 'token-1' })
+ * const options = withCredentials(bearer('token-1'), { resource: server.url })
+ * ```
+ *
  * @module mcp-credentials/testing
+ * @group API: Testing
  */
 export { memoryStore } from '../stores/memory.ts'
 export { acquireContext } from './acquire-context.ts'

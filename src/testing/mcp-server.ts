@@ -14,7 +14,11 @@ const metadataPath = '/.well-known/oauth-protected-resource'
 /** Whether a request is let in, and with which scopes, separated by spaces. */
 type Acceptance = boolean | { readonly scope: string }
 
-/** An MCP server on this machine that a test controls. */
+/**
+ * An MCP server on this machine that a test controls.
+ *
+ * @group Servers
+ */
 export interface TestMcpServer {
   /** The MCP endpoint. */
   readonly url: URL
@@ -64,6 +68,7 @@ export interface TestMcpServer {
  * console.log(response.status, server.requests.length) // 400, since {} is no JSON-RPC, after 2 requests
  * await server.close()
  * ```
+ * @group Servers
  */
 export async function testMcpServer(
   options: {

@@ -44,6 +44,7 @@ const settleTimeoutMs = 5000
  * const cases = providerContract({ provider: () => apiKey({ value: 'key-1' }), secrets: ['key-1'] })
  * for (const { name, run } of cases) test(name, run)
  * ```
+ * @group Contracts
  */
 export function providerContract(options: {
   readonly provider: () => CredentialProvider

@@ -38,6 +38,7 @@ import { type TestMcpServer, testMcpServer } from './mcp-server.ts'
  * await fetch.close()
  * await close()
  * ```
+ * @group Servers
  */
 export async function testServers(
   options: Parameters<typeof testAuthorizationServer>[0] = {},

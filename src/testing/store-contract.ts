@@ -23,6 +23,7 @@ const key = 'https://mcp.example.com/mcp | default'
  *
  * for (const { name, run } of storeContract({ open: async () => memoryStore() })) test(name, run)
  * ```
+ * @group Contracts
  */
 export function storeContract(options: {
   readonly open: () => Promise<CredentialStore>

@@ -12,6 +12,8 @@ import { Router } from './router.ts'
 
 /**
  * A `fetch` that authenticates, and the owner of the credentials that it sends. Its functions need no `this`.
+ *
+ * @group Authenticated requests
  */
 export interface AuthorizedFetch {
   (input: string | URL | Request, init?: RequestInit): Promise<Response>
@@ -77,6 +79,7 @@ export interface AuthorizedFetch {
  *
  * @throws {@link ConfigurationError} when an option is wrong. The returned function throws
  * {@link CredentialError} when there is no credential, and otherwise whatever `fetch` throws.
+ * @group Authenticated requests
  */
 export function authorizedFetch(
   provider: CredentialProvider | CredentialSelector,

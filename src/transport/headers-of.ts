@@ -21,7 +21,11 @@ import { PlainHeaders } from './plain-headers.ts'
 import { RecordedRequest } from './recorded-request.ts'
 import { isSelector, providerOf, selectProvider } from './selection.ts'
 
-/** How {@link headersOf} and {@link liveHeaders} work; the rest is for their {@link TokenManager}. */
+/**
+ * How {@link headersOf} and {@link liveHeaders} work; the rest is for their {@link TokenManager}.
+ *
+ * @group Authenticated requests
+ */
 export interface HeadersOfOptions extends TokenManagerOptions {
   /** Allows plain `http:` to other machines. The headers can then be read on the network. Default `false`. */
   readonly allowInsecure?: boolean
@@ -29,7 +33,11 @@ export interface HeadersOfOptions extends TokenManagerOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Headers that follow the renewals of their credential, and the owner of that credential. */
+/**
+ * Headers that follow the renewals of their credential, and the owner of that credential.
+ *
+ * @group Authenticated requests
+ */
 export interface LiveHeaders {
   /**
    * The headers by their names in lower case. Each value is that of the credential that is held when it is read, so
@@ -67,6 +75,7 @@ export interface LiveHeaders {
  * const resource = 'https://mcp.example.com/mcp'
  * const headers = await headersOf(apiKey({ value: env('MCP_API_KEY') }), { resource })
  * ```
+ * @group Authenticated requests
  */
 export async function headersOf(
   provider: CredentialProvider | CredentialSelector,
@@ -98,6 +107,7 @@ export async function headersOf(
  * const requestInit = { headers: live.headers }
  * await live.close()
  * ```
+ * @group Authenticated requests
  */
 export async function liveHeaders(
   provider: CredentialProvider | CredentialSelector,

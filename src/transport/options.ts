@@ -9,7 +9,11 @@ import { managerOptions, type TokenManagerOptions } from '../manager/options.ts'
 import { checkOptions } from '../options.ts'
 import type { RetryPolicy } from './retry.ts'
 
-/** How {@link authorizedFetch} works; the rest is for its {@link TokenManager}. */
+/**
+ * How {@link authorizedFetch} works; the rest is for its {@link TokenManager}.
+ *
+ * @group Authenticated requests
+ */
 export interface AuthorizedFetchOptions extends TokenManagerOptions {
   /** The MCP server that the credential is bound to. It goes to this origin and to no other. */
   readonly resource: string | URL

@@ -6,7 +6,11 @@
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 
-/** Which responses are worth another attempt. */
+/**
+ * Which responses are worth another attempt.
+ *
+ * @group Authenticated requests
+ */
 export interface RetryPolicy {
   /**
    * Retries of one request, at most, from 0 to 10. Default 1, or as many as `rotating` has further keys. With

@@ -8,7 +8,11 @@ import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { type AuthorizedFetch, bindingFetch } from './authorized-fetch.ts'
 import { type AuthorizedFetchOptions, checkArguments } from './options.ts'
 
-/** What a transport's constructor takes, and the owner of the credentials; add the transport's own options by spreading. */
+/**
+ * What a transport's constructor takes, and the owner of the credentials; add the transport's own options by spreading.
+ *
+ * @group Authenticated requests
+ */
 export interface CredentialTransportOptions
   extends Pick<AuthorizedFetch, 'login' | 'logout' | 'close' | typeof Symbol.asyncDispose> {
   /** Authenticates every request of the transport. */
@@ -36,6 +40,7 @@ export interface CredentialTransportOptions
  * ```
  *
  * @throws {@link ConfigurationError} when an option is wrong.
+ * @group Authenticated requests
  */
 export function withCredentials(
   provider: CredentialProvider | CredentialSelector,

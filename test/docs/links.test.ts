@@ -1,12 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import {
-  anchorsOf,
-  headingsOf,
-  linkProblem,
-  markdownBelow,
-  targetsOf,
-} from '../support/markdown.ts'
+import { anchorsOf, linkProblem, markdownBelow, targetsOf } from '../support/markdown.ts'
 
 const root = new URL('../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
@@ -45,15 +39,6 @@ describe('the links of the documentation', () => {
   ])('are judged: %s', (target, problem) => {
     expect(linkProblem('docs/guides/page.md', target)).toBe(problem)
   })
-})
-
-describe('the headings of the guides', () => {
-  it.each(markdownBelow('docs/guides'))(
-    'of %s hold no code, which the site would leave out',
-    (page) => {
-      expect(headingsOf(read(page)).filter((heading) => heading.includes('`'))).toEqual([])
-    },
-  )
 })
 
 describe('the pictures of the guides', () => {

@@ -20,7 +20,7 @@ export function proseOf(text: string): string {
 }
 
 /** The headings of a page, without what marks them. */
-export function headingsOf(text: string): string[] {
+function headingsOf(text: string): string[] {
   return [...proseOf(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, title = '']) => title)
 }
 
