@@ -7,7 +7,7 @@ import { startAuthorizationServer } from '../servers/authorization-server.ts'
 import { machineClient } from '../servers/oauth-clients.ts'
 import { startOAuthServer } from '../servers/oauth-server.ts'
 import { startPlatform } from '../servers/platform.ts'
-import { echo, show } from '../servers/tools.ts'
+import { show, whoami } from '../servers/tools.ts'
 
 const wikiSecret = 'a-secret-that-is-made-up-for-this-example'
 process.env['WIKI_CLIENT_SECRET'] = wikiSecret
@@ -30,7 +30,7 @@ const provider = enterpriseManaged({
 })
 const client = new Client({ name: 'enterprise-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-await echo(client, 'hello')
+assert.match(await whoami(client), /alice/)
 console.log(`grants that the identity provider issued: ${identityProvider.grants.length}`)
 assert.deepEqual(identityProvider.grants, [issuer])
 

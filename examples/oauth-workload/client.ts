@@ -29,10 +29,10 @@ const forAlice = tokenExchange({
   subjectToken: () => platform.issue({ subject: 'alice', audience: issuer }),
   subjectTokenType: 'jwt',
 })
-for (const provider of [asItself, forAlice]) {
+for (const [provider, name] of [[asItself, 'report-job'], [forAlice, 'alice']] as const) {
   const client = new Client({ name: 'workload-example', version: '1.0.0' })
   await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-  assert.match(await whoami(client), /report-job/)
+  assert.match(await whoami(client), new RegExp(name))
   await client.close()
 }
 await server.close()

@@ -183,6 +183,14 @@ function configurationOf(
       ...(certificates === undefined ? [] : (['tls_client_auth'] as const)),
     ],
     cookies: { keys: ['not-a-secret-in-an-example'] },
+    formats: {
+      customizers: {
+        // A token for a workload or a user is about them, not about the client.
+        jwt({ state }, _token, { payload }) {
+          if (typeof state['subject'] === 'string') payload.sub = state['subject']
+        },
+      },
+    },
     clientBasedCORS: (_context, origin) => origin === options.allowedOrigin,
     ttl: {
       AccessToken: tokenLifetime,
@@ -256,6 +264,7 @@ function addWorkloadGrants(provider: Provider, platforms: readonly Platform[]): 
     if (client === undefined || params === undefined) throw new errors.InvalidClient('unknown')
     const subject = await verify(String(assertion), issuer, platforms)
     if (subject === undefined) throw new errors.InvalidGrant('the assertion is not acceptable')
+    context.state['subject'] = subject
     const token = new provider.ClientCredentials({ client, scope: String(params['scope'] ?? '') })
     const resource = String(params['resource'] ?? '')
     const { features } = configurationOf({})

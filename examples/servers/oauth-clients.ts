@@ -25,7 +25,7 @@ export function publicClient(id: string, redirectUri: string): ClientMetadata {
   return {
     client_id: id,
     token_endpoint_auth_method: 'none',
-    application_type: 'native',
+    application_type: redirectUri.startsWith('https:') ? 'web' : 'native',
     redirect_uris: [redirectUri],
     grant_types: ['authorization_code', 'refresh_token'],
   }

@@ -7,9 +7,11 @@ export interface Change {
   readonly path?: string
 }
 
-/** Sends the last call of a tool once more, as somebody would who recorded it, and returns the answer. */
+/** Sends the last call of a tool that was accepted once more, as somebody would who recorded it, and returns the answer. */
 export async function sendAgain(server: RunningServer, change: Change = {}): Promise<string> {
-  const recorded = server.requests.findLast(({ body }) => body.includes('tools/call'))
+  const recorded = server.requests.findLast(
+    ({ authenticated, body }) => authenticated && body.includes('tools/call'),
+  )
   if (recorded === undefined) throw new Error('No tool has been called.')
   const [from = '', to = ''] = change.body ?? []
   const response = await fetch(new URL(change.path ?? '', server.url), {
