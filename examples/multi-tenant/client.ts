@@ -27,7 +27,9 @@ const [ofAcme, ofGlobex] = await Promise.all([whoami(acme), whoami(globex)])
 assert.match(ofAcme, /acme/)
 assert.match(ofGlobex, /globex/)
 
-console.log("the session token of acme under the name of globex, which is tried once more after a 401:")
+console.log(
+  'the session token of acme under the name of globex, which is tried once more after a 401:',
+)
 await assert.rejects(connectAs('globex', 'ACME_SESSION'), { code: 401, message: /unauthorized/ })
 
 await Promise.all([acme.close(), globex.close()])

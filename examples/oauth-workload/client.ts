@@ -24,17 +24,13 @@ await writeFile(path, await platform.issue({ subject: 'report-job', audience: is
 const common = { clientId: 'report-job', issuer }
 // The file is read for each token request, so that a new token in it is used.
 const asItself = jwtBearer({ ...common, assertion: file(path) })
-const forAlice = tokenExchange({
-  ...common,
-  subjectToken: () => platform.issue({ subject: 'alice', audience: issuer }),
-  subjectTokenType: 'jwt',
-})
-for (const [provider, name] of [[asItself, 'report-job'], [forAlice, 'alice']] as const) {
+const subjectToken = () => platform.issue({ subject: 'alice', audience: issuer })
+const forAlice = tokenExchange({ ...common, subjectToken, subjectTokenType: 'jwt' })
+
+for (const provider of [asItself, forAlice]) {
   const client = new Client({ name: 'workload-example', version: '1.0.0' })
   await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-  assert.match(await whoami(client), new RegExp(name))
+  assert.match(await whoami(client), provider === asItself ? /report-job/ : /alice/)
   await client.close()
 }
-await server.close()
-await authorizationServer.close()
-await platform.close()
+for (const each of [server, authorizationServer, platform]) await each.close()

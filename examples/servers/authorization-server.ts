@@ -187,7 +187,7 @@ function configurationOf(
       customizers: {
         // A token for a workload or a user is about them, not about the client.
         jwt({ state }, _token, { payload }) {
-          if (typeof state['subject'] === 'string') payload.sub = state['subject']
+          if (typeof state['subject'] === 'string') payload['sub'] = state['subject']
         },
       },
     },

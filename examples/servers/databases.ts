@@ -1,5 +1,9 @@
 import { join } from 'node:path'
-import { type PostgresServer, postgresServer, programs } from '../../test/support/postgres-server.ts'
+import {
+  type PostgresServer,
+  postgresServer,
+  programs,
+} from '../../test/support/postgres-server.ts'
 import { type RedisServer, redisServer } from '../../test/support/redis-server.ts'
 import { canRun, skip } from './skip.ts'
 
