@@ -6,8 +6,10 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { mutualTls } from 'mcp-credentials/node'
 import { createCertificateAuthority } from '../servers/certificates.ts'
 import { startMtlsServer } from '../servers/mtls-server.ts'
+import { needOpenssl } from '../servers/skip.ts'
 import { show, whoami } from '../servers/tools.ts'
 
+needOpenssl()
 const authority = createCertificateAuthority()
 const { ca } = authority
 const certificate = authority.issue('server', { server: true })

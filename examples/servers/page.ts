@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 import type express from 'express'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { createCertificateAuthority } from './certificates.ts'
-import { skip } from './skip.ts'
+import { needOpenssl, skip } from './skip.ts'
 
 /** A web page over https, whose script is bundled as for production. */
 export interface RunningPage {
@@ -28,6 +28,7 @@ export async function startPage(folder: URL): Promise<RunningPage> {
     write: false,
   })
   const scripts = new Map(outputFiles.map(({ path, text }) => [path, text]))
+  needOpenssl()
   const authority = createCertificateAuthority()
   const files = authority.issue('page', { server: true })
   const tls = { cert: readFileSync(files.cert), key: readFileSync(files.key) }

@@ -15,3 +15,9 @@ export function canRun(program: string, args: readonly string[] = ['--version'])
     return false
   }
 }
+
+/** Ends the example where there is no `openssl` command line. */
+export function needOpenssl(): void {
+  if (canRun('openssl', ['version'])) return
+  skip('this example needs the openssl command line. Install it: apt-get install openssl')
+}

@@ -11,10 +11,10 @@ const options = withCredentials(savedLogin(), { store })
 const client = new Client({ name, version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(new URL(url), options))
 
-for (let call = 1; call <= 5; call += 1) {
+for (let call = 1; call <= 6; call += 1) {
   await client.callTool({ name: 'echo', arguments: { text: `call ${call}` } })
   await pause(800)
 }
-console.log(`${name}: 5 calls, 5 answers`)
+console.log(`${name}: 6 calls, 6 answers`)
 await client.close()
 await options.close()
