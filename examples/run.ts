@@ -35,13 +35,17 @@ interface Outcome {
 async function run(name: string): Promise<Outcome> {
   const child = spawn(process.execPath, ['--import', 'tsx', `${folder}${name}/client.ts`], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
+    timeout: 120_000,
   })
   const chunks: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => chunks.push(chunk))
   }
-  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  const status = await new Promise<number | null>((resolve) => {
+    child.once('close', resolve)
+    // What an example has started, and left behind when it was stopped, may hold its output open.
+    child.once('exit', (code) => setTimeout(() => resolve(code), 2000))
+  })
   const output = Buffer.concat(chunks).toString()
   if (status === 0) return { output }
   return { output, problem: status === null ? 'it took too long' : `exit status ${status}` }

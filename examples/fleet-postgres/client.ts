@@ -18,8 +18,8 @@ await logIn(store)
 await pool.end()
 
 const worker = new URL('worker.ts', import.meta.url)
-const ended = await runProcesses(worker, 4, { MCP_URL: url.href, DATABASE_URL: postgres.url })
-assert.deepEqual(ended, [0, 0, 0, 0])
+const ended = await runProcesses(worker, 3, { MCP_URL: url.href, DATABASE_URL: postgres.url })
+assert.deepEqual(ended, [0, 0, 0])
 check()
 
 await close()

@@ -12,8 +12,8 @@ process.env['MCP_STORE_KEY'] = key
 await logIn(redisStore({ url: redis.url, key: env('MCP_STORE_KEY') }))
 
 const worker = new URL('worker.ts', import.meta.url)
-const ended = await runProcesses(worker, 4, { MCP_URL: url.href, REDIS_URL: redis.url })
-assert.deepEqual(ended, [0, 0, 0, 0])
+const ended = await runProcesses(worker, 3, { MCP_URL: url.href, REDIS_URL: redis.url })
+assert.deepEqual(ended, [0, 0, 0])
 check()
 
 await close()

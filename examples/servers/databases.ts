@@ -13,6 +13,7 @@ export async function startRedis(): Promise<RedisServer> {
     skip('this example needs redis-server. Install it: apt-get install redis-server')
   }
   const redis = await redisServer()
+  endWithProcess(redis)
   await redis.start()
   return redis
 }
@@ -23,6 +24,13 @@ export async function startPostgres(): Promise<PostgresServer> {
     skip('this example needs PostgreSQL. Install it: apt-get install postgresql')
   }
   const postgres = await postgresServer()
+  endWithProcess(postgres)
   await postgres.start()
   return postgres
+}
+
+/** A database must not outlive the example, which may be stopped at any time. */
+function endWithProcess(server: { kill(): Promise<void> }): void {
+  process.once('exit', () => void server.kill())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 }
