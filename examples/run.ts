@@ -25,45 +25,61 @@ function build(): void {
   if (status !== 0) process.exit(1)
 }
 
-/** Runs one example in a process of its own, prints what it printed, and resolves to what went wrong. */
-function run(name: string): Promise<string | undefined> {
+interface Outcome {
+  readonly output: string
+  /** What went wrong. */
+  readonly problem?: string
+}
+
+/** Runs one example in a process of its own. */
+async function run(name: string): Promise<Outcome> {
   const child = spawn(process.execPath, ['--import', 'tsx', `${folder}${name}/client.ts`], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
+    timeout: 120_000,
   })
   const chunks: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => chunks.push(chunk))
   }
-  return new Promise((resolve) => {
-    child.once('close', (status) => {
-      console.log(`\n${name}\n${Buffer.concat(chunks).toString().trimEnd()}`)
-      if (status === 0) resolve(undefined)
-      else resolve(status === null ? 'it took too long' : `exit status ${status}`)
-    })
+  const status = await new Promise<number | null>((resolve) => {
+    child.once('close', resolve)
+    // What an example has started, and left behind when it was stopped, may hold its output open.
+    child.once('exit', (code) => setTimeout(() => resolve(code), 2000))
   })
+  const output = Buffer.concat(chunks).toString()
+  if (status === 0) return { output }
+  return { output, problem: status === null ? 'it took too long' : `exit status ${status}` }
 }
 
-async function runAll(): Promise<void> {
+/** @param mayWrite - Whether the output is written into the README of each example, instead of compared with it. */
+async function runAll(mayWrite: boolean): Promise<void> {
+  const { checkOutput, writeOutput } = await import('./servers/readme-output.ts')
   const remaining = [...names]
+  const skipped: string[] = []
   const failures: string[] = []
   async function work(): Promise<void> {
     for (let name = remaining.shift(); name !== undefined; name = remaining.shift()) {
-      const problem = await run(name)
+      const { output, problem } = await run(name)
+      console.log(`\n${name}\n${output.trimEnd()}`)
+      const readme = `${folder}${name}/README.md`
       if (problem !== undefined) failures.push(`${name} failed (${problem})`)
+      else if (output.startsWith('Skipped: ')) skipped.push(name)
+      else if (mayWrite) writeOutput(readme, output)
+      else failures.push(...checkOutput(readme, output).map((line) => `${name}: ${line}`))
     }
   }
   // Three at a time: an example mostly waits.
   await Promise.all([work(), work(), work()])
+  if (skipped.length > 0) console.log(`\nSkipped: ${skipped.join(', ')}`)
   for (const failure of failures) console.error(failure)
-  console.log(`\n${names.length - failures.length} of ${names.length} examples succeeded`)
+  console.log(`\n${names.length} examples, ${skipped.length} skipped, ${failures.length} problems`)
   if (failures.length > 0) process.exitCode = 1
 }
 
-const [wanted = ''] = process.argv.slice(2)
+const [wanted = '', option] = process.argv.slice(2)
 if (wanted === '--all') {
   build()
-  await runAll()
+  await runAll(option === '--write')
 } else if (names.includes(wanted)) {
   build()
   // In this process, which starts sooner than another one.

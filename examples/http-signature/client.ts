@@ -4,39 +4,31 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { httpSignature, withCredentials } from 'mcp-credentials'
 import { startHttpSignatureServer } from '../servers/http-signature-server.ts'
+import { sendAgain } from '../servers/replay.ts'
+import { echo, show, whoami } from '../servers/tools.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-const server = await startHttpSignatureServer({
-  keys: { 'alice-2026': { subject: 'alice', publicKey } },
-  announce: (line) => console.log(`  server: ${line}`),
-})
+const keys = { 'alice-2026': { subject: 'alice', publicKey } }
+const server = await startHttpSignatureServer({ keys, announce: show })
+
 const provider = httpSignature({
   algorithm: 'ed25519',
   key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   keyId: 'alice-2026',
   optionalComponents: ['content-type', 'mcp-session-id'],
 })
+const client = new Client({ name: 'http-signature-example', version: '1.0.0' })
+await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
+assert.match(await whoami(client), /alice/)
+await echo(client, 'pay 10 €')
 
-const connect = async (changed: Pick<RequestInit, 'body'> & { path?: string } = {}) => {
-  const { path, ...init } = changed
-  const client = new Client({ name: 'http-signature-example', version: '1.0.0' })
-  const options = withCredentials(provider, {
-    // What happens to a request on its way, after it was signed.
-    fetch: (url, signed) => fetch(new URL(path ?? '', String(url)), { ...signed, ...init }),
-  })
-  await client.connect(new StreamableHTTPClientTransport(server.url, options))
-  return client
-}
-
-const client = await connect()
-const identity = await client.callTool({ name: 'whoami' })
-console.log('whoami answered:', JSON.stringify(identity.content))
-assert.match(JSON.stringify(identity.content), /alice/)
-
-await assert.rejects(connect({ body: '{"jsonrpc":"2.0","id":0,"method":"ping"}' }), /401|Unauth/i)
-console.log('A request with another body was refused.')
-await assert.rejects(connect({ path: '/mcp/other' }), /401|Unauth/i)
-console.log('A request to another path was refused.')
+console.log('somebody recorded the request, and sends it')
+console.log('with another amount:')
+assert.match(await sendAgain(server, { body: ['10', '99'] }), /401/)
+console.log('to another path:')
+assert.match(await sendAgain(server, { path: '/mcp/other' }), /401/)
+console.log('as it was:')
+assert.match(await sendAgain(server), /401/)
 
 await client.close()
 await server.close()

@@ -3,37 +3,31 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { generateSigningKey, jwt, withCredentials } from 'mcp-credentials'
 import { startJwtServer } from '../servers/jwt-server.ts'
+import { echo, show, textOf } from '../servers/tools.ts'
 
 const issuer = 'https://agents.example.com'
+const audience = 'notes'
 const { privateKey, jwks, keyId } = await generateSigningKey('RS256')
+// The server knows the public key alone.
+const keys = { keys: [...jwks.keys] as never }
 const server = await startJwtServer({
-  // The server knows the public key alone.
-  keys: { keys: [...jwks.keys] as never },
-  algorithms: ['RS256'],
-  issuer,
-  audience: 'notes',
+  ...{ keys, algorithms: ['RS256'], issuer, audience },
+  announce: show,
 })
 
 for (const [subject, roles] of [
   ['reporter', ['reader']],
   ['janitor', ['reader', 'admin']],
 ] as const) {
-  const provider = jwt({
-    algorithm: 'RS256',
-    key: privateKey,
-    keyId,
-    issuer,
-    subject,
-    audience: 'notes',
-    claims: { roles },
-  })
+  const claims = { roles }
+  const signing = { algorithm: 'RS256', key: privateKey, keyId } as const
+  const provider = jwt({ ...signing, issuer, subject, audience, claims })
   const client = new Client({ name: 'jwt-roles-example', version: '1.0.0' })
   await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-  const echo = await client.callTool({ name: 'echo', arguments: { text: 'hello' } })
+  console.log(`${subject}, with the roles ${roles.join(' and ')}`)
+  await echo(client, 'hello')
   const purge = await client.callTool({ name: 'purge' })
-  console.log(`${subject} (${roles.join(', ')})`)
-  console.log('  echo answered: ', JSON.stringify(echo.content))
-  console.log('  purge answered:', JSON.stringify(purge.content))
+  console.log(`purge: ${textOf(purge)}`)
   assert.equal(purge.isError, subject === 'reporter')
   await client.close()
 }

@@ -4,22 +4,20 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { env, jwt, withCredentials } from 'mcp-credentials'
 import { startJwtServer } from '../servers/jwt-server.ts'
+import { show, tryTools } from '../servers/tools.ts'
 
-// Both sides know the secret; it never travels.
+// Both sides know the secret; it is never sent.
 process.env['MCP_JWT_SECRET'] = randomBytes(32).toString('base64')
-const server = await startJwtServer({
-  keys: new TextEncoder().encode(process.env['MCP_JWT_SECRET']),
-  algorithms: ['HS256'],
-  issuer: 'https://agents.example.com',
-  audience: 'notes',
-  announce: (line) => console.log(`  server: ${line}`),
-})
+const keys = new TextEncoder().encode(process.env['MCP_JWT_SECRET'])
+const issuer = 'https://agents.example.com'
+const expected = { keys, algorithms: ['HS256'], issuer, audience: 'notes' }
+const server = await startJwtServer({ ...expected, announce: show })
 
 let minted = 0
 const provider = jwt({
   algorithm: 'HS256',
   secret: env('MCP_JWT_SECRET'),
-  issuer: 'https://agents.example.com',
+  issuer,
   subject: 'nightly-report',
   audience: 'notes',
   expiresIn: 60,
@@ -30,13 +28,8 @@ const provider = jwt({
 })
 const client = new Client({ name: 'jwt-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-
-const echo = await client.callTool({ name: 'echo', arguments: { text: 'hello' } })
-console.log('echo answered:', JSON.stringify(echo.content))
-const identity = JSON.stringify((await client.callTool({ name: 'whoami' })).content)
-console.log('whoami answered:', identity)
-console.log(`${server.requests.length} requests were made with ${minted} token`)
-assert.match(identity, /nightly-report.*acme/)
+assert.match(await tryTools(client), /nightly-report.*acme/)
+console.log(`tokens minted for all requests together: ${minted}`)
 assert.equal(minted, 1)
 
 await client.close()

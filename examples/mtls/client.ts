@@ -1,41 +1,39 @@
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { mutualTls } from 'mcp-credentials/node'
 import { createCertificateAuthority } from '../servers/certificates.ts'
 import { startMtlsServer } from '../servers/mtls-server.ts'
+import { needOpenssl } from '../servers/skip.ts'
+import { show, whoami } from '../servers/tools.ts'
 
+needOpenssl()
 const authority = createCertificateAuthority()
-const server = await startMtlsServer({
-  ca: authority.ca,
-  certificate: authority.issue('server', { server: true }),
-  announce: (line) => console.log(`  server: ${line}`),
-})
+const { ca } = authority
+const certificate = authority.issue('server', { server: true })
+const server = await startMtlsServer({ ca, certificate, announce: show })
 const files = authority.issue('alice')
 
-const fetch = mutualTls({
-  ...files,
-  ca: authority.ca,
-  onReload: (error) => console.log(error?.message ?? 'The new certificate is in use.'),
-})
-const whoami = async () => {
+const onReload = (error?: Error) => console.log(error?.message ?? 'the new certificate is in use')
+const fetch = mutualTls({ ...files, ca, onReload })
+async function session(): Promise<string> {
   const client = new Client({ name: 'mtls-example', version: '1.0.0' })
   await client.connect(new StreamableHTTPClientTransport(server.url, { fetch }))
-  const { content } = await client.callTool({ name: 'whoami' })
-  console.log('whoami answered:', JSON.stringify(content))
+  const answer = await whoami(client)
   await client.close()
-  return JSON.stringify(content)
+  return answer
 }
-assert.match(await whoami(), /alice/)
+assert.match(await session(), /alice/)
 
+console.log('the certificate is replaced:')
 const renewed = authority.issue('alice, renewed')
 copyFileSync(renewed.cert, files.cert)
 copyFileSync(renewed.key, files.key)
-console.log('The certificate was replaced; the files are looked at once a second.')
-await sleep(1000)
-assert.match(await whoami(), /alice, renewed/)
+// The files are looked at once a second.
+await pause(1000)
+assert.match(await session(), /alice, renewed/)
 
 await fetch.close()
 await server.close()

@@ -4,33 +4,31 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { env, generateSigningKey, withCredentials } from 'mcp-credentials'
 import { clientCredentials, privateKeyJwt } from 'mcp-credentials/oauth'
 import { startAuthorizationServer } from '../servers/authorization-server.ts'
+import { machineClient } from '../servers/oauth-clients.ts'
 import { startOAuthServer } from '../servers/oauth-server.ts'
+import { show, whoami } from '../servers/tools.ts'
 
-process.env['MCP_CLIENT_SECRET'] = 'a-secret-that-is-made-up-for-this-example'
+const secret = 'a-secret-that-is-made-up-for-this-example'
+process.env['MCP_CLIENT_SECRET'] = secret
 const { privateKey, jwks, keyId } = await generateSigningKey('ES256')
-const machine = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] }
-const authorizationServer = await startAuthorizationServer({
-  clients: [
-    { ...machine, client_id: 'reporter', client_secret: process.env['MCP_CLIENT_SECRET'] },
-    { ...machine, client_id: 'auditor', token_endpoint_auth_method: 'private_key_jwt', jwks },
-  ],
-})
+const ofKey = { token_endpoint_auth_method: 'private_key_jwt', jwks }
+const clients = [
+  machineClient('reporter', ['client_credentials'], { client_secret: secret }),
+  machineClient('auditor', ['client_credentials'], ofKey),
+]
+const authorizationServer = await startAuthorizationServer({ clients, announce: show })
 const { issuer } = authorizationServer
-const server = await startOAuthServer({
-  issuer,
-  announce: (line) => console.log(`  server: ${line}`),
-})
+const server = await startOAuthServer({ issuer, announce: show })
 
+const clientAuth = privateKeyJwt({ key: privateKey, keyId })
 const providers = [
   clientCredentials({ clientId: 'reporter', clientSecret: env('MCP_CLIENT_SECRET'), issuer }),
-  clientCredentials({ clientId: 'auditor', clientAuth: privateKeyJwt({ key: privateKey, keyId }) }),
+  clientCredentials({ clientId: 'auditor', clientAuth }),
 ]
 for (const provider of providers) {
   const client = new Client({ name: 'client-credentials-example', version: '1.0.0' })
   await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-  const { content } = await client.callTool({ name: 'whoami' })
-  console.log('whoami answered:', JSON.stringify(content))
-  assert.match(JSON.stringify(content), /reporter|auditor/)
+  assert.match(await whoami(client), /reporter|auditor/)
   await client.close()
 }
 assert.equal(authorizationServer.tokenRequests.length, 2)

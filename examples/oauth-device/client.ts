@@ -4,26 +4,19 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { withCredentials } from 'mcp-credentials'
 import { deviceCode } from 'mcp-credentials/oauth'
 import { startAuthorizationServer } from '../servers/authorization-server.ts'
+import { machineClient } from '../servers/oauth-clients.ts'
 import { startOAuthServer } from '../servers/oauth-server.ts'
+import { show, whoami } from '../servers/tools.ts'
 
-const authorizationServer = await startAuthorizationServer({
-  clients: [
-    {
-      client_id: 'terminal',
-      token_endpoint_auth_method: 'none',
-      application_type: 'native',
-      redirect_uris: [],
-      response_types: [],
-      grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
-    },
-  ],
-})
-const server = await startOAuthServer({ issuer: authorizationServer.issuer })
+const clients = [machineClient('terminal', ['device-code', 'refresh_token'])]
+const authorizationServer = await startAuthorizationServer({ clients, announce: show })
+const server = await startOAuthServer({ issuer: authorizationServer.issuer, announce: show })
 
 const provider = deviceCode({
   clientId: 'terminal',
   onUserCode({ userCode, verificationUri }) {
-    console.log(`Open ${verificationUri.href} and enter ${userCode}`)
+    console.log(`open ${verificationUri.href} and enter ${userCode}`)
+    // Plays the person at the other device.
     return authorizationServer.approveDevice(userCode)
   },
 })
@@ -32,9 +25,7 @@ await options.login()
 
 const client = new Client({ name: 'device-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))
-const { content } = await client.callTool({ name: 'whoami' })
-console.log('whoami answered:', JSON.stringify(content))
-assert.match(JSON.stringify(content), /alice/)
+assert.match(await whoami(client), /alice/)
 
 await client.close()
 await options.close()

@@ -5,17 +5,16 @@ import { withCredentials } from 'mcp-credentials'
 import { authorizationCode } from 'mcp-credentials/oauth'
 import { startAuthorizationServer } from '../servers/authorization-server.ts'
 import { startOAuthServer } from '../servers/oauth-server.ts'
+import { show, whoami } from '../servers/tools.ts'
 
-const authorizationServer = await startAuthorizationServer()
-const server = await startOAuthServer({
-  issuer: authorizationServer.issuer,
-  announce: (line) => console.log(`  server: ${line}`),
-})
+const authorizationServer = await startAuthorizationServer({ announce: show })
+const server = await startOAuthServer({ issuer: authorizationServer.issuer, announce: show })
 
 const provider = authorizationCode({
   clientName: 'Notes agent',
+  // Plays the person. Leave it out, and the browser opens.
   async onAuthorizationUrl(url) {
-    console.log(`a person opens ${url.origin}${url.pathname}`)
+    console.log(`a person opens ${url.origin}${url.pathname}, logs in and agrees`)
     await authorizationServer.approve(url)
   },
 })
@@ -24,13 +23,11 @@ await options.login()
 
 const client = new Client({ name: 'login-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))
-const { content } = await client.callTool({ name: 'whoami' })
-console.log('whoami answered:', JSON.stringify(content))
-assert.match(JSON.stringify(content), /alice/)
+assert.match(await whoami(client), /alice/)
 await client.close()
 
 const { revoked } = await options.logout()
-console.log(`logged out; the tokens are void: ${revoked}`)
+console.log(`logged out, and the tokens are revoked: ${revoked}`)
 assert.equal(revoked, true)
 
 await options.close()

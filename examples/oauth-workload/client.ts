@@ -1,59 +1,36 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import { type CredentialProvider, file, withCredentials } from 'mcp-credentials'
+import { file, withCredentials } from 'mcp-credentials'
 import { jwtBearer, tokenExchange } from 'mcp-credentials/oauth'
 import { startAuthorizationServer } from '../servers/authorization-server.ts'
+import { machineClient } from '../servers/oauth-clients.ts'
 import { startOAuthServer } from '../servers/oauth-server.ts'
 import { startPlatform } from '../servers/platform.ts'
+import { temporaryFolder } from '../servers/temporary.ts'
+import { show, whoami } from '../servers/tools.ts'
 
 const platform = await startPlatform()
-const grants = ['jwt-bearer', 'token-exchange'].map(
-  (name) => `urn:ietf:params:oauth:grant-type:${name}`,
-)
-const authorizationServer = await startAuthorizationServer({
-  platforms: [platform],
-  clients: [
-    {
-      client_id: 'report-job',
-      token_endpoint_auth_method: 'none',
-      grant_types: grants,
-      response_types: [],
-      redirect_uris: [],
-    },
-  ],
-})
+const clients = [machineClient('report-job', ['jwt-bearer', 'token-exchange'])]
+const platforms = [platform]
+const authorizationServer = await startAuthorizationServer({ platforms, clients, announce: show })
 const { issuer } = authorizationServer
-const server = await startOAuthServer({ issuer })
-
-const folder = await mkdtemp(join(tmpdir(), 'workload-'))
-const path = join(folder, 'token')
+const server = await startOAuthServer({ issuer, announce: show })
+const path = join(temporaryFolder(), 'token')
 await writeFile(path, await platform.issue({ subject: 'report-job', audience: issuer }))
 
-async function whoami(provider: CredentialProvider): Promise<string> {
+const common = { clientId: 'report-job', issuer }
+// The file is read for each token request, so that a new token in it is used.
+const asItself = jwtBearer({ ...common, assertion: file(path) })
+const subjectToken = () => platform.issue({ subject: 'alice', audience: issuer })
+const forAlice = tokenExchange({ ...common, subjectToken, subjectTokenType: 'jwt' })
+
+for (const provider of [asItself, forAlice]) {
   const client = new Client({ name: 'workload-example', version: '1.0.0' })
   await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-  const { content } = await client.callTool({ name: 'whoami' })
+  assert.match(await whoami(client), provider === asItself ? /report-job/ : /alice/)
   await client.close()
-  return JSON.stringify(content)
 }
-
-// The file is read for each token request, so a replaced one is picked up.
-const workload = jwtBearer({ clientId: 'report-job', issuer, assertion: file(path) })
-console.log('whoami answered the workload:', await whoami(workload))
-
-const onBehalf = tokenExchange({
-  clientId: 'report-job',
-  issuer,
-  subjectToken: () => platform.issue({ subject: 'alice', audience: issuer }),
-  subjectTokenType: 'jwt',
-})
-console.log('whoami answered the service:', await whoami(onBehalf))
-assert.equal(authorizationServer.tokenRequests.length, 2)
-
-await rm(folder, { recursive: true })
-await server.close()
-await authorizationServer.close()
+for (const each of [server, authorizationServer, platform]) await each.close()

@@ -1,9 +1,13 @@
+import './quiet.ts'
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { createLocalJWKSet, type JWK, jwtVerify } from 'jose'
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { Browser } from './browser.ts'
+import type { ClientMetadata } from './oauth-clients.ts'
 
 /** Options of {@link startAuthorizationServer}. */
 export interface AuthorizationServerOptions {
@@ -24,18 +28,16 @@ export interface AuthorizationServerOptions {
    * (RFC 8705, section 5).
    */
   readonly mutualTls?: Pick<ServerOptions, 'cert' | 'key' | 'ca'>
+  /** The origin of a web page whose scripts may send requests; none unless told. */
+  readonly allowedOrigin?: string
+  /** Gets one line for each request by a client, without credentials. */
+  readonly announce?: (line: string) => void
 }
 
 /** A platform that issues JWTs to workloads (Kubernetes, a CI service, an identity provider). */
 export interface Platform {
   readonly issuer: string
   readonly keys: { readonly keys: readonly JWK[] }
-}
-
-/** A client as RFC 7591 describes it. */
-export interface ClientMetadata {
-  readonly client_id: string
-  readonly [member: string]: unknown
 }
 
 /** One request to the token endpoint. */
@@ -93,6 +95,9 @@ export async function startAuthorizationServer(
       context.body = { ...(context.body as object), interval: 1 }
     }
     const body = (context as KoaContextWithOIDC).oidc?.body
+    if (['/reg', '/device/auth', '/token/revocation'].includes(context.path)) {
+      options.announce?.(`${context.method} ${context.path} → ${context.status}`)
+    }
     if (context.path !== '/token') return
     const parameters = Object.fromEntries(
       Object.entries(body ?? {}).filter((entry): entry is [string, string] => {
@@ -101,6 +106,7 @@ export async function startAuthorizationServer(
     )
     const { grant_type = '' } = parameters
     tokenRequests.push({ grantType: grant_type, parameters, status: context.status })
+    options.announce?.(`POST /token ${grant_type.split(':').at(-1)} → ${context.status}`)
   })
   handle = provider.callback()
   return {
@@ -177,6 +183,15 @@ function configurationOf(
       ...(certificates === undefined ? [] : (['tls_client_auth'] as const)),
     ],
     cookies: { keys: ['not-a-secret-in-an-example'] },
+    formats: {
+      customizers: {
+        // A token for a workload or a user is about them, not about the client.
+        jwt({ state }, _token, { payload }) {
+          if (typeof state['subject'] === 'string') payload['sub'] = state['subject']
+        },
+      },
+    },
+    clientBasedCORS: (_context, origin) => origin === options.allowedOrigin,
     ttl: {
       AccessToken: tokenLifetime,
       ClientCredentials: tokenLifetime,
@@ -249,6 +264,7 @@ function addWorkloadGrants(provider: Provider, platforms: readonly Platform[]): 
     if (client === undefined || params === undefined) throw new errors.InvalidClient('unknown')
     const subject = await verify(String(assertion), issuer, platforms)
     if (subject === undefined) throw new errors.InvalidGrant('the assertion is not acceptable')
+    context.state['subject'] = subject
     const token = new provider.ClientCredentials({ client, scope: String(params['scope'] ?? '') })
     const resource = String(params['resource'] ?? '')
     const { features } = configurationOf({})
@@ -295,70 +311,4 @@ async function verify(
     }
   }
   return undefined
-}
-
-/** As much of a browser as a login needs: cookies, redirects and forms. */
-class Browser {
-  readonly #origin: string
-  readonly #cookies = new Map<string, string>()
-
-  constructor(issuer: string) {
-    this.#origin = issuer
-  }
-
-  /** Follows redirects to the end, which may be on another origin of this machine. */
-  async visit(url: URL, init: RequestInit = {}): Promise<void> {
-    await this.#load(url, init)
-  }
-
-  /** Fills in the form of a page, and confirms what comes after it. */
-  async submit(url: URL, fields: Record<string, string>): Promise<void> {
-    let page = await this.#load(url)
-    for (let step = 0; step < 4; step += 1) {
-      const form = readForm(page)
-      if (form === undefined) return
-      const body = new URLSearchParams({ ...form.fields, ...fields })
-      page = await this.#load(new URL(form.action, this.#origin), { method: 'POST', body })
-    }
-  }
-
-  async #load(url: URL, init: RequestInit = {}): Promise<string> {
-    let target = url
-    let request = init
-    for (let hop = 0; hop < 12; hop += 1) {
-      const isOwn = target.origin === this.#origin
-      const headers = isOwn ? { cookie: this.#cookieHeader() } : {}
-      const response = await fetch(target, { ...request, headers, redirect: 'manual' })
-      if (isOwn) this.#keep(response)
-      const location = response.headers.get('location')
-      if (location === null || !isOwn) return response.text()
-      target = new URL(location, target)
-      request = {}
-    }
-    throw new Error(`The login went round in circles, last at ${target.pathname}.`)
-  }
-
-  #keep(response: Response): void {
-    for (const cookie of response.headers.getSetCookie()) {
-      const [pair = ''] = cookie.split(';')
-      const split = pair.indexOf('=')
-      this.#cookies.set(pair.slice(0, split), pair.slice(split + 1))
-    }
-  }
-
-  #cookieHeader(): string {
-    return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-  }
-}
-
-function readForm(page: string) {
-  const form = /<form[^>]*action="([^"]+)"[^>]*>([\s\S]*?)<\/form>/.exec(page)
-  if (form === null) return undefined
-  const [, action = '', inside = ''] = form
-  const fields: Record<string, string> = {}
-  for (const [input] of inside.matchAll(/<input[^>]*>/g)) {
-    const name = /name="([^"]+)"/.exec(input)?.[1]
-    if (name !== undefined) fields[name] = /value="([^"]*)"/.exec(input)?.[1] ?? ''
-  }
-  return { action, fields }
 }

@@ -5,16 +5,16 @@ import { env, withCredentials } from 'mcp-credentials'
 import { encryptedFileStore } from 'mcp-credentials/file'
 import { savedLogin } from 'mcp-credentials/oauth'
 
-const directory = process.env['MCP_STORE_DIRECTORY'] ?? ''
+const { PROCESS_NAME: name = '', MCP_URL: url = '', STORE_DIRECTORY: directory = '' } = process.env
 const store = encryptedFileStore({ key: env('MCP_STORE_KEY'), directory })
-const client = new Client({ name: `worker-${process.argv[2]}`, version: '1.0.0' })
-const url = new URL(process.env['MCP_URL'] ?? '')
 const options = withCredentials(savedLogin(), { store })
-await client.connect(new StreamableHTTPClientTransport(url, options))
-for (let second = 0; second < 5; second += 1) {
-  await client.callTool({ name: 'echo', arguments: { text: `at ${second} s` } })
-  await pause(1000)
+const client = new Client({ name, version: '1.0.0' })
+await client.connect(new StreamableHTTPClientTransport(new URL(url), options))
+
+for (let call = 1; call <= 6; call += 1) {
+  await client.callTool({ name: 'echo', arguments: { text: `call ${call}` } })
+  await pause(800)
 }
-console.log(`process ${process.argv[2]} was answered every time`)
+console.log(`${name}: 6 calls, 6 answers`)
 await client.close()
 await options.close()

@@ -4,11 +4,9 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { bearer, env } from 'mcp-credentials'
 import { withToolArguments } from 'mcp-credentials/mcp'
 import { startToolArgumentsServer } from '../servers/tool-arguments-server.ts'
+import { echo, whoami } from '../servers/tools.ts'
 
-const server = await startToolArgumentsServer({
-  tokens: { 'token-1': 'alice' },
-  announce: (line) => console.log(`  server: ${line}`),
-})
+const server = await startToolArgumentsServer({ tokens: { 'token-1': 'alice' } })
 process.env['MCP_TOKEN'] = 'token-1'
 
 const transport = withToolArguments(new StreamableHTTPClientTransport(server.url), {
@@ -18,21 +16,14 @@ const transport = withToolArguments(new StreamableHTTPClientTransport(server.url
 })
 const client = new Client({ name: 'tool-arguments-example', version: '1.0.0' })
 await client.connect(transport)
+await echo(client, 'hello')
+assert.match(await whoami(client), /alice/)
 
-const echo = await client.callTool({ name: 'echo', arguments: { text: 'hello' } })
-console.log('echo wants a token, got it, and answered:', JSON.stringify(echo.content))
-const identity = await client.callTool({ name: 'whoami' })
-console.log('whoami answered:', JSON.stringify(identity.content))
-assert.match(JSON.stringify(identity.content), /alice/)
-
+console.log('the token is replaced; one call is refused, the next one brings the new token:')
 server.replaceTokens({ 'token-2': 'alice' })
 process.env['MCP_TOKEN'] = 'token-2'
-const refused = await client.callTool({ name: 'whoami' })
-console.log('The token was replaced, so the old one is refused:', JSON.stringify(refused.content))
-assert.equal(refused.isError, true)
-const renewed = await client.callTool({ name: 'whoami' })
-console.log('The next call brings the new one:', JSON.stringify(renewed.content))
-assert.match(JSON.stringify(renewed.content), /alice/)
+assert.match(await whoami(client), /not valid/)
+assert.match(await whoami(client), /alice/)
 
 await client.close()
 await server.close()

@@ -8,11 +8,11 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { startJudge, startWorker } from '../support/fleet.ts'
 import { fleetCases } from '../support/fleet-cases.ts'
 import { checkLateWrites } from '../support/late-writes.ts'
+import { poolOf } from '../support/postgres-pool.ts'
 import {
   type PgBouncer,
   type PostgresServer,
   pgBouncer,
-  poolOf,
   postgresServer,
 } from '../support/postgres-server.ts'
 import { freePort } from '../support/redis-server.ts'

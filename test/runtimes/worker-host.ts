@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { executableOf } from './binary.ts'
+import { listeningPort } from './listening-port.ts'
 import type { WorkerAnswer, WorkerCall } from './worker.ts'
 import { type Behaviour, startWorld } from './worker-world.ts'
 
@@ -87,23 +87,4 @@ const worker :Workerd.Worker = (
   globalOutbound = "net"
 );
 `
-}
-
-/** workerd picks a free port and tells which on its control channel. */
-async function listeningPort(child: ChildProcess, output: () => string): Promise<number> {
-  const control = child.stdio[3] as Readable
-  const failed = once(child, 'exit').then(() => {
-    throw new Error(`workerd ended before it listened: ${output()}`)
-  })
-  failed.catch(() => {})
-  let text = ''
-  const found = (async () => {
-    for await (const chunk of control) {
-      text += String(chunk)
-      const line = text.split('\n').find((entry) => entry.includes('"listen"'))
-      if (line !== undefined) return (JSON.parse(line) as { port: number }).port
-    }
-    throw new Error('workerd closed its control channel.')
-  })()
-  return Promise.race([found, failed])
 }

@@ -3,8 +3,6 @@ import { existsSync, readdirSync } from 'node:fs'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
-import { onTestFinished } from 'vitest'
 import { freePort } from './redis-server.ts'
 
 /** A real PostgreSQL with a folder of its own. */
@@ -18,8 +16,8 @@ export interface PostgresServer {
   remove(): Promise<void>
 }
 
-/** Where Debian keeps the programs of the newest version. */
-function programs(): string {
+/** Where Debian keeps the programs of the newest version; empty: they are looked for on the `PATH`. */
+export function programs(): string {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root) : []
   const newest = versions.sort((left, right) => Number(right) - Number(left))[0]
@@ -127,16 +125,4 @@ export async function postgresServer(settings: readonly string[] = []): Promise<
       await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** A pool of one test, which ends with it. */
-export function poolOf(url: string, options: pg.PoolConfig = {}): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, ...options })
-  // Connections that are idle end when the server does.
-  pool.on('error', () => {})
-  onTestFinished(() => {
-    // Not waited for: a client that a failed test never gave back would be waited for for ever.
-    void pool.end()
-  })
-  return pool
 }

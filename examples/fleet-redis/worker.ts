@@ -1,0 +1,20 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { env, withCredentials } from 'mcp-credentials'
+import { savedLogin } from 'mcp-credentials/oauth'
+import { redisStore } from 'mcp-credentials/redis'
+
+const { PROCESS_NAME: name = '', MCP_URL = '', REDIS_URL = '' } = process.env
+const store = redisStore({ url: REDIS_URL, key: env('MCP_STORE_KEY') })
+const options = withCredentials(savedLogin(), { store })
+const client = new Client({ name, version: '1.0.0' })
+await client.connect(new StreamableHTTPClientTransport(new URL(MCP_URL), options))
+
+for (let call = 1; call <= 6; call += 1) {
+  await client.callTool({ name: 'echo', arguments: { text: `call ${call}` } })
+  await pause(800)
+}
+console.log(`${name}: 6 calls, 6 answers`)
+await client.close()
+await options.close()
