@@ -33,6 +33,7 @@ function codeOf(folder) {
   const files = readdirSync(folder).filter((name) => name.endsWith('.ts'))
   const rest = files.filter((name) => !entryFiles.includes(name)).sort()
   return [...entryFiles.filter((name) => files.includes(name)), ...rest].map((name) => ({
+    name,
     path: join(folder, name),
     text: `\n\n## ${name}\n\n\`\`\`ts\n${textOf(join(folder, name)).trim()}\n\`\`\`\n`,
   }))
@@ -64,11 +65,16 @@ function completePage(page) {
   const servers = join(folder, 'servers')
   if (existsSync(servers)) addFolder(page.project, servers, 'servers')
   if (!existsSync(join(folder, 'client.ts')) && !existsSync(join(folder, 'app.ts'))) return
-  for (const { path: file, text } of codeOf(folder)) {
+  for (const { name, path: file, text } of codeOf(folder)) {
     files.registerReflectionPath(file, page)
+    const links = page.content.filter((part) => part.kind === 'relative-link' && part.text === name)
+    for (const link of links) link.targetAnchor = name.replaceAll('.', '')
     page.content.push({ kind: 'text', text })
   }
 }
+
+/** The name of a source file on the site: a web server sends `.ts` as a video, and a browser runs `.html`. */
+const asText = (name) => (/\.(ts|html|env)$/.test(name ?? '') ? `${name}.txt` : name)
 
 /** Gives pages the addresses that their files have in the repository, without `docs/`. */
 class PageRouter extends KindRouter {
@@ -148,16 +154,10 @@ export function load(app) {
   app.renderer.on(Renderer.EVENT_BEGIN, ({ project }) => {
     weighForSearch(project)
     const { files } = project
-    // A web server sends `.ts` as a video, and a browser would save it.
     const nameOf = files.getName.bind(files)
-    files.getName = (id) => {
-      const name = nameOf(id)
-      return name?.endsWith('.ts') ? `${name}.txt` : name
-    }
+    files.getName = (id) => asText(nameOf(id))
     const namesOf = files.getNameToAbsoluteMap.bind(files)
     files.getNameToAbsoluteMap = () =>
-      new Map(
-        [...namesOf()].map(([name, path]) => [name.endsWith('.ts') ? `${name}.txt` : name, path]),
-      )
+      new Map([...namesOf()].map(([name, path]) => [asText(name), path]))
   })
 }
