@@ -21,9 +21,6 @@ export async function startPage(folder: URL): Promise<RunningPage> {
     bundle: true,
     format: 'esm',
     platform: 'browser',
-    // Parts that need Node, such as opening a browser, are chunks of their own, which a page never loads.
-    splitting: true,
-    external: ['node:*'],
     outdir: '/',
     write: false,
   })

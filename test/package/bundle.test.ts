@@ -28,6 +28,28 @@ describe('the core', () => {
   })
 })
 
+describe('the OAuth providers', () => {
+  it('bundle for browsers without a Node built-in, in one file too', async () => {
+    const { outputFiles, warnings } = await build({
+      stdin: {
+        contents: `
+          import { authorizationCode } from 'mcp-credentials/oauth'
+          export const login = authorizationCode({ clientId: 'page' })`,
+        resolveDir: new URL('.', import.meta.url).pathname,
+      },
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      external: ['node:*'],
+      write: false,
+    })
+
+    expect(warnings).toEqual([])
+    expect(outputFiles[0]?.text.match(/^import .*|import\("node:.*/gm)).toBeNull()
+    expect(outputFiles[0]?.text).toContain('a web page cannot listen')
+  })
+})
+
 describe('the command headers', () => {
   it('loads no OAuth library, parser of files or native part before a credential needs them', async () => {
     const entries = ['src/auto/index.ts', 'src/cli/program.ts', 'src/cli/lent-headers.ts']
