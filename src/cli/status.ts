@@ -34,6 +34,8 @@ export const addStatus: AddCommand = (program, run) => {
     .action(run((invocation, _options, server = '') => status(invocation, server)))
 }
 
+const openServer = 'Credential: none. The server answers without one.'
+
 async function status(invocation: Invocation, given: string): Promise<void> {
   const { terminal } = invocation
   const { defaultStore } = await import('../auto/index.ts')
@@ -74,7 +76,7 @@ async function tryOpenServer(server: Server, invocation: Invocation): Promise<vo
   try {
     const words = await tryServer(server, send, invocation)
     invocation.terminal.print(`${server.label} works: ${words}.`)
-    invocation.terminal.print('Credential: none. The server answers without one.')
+    invocation.terminal.print(openServer)
   } catch (error) {
     const isRefused = isCredentialError(error, 'access_denied')
     throw isRefused ? nothingStored(server, invocation) : error
@@ -111,6 +113,7 @@ async function credentialWords(
 ): Promise<string> {
   const { listSaved, savedUrl } = await import('../auto/index.ts')
   const chosen = events.flatMap((event) => (event.type === 'source_chosen' ? [event] : [])).at(-1)
+  if (chosen?.source === 'none') return openServer
   const source = chosen === undefined ? 'as the config file says' : chosen.detail
   const { account = 'default' } = global
   const key = `${savedUrl(url)} | ${account}`

@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config/index.ts'
 import { authorizedFetch } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
-import { recordingOrigin } from '../support/recording-origin.ts'
+import { recordingOrigin, wantsHeader, withCanaries } from '../support/recording-origin.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -60,13 +60,14 @@ test('auto() sends nothing of a config that nobody has trusted', async () => {
 
 test('auto() sends nothing of the config to another path of the same origin', async () => {
   vi.stubEnv('CRM_KEY', 'canary-environment')
-  const { origin, requests } = await recordingOrigin()
+  const { origin, requests } = await recordingOrigin(wantsHeader('x-api-key'))
   const auth = { provider: 'apiKey', value: 'env:CRM_KEY' }
   const { provider } = await setUp(`${origin}/mcp`, { auth })
   const hostile = `${origin}/mcp/hostile`
   const fetch = authorizedFetch(provider, { resource: hostile })
   await expect(fetch(hostile)).rejects.toMatchObject({ code: 'login_required' })
-  expect(requests).toEqual([])
+  expect(requests).toHaveLength(1)
+  expect(withCanaries(requests)).toEqual([])
 })
 
 test('auto() uses what is stored where the entry says nothing about credentials', async () => {
