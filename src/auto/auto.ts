@@ -84,7 +84,7 @@ export function auto(options: AutoOptions = {}): AutoProvider {
     saved: savedLogin(),
     config: configSource({ config, environment, store }),
     login: async (client) =>
-      interactive ? loginAtTerminal(client) : { nothing: 'the option `interactive` is not set' },
+      interactive ? loginAtTerminal(client) : { nothing: 'no person may be asked here' },
   }
   return autoProvider(sources, accountStore, { interactive, account })
 }

@@ -91,7 +91,8 @@ export class Choices {
   /** A login or a key in the store. */
   stored(record: CredentialRecord): Choice {
     const kind = kindOf(record)
-    const detail = kind === 'client credentials' ? `stored ${kind}` : `a stored ${kind}`
+    const isPlural = kind === 'client credentials' || kind === 'headers'
+    const detail = isPlural ? `stored ${kind}` : `a stored ${kind}`
     return { source: 'stored', detail, provider: this.#sources.saved }
   }
 

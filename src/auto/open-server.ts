@@ -4,7 +4,6 @@
  * @module
  */
 import type { AcquireContext, CredentialProvider } from '../credential.ts'
-import { drain } from '../transport/drain.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 
 /** Milliseconds that a server has to answer. */
@@ -32,7 +31,7 @@ export async function answersWithoutCredential(context: AcquireContext): Promise
         limit,
       ),
     )
-    drain(response)
+    response.body?.cancel().catch(() => {})
     return response.status !== 401 && response.status !== 403
   } catch {
     signal.throwIfAborted()

@@ -142,6 +142,13 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
       remedy: 'Start the proxy again.',
     }
   }
+  if (systemErrorCode(error) === 'BLOCKED_PORT') {
+    return {
+      code: 'network',
+      problem: `${server} was sent nothing: its port belongs to another protocol, and fetch refuses it.`,
+      remedy: 'Correct the port in the URL, or let the server listen at another one.',
+    }
+  }
   const isTimeout = describeThrown(error).startsWith('TimeoutError')
   if (wasNotSent(error) || (isTimeout && !mayHaveActed)) {
     return {

@@ -176,7 +176,7 @@ describe('what auto() sends', () => {
       status: () => 401,
     })
     await saveKey(store, { resource, key: storedKey })
-    await expect(client()(resource)).rejects.toMatchObject({ reason: 'grant_rejected' })
+    await expect(client()(resource)).rejects.toMatchObject({ reason: 'key_rejected' })
     expect(sent()).toEqual(['canary-stored'])
   })
 

@@ -434,7 +434,7 @@ describe('tenants', () => {
 
     expect(() => choices.select(request)).toThrow('it is not known which tenant')
     const unknown = inTenant('acmee', () => choices.select(request))
-    expect(() => made(unknown)).toThrow('did you mean acme?')
+    expect(() => made(unknown)).toThrow('has no tenant `acne`. Did you mean `acme`?')
   })
 })
 
