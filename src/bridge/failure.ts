@@ -196,7 +196,7 @@ function describeUnreadable(
 }
 
 function describeRefusal(
-  { status, retryAfter }: RefusalError,
+  { status, retryAfter, location = '' }: RefusalError,
   server: string,
   doctor: string,
   mayHaveActed: boolean,
@@ -208,6 +208,15 @@ function describeRefusal(
       code: 'access_denied',
       problem: `The MCP server ${server} refuses the credential (HTTP ${status}).`,
       remedy: doctor,
+    }
+  }
+  if (status >= 300 && status < 400) {
+    const to = URL.canParse(location) ? ` to ${resourceLabel(location)}` : ''
+    return {
+      ...about,
+      code: 'redirect_refused',
+      problem: `The MCP server ${server} redirects (HTTP ${status})${to}, where the credential must not follow.`,
+      remedy: `Use the final URL of the MCP server. ${doctor}`,
     }
   }
   const isPassing = status >= 500 || status === 429 || status === 408

@@ -9,9 +9,10 @@ import {
   type CredentialError,
   type CredentialStore,
   isCredentialError,
+  LoginRequiredError,
 } from '../index.ts'
 import type { LoginOffer, LoginRequest } from '../node/index.ts'
-import { authorizationCode } from '../oauth/index.ts'
+import { type AuthorizationCodeOptions, authorizationCode } from '../oauth/index.ts'
 import { commandWord, labelOf } from './labels.ts'
 
 /** Where the login is for, and what it may do. */
@@ -94,14 +95,22 @@ interface BegunLogin {
 function beginLogin(
   clientShowsUrl: boolean,
   scope: string | undefined,
-  { resource, store, account, signal }: LoginSettings,
+  { resource, store, account, signal, log }: LoginSettings,
 ): BegunLogin {
   let show: (url: URL) => void = () => {}
   const url = new Promise<URL>((resolve) => {
     show = resolve
   })
+  const openHere: NonNullable<AuthorizationCodeOptions['onAuthorizationUrl']> = async (
+    address,
+    { openBrowser },
+  ) => {
+    log(`To log in, open this address in a browser on this machine, if none opens: ${address.href}`)
+    if (await openBrowser()) return
+    throw new LoginRequiredError('no_credential', 'No browser could be opened.', { resource })
+  }
   const provider = authorizationCode({
-    ...(clientShowsUrl ? { onAuthorizationUrl: show } : {}),
+    onAuthorizationUrl: clientShowsUrl ? show : openHere,
     ...(scope === undefined ? {} : { scope }),
   })
   const options = {

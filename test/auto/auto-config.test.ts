@@ -80,6 +80,17 @@ test('auto() uses what is stored where the entry says nothing about credentials'
   expect(provider.chosen(url)?.source).toBe('stored')
 })
 
+test('auto() says which entry lacks the environment that its options name', async () => {
+  const { origin } = await recordingOrigin(wantsHeader('x-from'))
+  const url = `${origin}/staging`
+  const auth = { provider: 'apiKey', header: 'X-From', value: 'env:STAGING_KEY' }
+  const entry = { environments: { staging: { url, auth } } }
+  const { provider } = await setUp(`${origin}/mcp`, entry, { environment: 'prod' })
+  await expect(authorizedFetch(provider, { resource: url })(url)).rejects.toThrow(
+    'it has no environment `prod`; there are staging',
+  )
+})
+
 test('auto() takes the environment of the config that its options name', async () => {
   vi.stubEnv('STAGING_KEY', 'canary-staging')
   const { origin, requests } = await recordingOrigin()
