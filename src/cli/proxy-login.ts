@@ -83,8 +83,8 @@ function failureText(error: CredentialError, { resource, account }: LoginSetting
   const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
   const what = problem.replace(/^[a-z]\w*: /, '').trim()
   const who = account === undefined ? '' : ` --account ${commandWord(account)}`
-  const url = commandWord(labelOf(resource))
-  return `The login failed: ${what} Run \`npx mcp-credentials login ${url}${who} --no-browser\`, or see what the server wants: \`npx mcp-credentials doctor ${url}\`.`
+  const label = labelOf(resource)
+  return `The login failed: ${what} Run \`npx mcp-credentials login ${commandWord(label)}${who} --no-browser\`, or see what the server wants: \`npx mcp-credentials doctor ${commandWord(label)}\`.`
 }
 
 interface BegunLogin {

@@ -61,10 +61,9 @@ export async function findServer(
 
 /** Where an environment is missing, nothing is wrong with the entry. */
 function remedyFor({ environments }: ConfiguredServer): string {
-  const names = environments.map(commandWord)
-  return names.length === 0
+  return environments.length === 0
     ? 'Correct that entry.'
-    : `Choose an environment: ${names.map((name) => `\`--environment ${name}\``).join(' or ')}.`
+    : `Choose an environment: ${environments.map((name) => `\`--environment ${commandWord(name)}\``).join(' or ')}.`
 }
 
 /** An argument that is no name: a URL without its beginning, or a name where no config file has any. */
