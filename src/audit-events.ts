@@ -22,9 +22,10 @@ export type AuditEvent = {
       readonly type: 'source_chosen'
       /**
        * A server's entry in a config file (`config`), a login or a key in the store (`stored`), the identity that
-       * the environment gives this process (`workload`), or a person who is asked to log in (`login`).
+       * the environment gives this process (`workload`), a person who is asked to log in (`login`), or nothing, for
+       * a server that answers without a credential (`none`).
        */
-      readonly source: 'config' | 'stored' | 'workload' | 'login'
+      readonly source: 'config' | 'stored' | 'workload' | 'login' | 'none'
       /** Which, and why, in words. */
       readonly detail: string
     }

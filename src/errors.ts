@@ -211,12 +211,13 @@ export class LoginRequiredError extends CredentialError {
   override readonly name = 'LoginRequiredError'
   /**
    * Why a person has to log in: nothing is stored (`no_credential`), the grant was refused
-   * (`grant_rejected`), another login is under way (`login_pending`), the answer to a renewal was lost
+   * (`grant_rejected`), the server refuses a stored key, which no login replaces (`key_rejected`), another login is under way (`login_pending`), the answer to a renewal was lost
    * (`rotation_lost`), or further scopes are needed (`step_up`).
    */
   readonly reason:
     | 'no_credential'
     | 'grant_rejected'
+    | 'key_rejected'
     | 'login_pending'
     | 'rotation_lost'
     | 'step_up'

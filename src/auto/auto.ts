@@ -49,13 +49,17 @@ const known: readonly string[] = ['config', 'environment', 'store', 'account', '
  * 4. with `interactive`, and where there is a terminal, a person who logs in with a browser, as the client that the
  *    entry's `oauth` names, where it does.
  *
+ * Where there is none of them, the server is asked once without a credential. If it answers with anything but 401 or
+ * 403, requests are sent without one: many servers ask for none. A login or a key that is stored afterwards is used
+ * within a minute, and at once after a 401.
+ *
  * The choice is made once for each server, and again after a logout or when what was chosen is gone. The event
  * `source_chosen` and `chosen()` say which it is, and why. When what was chosen fails, its error is
  * thrown as it is: nobody else's credential is sent instead. No secret of the environment goes to a server that the
  * config does not name.
  *
  * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` that lists what was
- * tried when there is nothing; `ConfigurationError` when a config file is broken or not trusted, or its entry
+ * tried when there is nothing and the server wants a credential or cannot be asked; `ConfigurationError` when a config file is broken or not trusted, or its entry
  * has several tenants; and whatever the chosen provider throws.
  *
  * @example
@@ -80,9 +84,9 @@ export function auto(options: AutoOptions = {}): AutoProvider {
     saved: savedLogin(),
     config: configSource({ config, environment, store }),
     login: async (client) =>
-      interactive ? loginAtTerminal(client) : { nothing: 'the option `interactive` is not set' },
+      interactive ? loginAtTerminal(client) : { nothing: 'no person may be asked here' },
   }
-  return autoProvider(sources, accountStore, interactive)
+  return autoProvider(sources, accountStore, { interactive, account })
 }
 
 function checked(options: AutoOptions): AutoOptions {

@@ -5,11 +5,13 @@
  */
 import type { AcquireContext, CredentialProvider, CredentialRecord } from '../credential.ts'
 import { LoginRequiredError } from '../errors.ts'
-import { commandArgument, printable, serverLabel, serverText } from '../labels.ts'
+import { printable, serverLabel, serverText } from '../labels.ts'
+import { nextSteps } from './next-steps.ts'
+import { answersWithoutCredential, emptyCredentials } from './open-server.ts'
 import { kindOf } from './saved-credentials.ts'
 
-/** Where a credential comes from. */
-export type Source = 'config' | 'stored' | 'workload' | 'login'
+/** Where a credential comes from; `none`: the server answers without one. */
+export type Source = 'config' | 'stored' | 'workload' | 'login' | 'none'
 
 /** A source that was found, and what is sent from it. */
 export interface Choice {
@@ -58,14 +60,21 @@ export function isChoice(found: Choice | Nothing): found is Choice {
   return 'provider' in found
 }
 
+function wordsOf(found: Choice | Nothing): string {
+  return isChoice(found) ? found.detail : found.nothing
+}
+
 /** The choices for all servers that one provider is asked about. Each is made once, until it is forgotten. */
 export class Choices {
   readonly #sources: Sources
+  readonly #account: string | undefined
   readonly #found = new Map<string, Promise<Awaited<ReturnType<Sources['config']>>>>()
   readonly #current = new Map<string, Choice>()
 
-  constructor(sources: Sources) {
+  /** @param account - The account that the commands in errors are for. Default: they name none. */
+  constructor(sources: Sources, account: string | undefined) {
     this.#sources = sources
+    this.#account = account
   }
 
   /** What was chosen for a server. */
@@ -82,35 +91,49 @@ export class Choices {
   /** A login or a key in the store. */
   stored(record: CredentialRecord): Choice {
     const kind = kindOf(record)
-    const detail = kind === 'client credentials' ? `stored ${kind}` : `a stored ${kind}`
+    const isPlural = kind === 'client credentials' || kind === 'headers'
+    const detail = isPlural ? `stored ${kind}` : `a stored ${kind}`
     return { source: 'stored', detail, provider: this.#sources.saved }
   }
 
-  /**
-   * What there is besides the config's entry and the store.
-   *
-   * @throws `LoginRequiredError` that says what was tried, when there is nothing.
-   */
-  async fallback({ resource, serverUrl }: AcquireContext): Promise<Choice> {
-    const { entry, workload, client } = await this.#inConfig(serverUrl)
+  /** The workload's identity or a login, where there is one. */
+  async fallback({ serverUrl }: AcquireContext): Promise<Choice | undefined> {
+    const { workload, client } = await this.#inConfig(serverUrl)
     if (isChoice(workload)) return workload
     const login = await this.#sources.login(client)
-    if (isChoice(login)) return login
-    const label = serverLabel(serverUrl)
+    return isChoice(login) ? login : undefined
+  }
+
+  /**
+   * No credential, where the server answers without one. It is asked before the first request; what it says of a
+   * request counts more than that.
+   *
+   * @throws `LoginRequiredError` that says what was tried, when the server wants one or cannot be asked.
+   */
+  async none(context: AcquireContext): Promise<Choice> {
+    const { reason, serverUrl } = context
+    const isKnown = reason === 'expiring' && this.current(serverUrl)?.source === 'none'
+    const mayAsk = reason === 'missing' || reason === 'expiring' || reason === 'forced'
+    if (!isKnown && !(mayAsk && (await answersWithoutCredential(context)))) {
+      throw await this.#nothingFound(context)
+    }
+    const detail = 'none: the server answers without a credential'
+    return { source: 'none', detail, provider: emptyCredentials }
+  }
+
+  async #nothingFound({ resource, serverUrl }: AcquireContext): Promise<LoginRequiredError> {
+    const { entry, workload, client } = await this.#inConfig(serverUrl)
+    const login = await this.#sources.login(client)
     const tried = [
-      `the config files (${isChoice(entry) ? entry.detail : entry.nothing})`,
+      `the config files (${wordsOf(entry)})`,
       'the store (nothing is stored for this server and account)',
-      `the identity of this workload (${workload.nothing})`,
-      `a login (${login.nothing})`,
+      `the identity of this workload (${wordsOf(workload)})`,
+      `a login (${wordsOf(login)})`,
     ]
-    throw new LoginRequiredError(
+    return new LoginRequiredError(
       'no_credential',
-      `auto: there is no credential for ${label}. It was looked for in ${tried.join(', ')}.`,
-      {
-        provider: 'auto',
-        resource,
-        remedy: `Run \`npx mcp-credentials login ${commandArgument(serverUrl)}\`.`,
-      },
+      `auto: there is no credential for ${serverLabel(serverUrl)}. It was looked for in ${tried.join(', ')}.`,
+      { provider: 'auto', resource, remedy: nextSteps(serverUrl, this.#account) },
     )
   }
 
@@ -126,9 +149,13 @@ export class Choices {
 
   /** Chooses anew next time. */
   forget(resource: URL): void {
-    const place = serverText(resource)
-    this.#found.delete(place)
-    this.#current.delete(place)
+    this.rereadConfig(resource)
+    this.#current.delete(serverText(resource))
+  }
+
+  /** Reads the config files anew next time. */
+  rereadConfig(resource: URL): void {
+    this.#found.delete(serverText(resource))
   }
 
   #inConfig(resource: URL): ReturnType<Sources['config']> {

@@ -5,7 +5,7 @@
  */
 import type { CredentialProvider, CredentialSelector, CredentialStore } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { resourceLabel } from '../labels.ts'
+import { printable, resourceLabel } from '../labels.ts'
 import type { Choice, RegisteredClient, Sources } from './choice.ts'
 import type { WorkloadProvider } from './workload.ts'
 
@@ -13,6 +13,8 @@ import type { WorkloadProvider } from './workload.ts'
 export interface ReadConfig {
   /** The entry of a server; `undefined`: there is none. */
   find(resource: URL): FoundEntry | undefined
+  /** All entries. */
+  readonly servers?: readonly Pick<FoundEntry, 'name' | 'problem'>[]
   /** What proves who the client is to the server of an entry that was found. */
   credentials(entry: FoundEntry): CredentialProvider | CredentialSelector
 }
@@ -24,6 +26,8 @@ interface FoundEntry {
   readonly isTrusted: boolean
   readonly auth: string
   readonly oauth?: RegisteredClient
+  /** Why it cannot be used, such as an environment that it does not have. */
+  readonly problem?: string
 }
 
 /** How config files are found and read. */
@@ -48,8 +52,9 @@ export function configSource(
       store,
     })
     const found = read?.find(resource)
-    if (read === undefined || found === undefined)
-      return { entry: { nothing: 'they have no entry for it' }, workload: missing }
+    if (read === undefined || found === undefined) {
+      return { entry: { nothing: noEntry(read?.servers ?? []) }, workload: missing }
+    }
     const detail = `the entry \`${found.name}\` of ${found.file}`
     // Whoever wrote a file that nobody trusts does not decide what a person is asked to agree to.
     const client = found.isTrusted ? found.oauth : undefined
@@ -69,6 +74,13 @@ export function configSource(
     if (provider.name === 'savedLogin') return bare
     return { entry: { source: 'config', detail, provider }, workload: missing }
   }
+}
+
+/** An entry without a URL may be the one that was meant. */
+function noEntry(servers: readonly Pick<FoundEntry, 'name' | 'problem'>[]): string {
+  const unusable = servers.filter(({ problem }) => problem !== undefined).slice(0, 3)
+  const why = unusable.map(({ name, problem }) => `the entry \`${printable(name)}\`: ${problem}`)
+  return ['they have no entry for it', ...why].join('; ')
 }
 
 interface LoadOptions {

@@ -25,7 +25,7 @@ export type AutoProvider = CredentialProvider & {
   chosen(resource: string | URL):
     | {
         /** Where the credential comes from, as in the event `source_chosen`. */
-        readonly source: 'config' | 'stored' | 'workload' | 'login'
+        readonly source: 'config' | 'stored' | 'workload' | 'login' | 'none'
         /** Which, and why, in words. */
         readonly detail: string
       }
@@ -39,13 +39,21 @@ interface Unused {
   readonly before: Credential | undefined
 }
 
+/** What {@link autoProvider} is told besides. */
+export interface AutoSettings {
+  /** Whether a person may be asked to log in. Default `false`. */
+  readonly interactive?: boolean
+  /** The account that the commands in errors are for. Default: they name none. */
+  readonly account?: string | undefined
+}
+
 /** Makes the provider of the sources. */
 export function autoProvider(
   sources: Sources,
   store: CredentialStore,
-  interactive: boolean,
+  { interactive = false, account }: AutoSettings = {},
 ): AutoProvider {
-  const choices = new Choices(sources)
+  const choices = new Choices(sources, account)
   const chosen = new Chosen(choices, sources.saved, interactive)
   return {
     name: 'auto',
@@ -97,6 +105,8 @@ class Chosen {
   async #acquire(given: AcquireContext): Promise<Credential> {
     const context = this.#attended(given)
     const { previous, serverUrl } = context
+    // A config entry may have been written meanwhile.
+    if (this.#choices.current(serverUrl)?.source === 'none') this.#choices.rereadConfig(serverUrl)
     try {
       const choice = (await this.#choices.config(serverUrl)) ?? (await this.#besideConfig(context))
       this.#choices.use(choice, context)
@@ -113,11 +123,11 @@ class Chosen {
   async #besideConfig(context: AcquireContext): Promise<Choice> {
     const { previous, serverUrl } = context
     const used = previous && this.#origin.get(previous)
-    if (used !== undefined && used.source !== 'config') return used
+    if (used !== undefined && used.source !== 'config' && used.source !== 'none') return used
     const current = this.#choices.current(serverUrl)
     if (current?.source === 'stored' || current?.source === 'config')
       this.#choices.forget(serverUrl)
-    return this.#choices.fallback(context)
+    return (await this.#choices.fallback(context)) ?? (await this.#choices.none(context))
   }
 
   async #acquireFrom(choice: Choice, context: AcquireContext): Promise<Credential> {
@@ -163,7 +173,7 @@ class Chosen {
       this.#choices.use(choice.provider === saved ? stored : choice, context)
       return this.#remember(credential, choice.provider === saved ? stored : choice)
     }
-    const fallback = await this.#choices.fallback(context).catch(() => undefined)
+    const fallback = await this.#choices.fallback(context)
     const credential = await fallback?.provider.restore?.(record, context)
     if (fallback === undefined || credential === undefined) return undefined
     this.#choices.use(fallback, context)
@@ -211,7 +221,10 @@ class Chosen {
   async #forget(context: AcquireContext): Promise<boolean> {
     const { previous, serverUrl } = context
     const used = previous && this.#origin.get(previous)
-    const provider = (used ?? this.#choices.current(serverUrl))?.provider ?? this.#saved
+    const choice = used ?? this.#choices.current(serverUrl)
+    // What logins have left behind, such as registrations of clients, is there all the same.
+    const provider =
+      choice === undefined || choice.source === 'none' ? this.#saved : choice.provider
     return (
       (await provider.forget?.({
         ...context,

@@ -142,6 +142,13 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
       remedy: 'Start the proxy again.',
     }
   }
+  if (systemErrorCode(error) === 'BLOCKED_PORT') {
+    return {
+      code: 'network',
+      problem: `${server} was sent nothing: its port belongs to another protocol, and fetch refuses it.`,
+      remedy: 'Correct the port in the URL, or let the server listen at another one.',
+    }
+  }
   const isTimeout = describeThrown(error).startsWith('TimeoutError')
   if (wasNotSent(error) || (isTimeout && !mayHaveActed)) {
     return {
@@ -189,7 +196,7 @@ function describeUnreadable(
 }
 
 function describeRefusal(
-  { status, retryAfter }: RefusalError,
+  { status, retryAfter, location = '' }: RefusalError,
   server: string,
   doctor: string,
   mayHaveActed: boolean,
@@ -201,6 +208,15 @@ function describeRefusal(
       code: 'access_denied',
       problem: `The MCP server ${server} refuses the credential (HTTP ${status}).`,
       remedy: doctor,
+    }
+  }
+  if (status >= 300 && status < 400) {
+    const to = URL.canParse(location) ? ` to ${resourceLabel(location)}` : ''
+    return {
+      ...about,
+      code: 'redirect_refused',
+      problem: `The MCP server ${server} redirects (HTTP ${status})${to}, where the credential must not follow.`,
+      remedy: `Use the final URL of the MCP server. ${doctor}`,
     }
   }
   const isPassing = status >= 500 || status === 429 || status === 408

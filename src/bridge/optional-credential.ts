@@ -18,7 +18,8 @@ export interface OptionalCredential {
 }
 
 /**
- * Sends a request without a credential when its provider has none. When the server refuses that, the provider's error
+ * Sends a request without a credential when its provider has none. `auto()` asks the server before it says so; other
+ * providers do not, and a server may want a credential for some requests alone. When the server refuses that, the provider's error
  * is thrown: it says what to do. Every request asks the provider first, so that a login counts at once.
  */
 export function optionalCredential(

@@ -5,7 +5,8 @@
  * @module
  */
 import { randomUUID } from 'node:crypto'
-import { isCredentialError } from '../errors.ts'
+import { isCredentialError, systemErrorCode } from '../errors.ts'
+import { resourceLabel } from '../labels.ts'
 import { abortable, pause, withTimeLimit } from '../waiting.ts'
 import { type BackOff, backOff } from './back-off.ts'
 import { type ClientSettings, clientSettings } from './client-settings.ts'
@@ -108,9 +109,20 @@ export class Session {
         }
         const isOver = attempt >= maxAttempts || performance.now() - startedAt > maxTryingMs
         if (isOver || !mayRepeat(message, error)) throw error
+        if (attempt === 1) this.#noteRepetition(error)
         await pause(delayOf(error, delays), options.signal, this.#closing.signal)
       }
     }
+  }
+
+  /** Whoever watches learns at once why there is no answer yet. */
+  #noteRepetition(error: unknown): void {
+    const code = systemErrorCode(error)
+    if (code === undefined) return
+    const { url, log } = this.#options
+    log(
+      `${resourceLabel(url)} cannot be reached (${code}); trying again for half a minute at most.`,
+    )
   }
 
   async #post(message: Message, options: SendOptions): Promise<Accepted | undefined> {

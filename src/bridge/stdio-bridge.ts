@@ -59,7 +59,7 @@ const farewellMs = 2000
  * - A message is sent again only when no connection was made, when the server has forgotten the session, or when it is
  *   busy (429, or 503 with `Retry-After`) and the message does no harm twice, which the call of a tool may do.
  * - When the provider finds no credential (`LoginRequiredError` with the reason `no_credential`), requests go without
- *   one: many servers ask for none. After a 401 or 403 the provider's error counts.
+ *   one: many servers ask for none, or only for some requests. After a 401 or 403 the provider's error counts.
  * - A message may have 64 MB and a million values.
  * - Each request gets one answer. When the server cannot be reached or a login is required, that is a JSON-RPC error
  *   which says what to do.

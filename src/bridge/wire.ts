@@ -70,6 +70,8 @@ export class RefusalError extends Error {
   readonly status: number
   /** Seconds after which the server wants to be asked again. */
   readonly retryAfter: number | undefined
+  /** Where it redirects to, as the server wrote it. */
+  readonly location: string | undefined
   /** The JSON-RPC error response that came with it. */
   readonly response: JsonObject | undefined
   /** The session is gone. */
@@ -77,11 +79,12 @@ export class RefusalError extends Error {
 
   constructor(
     status: number,
-    about: Partial<Pick<RefusalError, 'retryAfter' | 'response' | 'endsSession'>>,
+    about: Partial<Pick<RefusalError, 'retryAfter' | 'location' | 'response' | 'endsSession'>>,
   ) {
     super(`The server answered with status ${status}.`)
     this.status = status
     this.retryAfter = about.retryAfter
+    this.location = about.location
     this.response = about.response
     this.endsSession = about.endsSession ?? false
   }
@@ -114,6 +117,7 @@ export async function refusalOf(response: Response): Promise<RefusalError> {
   const answer = errorResponseOf(text)
   return new RefusalError(status, {
     retryAfter: parseRetryAfter(headers.get('Retry-After'), Date.now()),
+    location: headers.get('Location') ?? undefined,
     response: answer,
     endsSession: status === 404 || (status === 400 && isUnknownSession(text, answer)),
   })

@@ -11,7 +11,7 @@ import {
 } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
-import { commandWord } from './labels.ts'
+import { commandWord, shown } from './labels.ts'
 import type { Server } from './server.ts'
 import { withinTime } from './time-limit.ts'
 
@@ -31,6 +31,9 @@ export async function forCommand(
 ): Promise<unknown> {
   if (isInsecure(error)) return insecure(error, server)
   if (isCredentialError(error, 'not_fixed_headers')) return notFixed(error, server)
+  if (isCredentialError(error, 'no_tenant')) return unknownTenant(error, server, invocation)
+  const [, named] = /`config\.connect\('([^']+)', client\)`/.exec(remedyOf(error)) ?? []
+  if (named !== undefined) return severalTenants(named, server)
   if (!isCredentialError(error, 'login_required')) return error
   if (isNothingStored(error)) return nothingStored(server, invocation)
   if (/npx mcp-credentials set /.test(error.remedy ?? '')) {
@@ -73,6 +76,29 @@ export function nothingStored(server: Server, invocation: Invocation): LoginRequ
   })
 }
 
+/**
+ * The error of a credential that the server refuses.
+ *
+ * @param source - The entry of a config file that it comes from, in words; neither a login nor `set` replaces that.
+ */
+export function credentialRefused(
+  error: CredentialError,
+  server: Server,
+  source: string | undefined,
+  invocation: Invocation,
+): CredentialError {
+  const { code, status } = error
+  const set = `npx mcp-credentials set ${commandWord(server.label)} --header X-API-Key${accountFlag(invocation)}`
+  return new CredentialError(code, problemOf(error), {
+    resource: server.url,
+    ...(status === undefined ? {} : { status }),
+    remedy:
+      source === undefined
+        ? `Log in: \`${loginCommand(server, invocation)}\`. Replace a key: \`${set}\`.`
+        : `Check the credential of ${source}. To see what the server wants, run \`npx mcp-credentials doctor ${commandWord(server.label)}\`.`,
+  })
+}
+
 /** A key that is refused may be the wrong one, be sent in the wrong way, or not be what the server wants. */
 async function keyRefused(
   error: LoginRequiredError,
@@ -93,6 +119,30 @@ async function keyRefused(
 export function otherFlags(command: string): string {
   const others = commonFlags.filter((flag) => !command.includes(flag))
   return `with ${inWords(others)}, if your key is sent so`
+}
+
+function remedyOf(error: unknown): string {
+  return isCredentialError(error) ? (error.remedy ?? '') : ''
+}
+
+function severalTenants(name: string, { url }: Server): ConfigurationError {
+  return new ConfigurationError('tenant', `The entry ${shown(name)} has several tenants.`, {
+    resource: url,
+    remedy: `Write its name in the place of the URL, and add \`--tenant\`: \`${commandWord(name)} --tenant NAME\`.`,
+  })
+}
+
+function unknownTenant(
+  error: CredentialError,
+  { entry, url }: Server,
+  { global: { tenant } }: Invocation,
+): unknown {
+  const names = entry?.tenants ?? []
+  if (tenant === undefined || names.length === 0) return error
+  return new ConfigurationError('tenant', problemOf(error), {
+    resource: url,
+    remedy: `Write one of its tenants: ${names.map(shown).join(', ')}.`,
+  })
 }
 
 /** Whether a server was refused because it is reached by http. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from 'commander'
+import type { DefaultStore } from '../auto/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import { readConfig } from './server.ts'
@@ -48,9 +49,13 @@ async function complete(
   words: readonly string[],
 ): Promise<void> {
   const { default: tab } = await import('@bomb.sh/tab')
-  const names = await serverNames(invocation)
+  const { defaultStore } = await import('../auto/index.ts')
+  const store = defaultStore()
+  const names = await serverNames(invocation, store)
+  const urls = await storedUrls(store)
   const offerNames = (offer: (value: string, description: string) => void) => {
     for (const name of names) offer(name, 'a server of the config file')
+    for (const url of urls) offer(url, 'a server with a stored credential')
   }
   for (const option of program.options) addOption(tab, option)
   for (const command of allCommands(program)) {
@@ -88,11 +93,25 @@ function pathOf(command: Command): string {
 }
 
 /** The names in the config files; whoever presses the tabulator key is told of no error. */
-async function serverNames(invocation: Invocation): Promise<readonly string[]> {
+async function serverNames(
+  invocation: Invocation,
+  store: DefaultStore,
+): Promise<readonly string[]> {
   try {
-    const { defaultStore } = await import('../auto/index.ts')
-    const { servers } = await readConfig(invocation, defaultStore())
+    const { servers } = await readConfig(invocation, store)
     return servers.map(({ name }) => name).filter((name) => /^[\w.-]+$/.test(name))
+  } catch {
+    return []
+  }
+}
+
+/** The URLs for which something is stored. One whose path looks secret is not written to the screen. */
+async function storedUrls(store: DefaultStore): Promise<readonly string[]> {
+  try {
+    const { listSaved } = await import('../auto/index.ts')
+    const saved = await listSaved(store)
+    const shown = saved.filter(({ url, resource }) => url === resource).map(({ url }) => url)
+    return [...new Set(shown)]
   } catch {
     return []
   }

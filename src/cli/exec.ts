@@ -48,6 +48,11 @@ async function exec(
   const { defaultStore } = await import('../auto/index.ts')
   const config = await readConfig(invocation, defaultStore())
   const entry = config.server(name)
+  if (entry.kind === 'http') {
+    throw new ConfigurationError('name', `The server ${shown(name)} has a URL, and no program.`, {
+      remedy: `Relay a client to it: \`npx mcp-credentials proxy ${commandWord(name)}\`.`,
+    })
+  }
   const environment = await config.environmentOf(name, { signal: invocation.signal })
   const [program, ...args] = given.length > 0 ? given : await commandOf(name, entry)
   if (program === undefined || program === '') {

@@ -29,6 +29,7 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 const byErrorCode: Readonly<Record<string, ExitCode>> = {
   configuration: exitCodes.usage,
+  no_tenant: exitCodes.usage,
   login_required: exitCodes.loginRequired,
   store: exitCodes.store,
   lock_timeout: exitCodes.store,

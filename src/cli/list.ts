@@ -59,6 +59,7 @@ async function list(invocation: Invocation, isJson: boolean): Promise<void> {
   }
   if (listed.length + secrets.length === 0) {
     terminal.note('Nothing is stored. Log in: npx mcp-credentials login URL')
+    terminal.note('Store a key: npx mcp-credentials set URL --header X-API-Key')
   }
   const tables = [
     listed.length === 0 ? [] : linesOf(listed),

@@ -4,12 +4,14 @@
  * @module
  */
 import { createInterface } from 'node:readline'
-import { type CredentialProvider, isCredentialError } from '../index.ts'
-import { authorizationCode } from '../oauth/index.ts'
+import type { CredentialProvider } from '../index.ts'
+import { type AuthorizationCodeOptions, authorizationCode } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
 import { type ClientOptions, type LoginOptions, mayOpen } from './login-options.ts'
 import type { Terminal } from './terminal.ts'
 import { spanWords } from './times.ts'
+
+type ShowUrl = NonNullable<AuthorizationCodeOptions['onAuthorizationUrl']>
 
 /** Seconds that a person has, unless a config file says otherwise. */
 const loginTimeout = 240
@@ -25,27 +27,23 @@ export function loginProvider(
 ): CredentialProvider {
   const { terminal } = invocation
   const common = { ...client, clientName: 'mcp-credentials', loginTimeout }
-  const shown = authorizationCode({
-    ...common,
-    onAuthorizationUrl: showUrl(terminal, loginTimeout),
-  })
-  if (!mayOpen(options, invocation)) return shown
-  const opened = authorizationCode(common)
-  return {
-    ...opened,
-    async acquire(context) {
-      terminal.note('Log in with the browser that opens. (Add --no-browser to use another one.)')
-      try {
-        return await opened.acquire(context)
-      } catch (error) {
-        const isClosed =
-          isCredentialError(error, 'login_required') &&
-          /no browser could be opened/.test(error.message)
-        if (!isClosed) throw error
-        terminal.note('No browser could be opened here.')
-        return shown.acquire(context)
-      }
-    },
+  const show = mayOpen(options, invocation)
+    ? openAndShow(terminal)
+    : showUrl(terminal, loginTimeout)
+  return authorizationCode({ ...common, onAuthorizationUrl: show })
+}
+
+/** Opens a browser, and prints the address as well: a program that opens one may succeed and show nothing. */
+function openAndShow(terminal: Terminal): ShowUrl {
+  return async (url, { signal, openBrowser }) => {
+    terminal.note('Log in with the browser that opens. (Add --no-browser to use another one.)')
+    terminal.note('If none opens, open this address in a browser on this machine:')
+    terminal.note('')
+    terminal.note(url.href)
+    terminal.note('')
+    if (await openBrowser()) return undefined
+    terminal.note('No browser could be opened here.')
+    return pastedCallback(terminal, url, signal)
   }
 }
 

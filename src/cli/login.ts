@@ -22,11 +22,13 @@ Examples:
   On a machine without a browser: open the printed address anywhere, and paste the address that you end up at:
     npx mcp-credentials login https://mcp.example.com/mcp --no-browser
   With a client that is registered, and its secret, which is asked for:
-    npx mcp-credentials login https://mcp.example.com/mcp --client-id my-app --client-secret
+    npx mcp-credentials login https://mcp.example.com/mcp --client-id my-app --client-secret \\
+      --issuer https://login.example.com
   With a code on another device:
     npx mcp-credentials login https://mcp.example.com/mcp --device --client-id my-app
   As a client, without a person; its secret is asked for, or read as one line from a pipe, and tried once:
-    npx mcp-credentials login https://mcp.example.com/mcp --grant client-credentials --client-id my-agent`
+    npx mcp-credentials login https://mcp.example.com/mcp --grant client-credentials --client-id my-agent \\
+      --issuer https://login.example.com`
 
 /** Adds the command. */
 export const addLogin: AddCommand = (program, run) => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { CredentialError, type CredentialErrorOptions, type FetchLike } from '../index.ts'
-import { commandWord, shown } from './labels.ts'
+import { commandWord, labelOf, shown } from './labels.ts'
 import { initializeRequest, rpcRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
 import { errorCode, unreachable } from './unreachable.ts'
@@ -32,6 +32,10 @@ export async function openSession(
   signal: AbortSignal,
 ): Promise<SessionReport> {
   const response = await reach(server, () => send(server.url, { ...initializeRequest(), signal }))
+  if (response.status >= 300 && response.status < 400) {
+    await response.body?.cancel()
+    throw redirected(server, response)
+  }
   if ([400, 404, 405].includes(response.status)) {
     refuseOtherVersions(server, parsed(await boundedText(server, response)))
     return olderSession(server, send, response.status, signal)
@@ -240,11 +244,19 @@ export function refusal(server: Server, status: number): CredentialError {
     return fail(server, 'server_error', `${label} ${say}.`, 'Try again later.', status)
   }
   const remedy = `Run \`${doctor(server)}\` to look for the right path.`
+  return fail(server, 'unsupported_server', `${label} ${say}.`, remedy, status)
+}
+
+/** The error of a server that redirects to where no credential may follow. */
+function redirected(server: Server, { status, headers }: Response): CredentialError {
+  const location = headers.get('location') ?? ''
+  const target = URL.canParse(location, server.url) ? new URL(location, server.url) : undefined
+  const to = target === undefined ? '' : ` to ${labelOf(target)}`
   return fail(
     server,
-    'unsupported_server',
-    `${label} ${say}, which no MCP server does.`,
-    remedy,
+    'redirect_refused',
+    `${server.label} does not answer itself: it redirects (status ${status})${to}.`,
+    `Use the final URL of the MCP server. To see what it is, run \`${doctor(server)}\`.`,
     status,
   )
 }

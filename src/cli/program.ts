@@ -70,7 +70,8 @@ export async function makeProgram(
     .option('--tenant <name>', 'the tenant, of a server whose config has several')
     .option('--verbose', 'show the HTTP conversation, without secrets')
     .version(packageVersion(), '-V, --version', 'print the version')
-    .showHelpAfterError('Run `mcp-credentials --help` to see what can be done.')
+    .showHelpAfterError(helpHint())
+    .configureHelp({ showGlobalOptions: true })
     .addHelpText('afterAll', exitCodesHelp)
     .exitOverride()
     .configureOutput({
@@ -83,7 +84,18 @@ export async function makeProgram(
     const add = await load()
     add(program, run)
   }
+  for (const command of program.commands) nameHelp(command, command.name())
   return program
+}
+
+function helpHint(path = ''): string {
+  return `Run \`npx mcp-credentials ${path}--help\` to see what can be done.`
+}
+
+/** A mistake in the words of a command leads to the help of that command. */
+function nameHelp(command: Command, path: string): void {
+  command.showHelpAfterError(helpHint(`${path} `))
+  for (const each of command.commands) nameHelp(each, `${path} ${each.name()}`)
 }
 
 /** Says what went wrong in a sentence; a stack is of no use to whoever typed the command. */

@@ -4,9 +4,15 @@
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { authorizedFetch, type CredentialStore, isCredentialError } from '../index.ts'
+import {
+  authorizedFetch,
+  type CredentialError,
+  type CredentialStore,
+  isCredentialError,
+  LoginRequiredError,
+} from '../index.ts'
 import type { LoginOffer, LoginRequest } from '../node/index.ts'
-import { authorizationCode } from '../oauth/index.ts'
+import { type AuthorizationCodeOptions, authorizationCode } from '../oauth/index.ts'
 import { commandWord, labelOf } from './labels.ts'
 
 /** Where the login is for, and what it may do. */
@@ -40,13 +46,14 @@ export async function loginOffer(
   { error, clientShowsUrl }: LoginRequest,
   settings: LoginSettings,
 ): Promise<LoginOffer | undefined> {
-  if (error.reason === 'login_pending') return undefined
+  // A login is no key; whoever was given the key stores another one.
+  if (error.reason === 'login_pending' || error.reason === 'key_rejected') return undefined
   if (!clientShowsUrl && !settings.mayOpen) return undefined
   const scope = error.reason === 'step_up' ? error.scope : undefined
   const login = beginLogin(clientShowsUrl, scope, settings)
   const { completed } = login
   completed.catch((error: unknown) => {
-    if (isCredentialError(error)) settings.log(`The login failed. ${error.message}`)
+    if (isCredentialError(error)) settings.log(failureText(error, settings))
   })
   const failed = completed.then(
     () => undefined,
@@ -60,12 +67,24 @@ export async function loginOffer(
   const isPending = Symbol('pending')
   const outcome = await Promise.race([failed, sleep(openMs, isPending, { ref: false })])
   if (outcome !== isPending) return undefined
-  settings.log(`A browser was opened to log in to ${name}.`)
   const scopes = scope === undefined ? '' : ` --scope ${commandWord(scope)}`
   const who = settings.account === undefined ? '' : ` --account ${commandWord(settings.account)}`
   const command = `npx mcp-credentials login ${commandWord(labelOf(settings.resource))}${scopes}${who}`
-  const message = `A browser was opened to log in to ${name}; try again afterwards. If there is none, run \`${command}\`.`
+  settings.log(
+    `A browser was told to open the login to ${name}. If none appears, run \`${command}\`.`,
+  )
+  const message = `A browser was told to open the login to ${name}; try again afterwards. If none appears, run \`${command}\`.`
   return { message, completed }
+}
+
+/** The library's own advice names its functions. */
+function failureText(error: CredentialError, { resource, account }: LoginSettings): string {
+  const { message, remedy = '' } = error
+  const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
+  const what = problem.replace(/^[a-z]\w*: /, '').trim()
+  const who = account === undefined ? '' : ` --account ${commandWord(account)}`
+  const label = labelOf(resource)
+  return `The login failed: ${what} Run \`npx mcp-credentials login ${commandWord(label)}${who} --no-browser\`, or see what the server wants: \`npx mcp-credentials doctor ${commandWord(label)}\`.`
 }
 
 interface BegunLogin {
@@ -76,14 +95,22 @@ interface BegunLogin {
 function beginLogin(
   clientShowsUrl: boolean,
   scope: string | undefined,
-  { resource, store, account, signal }: LoginSettings,
+  { resource, store, account, signal, log }: LoginSettings,
 ): BegunLogin {
   let show: (url: URL) => void = () => {}
   const url = new Promise<URL>((resolve) => {
     show = resolve
   })
+  const openHere: NonNullable<AuthorizationCodeOptions['onAuthorizationUrl']> = async (
+    address,
+    { openBrowser },
+  ) => {
+    log(`To log in, open this address in a browser on this machine, if none opens: ${address.href}`)
+    if (await openBrowser()) return
+    throw new LoginRequiredError('no_credential', 'No browser could be opened.', { resource })
+  }
   const provider = authorizationCode({
-    ...(clientShowsUrl ? { onAuthorizationUrl: show } : {}),
+    onAuthorizationUrl: clientShowsUrl ? show : openHere,
     ...(scope === undefined ? {} : { scope }),
   })
   const options = {

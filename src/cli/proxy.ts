@@ -9,12 +9,13 @@ import {
   type CredentialProvider,
   type CredentialSelector,
   type CredentialStore,
+  isCredentialError,
 } from '../index.ts'
 import type { CommonBridgeOptions } from '../node/index.ts'
 import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
 import { shownFetch } from './conversation.ts'
 import { commandWord } from './labels.ts'
-import { ofTenant } from './server.ts'
+import { ofTenant, refuseUnknown } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ProxyOptions {
@@ -94,7 +95,12 @@ async function proxy(
     ending.abort()
     return
   }
-  const local = await bridge(provider, { ...common, port: portOf(options.listen) })
+  const port = portOf(options.listen)
+  const local = await bridge(provider, { ...common, port }).catch((error: unknown) => {
+    throw isCredentialError(error, 'configuration') && / port /.test(error.message)
+      ? portTaken(port)
+      : error
+  })
   terminal.print(local.url.href)
   log('Whoever knows this address can use the credential. Ctrl-C ends it.')
   if (!signal.aborted) await once(signal, 'abort')
@@ -111,7 +117,7 @@ async function findTarget(
   const where = environment === undefined ? {} : { environment }
   if (/^https?:\/\//i.test(server)) {
     if (!URL.canParse(server)) {
-      throw new ConfigurationError('server', 'proxy: this is no URL.', {
+      throw new ConfigurationError('server', 'That is no URL.', {
         remedy: 'Write it as in `npx mcp-credentials proxy https://mcp.example.com/mcp`.',
       })
     }
@@ -122,24 +128,35 @@ async function findTarget(
   const { loadConfig } = await import('../config/index.ts')
   const files = path === undefined ? {} : { path }
   const config = await loadConfig({ ...files, ...where, cwd, env, store })
+  if (!config.servers.some(({ name }) => name === server)) refuseUnknown(server, config)
   const { kind, url, tenants } = config.trusted(server)
   if (kind === 'stdio') {
-    throw new ConfigurationError('server', `proxy: the server \`${server}\` has no URL.`, {
+    throw new ConfigurationError('server', `The server \`${server}\` has no URL.`, {
       remedy: `It runs on this machine: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,
     })
   }
   const entry = { name: server, tenants }
   const provider = await ofTenant(config.credentials(server), entry, tenant)
   if (url !== undefined) return { resource: url, provider, store }
-  throw new ConfigurationError('server', `proxy: the URL of \`${server}\` cannot be used.`, {
+  throw new ConfigurationError('server', `The URL of \`${server}\` cannot be used.`, {
     remedy: 'Correct it in the config file.',
   })
+}
+
+function portTaken(port: number): ConfigurationError {
+  return new ConfigurationError(
+    'listen',
+    `The port ${port} cannot be used: it is in use, or reserved.`,
+    {
+      remedy: 'Write another one after --listen, or none to use a free one.',
+    },
+  )
 }
 
 function portOf(listen: string | true): number {
   if (listen === true) return 0
   if (/^\d{1,5}$/.test(listen) && Number(listen) <= 65_535) return Number(listen)
-  throw new ConfigurationError('listen', 'proxy: --listen takes a port up to 65535.', {
+  throw new ConfigurationError('listen', 'The option --listen takes a port up to 65535.', {
     remedy: 'Leave the port out to use a free one.',
   })
 }

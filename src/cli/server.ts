@@ -54,17 +54,25 @@ export async function findServer(
     {
       remedy: isProcess
         ? `Start it with \`npx mcp-credentials exec ${commandWord(given)} -- command\`.`
-        : 'Correct that entry.',
+        : remedyFor(entry),
     },
   )
 }
 
+/** Where an environment is missing, nothing is wrong with the entry. */
+function remedyFor({ environments }: ConfiguredServer): string {
+  return environments.length === 0
+    ? 'Correct that entry.'
+    : `Choose an environment: ${environments.map((name) => `\`--environment ${commandWord(name)}\``).join(' or ')}.`
+}
+
 /** An argument that is no name: a URL without its beginning, or a name where no config file has any. */
-function refuseUnknown(given: string, { servers, files }: Config): void {
-  const isLocal = /^localhost(?::\d+)?(?:\/|$)/.test(given)
+export function refuseUnknown(given: string, { servers, files }: Config): void {
+  const isLocal = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?(?:\/|$)/.test(given)
   if (isLocal || /^[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:\/|$)/.test(given)) {
-    throw new ConfigurationError('server', 'The URL of a server begins with https://.', {
-      remedy: `Write \`${isLocal ? 'http' : 'https'}://${given}\`.`,
+    const beginning = isLocal ? 'http://' : 'https://'
+    throw new ConfigurationError('server', `The URL of a server begins with ${beginning}.`, {
+      remedy: `Write \`${beginning}${given}\`.`,
     })
   }
   if (servers.length > 0) return

@@ -25,7 +25,8 @@ interface SetOptions {
 }
 
 const examples = `
-The secret is asked for without echo, or read as one line from a pipe. It is never part of the command line.
+The secret is asked for without echo, or read from a pipe: as one line, or one line for each --header. It is never
+part of the command line.
 With --secret, it is stored under a name instead, and goes into what a trusted config file names: "stored:NAME" in an
 auth block, "\${stored:NAME}" in env and headers.
 
@@ -123,6 +124,8 @@ function askingFor(server: string, terminal: Terminal): Terminal {
   return {
     ...terminal,
     askSecret: (question) => terminal.askSecret(`${question} for ${server}`),
+    askSecrets: (questions) =>
+      terminal.askSecrets(questions.map((question) => `${question} for ${server}`)),
   }
 }
 
@@ -143,6 +146,12 @@ function kindOf(options: SetOptions): (typeof kinds)[number] {
       'Add one of --header NAME, --query NAME, --bearer, --basic USER, --hmac and --jwt; or --secret NAME.',
     )
   }
+  if (options.header?.some((name) => !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) === true) {
+    fail(
+      'The option --header takes the name of a header alone.',
+      'Leave out its value, which is asked for. If you typed a secret, the history of the shell has it: remove it there, or replace the secret.',
+    )
+  }
   if (options.option !== undefined && !isSigning) {
     fail('The option --option belongs to --hmac and --jwt.', 'Leave it out.')
   }
@@ -159,14 +168,9 @@ const ask: Readonly<Record<Kind, (terminal: Terminal, options: SetOptions) => Pr
       if (more.length === 0) {
         return { type: 'apiKey', header: name, value: await terminal.askSecret(`Value of ${name}`) }
       }
-      if (!terminal.isInteractive) {
-        throw new ConfigurationError('header', 'Several secrets cannot be read from a pipe.', {
-          remedy: 'Run it in a terminal.',
-        })
-      }
-      const headers: Record<string, string> = {}
-      for (const each of header) headers[each] = await terminal.askSecret(`Value of ${each}`)
-      return { type: 'headers', headers }
+      const values = await terminal.askSecrets(header.map((each) => `Value of ${each}`))
+      const named = header.map((each, index) => [each, values[index] ?? ''])
+      return { type: 'headers', headers: Object.fromEntries(named) }
     },
     query: async (terminal, { query = '' }) => ({
       type: 'apiKey',
@@ -197,7 +201,11 @@ async function askPassword(terminal: Terminal, { basic }: SetOptions): Promise<S
   }
   const both = await terminal.askSecret('User name and password, as USER:PASSWORD')
   const [username = '', ...rest] = both.split(':')
-  return { type: 'basic', username, password: rest.join(':') }
+  const password = rest.join(':')
+  if (username !== '' && password !== '') return { type: 'basic', username, password }
+  throw new ConfigurationError('basic', 'The user name or the password is missing.', {
+    remedy: 'Write both as USER:PASSWORD, or add the user name as in `--basic ada`.',
+  })
 }
 
 /** Options of a signer, as `name=value`; a value that is JSON is read as such. */

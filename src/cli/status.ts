@@ -8,11 +8,20 @@ import {
   authorizedFetch,
   CredentialError,
   type CredentialEvent,
+  type CredentialProvider,
+  type CredentialSelector,
   type FetchLike,
   isCredentialError,
+  type TokenManager,
 } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
-import { forCommand, inCommandWords, isNothingStored, nothingStored } from './command-errors.ts'
+import {
+  credentialRefused,
+  forCommand,
+  inCommandWords,
+  isNothingStored,
+  nothingStored,
+} from './command-errors.ts'
 import { fetchOption } from './conversation.ts'
 import { shown } from './labels.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
@@ -33,6 +42,8 @@ export const addStatus: AddCommand = (program, run) => {
     .addHelpText('after', examples)
     .action(run((invocation, _options, server = '') => status(invocation, server)))
 }
+
+const openServer = 'Credential: none. The server answers without one.'
 
 async function status(invocation: Invocation, given: string): Promise<void> {
   const { terminal } = invocation
@@ -57,11 +68,32 @@ async function status(invocation: Invocation, given: string): Promise<void> {
     terminal.print(`${server.label} works: ${words}.`)
     terminal.print(await credentialWords(server, events, store, invocation))
   } catch (error) {
+    if (isCredentialError(error, 'access_denied')) {
+      const source = configuredSource(server, events, provider, authorized.manager)
+      throw credentialRefused(error, server, source, invocation)
+    }
     if (!isNothingStored(error)) throw await forCommand(error, server, invocation)
     await tryOpenServer(server, invocation)
   } finally {
     await authorized.close()
   }
+}
+
+/** Which entry of a config file the credential comes from, in words; `undefined`: it comes from none. */
+function configuredSource(
+  { entry }: Server,
+  events: readonly CredentialEvent[],
+  provider: CredentialProvider | CredentialSelector,
+  manager: TokenManager,
+): string | undefined {
+  const chosen = events.flatMap((event) => (event.type === 'source_chosen' ? [event] : [])).at(-1)
+  const isConfigured = chosen === undefined ? entry !== undefined : chosen.source === 'config'
+  if (!isConfigured) return undefined
+  const credential = manager.current()
+  const source = 'source' in provider ? provider.source : undefined
+  const told =
+    typeof source === 'function' ? credential && source(credential) : (source ?? undefined)
+  return told ?? chosen?.detail ?? `the entry \`${shown(entry?.name ?? '')}\` of ${entry?.file}`
 }
 
 /**
@@ -74,7 +106,7 @@ async function tryOpenServer(server: Server, invocation: Invocation): Promise<vo
   try {
     const words = await tryServer(server, send, invocation)
     invocation.terminal.print(`${server.label} works: ${words}.`)
-    invocation.terminal.print('Credential: none. The server answers without one.')
+    invocation.terminal.print(openServer)
   } catch (error) {
     const isRefused = isCredentialError(error, 'access_denied')
     throw isRefused ? nothingStored(server, invocation) : error
@@ -111,6 +143,7 @@ async function credentialWords(
 ): Promise<string> {
   const { listSaved, savedUrl } = await import('../auto/index.ts')
   const chosen = events.flatMap((event) => (event.type === 'source_chosen' ? [event] : [])).at(-1)
+  if (chosen?.source === 'none') return openServer
   const source = chosen === undefined ? 'as the config file says' : chosen.detail
   const { account = 'default' } = global
   const key = `${savedUrl(url)} | ${account}`

@@ -30,9 +30,16 @@ export interface Terminal {
   /**
    * Asks for a secret without showing it.
    *
-   * @throws {@link ConfigurationError} when nobody can be asked and nothing was piped in.
+   * @throws {@link ConfigurationError} when the answer is empty, or when nobody can be asked and something else than
+   * one line was piped in.
    */
   askSecret(question: string): Promise<string>
+  /**
+   * Asks for several secrets, one after another. From a pipe they are read as one line each, in this order.
+   *
+   * @throws {@link ConfigurationError} as {@link Terminal.askSecret}.
+   */
+  askSecrets(questions: readonly string[]): Promise<readonly string[]>
   /** Asks a question with yes or no; `fallback` where nobody can be asked, and what the Enter key alone means. */
   confirm(question: string, fallback: boolean): Promise<boolean>
 }
@@ -69,6 +76,8 @@ export function makeTerminal(
   const { stdin, stdout, stderr, env } = streams
   const place = { input: stdin, output: stderr, ...(signal === undefined ? {} : { signal }) }
   const isInteractive = stdin.isTTY === true && stderr.isTTY === true && isUnset(env['CI'])
+  const askSecrets = (questions: readonly string[]) =>
+    isInteractive ? promptSecrets(place, questions) : pipedSecrets(stdin, questions.length, signal)
   return {
     ...streams,
     isInteractive,
@@ -76,8 +85,8 @@ export function makeTerminal(
     print: (line) => void stdout.write(`${line}\n`),
     note: (line) => void stderr.write(`${line}\n`),
     askText: async (question) => (isInteractive ? promptText(place, question) : undefined),
-    askSecret: (question) =>
-      isInteractive ? promptSecret(place, question) : pipedSecret(stdin, signal),
+    askSecret: async (question) => (await askSecrets([question]))[0] ?? '',
+    askSecrets,
     confirm: async (question, fallback) =>
       isInteractive ? promptConfirm(place, question, fallback) : fallback,
   }
@@ -122,6 +131,23 @@ async function promptSecret(place: Place, message: string): Promise<string> {
   return answer
 }
 
+async function promptSecrets(
+  place: Place,
+  questions: readonly string[],
+): Promise<readonly string[]> {
+  const answers: string[] = []
+  for (const question of questions) {
+    const answer = await promptSecret(place, question)
+    if (answer === '') throw noSecret('Nothing was entered.', 'Run the command again.')
+    answers.push(answer)
+  }
+  return answers
+}
+
+function noSecret(problem: string, remedy: string): ConfigurationError {
+  return new ConfigurationError('stdin', problem, { remedy })
+}
+
 async function promptText(place: Place, message: string): Promise<string> {
   const { isCancel, text } = await import('@clack/prompts')
   const answer = await text({ message, ...place })
@@ -143,16 +169,26 @@ async function promptConfirm(
 /** Longer than any secret. */
 const maxSecretLength = 65_536
 
-async function pipedSecret(
+async function pipedSecrets(
   stdin: Terminal['stdin'],
+  count: number,
   signal: AbortSignal | undefined,
-): Promise<string> {
-  const text = stdin.isTTY === true ? '' : await pipedText(stdin, signal)
-  const secret = text.replace(/\r?\n$/, '')
-  if (secret !== '' && secret.length <= maxSecretLength && !/[\r\n]/.test(secret)) return secret
-  throw new ConfigurationError('stdin', 'There is no terminal to ask for the secret in.', {
-    remedy: 'Pipe the secret in, as one line: `pass show mcp | npx mcp-credentials …`.',
-  })
+): Promise<readonly string[]> {
+  const remedy =
+    count === 1
+      ? 'Pipe the secret in, as one line: `pass show mcp | npx mcp-credentials …`.'
+      : `Pipe the ${count} secrets in, one line each, in the order of the options.`
+  if (stdin.isTTY === true) throw noSecret('There is no terminal to ask for the secret in.', remedy)
+  const text = await pipedText(stdin, signal)
+  if (text.length > maxSecretLength) throw noSecret('The piped text is too long.', remedy)
+  const lines = text.replace(/\r?\n$/, '').split(/\r\n|[\r\n]/)
+  if (lines.every((line) => line === '')) throw noSecret('The piped text is empty.', remedy)
+  if (lines.length !== count) {
+    const found = lines.length === 1 ? 'one line' : `${lines.length} lines`
+    throw noSecret(`The piped text has ${found}.`, remedy)
+  }
+  if (lines.includes('')) throw noSecret('A line of the piped text is empty.', remedy)
+  return lines
 }
 
 async function pipedText(

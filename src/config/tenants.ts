@@ -43,16 +43,29 @@ export function tenantSelector(
   providerFor: (tenant: string) => CredentialProvider,
 ): CredentialSelector {
   return perTenant(
-    () => current.getStore(),
+    () => {
+      const tenant = current.getStore()
+      if (tenant !== undefined) return tenant
+      throw new CredentialError(
+        'no_tenant',
+        `The server \`${shown(server)}\` has tenants, and none was chosen.`,
+        {
+          provider: 'perTenant',
+          remedy: 'Make the request in `inTenant(name, task)` of mcp-credentials/config.',
+        },
+      )
+    },
     (tenant) => {
       if (names.includes(tenant)) return providerFor(tenant)
       const meant = nearest(tenant, names)
-      const hint =
-        meant === undefined ? names.map(shown).join(', ') : `did you mean ${shown(meant)}?`
+      const remedy =
+        meant === undefined
+          ? `Its tenants are ${names.map(shown).join(', ')}.`
+          : `Did you mean \`${shown(meant)}\`?`
       throw new CredentialError(
         'no_tenant',
-        `The server \`${shown(server)}\` has no tenant \`${shown(tenant)}\`; ${hint}`,
-        { provider: 'perTenant', tenant },
+        `The server \`${shown(server)}\` has no tenant \`${shown(tenant)}\`.`,
+        { provider: 'perTenant', tenant, remedy },
       )
     },
   )

@@ -124,6 +124,12 @@ function challengeAdvice(sighting: Sighting, { challenges }: SeenAnswer): Advice
           step: "Use basic({ username: 'name', password: env('MCP_PASSWORD') })",
         }
   }
+  if (hasScheme(challenges, 'apikey') && provider.name === 'apiKey') {
+    return {
+      text: 'The key is wrong, or is wanted in another header.',
+      step: `Check the key${from}, and the option \`header\``,
+    }
+  }
   return rareSchemeAdvice(challenges)
 }
 

@@ -39,8 +39,13 @@ export interface AuthorizationCodeOptions extends LoginClientOptions {
   /**
    * Shows the URL to the user instead of opening a browser here. It may resolve to the URL that the
    * browser was sent back to (pasted by the user, say); otherwise this process waits for the browser.
+   * `openBrowser()` opens a browser here all the same; it resolves to whether the program that does so succeeded, and
+   * to `false` where `redirectUri` is not on this machine. `signal` aborts when the login has ended.
    */
-  readonly onAuthorizationUrl?: (url: URL, options: { readonly signal: AbortSignal }) => unknown
+  readonly onAuthorizationUrl?: (
+    url: URL,
+    options: { readonly signal: AbortSignal; openBrowser(): Promise<boolean> },
+  ) => unknown
   /** Seconds that the user has. Default 240. */
   readonly loginTimeout?: number
 }

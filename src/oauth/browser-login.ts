@@ -15,6 +15,12 @@ import type { PendingLogin } from './issuer-connection.ts'
 import type { LoopbackListener } from './loopback.ts'
 import { withUserTimeLimit } from './user-time-limit.ts'
 
+/** Shows the URL of a login to the user. */
+type ShowUrl = (
+  url: URL,
+  options: { readonly signal: AbortSignal; openBrowser(): Promise<boolean> },
+) => unknown
+
 /** How the user reaches the authorization server, and comes back. */
 export interface BrowserLogin {
   /** The authorization request. */
@@ -22,9 +28,7 @@ export interface BrowserLogin {
   /** Receives the callback; `undefined` when the redirect URI is not on this machine. */
   readonly listener: LoopbackListener | undefined
   /** Shows the URL to the user; `undefined`: a browser is opened. May resolve to the callback URL. */
-  readonly onAuthorizationUrl:
-    | ((url: URL, options: { readonly signal: AbortSignal }) => unknown)
-    | undefined
+  readonly onAuthorizationUrl: ShowUrl | undefined
   /** Seconds that the user has. */
   readonly timeout: number
   /** What is thrown when they are over. */
@@ -57,13 +61,15 @@ export async function waitForCallback(session: GrantSession, login: BrowserLogin
 
 async function showUrl(
   name: string,
-  { url, listener, onAuthorizationUrl }: BrowserLogin,
+  { url, listener, onAuthorizationUrl = openOnly(name) }: BrowserLogin,
   signal: AbortSignal,
 ): Promise<URL> {
-  if (onAuthorizationUrl === undefined && listener !== undefined) {
-    return openPage(name, listener, url)
-  }
-  const returned = await named(name, signal, () => onAuthorizationUrl?.(url, { signal }))
+  const { openBrowser, misused } = browserFor(name, listener, url)
+  const options = { signal, openBrowser }
+  const returned = await Promise.race([
+    named(name, signal, () => onAuthorizationUrl(url, options)),
+    misused,
+  ])
   if (typeof returned === 'string' || returned instanceof URL) {
     if (URL.canParse(returned)) return new URL(returned)
     throw new ConfigurationError(
@@ -71,11 +77,22 @@ async function showUrl(
       `${name}.onAuthorizationUrl resolved to something that is not the URL that the browser returned to.`,
     )
   }
-  if (listener !== undefined) return listener.callback
+  if (listener !== undefined) return Promise.race([listener.callback, misused])
   throw new ConfigurationError(
     `${name}.onAuthorizationUrl`,
     `${name}.onAuthorizationUrl must resolve to the URL that the browser returned to, because redirectUri is not on this machine.`,
   )
+}
+
+/** What happens where the application does not show the URL. */
+function openOnly(name: string): ShowUrl {
+  return async (_url, { openBrowser }) => {
+    if (await openBrowser()) return
+    throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
+      provider: name,
+      remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
+    })
+  }
 }
 
 /** Names the function of the application that threw. */
@@ -95,29 +112,39 @@ async function named(name: string, signal: AbortSignal, call: () => unknown): Pr
 /**
  * Opens the browser with a page of the listener that leads on to the URL. Other users can read the command
  * line of the program that opens it, and whoever has the URL can complete the login with an account of their
- * own.
+ * own: `misused` rejects when the page is requested twice.
  */
-async function openPage(name: string, listener: LoopbackListener, url: URL): Promise<URL> {
-  const page = listener.showOnce(url)
-  const { openBrowser } = await import('./opener.ts')
-  const opened = openBrowser(page.address).then((isOpen) => {
-    if (isOpen) return listener.callback
-    throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
+function browserFor(
+  name: string,
+  listener: LoopbackListener | undefined,
+  url: URL,
+): { openBrowser(): Promise<boolean>; readonly misused: Promise<never> } {
+  let giveUp: (error: Error) => void = () => {}
+  const misused = new Promise<never>((_resolve, reject) => {
+    giveUp = reject
+  })
+  misused.catch(() => {})
+  return {
+    misused,
+    async openBrowser() {
+      if (listener === undefined) return false
+      const page = listener.showOnce(url)
+      void page.repeated.then(() => giveUp(requestedTwice(name)))
+      const opener = await import('./opener.ts')
+      return opener.openBrowser(page.address)
+    },
+  }
+}
+
+function requestedTwice(name: string): LoginRequiredError {
+  return new LoginRequiredError(
+    'no_credential',
+    `${name}: the page that begins the login was requested twice, so another program on this machine may have read it. The login was given up.`,
+    {
       provider: name,
-      remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
-    })
-  })
-  const repeated = page.repeated.then(() => {
-    throw new LoginRequiredError(
-      'no_credential',
-      `${name}: the page that begins the login was requested twice, so another program on this machine may have read it. The login was given up.`,
-      {
-        provider: name,
-        remedy: 'Call `login()` again, or pass `onAuthorizationUrl` on a machine that others use.',
-      },
-    )
-  })
-  return Promise.race([opened, repeated])
+      remedy: 'Call `login()` again, or pass `onAuthorizationUrl` on a machine that others use.',
+    },
+  )
 }
 
 /**

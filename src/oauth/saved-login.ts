@@ -135,7 +135,7 @@ function keyRefused(
   const label = serverLabel(serverUrl)
   const isStepUp = reason === 'insufficient_scope'
   return new LoginRequiredError(
-    isStepUp ? 'step_up' : 'grant_rejected',
+    isStepUp ? 'step_up' : 'key_rejected',
     `${name}: ${label} ${isStepUp ? `wants more rights than ${source} has` : `refuses ${source}`}.`,
     {
       provider: name,

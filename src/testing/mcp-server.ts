@@ -80,7 +80,12 @@ export async function testMcpServer(
 ): Promise<TestMcpServer> {
   checkOptions('testMcpServer', options, ['bearer', 'apiKey', 'accept', 'authorizationServers'])
   const { authorizationServers } = options
-  const access = new AccessControl(acceptanceOf(options), authorizationServers !== undefined)
+  const challenge = options.apiKey === undefined ? 'Bearer' : keyChallenge
+  const access = new AccessControl(
+    acceptanceOf(options),
+    authorizationServers !== undefined,
+    challenge,
+  )
   const { origin, requests, close } = await listen((request) => {
     const { pathname, origin } = request.url
     if (authorizationServers !== undefined && pathname.startsWith(metadataPath)) {
@@ -103,18 +108,24 @@ export async function testMcpServer(
   }
 }
 
+/** No scheme for keys is registered; this one names the header, as the documentation of servers with keys does. */
+const keyChallenge = 'ApiKey header="X-API-Key"'
+
 /** Which requests to the MCP endpoint are let in. */
 class AccessControl {
   readonly #accept: (headers: Headers) => Acceptance
   readonly #hasMetadata: boolean
+  /** The challenge where nothing else is to be said. */
+  readonly #plainChallenge: string
   readonly #accepted = new Set<string>()
   readonly #expired = new Set<string>()
   readonly #refusals = new ScriptedAnswers<number>()
   #requiredScope = ''
 
-  constructor(accept: (headers: Headers) => Acceptance, hasMetadata: boolean) {
+  constructor(accept: (headers: Headers) => Acceptance, hasMetadata: boolean, challenge: string) {
     this.#accept = accept
     this.#hasMetadata = hasMetadata
+    this.#plainChallenge = challenge
   }
 
   refuse(count: number, status: number): void {
@@ -151,7 +162,8 @@ class AccessControl {
   #challenge({ origin }: URL, parameters: Readonly<Record<string, string>> = {}): string {
     const metadata = { resource_metadata: `${origin}${metadataPath}${endpointPath}` }
     const all = Object.entries({ ...parameters, ...(this.#hasMetadata ? metadata : {}) })
-    return `Bearer ${all.map(([name, value]) => `${name}="${value}"`).join(', ')}`.trimEnd()
+    if (all.length === 0) return this.#plainChallenge
+    return `Bearer ${all.map(([name, value]) => `${name}="${value}"`).join(', ')}`
   }
 }
 

@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config/index.ts'
 import { authorizedFetch } from '../../src/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
-import { recordingOrigin } from '../support/recording-origin.ts'
+import { recordingOrigin, wantsHeader, withCanaries } from '../support/recording-origin.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -60,13 +60,14 @@ test('auto() sends nothing of a config that nobody has trusted', async () => {
 
 test('auto() sends nothing of the config to another path of the same origin', async () => {
   vi.stubEnv('CRM_KEY', 'canary-environment')
-  const { origin, requests } = await recordingOrigin()
+  const { origin, requests } = await recordingOrigin(wantsHeader('x-api-key'))
   const auth = { provider: 'apiKey', value: 'env:CRM_KEY' }
   const { provider } = await setUp(`${origin}/mcp`, { auth })
   const hostile = `${origin}/mcp/hostile`
   const fetch = authorizedFetch(provider, { resource: hostile })
   await expect(fetch(hostile)).rejects.toMatchObject({ code: 'login_required' })
-  expect(requests).toEqual([])
+  expect(requests).toHaveLength(1)
+  expect(withCanaries(requests)).toEqual([])
 })
 
 test('auto() uses what is stored where the entry says nothing about credentials', async () => {
@@ -77,6 +78,17 @@ test('auto() uses what is stored where the entry says nothing about credentials'
   await fetch(url)
   expect(requests[0]?.headers['x-from']).toBe('canary-stored')
   expect(provider.chosen(url)?.source).toBe('stored')
+})
+
+test('auto() says which entry lacks the environment that its options name', async () => {
+  const { origin } = await recordingOrigin(wantsHeader('x-from'))
+  const url = `${origin}/staging`
+  const auth = { provider: 'apiKey', header: 'X-From', value: 'env:STAGING_KEY' }
+  const entry = { environments: { staging: { url, auth } } }
+  const { provider } = await setUp(`${origin}/mcp`, entry, { environment: 'prod' })
+  await expect(authorizedFetch(provider, { resource: url })(url)).rejects.toThrow(
+    'it has no environment `prod`; there are staging',
+  )
 })
 
 test('auto() takes the environment of the config that its options name', async () => {

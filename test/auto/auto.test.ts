@@ -20,7 +20,12 @@ import { authorizationCode, clientCredentials, savedLogin } from '../../src/oaut
 import { memoryStore } from '../../src/stores/memory.ts'
 import { testClock } from '../support/clock.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
-import { recordingOrigin, type SeenRequest } from '../support/recording-origin.ts'
+import {
+  recordingOrigin,
+  type SeenRequest,
+  wantsHeader,
+  withCanaries,
+} from '../support/recording-origin.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
@@ -65,7 +70,7 @@ async function setUp(situation: Situation = {}) {
       return found(now.login, 'login')
     },
   }
-  const provider = autoProvider(sources, store, interactive)
+  const provider = autoProvider(sources, store, { interactive })
   const events: CredentialEvent[] = []
   const client = (options: object = {}) =>
     authorizedFetch(provider, { resource, onEvent: (event) => events.push(event), ...options })
@@ -117,30 +122,34 @@ describe('the order in which auto() looks', () => {
   })
 
   test('where there is nothing, one error lists what was tried, and the command to type', async () => {
-    const { origin, resource, client } = await setUp()
+    const { origin, resource, client } = await setUp({ status: () => 401 })
     const error = (await client()(resource).catch((thrown: unknown) => thrown)) as CredentialError
     expect(error).toMatchObject({
       code: 'login_required',
       reason: 'no_credential',
-      remedy: `Run \`npx mcp-credentials login ${resource}\`.`,
+      remedy: expect.stringContaining(`\`npx mcp-credentials login ${resource}\``),
     })
     expect(error.message).toContain('config files (none)')
     expect(error.message).toContain('the store (nothing')
     expect(error.message).toContain('the identity of this workload (none)')
     expect(error.message).toContain('a login (none)')
-    expect(origin.requests).toEqual([])
+    expect(origin.requests).toHaveLength(1)
   })
 })
 
 describe('what auto() sends', () => {
   test('goes to no other path of the same origin', async () => {
-    const { origin, resource, store, client } = await setUp({ entries: { '/mcp': fromConfig() } })
+    const { origin, resource, store, client } = await setUp({
+      entries: { '/mcp': fromConfig() },
+      status: ({ url }) => (url === '/hostile' ? 401 : 200),
+    })
     await saveKey(store, { resource, key: storedKey })
     const hostile = `${origin.origin}/hostile`
     await expect(client({ resource: hostile })(hostile)).rejects.toMatchObject({
       code: 'login_required',
     })
-    expect(origin.requests).toEqual([])
+    expect(origin.requests).toHaveLength(1)
+    expect(withCanaries(origin.requests)).toEqual([])
   })
 
   test('is that of nobody else when the one that was chosen fails', async () => {
@@ -167,7 +176,7 @@ describe('what auto() sends', () => {
       status: () => 401,
     })
     await saveKey(store, { resource, key: storedKey })
-    await expect(client()(resource)).rejects.toMatchObject({ reason: 'grant_rejected' })
+    await expect(client()(resource)).rejects.toMatchObject({ reason: 'key_rejected' })
     expect(sent()).toEqual(['canary-stored'])
   })
 
@@ -178,7 +187,7 @@ describe('what auto() sends', () => {
       throw new CredentialErrorClass('configuration', 'mcp.json:3:7: expected a comma.')
     }
     const sources = { config: broken, saved: savedLogin(), login: async () => ({ nothing: '' }) }
-    const fetch = authorizedFetch(autoProvider(sources, store, false), { resource })
+    const fetch = authorizedFetch(autoProvider(sources, store), { resource })
     await expect(fetch(resource)).rejects.toThrow('expected a comma')
     expect(origin.requests).toEqual([])
     expect(provider.chosen(resource)).toBeUndefined()
@@ -235,13 +244,15 @@ describe('the choice of auto()', () => {
   })
 
   test('is made anew when something is stored after there was nothing', async () => {
-    const { resource, store, client, sent } = await setUp()
+    const { resource, store, client, sent } = await setUp({
+      status: ({ headers }) => (headers['x-from'] === undefined ? 401 : 200),
+    })
     const fetch = client()
     await expect(fetch(resource)).rejects.toMatchObject({ code: 'login_required' })
     await saveKey(store, { resource, key: storedKey })
     await fetch.login()
     await fetch(resource)
-    expect(sent()).toEqual(['canary-stored'])
+    expect(sent()).toEqual([undefined, 'canary-stored'])
   })
 
   test('is made anew when the chosen one has failed and the config was corrected', async () => {
@@ -322,7 +333,7 @@ describe('auto() with OAuth', () => {
   test('renews a stored login, keeps it, and revokes it at a logout', async () => {
     const { oauth, store, clock, options, sources, logIn } = await world()
     await logIn()
-    const fetch = authorizedFetch(autoProvider(sources(), store, false), options)
+    const fetch = authorizedFetch(autoProvider(sources(), store), options)
     expect((await fetch(oauth.url)).status).toBe(200)
     clock.advance(2 * hour)
     expect((await fetch(oauth.url)).status).toBe(200)
@@ -343,7 +354,7 @@ describe('auto() with OAuth', () => {
     }
     const provider = authorizationCode(counted)
     const login: Sources['login'] = async () => ({ source: 'login', detail: 'x', provider })
-    const make = () => autoProvider(sources({ login }), store, true)
+    const make = () => autoProvider(sources({ login }), store, { interactive: true })
     const fetch = authorizedFetch(make(), options)
     expect((await fetch(oauth.url)).status).toBe(200)
     clock.advance(2 * hour)
@@ -359,7 +370,7 @@ describe('auto() with OAuth', () => {
     const provider = authorizationCode({ onAuthorizationUrl })
     const entry = { source: 'config', detail: 'x', provider } as const
     const config: Sources['config'] = async () => ({ entry, workload: { nothing: '' } })
-    const fetch = authorizedFetch(autoProvider(sources({ config }), store, false), options)
+    const fetch = authorizedFetch(autoProvider(sources({ config }), store), options)
     await expect(fetch.login()).rejects.toMatchObject({ code: 'login_required' })
     await expect(fetch(oauth.url)).rejects.toMatchObject({ code: 'login_required' })
     expect(onAuthorizationUrl).not.toHaveBeenCalled()
@@ -371,7 +382,7 @@ describe('auto() with OAuth', () => {
     const provider = clientCredentials({ clientId: 'job', clientSecret: 'canary', issuer })
     const entry = { source: 'config', detail: 'x', provider } as const
     const config: Sources['config'] = async () => ({ entry, workload: { nothing: '' } })
-    const make = () => authorizedFetch(autoProvider(sources({ config }), store, false), options)
+    const make = () => authorizedFetch(autoProvider(sources({ config }), store), options)
     expect((await make()(oauth.url)).status).toBe(200)
     expect(await store.get(`${oauth.url} | default`)).toMatchObject({
       provider: 'clientCredentials',
@@ -389,7 +400,7 @@ describe('auto() with OAuth', () => {
     const entry = { source: 'config', detail: 'x', provider } as const
     const config: Sources['config'] = async () => ({ entry, workload: { nothing: '' } })
     const before = await store.get(`${oauth.url} | default`)
-    const fetch = authorizedFetch(autoProvider(sources({ config }), store, false), options)
+    const fetch = authorizedFetch(autoProvider(sources({ config }), store), options)
     expect((await fetch(oauth.url)).status).toBe(200)
     await fetch.manager.renew()
     expect(await store.get(`${oauth.url} | default`)).toEqual(before)
@@ -490,13 +501,14 @@ describe('the options of auto()', () => {
     }
     vi.stubEnv('ACTIONS_ID_TOKEN_REQUEST_URL', 'https://actions.example.com/token')
     vi.stubEnv('ACTIONS_ID_TOKEN_REQUEST_TOKEN', 'canary')
-    const origin = await recordingOrigin()
+    const origin = await recordingOrigin(wantsHeader('authorization'))
     const place = `${origin.origin}/mcp`
     const provider = auto({ config: false, store: memoryStore() })
     await expect(authorizedFetch(provider, { resource: place })(place)).rejects.toMatchObject({
       code: 'login_required',
     })
-    expect(origin.requests).toEqual([])
+    expect(origin.requests).toHaveLength(1)
+    expect(withCanaries(origin.requests)).toEqual([])
   })
 
   test.each([

@@ -6,7 +6,7 @@ import { authorizedFetch } from '../../src/index.ts'
 import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
-import { recordingOrigin } from '../support/recording-origin.ts'
+import { recordingOrigin, wantsHeader } from '../support/recording-origin.ts'
 
 const keyOf = (value: string) => ({ type: 'apiKey', header: 'X-From', value }) as const
 
@@ -35,7 +35,10 @@ test('auto() serves several servers, whichever of their clients is closed or mad
 test('a logout of one client of auto() ends what another sends to that server alone', async () => {
   const store = memoryStore()
   const provider = auto({ config: false, store })
-  const [{ origin }, other] = [await recordingOrigin(), await recordingOrigin()]
+  const [{ origin }, other] = [
+    await recordingOrigin(wantsHeader('x-from')),
+    await recordingOrigin(),
+  ]
   const [first, second] = [`${origin}/mcp`, `${other.origin}/mcp`]
   await saveKey(store, { resource: first, key: keyOf('canary-1') })
   await saveKey(store, { resource: second, key: keyOf('canary-2') })
@@ -72,7 +75,7 @@ async function atTerminal() {
     config: async () => ({ entry: nothing, workload: nothing }),
     login: () => loginAtTerminal(undefined, terminal, async () => grant),
   }
-  const provider = () => autoProvider(sources, store, true)
+  const provider = () => autoProvider(sources, store, { interactive: true })
   return { world, shown, consent: () => consent(), provider }
 }
 

@@ -77,7 +77,7 @@ describe('a stored key', () => {
     await saveKey(store, { resource, key: apiKey })
     await expect(client()(resource)).rejects.toMatchObject({
       code: 'login_required',
-      reason: 'grant_rejected',
+      reason: 'key_rejected',
       remedy: `Store another one: \`npx mcp-credentials set ${resource} --header X-Service-Key\`.`,
     })
     expect(origin.requests.map(({ url }) => url)).toEqual(['/mcp'])
@@ -89,7 +89,7 @@ describe('a stored key', () => {
     }))
     await saveKey(store, { resource, key: apiKey })
     const fetch = client()
-    await expect(fetch(resource)).rejects.toMatchObject({ reason: 'grant_rejected' })
+    await expect(fetch(resource)).rejects.toMatchObject({ reason: 'key_rejected' })
     await saveKey(store, { resource, key: { ...apiKey, value: 'second' } })
     await fetch.login()
     expect((await fetch(resource)).status).toBe(200)

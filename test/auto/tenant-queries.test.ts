@@ -8,7 +8,7 @@ import { authorizedFetch, type CredentialProvider, withCredentials } from '../..
 import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
-import { recordingOrigin } from '../support/recording-origin.ts'
+import { recordingOrigin, wantsHeader, withCanaries } from '../support/recording-origin.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -23,7 +23,7 @@ const keyOf = (value: string) => ({ type: 'apiKey', header: 'X-From', value }) a
 
 /** Entries of a trusted config file, by the query of their URL, each with a key of its own. */
 async function configured(...queries: readonly string[]) {
-  const { origin, requests } = await recordingOrigin()
+  const { origin, requests } = await recordingOrigin(wantsHeader('x-from'))
   const url = `${origin}/mcp`
   const entries = queries.map((query, index) => {
     vi.stubEnv(`KEY_${index}`, `canary${query}`)
@@ -47,7 +47,7 @@ test('auto() sends the credential of an entry with a query to the resource of th
   const { send, requests } = await configured('?tenant=ada')
   await expect(send('?tenant=bob')).rejects.toMatchObject({ code: 'login_required' })
   await expect(send('')).rejects.toMatchObject({ code: 'login_required' })
-  expect(requests).toEqual([])
+  expect(withCanaries(requests)).toEqual([])
   expect(await send('?tenant=ada')).toBe('canary?tenant=ada')
 })
 
@@ -147,11 +147,14 @@ test.each([
 test('the command to type names the query, so that the login is for the same tenant', async () => {
   const provider = auto({ config: false, store: memoryStore() })
   const resource = 'https://h.example/mcp?tenant=ada&token=canary-secret'
-  const error: unknown = await authorizedFetch(provider, { resource })
+  const send = async () => new Response('', { status: 401 })
+  const error: unknown = await authorizedFetch(provider, { resource, fetch: send })
     .login()
     .catch((thrown: unknown) => thrown)
   expect(error).toMatchObject({
-    remedy: "Run `npx mcp-credentials login 'https://h.example/mcp?tenant=ada&token=…'`.",
+    remedy: expect.stringContaining(
+      "`npx mcp-credentials login 'https://h.example/mcp?tenant=ada&token=…'`",
+    ),
   })
   expect(JSON.stringify(error) + String(error)).not.toContain('canary')
 })

@@ -36,7 +36,9 @@ async function setUp(entry: object, isTrusted = true) {
     login: (client: object | undefined) => loginAtTerminal(client, terminal, async () => grant),
   }
   const client = () => {
-    return authorizedFetch(autoProvider(sources, store, true), { resource: world.url })
+    return authorizedFetch(autoProvider(sources, store, { interactive: true }), {
+      resource: world.url,
+    })
   }
   return { world, client }
 }

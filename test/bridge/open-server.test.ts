@@ -4,7 +4,8 @@ import { toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { auto, saveKey } from '../../src/auto/index.ts'
-import { authorizedFetch, custom, LoginRequiredError } from '../../src/index.ts'
+import { custom, LoginRequiredError } from '../../src/index.ts'
+import { savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/testing/index.ts'
 import { type Json, lineClient } from '../support/bridge-client.ts'
 import { testClock } from '../support/clock.ts'
@@ -64,16 +65,28 @@ describe('a server that asks for no credential', () => {
     expect(new Set(server.credentials)).toEqual(new Set([undefined]))
   })
 
-  it('is sent nothing by auto() itself', async () => {
+  it('is relayed to by a bridge of a provider that finds nothing and does not ask the server', async () => {
     const server = await scriptedMcp()
-    const { provider, store } = nothing()
-    const fetch = authorizedFetch(provider, { resource: server.url, store })
-    onTestFinished(() => fetch.close())
+    const client = lineClient(server.url, { provider: savedLogin(), store: memoryStore() })
 
-    await expect(fetch(server.url, { method: 'POST', body: '{}' })).rejects.toMatchObject({
-      reason: 'no_credential',
+    expect(await client.initialize()).toMatchObject({ result: {} })
+  })
+
+  it('is relayed to as soon as it can be reached', async () => {
+    const server = await scriptedMcp()
+    let isDown = true
+    const client = lineClient(server.url, {
+      ...nothing().options,
+      fetch: async (input, init) => {
+        if (isDown) throw Object.assign(new TypeError('fetch failed'), { code: 'ECONNRESET' })
+        return fetch(input, init)
+      },
     })
-    expect(server.requests).toEqual([])
+    client.send(call(1))
+    expect(await client.next()).toMatchObject({ id: 1, error: {} })
+
+    isDown = false
+    expect(await client.initialize()).toMatchObject({ result: {} })
   })
 
   it('is sent nothing while a login has to be repeated', async () => {
@@ -99,7 +112,7 @@ describe('a server that asks for no credential', () => {
     client.send(call(1))
 
     expect(await client.next()).toMatchObject({ id: 1, error: {} })
-    expect(server.requests).toHaveLength(1)
+    expect(server.requests).toHaveLength(2)
     expect(other.requests).toEqual([])
   })
 })
@@ -115,11 +128,13 @@ describe('a server that asks for a credential when there is none', () => {
     expect(await client.next()).toMatchObject({
       id: 1,
       error: {
-        message: expect.stringMatching(/It was looked for in .* Run `npx mcp-credentials login /),
+        message: expect.stringMatching(
+          /It was looked for in .* Log in: `npx mcp-credentials login /,
+        ),
         data: { code: 'login_required', remedy: expect.stringContaining(url) },
       },
     })
-    expect(server.requests).toHaveLength(1)
+    expect(server.requests).toHaveLength(2)
   })
 
   it('gets the credential with the next request after it was stored', async () => {

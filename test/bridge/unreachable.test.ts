@@ -42,6 +42,54 @@ describe('a server that cannot be reached', () => {
     expect(bodies).toHaveLength(1)
   })
 
+  it('is reported at once, and once for each request', async () => {
+    let attempts = 0
+    const fetch = () => {
+      attempts += 1
+      if (attempts < 3) return refusedFetch()
+      return Promise.reject(new TypeError('fetch failed', { cause: { code: 'ECONNRESET' } }))
+    }
+    const client = lineClient('https://mcp.example.com/mcp', { fetch })
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+    await client.next()
+
+    expect(client.log).toEqual([
+      'https://mcp.example.com/mcp cannot be reached (ECONNREFUSED); trying again for half a minute at most.',
+    ])
+  })
+
+  it('is named with its port when fetch refuses that port, and nothing was sent', async () => {
+    const client = lineClient('http://127.0.0.1:6667/mcp')
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+    expect(await client.next()).toMatchObject({
+      error: {
+        message: expect.stringContaining('its port belongs to another protocol'),
+        data: { code: 'network', remedy: expect.stringContaining('Correct the port') },
+      },
+    })
+  })
+
+  it('is named with where it redirects to', async () => {
+    const server = await recordingOrigin((_request, response) =>
+      response.writeHead(302, { location: 'https://login.example.com/start?x=1' }).end(),
+    )
+    const client = lineClient(`${server.origin}/mcp`)
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+    expect(await client.next()).toMatchObject({
+      error: {
+        message: expect.stringContaining(
+          'redirects (HTTP 302) to https://login.example.com/start,',
+        ),
+        data: { code: 'redirect_refused' },
+      },
+    })
+  })
+
   it('is one error for each request, and none for a notification', async () => {
     let attempts = 0
     const fetch = () => {

@@ -4,6 +4,7 @@ import { authorizedFetch, LoginRequiredError } from '../../src/index.ts'
 import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore, testServers } from '../../src/testing/index.ts'
 import { lineClient } from '../support/bridge-client.ts'
+import { recordingOrigin } from '../support/recording-origin.ts'
 
 it('brings a proxy that runs the scopes that a server wants', async () => {
   const { resource, mcp, authorizationServer, close } = await testServers()
@@ -39,6 +40,39 @@ it('brings a proxy that runs the scopes that a server wants', async () => {
   expect(before).toMatchObject({ result: {} })
   expect(over).toMatchObject({ method: 'notifications/elicitation/complete' })
   expect(await client.next()).toMatchObject({ id: 1, result: {} })
+})
+
+it('begins no login in the place of a key that the server refuses', async () => {
+  const { resource, close } = await testServers()
+  onTestFinished(close)
+  const { signal } = new AbortController()
+  const log: string[] = []
+  const offer = await loginOffer(
+    { error: new LoginRequiredError('key_rejected', 'No.'), clientShowsUrl: true },
+    {
+      resource: new URL(resource),
+      store: memoryStore(),
+      signal,
+      mayOpen: true,
+      log: (line) => log.push(line),
+    },
+  )
+  expect(offer).toBeUndefined()
+  expect(log).toEqual([])
+})
+
+it('reports a login that failed with commands, and without functions of the library', async () => {
+  const server = await recordingOrigin((_request, response) => response.writeHead(401).end())
+  const { signal } = new AbortController()
+  const log: string[] = []
+  const resource = new URL(`${server.origin}/mcp`)
+  const error = new LoginRequiredError('no_credential', 'Nothing.')
+  const settings = { resource, store: memoryStore(), signal, account: 'work', mayOpen: true }
+  await loginOffer({ error, clientShowsUrl: true }, { ...settings, log: (line) => log.push(line) })
+  expect(log).toHaveLength(1)
+  expect(log[0]).toContain('The login failed: ')
+  expect(log[0]).toContain(`npx mcp-credentials login ${resource} --account work --no-browser`)
+  expect(log[0]).not.toMatch(/\(\)|issuer, or metadata|`\w+[A-Z]\w*`/)
 })
 
 it('asks for the scopes that a server wants besides those of the login before', async () => {

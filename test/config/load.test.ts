@@ -432,9 +432,9 @@ describe('tenants', () => {
   test('that are unknown get nothing, nor does a request of nobody', async () => {
     const choices = await selector()
 
-    expect(() => choices.select(request)).toThrow('it is not known which tenant')
+    expect(() => choices.select(request)).toThrow('Make the request in `inTenant(name, task)`')
     const unknown = inTenant('acmee', () => choices.select(request))
-    expect(() => made(unknown)).toThrow('did you mean acme?')
+    expect(() => made(unknown)).toThrow('has no tenant `acmee`. Did you mean `acme`?')
   })
 })
 

@@ -9,7 +9,9 @@
  * |---|---|
  * | whoever chooses anew takes the config's entry, then what is stored, and nothing of a file that is not trusted | `checkFirst` |
  * | nobody is sent instead of somebody else whose credential is still there, also when the server refuses it | `serve` |
- * | the event of the choice says what is sent | `serve` |
+ * | the event of the choice says what is sent, also when that is nothing | `serve`, `serveWithout` |
+ * | a question whether the server wants a credential holds none | `probed` |
+ * | what is stored or configured while nothing is sent, is sent within a minute | `overdueOf` |
  * | what a logout gave up is not sent again | `serve` |
  * | a logout from what the config says leaves alone what is stored | `logOut` |
  */

@@ -19,6 +19,8 @@ const key = `${resource} | default`
 const header = 'X-Identity'
 
 type Source = 'config' | 'stored'
+/** `none`: nothing is sent. */
+type Chosen = Source | 'none'
 /** What the config file says of the server. */
 export type ConfigState = 'absent' | 'silent' | 'trusted' | 'untrusted' | 'broken'
 
@@ -31,6 +33,8 @@ export type SourceOperation =
     }
   | { readonly do: 'save a key'; readonly type: 'apiKey' | 'headers' }
   | { readonly do: 'delete the key' | 'the server refuses' }
+  /** Whether the server answers what has no credential. */
+  | { readonly do: 'the server opens' | 'the server closes' }
   | { readonly do: 'config'; readonly state: ConfigState }
   | { readonly do: 'advance'; readonly seconds: number }
 
@@ -67,6 +71,12 @@ const operation: fc.Arbitrary<SourceOperation> = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('the server opens' as const, 'the server closes' as const),
+    }),
+  },
+  {
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('config' as const),
@@ -89,10 +99,13 @@ const operation: fc.Arbitrary<SourceOperation> = fc.oneof(
   },
 )
 
-export const sourceStories: fc.Arbitrary<readonly SourceOperation[]> = fc.array(operation, {
-  minLength: 5,
-  maxLength: 30,
-})
+const opening: fc.Arbitrary<readonly SourceOperation[]> = fc.constantFrom<
+  readonly SourceOperation[]
+>([], [{ do: 'the server opens' }, { do: 'request', who: 0, together: false }])
+
+export const sourceStories: fc.Arbitrary<readonly SourceOperation[]> = fc
+  .tuple(opening, fc.array(operation, { minLength: 5, maxLength: 30 }))
+  .map(([first, others]) => [...first, ...others])
 
 interface Identity {
   readonly name: string
@@ -104,9 +117,11 @@ interface SourceClient {
   readonly name: string
   readonly fetch: AuthorizedFetch
   /** What the last event of a choice said. */
-  chosen: Source | undefined
+  chosen: Chosen | undefined
   /** Whose credential it sent last. */
   sent: Identity | undefined
+  /** The last answer was a good one to a request without a credential. */
+  isServedWithout: boolean
   /** It will choose anew, and nothing happened that makes the choice uncertain. */
   isFresh: boolean
   readonly givenUp: Set<Identity>
@@ -122,6 +137,10 @@ interface SourceWorld {
   readonly violations: string[]
   readonly clients: SourceClient[]
   state: ConfigState
+  /** The server answers what has no credential. */
+  isPublic: boolean
+  /** When something was written last, in milliseconds since the epoch. */
+  changedAt: number
   /** What rests in the store, and what the config file says. */
   stored: Identity | undefined
   configured: Identity | undefined
@@ -141,6 +160,8 @@ export async function playSources(operations: readonly SourceOperation[]): Promi
     violations: [],
     clients: [],
     state: 'absent',
+    isPublic: false,
+    changedAt: 0,
     stored: undefined,
     configured: undefined,
     open: [],
@@ -175,29 +196,52 @@ function startClient(world: SourceWorld): SourceClient {
     name: `client ${world.clients.length + 1}`,
     chosen: undefined,
     sent: undefined,
+    isServedWithout: false,
     isFresh: true,
     givenUp: new Set(),
     fetch: authorizedFetch(auto({ config: path, store }), {
       resource,
-      fetch: async (_input, init) => serve(world, client, new Headers(init?.headers)),
+      fetch: async (_input, init) =>
+        init?.body === '' ? probed(world, client, init) : serve(world, client, init),
       now: time.wall,
       random: () => 0.5,
       onEvent(event) {
         if (event.type !== 'source_chosen') return
         world.story.push(`${client.name} chooses ${event.source}: ${event.detail}`)
-        client.chosen =
-          event.source === 'config' || event.source === 'stored' ? event.source : undefined
+        const { source } = event
+        client.chosen = source === 'workload' || source === 'login' ? undefined : source
       },
     }),
   }
   return client
 }
 
+/** A client asks whether it needs a credential. */
+function probed(world: SourceWorld, client: SourceClient, init: RequestInit): Response {
+  world.story.push(`${client.name} asks the server`)
+  if (new Headers(init.headers).has(header)) violate(world, 'a credential is sent with a question')
+  return new Response('', { status: world.isPublic ? 400 : 401 })
+}
+
+/** A request without a credential reaches the server. */
+function serveWithout(world: SourceWorld, client: SourceClient): Response {
+  const before = client.sent
+  if (client.chosen !== 'none') {
+    violate(world, `nothing is sent, and the last event said ${client.chosen}`)
+  }
+  if (before !== undefined && (before === world.stored || before === world.configured)) {
+    violate(world, `nothing is sent instead of ${before.name}, which is still there`)
+  }
+  client.isServedWithout = world.isPublic
+  return new Response('', { status: world.isPublic ? 200 : 401 })
+}
+
 /** A request reaches the server: the moment at which it is seen whose credential is sent. */
-function serve(world: SourceWorld, client: SourceClient, headers: Headers): Response {
-  const identity = world.identities.get(headers.get(header) ?? '')
+function serve(world: SourceWorld, client: SourceClient, init: RequestInit | undefined): Response {
+  const identity = world.identities.get(new Headers(init?.headers).get(header) ?? '')
   world.story.push(`${client.name} sends ${identity?.name}`)
-  if (identity === undefined) return new Response('', { status: 401 })
+  if (identity === undefined) return serveWithout(world, client)
+  client.isServedWithout = false
   const before = client.sent
   if (client.chosen !== identity.source) {
     violate(world, `${identity.name} is sent, and the last event said ${client.chosen}`)
@@ -223,12 +267,18 @@ async function perform(world: SourceWorld, operation: SourceOperation): Promise<
         type === 'apiKey' ? { type, header, value: name } : { type, headers: { [header]: name } }
       await settled(time, saveKey(store, { resource, key: value }))
       world.stored = identityOf(world, name, 'stored')
+      world.changedAt = time.wall()
       return
     }
     case 'delete the key':
       await drain(world)
       world.stored = undefined
+      world.changedAt = time.wall()
       await store.delete(key)
+      return
+    case 'the server opens':
+    case 'the server closes':
+      world.isPublic = operation.do === 'the server opens'
       return
     case 'the server refuses':
       for (const identity of identities.values()) identity.refused = true
@@ -256,7 +306,9 @@ async function call(world: SourceWorld, { do: what, who: index, together: isOpen
     return
   }
   if (what === 'logout') return logOut(world, client)
-  const expected = client.isFresh && world.open.length === 0 ? expectedOf(world) : undefined
+  const isAlone = world.open.length === 0
+  const expected = client.isFresh && isAlone ? expectedOf(world) : undefined
+  const overdue = isAlone ? overdueOf(world, client) : undefined
   client.isFresh = false
   const running =
     what === 'request'
@@ -275,13 +327,24 @@ async function call(world: SourceWorld, { do: what, who: index, together: isOpen
   const code = await settled(time, outcome)
   world.story.push(`${client.name} ${what}: ${code}`)
   await drain(world)
-  if (what === 'request' && expected !== undefined) checkFirst(world, client, expected, code)
+  if (what !== 'request') return
+  if (expected !== undefined) checkFirst(world, client, expected, code)
+  if (overdue !== undefined && client.sent !== overdue) {
+    violate(world, `${overdue.name} was there for more than a minute, and is not sent`)
+  }
+}
+
+/** What a client that has sent nothing has to have noticed. */
+function overdueOf(world: SourceWorld, client: SourceClient): Identity | undefined {
+  const { state, stored, configured, changedAt, time } = world
+  if (!client.isServedWithout || time.wall() - changedAt <= 61_000) return undefined
+  return state === 'untrusted' || state === 'broken' ? undefined : (configured ?? stored)
 }
 
 /** What a client that has not chosen yet has to choose. */
-function expectedOf({ state, stored, configured }: SourceWorld): Identity | string {
+function expectedOf({ state, stored, configured, isPublic }: SourceWorld): Identity | string {
   if (state === 'untrusted' || state === 'broken') return 'configuration'
-  return configured ?? stored ?? 'login_required'
+  return configured ?? stored ?? (isPublic ? 'ok' : 'login_required')
 }
 
 function checkFirst(
@@ -320,12 +383,14 @@ async function logOut(world: SourceWorld, client: SourceClient): Promise<void> {
   }
   client.isFresh = true
   client.sent = undefined
+  client.isServedWithout = false
   client.chosen = undefined
 }
 
 async function writeConfig(world: SourceWorld, state: ConfigState): Promise<void> {
   const { path, store } = world
   world.state = state
+  world.changedAt = world.time.wall()
   world.configured = undefined
   const entry = () => {
     const identity = identityOf(world, `config-${world.identities.size + 1}`, 'config')

@@ -331,6 +331,13 @@ describe('the explanation of a connection that failed', () => {
     })
   }
 
+  it('leads to the key where a server that asks for keys refuses one', () => {
+    const { message } = explain({ status: 401, challenge: 'ApiKey header="X-API-Key"' })
+    expect(message).toContain('The key is wrong, or is wanted in another header.')
+    expect(message).toContain("Check the key (env('MCP_API_KEY')), and the option `header`")
+    expect(message).not.toContain('bearer(')
+  })
+
   it('has the error of the SDK as its cause, which is not printed', () => {
     const error = explain({ status: 401 })
     expect(error.cause).toBe(sdkError)

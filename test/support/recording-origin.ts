@@ -24,6 +24,17 @@ export interface RecordingOrigin {
 
 type Answer = (request: SeenRequest, response: ServerResponse) => unknown
 
+/** The requests that hold a credential: a value of a header or a body in which a test has put one. */
+export function withCanaries(requests: readonly SeenRequest[]): readonly SeenRequest[] {
+  return requests.filter((request) => JSON.stringify(request).includes('canary'))
+}
+
+/** Answers 401 to a request without this header, as a server that wants a credential does. */
+export function wantsHeader(name: string): Answer {
+  return ({ headers }, response) =>
+    response.writeHead(headers[name] === undefined ? 401 : 200).end('{}')
+}
+
 /** A plain HTTP server that records what it is sent, for answers that no MCP server gives. */
 export async function recordingOrigin(
   answer: Answer = (_request, response) => response.end('{}'),

@@ -84,6 +84,8 @@ export async function scriptedMcp(): Promise<ScriptedMcp> {
       if (server.onGet?.(request, response) === true) return
       return void streams.push(openStream(request, response))
     }
+    // What is sent to find out whether a credential is wanted.
+    if (request.body === '') return void response.writeHead(400).end()
     const message = JSON.parse(request.body) as Json
     posted.push({ request, message })
     const post = { request, message, response, sessionId }

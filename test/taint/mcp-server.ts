@@ -59,7 +59,8 @@ function answer(
   exchange: Exchange,
   token: TokenState | undefined,
 ): Answer {
-  if (!isAccepted(state, exchange.client, token, exchange)) return unauthorized(state)
+  const isOpen = state.manner === 'asks for nothing' && state.answersLeft > 0
+  if (!isOpen && !isAccepted(state, exchange.client, token, exchange)) return unauthorized(state)
   const manner = takeManner(state)
   switch (manner) {
     case 'rejects':
@@ -85,6 +86,8 @@ function answer(
 function result(world: World, { name }: ResourceState, { method, body }: Exchange): Answer {
   if (method === 'GET') return { status: 405 }
   if (method === 'DELETE') return { status: 204 }
+  // A client asks whether it needs a credential.
+  if (body === '') return { status: 400 }
   const { id, method: called } = JSON.parse(body) as { id?: number; method?: string }
   if (id === undefined) return { status: 202 }
   if (called !== 'initialize') return { body: { jsonrpc: '2.0', id, result: {} } }

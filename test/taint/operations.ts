@@ -98,6 +98,7 @@ const resourceManner = fc.constantFrom<ResourceManner>(
   'echoes',
   'redirects',
   'redirects elsewhere',
+  'asks for nothing',
   'redirects to the token endpoint',
 )
 const userManner = fc.constantFrom<UserManner>(

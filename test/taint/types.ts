@@ -83,6 +83,7 @@ export type ResourceManner =
   | 'echoes'
   | 'redirects'
   | 'redirects elsewhere'
+  | 'asks for nothing'
   | 'redirects to the token endpoint'
 
 export interface ResourceState {

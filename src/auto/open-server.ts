@@ -1,0 +1,40 @@
+/**
+ * Servers that ask for no credential.
+ *
+ * @module
+ */
+import type { AcquireContext, CredentialProvider } from '../credential.ts'
+import { abortable, withTimeLimit } from '../waiting.ts'
+
+/** Milliseconds that a server has to answer. */
+const limitMs = 5000
+/** Milliseconds after which the store is read again: a login or a key may have been stored meanwhile. */
+const lifeMs = 60_000
+
+/** Provides credentials that add nothing to a request. */
+export const emptyCredentials: CredentialProvider = {
+  name: 'none',
+  acquire: async ({ now }) => ({ expiresAt: now() + lifeMs, apply: () => {} }),
+}
+
+/**
+ * Sends an empty request without a credential, and follows no redirect.
+ *
+ * @returns Whether the answer is anything but 401 or 403; `false` also when none comes within five seconds.
+ */
+export async function answersWithoutCredential(context: AcquireContext): Promise<boolean> {
+  const { serverUrl, fetch, signal } = context
+  try {
+    const response = await withTimeLimit(limitMs, signal, (limit) =>
+      abortable(
+        fetch(serverUrl, { method: 'POST', body: '', redirect: 'manual', signal: limit }),
+        limit,
+      ),
+    )
+    response.body?.cancel().catch(() => {})
+    return response.status !== 401 && response.status !== 403
+  } catch {
+    signal.throwIfAborted()
+    return false
+  }
+}
