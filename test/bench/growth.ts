@@ -26,6 +26,7 @@ const resource = 'https://mcp.example.com/mcp'
 export async function benchTenants(): Promise<Table[]> {
   const counts = [1, 10, 100, 1000, 10_000]
   const measured: Awaited<ReturnType<typeof tenantCosts>>[] = []
+  await tenantCosts(1000)
   for (const count of counts) measured.push(await tenantCosts(count))
   const rows = counts.map((count, index): Row => {
     const { first = 0, later = 0, heap = 0 } = measured[index] ?? {}
@@ -83,6 +84,7 @@ export async function benchCallers(): Promise<Table[]> {
     values: [] as number[],
     asked: [] as number[],
   }))
+  for (const { make } of rivals) await crowd(make, 1000)
   for (const count of counts) {
     for (const rival of measured) {
       const samples: number[] = []

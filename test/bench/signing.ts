@@ -48,7 +48,6 @@ async function httpSignatureTable(): Promise<Table> {
   const options = { key: privateKey, keyId: 'bench', algorithm: 'ed25519', components } as const
   const credential = await httpSignature(options).acquire(acquireContext({ resource }))
   const body = new Uint8Array(randomBytes(1024))
-  const request = requestOf(body)
   const sign = createSigner(createPrivateKey(privateKey), 'ed25519', 'bench')
   const digest = async () => {
     const hash = await crypto.subtle.digest('SHA-256', body)
@@ -80,7 +79,7 @@ async function httpSignatureTable(): Promise<Table> {
     [
       repeated('http-message-signatures', first),
       repeated('http-message-sig', second),
-      repeated('httpSignature()', () => credential.apply(request)),
+      repeated('httpSignature()', () => credential.apply(requestOf(body))),
     ],
     21,
     200,

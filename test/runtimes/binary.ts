@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 
 /** What the tests use on demand, each in one version, so that a test fails only for changes of ours. */
 const versions = {
+  '@rollup/plugin-commonjs': '29.0.3',
   '@rollup/plugin-node-resolve': '16.0.3',
   '@yarnpkg/cli-dist': '4.18.1',
   bun: '1.4.5',

@@ -20,6 +20,9 @@ interface Rollup {
 interface NodeResolve {
   nodeResolve(options: object): object
 }
+interface CommonJs {
+  default(): object
+}
 interface Vite {
   build(options: object): Promise<unknown>
 }
@@ -29,12 +32,15 @@ type Webpack = (
 ) => void
 
 async function openRollup(): Promise<Bundle> {
-  const load = createRequire(join(await modulesOf('rollup', '@rollup/plugin-node-resolve'), 'x.js'))
+  const plugins = ['@rollup/plugin-node-resolve', '@rollup/plugin-commonjs'] as const
+  const load = createRequire(join(await modulesOf('rollup', ...plugins), 'x.js'))
   const { rollup } = load('rollup') as Rollup
   const { nodeResolve } = load('@rollup/plugin-node-resolve') as NodeResolve
+  const { default: commonjs } = load('@rollup/plugin-commonjs') as CommonJs
   return async (project, entry, out) => {
-    const plugins = [nodeResolve({ browser: true, rootDir: project })]
-    const made = await rollup({ input: join(project, entry), plugins })
+    const resolve = nodeResolve({ browser: true, rootDir: project })
+    // One of the packages beneath ./oauth is CommonJS.
+    const made = await rollup({ input: join(project, entry), plugins: [resolve, commonjs()] })
     const names = { entryFileNames: 'main.js', chunkFileNames: '[name]-[hash].js' }
     const minify = {
       name: 'minify',

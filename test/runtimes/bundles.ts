@@ -68,12 +68,21 @@ export async function projectToBundle(workshop: Workshop): Promise<string> {
   return folder
 }
 
-/** A bundle: where it is, and what it weighs, with all that is loaded on demand. */
-export interface Bundled {
-  readonly main: string
+/** What files weigh. */
+export interface Weight {
   readonly bytes: number
-  /** The sum of its files, each compressed. */
+  /** The sum of the files, each compressed. */
   readonly gzip: number
+}
+
+/** A bundle. */
+export interface Bundled {
+  /** The file that is called. */
+  readonly main: string
+  /** What is loaded at once. */
+  readonly atOnce: Weight
+  /** What is loaded when it is needed. */
+  readonly onDemand: Weight
 }
 
 /** Bundles a program. */
@@ -85,12 +94,31 @@ export async function bundled(
 ): Promise<Bundled> {
   const out = join(project, `${name}-${file.replace('.mjs', '')}`)
   await bundle(project, file, out)
-  const files = (await readdir(out)).filter((each) => /\.m?js$/.test(each))
-  const texts = await Promise.all(files.map((each) => readFile(join(out, each))))
-  const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0)
-  return {
-    main: join(out, 'main.js'),
-    bytes: sum(texts.map((text) => text.length)),
-    gzip: sum(texts.map((text) => gzipSync(text, { level: 9 }).length)),
+  const texts = new Map<string, Buffer>()
+  for (const each of await readdir(out)) texts.set(each, await readFile(join(out, each)))
+  const first = new Set(['main.js'])
+  follow(first, texts, /(?:\bimport|\bfrom)\s*["']\.\/([^"']+)["']/g)
+  const all = new Set(first)
+  // Webpack names such a file by a number. Files that nothing names are left out: a bundler makes them before it sees that.
+  follow(all, texts, /["'`](?:\.\/)?([^"'`/\s]+\.js)["'`]|\.e\((\d+)\)/g)
+  const weigh = (names: ReadonlySet<string>): Weight => {
+    const chosen = [...texts].filter(([each]) => names.has(each)).map(([, text]) => text)
+    const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0)
+    return {
+      bytes: sum(chosen.map((text) => text.length)),
+      gzip: sum(chosen.map((text) => gzipSync(text, { level: 9 }).length)),
+    }
+  }
+  const later = new Set([...all].filter((each) => !first.has(each)))
+  return { main: join(out, 'main.js'), atOnce: weigh(first), onDemand: weigh(later) }
+}
+
+/** Adds the files that those already there name. */
+function follow(names: Set<string>, texts: ReadonlyMap<string, Buffer>, pattern: RegExp): void {
+  for (const name of names) {
+    for (const [, file, number] of texts.get(name)?.toString().matchAll(pattern) ?? []) {
+      const target = file ?? `${number}.js`
+      if (texts.has(target)) names.add(target)
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { delimiter, dirname } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { executableOf, nodeOf, nodeVersions, onDemand } from './binary.ts'
 import { openWorkshop, run, type Workshop } from './installed.ts'
@@ -9,6 +10,8 @@ interface Manager {
   find(): Promise<string>
   readonly files?: Readonly<Record<string, string>>
   install(tarball: string): readonly string[]
+  /** The oldest Node in which a CommonJS script may use the package. Default any. */
+  readonly nodeOfScripts?: string
   /** What comes before the arguments of Node, and of the command. */
   readonly node: readonly string[]
   readonly command: readonly string[]
@@ -26,7 +29,8 @@ const managers: readonly Manager[] = [
   {
     name: 'pnpm',
     find: () => executableOf('pnpm'),
-    install: (tarball) => ['add', '--prefer-offline', tarball],
+    // pnpm ends with an error where a package has a script that it may not run.
+    install: (tarball) => ['add', '--prefer-offline', '--allow-build=@github/keytar', tarball],
     node: ['exec', 'node'],
     command: ['exec', 'mcp-credentials'],
   },
@@ -41,6 +45,8 @@ const managers: readonly Manager[] = [
     install: (tarball) => ['add', `mcp-credentials@file:${tarball}`],
     node: ['node'],
     command: ['exec', 'mcp-credentials'],
+    // In Node 20, what it does to module resolution does not reach a `require()` of modules.
+    nodeOfScripts: '22.23.3',
   },
 ]
 
@@ -66,7 +72,7 @@ describe.each(managers)('the package, installed with $name', (manager) => {
   let program = ''
   let folder = ''
   let reason: string | undefined
-  const start = (args: readonly string[]) => run({ program, args, folder })
+  const start = (args: readonly string[], env = {}) => run({ program, args, folder, env })
   beforeAll(async () => {
     const found = await onDemand(manager.find)
     if ('reason' in found) reason = found.reason
@@ -82,7 +88,10 @@ describe.each(managers)('the package, installed with $name', (manager) => {
   })
 
   it('sends a key from a CommonJS script', async () => {
-    const output = await start([...manager.node, 'script.cjs'])
+    const { nodeOfScripts: version } = manager
+    const path = version === undefined ? [] : [dirname(await nodeOf(version))]
+    const PATH = [...path, process.env['PATH']].join(delimiter)
+    const output = await start([...manager.node, 'script.cjs'], { PATH })
     expect(output.trim().split('\n').slice(-2)).toEqual(['key 200', 'login function'])
   })
 
