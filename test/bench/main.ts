@@ -15,6 +15,9 @@ import { environment, type Measurement, markdown } from './report.ts'
 import { sections } from './sections.ts'
 import { versions } from './versions.ts'
 
+/** No section takes that long, not even on a slow machine. */
+const limitMs = 300_000
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -46,7 +49,7 @@ function runAlone(name: string): Measurement | undefined {
   const quick = values.quick ? ['--quick'] : []
   const main = fileURLToPath(import.meta.url)
   const args = [...process.execArgv, main, name, '--result', file, ...quick]
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit', timeout: limitMs })
   const text = status === 0 ? readFileSync(file, 'utf8') : undefined
   rmSync(folder, { recursive: true })
   if (text !== undefined) return JSON.parse(text) as Measurement

@@ -33,35 +33,40 @@ export async function benchStores(): Promise<Table[]> {
   Object.assign(process.env, session.env)
   const redis = await redisServer()
   const postgres = await postgresServer()
-  await Promise.all([redis.start(), postgres.start()])
+  try {
+    await Promise.all([redis.start(), postgres.start()])
+    return await storeTables(folder, redis.url, postgres.url)
+  } finally {
+    await postgres.remove()
+    await redis.remove()
+    await session.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function storeTables(folder: string, redis: string, postgres: string): Promise<Table[]> {
   const key = randomBytes(32).toString('base64')
   const settings = {
     file: { key, directory: join(folder, 'files') },
     keychain: { service: 'mcp-credentials-bench', directory: join(folder, 'locks') },
-    redis: { url: redis.url, key },
-    postgres: { url: postgres.url, max: 4, key },
+    redis: { url: redis, key },
+    postgres: { url: postgres, max: 4, key },
   }
-  const pool = new pg.Pool({ connectionString: postgres.url, max: 4, allowExitOnIdle: true })
+  const pool = new pg.Pool({ connectionString: postgres, max: 4, allowExitOnIdle: true })
   pool.on('error', () => {})
   const stores: Record<string, CredentialStore> = {
     'memory (of the tests)': memoryStore(),
     'encrypted files': encryptedFileStore(settings.file),
     'keychain (gnome-keyring)': keychainStore(settings.keychain),
     'Redis (appendfsync always)': redisStore(settings.redis),
-    PostgreSQL: postgresStore({ pool, key }),
+    PostgreSQL: postgresStore({ pool, key, createTable: true }),
   }
   for (const store of Object.values(stores)) await store.set('bench', record)
-  const tables = [
-    await timesTable(stores),
-    await rateTable(settings),
-    await coldStarts(settings, stores),
-  ]
+  const times = await timesTable(stores)
+  const rates = await rateTable(settings)
+  const starts = await coldStarts(settings, stores)
   await pool.end()
-  await postgres.remove()
-  await redis.remove()
-  await session.stop()
-  await rm(folder, { recursive: true, force: true })
-  return tables
+  return [times, rates, starts]
 }
 
 async function timesTable(stores: Record<string, CredentialStore>): Promise<Table> {
