@@ -1,3 +1,4 @@
+import { version } from 'esbuild'
 import { described } from '../runtimes/binary.ts'
 import { type Bundler, bundlers } from '../runtimes/bundlers.ts'
 import {
@@ -38,4 +39,5 @@ export async function benchBundles(): Promise<Table[]> {
   return [{ id: 'bundles', title, columns: bundlers.map(versionOf), rows }]
 }
 
-const versionOf = ({ name }: Bundler): string => (name === 'esbuild' ? 'esbuild' : described(name))
+const versionOf = ({ name }: Bundler): string =>
+  name === 'esbuild' ? `esbuild ${version}` : described(name)

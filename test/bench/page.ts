@@ -47,19 +47,23 @@ export function conditions(all: readonly Measurement[]): string {
   return lines.join('\n\n')
 }
 
-/** Puts what was measured between the markers of a guide. */
+const markers = /(<!-- bench:([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g
+
+/** Puts what was measured between the markers of a guide; what was not measured stays, and is named. */
 export function filled(text: string, all: readonly Measurement[]): string {
+  const shown = [...text.matchAll(markers)].map(([, , name]) => name)
+  const used = all.filter(({ section }) => shown.includes(section))
+  if (used.length === 0) return text
   const blocks = new Map(
-    all.map(({ section, tables }) => [section, tables.map(blockOf).join('\n\n')]),
+    used.map(({ section, tables }) => [section, tables.map(blockOf).join('\n\n')]),
   )
-  blocks.set('conditions', conditions(all))
-  return text.replace(
-    /(<!-- bench:([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g,
-    (whole: string, begin: string, name: string, end: string) => {
-      const block = blocks.get(name)
-      return block === undefined ? whole : `${begin}\n${block}\n\n${end}`
-    },
-  )
+  const older = shown.filter((name) => name !== 'conditions' && !blocks.has(name ?? ''))
+  const rest = older.length === 0 ? '' : `\n\nFrom an earlier run: ${older.join(', ')}.`
+  blocks.set('conditions', `${conditions(used)}${rest}`)
+  return text.replace(markers, (whole: string, begin: string, name: string, end: string) => {
+    const block = blocks.get(name)
+    return block === undefined ? whole : `${begin}\n${block}\n\n${end}`
+  })
 }
 
 /** Writes tables and pictures from what was measured last. */

@@ -70,6 +70,7 @@ export const isOwn = (name: string): boolean =>
 export function short(value: number): string {
   if (!Number.isFinite(value)) return '–'
   const size = Math.abs(value)
+  if (size > 0 && size < 0.1) return value.toPrecision(2)
   return value.toFixed(size >= 100 || value === 0 ? 0 : size >= 10 ? 1 : 2)
 }
 

@@ -60,9 +60,10 @@ async function openVite(): Promise<Bundle> {
   const file = join(await modulesOf('vite'), 'vite/dist/node/index.js')
   const { build } = (await import(pathToFileURL(file).href)) as Vite
   return (project, entry, out) => {
-    const rollupOptions = { output: { entryFileNames: 'main.js' } }
-    const lib = { entry: join(project, entry), formats: ['es'] }
-    const options = { outDir: out, minify: 'oxc', lib, rollupOptions, emptyOutDir: true }
+    const names = { entryFileNames: 'main.js', chunkFileNames: '[name]-[hash].js' }
+    const rollupOptions = { input: join(project, entry), output: names }
+    // Its hints for the preloading of chunks are for HTML pages.
+    const options = { outDir: out, modulePreload: false, rollupOptions, target: 'es2022' }
     return build({ root: project, configFile: false, logLevel: 'silent', build: options })
   }
 }
