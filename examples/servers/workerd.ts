@@ -24,7 +24,7 @@ export async function startWorker(
   script: URL,
   bindings: Readonly<Record<string, string>>,
 ): Promise<RunningWorker> {
-  const executable = findWorkerd()
+  const executable = await findWorkerd()
   const folder = temporaryFolder()
   await build({
     entryPoints: [fileURLToPath(script)],
@@ -45,9 +45,9 @@ export async function startWorker(
   return { url: new URL(`http://127.0.0.1:${port}`), close: () => void child.kill() }
 }
 
-function findWorkerd(): string {
+async function findWorkerd(): Promise<string> {
   try {
-    return executableOf('workerd')
+    return await executableOf('workerd')
   } catch {
     return skip('this example needs workerd, which npm could not fetch. Try again with a network')
   }

@@ -7,46 +7,100 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { defaultStore, saveKey } from 'mcp-credentials/auto'
 import { loadConfig } from 'mcp-credentials/config'
-import { print } from './rounds.ts'
+import { figureTable, type Table } from './report.ts'
+import { effort, figure, inRounds } from './rounds.ts'
 
-const rounds = 15
+const rounds = effort(15, 2)
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const usage = fileURLToPath(new URL('cold-start-usage.cjs', import.meta.url))
 const keyUrl = 'https://key.example.com/mcp'
 const loginUrl = 'https://login.example.com/mcp'
 
-/** What the command takes to say the headers of a credential that needs no renewal, beside Node alone. */
-export async function benchColdStarts(): Promise<void> {
+interface Start {
+  readonly name: string
+  readonly args: readonly string[]
+}
+
+/** What the command takes to print the headers of a credential that needs no renewal, beside Node alone. */
+export async function benchCommand(): Promise<Table[]> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-cold-start-'))
   const env = await surroundings(folder)
   const config = join(folder, 'mcp.json')
-  const candidates: Readonly<Record<string, readonly string[]>> = {
-    'node -e 0': ['-e', '0'],
-    'headers, a key': [command, 'headers', keyUrl],
-    'headers, a login': [command, 'headers', loginUrl],
-    'headers, a key, with a config file': [command, '--config', config, 'headers', keyUrl],
-    'headers, its name in the config file': [command, '--config', config, 'headers', 'key'],
-    '--help': [command, '--help'],
-  }
-  const samples = Object.entries(candidates).map(([name, args]) => {
-    return { name, args, wall: [] as number[], cpu: [] as number[] }
+  const starts: readonly Start[] = [
+    { name: 'node -e 0', args: ['-e', '0'] },
+    { name: 'headers, a key', args: [command, 'headers', keyUrl] },
+    { name: 'headers, a login', args: [command, 'headers', loginUrl] },
+    {
+      name: 'headers, a key, with a config file',
+      args: [command, '--config', config, 'headers', keyUrl],
+    },
+    {
+      name: 'headers, its name in the config file',
+      args: [command, '--config', config, 'headers', 'key'],
+    },
+    { name: '--help', args: [command, '--help'] },
+  ]
+  const tables = await startTables('command', 'Cold start of the command', starts, {
+    ...env,
+    COLD_START_USAGE: join(folder, 'usage'),
   })
-  for (let round = 0; round < rounds; round += 1) {
-    for (const { args, wall, cpu } of samples) {
-      const taken = await once(args, { ...env, COLD_START_USAGE: join(folder, 'usage') })
-      wall.push(taken.wall)
-      cpu.push(taken.cpu)
-    }
-  }
-  for (const kind of ['cpu', 'wall'] as const) {
-    const figures = samples.map((sample) => {
-      const sorted = sample[kind].sort((left, right) => left - right)
-      const [minimum = Number.NaN] = sorted
-      return { name: sample.name, minimum, median: sorted[Math.floor(rounds / 2)] ?? Number.NaN }
-    })
-    print(kind === 'cpu' ? 'Cold start, processor time' : 'Cold start, time', 'ms', figures, 0)
-  }
   await rm(folder, { recursive: true, force: true })
+  return tables
+}
+
+/** What a process takes that loads the library, or others, and does nothing else. */
+export async function benchImports(): Promise<Table[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-imports-'))
+  const load = (name: string, ...modules: readonly string[]): Start => ({
+    name,
+    args: [
+      '--input-type=module',
+      '-e',
+      modules.map((module) => `import ${JSON.stringify(module)}`).join(';'),
+    ],
+  })
+  const starts = [
+    load('an empty module'),
+    load('mcp-credentials', 'mcp-credentials'),
+    load('mcp-credentials, ./oauth', 'mcp-credentials', 'mcp-credentials/oauth'),
+    load('mcp-credentials, ./auto', 'mcp-credentials', 'mcp-credentials/auto'),
+    load('SDK 1.x, client', '@modelcontextprotocol/sdk/client/streamableHttp.js'),
+    load('SDK 2.x, client', '@modelcontextprotocol/client'),
+    load('google-auth-library', 'google-auth-library'),
+    load('@azure/core-rest-pipeline', '@azure/core-rest-pipeline'),
+  ]
+  const usageFile = join(folder, 'usage')
+  const env = { PATH: process.env['PATH'] ?? '', COLD_START_USAGE: usageFile }
+  const title = 'Cold start of a process that loads a package'
+  const tables = await startTables('import', title, starts, env)
+  await rm(folder, { recursive: true, force: true })
+  return tables
+}
+
+async function startTables(
+  id: string,
+  title: string,
+  starts: readonly Start[],
+  env: Record<string, string>,
+): Promise<Table[]> {
+  const cpu = new Map<Start, number[]>(starts.map((each) => [each, []]))
+  const wall = await inRounds(starts, rounds, async (each) => {
+    const taken = await once(each.args, env)
+    cpu.get(each)?.push(taken.cpu)
+    return taken.wall
+  })
+  const alt = (kind: string) => `${title}: its ${kind}, beside Node alone.`
+  const walls = wall.map(({ name, samples }) => figure(name, samples))
+  const cpus = starts.map((each) => figure(each.name, cpu.get(each) ?? []))
+  const { chart: _, ...processor } = figureTable(
+    { id: `${id}-cpu`, title: `${title}: processor time`, unit: 'ms', alt: alt('processor time') },
+    cpus,
+  )
+  return [
+    figureTable({ id: `${id}-start`, title, unit: 'ms', alt: alt('duration') }, walls),
+    processor,
+  ]
 }
 
 /** An empty home with encrypted files, in which a key and a login are stored. */
@@ -87,7 +141,7 @@ async function surroundings(folder: string): Promise<Record<string, string>> {
 
 async function once(args: readonly string[], env: Record<string, string>) {
   const start = performance.now()
-  await promisify(execFile)(process.execPath, ['--require', usage, ...args], { env })
+  await promisify(execFile)(process.execPath, ['--require', usage, ...args], { env, cwd: root })
   const wall = performance.now() - start
   return { wall, cpu: Number(await readFile(env['COLD_START_USAGE'] ?? '', 'utf8')) }
 }

@@ -1,11 +1,8 @@
 // Renews a record through the lock of a store, as often as it can, and says how often it could.
+import { openStore } from '../support/fleet-store.mjs'
+
 const { store: kind, options, ms } = JSON.parse(process.argv[2] ?? '{}')
-const makers = {
-  file: async () => (await import('mcp-credentials/file')).encryptedFileStore(options),
-  keychain: async () => (await import('mcp-credentials/keychain')).keychainStore(options),
-  redis: async () => (await import('mcp-credentials/redis')).redisStore(options),
-}
-const store = await makers[kind]()
+const store = await openStore(kind, options)
 process.send?.('ready')
 await new Promise((resolve) => process.once('message', resolve))
 const end = Date.now() + ms

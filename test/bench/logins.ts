@@ -1,4 +1,3 @@
-// How a login fares with each client, live against one server whose refresh tokens are good for one use.
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createMCPClient } from '@ai-sdk/mcp'
@@ -15,6 +14,8 @@ import { clientCredentials, savedLogin } from 'mcp-credentials/oauth'
 import { memoryStore } from 'mcp-credentials/testing'
 import { type LoginServer, startLoginServer } from './login-server.ts'
 import { benchProcesses } from './processes.ts'
+import type { Row, Table } from './report.ts'
+import { effort } from './rounds.ts'
 import { storeLogin } from './stored-login.ts'
 
 /** A connected client; each call lists the tools. */
@@ -174,31 +175,33 @@ function version(name: string): string {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
-// They report each lost login, thousands of times.
-console.warn = () => {}
-console.error = () => {}
-process.on('unhandledRejection', () => {})
-
-console.log(
-  `Node ${process.versions.node}; refresh tokens are good for one use, and reuse ends the login\n`,
-)
-console.log(`| | ${peers.map(({ name }) => name).join(' | ')} |`)
-console.log(`|---|${peers.map(() => '---|').join('')}`)
-for (const row of rows) {
-  const cells: string[] = []
-  for (const peer of peers) {
-    const server = await startLoginServer()
-    const outcome = await row.run(peer, server).catch(() => 'fails')
-    cells.push(outcome)
-    await server.close()
+/** How a login fares with each client, live against one server whose refresh tokens are good for one use. */
+export async function benchLogins(): Promise<Table[]> {
+  // The clients report each lost login, thousands of times.
+  console.warn = () => {}
+  console.error = () => {}
+  process.on('unhandledRejection', () => {})
+  const outcomes: Row[] = []
+  for (const row of rows) {
+    const cells: string[] = []
+    for (const peer of peers) {
+      const server = await startLoginServer()
+      cells.push(await row.run(peer, server).catch(() => 'fails'))
+      await server.close()
+    }
+    outcomes.push([row.name, ...cells])
   }
-  console.log(`| ${row.name} | ${cells.join(' | ')} |`)
+  const columns = peers.map(({ name }) => name)
+  const title = 'How a login fares with each client'
+  return [{ id: 'logins', title, columns, rows: outcomes }, await processesTable(effort(6, 1))]
 }
 
-const runs = Number(process.argv[2] ?? 6)
-const [theirs, own] = await benchProcesses(runs)
-console.log(
-  `\n| six processes, one login on disk, its token has expired; ${runs} runs | |\n|---|---|`,
-)
-console.log(`| mcp-remote ${version('mcp-remote')} | ${theirs} |\n| mcp-credentials | ${own} |`)
-process.exit()
+async function processesTable(runs: number): Promise<Table> {
+  const [theirs = '', own = ''] = await benchProcesses(runs)
+  const title = `Six processes that share one login on disk, whose token has expired; ${runs} runs`
+  const rows: Row[] = [
+    [`mcp-remote ${version('mcp-remote')}`, theirs],
+    ['mcp-credentials', own],
+  ]
+  return { id: 'logins-processes', title, columns: ['outcome'], rows }
+}

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import {
   bearerTokenAuthenticationPolicy,
   createHttpHeaders,
@@ -234,24 +233,3 @@ export const peers: readonly Peer[] = [
     (url, authProvider) => new TransportV2(url, { authProvider }) as never,
   ),
 ]
-
-/** The versions of everything that is measured. */
-export function versions(): string {
-  const names = [
-    '@azure/core-rest-pipeline',
-    '@badgateway/oauth2-client',
-    '@modelcontextprotocol/client',
-    '@modelcontextprotocol/sdk',
-    '@smithy/core',
-    'fast-jwt',
-    'google-auth-library',
-    'jose',
-    'jsonwebtoken',
-  ]
-  const modules = new URL('../../node_modules/', import.meta.url)
-  const described = names.map((name) => {
-    const manifest = readFileSync(new URL(`${name}/package.json`, modules), 'utf8')
-    return `${name} ${(JSON.parse(manifest) as { version: string }).version}`
-  })
-  return described.join(', ')
-}

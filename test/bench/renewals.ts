@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Grant, type Peer, peers, type Surroundings } from './peers.ts'
+import { isOwn, type Row, type Table } from './report.ts'
 
 /** What the issuer, as the judge, saw. */
 interface Verdict {
@@ -12,23 +13,42 @@ interface Verdict {
 
 const answerMs = 20
 
+const conditions = 'refresh tokens are good for one use, and reuse ends the login'
+
 /** How often the issuer is asked when many callers need a new token at once. */
-export async function benchRenewals(): Promise<void> {
+export async function benchRenewals(): Promise<Table[]> {
   // The SDKs report each lost login there, thousands of times.
   console.warn = () => {}
-  await table('1000 callers at once, the token has expired', 1000, true)
-  await table('200 requests in flight, refused one after another within 300 ms', 200, false)
+  const expired = `1000 callers at once, the token has expired; ${conditions}`
+  const refused = `200 requests in flight, rejected one after another within 300 ms; ${conditions}`
+  return [
+    await table('storm-expired', expired, 1000, true),
+    await table('storm-rejected', refused, 200, false),
+  ]
 }
 
-async function table(title: string, callers: number, expired: boolean): Promise<void> {
-  console.log(`\n${title}; refresh tokens are good for one use, and reuse revokes the family\n`)
-  console.log('| | renewals | requests that succeeded | family revoked |\n|---|---|---|---|')
+async function table(id: string, title: string, callers: number, expired: boolean): Promise<Table> {
+  const verdicts: (Verdict & { readonly name: string })[] = []
   for (const peer of peers) {
-    const { renewals, succeeded, revoked } = await judge(peer, callers, expired)
-    console.log(
-      `| ${peer.name} | ${renewals} | ${succeeded} of ${callers} | ${revoked ? 'yes' : 'no'} |`,
-    )
+    verdicts.push({ name: peer.name, ...(await judge(peer, callers, expired)) })
   }
+  const rows = verdicts.map(
+    ({ name, renewals, succeeded, revoked }): Row => [
+      name,
+      String(renewals),
+      `${succeeded} of ${callers}`,
+      revoked ? 'lost' : 'kept',
+    ],
+  )
+  const bars = verdicts.map(({ name, renewals, revoked }) => {
+    const label = `${renewals}${revoked ? ', login lost' : ''}`
+    return { name, value: renewals, label, own: isOwn(name) }
+  })
+  const alt = `The token requests of each client: ${verdicts.map(({ name, renewals }) => `${name} ${renewals}`).join(', ')}.`
+  const [short = title] = title.split(';')
+  const chart = { kind: 'bars', alt, unit: 'token requests', groups: [{ bars }] } as const
+  const columns = ['token requests', 'requests that succeeded', 'login']
+  return { id, title: short, columns, rows, chart }
 }
 
 async function judge(peer: Peer, callers: number, expired: boolean): Promise<Verdict> {

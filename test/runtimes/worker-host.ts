@@ -27,7 +27,7 @@ export async function startWorkerHost(compatibilityDate: string): Promise<Worker
   const folder = await mkdtemp(join(tmpdir(), 'workerd-'))
   await writeFile(join(folder, 'worker.js'), await bundle(world.origin))
   await writeFile(join(folder, 'config.capnp'), configuration(compatibilityDate))
-  const child = spawn(executableOf('workerd'), ['serve', 'config.capnp', '--control-fd=3'], {
+  const child = spawn(await executableOf('workerd'), ['serve', 'config.capnp', '--control-fd=3'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
