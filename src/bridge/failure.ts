@@ -11,6 +11,7 @@ import {
 } from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
 import { type JsonObject, MessageTooLongError } from './message.ts'
+import { isBlockedPort, wasNotSent } from './unsent.ts'
 import { ContentError, RefusalError, RevisionError, SessionLostError } from './wire.ts'
 
 /** The error of a JSON-RPC response. */
@@ -142,6 +143,13 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
       remedy: 'Start the proxy again.',
     }
   }
+  if (isBlockedPort(error)) {
+    return {
+      code: 'network',
+      problem: `${server} cannot be reached: its port belongs to another protocol, and fetch refuses it.`,
+      remedy: 'Correct the port in the URL, or let the server listen at another one.',
+    }
+  }
   const isTimeout = describeThrown(error).startsWith('TimeoutError')
   if (wasNotSent(error) || (isTimeout && !mayHaveActed)) {
     return {
@@ -219,20 +227,4 @@ function describeRefusal(
     remedy: isPassing ? 'Try again later.' : doctor,
     retryable: isPassing,
   }
-}
-
-const unsentCodes = new Set([
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'UND_ERR_CONNECT_TIMEOUT',
-])
-
-/** Whether an error of `fetch` shows that no connection was made, so that nothing was sent. */
-export function wasNotSent(error: unknown): boolean {
-  return unsentCodes.has(systemErrorCode(error) ?? '')
 }

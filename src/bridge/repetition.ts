@@ -4,8 +4,8 @@
  * @module
  */
 import { isCredentialError } from '../errors.ts'
-import { wasNotSent } from './failure.ts'
 import { type Message, requestsOf } from './message.ts'
+import { isBlockedPort, wasNotSent } from './unsent.ts'
 import { RefusalError } from './wire.ts'
 
 /** Requests that change nothing, or nothing more the second time (MCP 2025-11-25 and 2026-07-28, Schema). */
@@ -38,7 +38,7 @@ export function mayRepeat(message: Message, error: unknown): boolean {
   // Nothing is sent without a credential.
   if (isCredentialError(error)) return error.retryable && error.code !== 'login_required'
   if (error instanceof RefusalError) return asksForRepetition(error) && isIdempotent(message)
-  return wasNotSent(error)
+  return wasNotSent(error) && !isBlockedPort(error)
 }
 
 function asksForRepetition({ status, retryAfter }: RefusalError): boolean {

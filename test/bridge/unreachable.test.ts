@@ -17,7 +17,9 @@ async function freePort(): Promise<number> {
 
 const refusedFetch = () =>
   Promise.reject(
-    new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) }),
+    new TypeError('fetch failed', {
+      cause: Object.assign(new Error(), { code: 'ECONNREFUSED', syscall: 'connect' }),
+    }),
   )
 
 describe('a server that cannot be reached', () => {
@@ -80,6 +82,62 @@ describe('a server that cannot be reached', () => {
 
     expect(await client.next()).toMatchObject({ error: { data: { code: 'outcome_unknown' } } })
     expect(server.requests).toHaveLength(1)
+  })
+
+  it.each(['EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'ECONNREFUSED', 'ETIMEDOUT'])(
+    'does not get a request again when its connection was lost with %s',
+    async (code) => {
+      let calls = 0
+      const fetch = () => {
+        calls += 1
+        const cause = Object.assign(new Error(`read ${code}`), { code, syscall: 'read' })
+        return Promise.reject(new TypeError('fetch failed', { cause }))
+      }
+      const client = lineClient('https://mcp.example.com/mcp', { fetch })
+
+      client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+      expect(await client.next()).toMatchObject({ error: { data: { code: 'outcome_unknown' } } })
+      expect(calls).toBe(1)
+    },
+  )
+
+  it.each(['EHOSTUNREACH', 'ENETUNREACH'])(
+    'gets a request again when no address of it could be connected to (%s)',
+    async (code) => {
+      let calls = 0
+      const fetch = () => {
+        calls += 1
+        if (calls > 1) {
+          const headers = { 'content-type': 'application/json' }
+          return Promise.resolve(new Response('{"jsonrpc":"2.0","id":1,"result":{}}', { headers }))
+        }
+        const failed = [4, 6].map(() =>
+          Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' }),
+        )
+        const cause = Object.assign(new AggregateError(failed), { code })
+        return Promise.reject(new TypeError('fetch failed', { cause }))
+      }
+      const client = lineClient('https://mcp.example.com/mcp', { fetch })
+
+      client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+      expect(await client.next()).toMatchObject({ id: 1, result: {} })
+      expect(calls).toBe(2)
+    },
+  )
+
+  it('is said to have the wrong port when fetch refuses the port', async () => {
+    const client = lineClient('https://mcp.example.com:6000/mcp')
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+    expect(await client.next()).toMatchObject({
+      error: {
+        message: expect.stringContaining('Correct the port in the URL'),
+        data: { code: 'network', retryable: false },
+      },
+    })
   })
 
   /** The first answer is the given one, and the later ones are empty results. */
