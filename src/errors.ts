@@ -212,13 +212,14 @@ export class LoginRequiredError extends CredentialError {
   /**
    * Why a person has to log in: nothing is stored (`no_credential`), the grant was refused
    * (`grant_rejected`), another login is under way (`login_pending`), the answer to a renewal was lost
-   * (`rotation_lost`), or further scopes are needed (`step_up`).
+   * (`rotation_lost`), a login was not completed (`login_failed`), or further scopes are needed (`step_up`).
    */
   readonly reason:
     | 'no_credential'
     | 'grant_rejected'
     | 'login_pending'
     | 'rotation_lost'
+    | 'login_failed'
     | 'step_up'
 
   /** The scopes to ask for at the login, separated by spaces, where a server has named them. */

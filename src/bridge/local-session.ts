@@ -6,13 +6,15 @@
 
 import type { ServerResponse } from 'node:http'
 import { type AnswerStream, answerStream } from './answer-stream.ts'
-import type { LoginOffers } from './login-offers.ts'
 import { parseMessage } from './message.ts'
 import type { Uplink } from './options.ts'
-import { Relay } from './relay.ts'
+import { Relay, type RelayOptions } from './relay.ts'
 
 /** What the client has not asked for yet is kept up to this. */
 const maxBacklogChars = 16 * 1024 * 1024
+
+/** What clients without sessions share: a client asks in one request and answers in another. */
+export type SharedBySessionless = Required<Pick<RelayOptions, 'channel' | 'logins'>>
 
 /** How a request came. */
 export interface LocalPost {
@@ -37,12 +39,12 @@ export class LocalSession {
 
   /**
    * @param id - What the client calls it by; empty for a client that has no session.
-   * @param logins - The logins of all clients that have none.
+   * @param shared - What the clients that have no session share.
    */
-  constructor(id: string, uplink: Uplink, logins?: LoginOffers) {
+  constructor(id: string, uplink: Uplink, shared?: SharedBySessionless) {
     this.id = id
-    const shared = logins === undefined ? {} : { logins }
-    this.#relay = new Relay({ ...uplink, ...shared, deliver: (text) => this.#deliver(text) })
+    const own = shared ?? { channel: uplink.open() }
+    this.#relay = new Relay({ ...uplink, ...own, deliver: (text) => this.#deliver(text) })
   }
 
   /** Nobody listens or waits for an answer, so that it may belong to a client that is gone. */

@@ -8,7 +8,7 @@ import { ConfigurationError } from '../errors.ts'
 import { authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import type { OnLoginRequired } from './login-offers.ts'
-import { optionalCredential } from './optional-credential.ts'
+import { type Channel, optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
 import { withStepUps } from './step-ups.ts'
 
@@ -25,7 +25,9 @@ export interface CommonBridgeOptions extends AuthorizedFetchOptions {
 }
 
 /** The way to the server, for every relay of a bridge. */
-export interface Uplink extends Omit<RelayOptions, 'deliver' | 'logins'> {
+export interface Uplink extends Omit<RelayOptions, 'deliver' | 'logins' | 'channel'> {
+  /** Opens the way of one client. */
+  open(): Channel
   /** Gives the credentials up. */
   close(): Promise<void>
 }
@@ -45,11 +47,14 @@ export function openUplink(
     if (callback === undefined || typeof callback === 'function') continue
     throw new ConfigurationError(`${where}.${name}`, `${where}: \`${name}\` must be a function.`)
   }
-  const { fetch, wasUsed, close } = optionalCredential(authorizedFetch(provider, rest), rest)
+  const { open, close } = optionalCredential(authorizedFetch(provider, rest), rest)
+  const stepUps = withStepUps()
   return {
-    fetch: withStepUps(fetch),
+    open() {
+      const channel = open()
+      return { ...channel, fetch: stepUps(channel.fetch) }
+    },
     account: rest.account,
-    hasCredential: wasUsed,
     close,
     url: new URL(rest.resource),
     random: rest.random ?? Math.random,

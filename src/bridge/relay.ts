@@ -31,12 +31,15 @@ import {
   requestsOf,
   revisionOf,
 } from './message.ts'
+import type { Channel } from './optional-credential.ts'
 import { isIdempotent } from './repetition.ts'
 import { Session } from './session.ts'
 import { RefusalError, RevisionError, SessionLostError, type WireOptions } from './wire.ts'
 
 /** What a relay needs. */
-export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'random' | 'log'> {
+export interface RelayOptions extends Pick<WireOptions, 'url' | 'random' | 'log'> {
+  /** The way of the client to the server. */
+  readonly channel: Channel
   /** Takes what belongs to no request of the client. */
   readonly deliver: Sink
   readonly onLoginRequired: OnLoginRequired | undefined
@@ -44,8 +47,6 @@ export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'rando
   readonly logins?: LoginOffers
   /** Whose login it is, where several are told apart. */
   readonly account: string | undefined
-  /** Whether the request before was sent with a credential. */
-  hasCredential(): boolean
 }
 
 /** What a client sends besides the text. */
@@ -77,6 +78,7 @@ export class Relay {
     this.#logins = options.logins ?? new LoginOffers(options.onLoginRequired, notify)
     this.#session = new Session({
       ...options,
+      fetch: (input, init) => this.#fetch(input, init),
       receive: (message, cause) => this.#deliver(message, cause),
     })
   }
@@ -119,7 +121,6 @@ export class Relay {
     const stop = onAbort(this.#closing.signal, () => ending.abort())
     try {
       await this.#session.send(message, { signal: ending.signal, headers })
-      this.#succeeded()
     } catch (error) {
       if (ending.signal.aborted) return
       const { message: problem } = failureOf(error, this.#options.url, { mayHaveActed: false })
@@ -129,9 +130,12 @@ export class Relay {
     }
   }
 
-  /** What needs no credential does not show that somebody has logged in. */
-  #succeeded(): void {
-    if (this.#options.hasCredential()) this.#logins.succeeded()
+  async #fetch(input: string | URL, init?: RequestInit): Promise<Response> {
+    const { channel } = this.#options
+    const response = await channel.fetch(input, init)
+    // What needs no credential does not show that the user has logged in.
+    if (response.ok && channel.hadCredential(response)) this.#logins.succeeded()
+    return response
   }
 
   #inOrder(send: () => Promise<void>): Promise<void> {
@@ -162,7 +166,6 @@ export class Relay {
       signal.throwIfAborted()
       if (exchange.consent === 'given') await this.#logins.over(signal)
       const accepted = await this.#session.send(message, { signal, headers, onLeave })
-      this.#succeeded()
       accepted?.finished
         .then(() => new AnswerLostError())
         .catch((error: unknown) => error)

@@ -91,7 +91,11 @@ export function stdioBridge(
   checkStreams(input, output)
   const uplink = openUplink('stdioBridge', provider, rest)
   const writer = lineWriter(output)
-  const relay = new Relay({ ...uplink, deliver: (text) => writer.write(text) })
+  const relay = new Relay({
+    ...uplink,
+    channel: uplink.open(),
+    deliver: (text) => writer.write(text),
+  })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= closeAll(relay, uplink, writer, input)

@@ -102,14 +102,14 @@ async function openPage(name: string, listener: LoopbackListener, url: URL): Pro
   const { openBrowser } = await import('./opener.ts')
   const opened = openBrowser(page.address).then((isOpen) => {
     if (isOpen) return listener.callback
-    throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
+    throw new LoginRequiredError('login_failed', `${name}: no browser could be opened.`, {
       provider: name,
       remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
     })
   })
   const repeated = page.repeated.then(() => {
     throw new LoginRequiredError(
-      'no_credential',
+      'login_failed',
       `${name}: the page that begins the login was requested twice, so another program on this machine may have read it. The login was given up.`,
       {
         provider: name,
