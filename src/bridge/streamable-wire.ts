@@ -102,24 +102,22 @@ export class StreamableWire implements Wire {
       throw refusal
     }
     if (isInitialize) this.#sessionId = response.headers.get('Mcp-Session-Id') ?? undefined
-    return this.#answer(response, message, signal)
+    return { finished: this.#answer(response, message, signal) }
   }
 
   #sessionHeaders(revision: string | undefined): Record<string, string> {
     return revision === undefined ? {} : { 'MCP-Protocol-Version': revision }
   }
 
-  async #answer(response: Response, message: Message, signal: AbortSignal): Promise<Accepted> {
+  async #answer(response: Response, message: Message, signal: AbortSignal): Promise<void> {
     const open = new Set(requestsOf(message).map(({ id }) => keyOf(id)))
     const mediaType = mediaTypeOf(response)
     if (open.size > 0 && mediaType === eventStream) {
-      return {
-        finished: this.#follow(response, { cause: message, open, lastEventId: undefined }, signal),
-      }
+      return this.#follow(response, { cause: message, open, lastEventId: undefined }, signal)
     }
     if (open.size === 0 || response.status === 202 || response.status === 204) {
       drain(response)
-      return { finished: Promise.resolve() }
+      return
     }
     const answer =
       mediaType === 'application/json' ? parseMessage(await readMessage(response)) : undefined
@@ -128,7 +126,6 @@ export class StreamableWire implements Wire {
       throw new ContentError(mediaType)
     }
     await this.#options.receive(this, answer, message)
-    return { finished: Promise.resolve() }
   }
 
   /**
