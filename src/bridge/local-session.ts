@@ -36,6 +36,8 @@ export class LocalSession {
   #notifications: AnswerStream | undefined
   #backlog: string[] = []
   #backlogChars = 0
+  /** Resolves when a stream has what waited for it, which comes before what arrives meanwhile. */
+  #backlogWritten: Promise<void> = Promise.resolve()
 
   /**
    * @param id - What the client calls it by; empty for a client that has no session.
@@ -85,20 +87,34 @@ export class LocalSession {
     const stream = answerStream(response, { 'Mcp-Session-Id': this.id })
     this.#notifications = stream
     stream.begin()
+    this.#backlogWritten = this.#backlogWritten.then(() => this.#writeBacklog(stream))
+  }
+
+  async #writeBacklog(stream: AnswerStream): Promise<void> {
     const backlog = this.#backlog.splice(0)
-    this.#backlogChars = 0
-    for (const text of backlog) stream.write(text).catch(() => {})
+    let written = 0
+    for (; written < backlog.length && !stream.isClosed; written += 1) {
+      await stream.write(backlog[written] ?? '')
+    }
+    const left = backlog.slice(written)
+    this.#backlog = [...left, ...this.#backlog]
+    this.#backlogChars = this.#backlog.reduce((sum, { length }) => sum + length, 0)
   }
 
   async #deliver(text: string): Promise<void> {
+    await this.#backlogWritten
     const streams = [this.#notifications, ...this.#streams]
     const stream = streams.find((each) => each?.isClosed === false)
     if (stream !== undefined) return stream.write(text)
     this.#backlogChars += text.length
     this.#backlog.push(text)
-    while (this.#backlogChars > maxBacklogChars) {
-      this.#backlogChars -= this.#backlog.shift()?.length ?? this.#backlogChars
+    if (this.#backlogChars <= maxBacklogChars) return
+    // Many go at once: each removal moves all that stay.
+    let dropped = 0
+    for (; this.#backlogChars > maxBacklogChars * 0.75; dropped += 1) {
+      this.#backlogChars -= this.#backlog[dropped]?.length ?? this.#backlogChars
     }
+    this.#backlog.splice(0, dropped)
   }
 
   /** Ends the session at the server. */

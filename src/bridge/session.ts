@@ -58,6 +58,8 @@ const maxAttempts = 8
 const longestDelayMs = 8000
 /** Connecting may take its time as well. */
 const maxTryingMs = 40_000
+/** A session that lived as long was sound. */
+const soundSessionMs = 5000
 const renewalTimeoutMs = 30_000
 /** The client waits for it, so a server that does not answer must not take long. */
 const settingsTimeoutMs = 10_000
@@ -77,9 +79,13 @@ export class Session {
   /** Takes the answers to the requests of a renewal. */
   readonly #ownAnswers = new Map<string, (part: Part) => void>()
   readonly #settings: ClientSettings = clientSettings()
+  /** One for all sessions: a server may end each of them as soon as it has begun. */
+  readonly #restorations: BackOff
+  #beganAt = 0
 
   constructor(options: SessionOptions) {
     this.#options = options
+    this.#restorations = backOff(options.random)
     this.#wireOptions = {
       ...options,
       receive: (wire, message, cause) => this.#receive(wire, message, cause),
@@ -142,6 +148,7 @@ export class Session {
   async #begin(signal: AbortSignal): Promise<Wire> {
     const old = this.#wire
     this.#wire = await this.#open(signal)
+    this.#beganAt = performance.now()
     old?.close(this.#closing.signal).catch(() => {})
     return this.#wire
   }
@@ -189,6 +196,7 @@ export class Session {
     })
     await this.#restoreSettings(wire)
     this.#wire = wire
+    this.#beganAt = performance.now()
     wire.listen()
     return wire
   }
@@ -263,9 +271,9 @@ export class Session {
   }
 
   async #restore(wire: Wire): Promise<void> {
-    const delays = backOff(this.#options.random)
+    if (performance.now() - this.#beganAt > soundSessionMs) this.#restorations.reset()
     while (this.#wire === wire && this.#initialize !== undefined) {
-      await pause(delays.next(), this.#closing.signal)
+      await pause(this.#restorations.next(), this.#closing.signal)
       if (this.#wire !== wire || this.#initialize === undefined) return
       await this.#renew(wire, this.#initialize).catch(() => {})
     }
