@@ -5,12 +5,15 @@
  */
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
-import { authorizedFetch } from '../transport/authorized-fetch.ts'
+import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import type { OnLoginRequired } from './login-offers.ts'
 import { type Channel, optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
 import { withStepUps } from './step-ups.ts'
+
+/** A client waits for it, and what was stored is found at once. */
+const acquisitionMs = 10_000
 
 /**
  * What both bridges take; the rest is for `authorizedFetch`.
@@ -47,7 +50,8 @@ export function openUplink(
     if (callback === undefined || typeof callback === 'function') continue
     throw new ConfigurationError(`${where}.${name}`, `${where}: \`${name}\` must be a function.`)
   }
-  const { open, close } = optionalCredential(authorizedFetch(provider, rest), rest)
+  const authorized = authorizedFetch(provider, rest)
+  const { open, close } = optionalCredential(authorized, rest)
   const stepUps = withStepUps()
   return {
     open() {
@@ -59,6 +63,21 @@ export function openUplink(
     url: new URL(rest.resource),
     random: rest.random ?? Math.random,
     log: (line) => onLog?.(line),
-    onLoginRequired,
+    onLoginRequired: onLoginRequired && withAcquisition(onLoginRequired, authorized),
+  }
+}
+
+/** After a login the provider is asked again: without a store, nothing else would show that there is a credential. */
+function withAcquisition(
+  onLoginRequired: OnLoginRequired,
+  authorized: AuthorizedFetch,
+): OnLoginRequired {
+  return async (request) => {
+    const offer = await onLoginRequired(request)
+    if (offer?.completed === undefined || request.error.reason === 'step_up') return offer
+    const completed = offer.completed.then(() =>
+      authorized.login({ signal: AbortSignal.timeout(acquisitionMs) }).catch(() => {}),
+    )
+    return { ...offer, completed }
   }
 }

@@ -37,7 +37,7 @@ const maxResumptions = 12
 const soundStreamMs = 5000
 
 /** It goes into a header, and servers take some 8 KB of headers. */
-const maxEventIdChars = 4096
+const maxEventIdBytes = 4096
 
 /** Where a stream stands. */
 interface Cursor {
@@ -45,6 +45,7 @@ interface Cursor {
   readonly cause: Message | undefined
   /** The requests that it has not answered yet. */
   readonly open: Set<string>
+  /** As it goes into the header. */
   lastEventId: string | undefined
 }
 
@@ -225,7 +226,7 @@ export class StreamableWire implements Wire {
       // The message counts as received only when it has been passed on.
       if (data !== '' && (event === undefined || event === 'message'))
         await this.#pass(data, cursor)
-      if (id !== undefined && id !== '' && id.length <= maxEventIdChars) cursor.lastEventId = id
+      if (id !== undefined) cursor.lastEventId = headerOfEventId(id) ?? cursor.lastEventId
     }
     try {
       await readEvents(response, { onEvent, onRetry: (delay) => delays.serverAsks(delay) })
@@ -262,6 +263,13 @@ export class StreamableWire implements Wire {
 /** The server does not have the stream. */
 function isFinal({ wasOpen, status }: Attempt): boolean {
   return !wasOpen && status !== undefined && !isPassing(status)
+}
+
+/** An event's identifier goes as its UTF-8 bytes (HTML, section 9.2.4). `undefined`: no header can carry it. */
+function headerOfEventId(id: string): string | undefined {
+  const value = Buffer.from(id, 'utf8').toString('latin1')
+  const isSound = value !== '' && value.length <= maxEventIdBytes
+  return isSound && !/[\u0000-\u001f\u007f]/.test(value) ? value : undefined
 }
 
 function isEventStream(response: Response): boolean {

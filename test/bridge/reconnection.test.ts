@@ -114,6 +114,34 @@ describe('a server that ends its streams at once', () => {
   })
 })
 
+describe('a stream with identifiers', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it.each([
+    ['plain-1', 'plain-1'],
+    ['événement-1', Buffer.from('événement-1').toString('latin1')],
+    ['イベント-1', Buffer.from('イベント-1').toString('latin1')],
+    ['a\u0001b', 'before'],
+    ['é'.repeat(2100), 'before'],
+  ])('is resumed after %j', async (id, header) => {
+    const headers: (string | null)[] = []
+    const wire = wireOf(async (_input, init) => {
+      const { method, headers: given } = new Request('https://mcp.example.com/mcp', init)
+      if (method === 'POST') return eventStream(`id: before\ndata:\n\nid: ${id}\ndata:\n\n`)
+      headers.push(given.get('last-event-id'))
+      return eventStream('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
+    })
+    const { signal } = new AbortController()
+
+    const { finished } = await wire.post(call(), { signal })
+    await vi.advanceTimersByTimeAsync(2000)
+    await finished
+
+    expect(headers).toEqual([header])
+  })
+})
+
 describe('a server that ends its sessions at once', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
