@@ -269,7 +269,8 @@ function isFinal({ wasOpen, status }: Attempt): boolean {
 function headerOfEventId(id: string): string | undefined {
   const value = Buffer.from(id, 'utf8').toString('latin1')
   const isSound = value !== '' && value.length <= maxEventIdBytes
-  return isSound && !/[\u0000-\u001f\u007f]/.test(value) ? value : undefined
+  const hasControls = [...value].some((sign) => sign < ' ' || sign === '\u007f')
+  return isSound && !hasControls ? value : undefined
 }
 
 function isEventStream(response: Response): boolean {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { bearer } from '../../src/index.ts'
 import { lineClient } from '../support/bridge-client.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
@@ -42,6 +42,25 @@ describe('a server that cannot be reached', () => {
 
     expect(await client.next()).toEqual({ jsonrpc: '2.0', id: 1, result: {} })
     expect(bodies).toHaveLength(1)
+  })
+
+  it('is said at once, and is an error of initialize after a few seconds', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const client = lineClient('https://mcp.example.com/mcp', { fetch: refusedFetch })
+
+    const begun = client.initialize()
+    await vi.advanceTimersByTimeAsync(100)
+    const said = [...client.log]
+    await vi.advanceTimersByTimeAsync(4000)
+
+    expect(said).toEqual([
+      'https://mcp.example.com/mcp cannot be reached (ECONNREFUSED). Trying again for 4 s.',
+    ])
+    expect(await begun).toMatchObject({
+      id: 0,
+      error: { message: expect.stringContaining('cannot be reached (ECONNREFUSED)') },
+    })
   })
 
   it('is one error for each request, and none for a notification', async () => {
