@@ -8,6 +8,7 @@ import { ConfigurationError } from '../errors.ts'
 import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-fetch.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 import type { OnLoginRequired } from './login-offers.ts'
+import { longFetch } from './long-fetch.ts'
 import { type Channel, optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
 import { withStepUps } from './step-ups.ts'
@@ -45,7 +46,8 @@ export function openUplink(
   provider: CredentialProvider | CredentialSelector,
   options: CommonBridgeOptions,
 ): Uplink {
-  const { onLoginRequired, onLog, ...rest } = options
+  const { onLoginRequired, onLog, ...given } = options
+  const rest = given.fetch === undefined ? { ...given, fetch: longFetch } : given
   for (const [name, callback] of Object.entries({ onLoginRequired, onLog })) {
     if (callback === undefined || typeof callback === 'function') continue
     throw new ConfigurationError(`${where}.${name}`, `${where}: \`${name}\` must be a function.`)
