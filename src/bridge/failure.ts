@@ -37,6 +37,16 @@ export const lengthFailure: Failure = {
   message: 'Parse error: the message is too long.',
 }
 
+/** JSON-RPC 2.0, section 5.1. */
+const invalidRequest = -32_600
+
+/** Another request with the same identifier is under way. */
+export const idInUseFailure: Failure = {
+  code: invalidRequest,
+  message:
+    'Invalid request: a request with this id is under way. Use another id, and no integer beyond 2^53.',
+}
+
 /** The server took a request, and its answer can no longer arrive. */
 export class AnswerLostError extends Error {
   override readonly name = 'AnswerLostError'

@@ -208,7 +208,7 @@ async function handlePost(
   response: ServerResponse,
 ): Promise<void> {
   // A web page cannot send this type without asking first, which nobody answers.
-  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+  if (!/^application\/json[\t ]*(?:;|$)/i.test(request.headers['content-type'] ?? '')) {
     return refuse(response, 415, 'Content-Type must be application/json.')
   }
   const text = await readBody(request, maxBodyBytes)

@@ -10,6 +10,7 @@ import {
   AnswerLostError,
   BridgeClosedError,
   failureOf,
+  idInUseFailure,
   lengthFailure,
   parseFailure,
 } from './failure.ts'
@@ -20,6 +21,7 @@ import {
   cancelledRequestOf,
   errorText,
   initializeOf,
+  isExactId,
   isObject,
   isRevision,
   type JsonObject,
@@ -28,6 +30,7 @@ import {
   type Part,
   parseClientMessage,
   type RequestId,
+  type RequestPart,
   requestsOf,
   revisionOf,
 } from './message.ts'
@@ -94,7 +97,10 @@ export class Relay {
       const failure = message === 'too long' ? lengthFailure : parseFailure
       return sink(errorText(null, failure), { isLast: true })
     }
-    if (requestsOf(message).length > 0) return this.#request(message, sink, arrival.headers)
+    const requests = requestsOf(message)
+    const isInUse = ({ id }: RequestPart) => this.#exchanges.has(keyOf(id))
+    if (requests.some(isInUse)) return refuse(requests, sink)
+    if (requests.length > 0) return this.#request(message, sink, arrival.headers)
     const cancelled = cancelledRequestOf(message)
     if (cancelled !== undefined) return this.#cancel(message, cancelled, arrival.headers)
     if (message.parts[0]?.kind === 'response') return this.#send(message, arrival.headers)
@@ -239,7 +245,9 @@ export class Relay {
     const keys = message.parts.map(keyOfAnswer)
     const answered = keys.map((key) => (key === undefined ? undefined : this.#exchanges.get(key)))
     const isWanted = message.parts.map(
-      ({ kind }, index) => kind !== 'response' || answered[index] !== undefined,
+      ({ kind }, index) =>
+        // What is no message would be an answer besides that of the bridge.
+        kind !== 'unknown' && (kind !== 'response' || answered[index] !== undefined),
     )
     if (!isWanted.includes(true)) return
     const misled = answered.find((each, index) => disagrees(each, message.parts[index]))
@@ -282,6 +290,15 @@ export class Relay {
 /** What to do about these is known here better than there. */
 function isDenial({ status }: RefusalError): boolean {
   return status === 401 || status === 403
+}
+
+/** Answers requests whose identifiers are in use. */
+async function refuse(requests: readonly RequestPart[], sink: Sink): Promise<void> {
+  for (const [index, { id }] of requests.entries()) {
+    // The client could take the number of one request for that of another.
+    const known = isExactId(id) ? id : null
+    await sink(errorText(known, idInUseFailure), { isLast: index === requests.length - 1 })
+  }
 }
 
 /** Whether an answer agrees on a protocol version that is none. */

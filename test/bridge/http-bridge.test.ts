@@ -29,7 +29,11 @@ const post = (url: URL, message: object | string, headers: Record<string, string
 const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: {} }
 
 /** A request with headers that `fetch` does not let anybody set. */
-function rawStatus(url: URL, headers: Record<string, string>, method = 'POST'): Promise<number> {
+function rawStatus(
+  url: URL,
+  headers: Record<string, string | string[]>,
+  method = 'POST',
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(url, { method, headers: { ...json, ...headers } }, (response) => {
       response.resume()
@@ -64,6 +68,8 @@ describe('bridge', () => {
       origin: await rawStatus(url, { origin: 'https://evil.example' }),
       nullOrigin: await rawStatus(url, { origin: 'null' }),
       contentType: await rawStatus(url, { 'content-type': 'text/plain' }),
+      longerType: await rawStatus(url, { 'content-type': 'application/json-evil' }),
+      twoHosts: await rawStatus(url, { host: [`localhost:${url.port}`, 'evil.example'] }),
       preflight: await rawStatus(url, {}, 'OPTIONS'),
       localhost: await rawStatus(url, { host: `localhost:${url.port}` }),
       localOrigin: await rawStatus(url, { origin: 'http://localhost:3000' }),
@@ -77,6 +83,8 @@ describe('bridge', () => {
       origin: 403,
       nullOrigin: 403,
       contentType: 415,
+      longerType: 415,
+      twoHosts: 400,
       preflight: 405,
       localhost: 200,
       localOrigin: 200,
