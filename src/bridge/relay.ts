@@ -249,7 +249,7 @@ export class Relay {
         // What is no message would be an answer besides that of the bridge.
         kind !== 'unknown' && (kind !== 'response' || answered[index] !== undefined),
     )
-    if (!isWanted.includes(true)) return
+    if (!isWanted.includes(true)) return this.#failUnaddressed(message, cause)
     const misled = answered.find((each, index) => disagrees(each, message.parts[index]))
     if (misled !== undefined) return this.#fail(misled, new RevisionError())
     // This may fail, so it comes before anything counts as answered.
@@ -265,6 +265,16 @@ export class Relay {
     const sink = exchange?.sink ?? this.#options.deliver
     const isLast = exchange !== undefined && exchange.open.size === 0
     await sink(text, { isLast })
+  }
+
+  /** A server that cannot tell which request is wrong says what is wrong all the same (JSON-RPC 2.0, section 5). */
+  async #failUnaddressed({ parts }: Message, cause: Message | undefined): Promise<void> {
+    const [part, ...others] = parts
+    const exchange = this.#exchangeOf(cause)
+    if (exchange === undefined || others.length > 0 || part?.kind !== 'response') return
+    if (part.id !== undefined || part.error === undefined) return
+    const response = { jsonrpc: '2.0', error: part.error }
+    await this.#fail(exchange, new RefusalError(200, { response }))
   }
 
   #exchangeOf(cause: Message | undefined): Exchange | undefined {

@@ -58,3 +58,19 @@ describe('an answer without result and error', () => {
     expect(await client.next()).toMatchObject({ id: 2, result: {} })
   })
 })
+
+describe('an error without an identifier', () => {
+  it('is the answer to the request that it came back for', async () => {
+    const server = await scriptedMcp()
+    const error = { code: -32600, message: 'The words of the server.' }
+    server.on('tools/call', ({ response }) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error }))
+    })
+    const client = lineClient(server.url)
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+    expect(await client.next()).toEqual({ jsonrpc: '2.0', id: 1, error })
+  })
+})
