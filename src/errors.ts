@@ -211,8 +211,9 @@ export class LoginRequiredError extends CredentialError {
   override readonly name = 'LoginRequiredError'
   /**
    * Why a person has to log in: nothing is stored (`no_credential`), the grant was refused
-   * (`grant_rejected`), the server refuses a stored key, which no login replaces (`key_rejected`), another login is under way (`login_pending`), the answer to a renewal was lost
-   * (`rotation_lost`), or further scopes are needed (`step_up`).
+   * (`grant_rejected`), the server refuses a stored key, which no login replaces (`key_rejected`), another login is in
+   * progress (`login_pending`), the answer to a renewal was lost (`rotation_lost`), a login was not completed
+   * (`login_failed`), or further scopes are needed (`step_up`).
    */
   readonly reason:
     | 'no_credential'
@@ -220,6 +221,7 @@ export class LoginRequiredError extends CredentialError {
     | 'key_rejected'
     | 'login_pending'
     | 'rotation_lost'
+    | 'login_failed'
     | 'step_up'
 
   /** The scopes to ask for at the login, separated by spaces, where a server has named them. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AcquireContext, CredentialProvider } from '../credential.ts'
+import { addNothing } from '../empty-credential.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 
 /** Milliseconds that a server has to answer. */
@@ -14,7 +15,7 @@ const lifeMs = 60_000
 /** Provides credentials that add nothing to a request. */
 export const emptyCredentials: CredentialProvider = {
   name: 'none',
-  acquire: async ({ now }) => ({ expiresAt: now() + lifeMs, apply: () => {} }),
+  acquire: async ({ now }) => ({ expiresAt: now() + lifeMs, apply: addNothing }),
 }
 
 /**

@@ -53,11 +53,18 @@ export function answerStream(
     })
     response.flushHeaders()
   }
+  // One promise for all who wait, or each of them would add listeners.
+  let draining: Promise<void> | undefined
   const write = async (text: string) => {
     begin()
     if (response.destroyed || response.writableEnded) return
     arm(keepAliveMs)
-    if (!response.write(`data: ${text}\n\n`)) await drained(response)
+    if (!response.write(`data: ${text}\n\n`)) {
+      draining ??= drained(response).finally(() => {
+        draining = undefined
+      })
+    }
+    await draining
   }
   response.once('close', () => clearTimeout(timer))
   response.on('error', () => {})

@@ -26,6 +26,8 @@ const nameMembers: ReadonlyMap<string, string> = new Map([
 const maxTools = 10_000
 /** Servers could nest a schema more deeply than a function can follow. */
 const maxDepth = 64
+/** What a header can carry as it is. */
+const plainValue = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** An argument of a tool that is repeated in a header. */
@@ -49,7 +51,10 @@ export function derivedHeaders(): DerivedHeaders {
     of(message) {
       const [part] = message.parts
       if (part === undefined || !('method' in part) || revisionOf(message) === undefined) return {}
-      const headers: Record<string, string> = { 'mcp-method': part.method }
+      const { method } = part
+      const headers: Record<string, string> = plainValue.test(method)
+        ? { 'mcp-method': method }
+        : {}
       const name = part.params[nameMembers.get(part.method) ?? '']
       if (typeof name === 'string') headers['mcp-name'] = encodeValue(name)
       const argumentsOfTool = part.method === 'tools/call' ? tools.get(String(name)) : undefined
@@ -104,6 +109,6 @@ function textOf(value: unknown): string | undefined {
 /** What a header cannot carry as it is goes as Base64 of its UTF-8, in the mark that the specification names. */
 function encodeValue(value: string): string {
   const isMark = value.startsWith('=?base64?') && value.endsWith('?=')
-  if (/^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(value) && !isMark) return value
+  if (plainValue.test(value) && !isMark) return value
   return `=?base64?${Buffer.from(value, 'utf8').toString('base64')}?=`
 }

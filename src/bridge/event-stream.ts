@@ -7,6 +7,8 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { maxMessageBytes } from './body.ts'
 import { MessageTooLongError } from './message.ts'
 
+const maxEventLines = 1_000_000
+
 /** What reads a stream of events. */
 export interface EventListener {
   /** The next event is not read before this resolves. */
@@ -36,10 +38,42 @@ export async function readEvents(
     maxBufferSize: maxMessageBytes,
   })
   const decoder = new TextDecoder()
+  const lines = new EventLines()
   for await (const chunk of response.body) {
-    parser.feed(decoder.decode(chunk, { stream: true }))
+    const text = decoder.decode(chunk, { stream: true })
+    lines.count(text)
+    parser.feed(text)
     for (const event of waiting.splice(0)) await onEvent(event)
     if (isTooLong) throw new MessageTooLongError('is longer than 64 MB')
+  }
+}
+
+/** Counts the lines of one event: the parser keeps a string for each, also for those without a character. */
+class EventLines {
+  #lines = 0
+  #isEmptyLine = true
+  #wasReturn = false
+
+  /** @throws `MessageTooLongError`. */
+  count(chunk: string): void {
+    if (chunk === '') return
+    const rest = this.#wasReturn && chunk.startsWith('\n') ? chunk.slice(1) : chunk
+    this.#wasReturn = chunk.endsWith('\r')
+    const text = rest.includes('\r') ? rest.replace(/\r\n?/g, '\n') : rest
+    let start = 0
+    for (;;) {
+      const end = text.indexOf('\n', start)
+      if (end !== start && start < text.length) this.#isEmptyLine = false
+      if (end === -1) return
+      this.#endLine()
+      start = end + 1
+    }
+  }
+
+  #endLine(): void {
+    this.#lines = this.#isEmptyLine ? 0 : this.#lines + 1
+    this.#isEmptyLine = true
+    if (this.#lines > maxEventLines) throw new MessageTooLongError('has more than a million lines')
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
 import { type JsonObject, MessageTooLongError } from './message.ts'
+import { isBlockedPort, wasNotSent } from './unsent.ts'
 import { ContentError, RefusalError, RevisionError, SessionLostError } from './wire.ts'
 
 /** The error of a JSON-RPC response. */
@@ -34,6 +35,16 @@ export const parseFailure: Failure = {
 export const lengthFailure: Failure = {
   code: parseErrorCode,
   message: 'Parse error: the message is too long.',
+}
+
+/** JSON-RPC 2.0, section 5.1. */
+const invalidRequest = -32_600
+
+/** Another request with the same identifier is under way. */
+export const idInUseFailure: Failure = {
+  code: invalidRequest,
+  message:
+    'Invalid request: a request with this id is under way. Use another id, and no integer beyond 2^53.',
 }
 
 /** The server took a request, and its answer can no longer arrive. */
@@ -142,10 +153,10 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
       remedy: 'Start the proxy again.',
     }
   }
-  if (systemErrorCode(error) === 'BLOCKED_PORT') {
+  if (isBlockedPort(error)) {
     return {
       code: 'network',
-      problem: `${server} was sent nothing: its port belongs to another protocol, and fetch refuses it.`,
+      problem: `${server} cannot be reached: its port belongs to another protocol, and fetch refuses it.`,
       remedy: 'Correct the port in the URL, or let the server listen at another one.',
     }
   }
@@ -235,20 +246,4 @@ function describeRefusal(
     remedy: isPassing ? 'Try again later.' : doctor,
     retryable: isPassing,
   }
-}
-
-const unsentCodes = new Set([
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'UND_ERR_CONNECT_TIMEOUT',
-])
-
-/** Whether an error of `fetch` shows that no connection was made, so that nothing was sent. */
-export function wasNotSent(error: unknown): boolean {
-  return unsentCodes.has(systemErrorCode(error) ?? '')
 }

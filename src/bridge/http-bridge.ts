@@ -11,7 +11,7 @@ import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { within } from '../waiting.ts'
 import { checkLocalRequest, readBody } from './local-requests.ts'
-import { type LocalPost, LocalSession } from './local-session.ts'
+import { type LocalPost, LocalSession, type SharedBySessionless } from './local-session.ts'
 import { LoginOffers } from './login-offers.ts'
 import { errorText, initializeOf, parseClientMessage, requestsOf } from './message.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
@@ -107,12 +107,12 @@ class LocalSessions {
   readonly #uplink: Uplink
   readonly #sessions = new Map<string, LocalSession>()
   readonly #unnamed = new Set<LocalSession>()
-  /** A client without a session is asked in the answer to one request, and answers in another. */
-  readonly #logins: LoginOffers
+  readonly #shared: SharedBySessionless
 
   constructor(uplink: Uplink) {
     this.#uplink = uplink
-    this.#logins = new LoginOffers(uplink.onLoginRequired, async () => {})
+    const logins = new LoginOffers(uplink.onLoginRequired, async () => {})
+    this.#shared = { channel: uplink.open(), logins }
   }
 
   /** The session of a request; the least recently used one comes first in the table. */
@@ -137,7 +137,7 @@ class LocalSessions {
 
   /** Answers a request that belongs to no session, in a relay of its own. */
   async answerAlone(post: LocalPost, response: ServerResponse): Promise<void> {
-    const session = new LocalSession('', this.#uplink, this.#logins)
+    const session = new LocalSession('', this.#uplink, this.#shared)
     this.#unnamed.add(session)
     // The end of the request is its cancellation (MCP 2026-07-28, Cancellation).
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
@@ -150,7 +150,7 @@ class LocalSessions {
 
   /** Passes a notification on that belongs to no session. */
   async takeAlone(post: LocalPost): Promise<void> {
-    const session = new LocalSession('', this.#uplink, this.#logins)
+    const session = new LocalSession('', this.#uplink, this.#shared)
     this.#unnamed.add(session)
     await session.take(post)
     this.#unnamed.delete(session)
@@ -208,7 +208,7 @@ async function handlePost(
   response: ServerResponse,
 ): Promise<void> {
   // A web page cannot send this type without asking first, which nobody answers.
-  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+  if (!/^application\/json[\t ]*(?:;|$)/i.test(request.headers['content-type'] ?? '')) {
     return refuse(response, 415, 'Content-Type must be application/json.')
   }
   const text = await readBody(request, maxBodyBytes)

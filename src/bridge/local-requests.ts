@@ -23,10 +23,12 @@ const loopbackHost = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i
  * @see MCP 2025-11-25, Transports, Security Warning
  */
 export function checkLocalRequest(
-  { headers: { host, origin }, url = '' }: IncomingMessage,
+  { headers: { origin }, headersDistinct, url = '' }: IncomingMessage,
   path: string,
 ): Refused | undefined {
-  if (!loopbackHost.test(host ?? '')) return { status: 403, reason: 'The Host header is wrong.' }
+  const [host = '', ...others] = headersDistinct['host'] ?? []
+  if (others.length > 0 || !loopbackHost.test(host))
+    return { status: 403, reason: 'The Host header is wrong.' }
   if (origin !== undefined && !loopbackHost.test(origin.replace(/^https?:\/\//, ''))) {
     return { status: 403, reason: 'The Origin header is wrong.' }
   }

@@ -6,13 +6,15 @@
 
 import type { ServerResponse } from 'node:http'
 import { type AnswerStream, answerStream } from './answer-stream.ts'
-import type { LoginOffers } from './login-offers.ts'
 import { parseMessage } from './message.ts'
 import type { Uplink } from './options.ts'
-import { Relay } from './relay.ts'
+import { Relay, type RelayOptions } from './relay.ts'
 
 /** What the client has not asked for yet is kept up to this. */
 const maxBacklogChars = 16 * 1024 * 1024
+
+/** What clients without sessions share: a client asks in one request and answers in another. */
+export type SharedBySessionless = Required<Pick<RelayOptions, 'channel' | 'logins'>>
 
 /** How a request came. */
 export interface LocalPost {
@@ -34,15 +36,17 @@ export class LocalSession {
   #notifications: AnswerStream | undefined
   #backlog: string[] = []
   #backlogChars = 0
+  /** Resolves when a stream has what waited for it, which comes before what arrives meanwhile. */
+  #backlogWritten: Promise<void> = Promise.resolve()
 
   /**
    * @param id - What the client calls it by; empty for a client that has no session.
-   * @param logins - The logins of all clients that have none.
+   * @param shared - What the clients that have no session share.
    */
-  constructor(id: string, uplink: Uplink, logins?: LoginOffers) {
+  constructor(id: string, uplink: Uplink, shared?: SharedBySessionless) {
     this.id = id
-    const shared = logins === undefined ? {} : { logins }
-    this.#relay = new Relay({ ...uplink, ...shared, deliver: (text) => this.#deliver(text) })
+    const own = shared ?? { channel: uplink.open() }
+    this.#relay = new Relay({ ...uplink, ...own, deliver: (text) => this.#deliver(text) })
   }
 
   /** Nobody listens or waits for an answer, so that it may belong to a client that is gone. */
@@ -83,20 +87,34 @@ export class LocalSession {
     const stream = answerStream(response, { 'Mcp-Session-Id': this.id })
     this.#notifications = stream
     stream.begin()
+    this.#backlogWritten = this.#backlogWritten.then(() => this.#writeBacklog(stream))
+  }
+
+  async #writeBacklog(stream: AnswerStream): Promise<void> {
     const backlog = this.#backlog.splice(0)
-    this.#backlogChars = 0
-    for (const text of backlog) stream.write(text).catch(() => {})
+    let written = 0
+    for (; written < backlog.length && !stream.isClosed; written += 1) {
+      await stream.write(backlog[written] ?? '')
+    }
+    const left = backlog.slice(written)
+    this.#backlog = [...left, ...this.#backlog]
+    this.#backlogChars = this.#backlog.reduce((sum, { length }) => sum + length, 0)
   }
 
   async #deliver(text: string): Promise<void> {
+    await this.#backlogWritten
     const streams = [this.#notifications, ...this.#streams]
     const stream = streams.find((each) => each?.isClosed === false)
     if (stream !== undefined) return stream.write(text)
     this.#backlogChars += text.length
     this.#backlog.push(text)
-    while (this.#backlogChars > maxBacklogChars) {
-      this.#backlogChars -= this.#backlog.shift()?.length ?? this.#backlogChars
+    if (this.#backlogChars <= maxBacklogChars) return
+    // Many go at once: each removal moves all that stay.
+    let dropped = 0
+    for (; this.#backlogChars > maxBacklogChars * 0.75; dropped += 1) {
+      this.#backlogChars -= this.#backlog[dropped]?.length ?? this.#backlogChars
     }
+    this.#backlog.splice(0, dropped)
   }
 
   /** Ends the session at the server. */

@@ -34,7 +34,10 @@ export interface LoginOffer {
   readonly url?: string | URL
   /** What the user is told: one sentence, without a secret. */
   readonly message?: string
-  /** Settles when the login is over. */
+  /**
+   * Settles when the login is over. When it resolves, the provider is asked for its credential again; without it, a
+   * later login is found only in the option `store`.
+   */
   readonly completed?: Promise<unknown>
 }
 

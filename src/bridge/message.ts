@@ -151,6 +151,11 @@ export function keyOf(id: RequestId): string {
   return `${typeof id} ${id}`
 }
 
+/** Whether an identifier is the number that was written: beyond 2^53, two integers may be one. */
+export function isExactId(id: RequestId): boolean {
+  return typeof id === 'string' || !Number.isInteger(id) || Number.isSafeInteger(id)
+}
+
 /** The requests of a message. */
 export function requestsOf({ parts }: Message): readonly RequestPart[] {
   return parts.filter((part) => part.kind === 'request')

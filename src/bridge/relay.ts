@@ -10,6 +10,7 @@ import {
   AnswerLostError,
   BridgeClosedError,
   failureOf,
+  idInUseFailure,
   lengthFailure,
   parseFailure,
 } from './failure.ts'
@@ -20,6 +21,7 @@ import {
   cancelledRequestOf,
   errorText,
   initializeOf,
+  isExactId,
   isObject,
   isRevision,
   type JsonObject,
@@ -28,15 +30,19 @@ import {
   type Part,
   parseClientMessage,
   type RequestId,
+  type RequestPart,
   requestsOf,
   revisionOf,
 } from './message.ts'
+import type { Channel } from './optional-credential.ts'
 import { isIdempotent } from './repetition.ts'
 import { Session } from './session.ts'
 import { RefusalError, RevisionError, SessionLostError, type WireOptions } from './wire.ts'
 
 /** What a relay needs. */
-export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'random' | 'log'> {
+export interface RelayOptions extends Pick<WireOptions, 'url' | 'random' | 'log'> {
+  /** The way of the client to the server. */
+  readonly channel: Channel
   /** Takes what belongs to no request of the client. */
   readonly deliver: Sink
   readonly onLoginRequired: OnLoginRequired | undefined
@@ -44,8 +50,6 @@ export interface RelayOptions extends Pick<WireOptions, 'fetch' | 'url' | 'rando
   readonly logins?: LoginOffers
   /** Whose login it is, where several are told apart. */
   readonly account: string | undefined
-  /** Whether the request before was sent with a credential. */
-  hasCredential(): boolean
 }
 
 /** What a client sends besides the text. */
@@ -77,6 +81,7 @@ export class Relay {
     this.#logins = options.logins ?? new LoginOffers(options.onLoginRequired, notify)
     this.#session = new Session({
       ...options,
+      fetch: (input, init) => this.#fetch(input, init),
       receive: (message, cause) => this.#deliver(message, cause),
     })
   }
@@ -92,7 +97,10 @@ export class Relay {
       const failure = message === 'too long' ? lengthFailure : parseFailure
       return sink(errorText(null, failure), { isLast: true })
     }
-    if (requestsOf(message).length > 0) return this.#request(message, sink, arrival.headers)
+    const requests = requestsOf(message)
+    const isInUse = ({ id }: RequestPart) => this.#exchanges.has(keyOf(id))
+    if (requests.some(isInUse)) return refuse(requests, sink)
+    if (requests.length > 0) return this.#request(message, sink, arrival.headers)
     const cancelled = cancelledRequestOf(message)
     if (cancelled !== undefined) return this.#cancel(message, cancelled, arrival.headers)
     if (message.parts[0]?.kind === 'response') return this.#send(message, arrival.headers)
@@ -119,7 +127,6 @@ export class Relay {
     const stop = onAbort(this.#closing.signal, () => ending.abort())
     try {
       await this.#session.send(message, { signal: ending.signal, headers })
-      this.#succeeded()
     } catch (error) {
       if (ending.signal.aborted) return
       const { message: problem } = failureOf(error, this.#options.url, { mayHaveActed: false })
@@ -129,9 +136,12 @@ export class Relay {
     }
   }
 
-  /** What needs no credential does not show that somebody has logged in. */
-  #succeeded(): void {
-    if (this.#options.hasCredential()) this.#logins.succeeded()
+  async #fetch(input: string | URL, init?: RequestInit): Promise<Response> {
+    const { channel } = this.#options
+    const response = await channel.fetch(input, init)
+    // What needs no credential does not show that the user has logged in.
+    if (response.ok && channel.hadCredential(response)) this.#logins.succeeded()
+    return response
   }
 
   #inOrder(send: () => Promise<void>): Promise<void> {
@@ -162,7 +172,6 @@ export class Relay {
       signal.throwIfAborted()
       if (exchange.consent === 'given') await this.#logins.over(signal)
       const accepted = await this.#session.send(message, { signal, headers, onLeave })
-      this.#succeeded()
       accepted?.finished
         .then(() => new AnswerLostError())
         .catch((error: unknown) => error)
@@ -236,9 +245,11 @@ export class Relay {
     const keys = message.parts.map(keyOfAnswer)
     const answered = keys.map((key) => (key === undefined ? undefined : this.#exchanges.get(key)))
     const isWanted = message.parts.map(
-      ({ kind }, index) => kind !== 'response' || answered[index] !== undefined,
+      ({ kind }, index) =>
+        // What is no message would be an answer besides that of the bridge.
+        kind !== 'unknown' && (kind !== 'response' || answered[index] !== undefined),
     )
-    if (!isWanted.includes(true)) return
+    if (!isWanted.includes(true)) return this.#failUnaddressed(message, cause)
     const misled = answered.find((each, index) => disagrees(each, message.parts[index]))
     if (misled !== undefined) return this.#fail(misled, new RevisionError())
     // This may fail, so it comes before anything counts as answered.
@@ -254,6 +265,16 @@ export class Relay {
     const sink = exchange?.sink ?? this.#options.deliver
     const isLast = exchange !== undefined && exchange.open.size === 0
     await sink(text, { isLast })
+  }
+
+  /** A server that cannot tell which request is wrong says what is wrong all the same (JSON-RPC 2.0, section 5). */
+  async #failUnaddressed({ parts }: Message, cause: Message | undefined): Promise<void> {
+    const [part, ...others] = parts
+    const exchange = this.#exchangeOf(cause)
+    if (exchange === undefined || others.length > 0 || part?.kind !== 'response') return
+    if (part.id !== undefined || part.error === undefined) return
+    const response = { jsonrpc: '2.0', error: part.error }
+    await this.#fail(exchange, new RefusalError(200, { response }))
   }
 
   #exchangeOf(cause: Message | undefined): Exchange | undefined {
@@ -279,6 +300,15 @@ export class Relay {
 /** What to do about these is known here better than there. */
 function isDenial({ status }: RefusalError): boolean {
   return status === 401 || status === 403
+}
+
+/** Answers requests whose identifiers are in use. */
+async function refuse(requests: readonly RequestPart[], sink: Sink): Promise<void> {
+  for (const [index, { id }] of requests.entries()) {
+    // The client could take the number of one request for that of another.
+    const known = isExactId(id) ? id : null
+    await sink(errorText(known, idInUseFailure), { isLast: index === requests.length - 1 })
+  }
 }
 
 /** Whether an answer agrees on a protocol version that is none. */

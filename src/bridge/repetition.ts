@@ -4,9 +4,12 @@
  * @module
  */
 import { isCredentialError } from '../errors.ts'
-import { wasNotSent } from './failure.ts'
 import { type Message, requestsOf } from './message.ts'
+import { isBlockedPort, wasNotSent } from './unsent.ts'
 import { RefusalError } from './wire.ts'
+
+/** The longest delay before a repetition. */
+export const longestDelayMs = 8000
 
 /** Requests that change nothing, or nothing more the second time (MCP 2025-11-25 and 2026-07-28, Schema). */
 const idempotentMethods: ReadonlySet<string> = new Set([
@@ -38,7 +41,7 @@ export function mayRepeat(message: Message, error: unknown): boolean {
   // Nothing is sent without a credential.
   if (isCredentialError(error)) return error.retryable && error.code !== 'login_required'
   if (error instanceof RefusalError) return asksForRepetition(error) && isIdempotent(message)
-  return wasNotSent(error)
+  return wasNotSent(error) && !isBlockedPort(error)
 }
 
 function asksForRepetition({ status, retryAfter }: RefusalError): boolean {
@@ -48,4 +51,15 @@ function asksForRepetition({ status, retryAfter }: RefusalError): boolean {
 /** Whether it does no harm twice. Notifications say what is so, and an answer counts once. */
 export function isIdempotent(message: Message): boolean {
   return requestsOf(message).every(({ method }) => idempotentMethods.has(method))
+}
+
+/**
+ * How long to wait before a repetition, in milliseconds.
+ *
+ * @param ownMs - The delay where the error names none that is longer.
+ */
+export function delayBefore(error: unknown, ownMs: number): number {
+  const { retryAfter } = error as { retryAfter?: unknown }
+  const leastMs = typeof retryAfter === 'number' ? Math.min(retryAfter * 1000, longestDelayMs) : 0
+  return Math.max(leastMs, ownMs)
 }

@@ -26,7 +26,7 @@ import {
 } from './message.ts'
 import { openOlderWire } from './older-wire.ts'
 import { recentRequests } from './recent-requests.ts'
-import { mayRepeat } from './repetition.ts'
+import { delayBefore, longestDelayMs, mayRepeat } from './repetition.ts'
 import { StreamableWire } from './streamable-wire.ts'
 import {
   type Accepted,
@@ -56,9 +56,12 @@ export interface SendOptions {
 const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
 /** With the delays between them some 25 seconds: clients give a request up after a minute. */
 const maxAttempts = 8
-const longestDelayMs = 8000
 /** Connecting may take its time as well. */
 const maxTryingMs = 40_000
+/** Whoever sees a client start waits for this one, and may have mistyped the URL. */
+const maxBeginningMs = 4000
+/** A session that lived as long was sound. */
+const soundSessionMs = 5000
 const renewalTimeoutMs = 30_000
 /** The client waits for it, so a server that does not answer must not take long. */
 const settingsTimeoutMs = 10_000
@@ -78,9 +81,15 @@ export class Session {
   /** Takes the answers to the requests of a renewal. */
   readonly #ownAnswers = new Map<string, (part: Part) => void>()
   readonly #settings: ClientSettings = clientSettings()
+  /** One for all sessions: a server may end each of them as soon as it has begun. */
+  readonly #restorations: BackOff
+  #beganAt = 0
+  /** It was said that the server cannot be reached, and it has not been since. */
+  #isUnreachable = false
 
   constructor(options: SessionOptions) {
     this.#options = options
+    this.#restorations = backOff(options.random)
     this.#wireOptions = {
       ...options,
       receive: (wire, message, cause) => this.#receive(wire, message, cause),
@@ -97,32 +106,40 @@ export class Session {
   async send(message: Message, options: SendOptions): Promise<Accepted | undefined> {
     const delays = backOff(this.#options.random, longestDelayMs)
     const startedAt = performance.now()
+    const isInitialize = initializeOf(message) !== undefined
     let isSentAgain = false
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#post(message, options)
+        const accepted = await this.#post(message, options)
+        this.#isUnreachable = false
+        return accepted
       } catch (error) {
         options.signal.throwIfAborted()
         if (error instanceof SessionLostError && this.#initialize !== undefined && !isSentAgain) {
           isSentAgain = true
           continue
         }
-        const isOver = attempt >= maxAttempts || performance.now() - startedAt > maxTryingMs
+        const delayMs = delayBefore(error, delays.next())
+        const isShort = isInitialize && !(error instanceof RefusalError)
+        const limitMs = isShort ? maxBeginningMs : maxTryingMs
+        const endsAt = performance.now() + delayMs
+        const isOver = attempt >= maxAttempts || endsAt - startedAt > limitMs
         if (isOver || !mayRepeat(message, error)) throw error
-        if (attempt === 1) this.#noteRepetition(error)
-        await pause(delayOf(error, delays), options.signal, this.#closing.signal)
+        this.#logUnreachable(error, limitMs)
+        await pause(delayMs, options.signal, this.#closing.signal)
       }
     }
   }
 
-  /** Whoever watches learns at once why there is no answer yet. */
-  #noteRepetition(error: unknown): void {
-    const code = systemErrorCode(error)
-    if (code === undefined) return
+  #logUnreachable(error: unknown, limitMs: number): void {
+    if (this.#isUnreachable || error instanceof RefusalError) return
+    this.#isUnreachable = true
     const { url, log } = this.#options
-    log(
-      `${resourceLabel(url)} cannot be reached (${code}); trying again for half a minute at most.`,
-    )
+    const code = systemErrorCode(error) ?? 'timeout'
+    const problem = isCredentialError(error)
+      ? error.message
+      : `${resourceLabel(url)} cannot be reached (${code}).`
+    log(`${problem} Trying again for ${limitMs / 1000} s.`)
   }
 
   async #post(message: Message, options: SendOptions): Promise<Accepted | undefined> {
@@ -154,6 +171,7 @@ export class Session {
   async #begin(signal: AbortSignal): Promise<Wire> {
     const old = this.#wire
     this.#wire = await this.#open(signal)
+    this.#beganAt = performance.now()
     old?.close(this.#closing.signal).catch(() => {})
     return this.#wire
   }
@@ -201,6 +219,7 @@ export class Session {
     })
     await this.#restoreSettings(wire)
     this.#wire = wire
+    this.#beganAt = performance.now()
     wire.listen()
     return wire
   }
@@ -275,9 +294,9 @@ export class Session {
   }
 
   async #restore(wire: Wire): Promise<void> {
-    const delays = backOff(this.#options.random)
+    if (performance.now() - this.#beganAt > soundSessionMs) this.#restorations.reset()
     while (this.#wire === wire && this.#initialize !== undefined) {
-      await pause(delays.next(), this.#closing.signal)
+      await pause(this.#restorations.next(), this.#closing.signal)
       if (this.#wire !== wire || this.#initialize === undefined) return
       await this.#renew(wire, this.#initialize).catch(() => {})
     }
@@ -330,10 +349,4 @@ function isInitializedNotification({ parts: [part] }: Message): boolean {
 
 function isOlderTransport(error: unknown): boolean {
   return error instanceof RefusalError && olderTransport.has(error.status)
-}
-
-function delayOf(error: unknown, delays: BackOff): number {
-  const { retryAfter } = error as { retryAfter?: unknown }
-  const leastMs = typeof retryAfter === 'number' ? Math.min(retryAfter * 1000, longestDelayMs) : 0
-  return Math.max(leastMs, delays.next())
 }

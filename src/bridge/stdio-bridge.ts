@@ -8,6 +8,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { onAbort, within } from '../waiting.ts'
+import { type Intake, intake } from './intake.ts'
 import { type LineWriter, lineWriter, readLines } from './lines.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 import { Relay } from './relay.ts'
@@ -44,8 +45,6 @@ export interface StdioBridge {
 }
 
 const maxLineBytes = 64 * 1024 * 1024
-/** The client is not read while more than this waits to be taken by the server. */
-const maxUnsentChars = 32 * 1024 * 1024
 /** After the end of the input, answers are awaited as long. */
 const drainMs = 30_000
 const farewellMs = 2000
@@ -91,7 +90,11 @@ export function stdioBridge(
   checkStreams(input, output)
   const uplink = openUplink('stdioBridge', provider, rest)
   const writer = lineWriter(output)
-  const relay = new Relay({ ...uplink, deliver: (text) => writer.write(text) })
+  const relay = new Relay({
+    ...uplink,
+    channel: uplink.open(),
+    deliver: (text) => writer.write(text),
+  })
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= closeAll(relay, uplink, writer, input)
@@ -100,8 +103,10 @@ export function stdioBridge(
   const stopListening = signal && onAbort(signal, () => void close())
   void writer.broken.then(close)
   const run = async () => {
-    await relayLines(input, relay)
-    await Promise.race([within(drainMs, relay.idle()), closing ?? writer.broken])
+    const messages = intake((line) => relay.receive(line))
+    await relayLines(input, messages)
+    const answered = messages.empty().then(() => relay.idle())
+    await Promise.race([within(drainMs, answered), closing ?? writer.broken])
     await close()
     stopListening?.()
   }
@@ -120,24 +125,9 @@ function checkStreams(input: unknown, output: unknown): void {
   }
 }
 
-async function relayLines(input: Readable, relay: Relay): Promise<void> {
-  let unsentChars = 0
-  let wake = () => {}
+async function relayLines(input: Readable, messages: Intake): Promise<void> {
   try {
-    for await (const line of readLines(input, maxLineBytes)) {
-      const length = line?.length ?? 0
-      unsentChars += length
-      const taken = () => {
-        unsentChars -= length
-        wake()
-      }
-      relay.receive(line).then(taken, taken)
-      while (unsentChars > maxUnsentChars) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-    }
+    for await (const line of readLines(input, maxLineBytes)) await messages.take(line)
   } catch {
     // An input that fails has ended.
   }

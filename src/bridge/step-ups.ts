@@ -14,9 +14,9 @@ type Send = (input: string | URL, init?: RequestInit) => Promise<Response>
  * Throws the error that says which login a server asks for in place of each 403 with `insufficient_scope`: the
  * credential's manager asks its provider once, and hands later answers on as they are.
  */
-export function withStepUps(send: Send): Send {
+export function withStepUps(): (send: Send) => Send {
   let latest: LoginRequiredError | undefined
-  return async (input, init) => {
+  return (send) => async (input, init) => {
     let response: Response
     try {
       response = await send(input, init)

@@ -37,7 +37,7 @@ const maxResumptions = 12
 const soundStreamMs = 5000
 
 /** It goes into a header, and servers take some 8 KB of headers. */
-const maxEventIdChars = 4096
+const maxEventIdBytes = 4096
 
 /** Where a stream stands. */
 interface Cursor {
@@ -45,6 +45,7 @@ interface Cursor {
   readonly cause: Message | undefined
   /** The requests that it has not answered yet. */
   readonly open: Set<string>
+  /** As it goes into the header. */
   lastEventId: string | undefined
 }
 
@@ -102,24 +103,22 @@ export class StreamableWire implements Wire {
       throw refusal
     }
     if (isInitialize) this.#sessionId = response.headers.get('Mcp-Session-Id') ?? undefined
-    return this.#answer(response, message, signal)
+    return { finished: this.#answer(response, message, signal) }
   }
 
   #sessionHeaders(revision: string | undefined): Record<string, string> {
     return revision === undefined ? {} : { 'MCP-Protocol-Version': revision }
   }
 
-  async #answer(response: Response, message: Message, signal: AbortSignal): Promise<Accepted> {
+  async #answer(response: Response, message: Message, signal: AbortSignal): Promise<void> {
     const open = new Set(requestsOf(message).map(({ id }) => keyOf(id)))
     const mediaType = mediaTypeOf(response)
     if (open.size > 0 && mediaType === eventStream) {
-      return {
-        finished: this.#follow(response, { cause: message, open, lastEventId: undefined }, signal),
-      }
+      return this.#follow(response, { cause: message, open, lastEventId: undefined }, signal)
     }
     if (open.size === 0 || response.status === 202 || response.status === 204) {
       drain(response)
-      return { finished: Promise.resolve() }
+      return
     }
     const answer =
       mediaType === 'application/json' ? parseMessage(await readMessage(response)) : undefined
@@ -128,7 +127,6 @@ export class StreamableWire implements Wire {
       throw new ContentError(mediaType)
     }
     await this.#options.receive(this, answer, message)
-    return { finished: Promise.resolve() }
   }
 
   /**
@@ -228,7 +226,7 @@ export class StreamableWire implements Wire {
       // The message counts as received only when it has been passed on.
       if (data !== '' && (event === undefined || event === 'message'))
         await this.#pass(data, cursor)
-      if (id !== undefined && id !== '' && id.length <= maxEventIdChars) cursor.lastEventId = id
+      if (id !== undefined) cursor.lastEventId = headerOfEventId(id) ?? cursor.lastEventId
     }
     try {
       await readEvents(response, { onEvent, onRetry: (delay) => delays.serverAsks(delay) })
@@ -265,6 +263,14 @@ export class StreamableWire implements Wire {
 /** The server does not have the stream. */
 function isFinal({ wasOpen, status }: Attempt): boolean {
   return !wasOpen && status !== undefined && !isPassing(status)
+}
+
+/** An event's identifier goes as its UTF-8 bytes (HTML, section 9.2.4). `undefined`: no header can carry it. */
+function headerOfEventId(id: string): string | undefined {
+  const value = Buffer.from(id, 'utf8').toString('latin1')
+  const isSound = value !== '' && value.length <= maxEventIdBytes
+  const hasControls = [...value].some((sign) => sign < ' ' || sign === '\u007f')
+  return isSound && !hasControls ? value : undefined
 }
 
 function isEventStream(response: Response): boolean {

@@ -88,7 +88,7 @@ async function showUrl(
 function openOnly(name: string): ShowUrl {
   return async (_url, { openBrowser }) => {
     if (await openBrowser()) return
-    throw new LoginRequiredError('no_credential', `${name}: no browser could be opened.`, {
+    throw new LoginRequiredError('login_failed', `${name}: no browser could be opened.`, {
       provider: name,
       remedy: 'Pass `onAuthorizationUrl` to show the URL yourself, or use deviceCode().',
     })
@@ -138,8 +138,8 @@ function browserFor(
 
 function requestedTwice(name: string): LoginRequiredError {
   return new LoginRequiredError(
-    'no_credential',
-    `${name}: the page that begins the login was requested twice, so another program on this machine may have read it. The login was given up.`,
+    'login_failed',
+    `${name}: the page that begins the login was requested twice, so another program on this machine may have read it. The login was ended.`,
     {
       provider: name,
       remedy: 'Call `login()` again, or pass `onAuthorizationUrl` on a machine that others use.',

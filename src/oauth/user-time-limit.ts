@@ -21,7 +21,7 @@ export function userTimeoutError(
   remedy = 'Call `login()` to try again.',
 ): LoginRequiredError {
   return new LoginRequiredError(
-    'no_credential',
+    'login_failed',
     `${name}: the user did not ${did} within ${seconds} s.`,
     { resource: context.resource, provider: name, remedy },
   )

@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { apiKey } from '../../src/index.ts'
 import { type BridgeOptions, bridge } from '../../src/node/index.ts'
@@ -40,6 +41,20 @@ function rawStatus(url: URL, headers: Record<string, string>, method = 'POST'): 
   })
 }
 
+/** A request that no client of Node sends. */
+function statusOfTwoHosts(url: URL): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(url.port), '127.0.0.1')
+    socket.on('error', reject)
+    socket.once('data', (bytes) => {
+      socket.destroy()
+      resolve(Number(bytes.toString().split(' ')[1]))
+    })
+    const hosts = `Host: localhost:${url.port}\r\nHost: evil.example`
+    socket.write(`GET ${url.pathname} HTTP/1.1\r\n${hosts}\r\n\r\n`)
+  })
+}
+
 describe('bridge', () => {
   it('listens on a loopback address, on a path that cannot be guessed', async () => {
     const server = await scriptedMcp()
@@ -64,6 +79,8 @@ describe('bridge', () => {
       origin: await rawStatus(url, { origin: 'https://evil.example' }),
       nullOrigin: await rawStatus(url, { origin: 'null' }),
       contentType: await rawStatus(url, { 'content-type': 'text/plain' }),
+      longerType: await rawStatus(url, { 'content-type': 'application/json-evil' }),
+      twoHosts: await statusOfTwoHosts(url),
       preflight: await rawStatus(url, {}, 'OPTIONS'),
       localhost: await rawStatus(url, { host: `localhost:${url.port}` }),
       localOrigin: await rawStatus(url, { origin: 'http://localhost:3000' }),
@@ -77,6 +94,8 @@ describe('bridge', () => {
       origin: 403,
       nullOrigin: 403,
       contentType: 415,
+      longerType: 415,
+      twoHosts: 403,
       preflight: 405,
       localhost: 200,
       localOrigin: 200,

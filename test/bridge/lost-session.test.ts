@@ -80,7 +80,11 @@ describe('a session that the server has forgotten', () => {
     const client = lineClient(server.url, {
       fetch: (input, init) =>
         isAway
-          ? Promise.reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }))
+          ? Promise.reject(
+              new TypeError('fetch failed', {
+                cause: { code: 'ECONNREFUSED', syscall: 'connect' },
+              }),
+            )
           : fetch(input, init),
     })
     await client.initialize()

@@ -5,12 +5,13 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { auto, saveKey } from '../../src/auto/index.ts'
 import { custom, LoginRequiredError } from '../../src/index.ts'
-import { savedLogin } from '../../src/oauth/index.ts'
+import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/testing/index.ts'
 import { type Json, lineClient } from '../support/bridge-client.ts'
 import { testClock } from '../support/clock.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 import { reply, scriptedMcp } from '../support/scripted-mcp.ts'
+import { until } from '../support/tokens.ts'
 
 /** A server of the official SDK that asks nobody who they are. */
 async function sdkServer() {
@@ -100,6 +101,55 @@ describe('a server that asks for no credential', () => {
 
     expect(await client.initialize()).toMatchObject({ error: { data: { code: 'login_required' } } })
     expect(server.requests).toEqual([])
+  })
+
+  it('is sent nothing after a login that the user did not complete', async () => {
+    const server = await scriptedMcp()
+    const provider = authorizationCode({
+      clientId: 'client',
+      issuer: 'https://login.example.com',
+      metadata: {
+        issuer: 'https://login.example.com',
+        response_types_supported: ['code'],
+        code_challenge_methods_supported: ['S256'],
+        authorization_endpoint: 'https://login.example.com/authorize',
+        token_endpoint: 'https://login.example.com/token',
+      },
+      onAuthorizationUrl: () => {},
+      loginTimeout: 0.05,
+    })
+    const client = lineClient(server.url, { provider })
+
+    client.send(call(1))
+
+    expect(await client.next()).toMatchObject({
+      id: 1,
+      error: { message: expect.stringContaining('did not complete the login') },
+    })
+    expect(server.requests).toEqual([])
+  })
+
+  it('is sent nothing without a credential in a session that had one', async () => {
+    const server = await scriptedMcp()
+    const clock = testClock(Date.now())
+    let acquisitions = 0
+    const provider = custom({
+      acquire: () => {
+        acquisitions += 1
+        if (acquisitions > 1) throw new LoginRequiredError('no_credential', 'It was removed.')
+        const expiresAt = clock.now() + 60_000
+        return { expiresAt, apply: ({ headers }) => headers.set('Authorization', 'Bearer token') }
+      },
+    })
+    const client = lineClient(server.url, { provider, now: clock.now })
+
+    await client.initialize()
+    await until(() => server.posted.length === 2, 'both messages')
+    clock.advance(120_000)
+    client.send(call(1))
+
+    expect(await client.next()).toMatchObject({ error: { data: { code: 'login_required' } } })
+    expect(server.postsOf('tools/call')).toEqual([])
   })
 
   it('cannot send the message on to another server', async () => {

@@ -116,6 +116,30 @@ describe('a login that is required', () => {
       params: { elicitationId: elicitation?.elicitationId },
     })
   })
+
+  it('is followed by requests with the credential when it has completed, without a store', async () => {
+    const server = await scriptedMcp()
+    server.wantsCredential = true
+    const { state, provider } = login()
+    let complete = () => {}
+    const completed = new Promise<void>((resolve) => {
+      complete = resolve
+    })
+    const client = lineClient(server.url, {
+      provider,
+      onLoginRequired: () => ({ url: 'https://login.example.com/', completed }),
+    })
+
+    await client.initialize({ elicitation: { url: {} } })
+    state.isLoggedIn = true
+    complete()
+    await client.next()
+    const again = await client.initialize()
+
+    expect(again).toMatchObject({ result: { protocolVersion: '2025-11-25' } })
+    expect(server.postsOf('initialize')[0]?.request.headers.authorization).toBe('Bearer token')
+  })
+
   it('is over for a client that waits for it when it has failed, and the next request begins another', async () => {
     const server = await scriptedMcp()
     server.wantsCredential = true

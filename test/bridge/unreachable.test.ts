@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { bearer } from '../../src/index.ts'
 import { lineClient } from '../support/bridge-client.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
@@ -17,7 +17,9 @@ async function freePort(): Promise<number> {
 
 const refusedFetch = () =>
   Promise.reject(
-    new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) }),
+    new TypeError('fetch failed', {
+      cause: Object.assign(new Error(), { code: 'ECONNREFUSED', syscall: 'connect' }),
+    }),
   )
 
 describe('a server that cannot be reached', () => {
@@ -42,36 +44,6 @@ describe('a server that cannot be reached', () => {
     expect(bodies).toHaveLength(1)
   })
 
-  it('is reported at once, and once for each request', async () => {
-    let attempts = 0
-    const fetch = () => {
-      attempts += 1
-      if (attempts < 3) return refusedFetch()
-      return Promise.reject(new TypeError('fetch failed', { cause: { code: 'ECONNRESET' } }))
-    }
-    const client = lineClient('https://mcp.example.com/mcp', { fetch })
-
-    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
-    await client.next()
-
-    expect(client.log).toEqual([
-      'https://mcp.example.com/mcp cannot be reached (ECONNREFUSED); trying again for half a minute at most.',
-    ])
-  })
-
-  it('is named with its port when fetch refuses that port, and nothing was sent', async () => {
-    const client = lineClient('http://127.0.0.1:6667/mcp')
-
-    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
-
-    expect(await client.next()).toMatchObject({
-      error: {
-        message: expect.stringContaining('its port belongs to another protocol'),
-        data: { code: 'network', remedy: expect.stringContaining('Correct the port') },
-      },
-    })
-  })
-
   it('is named with where it redirects to', async () => {
     const server = await recordingOrigin((_request, response) =>
       response.writeHead(302, { location: 'https://login.example.com/start?x=1' }).end(),
@@ -87,6 +59,25 @@ describe('a server that cannot be reached', () => {
         ),
         data: { code: 'redirect_refused' },
       },
+    })
+  })
+
+  it('is said at once, and is an error of initialize after a few seconds', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const client = lineClient('https://mcp.example.com/mcp', { fetch: refusedFetch })
+
+    const begun = client.initialize()
+    await vi.advanceTimersByTimeAsync(100)
+    const said = [...client.log]
+    await vi.advanceTimersByTimeAsync(4000)
+
+    expect(said).toEqual([
+      'https://mcp.example.com/mcp cannot be reached (ECONNREFUSED). Trying again for 4 s.',
+    ])
+    expect(await begun).toMatchObject({
+      id: 0,
+      error: { message: expect.stringContaining('cannot be reached (ECONNREFUSED)') },
     })
   })
 
@@ -128,6 +119,62 @@ describe('a server that cannot be reached', () => {
 
     expect(await client.next()).toMatchObject({ error: { data: { code: 'outcome_unknown' } } })
     expect(server.requests).toHaveLength(1)
+  })
+
+  it.each(['EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'ECONNREFUSED', 'ETIMEDOUT'])(
+    'does not get a request again when its connection was lost with %s',
+    async (code) => {
+      let calls = 0
+      const fetch = () => {
+        calls += 1
+        const cause = Object.assign(new Error(`read ${code}`), { code, syscall: 'read' })
+        return Promise.reject(new TypeError('fetch failed', { cause }))
+      }
+      const client = lineClient('https://mcp.example.com/mcp', { fetch })
+
+      client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+      expect(await client.next()).toMatchObject({ error: { data: { code: 'outcome_unknown' } } })
+      expect(calls).toBe(1)
+    },
+  )
+
+  it.each(['EHOSTUNREACH', 'ENETUNREACH'])(
+    'gets a request again when no address of it could be connected to (%s)',
+    async (code) => {
+      let calls = 0
+      const fetch = () => {
+        calls += 1
+        if (calls > 1) {
+          const headers = { 'content-type': 'application/json' }
+          return Promise.resolve(new Response('{"jsonrpc":"2.0","id":1,"result":{}}', { headers }))
+        }
+        const failed = [4, 6].map(() =>
+          Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' }),
+        )
+        const cause = Object.assign(new AggregateError(failed), { code })
+        return Promise.reject(new TypeError('fetch failed', { cause }))
+      }
+      const client = lineClient('https://mcp.example.com/mcp', { fetch })
+
+      client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+      expect(await client.next()).toMatchObject({ id: 1, result: {} })
+      expect(calls).toBe(2)
+    },
+  )
+
+  it('is said to have the wrong port when fetch refuses the port', async () => {
+    const client = lineClient('https://mcp.example.com:6000/mcp')
+
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call' })
+
+    expect(await client.next()).toMatchObject({
+      error: {
+        message: expect.stringContaining('Correct the port in the URL'),
+        data: { code: 'network', retryable: false },
+      },
+    })
   })
 
   /** The first answer is the given one, and the later ones are empty results. */

@@ -118,7 +118,9 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
 
       expect(error.code).toBe('unauthorized')
       expect(error.message).toContain('The authorization server had issued it')
-      expect(error.message).toMatch(/of clientCredentials from .* with 401 and the challenge Bearer/)
+      expect(error.message).toMatch(
+        /of clientCredentials from .* with 401 and the challenge Bearer/,
+      )
     })
 
     it('ends the look for metadata when its signal aborts', async () => {

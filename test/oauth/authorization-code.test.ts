@@ -305,7 +305,7 @@ describe('nobody comes back', () => {
         },
       },
     )
-    expect(error).toMatchObject({ code: 'login_required', reason: 'no_credential' })
+    expect(error).toMatchObject({ code: 'login_required', reason: 'login_failed' })
     expect(error.message).toContain('within 0.05 s')
     expect(error.message).toContain('Call `login()` to try again.')
     expect(error.message).toMatch(

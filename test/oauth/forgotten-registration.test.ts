@@ -92,7 +92,7 @@ describe('a registration that the authorization endpoint no longer knows', () =>
     await logout()
 
     const first = await failure(login(authorizationCode(stuck)))
-    expect(first).toMatchObject({ code: 'login_required', reason: 'no_credential' })
+    expect(first).toMatchObject({ code: 'login_required', reason: 'login_failed' })
     expect(first.remedy).toContain('registered anew')
     const second = await failure(login(authorizationCode(stuck)))
     expect(second.remedy).not.toContain('registered anew')
