@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAbsolute, join } from 'node:path'
 import type { Config } from '../config/index.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../index.ts'
 import type { KeychainBackend } from '../stores/keychain.ts'
@@ -45,8 +46,8 @@ async function remoteLogins(
   invocation: Invocation,
 ): Promise<readonly FoundLogin[]> {
   const { env } = invocation.terminal
-  const folder = env['MCP_REMOTE_CONFIG_DIR'] || (env['HOME'] && `${env['HOME']}/.mcp-auth`)
-  const directory = folder ? { directory: folder } : {}
+  const folder = env['MCP_REMOTE_CONFIG_DIR'] || join(env['HOME'] ?? '', '.mcp-auth')
+  const directory = isAbsolute(folder) ? { directory: folder } : {}
   const pinned = issuer === undefined ? {} : { issuer }
   const found = await findMcpRemoteLogins({
     servers: urls.map((url) => ({ url, ...pinned })),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAbsolute } from 'node:path'
 import type { Config, ConfiguredServer, LoadConfigOptions } from '../config/index.ts'
 import {
   ConfigurationError,
@@ -114,13 +115,13 @@ export async function readConfig(
 ): Promise<Config> {
   const { loadConfig } = await import('../config/index.ts')
   const { cwd, env } = terminal
-  const home = env['HOME']
+  const home = env['HOME'] ?? ''
   return loadConfig({
     ...hooks,
     store,
     cwd,
     env,
-    ...(home === undefined || home === '' ? {} : { home }),
+    ...(isAbsolute(home) ? { home } : {}),
     ...(global.config === undefined ? {} : { path: global.config }),
     ...(global.environment === undefined ? {} : { environment: global.environment }),
     input: (id, description) => terminal.askSecret(description ?? `Value of ${id}`),

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import envPaths from 'env-paths'
 import { describe, expect, test } from 'vitest'
 import { inTenant, loadConfig } from '../../src/config/index.ts'
-import { ownFolder } from '../../src/config/locations.ts'
 import type { CredentialProvider, CredentialSelector } from '../../src/index.ts'
 import { ConfigurationError } from '../../src/index.ts'
+import { settingsFolder } from '../../src/stores/user-folders.ts'
 import { authBlocks } from './auth-blocks.ts'
 import { headersOf, project, trusted } from './project.ts'
 
@@ -84,7 +84,7 @@ describe('loadConfig', () => {
     const { platform, env } = process
     const home = env['HOME'] ?? ''
 
-    expect(ownFolder({ platform, home, env })).toBe(
+    expect(settingsFolder({ platform, home, env })).toBe(
       envPaths('mcp-credentials', { suffix: '' }).config,
     )
   })
