@@ -27,15 +27,18 @@ export interface Server {
 /**
  * Finds the server of an argument.
  *
- * @throws `ConfigurationError` when it is no URL and no name of the config file, and when that file is not trusted.
+ * @throws `ConfigurationError` when it is no URL and no name of the config file, when that file is not trusted, and when
+ * a tenant was chosen for a server that has none.
  */
 export async function findServer(
   given: string,
   invocation: Invocation,
   store: CredentialStore,
 ): Promise<Server> {
+  const { tenant } = invocation.global
   if (/^https?:\/\//i.test(given)) {
     const url = serverUrl(given)
+    refuseTenant(given, tenant)
     return { url, label: labelOf(url), entry: undefined, config: undefined }
   }
   const config = await readConfig(invocation, store)
@@ -43,6 +46,7 @@ export async function findServer(
   if (!isKnown) refuseUnknown(given, config)
   // Whoever wrote the file decides where its names lead, and so who is sent a secret.
   const entry = config.trusted(given)
+  if (entry.tenants.length === 0) refuseTenant(given, tenant)
   if (entry.url !== undefined) {
     return { url: entry.url, label: labelOf(entry.url), entry, config }
   }
@@ -65,6 +69,22 @@ function remedyFor({ environments }: ConfiguredServer): string {
   return environments.length === 0
     ? 'Correct that entry.'
     : `Choose an environment: ${environments.map((name) => `\`--environment ${commandWord(name)}\``).join(' or ')}.`
+}
+
+/**
+ * Refuses a tenant that would have no effect: the credential of all tenants would stand in for that of one.
+ *
+ * @throws `ConfigurationError` when there is one.
+ */
+export function refuseTenant(server: string, tenant: string | undefined): void {
+  if (tenant === undefined) return
+  const isUrl = /^https?:/i.test(server)
+  const problem = isUrl
+    ? 'The server of a URL has no tenants; they belong to entries of a config file.'
+    : `The server ${shown(server)} has no tenants.`
+  throw new ConfigurationError('tenant', problem, {
+    remedy: isUrl ? 'Name the entry, or leave out --tenant.' : 'Leave out --tenant.',
+  })
 }
 
 /** An argument that is no name: a URL without its beginning, or a name where no config file has any. */
@@ -177,7 +197,10 @@ export async function ofTenant(
   entry: Pick<ConfiguredServer, 'name' | 'tenants'>,
   tenant: string | undefined,
 ): Promise<CredentialProvider | CredentialSelector> {
-  if (!('select' in provider)) return provider
+  if (!('select' in provider)) {
+    refuseTenant(entry.name, tenant)
+    return provider
+  }
   const chosen = chosenTenant(entry, tenant)
   const { inTenant } = await import('../config/index.ts')
   return {
