@@ -12,6 +12,7 @@ import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
 import { labelOf, shown } from './labels.ts'
+import { remoteUrl } from './mcp-remote.ts'
 import { serverUrl } from './server.ts'
 
 /** Finds them, without writing anything. */
@@ -31,12 +32,7 @@ function urlsOf(config: Config, { server = [] }: ImportOptions): readonly string
     serverUrl(text)
     return text
   })
-  const configured = config.servers.flatMap(({ url, args = [], command = '' }) => {
-    if (url !== undefined) return [url.href]
-    const isRemote = [command, ...args].some((word) => /(?:^|[\\/])mcp-remote(?:@|$)/.test(word))
-    const target = args.find((word) => /^https?:\/\//.test(word) && URL.canParse(word))
-    return isRemote && target !== undefined ? [target] : []
-  })
+  const configured = config.servers.flatMap((each) => each.url?.href ?? remoteUrl(each) ?? [])
   return [...new Set([...named, ...configured])]
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { commandWord, labelOf, shown } from './labels.ts'
+import { remoteUrl } from './mcp-remote.ts'
 
 /** The server that a command is about. */
 export interface Server {
@@ -57,9 +58,7 @@ export async function findServer(
       ? `The server ${given} runs on this machine and has no URL.`
       : `The server ${given} of ${entry.file} cannot be used: ${entry.problem ?? 'it has no URL'}.`,
     {
-      remedy: isProcess
-        ? `Start it with \`npx mcp-credentials exec ${commandWord(given)} -- command\`.`
-        : remedyFor(entry),
+      remedy: isProcess ? processRemedy(given, entry) : remedyFor(entry),
     },
   )
 }
@@ -69,6 +68,14 @@ function remedyFor({ environments }: ConfiguredServer): string {
   return environments.length === 0
     ? 'Correct that entry.'
     : `Choose an environment: ${environments.map((name) => `\`--environment ${commandWord(name)}\``).join(' or ')}.`
+}
+
+function processRemedy(name: string, entry: ConfiguredServer): string {
+  const url = remoteUrl(entry)
+  if (url === undefined)
+    return `Start it with \`npx mcp-credentials exec ${commandWord(name)} -- command\`.`
+  const server = commandWord(labelOf(url))
+  return `It starts mcp-remote for ${labelOf(url)}: pass that URL. \`npx mcp-credentials proxy ${server}\` stands in for mcp-remote, and \`npx mcp-credentials set ${server}\` stores a key in place of \`--header\`.`
 }
 
 /**

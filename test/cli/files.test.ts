@@ -372,10 +372,6 @@ describe('import', () => {
       'canary',
     )
     expect((await world.run(['status', server.url.href])).code).toBe(0)
-    const again = await world.run(['import', '--write', '--in-place'])
-    expect(again.stderr).toContain('Something is stored already')
-    expect(await readFile(path, 'utf8')).toContain('canary-key')
-    await world.run(['logout', server.url.href])
     await world.run(['import', '--write', '--in-place'])
     const text = await readFile(path, 'utf8')
     expect(text).not.toContain('canary-key')

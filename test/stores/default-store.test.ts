@@ -263,22 +263,21 @@ describe('the key of the files', () => {
     })
   })
 
-  const isRoot = process.getuid?.() === 0
-  test.each([
-    ['a file that everyone can write', (path: string) => chmod(path, 0o666)],
-    ['a file in a folder that everyone can write', (path: string) => chmod(dirname(path), 0o777)],
-    ...(isRoot
-      ? ([
-          ['a file of another user', (path: string) => chown(path, 65_534, 65_534)],
-          [
-            'a file that another group can write',
-            async (path: string) => {
-              await chown(path, 0, 65_534)
-              await chmod(path, 0o660)
-            },
-          ],
-        ] as const)
-      : []),
+  type Case = readonly [what: string, open: (path: string) => Promise<void>]
+  const ofOthers: readonly Case[] = [
+    ['a file of another user', (path) => chown(path, 65_534, 65_534)],
+    [
+      'a file that another group can write',
+      async (path) => {
+        await chown(path, 0, 65_534)
+        await chmod(path, 0o660)
+      },
+    ],
+  ]
+  test.each<Case>([
+    ['a file that everyone can write', (path) => chmod(path, 0o666)],
+    ['a file in a folder that everyone can write', (path) => chmod(dirname(path), 0o777)],
+    ...(process.getuid?.() === 0 ? ofOthers : []),
   ])('does not come from %s', async (_what, open) => {
     const path = join(parent, 'folder', 'given.key')
     await mkdir(dirname(path))
