@@ -15,7 +15,7 @@ import type { CommonBridgeOptions } from '../node/index.ts'
 import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
 import { shownFetch } from './conversation.ts'
 import { commandWord } from './labels.ts'
-import { ofTenant, refuseTenant, refuseUnknown } from './server.ts'
+import { ofTenant, refuseTenant, refuseUnknown, trustedEntry } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ProxyOptions {
@@ -130,7 +130,7 @@ async function findTarget(
   const files = path === undefined ? {} : { path }
   const config = await loadConfig({ ...files, ...where, cwd, env, store })
   if (!config.servers.some(({ name }) => name === server)) refuseUnknown(server, config)
-  const { kind, url, tenants } = config.trusted(server)
+  const { kind, url, tenants } = trustedEntry(server, config)
   if (kind === 'stdio') {
     throw new ConfigurationError('server', `The server \`${server}\` has no URL.`, {
       remedy: `It runs on this machine: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,

@@ -10,6 +10,7 @@ import {
   type CredentialProvider,
   type CredentialSelector,
   type CredentialStore,
+  isCredentialError,
 } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { commandWord, labelOf, shown } from './labels.ts'
@@ -46,7 +47,7 @@ export async function findServer(
   const isKnown = config.servers.some(({ name }) => name === given)
   if (!isKnown) refuseUnknown(given, config)
   // Whoever wrote the file decides where its names lead, and so who is sent a secret.
-  const entry = config.trusted(given)
+  const entry = trustedEntry(given, config)
   if (entry.tenants.length === 0) refuseTenant(given, tenant)
   if (entry.url !== undefined) {
     return { url: entry.url, label: labelOf(entry.url), entry, config }
@@ -68,6 +69,23 @@ function remedyFor({ environments }: ConfiguredServer): string {
   return environments.length === 0
     ? 'Correct that entry.'
     : `Choose an environment: ${environments.map((name) => `\`--environment ${commandWord(name)}\``).join(' or ')}.`
+}
+
+/** The entry of a trusted file. An entry that is only a URL can be used without trust, by that URL. */
+export function trustedEntry(name: string, config: Config): ConfiguredServer {
+  const { url, auth, isTrusted } = config.server(name)
+  try {
+    return config.trusted(name)
+  } catch (error) {
+    const isOnlyUrl = url !== undefined && auth.startsWith('saved login')
+    if (isTrusted || !isOnlyUrl || !isCredentialError(error, 'configuration')) throw error
+    const { message, remedy = '', option } = error
+    const problem = message.replace(remedy, '').trim()
+    const label = commandWord(labelOf(url))
+    throw new ConfigurationError(option, problem, {
+      remedy: `${remedy} Or pass the URL instead of the name, if you know that server: ${label}`,
+    })
+  }
 }
 
 function processRemedy(name: string, entry: ConfiguredServer): string {

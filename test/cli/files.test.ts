@@ -290,6 +290,9 @@ describe('a server of a file that nobody has trusted', () => {
     onTestFinished(() => server.close())
     const path = await writeConfig({ crm: { url: server.url } })
     const { code, stderr } = await world.run(argv, { input: 'canary-secret\n' })
+    expect(stderr).toContain(
+      `Or pass the URL instead of the name, if you know that server: ${server.url.href}`,
+    )
     expect([code, stderr]).toEqual([2, expect.stringContaining(`mcp-credentials trust ${path}`)])
     expect(server.requests).toEqual([])
     expect(await world.records()).toEqual([])
