@@ -46,7 +46,7 @@ function findingOf(server: ConfiguredServer, url: URL, headers: readonly Header[
   return {
     server: url.href,
     source: `${printable(file)}:${line}`,
-    kind: `--header ${printable(headers.map(([name]) => name).join(', '))} of mcp-remote`,
+    kind: `header ${printable(headers.map(([name]) => name).join(', '))} of mcp-remote`,
     problem: key === undefined ? byHand : isTrusted ? undefined : untrusted({ path: file }),
     ...(isTrusted ? {} : { untrustedFile: file }),
     copyTo: async (store, account) =>

@@ -92,8 +92,8 @@ function processRemedy(name: string, entry: ConfiguredServer): string {
   const url = remoteUrl(entry)
   if (url === undefined)
     return `Start it with \`npx mcp-credentials exec ${commandWord(name)} -- command\`.`
-  const server = commandWord(labelOf(url))
-  return `It starts mcp-remote for ${labelOf(url)}: pass that URL. \`npx mcp-credentials proxy ${server}\` stands in for mcp-remote, and \`npx mcp-credentials set ${server}\` stores a key in place of \`--header\`.`
+  const label = labelOf(url)
+  return `It starts mcp-remote for ${label}: pass that URL. \`npx mcp-credentials proxy ${commandWord(label)}\` stands in for mcp-remote, and \`npx mcp-credentials set ${commandWord(label)}\` stores a key in place of \`--header\`.`
 }
 
 /**

@@ -186,7 +186,7 @@ describe('a header in the arguments of mcp-remote', () => {
   test('is stored, and the entry that replaces it is said', async () => {
     await writeTrusted({ mcpServers: { r: remote('Authorization: Bearer canary-token') } })
     const listed = await world.run(['import'])
-    expect(listed.stdout).toMatch(/--header Authorization of mcp-remote +\S+:3 +ready/)
+    expect(listed.stdout).toMatch(/header Authorization of mcp-remote +\S+:3 +ready/)
     const { stdout, stderr } = await world.run(['import', '--write'])
     expect(`${listed.stdout}${stdout}${stderr}`).not.toContain('canary')
     expect(stderr).toContain(JSON.stringify(['-y', 'mcp-credentials', 'proxy', url]).slice(1, -1))
