@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { ConfigurationError, isCredentialError } from '../errors.ts'
 import { resolveOptions } from '../manager/options.ts'
@@ -16,7 +17,7 @@ import { kindOf, type SavedKind } from './saved-credentials.ts'
  * server alone. Whatever is stored for the same server and account is replaced, also a login of a person; that is
  * not revoked. Clients that run learn of it when the server refuses what they have.
  *
- * @returns What it replaced, if there was anything.
+ * @returns What it replaced, if there was anything, or what it kept, as `ifAbsent` asks.
  * @throws `ConfigurationError` when an option is wrong, or the key could not be sent; `StoreError` when the store
  * cannot be used. What was stored is untouched then.
  *
@@ -40,38 +41,49 @@ export async function saveKey(
     readonly account?: string
     /** The key. */
     readonly key: StoredKey
+    /** Keeps another credential that is stored for the server and account. Default `false`: it is replaced. */
+    readonly ifAbsent?: boolean
   },
 ): Promise<{
-  /** What was stored there before; absent: nothing. */
+  /** What was stored there before, and is gone; absent: nothing. */
   readonly replaced?: SavedKind
+  /** Another credential that was kept, so that the key is not stored; only with `ifAbsent`. */
+  readonly kept?: SavedKind
 }> {
-  checkOptions('saveKey', options, ['resource', 'account', 'key'])
-  const { key, ...owner } = options
+  checkOptions('saveKey', options, ['resource', 'account', 'key', 'ifAbsent'])
+  const { key, ifAbsent = false, ...owner } = options
   if (key === undefined) {
     throw new ConfigurationError('saveKey.key', 'saveKey: pass the key that is to be stored.')
   }
   const { serverUrl: resource, account } = resolveOptions(providerOfKey(key), { ...owner, store })
   const place = recordKey({ resource, account, tenant: undefined })
   return store.lock(place, async () => {
-    const before = await replaceable(store, place)
+    const found = await readRecord(store, place)
+    if (found === 'unusable' && ifAbsent) return { kept: 'unknown' }
+    const before = found === 'unusable' ? undefined : found
     const record = recordOfKey(key, Date.now())
+    const isNothing = before === undefined || Object.keys(before.data).length === 0
+    if (ifAbsent && !isNothing) return isSame(before, record) ? {} : { kept: kindOf(before) }
     // Processes that have the earlier record notice that this is another one.
     const generation = (before?.generation ?? 0) + 1
     await store.set(place, { ...record, generation })
-    const isNothing = before === undefined || Object.keys(before.data).length === 0
     return isNothing ? {} : { replaced: kindOf(before) }
   })
 }
 
-/** What is stored; a record that cannot be read is replaced like any other. */
-async function replaceable(
+function isSame(one: CredentialRecord, other: CredentialRecord): boolean {
+  return one.provider === other.provider && isDeepStrictEqual(one.data, other.data)
+}
+
+/** What is stored; a record that cannot be read can be replaced like any other. */
+async function readRecord(
   store: CredentialStore,
   place: string,
-): Promise<CredentialRecord | undefined> {
+): Promise<CredentialRecord | 'unusable' | undefined> {
   try {
     return await store.get(place)
   } catch (error) {
-    if (isCredentialError(error, 'store') && error.reason === 'unusable_record') return undefined
+    if (isCredentialError(error, 'store') && error.reason === 'unusable_record') return 'unusable'
     throw error
   }
 }

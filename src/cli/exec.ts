@@ -19,7 +19,8 @@ on no command line. Of the variables of the shell, the process gets only those t
 HOME. The exit code is that of the process.
 
 It starts in the folder that the entry names as "cwd". Where it names none, a program after -- starts in the folder where
-you are, and the command of the entry in the folder of the project that the config file came with, as clients do.
+you are, and the command of the entry in the folder of the project that the config file came with, as clients do. The
+commands of your own config files start in your home folder, where a project cannot put programs in their way.
 
 Examples:
   npx mcp-credentials exec files -- npx -y @modelcontextprotocol/server-filesystem /tmp
@@ -60,7 +61,7 @@ async function exec(
       remedy: `Write it as in \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
     })
   }
-  const started = given.length > 0 ? undefined : entry.project
+  const started = given.length > 0 ? undefined : entry.workspace
   const folder = entry.cwd ?? started ?? invocation.terminal.cwd
   if (entry.cwd !== undefined) await checkFolder(name, entry.cwd)
   return runChild(invocation, [program, ...args], environment, folder)
@@ -82,12 +83,12 @@ async function checkFolder(name: string, folder: string): Promise<void> {
  */
 async function commandOf(
   name: string,
-  { command, args = [], file, cwd, project }: ConfiguredServer,
+  { command, args = [], file, cwd, workspace }: ConfiguredServer,
 ): Promise<readonly string[]> {
   if (command === undefined) return []
   if (![command, ...args].some((each) => each.includes('${'))) {
     const isPath = /[\\/]/.test(command) && !isAbsolute(command)
-    const folder = cwd ?? project ?? dirname(await realpath(file))
+    const folder = cwd ?? workspace ?? dirname(await realpath(file))
     return [isPath ? resolve(folder, command) : command, ...args]
   }
   throw new ConfigurationError('command', `The command of ${name} has variables in it.`, {

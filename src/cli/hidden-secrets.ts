@@ -45,9 +45,45 @@ function editsOf(node: Node, member: string): Edit[] {
   if (type === 'object') return children.flatMap((each) => editsOf(each, ''))
   if (type !== 'string') return []
   const text = String(node.value)
-  const content = isUrl(text) ? shownUrl(text) : isSecret(member, text) ? hidden : text
+  const content = shownText(member, text)
   if (content === text) return []
   return [{ offset: node.offset, length: node.length, content: JSON.stringify(content) }]
+}
+
+/** The arguments of a command as they may be shown. */
+export function withHiddenArguments(args: readonly string[]): readonly string[] {
+  return args.map((text, index) => shownText(flagIn(args[index - 1]) ?? '', text))
+}
+
+// Options of well-known programs whose value is a header, or a user with a password.
+const headerFlag = /^(?:-H|--header)$/
+const passwordFlag = /^(?:-u|--user|-p)$/
+const assignedFlag = /^(--?[\w-]+)=(.+)$/s
+const passwordInUrl = /(:\/\/)[^\s/?#]*@/g
+const assignedSecret =
+  /(?:^|[;?&\s,])[\w .-]*(?:key|token|secret|pass|pwd|auth|credential|session|signature)[\w .-]*=\s*[^\s;&]/i
+
+function shownText(member: string, text: string): string {
+  const [, flag, assigned] = assignedFlag.exec(text) ?? []
+  if (flag !== undefined && assigned !== undefined && isFlagOfSecret(flag)) {
+    return `${flag}=${shownText(flag, assigned)}`
+  }
+  const [, name, between, value] = /^([\w-]+)(:\s*)(?!\/\/)(.+)$/s.exec(text) ?? []
+  if (headerFlag.test(member)) {
+    if (literalOf(value ?? text) === '') return text
+    return name === undefined ? hidden : `${name}${between}${hidden}`
+  }
+  if (name !== undefined && value !== undefined && !wholeReference.test(text)) {
+    if (isSecret(name, value)) return `${name}${between}${hidden}`
+  }
+  if (passwordFlag.test(member) && literalOf(text) !== '') return hidden
+  if (isUrl(text)) return shownUrl(text)
+  if (isSecret(member, text) || assignedSecret.test(literalOf(text))) return hidden
+  return text.replace(passwordInUrl, `$1${hidden}@`)
+}
+
+function isFlagOfSecret(flag: string): boolean {
+  return headerFlag.test(flag) || passwordFlag.test(flag)
 }
 
 /** What stands in the file itself: references are left out, but for their defaults. */
@@ -76,11 +112,15 @@ function partsOf(text: string) {
 
 /** The option of a command line whose value an argument is. */
 function flagBefore(args: readonly Node[], index: number): string | undefined {
-  const flag: unknown = args[index - 1]?.value
-  return typeof flag === 'string' && /^-[^=]*$/.test(flag) ? flag : undefined
+  return flagIn(args[index - 1]?.value)
 }
 
-function isSecret(member: string, text: string): boolean {
+function flagIn(text: unknown): string | undefined {
+  return typeof text === 'string' && /^-[^=]*$/.test(text) ? text : undefined
+}
+
+/** Whether the value of a member, a header or an option is a secret; in doubt, it is one. */
+export function isSecret(member: string, text: string): boolean {
   const value = literalOf(text)
   if (/^(?:|bearer|basic|token|true|false|none)$/i.test(value)) return false
   if (wholeReference.test(value)) return false

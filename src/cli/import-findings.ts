@@ -29,6 +29,8 @@ export interface Finding {
    * is kept.
    */
   copyTo(store: DefaultStore, account: { readonly account?: string }): Promise<string | undefined>
-  /** What else there is to do once it was written, in a sentence. */
-  readonly advice?: string
+  /** The config file that has to be trusted first; absent: none. */
+  readonly untrustedFile?: string
+  /** What else there is to do once it was written, in sentences. */
+  advice?(account: { readonly account?: string }): string
 }

@@ -18,6 +18,7 @@ import type { Config, ConfigFile, ConfigWarning } from '../config/index.ts'
 import { ConfigurationError } from '../index.ts'
 import { withHiddenSecrets } from './hidden-secrets.ts'
 import type { Finding } from './import-findings.ts'
+import { keyOfHeaders, proxyEntry, storeKey } from './import-keys.ts'
 import {
   type FoundLiteral,
   isVariable,
@@ -25,7 +26,7 @@ import {
   untrusted,
   variableFinding,
 } from './import-variables.ts'
-import { labelOf, printable } from './labels.ts'
+import { commandWord, labelOf, printable } from './labels.ts'
 import { rewriteFile, withoutLiterals } from './rewritten-file.ts'
 
 /** A config file with secrets in it. */
@@ -148,14 +149,20 @@ function findingOf(file: ConfigFile, group: readonly Literal[], root: Node): Fin
     problem: problemOf(file, key, url),
     async copyTo(store, account) {
       if (key === undefined || url === undefined || !file.isTrusted) return undefined
-      const { listSaved, saveKey, savedUrl } = await import('../auto/index.ts')
-      const place = `${savedUrl(url)} | ${account.account ?? 'default'}`
-      const before = await listSaved({ ...store, list: async () => [place] })
-      if (before.length > 0) return undefined
-      await saveKey(store, { resource: url, key, ...account })
-      return `Stored for ${labelOf(url)}.`
+      return storeKey(store, url, key, account)
     },
+    ...(file.isTrusted ? {} : { untrustedFile: file.path }),
+    ...(url === undefined ? {} : { advice: (account) => adviceFor(file.path, url, account) }),
   }
+}
+
+/** What has to stand in a file whose headers were taken out. */
+function adviceFor(path: string, url: URL, { account }: { readonly account?: string }): string {
+  const server = commandWord(labelOf(url))
+  const more = account === undefined ? [] : ['--account', account]
+  const helper = ['npx -y mcp-credentials headers', server, ...more.map(commandWord)].join(' ')
+  const entry = proxyEntry(labelOf(url), more)
+  return `Without the headers, a client that reads ${printable(path)} is refused by ${labelOf(url)}. For Claude Code, add this to the entry: "headersHelper": ${JSON.stringify(helper)}. For other clients, replace the entry with ${entry}`
 }
 
 function problemOf(
@@ -183,14 +190,6 @@ function urlIn(root: Node, place: JSONPath): URL | undefined {
     : undefined
 }
 
-/** The key of literal headers; `undefined`: a part of them is read from elsewhere. */
 function keyOf(group: readonly Literal[]): StoredKey | undefined {
-  if (group.some(({ value }) => value.includes(`\${`))) return undefined
-  const headers = Object.fromEntries(group.map(({ path, value }) => [String(path.at(-1)), value]))
-  const [only, ...more] = Object.entries(headers)
-  if (only === undefined || more.length > 0) return { type: 'headers', headers }
-  const [header, value] = only
-  if (header.toLowerCase() !== 'authorization') return { type: 'apiKey', header, value }
-  const token = /^Bearer +(\S+)$/i.exec(value)?.[1]
-  return token === undefined ? { type: 'headers', headers } : { type: 'bearer', token }
+  return keyOfHeaders(group.map(({ path, value }) => [String(path.at(-1)), value]))
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAbsolute, join } from 'node:path'
 import type { Config } from '../config/index.ts'
 import { ConfigurationError, CredentialError, isCredentialError } from '../index.ts'
 import type { KeychainBackend } from '../stores/keychain.ts'
@@ -11,6 +12,7 @@ import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
 import { labelOf, shown } from './labels.ts'
+import { remoteUrl } from './mcp-remote.ts'
 import { serverUrl } from './server.ts'
 
 /** Finds them, without writing anything. */
@@ -30,12 +32,7 @@ function urlsOf(config: Config, { server = [] }: ImportOptions): readonly string
     serverUrl(text)
     return text
   })
-  const configured = config.servers.flatMap(({ url, args = [], command = '' }) => {
-    if (url !== undefined) return [url.href]
-    const isRemote = [command, ...args].some((word) => /(?:^|[\\/])mcp-remote(?:@|$)/.test(word))
-    const target = args.find((word) => /^https?:\/\//.test(word) && URL.canParse(word))
-    return isRemote && target !== undefined ? [target] : []
-  })
+  const configured = config.servers.flatMap((each) => each.url?.href ?? remoteUrl(each) ?? [])
   return [...new Set([...named, ...configured])]
 }
 
@@ -45,8 +42,8 @@ async function remoteLogins(
   invocation: Invocation,
 ): Promise<readonly FoundLogin[]> {
   const { env } = invocation.terminal
-  const folder = env['MCP_REMOTE_CONFIG_DIR'] || (env['HOME'] && `${env['HOME']}/.mcp-auth`)
-  const directory = folder ? { directory: folder } : {}
+  const folder = env['MCP_REMOTE_CONFIG_DIR'] || join(env['HOME'] ?? '', '.mcp-auth')
+  const directory = isAbsolute(folder) ? { directory: folder } : {}
   const pinned = issuer === undefined ? {} : { issuer }
   const found = await findMcpRemoteLogins({
     servers: urls.map((url) => ({ url, ...pinned })),

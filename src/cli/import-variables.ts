@@ -7,6 +7,7 @@ import { findNodeAtLocation, type JSONPath, type Node } from 'jsonc-parser'
 import type { DefaultStore } from '../auto/index.ts'
 import type { ConfigFile } from '../config/index.ts'
 import { isCredentialError } from '../index.ts'
+import { withHiddenArguments } from './hidden-secrets.ts'
 import type { Finding } from './import-findings.ts'
 import { commandWord, printable, shown } from './labels.ts'
 import type { Removal } from './rewritten-file.ts'
@@ -30,7 +31,7 @@ export function isVariable(path: JSONPath): boolean {
 }
 
 /** Why nothing is moved out of a file. */
-export function untrusted({ path }: ConfigFile): string {
+export function untrusted({ path }: Pick<ConfigFile, 'path'>): string {
   return `its file is not trusted: run \`npx mcp-credentials trust ${commandWord(path)}\` first`
 }
 
@@ -42,7 +43,8 @@ export async function variableFinding(
 ): Promise<FoundLiteral> {
   const { path, value, line } = literal
   const [server, variable] = [String(path.at(-3)), String(path.at(-1))]
-  const command: unknown = findNodeAtLocation(root, [...path.slice(0, -2), 'command'])?.value
+  const member = (name: string) => findNodeAtLocation(root, [...path.slice(0, -2), name])
+  const command: unknown = member('command')?.value
   const problem = await problemOf(file, literal, variable, command)
   let name: string | undefined
   const finding: Finding = {
@@ -55,7 +57,13 @@ export async function variableFinding(
       name = await stored(store, baseName(server, variable), value)
       return `Stored the secret ${name}.`
     },
-    advice: `A client that reads this file has to start ${shown(server)} with \`npx -y mcp-credentials exec ${commandWord(server)} -- ${commandWord(String(command))} …\`, because it does not know the store.`,
+    ...(file.isTrusted ? {} : { untrustedFile: file.path }),
+    advice: () => {
+      const args = (member('args')?.children ?? []).map(({ value }) => String(value))
+      const words = [String(command), ...withHiddenArguments(args)].map(commandWord).join(' ')
+      const line = `npx -y mcp-credentials exec ${commandWord(server)} --config ${commandWord(file.path)} -- ${words}`
+      return `A client that reads ${printable(file.path)} does not know the store. Let it start ${shown(server)} with this command: ${line}`
+    },
   }
   const replaced = () => ({ path, value, replacement: `\${stored:${name}}` })
   return { finding, removals: () => (name === undefined ? [] : [replaced()]) }
@@ -95,16 +103,11 @@ function baseName(server: string, variable: string): string {
 
 /** Stores a secret under a name that is free, or under which that very secret is stored already. */
 async function stored(store: DefaultStore, base: string, value: string): Promise<string> {
-  const { listSecrets, saveSecret } = await import('../auto/index.ts')
-  const taken = new Map((await listSecrets(store)).map(({ name, key }) => [name, key]))
+  const { saveSecret } = await import('../auto/index.ts')
   for (let count = 1; ; count += 1) {
     const name = count === 1 ? base : `${base}.${count}`
-    const key = taken.get(name)
-    if (key === undefined) {
-      await saveSecret(store, { name, value })
-      return name
-    }
-    const record = await store.get(key).catch(() => undefined)
-    if (record?.data['value'] === value) return name
+    // Another import may choose the same name at the same time.
+    const { kept } = await saveSecret(store, { name, value, ifAbsent: true })
+    if (!kept) return name
   }
 }

@@ -6,6 +6,7 @@
 import type { DefaultStore } from '../auto/index.ts'
 import { ConfigurationError } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
+import { type ExitCode, exitCodes } from './exit-codes.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
 import type { Cleaned, LiteralFile } from './import-literals.ts'
 import { commandWord, labelOf, printable, shown } from './labels.ts'
@@ -15,7 +16,8 @@ import { tableLines } from './table.ts'
 const examples = `
 It lists first, and writes only with --write. What was found stays where it is; stop the program that uses a login,
 because both would use the same refresh token. A secret in the env of a server that is started as a process is stored
-under a name, and the file refers to it by "\${stored:NAME}"; \`exec\` reads it.
+under a name, and the file refers to it by "\${stored:NAME}"; \`exec\` reads it. Secrets are taken only from files that
+you have trusted with \`mcp-credentials trust FILE\`, and from your own files.
 
 Examples:
   What mcp-remote has stored for the servers of the config files:
@@ -23,6 +25,7 @@ Examples:
   The same for a server that no config file names:
     npx mcp-credentials import --server https://mcp.example.com/mcp --write
   Keys that stand in a config file: store them, and take them out of the file:
+    npx mcp-credentials trust mcp.json
     npx mcp-credentials import --config mcp.json --write --in-place
   Entries of the keychain that another program has written with keytar:
     npx mcp-credentials import --keytar my-old-agent --client-id my-old-agent --issuer https://login.example.com`
@@ -53,47 +56,76 @@ export const addImport: AddCommand = (program, run) => {
     .action(run<ImportOptions>((invocation, options) => importAll(invocation, options)))
 }
 
-async function importAll(invocation: Invocation, options: ImportOptions): Promise<void> {
-  const { terminal } = invocation
+async function importAll(invocation: Invocation, options: ImportOptions): Promise<ExitCode> {
   if (options.inPlace === true && options.write !== true) {
     throw new ConfigurationError('in-place', 'The secrets would be lost.', {
       remedy: 'Add --write, so that they are stored first.',
     })
   }
-  const [{ defaultStore }, { literalFindings }, { loginFindings }] = await Promise.all([
+  const modules = [
     import('../auto/index.ts'),
     import('./import-literals.ts'),
     import('./import-logins.ts'),
-  ])
+    import('./mcp-remote.ts'),
+  ] as const
+  const [{ defaultStore }, { literalFindings }, { loginFindings }, { remoteHeaderFindings }] =
+    await Promise.all(modules)
   const store = defaultStore()
   const config = await readConfig(invocation, store)
   const literals = await literalFindings(config)
   const findings = [
     ...(await loginFindings(config, options, invocation)),
+    ...remoteHeaderFindings(config),
     ...literals.flatMap(({ findings }) => findings),
   ]
+  const { terminal } = invocation
   if (findings.length === 0) {
     terminal.note('Nothing was found. Name the servers with --server, or a file with --config.')
-    return
+    return exitCodes.success
   }
   const say = options.write === true ? terminal.note : terminal.print
   for (const line of linesOf(findings)) say(line)
-  if (options.write !== true) {
-    terminal.note('Nothing was written. Add --write to store what can be.')
-    return
+  if (options.write === true) await writeAll({ findings, literals, store }, options, invocation)
+  else {
+    const isReady = findings.some(({ problem }) => problem === undefined)
+    terminal.note(`Nothing was written.${isReady ? ' Add --write to store what is ready.' : ''}`)
   }
+  const untrusted = new Set(findings.flatMap(({ untrustedFile = [] }) => untrustedFile))
+  for (const path of untrusted) {
+    const command = `npx mcp-credentials trust ${commandWord(path)}`
+    terminal.note(
+      `Nothing is taken from ${printable(path)} before you trust it. Read it, and run: ${command}`,
+    )
+  }
+  return options.write === true && untrusted.size > 0 ? exitCodes.failure : exitCodes.success
+}
+
+interface Found {
+  readonly findings: readonly Finding[]
+  readonly literals: readonly LiteralFile[]
+  readonly store: DefaultStore
+}
+
+/** Stores what is ready, and takes it out of the config files, or shows them without. */
+async function writeAll(
+  { findings, literals, store }: Found,
+  options: ImportOptions,
+  invocation: Invocation,
+): Promise<void> {
+  const { terminal } = invocation
+  const account = accountOption(invocation)
   const stored = new Set<Finding>()
   for (const finding of findings) {
     if (finding.problem !== undefined) continue
     invocation.signal.throwIfAborted()
-    const written = await finding.copyTo(store, accountOption(invocation))
+    const written = await finding.copyTo(store, account)
     if (written !== undefined) stored.add(finding)
-    const kept = `Something is stored already, and was kept: ${labelOf(finding.server)}.`
-    terminal.note(written ?? kept)
+    terminal.note(written ?? keptWords(finding, account))
   }
   const isInPlace = options.inPlace === true
   const changed: string[] = []
   for (const literal of literals) {
+    if (literal.findings.every(({ untrustedFile }) => untrustedFile !== undefined)) continue
     const cleaned = await literal.withoutSecrets((finding) => stored.has(finding), isInPlace)
     if (!isInPlace) terminal.print(cleaned.text)
     else {
@@ -102,9 +134,16 @@ async function importAll(invocation: Invocation, options: ImportOptions): Promis
     }
   }
   await noteTrust(changed, invocation, store)
-  for (const advice of new Set([...stored].flatMap(({ advice = [] }) => advice))) {
+  for (const advice of new Set([...stored].flatMap((each) => each.advice?.(account) ?? []))) {
     terminal.note(advice)
   }
+}
+
+function keptWords({ server }: Finding, { account }: { readonly account?: string }): string {
+  const label = labelOf(server)
+  const more = account === undefined ? '' : ` --account ${commandWord(account)}`
+  const command = `npx mcp-credentials logout ${commandWord(label)}${more}`
+  return `Something is stored already, and was kept: ${label}. To replace it, run \`${command}\`, and import again.`
 }
 
 /** Trust is in a content, so a file that was changed has lost it, unless it is the user's own. */

@@ -105,18 +105,21 @@ async function otherRecords(store: DefaultStore): Promise<readonly string[]> {
   return (await store.list()).filter((key) => /^(?:registration |trusted config \| )/.test(key))
 }
 
-/** What is stored for one server and account; the tenants that belong to it included. */
+/** What is stored for one server and account: of all its tenants, or of the one that was chosen. */
 async function savedFor(
   saved: readonly SavedCredential[],
   given: string,
   invocation: Invocation,
   store: DefaultStore,
 ): Promise<readonly SavedCredential[]> {
-  const { url } = await findServer(given, invocation, store)
-  const { account = 'default' } = invocation.global
+  const { tenant, ...global } = invocation.global
+  // A credential that is stored for a tenant can be given up even where no entry names that tenant any more.
+  const { url } = await findServer(given, { ...invocation, global }, store)
+  const { account = 'default' } = global
   const { savedUrl } = await import('../auto/index.ts')
   const place = savedUrl(url)
-  return saved.filter((each) => each.url === place && each.account === account)
+  const isChosen = (each: SavedCredential) => tenant === undefined || each.tenant === tenant
+  return saved.filter((each) => each.url === place && each.account === account && isChosen(each))
 }
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 import module from 'node:module'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import envPaths from 'env-paths'
 import { asksForVersion, packageVersion } from './version.ts'
 
@@ -13,8 +13,10 @@ import { asksForVersion, packageVersion } from './version.ts'
 const { enableCompileCache } = module as {
   readonly enableCompileCache?: (directory: string) => unknown
 }
-// Compiled code is kept in the user's own folder: to that of all users, others could add some of theirs.
-enableCompileCache?.(join(envPaths('mcp-credentials', { suffix: '' }).cache, 'compiled'))
+// Compiled code is kept in the user's own folder: to that of all users, others could add some of theirs. Without a home
+// folder, the path would lead into whatever folder this process was started in.
+const { cache } = envPaths('mcp-credentials', { suffix: '' })
+if (isAbsolute(cache)) enableCompileCache?.(join(cache, 'compiled'))
 
 const ending = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -15,7 +15,7 @@ import type { CommonBridgeOptions } from '../node/index.ts'
 import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
 import { shownFetch } from './conversation.ts'
 import { commandWord } from './labels.ts'
-import { ofTenant, refuseUnknown } from './server.ts'
+import { ofTenant, refuseTenant, refuseUnknown, trustedEntry } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ProxyOptions {
@@ -121,6 +121,7 @@ async function findTarget(
         remedy: 'Write it as in `npx mcp-credentials proxy https://mcp.example.com/mcp`.',
       })
     }
+    refuseTenant(server, tenant)
     const options = { store, ...where, ...(account === undefined ? {} : { account }) }
     const provider = auto(path === undefined ? options : { ...options, config: path })
     return { resource: new URL(server), provider, store }
@@ -129,7 +130,7 @@ async function findTarget(
   const files = path === undefined ? {} : { path }
   const config = await loadConfig({ ...files, ...where, cwd, env, store })
   if (!config.servers.some(({ name }) => name === server)) refuseUnknown(server, config)
-  const { kind, url, tenants } = config.trusted(server)
+  const { kind, url, tenants } = trustedEntry(server, config)
   if (kind === 'stdio') {
     throw new ConfigurationError('server', `The server \`${server}\` has no URL.`, {
       remedy: `It runs on this machine: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,

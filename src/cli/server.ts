@@ -3,15 +3,18 @@
  *
  * @module
  */
+import { isAbsolute } from 'node:path'
 import type { Config, ConfiguredServer, LoadConfigOptions } from '../config/index.ts'
 import {
   ConfigurationError,
   type CredentialProvider,
   type CredentialSelector,
   type CredentialStore,
+  isCredentialError,
 } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { commandWord, labelOf, shown } from './labels.ts'
+import { remoteUrl } from './mcp-remote.ts'
 
 /** The server that a command is about. */
 export interface Server {
@@ -26,22 +29,26 @@ export interface Server {
 /**
  * Finds the server of an argument.
  *
- * @throws `ConfigurationError` when it is no URL and no name of the config file, and when that file is not trusted.
+ * @throws `ConfigurationError` when it is no URL and no name of the config file, when that file is not trusted, and when
+ * a tenant was chosen for a server that has none.
  */
 export async function findServer(
   given: string,
   invocation: Invocation,
   store: CredentialStore,
 ): Promise<Server> {
+  const { tenant } = invocation.global
   if (/^https?:\/\//i.test(given)) {
     const url = serverUrl(given)
+    refuseTenant(given, tenant)
     return { url, label: labelOf(url), entry: undefined, config: undefined }
   }
   const config = await readConfig(invocation, store)
   const isKnown = config.servers.some(({ name }) => name === given)
   if (!isKnown) refuseUnknown(given, config)
   // Whoever wrote the file decides where its names lead, and so who is sent a secret.
-  const entry = config.trusted(given)
+  const entry = trustedEntry(given, config)
+  if (entry.tenants.length === 0) refuseTenant(given, tenant)
   if (entry.url !== undefined) {
     return { url: entry.url, label: labelOf(entry.url), entry, config }
   }
@@ -52,9 +59,7 @@ export async function findServer(
       ? `The server ${given} runs on this machine and has no URL.`
       : `The server ${given} of ${entry.file} cannot be used: ${entry.problem ?? 'it has no URL'}.`,
     {
-      remedy: isProcess
-        ? `Start it with \`npx mcp-credentials exec ${commandWord(given)} -- command\`.`
-        : remedyFor(entry),
+      remedy: isProcess ? processRemedy(given, entry) : remedyFor(entry),
     },
   )
 }
@@ -64,6 +69,47 @@ function remedyFor({ environments }: ConfiguredServer): string {
   return environments.length === 0
     ? 'Correct that entry.'
     : `Choose an environment: ${environments.map((name) => `\`--environment ${commandWord(name)}\``).join(' or ')}.`
+}
+
+/** The entry of a trusted file. An entry that is only a URL can be used without trust, by that URL. */
+export function trustedEntry(name: string, config: Config): ConfiguredServer {
+  const { url, auth, isTrusted } = config.server(name)
+  try {
+    return config.trusted(name)
+  } catch (error) {
+    const isOnlyUrl = url !== undefined && auth.startsWith('saved login')
+    if (isTrusted || !isOnlyUrl || !isCredentialError(error, 'configuration')) throw error
+    const { message, remedy = '', option } = error
+    const problem = message.replace(remedy, '').trim()
+    const label = commandWord(labelOf(url))
+    throw new ConfigurationError(option, problem, {
+      remedy: `${remedy} Or pass the URL instead of the name, if you know that server: ${label}`,
+    })
+  }
+}
+
+function processRemedy(name: string, entry: ConfiguredServer): string {
+  const url = remoteUrl(entry)
+  if (url === undefined)
+    return `Start it with \`npx mcp-credentials exec ${commandWord(name)} -- command\`.`
+  const label = labelOf(url)
+  return `It starts mcp-remote for ${label}: pass that URL. \`npx mcp-credentials proxy ${commandWord(label)}\` stands in for mcp-remote, and \`npx mcp-credentials set ${commandWord(label)}\` stores a key in place of \`--header\`.`
+}
+
+/**
+ * Refuses a tenant that would have no effect: the credential of all tenants would stand in for that of one.
+ *
+ * @throws `ConfigurationError` when there is one.
+ */
+export function refuseTenant(server: string, tenant: string | undefined): void {
+  if (tenant === undefined) return
+  const isUrl = /^https?:/i.test(server)
+  const problem = isUrl
+    ? 'The server of a URL has no tenants; they belong to entries of a config file.'
+    : `The server ${shown(server)} has no tenants.`
+  throw new ConfigurationError('tenant', problem, {
+    remedy: isUrl ? 'Name the entry, or leave out --tenant.' : 'Leave out --tenant.',
+  })
 }
 
 /** An argument that is no name: a URL without its beginning, or a name where no config file has any. */
@@ -114,13 +160,13 @@ export async function readConfig(
 ): Promise<Config> {
   const { loadConfig } = await import('../config/index.ts')
   const { cwd, env } = terminal
-  const home = env['HOME']
+  const home = env['HOME'] ?? ''
   return loadConfig({
     ...hooks,
     store,
     cwd,
     env,
-    ...(home === undefined || home === '' ? {} : { home }),
+    ...(isAbsolute(home) ? { home } : {}),
     ...(global.config === undefined ? {} : { path: global.config }),
     ...(global.environment === undefined ? {} : { environment: global.environment }),
     input: (id, description) => terminal.askSecret(description ?? `Value of ${id}`),
@@ -176,7 +222,10 @@ export async function ofTenant(
   entry: Pick<ConfiguredServer, 'name' | 'tenants'>,
   tenant: string | undefined,
 ): Promise<CredentialProvider | CredentialSelector> {
-  if (!('select' in provider)) return provider
+  if (!('select' in provider)) {
+    refuseTenant(entry.name, tenant)
+    return provider
+  }
   const chosen = chosenTenant(entry, tenant)
   const { inTenant } = await import('../config/index.ts')
   return {

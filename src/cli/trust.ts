@@ -74,7 +74,8 @@ async function trust(
 function describeFile(file: ConfigFile, config: Config, terminal: Terminal): void {
   const { bold } = terminal.style
   const path = printablePath(file.path)
-  terminal.note(`${bold(path)} (${file.client}) would do this:`)
+  const target = file.realPath === file.path ? '' : `, a link to ${printablePath(file.realPath)}`
+  terminal.note(`${bold(path)} (${file.client}${target}) would do this:`)
   const servers = config.review(file)
   for (const { name, line, uses } of servers) {
     terminal.note(`  ${bold(shown(name))} (line ${line}):`)

@@ -4,10 +4,10 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { constants, type Stats } from 'node:fs'
-import { open, realpath, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { constants } from 'node:fs'
+import { open, realpath } from 'node:fs/promises'
 import { createScanner, type Node, parseTree, printParseErrorCode } from 'jsonc-parser'
+import { isProtectedPath } from '../stores/protected-path.ts'
 import type { Position, Report } from './problems.ts'
 
 /** What a file holds. */
@@ -17,7 +17,7 @@ export interface FileContent {
   /** Where it really is: links are resolved. */
   readonly realPath: string
   readonly bytes: Buffer
-  /** Whether nobody but its owner, who is this user or the administrator, can change or replace it. */
+  /** Whether only this user and the administrator can change it, its folders, and the links that lead to it. */
   readonly isProtected: boolean
 }
 
@@ -46,8 +46,7 @@ export async function readContent(
       const buffer = Buffer.alloc(size + 1)
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)
       if (bytesRead > size) return { problem: 'changes while it is read' }
-      const folder = await stat(dirname(realPath))
-      const isProtected = process.platform === 'win32' || (isOwn(stats) && keepsFiles(folder))
+      const isProtected = await isProtectedPath(path)
       return { path, realPath, bytes: buffer.subarray(0, bytesRead), isProtected }
     } finally {
       await handle.close()
@@ -57,20 +56,6 @@ export async function readContent(
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     return { problem: `cannot be read (${code})` }
   }
-}
-
-/**
- * Whether nobody else can write a file, or put another file into a folder. A group that has the number of its user is
- * that user's own; systems that give each user such a group let it write by default.
- */
-function isOwn({ uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>): boolean {
-  if (uid !== 0 && uid !== process.getuid?.()) return false
-  return (mode & 0o002) === 0 && ((mode & 0o020) === 0 || gid === uid)
-}
-
-/** Whether others cannot replace what is in a folder; with the sticky bit, each can replace only files of their own. */
-function keepsFiles(folder: Pick<Stats, 'uid' | 'gid' | 'mode'>): boolean {
-  return isOwn(folder) || (folder.mode & 0o1000) !== 0
 }
 
 /** The SHA-256 of where a file is and what it holds, in hex. */

@@ -8,6 +8,7 @@ import { isTransportHeader } from '../transport-headers.ts'
 import { checkAuth, describeAuth } from './auth.ts'
 import { argvOf } from './auth-options.ts'
 import { splitCommand } from './command-line.ts'
+import { environmentProblem } from './environments.ts'
 import { isLiteralSecret, isSecretName } from './literal-secrets.ts'
 import { type Member, membersOf, textOf, textsOf } from './nodes.ts'
 import { type Report, shown } from './problems.ts'
@@ -104,7 +105,7 @@ export function readEntry(
     cwd: textMember(members, ['cwd'], reading),
     environment: chosen === undefined ? undefined : reading.environment,
     environments: [...environments.keys()],
-    problem: environmentProblem(reading.environment, environments, url ?? command),
+    problem: environmentProblem(reading.environment, environments, base, url ?? command),
     words: wordsOf(isHttp, auth, headersHelper, headers),
   }
 }
@@ -155,22 +156,6 @@ function readEnvironments(
     found.set(name, overrides)
   }
   return found
-}
-
-function environmentProblem(
-  wanted: string | undefined,
-  environments: ReadonlyMap<string, Members>,
-  target: string | undefined,
-): string | undefined {
-  const names = [...environments.keys()].map(shown).join(', ')
-  if (environments.size === 0) return undefined
-  // Another environment's secret in place of the one that was asked for would be the worse mistake.
-  if (wanted !== undefined && !environments.has(wanted)) {
-    return `it has no environment \`${shown(wanted)}\`; there are ${names}`
-  }
-  return target === undefined
-    ? `it has a URL only in its environments; choose one of ${names}`
-    : undefined
 }
 
 function readAuth(label: string, members: Members, isHttp: boolean, reading: Reading): AuthParts {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname } from 'node:path'
+import { dirname, isAbsolute } from 'node:path'
 import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
@@ -15,7 +15,7 @@ import type { Tools } from './provider-table.ts'
 import { neededModules } from './server-provider.ts'
 import { serverUrl } from './server-url.ts'
 import type { LoadedServer } from './servers.ts'
-import { namedFolder, projectOf } from './start-folder.ts'
+import { namedFolder, workspaceOf } from './start-folder.ts'
 import type { Surroundings } from './surroundings.ts'
 import { type ConfigFile, judge, type TrustOption, type TrustVerdict } from './trust.ts'
 
@@ -33,7 +33,7 @@ export interface LoadConfigOptions {
   readonly environment?: string
   /** The folder where the search begins. Default: that of the process. */
   readonly cwd?: string
-  /** The user's home folder. Default: what the system says. */
+  /** The user's home folder, as an absolute path. Default: what the system says. */
   readonly home?: string
   /** The environment variables. Default: those of the process, read when they are needed. */
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -147,7 +147,11 @@ function checkLoadOptions(options: LoadConfigOptions): void {
     if (value === undefined || (typeof value === 'string' && value !== '')) continue
     throw new ConfigurationError(name, `loadConfig: \`${name}\` must be a text that is not empty.`)
   }
-  const { trust = 'stored', input } = options
+  const { trust = 'stored', input, home } = options
+  // What lies in the home folder is trusted.
+  if (home !== undefined && !isAbsolute(home)) {
+    throw new ConfigurationError('home', 'loadConfig: `home` must be an absolute path.')
+  }
   if (trust !== 'stored' && typeof trust !== 'function') {
     throw new ConfigurationError('trust', "loadConfig: `trust` must be 'stored' or a function.")
   }
@@ -168,11 +172,10 @@ async function describe(
   const known = files.get(path)
   // A file that changes meanwhile is judged anew.
   if (known?.sha256 === sha256) return known
-  const file = { path, kind, client, sha256 }
+  const file = { path, realPath: content.realPath, kind, client, sha256 }
   // What others can write is not the user's own, wherever it lies.
   const isOwn = kind === 'user' && content.isProtected
-  const { realPath } = content
-  const verdict = isOwn ? { isTrusted: true } : await judge({ ...file, realPath }, trust, store)
+  const verdict = isOwn ? { isTrusted: true } : await judge(file, trust, store)
   verdicts.set(path, verdict)
   const described = { ...file, isTrusted: verdict.isTrusted }
   if (known === undefined) files.set(path, described)
@@ -196,8 +199,8 @@ function surroundingsOf(
     home,
     // Where the file really is: a link must not lead to programs beside it.
     directory: dirname(file.content.realPath),
-    workspace: file.place.workspace,
-    project: projectOf(file.place, file.content.realPath),
+    workspace: workspaceOf(file.place, file.content.realPath),
+    isUserFile: file.place.kind === 'user',
     store,
     ask(id) {
       const answer = answers.get(id) ?? ask(id)

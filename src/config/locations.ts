@@ -4,8 +4,8 @@
  * @module
  */
 import { stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { absolutePath, homeFolder, settingsFolder } from '../stores/user-folders.ts'
 
 /** A place where a config file may be. */
 export interface Place {
@@ -16,7 +16,7 @@ export interface Place {
   readonly client: string
   /** Where in the file the servers are; default: at the top. */
   readonly within?: readonly string[]
-  /** The folder that VS Code and Cursor call `workspaceFolder`. */
+  /** The folder for which the file configures servers, as long as no link leads to it. */
   readonly workspace: string
 }
 
@@ -46,7 +46,7 @@ const repositories: readonly string[] = ['.git', '.hg', '.jj']
 
 /** The places of a search in the order in which they count. */
 export async function placesFor(search: Search): Promise<readonly Place[]> {
-  const { cwd = process.cwd(), home = homedir(), env = process.env } = search
+  const { cwd = process.cwd(), home = homeFolder(), env = process.env } = search
   const machine = { platform: process.platform, home, env }
   const chosen = search.path ?? (env['MCP_CREDENTIALS_CONFIG'] || undefined)
   return chosen === undefined ? places(cwd, machine) : [chosenPlace(chosen, cwd, machine)]
@@ -124,12 +124,12 @@ async function exists(path: string): Promise<boolean> {
 
 /** The user's own files, ours first, because only ours is written for this library. */
 function userPlaces({ platform, home, env }: Machine): readonly Place[] {
-  const roaming = env['APPDATA'] || join(home, 'AppData', 'Roaming')
+  const roaming = absolutePath(env['APPDATA']) ?? join(home, 'AppData', 'Roaming')
   const support = join(home, 'Library', 'Application Support')
-  const xdg = env['XDG_CONFIG_HOME'] || join(home, '.config')
+  const xdg = absolutePath(env['XDG_CONFIG_HOME']) ?? join(home, '.config')
   const config = platform === 'win32' ? roaming : platform === 'darwin' ? support : xdg
   const files: readonly (readonly [path: string, client: string])[] = [
-    [join(ownFolder({ platform, home, env }), 'mcp.json'), own],
+    [join(settingsFolder({ platform, home, env }), 'mcp.json'), own],
     [join(home, '.claude.json'), 'Claude Code'],
     [join(config, 'Claude', 'claude_desktop_config.json'), 'Claude Desktop'],
     [join(home, '.cursor', 'mcp.json'), 'Cursor'],
@@ -137,13 +137,4 @@ function userPlaces({ platform, home, env }: Machine): readonly Place[] {
     [join(home, '.codeium', 'windsurf', 'mcp_config.json'), 'Windsurf'],
   ]
   return files.map(([path, client]) => ({ path, kind: 'user', client, workspace: home }))
-}
-
-/** The same folder that the package env-paths names, for any home folder. */
-export function ownFolder({ platform, home, env }: Machine): string {
-  if (platform === 'darwin') return join(home, 'Library', 'Preferences', own)
-  if (platform === 'win32') {
-    return join(env['APPDATA'] || join(home, 'AppData', 'Roaming'), own, 'Config')
-  }
-  return join(env['XDG_CONFIG_HOME'] || join(home, '.config'), own)
 }

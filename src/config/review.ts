@@ -6,7 +6,9 @@
  */
 import type { Node } from 'jsonc-parser'
 import { printable, shortenPath } from '../labels.ts'
-import { isLiteralSecret } from './literal-secrets.ts'
+import { splitCommand } from './command-line.ts'
+import { isLiteralSecret, isSecretName } from './literal-secrets.ts'
+import { maskedCommand, maskedText } from './masked.ts'
 import { type Member, membersOf, textOf } from './nodes.ts'
 import type { Position } from './problems.ts'
 import { literalOf, parseTemplate } from './template.ts'
@@ -19,7 +21,8 @@ export interface ReviewedServer {
   readonly line: number
   /**
    * What it runs, where it connects to, what it reads and sets, in all its environments and tenants. Each is one line
-   * without characters that act on a terminal. Secrets that stand in the file are not shown.
+   * without characters that act on a terminal. Secrets that stand in the file are hidden, except where the value may
+   * decide what runs.
    */
   readonly uses: readonly string[]
 }
@@ -56,7 +59,8 @@ function usesOfEntry(entry: Node): readonly string[] {
   const command = textOf(members?.get('command')?.value)
   const own = new Set(['args', ...(command === undefined ? [] : ['command'])])
   const args = textsIn(members?.get('args')?.value)
-  const runs = command === undefined ? [] : [`runs \`${commandLine([command, ...args])}\``]
+  const runs =
+    command === undefined ? [] : [`runs \`${commandLine(maskedCommand([command, ...args]))}\``]
   const others = [...(members ?? [])].filter(([name]) => !own.has(name))
   return [
     ...runs,
@@ -70,7 +74,7 @@ function usesOf(node: Node, path: readonly string[]): readonly string[] {
   const isCommand = name === 'headersHelper' || name === 'command'
   if (isCommand && (node.type === 'array' || node.type === 'string')) {
     const text = textOf(node)
-    return [`runs \`${text ?? commandLine(textsIn(node))}\` for its secrets`]
+    return [runsForSecrets(text === undefined ? textsIn(node) : text)]
   }
   if (node.type === 'object') {
     return [...(quietMembers(node) ?? [])].flatMap(([each, { value }]) =>
@@ -83,24 +87,46 @@ function usesOf(node: Node, path: readonly string[]): readonly string[] {
   return usesOfText(String(node.value), path)
 }
 
+function runsForSecrets(command: string | readonly string[]): string {
+  const words = typeof command === 'string' ? splitCommand(command) : command
+  const line = 'problem' in words ? String(command).trim() : commandLine(maskedCommand(words))
+  return `runs \`${line}\` for its secrets`
+}
+
 /** Variables that decide what a process runs: a value of theirs is shown even where it looks like a secret. */
 const deciding =
-  /^(?:PATH|PATHEXT|COMSPEC|HOME|SHELL|IFS|.*ENV|LD_.*|DYLD_.*|NODE_.*|NPM_.*|PYTHON.*|PERL.*|RUBY.*|GIT_.*|.*OPT(?:ION)?S?|.*COMMAND)$/i
+  /^(?:PATHEXT|COMSPEC|HOME|SHELL|IFS|.*PATH|.*ENV|.*HOOKS?|.*CONF(?:IG)?|.*SOCK|LD_.*|DYLD_.*|NODE_.*|NPM_.*|PYTHON.*|PERL.*|RUBY.*|GIT_.*|SSH_.*|DOTNET_.*|CORECLR_.*|COR_.*|_?JAVA_.*|JDK_.*|OPENSSL_.*|.*OPT(?:ION)?S?|.*COMMAND)$/i
 
 function usesOfText(text: string, path: readonly string[]): readonly string[] {
   const command = /^command:(.+)$/s.exec(text)?.[1]
-  if (command !== undefined) return [`runs \`${command.trim()}\` for its secrets`]
+  if (command !== undefined) return [runsForSecrets(command)]
   const where = path.join('.')
   const reads = referencesIn(text).map((use) => `${use} (${where})`)
   const target = targetOf(text)
   if (target !== undefined) return [`connects to ${target}${place(where)}`, ...reads]
   const name = path.at(-1) ?? ''
-  const isShown = path.at(-2) === 'env' && deciding.test(name)
-  const isSecret = !isShown && isLiteralSecret(name, literalOf(parseTemplate(text)))
+  const isSecret = isHidden(text, path)
   const value = isSecret ? 'a secret that stands in the file' : text
-  if (path.at(-2) === 'env') return [`sets ${name} to ${value}`, ...reads]
+  if (path.at(-2) === 'env') {
+    const shown = deciding.test(name) ? value : maskedText(value)
+    return [`sets ${name} to ${shown}`, ...reads]
+  }
   if (reads.length > 0 && !isSecret) return reads
   return [`has ${where}: ${value}`, ...reads]
+}
+
+/**
+ * Whether a value is hidden: only where it cannot decide what runs. `cwd` and the options of `auth` are shown, but for
+ * the secret of Cursor's own `auth`.
+ */
+function isHidden(text: string, path: readonly string[]): boolean {
+  const [name = '', parent = ''] = path.toReversed()
+  const literal = literalOf(parseTemplate(text))
+  if (parent === 'headers') return isLiteralSecret(name, literal)
+  const isForeign = path.length === 1 && name !== 'cwd'
+  const isVariable = parent === 'env' && !deciding.test(name)
+  if (!isForeign && !isVariable && name !== 'CLIENT_SECRET') return false
+  return isSecretName(name) && isLiteralSecret(name, literal)
 }
 
 function place(where: string): string {

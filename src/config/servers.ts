@@ -45,10 +45,10 @@ export interface ConfiguredServer {
   /** The folder that the entry of a `stdio` server names as `cwd`, in full. */
   readonly cwd?: string
   /**
-   * The folder of the project that the config file came with, where clients start its `stdio` servers. Absent: it came
-   * with none.
+   * The folder in which a `stdio` server starts that names no `cwd`: that of the project which the config file came
+   * with, or the home folder for the user's own files.
    */
-  readonly project?: string
+  readonly workspace?: string
   /** The path of the config file. */
   readonly file: string
   /** Where the entry begins in it, from 1. */
@@ -81,9 +81,7 @@ export function describeServer(server: LoadedServer): ConfiguredServer {
     ...(url === undefined ? {} : { url, label: serverLabel(url) }),
     ...(kind === 'http' || command === undefined ? {} : { command, args }),
     ...(target !== undefined && 'path' in target ? { cwd: target.path } : {}),
-    ...(kind === 'http' || surroundings.project === undefined
-      ? {}
-      : { project: surroundings.project }),
+    ...(kind === 'http' ? {} : { workspace: surroundings.workspace }),
     file: file.path,
     line: at.line,
     ...(environment === undefined ? {} : { environment }),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname, join, relative, sep } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { isCredentialError } from '../errors.ts'
 import type { ServerEntry } from './entry.ts'
 import type { Place } from './locations.ts'
@@ -11,18 +11,22 @@ import { pathOf, type Surroundings } from './surroundings.ts'
 import { expand, parseTemplate, readsAnything } from './template.ts'
 
 /**
- * The folder of the project that a file came with, where clients start its servers; `undefined`: it came with none.
+ * The folder for which a file configures servers, where clients start them: the project of a project's file, the home
+ * folder for the user's own.
  *
  * @param realPath - Where the file really is: a link must not lead to programs beside it.
  */
-export function projectOf({ kind, path, workspace }: Place, realPath: string): string | undefined {
-  if (kind !== 'project') return undefined
-  const below = join(sep, relative(workspace, path))
-  return realPath.endsWith(below) ? realPath.slice(0, -below.length) || sep : dirname(realPath)
+export function workspaceOf({ kind, workspace }: Place, realPath: string): string {
+  if (kind === 'user') return workspace
+  const folder = dirname(realPath)
+  return clientFolders.includes(basename(folder)) ? dirname(folder) : folder
 }
 
+/** Folders of a project in which clients keep their files. */
+const clientFolders: readonly string[] = ['.cursor', '.vscode']
+
 /**
- * The folder that an entry names, in full; relative to that of the project, or else of its file.
+ * The folder that an entry names, in full; relative to that of the project, or to that of the user's own file.
  *
  * @returns `undefined`: it names none, or its file may not read what is in it.
  */
@@ -33,10 +37,11 @@ export function namedFolder(
 ): { readonly path: string } | { readonly problem: string } | undefined {
   if (cwd === undefined || kind !== 'stdio') return undefined
   if (!isTrusted && readsAnything(parseTemplate(cwd))) return undefined
-  const { project, directory } = surroundings
+  const { isUserFile, workspace, directory } = surroundings
   try {
     const text = expand(cwd, surroundings)
-    return { path: pathOf({ ...surroundings, directory: project ?? directory }, text) }
+    const base = isUserFile ? directory : workspace
+    return { path: pathOf({ ...surroundings, directory: base }, text) }
   } catch (error) {
     if (!isCredentialError(error)) throw error
     return { problem: `its \`cwd\` cannot be used: ${error.message.replace(/\.$/, '')}` }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { CredentialStore, Secret } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { command, describedAs, env, file } from '../secret.ts'
 import { isSecretsName, storedSecret } from '../stores/named-secrets.ts'
+import { homeFolder } from '../stores/user-folders.ts'
 import { placedIn, splitCommand } from './command-line.ts'
 import { shown } from './problems.ts'
 
@@ -19,10 +19,10 @@ export interface Surroundings {
   readonly home: string | undefined
   /** The folder of the file: paths are relative to it. */
   readonly directory: string
-  /** The folder that VS Code and Cursor call `workspaceFolder`. */
+  /** The folder that VS Code and Cursor call `workspaceFolder`, where servers are started. */
   readonly workspace: string
-  /** The folder of the project that the file came with; `undefined`: it came with none. */
-  readonly project: string | undefined
+  /** Whether the file lies where a client keeps the user's own. */
+  readonly isUserFile: boolean
   readonly store: CredentialStore | undefined
   /** Asks a person for what `${input:id}` stands for. */
   ask(id: string): Promise<string>
@@ -37,7 +37,7 @@ export function variable({ env: given }: Surroundings, name: string): string | u
 /** A folder that a text names: `workspaceFolder` or `userHome`. */
 export function folder(surroundings: Surroundings, name: string): string | undefined {
   if (name === 'workspaceFolder') return surroundings.workspace
-  return name === 'userHome' ? (surroundings.home ?? homedir()) : undefined
+  return name === 'userHome' ? (surroundings.home ?? homeFolder()) : undefined
 }
 
 /** A reference to a secret: where it is, and its name there. */
@@ -106,7 +106,7 @@ export function secretOf(reference: Reference, surroundings: Surroundings): Secr
 /** The path that a text names: relative to the file, or to the home folder with `~`. */
 export function pathOf({ directory, home }: Surroundings, text: string): string {
   const [, below] = /^~[\\/](.*)$/s.exec(text) ?? []
-  return below === undefined ? resolve(directory, text) : join(home ?? homedir(), below)
+  return below === undefined ? resolve(directory, text) : join(home ?? homeFolder(), below)
 }
 
 /** The store of `loadConfig()`; it holds the secrets that files refer to by name. */

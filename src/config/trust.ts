@@ -9,8 +9,10 @@ import { quoted } from './problems.ts'
 
 /** A config file that was read. */
 export interface ConfigFile {
-  /** Where it is. */
+  /** Where it was found. */
   readonly path: string
+  /** Where it really is: another path where a link leads to it. Relative commands and folders in it are looked for there. */
+  readonly realPath: string
   /**
    * `chosen`: the application or the user named it; `project`: it lies in the project; `user`: it is the user's own,
    * in the place where a client keeps it.
@@ -50,15 +52,14 @@ function keyOf(realPath: string): string {
  * @throws Whatever the function of the application throws.
  */
 export async function judge(
-  file: Omit<ConfigFile, 'isTrusted'> & { readonly realPath: string },
+  file: Omit<ConfigFile, 'isTrusted'>,
   trust: TrustOption,
   store: CredentialStore | undefined,
 ): Promise<TrustVerdict> {
-  const { realPath, ...described } = file
-  if (trust !== 'stored') return { isTrusted: (await trust(described)) === true }
+  if (trust !== 'stored') return { isTrusted: (await trust(file)) === true }
   if (store === undefined) return { isTrusted: false }
   try {
-    const record = await store.get(keyOf(realPath))
+    const record = await store.get(keyOf(file.realPath))
     if (record?.provider !== provider) return { isTrusted: false }
     const isTrusted = record.data['sha256'] === file.sha256
     return { isTrusted, hasChanged: !isTrusted }

@@ -4,12 +4,13 @@
  * @module
  */
 import { constants } from 'node:fs'
-import { readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConfigurationError, describeThrown, StoreError } from '../errors.ts'
+import { ConfigurationError, describeThrown, isCredentialError, StoreError } from '../errors.ts'
 import { openPrivate, privateDirectory, unusable } from './directory.ts'
 import { generateKey, isEncryptionKey } from './envelope.ts'
 import { localLock } from './local-lock.ts'
+import { isProtectedPath } from './protected-path.ts'
 import { recordName, replaceFile } from './record-files.ts'
 
 /** Where the key comes from. */
@@ -81,11 +82,12 @@ function givenKey({ key, keyFile }: KeyPlaces): FileKey | undefined {
 
 async function readKeyFile(path: string): Promise<string> {
   let text: string
-  let mode: number
+  let isProtected: boolean
   try {
-    text = await readFile(path, 'utf8')
-    mode = (await stat(path)).mode
+    text = await readRegularFile(path)
+    isProtected = await isProtectedPath(path)
   } catch (error) {
+    if (isCredentialError(error)) throw error
     throw new StoreError(
       'open',
       `The key file ${path} cannot be read (${describeThrown(error)}).`,
@@ -93,14 +95,28 @@ async function readKeyFile(path: string): Promise<string> {
     )
   }
   // Containers are given files that all of their few users can read, but none that they can write.
-  if (process.platform !== 'win32' && (mode & 0o002) !== 0) {
-    throw new StoreError('open', `The key file ${path} is one that everybody can change.`, {
-      remedy: `Run \`chmod 600\` on it, and make a new key if others have used this machine.`,
+  if (!isProtected) {
+    throw new StoreError('open', `Other users can change the key file ${path}, or replace it.`, {
+      remedy:
+        'Make it, its folders and the links to it your own, with `chown` and `chmod go-w`; make a new key if others have used this machine.',
     })
   }
   if (isEncryptionKey(text)) return text.trim()
   throw new StoreError('open', `The key file ${path} holds no key.`, {
     remedy: `Write ${hint} into it.`,
+  })
+}
+
+async function readRegularFile(path: string): Promise<string> {
+  // A named pipe must not be waited for.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  try {
+    if ((await handle.stat()).isFile()) return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+  throw new StoreError('open', `The key file ${path} is no regular file.`, {
+    remedy: 'Correct MCP_CREDENTIALS_KEY_FILE.',
   })
 }
 

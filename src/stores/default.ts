@@ -8,10 +8,11 @@ import type { CredentialStore, Secret } from '../credential.ts'
 import { ConfigurationError, isCredentialError, StoreError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { checkKeyPlaces, type FileKey, fileKeys } from './default-key.ts'
-import { configDirectory, dataDirectory, privateDirectory } from './directory.ts'
+import { privateDirectory } from './directory.ts'
 import { encryptedFileStore } from './file.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
 import { isKind, noteChoice, notedChoice, type StoreKind, storeVariable } from './store-choice.ts'
+import { configDirectory, dataDirectory } from './user-folders.ts'
 
 export type { StoreKind } from './store-choice.ts'
 

@@ -6,7 +6,6 @@
 import { constants, type Stats } from 'node:fs'
 import { chmod, type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import envPaths from 'env-paths'
 import { isCredentialError, StoreError } from '../errors.ts'
 import { setUpError } from './set-up-error.ts'
 
@@ -14,16 +13,6 @@ import { setUpError } from './set-up-error.ts'
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
 const noFolder = 'is no folder'
-
-/** The platform's folder for the data of this library. */
-export function dataDirectory(): string {
-  return envPaths('mcp-credentials', { suffix: '' }).data
-}
-
-/** The platform's folder for the settings of this library. */
-export function configDirectory(): string {
-  return envPaths('mcp-credentials', { suffix: '' }).config
-}
 
 /**
  * Makes the folder where it is missing, and refuses one that is not for its owner alone: others could read which

@@ -15,11 +15,12 @@
 import { join, resolve } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'
-import { dataDirectory, privateDirectory } from './directory.ts'
+import { privateDirectory } from './directory.ts'
 import { type EncryptedStore, encryptedRecords } from './encrypted-records.ts'
 import { checkEncryption, type EncryptionOptions, makeEnvelope } from './envelope.ts'
 import { localLock } from './local-lock.ts'
 import { recordFiles } from './record-files.ts'
+import { dataDirectory } from './user-folders.ts'
 
 export type { EncryptedStore } from './encrypted-records.ts'
 export { type EncryptionOptions, generateKey } from './envelope.ts'

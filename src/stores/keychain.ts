@@ -17,7 +17,6 @@ import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions, checkSeconds } from '../options.ts'
 import { describedAs } from '../secret.ts'
-import { dataDirectory } from './directory.ts'
 import {
   type KeychainBackend,
   type KeychainEntry,
@@ -26,6 +25,7 @@ import {
 } from './keychain-backend.ts'
 import { KeychainRecords } from './keychain-records.ts'
 import { localLock } from './local-lock.ts'
+import { dataDirectory } from './user-folders.ts'
 
 export type { KeychainBackend, KeychainEntry } from './keychain-backend.ts'
 

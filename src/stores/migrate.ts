@@ -15,7 +15,6 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { isEmpty } from '../credential-record.ts'
@@ -23,6 +22,7 @@ import { ConfigurationError } from '../errors.ts'
 import { resourceLabel, serverKey } from '../labels.ts'
 import { checkAccount, checkOptions } from '../options.ts'
 import type { KeychainBackend } from './keychain-backend.ts'
+import { homeFolder } from './user-folders.ts'
 
 /** A login that was found. Nothing is written before {@link FoundLogin.copyTo} is called. */
 export interface FoundLogin {
@@ -84,7 +84,7 @@ export async function findMcpRemoteLogins(options: {
   checkOptions('findMcpRemoteLogins', options, ['servers', 'directory'])
   const {
     servers,
-    directory = process.env['MCP_REMOTE_CONFIG_DIR'] ?? join(homedir(), '.mcp-auth'),
+    directory = process.env['MCP_REMOTE_CONFIG_DIR'] ?? join(homeFolder(), '.mcp-auth'),
   } = options
   const areServers = Array.isArray(servers) && servers.every((each) => URL.canParse(each?.url))
   if (!areServers) {

@@ -37,7 +37,7 @@ export function isSecretsName(name: unknown): name is string {
  * Stores a secret under a name. Config files refer to it as `stored:NAME` or `${stored:NAME}`, and it is read each
  * time it is needed. It goes only into what a trusted file names.
  *
- * @returns Whether it replaced a secret of that name.
+ * @returns Whether it replaced a secret of that name, or kept it, as `ifAbsent` asks.
  * @throws `ConfigurationError` when the name is not 1 to 100 letters, digits, `_`, `.` and `-`, or the value is
  * empty; `StoreError` when the store cannot be used.
  *
@@ -58,13 +58,17 @@ export async function saveSecret(
     readonly name: string
     /** The secret, or what asks for it; nobody is asked when the name is wrong. */
     readonly value: string | (() => Promise<string>)
+    /** Keeps another secret that is stored under the name. Default `false`: it is replaced. */
+    readonly ifAbsent?: boolean
   },
 ): Promise<{
-  /** Whether there was one of that name before. */
+  /** Whether there was one of that name before, which is gone. */
   readonly replaced: boolean
+  /** Whether another one of that name was kept, so that this one is not stored; only with `ifAbsent`. */
+  readonly kept: boolean
 }> {
-  checkOptions('saveSecret', options, ['name', 'value'])
-  const { name, value: given } = options
+  checkOptions('saveSecret', options, ['name', 'value', 'ifAbsent'])
+  const { name, value: given, ifAbsent = false } = options
   if (!isSecretsName(name)) {
     throw new ConfigurationError(
       'name',
@@ -79,8 +83,11 @@ export async function saveSecret(
   const key = `${prefix}${name}`
   return store.lock(key, async () => {
     const before = await readable(store, key)
+    if (ifAbsent && before !== undefined) {
+      return { replaced: false, kept: before.data?.['value'] !== value }
+    }
     await store.set(key, { version: 1, provider, obtainedAt: Date.now(), data: { value } })
-    return { replaced: before !== undefined }
+    return { replaced: before !== undefined, kept: false }
   })
 }
 
@@ -134,7 +141,10 @@ export function storedSecret(store: CredentialStore, name: string): () => Promis
 async function readable(
   store: CredentialStore,
   key: string,
-): Promise<(Pick<CredentialRecord, 'obtainedAt'> & { readonly problem?: string }) | undefined> {
+): Promise<
+  | (Partial<Pick<CredentialRecord, 'obtainedAt' | 'data'>> & { readonly problem?: string })
+  | undefined
+> {
   try {
     return await store.get(key)
   } catch (error) {

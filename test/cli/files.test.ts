@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { testMcpServer, testServers } from '../../src/testing/index.ts'
@@ -184,6 +185,42 @@ describe('exec', () => {
     expect((await world.run(typed, { cwd: below })).code).toBe(42)
   })
 
+  test('starts the command of a chosen file in the folder of its project', async () => {
+    await mkdir(join(world.folder, 'sub', '.cursor'), { recursive: true })
+    const [command, ...args] = cwdOf(await realpath(join(world.folder, 'sub')))
+    for (const name of ['sub/mcp.json', 'sub/.cursor/mcp.json']) {
+      const path = await writeConfig({ files: { command, args } }, name)
+      await world.run(['trust', path, '--yes'])
+      expect((await world.run(['--config', name, 'exec', 'files'])).code).toBe(42)
+    }
+  })
+
+  test('starts the command of the user’s own file in the home folder, and not in a project', async () => {
+    const [command, ...args] = cwdOf(await realpath(world.folder))
+    await writeConfig({ files: { command, args } }, '.claude.json')
+    const elsewhere = await mkdtemp(join(tmpdir(), 'elsewhere-'))
+    onTestFinished(() => rm(elsewhere, { recursive: true }))
+    const { code, stderr } = await world.run(['exec', 'files'], { cwd: elsewhere })
+    expect([code, stderr]).toEqual([42, ''])
+  })
+
+  test('does not start the program of a repository that links to a trusted file', async () => {
+    const program = '#!/bin/sh\nexit 42\n'
+    const crm = { command: './server.sh', cwd: `\${workspaceFolder}` }
+    for (const name of ['crm', 'evil']) {
+      await mkdir(join(world.folder, name, '.git'), { recursive: true })
+      const text = name === 'crm' ? program : program.replace('42', '13')
+      await writeFile(join(world.folder, name, 'server.sh'), text, { mode: 0o755 })
+    }
+    const path = await writeConfig({ files: crm }, 'crm/.mcp.json')
+    await symlink('../crm/.mcp.json', join(world.folder, 'evil', '.mcp.json'))
+    const link = join(world.folder, 'evil', '.mcp.json')
+    expect((await world.run(['trust', link])).stderr).toContain(`a link to ${await realpath(path)}`)
+    await world.run(['trust', path, '--yes'])
+    const { code } = await world.run(['exec', 'files'], { cwd: join(world.folder, 'evil') })
+    expect(code).toBe(42)
+  })
+
   test('starts nothing beside a link that leads to the file', async () => {
     await mkdir(join(world.folder, 'real'))
     const folder = await realpath(join(world.folder, 'real'))
@@ -253,6 +290,9 @@ describe('a server of a file that nobody has trusted', () => {
     onTestFinished(() => server.close())
     const path = await writeConfig({ crm: { url: server.url } })
     const { code, stderr } = await world.run(argv, { input: 'canary-secret\n' })
+    expect(stderr).toContain(
+      `Or pass the URL instead of the name, if you know that server: ${server.url.href}`,
+    )
     expect([code, stderr]).toEqual([2, expect.stringContaining(`mcp-credentials trust ${path}`)])
     expect(server.requests).toEqual([])
     expect(await world.records()).toEqual([])
@@ -335,10 +375,6 @@ describe('import', () => {
       'canary',
     )
     expect((await world.run(['status', server.url.href])).code).toBe(0)
-    const again = await world.run(['import', '--write', '--in-place'])
-    expect(again.stderr).toContain('Something is stored already')
-    expect(await readFile(path, 'utf8')).toContain('canary-key')
-    await world.run(['logout', server.url.href])
     await world.run(['import', '--write', '--in-place'])
     const text = await readFile(path, 'utf8')
     expect(text).not.toContain('canary-key')

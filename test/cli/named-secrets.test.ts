@@ -148,7 +148,9 @@ describe('import of the variables of a stdio server', () => {
     })
     expect(shown.stderr).toContain('Stored the secret files.API_KEY.')
     expect(`${shown.stdout}${shown.stderr}`).not.toContain('canary')
-    expect(shown.stderr).toContain('npx -y mcp-credentials exec files -- node …')
+    expect(shown.stderr).toContain(
+      `npx -y mcp-credentials exec files --config ${path} -- node srv.js`,
+    )
     // What is stored already is the same.
     const written = await world.run(['import', '--write', '--in-place'])
     expect(written.stderr).toContain(`Took the secrets that were stored out of ${path}.`)

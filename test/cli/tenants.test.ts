@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defaultStore, listSaved } from '../../src/auto/index.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 import { cliWorld } from './cli-world.ts'
 
@@ -74,5 +75,40 @@ describe('two tenants that differ in the query of their URL', () => {
     const { stdout } = await world.run(['list'])
     expect(stdout).not.toContain(ada)
     expect(stdout).toContain(bob)
+  })
+})
+
+describe('a tenant that would have no effect', () => {
+  const url = 'https://crm.example.com/mcp'
+
+  it.each(['headers', 'token', 'status', 'proxy', 'set --bearer', 'login'])(
+    'is refused by %s, and the credential of no other is used',
+    async (command) => {
+      await world.run(['set', url, '--bearer'], { input: 'canary-default' })
+      const mcpServers = { crm: { url } }
+      await writeFile(join(world.folder, '.claude.json'), JSON.stringify({ mcpServers }))
+      for (const server of [url, 'crm']) {
+        const { code, stdout, stderr } = await world.run([
+          ...command.split(' '),
+          server,
+          '--tenant',
+          'acme',
+        ])
+        expect([code, stderr]).toEqual([2, expect.stringMatching(/has no tenants/)])
+        expect(stdout).not.toContain('canary')
+      }
+    },
+  )
+
+  it('leaves the credentials of the others at a logout', async () => {
+    await world.run(['set', url, '--bearer'], { input: 'canary-default' })
+    const store = defaultStore()
+    const record = await store.get(`${url} | default`)
+    if (record === undefined) throw new Error('Nothing is stored.')
+    for (const tenant of ['acme', 'globex']) await store.set(`${url} | default | ${tenant}`, record)
+    const { code } = await world.run(['logout', url, '--tenant', 'acme'])
+    expect(code).toBe(0)
+    const left = (await listSaved(store)).map(({ tenant }) => tenant)
+    expect(left).toEqual([undefined, 'globex'])
   })
 })

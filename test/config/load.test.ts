@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import envPaths from 'env-paths'
 import { describe, expect, test } from 'vitest'
 import { inTenant, loadConfig } from '../../src/config/index.ts'
-import { ownFolder } from '../../src/config/locations.ts'
 import type { CredentialProvider, CredentialSelector } from '../../src/index.ts'
 import { ConfigurationError } from '../../src/index.ts'
+import { settingsFolder } from '../../src/stores/user-folders.ts'
 import { authBlocks } from './auth-blocks.ts'
 import { headersOf, project, trusted } from './project.ts'
 
@@ -84,7 +84,7 @@ describe('loadConfig', () => {
     const { platform, env } = process
     const home = env['HOME'] ?? ''
 
-    expect(ownFolder({ platform, home, env })).toBe(
+    expect(settingsFolder({ platform, home, env })).toBe(
       envPaths('mcp-credentials', { suffix: '' }).config,
     )
   })
@@ -354,7 +354,7 @@ describe('environments', () => {
   const members = {
     auth: auth('DEV_KEY'),
     environments: {
-      staging: { url: 'https://staging.example.com/mcp' },
+      staging: { url: 'https://crm.example.com/staging' },
       production: { url: 'https://crm.example.com/v2', auth: auth('PROD_KEY') },
     },
   }
@@ -371,7 +371,48 @@ describe('environments', () => {
     expect(await headersOf(base.credentials('crm'))).toEqual({ 'x-api-key': 'dev' })
     expect(production.server('crm')).toMatchObject({ environment: 'production' })
     expect(await headersOf(production.credentials('crm'))).toEqual({ 'x-api-key': 'prod' })
-    expect(staging.server('crm').url?.href).toBe('https://staging.example.com/mcp')
+    expect(staging.server('crm').url?.href).toBe('https://crm.example.com/staging')
+  })
+
+  test.each([
+    ['its auth', { auth: auth('DEV_KEY') }, 'auth'],
+    ['its tenants', { tenants: { acme: { auth: auth('DEV_KEY') } } }, 'auth'],
+    ['its helper', { headersHelper: 'run' }, 'auth'],
+    ['a header that is read', { headers: { 'X-Team': `\${DEV_KEY}` } }, 'headers'],
+    ['a secret header', { headers: { Authorization: 'Bearer dev' } }, 'headers'],
+  ])(
+    'at another origin do not get the credential of the entry: %s',
+    async (_what, own, missing) => {
+      const staging = { url: 'https://staging.example.com/mcp' }
+      const { load } = await project({
+        '.mcp.json': { mcpServers: { crm: { url, ...own, environments: { staging } } } },
+      })
+
+      const config = await load({ ...trusted, env, environment: 'staging' })
+
+      expect(() => config.credentials('crm')).toThrow(
+        `is at another origin, which must not get the credential of the entry; write \`${missing}\``,
+      )
+    },
+  )
+
+  test('at another origin use their own credential', async () => {
+    const staging = { url: 'https://staging.example.com/mcp', auth: auth('PROD_KEY') }
+    const plain = { url: 'https://plain.example.com/mcp' }
+    const { load } = await project({
+      '.mcp.json': {
+        mcpServers: {
+          crm: { url, auth: auth('DEV_KEY'), environments: { staging } },
+          plain: { url, headers: { 'X-Team': 'sales' }, environments: { staging: plain } },
+        },
+      },
+    })
+
+    const config = await load({ ...trusted, env, environment: 'staging' })
+
+    const provider = config.credentials('crm')
+    expect(await headersOf(provider, staging.url)).toEqual({ 'x-api-key': 'prod' })
+    expect(config.server('plain').problem).toBeUndefined()
   })
 
   test('that an entry does not have leave it without a credential', async () => {

@@ -73,7 +73,7 @@ describe('the command headers', () => {
         else if (!each.path.startsWith('node:')) packages.add(each.path)
       }
     }
-    expect([...packages].sort()).toEqual(['commander', 'env-paths', 'ipaddr.js'])
+    expect([...packages].sort()).toEqual(['commander', 'ipaddr.js'])
     // The rest of the folder is what talks to an authorization server.
     expect(loaded).toContain('src/oauth/saved-login.ts')
     expect(loaded).not.toContain('src/oauth/grant-requests.ts')

@@ -1,7 +1,19 @@
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type DefaultStoreOptions, defaultStore } from '../../src/auto/index.ts'
 import { type CredentialRecord, StoreError } from '../../src/index.ts'
@@ -251,16 +263,48 @@ describe('the key of the files', () => {
     })
   })
 
-  test('does not come from a file that everybody can write', async () => {
-    const path = join(parent, 'given.key')
+  type Case = readonly [what: string, open: (path: string) => Promise<void>]
+  const ofOthers: readonly Case[] = [
+    ['a file of another user', (path) => chown(path, 65_534, 65_534)],
+    [
+      'a file that another group can write',
+      async (path) => {
+        await chown(path, 0, 65_534)
+        await chmod(path, 0o660)
+      },
+    ],
+  ]
+  test.each<Case>([
+    ['a file that everyone can write', (path) => chmod(path, 0o666)],
+    ['a file in a folder that everyone can write', (path) => chmod(dirname(path), 0o777)],
+    ...(process.getuid?.() === 0 ? ofOthers : []),
+  ])('does not come from %s', async (_what, open) => {
+    const path = join(parent, 'folder', 'given.key')
+    await mkdir(dirname(path))
     await writeFile(path, ownKey)
-    await chmod(path, 0o666)
+    await open(path)
     vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
     await expect(withoutKeychain().set(key, record)).rejects.toMatchObject({
       code: 'store',
-      message: expect.stringContaining('everybody can change'),
-      remedy: expect.stringContaining('chmod 600'),
+      message: expect.stringContaining('Other users can change the key file'),
+      remedy: expect.stringContaining('chmod go-w'),
     })
+  })
+
+  test('is not waited for in a named pipe', async () => {
+    const path = join(parent, 'pipe')
+    execFileSync('mkfifo', [path])
+    vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
+    await expect(withoutKeychain().set(key, record)).rejects.toThrow('is no regular file')
+  })
+
+  test('may come through links that are the user’s own, as container platforms make them', async () => {
+    await mkdir(join(parent, '..data'))
+    await writeFile(join(parent, '..data', 'key'), ownKey)
+    await symlink('..data/key', join(parent, 'key'))
+    vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', join(parent, 'key'))
+    await withoutKeychain().set(key, record)
+    expect(await withoutKeychain().get(key)).toEqual(record)
   })
 
   test('comes from the file that MCP_CREDENTIALS_KEY_FILE names', async () => {

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { ownFolder } from '../../src/config/locations.ts'
+import { settingsFolder } from '../../src/stores/user-folders.ts'
 import type { Canaries, CanaryKind } from './canary.ts'
 import { originOf, type Party, type ResourceName, resourceNames, urlOf } from './types.ts'
 
@@ -70,7 +70,7 @@ export function arrange(settings: Settings, canaries: Canaries): Machine {
     writeFileSync(path, JSON.stringify(content, null, 2), { mode: 0o600 })
   }
   const { platform, env } = process
-  const own = ownFolder({ platform, home: folder, env })
+  const own = settingsFolder({ platform, home: folder, env })
   write(join(own, 'mcp.json'), { mcpServers: files.own() })
   mkdirSync(join(project, '.git'), { recursive: true, mode: 0o700 })
   const projectFile = join(project, '.mcp.json')
