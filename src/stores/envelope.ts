@@ -190,7 +190,7 @@ function associated(place: string, key: string, kid: string): Buffer {
   return Buffer.from(JSON.stringify(['mcp-credentials', 1, place, key, kid]))
 }
 
-const wrongLength = 'must be 32 bytes in base64 or hex; make one with: openssl rand -base64 32'
+const wrongLength = 'must be 32 bytes in base64 or hex; generate one with: openssl rand -base64 32'
 
 async function readKey(option: string, secret: Secret): Promise<EncryptionKey> {
   const master = keyBytes(await readSecret(option, secret, { signal: undefined }))
