@@ -264,7 +264,7 @@ describe('the way back', () => {
       },
     })
     await expect(world.call(provider)).rejects.toThrow()
-    expect(await page).toContain('That did not work.')
+    expect(await page).toContain('The login failed.')
   })
 
   test('a person may paste the URL that the browser returned to', async () => {

@@ -300,7 +300,7 @@ const unreachable = (which: 'MCP' | 'authorization', { mcp, issuer }: World) => 
   code: 'network',
   retryable: true,
   message: expect.stringContaining(
-    `The ${which} server ${new URL(which === 'MCP' ? mcp : issuer).host} cannot be reached (ECONNREFUSED)`,
+    `The ${which} server ${new URL(which === 'MCP' ? mcp : issuer).host} could not be reached (ECONNREFUSED)`,
   ),
 })
 
@@ -334,7 +334,7 @@ describe('a server that is down at the first login', () => {
       code: 'timeout',
       retryable: true,
       message: expect.stringContaining(
-        `The authorization server ${new URL(world.issuer).host} did not answer in time`,
+        `The authorization server ${new URL(world.issuer).host} did not respond in time`,
       ),
     })
   })

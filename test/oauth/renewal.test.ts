@@ -397,7 +397,7 @@ describe('what servers answer when they refuse', () => {
       code: 'network',
       retryable: true,
       message: expect.stringContaining(
-        `${new URL(world.issuer).host} cannot be reached (ECONNREFUSED)`,
+        `${new URL(world.issuer).host} could not be reached (ECONNREFUSED)`,
       ),
     })
     expect(world.logins()).toHaveLength(1)

@@ -116,7 +116,7 @@ describe('defaultStore', () => {
   test('does not take a keychain that does not answer for a missing one', async () => {
     const backend = { ...fakeKeychain().backend, getPassword: () => new Promise<null>(() => {}) }
     const store = open(backend, { timeout: 0.01 })
-    await expect(store.get(key)).rejects.toThrow('The keychain did not answer within 0.01 s')
+    await expect(store.get(key)).rejects.toThrow('The keychain did not respond within 0.01 s')
     expect(await readdir(parent)).toEqual([])
   })
 
