@@ -93,7 +93,7 @@ export type AuditEvent = {
       readonly reason: string
     }
   | {
-      /** The option `allow` denied a step, so it was not taken. */
+      /** The option `allow` refused a step, so it was not taken. */
       readonly type: 'refused_by_policy'
       /** The step, as it was passed to the policy. */
       readonly step:

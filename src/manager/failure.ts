@@ -41,7 +41,7 @@ export function toCredentialError(
   if (systemCode !== undefined && notSent.has(systemCode)) {
     return new CredentialError(
       'network',
-      `${provider}: the server that issues the credential could not be reached (${systemCode}).`,
+      `${provider}: the server that issues the credential cannot be reached (${systemCode}).`,
       { ...where, retryable: true, remedy: 'Check the network and the address.' },
     )
   }

@@ -89,7 +89,7 @@ function unreachable(resource: URL, error: unknown): never {
   const why = typeof cause?.code === 'string' ? ` (${cause.code})` : ''
   throw new CredentialError(
     isLate ? 'timeout' : 'network',
-    `${resourceLabel(resource)} or its authorization server ${isLate ? 'did not respond in time' : `could not be reached${why}`}.`,
+    `${resourceLabel(resource)} or its authorization server ${isLate ? 'did not respond in time' : `cannot be reached${why}`}.`,
     { resource, retryable: true, remedy: 'Check the network and the address.' },
   )
 }

@@ -223,7 +223,7 @@ function protectedResource(
   const servers = strings(document['authorization_servers'])
   if (servers === undefined || servers.length === 0 || servers.length > 16) {
     throw new DiscoveryError(
-      `${resourceLabel(resource)} publishes metadata without an authorization server.`,
+      `${resourceLabel(resource)} publishes metadata that names no authorization server.`,
       { resource },
     )
   }

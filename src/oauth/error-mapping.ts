@@ -145,7 +145,7 @@ function unreachableError(
   if (cause instanceof TypeError && neverSent(cause)) {
     return new CredentialError(
       'network',
-      `${provider}: ${server} could not be reached (${systemErrorCode(cause.cause)}).`,
+      `${provider}: ${server} cannot be reached (${systemErrorCode(cause.cause)}).`,
       where,
     )
   }

@@ -69,7 +69,7 @@ function documentFailed(
   const named = what === serverMetadata ? 'authorization server' : server
   throw new CredentialError(
     isLate ? 'timeout' : 'network',
-    `The ${named} ${host} ${isLate ? 'did not respond in time' : `could not be reached (${cause})`}.`,
+    `The ${named} ${host} ${isLate ? 'did not respond in time' : `cannot be reached (${cause})`}.`,
     { resource, retryable: true, remedy: 'Check the network and the address.' },
   )
 }

@@ -83,7 +83,7 @@ export interface OAuthOptions {
    */
   readonly allowPrivateNetwork?: boolean
   /**
-   * Decides before each step whether it is allowed: `false` or an error denies it, and the acquisition fails
+   * Decides before each step whether it is allowed: `false` or an error refuses it, and the acquisition fails
    * with the code `refused_by_policy`. `allowOnly()` makes a policy from lists. Default: every step is
    * allowed.
    */

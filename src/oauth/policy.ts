@@ -61,10 +61,10 @@ export type OAuthStep = {
     }
 )
 
-/** Decides whether a step is allowed: `false` or an error denies it, `true` and `undefined` allow it. */
+/** Decides whether a step is allowed: `false` or an error refuses it, `true` and `undefined` allow it. */
 export type OAuthPolicy = (step: OAuthStep) => void | boolean | Promise<void | boolean>
 
-/** The MCP server of a step, and the listener for its denial. */
+/** The MCP server of a step, and the listener for its refusal. */
 export interface PolicyContext {
   readonly resource: URL
   readonly signal: AbortSignal
@@ -88,9 +88,9 @@ const names: Readonly<Record<OAuthStep['type'], string>> = {
 }
 
 /**
- * Asks the application's policy whether a step is allowed, and reports a denial.
+ * Asks the application's policy whether a step is allowed, and reports a refusal.
  *
- * @throws `CredentialError` with the code `refused_by_policy` when it is denied.
+ * @throws `CredentialError` with the code `refused_by_policy` when it is refused.
  */
 export async function checkPolicy(
   allow: OAuthPolicy | undefined,
@@ -108,13 +108,13 @@ export async function checkPolicy(
     answer = false
     cause = thrown
   }
-  // Any other value is a mistake, and denies the step.
+  // Any other value is a mistake, and refuses the step.
   if (answer === undefined || answer === true) return
   const where = step.origins.length === 0 ? '' : ` at ${step.origins.join(' and ')}`
   const reason = isCredentialError(cause) ? `: ${cause.message}` : '.'
   const error = new CredentialError(
     'refused_by_policy',
-    `${resourceLabel(resource)}: the option \`allow\` denied ${names[step.type]}${where}${reason}`,
+    `${resourceLabel(resource)}: the option \`allow\` refused ${names[step.type]}${where}${reason}`,
     { resource, cause },
   )
   emit?.({
@@ -218,7 +218,7 @@ export function allowOnly(list: {
   readonly origins?: readonly string[]
   /**
    * The scopes that may be requested, also at the registration of the client. With it, a token request
-   * without scopes is denied. Default: any.
+   * without scopes is refused. Default: any.
    */
   readonly scopes?: readonly string[]
 }): OAuthPolicy {
@@ -230,7 +230,7 @@ export function allowOnly(list: {
   if ((issuers ?? origins ?? scopes) === undefined) {
     throw new ConfigurationError(
       'allowOnly',
-      'allowOnly: list `issuers`, `origins` or `scopes`; otherwise nothing is denied.',
+      'allowOnly: list `issuers`, `origins` or `scopes`; otherwise nothing is refused.',
     )
   }
   const isRestricted = issuers !== undefined || origins !== undefined

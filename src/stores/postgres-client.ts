@@ -170,7 +170,7 @@ export function statementFailed(
   }
   const code = systemErrorCode(error)
   return failed(
-    `PostgreSQL could not be reached${code === undefined ? '' : ` (${code})`}.`,
+    `PostgreSQL cannot be reached${code === undefined ? '' : ` (${code})`}.`,
     'Stored records are untouched; a credential that is still valid remains in use.',
   )
 }

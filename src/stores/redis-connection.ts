@@ -324,7 +324,7 @@ function unreachable(
 ): StoreError {
   const where = url !== undefined && URL.canParse(url) ? ` at ${new URL(url).host}` : ''
   const why = error instanceof LateError ? `no response within ${timeout} s` : causeOf(error)
-  return new StoreError(operation, `Redis${where} could not be reached (${why}).`, {
+  return new StoreError(operation, `Redis${where} cannot be reached (${why}).`, {
     retryable: true,
     remedy: 'Stored records are untouched; a credential that is still valid remains in use.',
   })

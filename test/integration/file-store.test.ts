@@ -245,7 +245,7 @@ describe('the lock', () => {
   test('that is taken inside itself is an error, and no deadlock', async () => {
     const store = encryptedFileStore({ key, directory: await folder() })
     const inner = store.lock(name, () => store.lock(name, async () => 'entered'))
-    await expect(inner).rejects.toThrow('already held by this very task')
+    await expect(inner).rejects.toThrow('already held by this task')
   })
 })
 

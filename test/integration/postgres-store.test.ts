@@ -468,7 +468,7 @@ describe('PostgreSQL that is gone', () => {
       .get(name)
       .catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ name: 'StoreError', retryable: true })
-    expect(String(error)).toContain('could not be reached (ECONNREFUSED)')
+    expect(String(error)).toContain('cannot be reached (ECONNREFUSED)')
     expect(String(error)).not.toContain('pa55word')
   })
 

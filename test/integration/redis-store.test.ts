@@ -129,7 +129,7 @@ describe('Redis that is gone', () => {
     const error = await store.get(name).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ name: 'StoreError', retryable: true })
     expect(String(error)).toContain(
-      `Redis at ${new URL(url).host} could not be reached (ECONNREFUSED)`,
+      `Redis at ${new URL(url).host} cannot be reached (ECONNREFUSED)`,
     )
     expect(String(error)).not.toContain('pa55word')
   })

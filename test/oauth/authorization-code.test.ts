@@ -496,7 +496,7 @@ describe('options', () => {
     )
     squatter.close()
     expect(error).toMatchObject({ code: 'configuration' })
-    expect(error.message).toContain(`port ${port} is taken`)
+    expect(error.message).toContain(`port ${port} is in use`)
   })
 
   test.each([

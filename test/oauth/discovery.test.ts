@@ -300,7 +300,7 @@ const unreachable = (which: 'MCP' | 'authorization', { mcp, issuer }: World) => 
   code: 'network',
   retryable: true,
   message: expect.stringContaining(
-    `The ${which} server ${new URL(which === 'MCP' ? mcp : issuer).host} could not be reached (ECONNREFUSED)`,
+    `The ${which} server ${new URL(which === 'MCP' ? mcp : issuer).host} cannot be reached (ECONNREFUSED)`,
   ),
 })
 

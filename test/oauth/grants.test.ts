@@ -326,7 +326,9 @@ describe('deviceCode', () => {
     const check = (found: typeof server) =>
       checkOwnPage(found, 'verification_uri', new URL(address), resource)
     expect(() => check(server)).not.toThrow()
-    expect(() => check({ ...server, isTrusted: false })).toThrow('nothing shows')
+    expect(() => check({ ...server, isTrusted: false })).toThrow(
+      'it is not known that they belong together',
+    )
   })
 
   test('a server without this grant is named, with what to use instead', async () => {

@@ -152,7 +152,10 @@ describe('defaultStore', () => {
     await (kind === 'file' ? open(first.backend) : withoutKeychain()).set(key, record)
     vi.stubEnv('MCP_CREDENTIALS_STORE', kind)
     const store = open(second.backend)
-    expect(await store.where()).toMatchObject({ kind, reason: 'MCP_CREDENTIALS_STORE says so' })
+    expect(await store.where()).toMatchObject({
+      kind,
+      reason: 'it is set by MCP_CREDENTIALS_STORE',
+    })
     expect(await store.get(key)).toBeUndefined()
   })
 
@@ -226,7 +229,7 @@ describe('the key of the files', () => {
     await withoutKeychain().set(key, record)
     await rm(keyFile())
     const store = withoutKeychain()
-    await expect(store.get(key)).rejects.toThrow('encrypted with a key that is gone')
+    await expect(store.get(key)).rejects.toThrow('encrypted with a key that no longer exists')
     await expect(store.set(`${key} 2`, record)).rejects.toThrow('MCP_CREDENTIALS_KEY')
   })
 
@@ -258,7 +261,7 @@ describe('the key of the files', () => {
     vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
     await expect(withoutKeychain().set(key, record)).rejects.toMatchObject({
       code: 'store',
-      message: expect.stringContaining('everybody can change'),
+      message: expect.stringContaining('can be changed by other users'),
       remedy: expect.stringContaining('chmod 600'),
     })
   })

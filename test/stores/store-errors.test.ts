@@ -100,14 +100,14 @@ describe('Redis that cannot be reached', () => {
     ],
   ])('is reported with %s, and nothing else', async (_what, thrown, code) => {
     const text = await failureOf(thrown)
-    expect(text).toContain(`Redis could not be reached (${code}).`)
+    expect(text).toContain(`Redis cannot be reached (${code}).`)
     expect(text).not.toContain('canary')
   })
 
   test('since it does not answer is reported so', async () => {
     const client = { isOpen: true, sendCommand: () => new Promise(() => {}) }
     const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
-    await expect(store.get('x')).rejects.toThrow('could not be reached (no response within 0.1 s).')
+    await expect(store.get('x')).rejects.toThrow('cannot be reached (no response within 0.1 s).')
   })
 })
 
