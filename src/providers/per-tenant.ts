@@ -78,7 +78,7 @@ function noTenant(key: unknown): CredentialError {
   Promise.resolve(key).catch(() => {})
   return new CredentialError(
     'no_tenant',
-    'perTenant: the tenant of the request is not known; `keyOf` did not return a text.',
+    'perTenant: the tenant of the request is not known; the function did not return a text.',
     { provider: 'perTenant', remedy: 'Make the request where the tenant is known.' },
   )
 }

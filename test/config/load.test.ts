@@ -432,7 +432,7 @@ describe('tenants', () => {
   test('that are unknown get nothing, nor does a request of nobody', async () => {
     const choices = await selector()
 
-    expect(() => choices.select(request)).toThrow('it is not known which tenant')
+    expect(() => choices.select(request)).toThrow('the tenant of the request is not known')
     const unknown = inTenant('acmee', () => choices.select(request))
     expect(() => made(unknown)).toThrow('did you mean acme?')
   })
