@@ -1,5 +1,5 @@
 /**
- * What providers report for those who audit logins. No member can hold a secret.
+ * The audit events that providers report. No member can hold a secret.
  *
  * @module
  */
@@ -10,9 +10,9 @@
  * @group Events
  */
 export type AuditEvent = {
-  /** The authorization server, exactly as it writes itself. Absent: none is known yet. */
+  /** The issuer identifier of the authorization server, exactly as the server writes it. Absent: not known yet. */
   readonly issuer?: string
-  /** The client identifier, cut where it could hold a sentence. Absent: there is none yet. */
+  /** The client identifier, shortened where it could contain a sentence. Absent: there is none yet. */
   readonly clientId?: string
   /** The grant, by its `grant_type` (RFC 6749, section 4), such as `refresh_token`. */
   readonly grant?: string
@@ -34,53 +34,53 @@ export type AuditEvent = {
       readonly type: 'client_registered'
     }
   | {
-      /** A user is asked to log in. */
+      /** The user is asked to log in. */
       readonly type: 'login_started'
-      /** The scopes that are asked for; none: the server decides. */
+      /** The requested scopes; none: the server decides. */
       readonly requested: readonly string[]
     }
   | {
       /** A login has ended. */
       readonly type: 'login_finished'
-      /** Whether it brought tokens. */
+      /** Whether tokens were issued. */
       readonly succeeded: boolean
-      /** The code of the error, if it brought none. */
+      /** The code of the error, if the login failed. */
       readonly code?: string
     }
   | {
-      /** The MCP server names another authorization server than the one that issued the present tokens. */
+      /** The MCP server names a different authorization server from the one that issued the current tokens. */
       readonly type: 'issuer_changed'
-      /** The one that issued them. */
+      /** The issuer of the current tokens. */
       readonly previousIssuer: string
     }
   | {
       /** Tokens were issued; after a renewal only when their scopes have changed. */
       readonly type: 'scopes_granted'
-      /** The scopes that were asked for; none: the server decided. */
+      /** The requested scopes; none: the server decided. */
       readonly requested: readonly string[]
-      /** The scopes of the tokens. */
+      /** The granted scopes. */
       readonly granted: readonly string[]
-      /** Those that were asked for and not granted. */
+      /** The scopes that were requested and not granted. */
       readonly missing: readonly string[]
     }
   | {
-      /** The end of tokens was asked for at their issuer (RFC 7009). */
+      /** The revocation of tokens was requested from their issuer (RFC 7009). */
       readonly type: 'revocation'
       /** Whether the issuer revoked them. If not, copies of them work until they expire. */
       readonly revoked: boolean
       /** The code or the class of the error, if there was one. */
       readonly code?: string
-      /** Why not, in words that hold no text of a server; absent when they were. */
+      /** Why they were not revoked, without any text from a server; absent when they were. */
       readonly reason?: string
     }
   | {
       /**
-       * Somebody else seems to have used the refresh token: the issuer refused it although this client had not
-       * used it. All tokens of the login were sent for revocation (RFC 9700, section 4.14.2).
+       * Another party may have used the refresh token: the issuer refused it although this client had not
+       * used it. The revocation of all tokens of the login was requested (RFC 9700, section 4.14.2).
        */
       readonly type: 'refresh_reuse_suspected'
       /**
-       * `server`: its answer says so. `history`: the token had replaced an earlier one, and was refused while the
+       * `server`: the response says so. `history`: the token had replaced an earlier one, and was refused while the
        * access token that came with it was valid.
        */
       readonly evidence: 'server' | 'history'
@@ -88,19 +88,19 @@ export type AuditEvent = {
       readonly revoked: boolean
     }
   | {
-      /** A document of a server was not used. */
+      /** A metadata document of a server was not used. */
       readonly type: 'document_refused'
-      /** Which: that of the MCP server (RFC 9728), or that of the authorization server (RFC 8414). */
+      /** The metadata of the MCP server (RFC 9728), or of the authorization server (RFC 8414). */
       readonly document: 'resource_metadata' | 'server_metadata'
-      /** Where it is: origin and path. */
+      /** The address of the document: origin and path. */
       readonly url: string
-      /** Why, as the error says it. */
+      /** The message of the error. */
       readonly reason: string
     }
   | {
       /** The option `allow` refused a step, so it was not taken. */
       readonly type: 'refused_by_policy'
-      /** Which, as the policy was asked about it. */
+      /** The step, as it was passed to the policy. */
       readonly step:
         | 'discovery'
         | 'registration'
@@ -108,24 +108,25 @@ export type AuditEvent = {
         | 'token_request'
         | 'revocation'
         | 'step_up'
-      /** The origins that were not contacted, nor opened in a browser. */
+      /** The origins that were neither contacted nor opened in a browser. */
       readonly origins: readonly string[]
-      /** The scopes that were not asked for; none: the server would have decided. */
+      /** The scopes that were not requested; none: the server would have decided. */
       readonly requested: readonly string[]
-      /** Why, as the error says it. */
+      /** The message of the error. */
       readonly reason: string
     }
   | {
       /**
-       * A login of a web application did not begin, or what came back from it was not accepted: then its code was
-       * not sent. Where the state cannot be opened, it is not known whose login it was, and `resource` is empty.
+       * A login of a web application did not begin, or its callback was not accepted; the authorization code
+       * was then not sent. When the state cannot be decrypted, the login is not known, and `resource` is
+       * empty.
        */
       readonly type: 'login_refused'
-      /** Which half: `beginLogin()` or `finishLogin()`. */
+      /** The step that failed: `beginLogin()` or `finishLogin()`. */
       readonly during: 'begin' | 'finish'
       /** The code of the error, such as `login_mismatch`. */
       readonly code: string
-      /** Why, as the error says it. */
+      /** The message of the error. */
       readonly reason: string
     }
 )

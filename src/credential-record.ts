@@ -1,29 +1,29 @@
 /**
- * What makes a value a record that survives being written as JSON.
+ * Checks that a value is a credential record that can be written as JSON and read back.
  *
  * @module
  */
 import type { CredentialRecord } from './credential.ts'
 
-/** Deeper than any record; what is deeper may have no end. */
+/** No record is nested more deeply. A deeper value may be circular. */
 const deepest = 100
 
-/** Whether a value is a record of the known version that JSON holds as it is. */
+/** Whether a value is a record of the known version that JSON preserves. */
 export function isCredentialRecord(value: unknown): value is CredentialRecord {
   return recordProblem(value) === undefined
 }
 
-/** Whether there is no login in the store; the mark of one that has just begun is none. */
+/** Whether the store holds no login. The mark of a login that has just begun does not count. */
 export function isEmpty(record: CredentialRecord | undefined): boolean {
   return record === undefined || Object.keys(record.data).length === 0
 }
 
 /**
- * Says why a value is no record, without its content; `undefined`: it is one. JSON would change what it
- * cannot hold without a word: `Infinity` becomes `null`, and the record could never be read again.
+ * Returns why a value is not a record, without its content; `undefined`: it is one. JSON silently changes
+ * values that it cannot represent: `Infinity` becomes `null`, and the record could not be read again.
  */
 export function recordProblem(value: unknown): string | undefined {
-  if (!isPlain(value)) return 'it is no object'
+  if (!isPlain(value)) return 'it is not an object'
   const wrong = Object.entries(members).find(([name, holds]) => !holds(value[name]))
   return wrong === undefined ? jsonProblem(value, 0) : `\`${wrong[0]}\` is missing or wrong`
 }
@@ -52,11 +52,12 @@ const members: Readonly<Record<string, Holds>> = {
 
 function jsonProblem(value: unknown, depth: number): string | undefined {
   if (typeof value === 'number') {
-    return Number.isFinite(value) ? undefined : 'it holds a number that JSON cannot hold'
+    return Number.isFinite(value) ? undefined : 'it contains a number that JSON cannot represent'
   }
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined
   if (depth > deepest) return 'it is nested too deeply'
-  if (!Array.isArray(value) && !isPlain(value)) return 'it holds a value that JSON cannot hold'
+  if (!Array.isArray(value) && !isPlain(value))
+    return 'it contains a value that JSON cannot represent'
   // JSON leaves out a member that is `undefined`, and reading it gives the same.
   const inner = Array.isArray(value)
     ? [...value]
@@ -68,7 +69,7 @@ function jsonProblem(value: unknown, depth: number): string | undefined {
   return undefined
 }
 
-/** Whether a value is an object as JSON has them: no list, and no instance of a class. */
+/** Whether a value is a plain object: not a list, and not an instance of a class. */
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)

@@ -58,40 +58,40 @@ export interface OutgoingRequest {
   readonly headers: Headers
   /** The exact bytes that will be sent; `undefined` when there is no body or it is {@link OutgoingRequest.streamed}. */
   readonly body: Uint8Array | undefined
-  /** There is a body whose bytes nobody knows before they are sent: a stream, a blob or a multipart form. */
+  /** Whether the bytes of the body are not known before they are sent: a stream, a blob or a multipart form. */
   readonly streamed: boolean
   /** `1` for the first attempt of this request, `2` for the first retry, and so on. */
   readonly attempt: number
-  /** The current time in milliseconds since the epoch, by the server's clock as far as known. */
+  /** The current time in milliseconds since the epoch, by the server's clock where its offset is known. */
   readonly now: number
-  /** Aborts when the caller gives the request up, at a logout, and when the manager is closed. */
+  /** Aborts when the caller aborts the request, at a logout, and when the manager is closed. */
   readonly signal: AbortSignal | undefined
 }
 
 /**
- * What a response tells a credential or a provider: everything but the body.
+ * The part of a response that credentials and providers see: everything but the body.
  *
  * @group Providers of your own
  */
 export type ResponseHead = Pick<Response, 'status' | 'headers' | 'url'>
 
 /**
- * Something that can be put on a request.
+ * A credential that can be applied to requests.
  *
  * @group Providers of your own
  */
 export interface Credential {
-  /** When it stops working, in milliseconds since the epoch. Absent: valid until rejected. */
+  /** When it expires, in milliseconds since the epoch. Absent: valid until rejected. */
   readonly expiresAt?: number
   /** When it was issued, in milliseconds since the epoch. Absent: when the acquisition began. */
   readonly obtainedAt?: number
-  /** When the issuer advises to renew it, in milliseconds since the epoch. */
+  /** When the issuer recommends renewing it, in milliseconds since the epoch. */
   readonly refreshAt?: number
-  /** The scopes that were granted, separated by spaces, where the issuer said so. */
+  /** The granted scopes, separated by spaces, where the issuer named them. */
   readonly scope?: string
-  /** Who issued it. Scopes that one issuer granted are not asked for at another. */
+  /** The issuer. Scopes that one issuer granted are not requested from another. */
   readonly issuer?: string
-  /** What a store may keep, so that a later process can continue. Absent: it never leaves memory. */
+  /** The record to store, so that a later process can continue. Absent: the credential stays in memory. */
   readonly record?: CredentialRecord
   /**
    * Adds the credential to a request. Called once for each attempt, so a signer signs anew.
@@ -100,11 +100,11 @@ export interface Credential {
    */
   apply(request: OutgoingRequest): void | Promise<void>
   /**
-   * Learns from a response to a request that carried this credential, such as a DPoP nonce.
+   * Sees the response to a request that carried this credential, for example to take a DPoP nonce from it.
    *
-   * @returns `resend`: the same request should be sent again with what was learnt, at most
-   * {@link CredentialProvider.maxResends} times. `renew`: the credential should be replaced, as after a
-   * 401. Nothing: the response speaks for itself. Anything else is ignored.
+   * @returns `resend`: the same request is sent again, at most {@link CredentialProvider.maxResends} times.
+   * `renew`: the credential is replaced, as after a 401. `undefined`: the response is handled as usual.
+   * Anything else is ignored.
    */
   observe?(
     response: ResponseHead,
@@ -116,7 +116,7 @@ export interface Credential {
 export type ObserveResult = Awaited<ReturnType<NonNullable<Credential['observe']>>>
 
 /**
- * One way to prove who you are. Any object of this shape is a provider.
+ * A source of credentials of one kind. Any object of this shape is a provider.
  *
  * @group Providers of your own
  */
@@ -124,70 +124,70 @@ export interface CredentialProvider {
   /** Names the provider in events and errors, such as `apiKey` or `clientCredentials`. */
   readonly name: string
   /**
-   * How many different credentials it has to offer one after another when they are rejected.
+   * How many different credentials it can offer, one after another, when they are rejected.
    * Default 1.
    */
   readonly alternatives?: number
-  /** Whether it can be asked for further scopes, after a 403 with `insufficient_scope`. Default `false`. */
+  /** Whether it can request further scopes, after a 403 with `insufficient_scope`. Default `false`. */
   readonly scoped?: boolean
-  /** Whether only a person can replace a credential that its issuer refused. Default `false`. */
+  /** Whether replacing a credential that its issuer refused requires user interaction. Default `false`. */
   readonly interactive?: boolean
   /**
-   * Whether it wants to see what the server asks for before the first acquisition. The first request
-   * is then sent without a credential, so that its 401 can say. Default `false`.
+   * Whether it needs the server's challenge before the first acquisition. The first request is then sent
+   * without a credential, to receive the 401. Default `false`.
    */
   readonly discovers?: boolean
   /**
-   * How often one request may be sent again because {@link Credential.observe} returned `resend`, from 1
+   * How many times one request may be sent again because {@link Credential.observe} returned `resend`, from 1
    * to 5. Handshakes of several legs, such as Negotiate, need more than the default of 1.
    */
   readonly maxResends?: number
   /**
-   * Where its records rest, unless the options of the manager name a store. A provider that is made of others,
-   * such as `all()`, has none of its own, and does not take over theirs. Default: nowhere.
+   * Where its records are stored, unless the options of the manager name a store. A provider that combines
+   * others, such as `all()`, has none, and does not use theirs. Default: nowhere.
    */
   readonly store?: CredentialStore
   /**
-   * Where its secrets come from, for messages: `env('MCP_API_KEY')`, say. Never a value of one. A function is asked
-   * about a credential that the provider has delivered. Default: nothing is said.
+   * Where its secrets come from, for messages, such as `env('MCP_API_KEY')`; never the value of a secret. A
+   * function is called with a credential that the provider returned. Default: not stated.
    */
   readonly source?: string | ((credential: Credential) => string | undefined)
   /**
-   * Says whether a response that is no 401 refuses the credential all the same, such as the redirect to
-   * a login page, or a login page with status 200. It is then treated as a 401. The body is not
-   * available.
+   * Returns whether a response other than a 401 refuses the credential, such as a redirect to a login page,
+   * or a login page with status 200. The response is then treated as a 401. The body is not available.
    */
   refused?(response: ResponseHead): boolean
   /**
-   * Gets a credential.
+   * Acquires a credential.
    *
-   * @throws {@link CredentialError} when there is none to be had.
+   * @throws {@link CredentialError} when none can be acquired.
    */
   acquire(context: AcquireContext): Promise<Credential>
-  /** Rebuilds a credential from a record that it wrote earlier; `undefined`: not one of mine. */
+  /** Rebuilds a credential from a record that this provider wrote; `undefined`: it did not write this one. */
   restore?(
     record: CredentialRecord,
     context: AcquireContext,
   ): Credential | undefined | Promise<Credential | undefined>
   /**
-   * Makes a credential void at its issuer, for a logout; `false`: the issuer offers no way to do so. An error does
-   * not stop the logout; the message of a {@link CredentialError} becomes the `reason` of its result.
+   * Revokes a credential at its issuer, for a logout; `false`: the issuer does not support revocation. An
+   * error does not stop the logout; the message of a {@link CredentialError} becomes the `reason` of its
+   * result.
    *
    * @see RFC 7009
    */
   revoke?(credential: Credential, context: AcquireContext): Promise<boolean>
   /**
-   * Gives up the login that its options hold, such as a configured refresh token, for a logout that finds no
-   * credential of this provider. It is used no more, whether the issuer can revoke it or not.
+   * Ends the login that its options contain, such as a configured refresh token, for a logout that finds no
+   * credential of this provider. The login is not used again, whether the issuer revokes it or not.
    *
    * @returns Whether the issuer revoked it.
    */
   giveUp?(context: AcquireContext): Promise<boolean>
   /**
-   * Forgets what it keeps besides credentials, such as the registration of the client, for a logout that asks for
-   * it. `context.previous` is the credential that was given up, if there was one.
+   * Deletes what it stores besides credentials, such as the registration of the client, for a logout that
+   * requests it. `context.previous` is the credential that was discarded, if there was one.
    *
-   * @returns Whether there was anything to forget.
+   * @returns Whether there was anything to delete.
    */
   forget?(context: AcquireContext): Promise<boolean>
 }
@@ -202,24 +202,24 @@ export interface CredentialSelector {
   /** Names the selector in errors. */
   readonly name: string
   /**
-   * How many credentials are kept, at most. The one that was not used for the longest time is closed;
-   * it is acquired anew when it is needed again. Default 1000.
+   * The maximum number of credentials to keep. The least recently used one is closed, and acquired again when
+   * it is needed. Default 1000.
    */
   readonly maxKept?: number
   /**
-   * Says which provider serves a request. Called once for each request, not for its retries; and by `login()`
-   * and `logout()`, with a request that is no MCP message.
+   * Returns the provider for a request. Called once for each request, not for its retries; and by `login()`
+   * and `logout()`, with a request that is not an MCP message.
    */
   select(request: SelectionRequest): {
-    /** Tells the credential from the others, such as the name of a tenant. */
+    /** Identifies the credential, such as the name of a tenant. */
     readonly key: string
-    /** The provider, or a function that makes it. It is used when the key is first seen, and kept. */
+    /** The provider, or a function that makes it, which is called when the key is first seen. */
     readonly provider: CredentialProvider | (() => CredentialProvider)
   }
 }
 
 /**
- * What a {@link CredentialSelector} is told about a request.
+ * What a {@link CredentialSelector} receives about a request.
  *
  * @group Providers of your own
  */
@@ -238,7 +238,7 @@ export interface SelectionRequest {
 export type ProviderSelection = ReturnType<CredentialSelector['select']>
 
 /**
- * What a provider is told when it is asked for a credential.
+ * The input of {@link CredentialProvider.acquire}.
  *
  * @group Providers of your own
  */
@@ -250,19 +250,20 @@ export interface AcquireContext {
    */
   readonly resource: URL
   /**
-   * The same server as the application named it, with the query of its URL, which can tell tenants apart. It is for
-   * whoever keeps or finds credentials by server; a token is asked for by `resource`. The query may hold a secret.
+   * The same server as the application named it, with the query of its URL, which can distinguish tenants.
+   * Use it to store or find credentials by server; use `resource` in token requests. The query may contain a
+   * secret.
    */
   readonly serverUrl: URL
   /**
-   * Why a credential is wanted: there is none yet (`missing`), it is about to expire (`expiring`), the
-   * server refused it (`rejected`), it lacks scopes (`insufficient_scope`), or the application asked for
-   * a new one (`forced`).
+   * Why a credential is needed: there is none yet (`missing`), it is about to expire (`expiring`), the server
+   * refused it (`rejected`), it lacks scopes (`insufficient_scope`), or the application requested a new one
+   * (`forced`).
    */
   readonly reason: 'missing' | 'expiring' | 'rejected' | 'insufficient_scope' | 'forced'
-  /** The scopes wanted, separated by spaces; the union of all asked so far. */
+  /** The scopes to request, separated by spaces; the union of all requested so far. */
   readonly scope: string | undefined
-  /** What the server said when it refused. */
+  /** The challenges of the server's refusal. */
   readonly challenges: readonly Challenge[]
   /** The credential that is being replaced. */
   readonly previous: Credential | undefined
@@ -270,46 +271,47 @@ export interface AcquireContext {
   readonly interactive: boolean
   /** A plain `fetch` for the provider's own requests; it never carries this credential. */
   readonly fetch: FetchLike
-  /** Aborts when nobody waits any more, on the time limit, and when the manager is closed. */
+  /** Aborts when no caller is waiting, on the time limit, and when the manager is closed. */
   readonly signal: AbortSignal
   /**
-   * Announces that a single-use grant (refresh token, authorization code) is about to be sent; wait
-   * for it. From the call on the acquisition is not cancelled, because its result would be lost.
+   * Announces that a single-use grant (refresh token, authorization code) is about to be sent; await it
+   * first. After the call the acquisition is not cancelled, because its result would be lost.
    *
-   * @throws {@link StoreError} when the renewal could not be noted down. The grant must then not be sent.
+   * @throws {@link StoreError} when the renewal could not be recorded. The grant must then not be sent.
    */
   commit(): Promise<void>
   /**
-   * Keeps what a server has already replaced, such as a rotated refresh token, although the answer
-   * that brought it turned out to be unusable. The next acquisition gets it as its `previous`.
+   * Keeps what a server has already replaced, such as a rotated refresh token, when the rest of the response
+   * cannot be used. The next acquisition receives it as its `previous`.
    */
   salvage(credential: Credential): void
   /**
-   * Announces that a person is about to be asked to log in; call it before a browser is opened or a code is shown.
-   * It bounds how often that happens to a person who did not call `login()`. Absent: there is no bound.
+   * Announces that the user is about to be asked to log in; call it before a browser is opened or a code is
+   * shown. It limits how often that happens without a call of `login()`. Absent: there is no limit.
    *
-   * @throws {@link LoginRequiredError} when it has happened three times within ten minutes already, or five times
-   * when the server has rejected the credential or wants further scopes of it. Nobody must be asked then.
+   * @throws {@link LoginRequiredError} when it has already happened three times within ten minutes, or five
+   * times when the server has rejected the credential or requires further scopes. The user must then not be
+   * asked.
    */
   announceLogin?(): void
-  /** Reports what an auditor wants to know. Absent: nobody listens. */
+  /** Reports an audit event. Absent: there is no listener. */
   readonly emit?: (event: AuditEvent) => void
   /**
-   * The provider's own records besides the credential, such as client registrations. They live as
-   * long as the store, or as the manager when there is none. They can be locked where there is a store.
+   * The provider's own records besides the credential, such as client registrations. They last as long as the
+   * store, or as the manager when there is none. They can be locked where there is a store.
    */
   readonly records: Pick<CredentialStore, 'get' | 'set' | 'delete'> &
     Partial<Pick<CredentialStore, 'lock'>>
   /** The current time in milliseconds since the epoch, by this machine's clock. */
   now(): number
-  /** The same by the server's clock, as far as known: for claims that the server checks. */
+  /** The same by the server's clock where its offset is known, for claims that the server checks. */
   serverNow(): number
   /** A number in [0, 1). */
   random(): number
 }
 
 /**
- * Plain, versioned JSON: the only thing that a store ever sees.
+ * Plain, versioned JSON: the form in which stores receive credentials.
  *
  * @group Stores of your own
  */
@@ -319,11 +321,11 @@ export interface CredentialRecord {
   /** The name of the provider that wrote it. */
   readonly provider: string
   /**
-   * Names the login to which the record belongs: a random text, the same after each renewal. It is set when the
-   * record is written. Absent: the records without one belong to one login.
+   * Identifies the login to which the record belongs: a random text, the same after each renewal. It is set
+   * when the record is written. Records without it belong to one login.
    */
   readonly login?: string
-  /** Counts the renewals of this login. Logins are told apart by their name: their numbers cannot be compared. */
+  /** Counts the renewals of this login. The numbers of different logins cannot be compared. */
   readonly generation?: number
   /** The authorization server that issued it. A credential never crosses issuers. */
   readonly issuer?: string
@@ -331,42 +333,42 @@ export interface CredentialRecord {
   readonly obtainedAt?: number
   /** Milliseconds since the epoch. */
   readonly expiresAt?: number
-  /** What the provider needs to go on; JSON values only. */
+  /** What the provider needs to restore the credential; JSON values only. */
   readonly data: Readonly<Record<string, unknown>>
   /**
-   * A single-use grant of this record was sent, and its answer has not been written yet. Found without a
-   * holder of the lock, it means that a process died in between.
+   * A single-use grant of this record was sent, and the response has not been stored yet. If no process holds
+   * the lock, the process that sent the grant has died.
    */
   readonly pending?: {
     /** When, in milliseconds since the epoch. */
     readonly at: number
-    /** The number of the process, and a random text that no other mark has. */
+    /** The process ID, and a random text that no other mark has. */
     readonly by: string
   }
-  /** The issuer refused the grant of this record; only its access token still counts. */
+  /** The issuer refused the grant of this record; only its access token can still be used. */
   readonly refused?: true
 }
 
 /**
- * Where records rest. A key is a text of 1 to 2000 characters without control characters; methods refuse any
- * other with a {@link StoreError}. Methods throw `StoreError`; anything else is reported as one, by its class.
- *
+ * Stores records. A key is a text of 1 to 2000 characters without control characters; methods refuse any
+ * other with a {@link StoreError}. Methods throw `StoreError`; any other error is reported as one, by its
+ * class.
  * @group Stores of your own
  */
 export interface CredentialStore {
   /** Reads a record; `undefined` when there is none. */
   get(key: string): Promise<CredentialRecord | undefined>
-  /** Replaces a record, whole and durably or not at all. */
+  /** Replaces a record atomically and durably. */
   set(key: string, record: CredentialRecord): Promise<void>
   /** Removes a record; `false` when there was none. */
   delete(key: string): Promise<boolean>
   /** Lists the keys. */
   list(): Promise<readonly string[]>
   /**
-   * Runs a task while nobody else, in this or another process, holds the lock of the key. The task's
-   * signal aborts when the lock is lost meanwhile; the store then refuses to write for it, and so it may do with
-   * what the task leaves behind when it ends. `lock` waits for the task, and gives back what it returns or throws. When `signal` aborts before the task has begun, it
-   * rejects with the signal's reason.
+   * Runs a task while it alone, among all processes, holds the lock of the key. The task's signal aborts when
+   * the lock is lost; the store then refuses writes by the task. It may also refuse writes that the task
+   * leaves running when it ends. `lock` settles as the task does. When `signal` aborts before the task has
+   * begun, it rejects with the signal's reason.
    */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
 }

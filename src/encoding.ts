@@ -12,7 +12,7 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** Bytes of hex in either case; `undefined` when it is none. */
+/** Bytes of hex in either case; `undefined` when the text is not hex. */
 export function fromHex(text: string): Bytes | undefined {
   if (!/^(?:[0-9a-f]{2})*$/i.test(text)) return undefined
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
@@ -30,7 +30,7 @@ export function toBase64Url(bytes: Uint8Array): string {
   return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
 
-/** Bytes of base64 in either alphabet, with or without padding; `undefined` when it is none. */
+/** Bytes of base64 in either alphabet, with or without padding; `undefined` when the text is not base64. */
 export function fromBase64(text: string): Bytes | undefined {
   try {
     const standard = text.replaceAll('-', '+').replaceAll('_', '/')

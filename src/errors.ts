@@ -17,7 +17,7 @@ const seamEscape = Symbol.for('mcp.authSeamEscape')
  * The stable reason of a {@link CredentialError}. The list is open: OAuth error codes of RFC 6749,
  * section 5.2, and of its extensions appear as they are (`invalid_client`, `invalid_scope`).
  *
- * Where no connection to an MCP server comes about: `unauthorized` (it refuses the credential with 401), `forbidden`
+ * When the connection to an MCP server fails: `unauthorized` (it refuses the credential with 401), `forbidden`
  * (403), `not_mcp_server` (there is none at this address), `request_refused` (another status from 400 to 499).
  *
  * @group Errors
@@ -62,16 +62,16 @@ export type CredentialErrorCode =
   | (string & {})
 
 /**
- * What can be said about an error besides its code and message.
+ * The options of a {@link CredentialError} besides its code and message.
  *
  * @group Errors
  */
 export interface CredentialErrorOptions {
-  /** Whether the same attempt may succeed later without anybody's help. Default `false`. */
+  /** Whether the same attempt may succeed later without intervention. Default `false`. */
   readonly retryable?: boolean
   /**
-   * Seconds after which another attempt makes sense. An error that is not retryable and says nothing here is
-   * repeated for 60 seconds, unless somebody calls `login()`.
+   * Seconds after which another attempt makes sense. A non-retryable error without this member is thrown
+   * again for 60 seconds, unless the application calls `login()`.
    */
   readonly retryAfter?: number
   /** The MCP server; only its origin and path are kept, and path segments like tokens are shortened. */
@@ -82,11 +82,11 @@ export interface CredentialErrorOptions {
   readonly tenant?: string | undefined
   /** What to do about it: one imperative sentence, which becomes part of the message. */
   readonly remedy?: string
-  /** The HTTP status of the answer that caused it. */
+  /** The HTTP status of the response that caused it. */
   readonly status?: number
   /** What the server wrote about it; it is cleaned by {@link CredentialError}. Never pass what may repeat a secret. */
   readonly serverDescription?: string | undefined
-  /** The error beneath. Never pass one that may quote a secret or a server's response. */
+  /** The underlying error. Never pass one that may quote a secret or a server's response. */
   readonly cause?: unknown
 }
 
@@ -112,7 +112,7 @@ export class CredentialError extends Error {
   override readonly name: string = 'CredentialError'
   /** The stable reason; branch on this. */
   readonly code: CredentialErrorCode
-  /** Whether the same attempt may succeed later without anybody's help. */
+  /** Whether the same attempt may succeed later without intervention. */
   readonly retryable: boolean
   /** Seconds after which another attempt makes sense. */
   declare readonly retryAfter: number | undefined
@@ -124,7 +124,7 @@ export class CredentialError extends Error {
   declare readonly tenant: string | undefined
   /** What to do about it, in one sentence. */
   declare readonly remedy: string | undefined
-  /** The HTTP status of the answer that caused it. */
+  /** The HTTP status of the response that caused it. */
   declare readonly status: number | undefined
   /**
    * Untrusted: what the server wrote about the error, at most 200 characters without control characters and anything
@@ -148,7 +148,7 @@ export class CredentialError extends Error {
       status,
       serverDescription: (serverDescription && cleanText(serverDescription)) || undefined,
     }
-    // A member that says nothing is left out, because whoever prints the error would show it.
+    // A member without a value is left out, because it would appear where the error is printed.
     const stated = Object.entries(members).filter(([, value]) => value !== undefined)
     Object.assign(this, Object.fromEntries(stated))
     Object.defineProperty(this, brand, { value: true })
@@ -161,7 +161,7 @@ function withFullStop(sentence: string): string {
 }
 
 /**
- * An option is wrong. The message names the option and says what to write instead.
+ * An option is invalid. The message names the option and says what to write instead.
  *
  * @example
  * ```ts
@@ -177,7 +177,7 @@ function withFullStop(sentence: string): string {
 export class ConfigurationError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'ConfigurationError'
-  /** The option at fault, such as `apiKey.value`. */
+  /** The invalid option, such as `apiKey.value`. */
   readonly option: string
 
   constructor(option: string, message: string, options: CredentialErrorOptions = {}) {
@@ -187,7 +187,7 @@ export class ConfigurationError extends CredentialError {
 }
 
 /**
- * Only a person can help: nothing is stored, or what was stored is no longer accepted.
+ * The user must log in: nothing is stored, or the stored login is no longer accepted.
  *
  * @example
  * ```ts
@@ -224,7 +224,7 @@ export class LoginRequiredError extends CredentialError {
     | 'login_failed'
     | 'step_up'
 
-  /** The scopes to ask for at the login, separated by spaces, where a server has named them. */
+  /** The scopes to request at the login, separated by spaces, where a server has named them. */
   declare readonly scope: string | undefined
 
   constructor(
@@ -240,8 +240,8 @@ export class LoginRequiredError extends CredentialError {
 }
 
 /**
- * A server's description of itself cannot be used: it is missing, contradicts itself, or points to
- * where no credential may go.
+ * A server's metadata cannot be used: it is missing, contradicts itself, or points to an address to which no
+ * credential may be sent.
  *
  * @example
  * ```ts
@@ -267,7 +267,7 @@ export class DiscoveryError extends CredentialError {
 }
 
 /**
- * What can be said about a {@link StoreError} besides its operation and message.
+ * The options of a {@link StoreError} besides its operation and message.
  *
  * @group Errors
  */
@@ -296,11 +296,11 @@ export interface StoreErrorOptions extends CredentialErrorOptions {
 export class StoreError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'StoreError'
-  /** What was tried. */
+  /** The operation that failed. */
   readonly operation: 'open' | 'get' | 'set' | 'delete' | 'list' | 'lock'
   /**
    * The store works, but its record cannot be used (`unusable_record`): it is damaged, was written by a newer
-   * version or for another client, or cannot be decrypted with the present keys. `login()` replaces such a record,
+   * version or for another client, or cannot be decrypted with the current keys. `login()` replaces such a record,
    * and `logout()` deletes it. This machine has no keychain, or the module for it cannot be loaded
    * (`no_keychain`). `undefined`: another reason.
    */
@@ -318,12 +318,12 @@ export class StoreError extends CredentialError {
   }
 }
 
-/** What can be done with a store. */
+/** An operation of a store. */
 export type StoreOperation = StoreError['operation']
 
 /**
- * Says whether a value is a {@link CredentialError}, also one from another copy of this package. With a
- * code whose errors have a class of their own, the value is known to be one of that class.
+ * Returns whether a value is a {@link CredentialError}, including one from another copy of this package. A
+ * code whose errors have their own class narrows the value to that class.
  *
  * @param code - Only errors with this code. Default: any.
  *
@@ -364,8 +364,8 @@ export function isCredentialError(value: unknown, code?: CredentialErrorCode): b
 }
 
 /**
- * What may be shown of something that foreign code threw: its class and a system error code. Its
- * message may quote a secret or a server's response.
+ * Describes a value that foreign code threw by its class and system error code. Its message may quote a
+ * secret or a server's response.
  *
  * @returns Such as `TypeError` or `Error, ECONNRESET`.
  */
@@ -376,12 +376,12 @@ export function describeThrown(thrown: unknown): string {
   return code === undefined ? shown : `${shown}, ${code}`
 }
 
-/** The code of the system error beneath an error, such as `ECONNREFUSED`; `undefined`: none. */
+/** The code of the system error that caused an error, such as `ECONNREFUSED`; `undefined`: none. */
 export function systemErrorCode(thrown: unknown): string | undefined {
   for (let error = thrown, depth = 0; depth < 4; depth += 1) {
     if (typeof error !== 'object' || error === null) return undefined
     const { code, cause, message } = error as Partial<Record<'code' | 'cause' | 'message', unknown>>
-    // The Fetch standard blocks ports of other protocols, and Node gives that no code.
+    // The Fetch standard blocks ports of other protocols, and Node gives that error no code.
     if (message === 'bad port') return 'BLOCKED_PORT'
     if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,63}$/.test(code)) return code
     error = cause

@@ -1,5 +1,5 @@
 /**
- * What the library reports while it works. No member of an event can hold a secret.
+ * The events of the library. No member of an event can hold a secret.
  *
  * @module
  */
@@ -34,33 +34,36 @@ export type CredentialEvent = {
       readonly type: 'acquire_start'
       /** Why. */
       readonly reason: AcquireContext['reason']
-      /** Nobody waits for it: the present credential still serves. */
+      /** Whether no caller waits for it, because the current credential can still be used. */
       readonly background: boolean
     }
   | {
-      /** A provider delivered a credential. */
+      /** A provider returned a credential. */
       readonly type: 'acquire_success'
       /** Counts the credentials of this manager, from 1. */
       readonly generation: number
-      /** Milliseconds that it took. */
+      /** How long the acquisition took, in milliseconds. */
       readonly durationMs: number
-      /** Seconds of life left; absent when the credential does not expire. */
+      /** Seconds until it expires; absent when the credential does not expire. */
       readonly expiresIn?: number
       /** Its issuer, the store, or another process that renewed it first. */
       readonly source: 'network' | 'store' | 'peer'
     }
   | {
-      /** A provider delivered none. */
+      /** A provider failed to return a credential. */
       readonly type: 'acquire_failure'
       /** The error's code. */
       readonly code: CredentialErrorCode
-      /** Whether it may pass without anybody's help. */
+      /** Whether a later attempt may succeed without intervention. */
       readonly retryable: boolean
       /** How many attempts in a row have failed. */
       readonly attempt: number
-      /** Seconds until another attempt is made; `Infinity`, which JSON writes as `null`: not before somebody logs in. */
+      /**
+       * Seconds until another attempt is made; `Infinity`, which JSON writes as `null`: not before the user
+       * logs in.
+       */
       readonly retryIn: number
-      /** Seconds that the present credential still serves; 0 when there is none. */
+      /** Seconds for which the current credential can still be used; 0 when there is none. */
       readonly stillValidFor: number
     }
   | {
@@ -70,11 +73,11 @@ export type CredentialEvent = {
       readonly generation: number
       /** The HTTP status. */
       readonly status: number
-      /** It was an older one than the current, so no renewal is needed. */
+      /** Whether it was older than the current credential, so that no renewal is needed. */
       readonly late: boolean
     }
   | {
-      /** A server goes on refusing; the provider is not asked again yet. */
+      /** A server keeps refusing credentials; the provider is not called again yet. */
       readonly type: 'reject_ignored'
       /** Which credential of this manager is current. */
       readonly generation: number
@@ -84,7 +87,7 @@ export type CredentialEvent = {
       readonly retryIn: number
     }
   | {
-      /** A caller was turned away because the last attempt failed a moment ago. */
+      /** A caller received the error of the last attempt, which failed a moment ago. */
       readonly type: 'cooldown'
       /** The code of the error that caused it. */
       readonly code: CredentialErrorCode
@@ -92,7 +95,7 @@ export type CredentialEvent = {
       readonly retryIn: number
     }
   | {
-      /** Only a person can help. Reported once. */
+      /** The user must log in. Reported once. */
       readonly type: 'login_required'
       /** Why. */
       readonly reason: LoginRequiredError['reason']
@@ -100,7 +103,7 @@ export type CredentialEvent = {
   | {
       /** A request is sent again. */
       readonly type: 'request_retry'
-      /** The status that it got. */
+      /** The status of the response. */
       readonly status: number
       /** The number of the attempt that follows, from 2. */
       readonly attempt: number
@@ -114,7 +117,7 @@ export type CredentialEvent = {
       readonly status: number
       /** The HTTP method. */
       readonly method: string
-      /** How often it was sent. */
+      /** How many times the request was sent. */
       readonly attempts: number
     }
   | {
@@ -125,11 +128,10 @@ export type CredentialEvent = {
     }
   | {
       /**
-       * A request was for another origin than the credential's, so it went without one. Once for each
-       * origin.
+       * A request to another origin was sent without the credential. Reported once for each origin.
        */
       readonly type: 'passed_through'
-      /** Where it went: the origin. */
+      /** The origin of the request. */
       readonly target: string
     }
   | {
@@ -137,7 +139,7 @@ export type CredentialEvent = {
       readonly type: 'redirect_refused'
       /** The HTTP status. */
       readonly status: number
-      /** Where it led: origin and path. */
+      /** The target of the redirect: origin and path. */
       readonly target: string
     }
   | {
@@ -145,30 +147,32 @@ export type CredentialEvent = {
       readonly type: 'clock_offset'
       /** The server's time less this machine's, in milliseconds. */
       readonly offsetMs: number
-      /** Whether signatures and claims take it into account; not beyond 24 hours: check the clock. */
+      /**
+       * Whether signatures and claims are corrected by it. An offset above 24 hours is not applied: check the
+       * clock.
+       */
       readonly applied: boolean
     }
   | {
-      /** It took a while to get the lock of the record. */
+      /** A caller waited for the lock of the record. */
       readonly type: 'lock_wait'
-      /** Milliseconds. */
+      /** How long it waited, in milliseconds. */
       readonly ms: number
     }
   | {
       /**
-       * The store could not be written. The credential serves from memory, and is written later if
-       * possible.
+       * The store could not be written. The credential is used from memory, and is stored later if possible.
        */
       readonly type: 'store_failed'
-      /** What was tried. */
+      /** The operation that failed. */
       readonly operation: StoreError['operation']
     }
   | {
-      /** The credential was given up. */
+      /** The user was logged out: the credential was discarded. */
       readonly type: 'logged_out'
-      /** Whether its issuer made it void; if not, a copy of it would still work until it expires. */
+      /** Whether its issuer revoked it; if not, a copy of it works until it expires. */
       readonly revoked: boolean
-      /** Why not, in words that hold no text of a server; absent when it was. */
+      /** Why it was not revoked, without any text from a server; absent when it was. */
       readonly reason?: string
     }
   | {
@@ -177,7 +181,7 @@ export type CredentialEvent = {
     }
 )
 
-/** What happened, before the manager adds when, where and by whom. */
+/** An event before the manager adds its time, resource and provider. */
 export type CredentialEventDetails = CredentialEvent extends infer Event
   ? Event extends CredentialEvent
     ? Omit<Event, 'time' | 'resource' | 'provider' | 'tenant' | 'account'>
@@ -185,7 +189,7 @@ export type CredentialEventDetails = CredentialEvent extends infer Event
   : never
 
 /**
- * Receives events. An error that it throws is swallowed: observing must not change what happens.
+ * Receives events. Errors that it throws are ignored: a listener must not change what happens.
  *
  * @group Events
  */

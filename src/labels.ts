@@ -1,14 +1,14 @@
 /**
- * How URLs, keys of records and foreign texts appear in messages, events and logs: without secrets, and without
- * characters that act on a terminal.
+ * Formats URLs, keys of records and foreign texts for messages, events and logs: without secrets, and without
+ * characters that control a terminal.
  *
  * @module
  */
 
 /**
- * What may be shown of a URL: its origin and path. Path segments that look like tokens are shortened,
- * because whoever has a capability URL has the capability. Never a key: two URLs can have the same
- * label, so use {@link serverText} there.
+ * Returns the part of a URL that may be shown: its origin and path. Path segments that look like tokens are
+ * shortened, because a capability URL is itself a secret. Two URLs can have the same label: compare by
+ * {@link serverText}.
  */
 export function resourceLabel(resource: string | URL): string {
   const url = typeof resource === 'string' ? safeUrl(resource) : resource
@@ -18,8 +18,9 @@ export function resourceLabel(resource: string | URL): string {
 }
 
 /**
- * What may be shown of the URL of an MCP server: its label, and the parameters of its query, because tenants can differ
- * in nothing else. Only values that are plain words are shown, under names that do not say secret.
+ * Returns the part of an MCP server's URL that may be shown: its label, and the parameters of its query,
+ * because tenants can differ in the query alone. Only plain words are shown, and only for names that do not
+ * suggest a secret.
  */
 export function serverLabel(server: string | URL): string {
   const url = typeof server === 'string' ? safeUrl(server) : server
@@ -29,7 +30,7 @@ export function serverLabel(server: string | URL): string {
 }
 
 /**
- * What may be shown of the URL of an MCP server, as a word of a command line: whoever chose its path must not choose
+ * Returns the label of an MCP server as one argument of a command line, so that a hostile path cannot change
  * what a shell runs.
  */
 export function commandArgument(server: string | URL): string {
@@ -41,8 +42,8 @@ export function commandArgument(server: string | URL): string {
 const longestLabel = 250
 
 /**
- * An issuer or a resource of a server for a message: as it was written, because a slash or a capital may be all
- * that differs; its origin alone where the rest could hold a sentence.
+ * Formats an issuer or a resource of a server for a message: as it was written, because a slash or a capital
+ * letter may be the only difference; its origin alone where the rest could contain a sentence.
  */
 export function quotedIdentifier(value: unknown): string {
   if (typeof value !== 'string') return 'no issuer or resource'
@@ -55,7 +56,7 @@ export function quotedIdentifier(value: unknown): string {
 
 /**
  * The origin, path and query of an MCP server, for comparisons: tenants can differ in the query alone. The
- * order of its parameters does not matter. It can hold a secret, so never show or store it.
+ * order of its parameters does not matter. It can contain a secret, so never show or store it.
  */
 export function serverText(url: URL): string {
   return `${url.origin}${url.pathname}${queryOf(url)}`
@@ -98,7 +99,7 @@ export function queryOf({ search }: URL): string {
   return query === '' ? '' : `?${query}`
 }
 
-/** What may be shown of the key of a record, which is a URL and names: tokens in it are shortened. */
+/** Formats the key of a record, which is a URL and names, for messages: tokens in it are shortened. */
 export function recordLabel(key: string): string {
   const parts = String(key)
     .split(' | ')
@@ -128,7 +129,7 @@ function shownQuery(query: string): string {
   return shown.length === 0 ? '' : `?${shown.join('&')}`
 }
 
-/** Words and numbers that a person could remember, in characters that need no encoding. */
+/** Whether a text consists of words and numbers, in characters that need no encoding. */
 function isPlainText(text: string): boolean {
   return (
     /^[\w.-]{1,64}$/.test(text) &&
@@ -171,7 +172,7 @@ const word = /^(?:\p{Lu}?[\p{Ll}\p{Lo}\p{M}]{1,24}|\p{Lu}{1,3}|\p{Ll}{1,8}\d{1,3
 // Most hosts are such words, and the classes of Unicode take milliseconds to compile.
 const plainWords = /^[a-z]{1,24}(?:[.-][a-z]{1,24})*$/
 
-/** Long, and neither words nor numbers: nobody could remember it. */
+/** Whether a text is long, and neither words nor numbers. */
 function isTokenLike(text: string): boolean {
   if (text.length < 16) return false
   if (uuid.test(text)) return true
@@ -181,22 +182,23 @@ function isTokenLike(text: string): boolean {
   return text.length >= 32 || (/\p{L}/u.test(text) && /\p{N}/u.test(text))
 }
 
-// Unassigned and private characters are harmless; these act on a terminal, turn text around, or do not show.
+// Unassigned and private characters are harmless; these control a terminal, reverse the direction of text, or
+// are invisible.
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]+/gu
 
 /**
  * Replaces each run of characters that control a terminal, change the direction of text or are invisible:
- * what a server wrote may hold any of them.
+ * text from a server may contain any of them.
  *
- * @param substitute - What stands in their place. Default: a space.
+ * @param substitute - Their replacement. Default: a space.
  */
 export function printable(text: string, substitute = ' '): string {
   return /^[ -~]*$/.test(text) ? text : text.replace(unprintable, substitute)
 }
 
 /**
- * Makes foreign text fit to be shown: control, format and bidirectional characters and anything shaped
- * like a token removed, cut at 200 characters.
+ * Cleans foreign text for display: removes control, format and bidirectional characters and anything that
+ * looks like a token, and cuts it at 200 characters.
  */
 export function cleanText(text: string): string {
   const plain = printable(text).replace(/\p{Z}+/gu, ' ')

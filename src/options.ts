@@ -6,7 +6,7 @@
 import { ConfigurationError } from './errors.ts'
 
 /**
- * Refuses options that do not exist, so that a typing error is not a silent default.
+ * Refuses unknown options, so that a misspelled option is not silently ignored.
  *
  * @param where - The function that takes the options, such as `apiKey`.
  * @throws {@link ConfigurationError} that names the unknown option and the known ones.
@@ -27,14 +27,14 @@ export function checkOptions(where: string, options: object, known: readonly str
 /**
  * Checks the account of a login, which becomes a part of the key of its record.
  *
- * @throws {@link ConfigurationError} when it could reach into the record of another account.
+ * @throws {@link ConfigurationError} when its key could be the key of another account.
  */
 export function checkAccount(account: unknown): void {
   if (typeof account === 'string' && /^[^|\p{Cc}\p{Cs}]+$/u.test(account)) return
   throw new ConfigurationError('account', '`account` must be a text without `|`.')
 }
 
-/** Seconds that no time limit or lease of a store needs; milliseconds by mistake are more. */
+/** No time limit or lease of a store needs more seconds. A larger number is probably in milliseconds. */
 const maxSeconds = 600
 
 /**

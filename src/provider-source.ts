@@ -1,12 +1,15 @@
 /**
- * Where a credential comes from, in words.
+ * Describes where a credential comes from.
  *
  * @module
  */
 import type { Credential, CredentialProvider } from './credential.ts'
 import { serverLabel } from './labels.ts'
 
-/** What a provider says about a credential; `undefined`: nothing, or it is not known which credential it is. */
+/**
+ * Returns the source that a provider names for a credential; `undefined`: it names none, or the credential is
+ * not known.
+ */
 export function sourceOf(
   source: CredentialProvider['source'],
   credential: Credential | undefined,
@@ -16,7 +19,8 @@ export function sourceOf(
 }
 
 /**
- * What a store held for a server, such as `the login stored for https://mcp.example.com/mcp on 2026-01-31`.
+ * Describes what a store held for a server, such as
+ * `the login stored for https://mcp.example.com/mcp on 2026-01-31`.
  *
  * @param at - When it was issued or stored, in milliseconds since the epoch.
  */

@@ -1,12 +1,12 @@
 /**
- * How often something has happened lately, so that no server makes it happen for ever.
+ * Counts recent events, so that no server can cause them without limit.
  *
  * @module
  */
 
 /** The time in which events are counted, in milliseconds. */
 const windowMs = 600_000
-/** How many are allowed in that time, where nothing else is said. */
+/** How many are allowed in that time by default. */
 const defaultLimit = 3
 
 /** The events of the last ten minutes. All times are in milliseconds, on one clock. */
@@ -18,7 +18,10 @@ export class RateWindow {
     this.#times = times
   }
 
-  /** When the events of the last ten minutes happened, in order. A clock that was set back forgets later ones. */
+  /**
+   * When the events of the last ten minutes happened, in order. After a clock is set back, later ones are
+   * dropped.
+   */
   recent(now: number): readonly number[] {
     return this.#times.filter((time) => Math.abs(now - time) < windowMs)
   }
@@ -40,12 +43,12 @@ export class RateWindow {
     this.#times = [...this.recent(now), now]
   }
 
-  /** Takes the last event back. */
+  /** Removes the last event. */
   undo(): void {
     this.#times = this.#times.slice(0, -1)
   }
 
-  /** Forgets all events. */
+  /** Removes all events. */
   clear(): void {
     this.#times = []
   }

@@ -1,11 +1,11 @@
 /**
- * How long a server asks to be left alone.
+ * Parses the `Retry-After` header.
  *
  * @module
  */
 
 /**
- * Seconds that a `Retry-After` header asks for; `undefined` when there is none or it is malformed.
+ * Returns the seconds of a `Retry-After` header; `undefined` when there is none or it is malformed.
  *
  * @see RFC 9110, section 10.2.3
  */
@@ -13,7 +13,7 @@ export function parseRetryAfter(value: string | null, now: number): number | und
   if (value === null) return undefined
   const text = value.trim()
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  // Date.parse takes almost anything; an HTTP date begins with a day's name and ends in GMT.
+  // Date.parse accepts almost anything; an HTTP date begins with a day's name and ends in GMT.
   if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined
   const date = Date.parse(text)
   return Number.isNaN(date) ? undefined : Math.max(0, (date - now) / 1000)

@@ -1,5 +1,5 @@
 /**
- * Runs a program for what it prints.
+ * Runs a program and returns its output.
  *
  * @module
  */
@@ -43,7 +43,7 @@ interface NodeProcess {
 export interface RunOptions {
   /** Seconds that it may take. */
   readonly timeout: number
-  /** Ends the program. */
+  /** Kills the program. */
   readonly signal: AbortSignal | undefined
 }
 
@@ -53,10 +53,10 @@ const longestTimer = 2 ** 31 - 1
 const drainTime = 100
 
 /**
- * Runs a program without a shell and takes what it prints on standard output. When it takes too long,
- * prints too much or is aborted, it is ended together with the programs that it started.
+ * Runs a program without a shell and returns its standard output. When it takes too long, prints too much or
+ * is aborted, it is killed together with the programs that it started.
  *
- * Programs that it leaves behind in the background do not keep this process waiting.
+ * This process does not wait for programs that it leaves running in the background.
  *
  * @throws {@link CredentialError} with the code `secret_unavailable`, or the reason of the signal.
  */
@@ -74,7 +74,7 @@ export function runCommand(
       if (ended.signal.aborted) return
       ended.abort()
       clearTimeout(limit)
-      // A program in the background may hold the other end of the pipe for ever.
+      // A program in the background may keep the other end of the pipe open indefinitely.
       child.stdout?.destroy()
       conclude()
     }
@@ -124,7 +124,7 @@ function whenDrained(output: Output, ended: AbortSignal, then: () => void): void
   if (ended.aborted) return
   const { size } = output
   const timer = setTimeout(() => {
-    // The second timer lets the pipe be read where this process was too busy for longer than the first.
+    // The second timer gives the pipe time to be read when this process was busy for longer than the first.
     setTimeout(() => (output.size === size ? then() : whenDrained(output, ended, then)), 0)
   }, drainTime)
   ended.addEventListener('abort', () => clearTimeout(timer), { once: true })
@@ -140,13 +140,13 @@ function start(program: string, args: readonly string[]): ChildProcess {
     )
   }
   try {
-    // Standard input is closed, because a program that inherits the pipe of an MCP server waits on it
-    // for ever; standard error is dropped, because programs print secrets there when they fail.
+    // Standard input is closed, because a program that inherits the pipe of an MCP server would wait on it
+    // indefinitely. Standard error is dropped, because programs print secrets there when they fail.
     return processes.spawn(program, args, {
       stdio: ['ignore', 'pipe', 'ignore'],
       shell: false,
       windowsHide: true,
-      // A process group of its own, so that it can be ended with all that it started.
+      // A separate process group, so that it can be killed with all that it started.
       detached: hasGroups(),
       env: environment(),
     })
@@ -156,7 +156,7 @@ function start(program: string, args: readonly string[]): ChildProcess {
   }
 }
 
-/** The variables of this process; the key of the store is not for others, because it opens all that is stored. */
+/** The variables of this process without the key of the store, which decrypts all that is stored. */
 function environment(): Readonly<Record<string, string | undefined>> {
   const variables = Object.entries(nodeProcess()?.env ?? {})
   return Object.fromEntries(
@@ -164,13 +164,13 @@ function environment(): Readonly<Record<string, string | undefined>> {
   )
 }
 
-/** Ends the program and what it started; on Windows, which has no process groups, the program alone. */
+/** Kills the program and what it started; on Windows, which has no process groups, the program alone. */
 function endGroup(child: ChildProcess): void {
   try {
     if (hasGroups() && child.pid !== undefined) nodeProcess()?.kill(-child.pid, 'SIGKILL')
     else child.kill('SIGKILL')
   } catch {
-    // It has ended by itself.
+    // It has already exited.
   }
   child.unref()
 }

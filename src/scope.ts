@@ -11,13 +11,13 @@ export function scopeUnion(left: string | undefined, right: string): string {
   return [...new Set([...scopes(left), ...scopes(right)])].join(' ')
 }
 
-/** Whether a granted scope contains all that is wanted. */
+/** Whether a granted scope contains all required scopes. */
 export function scopeCovers(granted: string | undefined, wanted: string): boolean {
   const held = scopes(granted)
   return [...scopes(wanted)].every((scope) => held.has(scope))
 }
 
-/** The scopes in a text, without what is none (RFC 6749, section 3.3). */
+/** The valid scopes in a text (RFC 6749, section 3.3). */
 export function validScopes(text: unknown): string[] {
   // A credential of foreign code may have anything as its scope.
   return typeof text === 'string' ? text.split(' ').filter((scope) => scopeToken.test(scope)) : []

@@ -1,5 +1,5 @@
 /**
- * Where secrets come from, and the checks that keep them out of messages.
+ * The sources of secrets, and the checks that keep secrets out of messages.
  *
  * @module
  */
@@ -15,8 +15,8 @@ import {
 import { checkOptions } from './options.ts'
 import { runCommand } from './run-command.ts'
 
-// The core imports no Node built-in, so that it bundles for every platform; what it needs of Node it
-// asks for when a source is read. These are the few members it uses.
+// The core imports no Node built-in, so that it bundles for every platform; it loads what it needs of Node
+// when a source is read. These are the few members that it uses.
 interface NodeProcess {
   readonly env?: Readonly<Record<string, string | undefined>>
 }
@@ -33,9 +33,9 @@ interface NodeUtil {
  * @param name - The variable.
  * @param options.file - A `.env` file, parsed by Node's own loader, that is read when the variable
  * itself is not set. Nothing is added to the environment. Needs Node 20.16 or later.
- * @returns A source that throws {@link CredentialError} with the code `secret_unavailable` when
- * the variable is not set or is empty. The error is not retryable, since it does not pass by itself; the
- * variable is looked up again after a second, so that the process may set it later.
+ * @returns A source that throws {@link CredentialError} with the code `secret_unavailable` when the
+ * variable is not set or is empty. The error is not retryable; the variable is read again after a
+ * second, so that the process may set it later.
  * @throws {@link ConfigurationError} when the name is empty or contains `=`.
  *
  * @example
@@ -62,7 +62,7 @@ export function env(
     if (value !== undefined && value !== '') return value
     const state = value === undefined ? 'is not set' : 'is empty'
     const where = path === undefined ? '' : ` and ${String(path)} does not define it`
-    // It does not pass by itself, but the process may set it at any moment, and looking costs nothing.
+    // Not retryable, but the process may set the variable at any time, and reading it is cheap.
     const message = `the environment variable ${name} ${state}${where}.`
     throw new CredentialError('secret_unavailable', message, {
       retryAfter: 1,
@@ -73,19 +73,20 @@ export function env(
   return describedAs(`env('${name}')`, read)
 }
 
-/** What the sources of this library are called in messages. */
+/** The descriptions of this library's sources in messages. */
 const descriptions = new WeakMap<object, string>()
 
-/** Gives a source of secrets the words by which {@link describeSecret} knows it; never a value. */
+/** Sets the description of a source of secrets for {@link describeSecret}; never a value. */
 export function describedAs<T extends object>(description: string, source: T): T {
   descriptions.set(source, description)
   return source
 }
 
 /**
- * Says where secrets come from, and never what they are: `env('MCP_API_KEY')`, `a function` or `a value in the code`.
+ * Describes where secrets come from, never their values: `env('MCP_API_KEY')`, `a function` or
+ * `a value in the code`.
  *
- * @param secrets - What is no string is a source, such as a function or a key; `undefined` counts as absent.
+ * @param secrets - Anything but a string is a source, such as a function or a key; `undefined` counts as absent.
  */
 export function describeSecret(...secrets: readonly unknown[]): string {
   const texts = secrets.filter((secret) => secret !== undefined).map(describeOne)
@@ -97,20 +98,20 @@ function describeOne(secret: unknown): string {
   return descriptions.get(secret) ?? 'a function'
 }
 
-/** What sources deliver that need not be waited for. */
+/** The values of sources that can be read synchronously. */
 const presentValues = new WeakMap<object, () => string | undefined>()
 
 /**
- * The value that a secret has already, for a check before its first use; `undefined`: a source that has to be waited
- * for, or an environment variable that is not set yet.
+ * Returns the current value of a secret, for a check before its first use; `undefined`: an asynchronous
+ * source, or an environment variable that is not set yet.
  */
 export function presentValue(secret: Secret): string | undefined {
   return typeof secret === 'string' ? secret : presentValues.get(secret)?.()
 }
 
 /**
- * Reads a secret from a file each time it is needed, without the line break at its end. Fits mounted
- * secrets and projected tokens that are replaced from outside.
+ * Reads a secret from a file each time it is needed, without the line break at its end. Use it for mounted
+ * secrets and projected tokens, which are replaced from outside.
  *
  * @param path - The file.
  * @returns A source that throws {@link CredentialError} with the code `secret_unavailable` when
@@ -137,10 +138,10 @@ export function file(path: string | URL): () => Promise<string> {
 }
 
 /**
- * Runs a command each time the secret is needed and takes what it prints, without the line break at
- * its end. There is no shell and no terminal, standard input is closed, and standard error is not shown.
- * When it takes too long, or nobody waits for the secret any more, it is ended; on everything but Windows
- * together with the programs that it started.
+ * Runs a command each time the secret is needed and returns its output, without the line break at its end.
+ * There is no shell and no terminal, standard input is closed, and standard error is not shown. When it takes
+ * too long, or the secret is no longer needed, it is killed; except on Windows, so are the programs that it
+ * started.
  *
  * @param argv - The program and its arguments.
  * @param options.timeout - Seconds that it may take. Default 30.
@@ -186,9 +187,9 @@ export function command(
 }
 
 /**
- * Checks a secret where it is written down, so that a mistake shows at construction.
+ * Checks a secret when a provider is made, so that a mistake is found at construction.
  *
- * @param problemOf - Says what is wrong with a value; `undefined`: nothing. Default:
+ * @param problemOf - Returns what is wrong with a value; `undefined`: nothing. Default:
  * {@link headerValueProblem}.
  * @throws {@link ConfigurationError} that names the option, and not the value.
  */
@@ -220,14 +221,14 @@ export function checkSecret(
 
 /** How {@link readSecret} reads. */
 export interface ReadOptions {
-  /** Aborts when the secret is no longer needed; its source learns of it. */
+  /** Aborts when the secret is no longer needed; it is passed to the source. */
   readonly signal: AbortSignal | undefined
-  /** Says what is wrong with a value; `undefined`: nothing. Default: {@link headerValueProblem}. */
+  /** Returns what is wrong with a value; `undefined`: nothing. Default: {@link headerValueProblem}. */
   readonly problemOf?: (value: string) => string | undefined
 }
 
 /**
- * Reads a secret and checks that it can go where it is needed.
+ * Reads a secret and checks that it can be used.
  *
  * @throws {@link CredentialError} with the code `secret_unavailable`, or the reason of the signal.
  */
@@ -239,10 +240,10 @@ export async function readSecret(
   const value = await evaluate(option, secret, signal)
   const problem = typeof value === 'string' ? problemOf(value) : 'is not a string'
   if (problem === undefined) return value
-  throw unavailable(`${option} ${problem}.`, 'Correct what its source delivers.')
+  throw unavailable(`${option} ${problem}.`, `Check the value that ${sourceName(secret)} returns.`)
 }
 
-/** What keeps a value out of a header (RFC 9110, section 5.5); `undefined`: nothing. */
+/** Returns why a value cannot be sent in a header (RFC 9110, section 5.5); `undefined`: it can. */
 export function headerValueProblem(value: string): string | undefined {
   if (value === '') return 'is empty'
   if (/[\r\n\0]/.test(value)) return 'contains a line break or a NUL character'
@@ -263,19 +264,24 @@ async function evaluate(
     signal?.throwIfAborted()
     if (isCredentialError(thrown, 'secret_unavailable')) throw named(option, thrown)
     if (isCredentialError(thrown)) throw thrown
-    // What foreign code says may quote the secret or a response that holds it.
+    // The message of foreign code may quote the secret or a response that contains it.
     throw unavailable(
-      `${option}: its source failed (${describeThrown(thrown)}).`,
-      'Throw a CredentialError in it to say more.',
+      `${option} could not be read: ${sourceName(secret)} failed (${describeThrown(thrown)}).`,
+      'Throw a CredentialError there to give details.',
     )
   }
+}
+
+/** The name of a secret's source in a sentence. */
+function sourceName(secret: Secret): string {
+  return (typeof secret === 'function' ? descriptions.get(secret) : undefined) ?? 'its source'
 }
 
 function named(option: string, error: CredentialError): CredentialError {
   return error.message.startsWith(option) ? error : prefixed(`${option}: `, error)
 }
 
-/** The same error of a secret, after words that say who wants it. */
+/** Returns the same error of a secret with a prefix that names its use. */
 export function prefixed(words: string, error: CredentialError): CredentialError {
   const { code, message, remedy, retryable, retryAfter, provider } = error
   // A message ends with its remedy already.
@@ -316,7 +322,7 @@ async function readText(path: string | URL): Promise<string> {
   } catch (error) {
     throw unavailable(
       `the file ${String(path)} cannot be read (${systemErrorCode(error) ?? 'unknown error'}).`,
-      'Check the path and who may read it.',
+      'Check the path and its permissions.',
     )
   }
 }

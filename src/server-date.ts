@@ -1,10 +1,10 @@
 /**
- * What the `Date` header of a response says about the clock of its server.
+ * Estimates the clock of a server from the `Date` header of a response.
  *
  * @module
  */
 
-/** What a response says about its server's clock. */
+/** The part of a response that dates its server's clock. */
 export interface ClockReading {
   /** The `Date` header (RFC 9110, section 6.6.1). */
   readonly date: string | null
@@ -19,11 +19,11 @@ export interface ClockReading {
 /** An offset below this, in milliseconds, is caused by the network and by the date's whole seconds. */
 export const smallestOffset = 30_000
 
-/** A clock that is further off, in milliseconds, is broken, and no arithmetic should hide it. */
+/** A clock with a larger offset, in milliseconds, is wrong, which a correction would hide. */
 export const largestOffset: number = 24 * 3_600_000
 
 /**
- * The server's time less this machine's, in milliseconds; `undefined` when the response cannot tell.
+ * Returns the server's time minus this machine's, in milliseconds; `undefined` when the response does not show it.
  */
 export function clockOffset({ date, age, sentAt, receivedAt }: ClockReading): number | undefined {
   if (date === null || age !== null || receivedAt - sentAt >= 30_000) return undefined

@@ -1,5 +1,5 @@
 /**
- * Private keys for signatures: which forms they come in, and the checks before they are used.
+ * Private keys for signatures: their formats, and the checks before they are used.
  *
  * @module
  */
@@ -72,7 +72,7 @@ const minimumRsaBits = 2048
 
 // The DER of the object identifier 1.2.840.113549.1.1.10 (RFC 8017, appendix C).
 const pssIdentifier = '06092a864886f70d01010a'
-// OpenSSL has no conversion of its own, but writes the same numbers for both kinds of key.
+// OpenSSL has no command for this conversion, but writes the same numbers for both kinds of key.
 const pssRemedy =
   "openssl rsa -in key.pem -traditional | sed 's/RSA-PSS/RSA/' | openssl pkcs8 -topk8 -nocrypt -out plain.pem"
 
@@ -92,15 +92,15 @@ export function signatureParameters(
   return { name }
 }
 
-/** What signs, as far as the options say. */
+/** How the options choose the algorithm. */
 export interface AlgorithmChoice {
-  /** What the application chose; it wins over the `alg` of a JWK. */
+  /** The application's choice; it takes precedence over the `alg` of a JWK. */
   readonly chosen: AsymmetricAlgorithm | undefined
   /** For a key that does not name its algorithm; `undefined`: the application has to choose. */
   readonly fallback: AsymmetricAlgorithm | undefined
 }
 
-/** A key that can sign, and what a JWK says about itself. */
+/** A key that can sign, and the members of its JWK. */
 export interface SigningKey {
   readonly key: CryptoKey
   readonly algorithm: AsymmetricAlgorithm
@@ -109,9 +109,9 @@ export interface SigningKey {
 }
 
 /**
- * Checks as much of a key as can be known before its source is read.
+ * Checks what is known of a key before its source is read.
  *
- * @throws {@link ConfigurationError} when it is no private key, does not fit the algorithm, or is an
+ * @throws {@link ConfigurationError} when it is not a private key, does not fit the algorithm, or is an
  * RSA key of less than 2048 bits. The message never quotes the key.
  */
 export function checkPrivateKey(
@@ -127,7 +127,7 @@ export function checkPrivateKey(
 /**
  * Reads and imports a key for signing.
  *
- * @throws {@link CredentialError} with the code `secret_unavailable` when its source delivers no key
+ * @throws {@link CredentialError} with the code `secret_unavailable` when its source does not return a key
  * that fits the algorithm.
  */
 export async function importPrivateKey(
@@ -177,7 +177,7 @@ async function importMaterial(
       if (late !== undefined) throw unavailable(`${option} ${late}`)
       return imported
     }
-    // A JWK says what it may be used for; this use was asked for by the caller.
+    // `use` and `key_ops` of a JWK are ignored: the caller has chosen to sign with it.
     const {
       key_ops: _operations,
       use: _use,
@@ -196,7 +196,7 @@ function choiceOf(algorithm: AsymmetricAlgorithm | AlgorithmChoice): AlgorithmCh
   return typeof algorithm === 'object' ? algorithm : { chosen: algorithm, fallback: undefined }
 }
 
-/** Which algorithm a key signs with, by which name it is known, and what is wrong with it. */
+/** Returns the algorithm and the identifier of a key, and what is wrong with it. */
 function identify(
   key: string | JsonWebKey | CryptoKey | undefined,
   { chosen, fallback }: AlgorithmChoice,
@@ -210,7 +210,7 @@ function identify(
   const named = isAsymmetricAlgorithm(alg) ? alg : undefined
   const algorithm = chosen ?? named ?? fallback
   if (algorithm === undefined) {
-    const problem = 'does not say what it signs with; set `algorithm`, such as RS256.'
+    const problem = 'does not name its algorithm; set `algorithm`, such as RS256.'
     return { algorithm, keyId, problem: isMissing(key) ? missing : problem }
   }
   const problem = problemOf(key, algorithm)
@@ -221,7 +221,7 @@ function identify(
   return { algorithm, keyId, problem: problem === undefined ? undefined : `${problem}${advice}` }
 }
 
-/** What a JWK says about itself besides the numbers. */
+/** The members of a JWK. */
 function jwkMembers(key: string | JsonWebKey | CryptoKey | undefined): Record<string, unknown> {
   if (isCryptoKey(key) || isMissing(key)) return {}
   if (typeof key === 'object') return { ...key }
@@ -256,10 +256,10 @@ function problemOf(
     return `is a ${label.toLowerCase()}; pass the private key that belongs to it.`
   }
   if (isRestrictedToPss(key)) {
-    return `is restricted to RSASSA-PSS, which WebCrypto does not take; convert it with OpenSSL 3 to a plain RSA key, which signs the same: ${pssRemedy}`
+    return `is restricted to RSASSA-PSS, which WebCrypto does not accept; convert it with OpenSSL 3 to a plain RSA key, whose signatures are the same: ${pssRemedy}`
   }
   if (label !== undefined && /\\[nr]/.test(key)) {
-    return 'contains \\n in the place of line breaks; where it comes from a variable, use text.replaceAll("\\\\n", "\\n").'
+    return 'contains \\n instead of line breaks; if it comes from a variable, use text.replaceAll("\\\\n", "\\n").'
   }
   const material = parse(key)
   if (material === undefined) {
@@ -274,7 +274,7 @@ function jwkProblem(jwk: JsonWebKey, algorithm: AsymmetricAlgorithm): string | u
   const { kty, curve } = requirements[algorithm]
   // Such as a key object of Node, a JWK set, or the whole result of generateSigningKey().
   if (typeof jwk.kty !== 'string')
-    return 'is no private key; pass a PEM text, a JWK or a CryptoKey.'
+    return 'is not a private key; pass a PEM text, a JWK or a CryptoKey.'
   if (jwk.kty !== kty || (curve !== undefined && jwk.crv !== curve)) {
     return `does not fit ${algorithm}, which needs ${curve ?? 'an RSA key'}.`
   }
@@ -310,7 +310,7 @@ function bitsOf(base64url: string): number {
   return (bytes.length - first) * 8 - (Math.clz32(bytes[first] ?? 0) - 24)
 }
 
-/** A JWK where that is possible, the bytes of PKCS #8 elsewhere; `undefined`: neither. */
+/** Parses a key as a JWK where that is possible, otherwise as the bytes of PKCS #8; `undefined`: it is neither. */
 function parse(text: string): JsonWebKey | Uint8Array<ArrayBuffer> | undefined {
   try {
     if (text.trimStart().startsWith('{')) {
@@ -331,8 +331,8 @@ function pkcs8Of(pem: string): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /**
- * A key whose own header forbids any other use (RFC 4055, section 1.2). The algorithm comes first in
- * PKCS #8, after a length and a version (RFC 5208, section 5).
+ * Whether the key's own header restricts it to RSASSA-PSS (RFC 4055, section 1.2). The algorithm comes first
+ * in PKCS #8, after a length and a version (RFC 5208, section 5).
  */
 function isRestrictedToPss(pem: string): boolean {
   const start = pkcs8Of(pem)?.subarray(0, 24)
@@ -346,6 +346,6 @@ function isCryptoKey(value: unknown): value is CryptoKey {
 function unavailable(message: string): CredentialError {
   return new CredentialError('secret_unavailable', message, {
     retryable: true,
-    remedy: 'Correct what its source delivers.',
+    remedy: 'Check the value that its source returns.',
   })
 }

@@ -9,7 +9,7 @@
 const reserved =
   /^(?:mcp-.*|accept|content-type|content-length|content-encoding|host|connection|transfer-encoding|upgrade|te|trailer|last-event-id)$/i
 
-/** Whether a header belongs to the transport or to HTTP itself, and is none of a credential's. */
+/** Whether a header belongs to the transport or to HTTP itself, so that no credential may set it. */
 export function isTransportHeader(name: string): boolean {
   return reserved.test(name)
 }

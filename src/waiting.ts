@@ -1,14 +1,14 @@
 /**
- * Waiting that a signal ends.
+ * Waits that a signal can abort.
  *
  * @module
  */
 
 /** The longest delay of `setTimeout`; longer ones fire at once. */
 const longestTimerMs = 2 ** 31 - 1
-/** A timer that fires this much too late shows that the machine or the process was suspended. */
+/** A timer that fires later than this shows that the machine or the process was suspended. */
 const oversleptMs = 1000
-/** What the sockets received meanwhile is read within this time. */
+/** Data that the sockets received in the meantime is read within this time. */
 const graceMs = 5000
 
 interface Hub {
@@ -17,13 +17,13 @@ interface Hub {
 }
 
 // Node warns of a leak at the eleventh listener of a signal, and a transport gives all its requests the
-// same one. So this library adds one listener to a signal, however many requests wait for it.
+// same one. This library therefore adds one listener to a signal for any number of requests.
 const hubs = new WeakMap<AbortSignal, Hub>()
 
 /**
- * Calls back once when the signal aborts; at once when it has aborted already.
+ * Calls back once when the signal aborts; immediately when it has already aborted.
  *
- * @returns Stops waiting for the abort.
+ * @returns A function that removes the callback.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   if (signal.aborted) {
@@ -69,7 +69,7 @@ export function pause(
   return abortable(timeout, ...signals).finally(() => clearTimeout(timer))
 }
 
-/** Waits for something that does not listen to the signals itself; rejects with the reason of the first abort. */
+/** Waits for a promise that does not observe the signals; rejects with the reason of the first abort. */
 export function abortable<T>(
   promise: Promise<T>,
   ...signals: readonly (AbortSignal | null | undefined)[]
@@ -104,12 +104,11 @@ export function abortable<T>(
 }
 
 /**
- * Calls back after a time. When the process or the machine was suspended in between, the sockets have
- * not been read yet: the callback is then called a moment later, so that an answer that has arrived
- * counts.
+ * Calls back after a time. When the process or the machine was suspended in between, the sockets have not been read
+ * yet: the callback is then called a moment later, so that a response that has already arrived counts.
  *
- * @param keepsProcess - The process does not end before. Default `true`.
- * @returns Stops the timer.
+ * @param keepsProcess - Whether it keeps the process running. Default `true`.
+ * @returns A function that stops the timer.
  */
 export function timeLimit(
   milliseconds: number,
@@ -142,8 +141,8 @@ export function timeLimit(
  * Runs a task with a signal that aborts when another one does, or after a time, as {@link timeLimit}
  * measures it.
  *
- * @param tooLate - Makes the reason of the signal after that time. Default: a `TimeoutError`.
- * @throws What the task throws; it has to heed its signal.
+ * @param tooLate - Returns the abort reason after that time. Default: a `TimeoutError`.
+ * @throws What the task throws; the task must observe its signal.
  */
 export async function withTimeLimit<T>(
   milliseconds: number,
@@ -165,7 +164,7 @@ export async function withTimeLimit<T>(
 /**
  * Waits until a promise is settled, but no longer than allowed, as {@link timeLimit} measures it.
  *
- * @param keepsProcess - The process does not end before. Default `true`.
+ * @param keepsProcess - Whether it keeps the process running. Default `true`.
  */
 export function within(
   milliseconds: number,

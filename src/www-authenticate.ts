@@ -1,11 +1,11 @@
 /**
- * The grammar of `WWW-Authenticate`.
+ * Parses `WWW-Authenticate`.
  *
  * @module
  */
 import type { Challenge } from './credential.ts'
 
-// Nobody sends more than a handful; a hostile header shall not cost time.
+// Real headers are much shorter; a hostile one must not cost time.
 const maxLength = 16_384
 
 const token = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y
@@ -15,9 +15,8 @@ const space = /[ \t]*/y
 const listGap = /[ \t,]*/y
 
 /**
- * Parses every challenge of a `WWW-Authenticate` header: several schemes in one value, quoted strings
- * with escapes, and token68 values. What does not fit the grammar is skipped up to the next comma; the
- * function never throws.
+ * Parses every challenge of a `WWW-Authenticate` header: several schemes in one value, quoted strings with
+ * escapes, and token68 values. Malformed parts are skipped up to the next comma; the function never throws.
  *
  * @param header - The header's value; several headers joined by commas, as `Headers.get` does.
  * @see RFC 9110, sections 11.2, 11.3 and 11.6.1
@@ -56,7 +55,7 @@ function parseChallenge(scheme: string, scanner: Scanner): Challenge | undefined
     scanner.take(space)
     return value !== undefined && (scanner.done || scanner.next === ',') ? value : undefined
   })
-  // A lone word is the next scheme's name only after a comma, so here it is the opaque value.
+  // A word alone is the next scheme's name only after a comma, so here it is the opaque value.
   if (opaque !== undefined) return { ...challenge, token68: opaque }
   while (parseParameter(scanner, parameters)) {
     const more = scanner.attempt(() => {
@@ -88,7 +87,7 @@ function parseParameter(scanner: Scanner, parameters: Map<string, string>): bool
     return value === undefined ? undefined : ([name.toLowerCase(), value] as const)
   })
   if (pair === undefined) return false
-  // RFC 9110 section 11.2: a name occurs once; of a repeated one the first counts.
+  // RFC 9110 section 11.2: a name occurs once; if it is repeated, the first one counts.
   if (!parameters.has(pair[0])) parameters.set(pair[0], pair[1])
   return true
 }

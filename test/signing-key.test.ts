@@ -89,12 +89,12 @@ describe('what is no private key', () => {
     ['the JSON of a JWK set', JSON.stringify({ keys: [jwk] })],
   ])('is refused with the forms that are taken: %s', (_what, key) => {
     const check = () => checkPrivateKey('jwt.key', key as never, 'ES256')
-    expect(check).toThrow('jwt.key is no private key; pass a PEM text, a JWK or a CryptoKey.')
+    expect(check).toThrow('jwt.key is not a private key; pass a PEM text, a JWK or a CryptoKey.')
   })
 
   test('since its line breaks are written as \\n is refused with what to do', () => {
     const check = () => checkPrivateKey('jwt.key', text.replaceAll('\n', '\\n'), 'ES256')
-    expect(check).toThrow('contains \\n in the place of line breaks')
+    expect(check).toThrow('contains \\n instead of line breaks')
     expect(check).not.toThrow(text.split('\n')[1])
   })
 })

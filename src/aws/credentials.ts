@@ -1,5 +1,5 @@
 /**
- * Where the keys of an AWS signature come from.
+ * The sources of the keys for AWS signatures.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
 import { checkOptions } from '../options.ts'
 import { checkSecret, describeSecret, env, headerValueProblem, readSecret } from '../secret.ts'
 
-/** What signs. */
+/** The keys that sign. */
 export interface AwsKeys {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly sessionToken?: string
 }
 
-/** Long-lived AWS keys, or temporary ones that something else replaces. */
+/** Long-lived AWS keys, or temporary ones that are replaced externally. */
 interface AwsSecrets {
   readonly accessKeyId: Secret
   readonly secretAccessKey: Secret
   readonly sessionToken?: Secret
 }
 
-/** Credentials as the AWS SDK for JavaScript hands them out (`AwsCredentialIdentity`). */
+/** Credentials as the AWS SDK for JavaScript returns them (`AwsCredentialIdentity`). */
 interface AwsCredentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
@@ -37,7 +37,7 @@ type Source =
 const option = 'awsSigV4.credentials'
 
 /**
- * Checks credentials where they are written down.
+ * Checks the credentials in the options.
  *
  * @throws {@link ConfigurationError} that names the member, and not its value.
  */
@@ -53,7 +53,7 @@ export function checkCredentials(source: Source | undefined): void {
   throw new ConfigurationError(`${option}.accessKeyId`, `${option}.accessKeyId ${problem}.`)
 }
 
-/** Says where credentials come from, and never what they are. */
+/** Describes where credentials come from, never their values. */
 export function describeCredentials(source: Source | undefined): string {
   if (source === undefined) return "env('AWS_SECRET_ACCESS_KEY')"
   return describeSecret(typeof source === 'function' ? source : source.secretAccessKey)
@@ -76,7 +76,7 @@ export async function readCredentials(
   const { expiration } = found
   if (expiration === undefined) return { keys }
   const expiresAt = expiration instanceof Date ? expiration.getTime() : Number.NaN
-  if (Number.isNaN(expiresAt)) throw invalid('an `expiration` that is no valid Date')
+  if (Number.isNaN(expiresAt)) throw invalid('an `expiration` that is not a valid Date')
   return { keys, expiresAt }
 }
 
@@ -124,13 +124,13 @@ function keysOf(found: AwsCredentials): AwsKeys {
   return { accessKeyId, secretAccessKey, sessionToken }
 }
 
-// The id is sent with every request. A secret key in its place would nearly always show by a `/` or
-// a `+`, or by its length.
+// The ID is sent with every request. A secret key in its place almost always contains a `/` or a `+`, or
+// differs in length.
 function keyIdProblem(value: string): string | undefined {
   if (value === '') return 'is empty'
   return /^\w{1,128}$/.test(value) && value.length !== 40
     ? undefined
-    : 'is no access key id, such as AKIAIOSFODNN7EXAMPLE; is it the secret key?'
+    : 'is not an access key ID, such as AKIAIOSFODNN7EXAMPLE; it may be the secret key.'
 }
 
 function isUsable(value: unknown): value is string {

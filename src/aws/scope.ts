@@ -1,5 +1,5 @@
 /**
- * Which region and service a signature is for.
+ * The region and the service of a signature.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const names = {
 } as const
 
 /**
- * Checks what was written down of a scope.
+ * Checks the region and the service in the options.
  *
  * @throws {@link ConfigurationError} when the region or the service is not a name.
  */
@@ -34,7 +34,7 @@ export function checkScope(options: Partial<SigningScope>): void {
 }
 
 /**
- * Completes a scope from the server's host name.
+ * Completes the scope from the server's host name.
  *
  * @throws {@link ConfigurationError} that names what is missing.
  */
@@ -46,16 +46,16 @@ export function scopeOf(options: Partial<SigningScope>, resource: URL): SigningS
   const missing = region === undefined ? 'region' : 'service'
   throw new ConfigurationError(
     `awsSigV4.${missing}`,
-    `awsSigV4.${missing}: the host name ${resource.hostname} does not tell the ${missing}.`,
+    `awsSigV4.${missing}: the host name ${resource.hostname} does not contain the ${missing}.`,
     {
       resource,
       provider: 'awsSigV4',
-      remedy: `Write it down, as in awsSigV4({ region: 'us-west-2', service: 'bedrock-agentcore' }).`,
+      remedy: `Pass it as an option, as in awsSigV4({ region: 'us-west-2', service: 'bedrock-agentcore' }).`,
     },
   )
 }
 
-/** Reads `service.region.amazonaws.com` and its relatives. */
+/** Reads `service.region.amazonaws.com` and similar host names. */
 function derive(host: string): SigningScope | undefined {
   const match =
     /(?:^|\.)([a-z0-9-]+)\.([a-z]{2,4}(?:-[a-z]+)+-\d+)\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws|on\.aws)$/.exec(

@@ -1,5 +1,5 @@
 /**
- * Signs every request as AWS wants it (Signature Version 4).
+ * Signs every request with AWS Signature Version 4.
  *
  * @module
  */
@@ -24,24 +24,24 @@ import { authorize, loadSigner, type Signer, timestampOf } from './signer.ts'
 
 /** How {@link awsSigV4} signs. */
 export interface AwsSigV4Options {
-  /** The region that the server is in, such as `us-west-2`. Default: what its host name says. */
+  /** The region of the server, such as `us-west-2`. Default: the one in its host name. */
   readonly region?: string
   /**
-   * The service's signing name, such as `bedrock-agentcore`, `execute-api` or `lambda`. Default: what
-   * the server's host name says.
+   * The service's signing name, such as `bedrock-agentcore`, `execute-api` or `lambda`. Default: the one in
+   * the server's host name.
    */
   readonly service?: string
   /**
-   * Who signs: long-lived keys, or a function that returns credentials and when they expire, such as
-   * `fromNodeProviderChain()` of `@aws-sdk/credential-providers`. When it is asked to replace
-   * credentials it is passed `{ forceRefresh: true }`.
+   * The keys: long-lived ones, or a function that returns credentials and when they expire, such as
+   * `fromNodeProviderChain()` of `@aws-sdk/credential-providers`. To replace credentials, it is called with
+   * `{ forceRefresh: true }`.
    *
    * Default: the environment variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, where it is
    * set, `AWS_SESSION_TOKEN`, read each time a credential is acquired.
    */
   readonly credentials?:
     | {
-        /** The access key id. It is no secret by itself. */
+        /** The access key ID, which is not a secret. */
         readonly accessKeyId: Secret
         /** The secret access key; it is never sent. */
         readonly secretAccessKey: Secret
@@ -49,27 +49,27 @@ export interface AwsSigV4Options {
         readonly sessionToken?: Secret
       }
     | ((options?: {
-        /** Not those that were handed out before. */
+        /** Whether to return new credentials, not those returned before. */
         forceRefresh?: boolean
       }) =>
         | {
-            /** The access key id. */
+            /** The access key ID. */
             readonly accessKeyId: string
             /** The secret access key; it is never sent. */
             readonly secretAccessKey: string
             /** The session token of temporary credentials. */
             readonly sessionToken?: string | undefined
-            /** When they expire. They are renewed before. */
+            /** When they expire; they are renewed before that. */
             readonly expiration?: Date | undefined
           }
         | Promise<{
-            /** The access key id. */
+            /** The access key ID. */
             readonly accessKeyId: string
             /** The secret access key; it is never sent. */
             readonly secretAccessKey: string
             /** The session token of temporary credentials. */
             readonly sessionToken?: string | undefined
-            /** When they expire. They are renewed before. */
+            /** When they expire; they are renewed before that. */
             readonly expiration?: Date | undefined
           }>)
 }
@@ -78,20 +78,20 @@ export interface AwsSigV4Options {
  * Signs each request, and each retry anew, with AWS Signature Version 4. Needs the package
  * `aws4fetch`: `npm install aws4fetch`.
  *
- * Signed are the method, the path, the query, the SHA-256 of the body, and the headers `Host`,
- * `Content-Type`, `Mcp-*`, `X-Amz-*` and `X-Amzn-*`. Other headers are not, since `fetch` and proxies
- * add and change them; nor is `X-Amzn-Trace-Id`, which load balancers rewrite.
+ * The signature covers the method, the path, the query, the SHA-256 of the body, and the headers `Host`,
+ * `Content-Type`, `Mcp-*`, `X-Amz-*` and `X-Amzn-*`. It does not cover other headers, since `fetch` and
+ * proxies add and change them, nor `X-Amzn-Trace-Id`, which load balancers rewrite.
  *
- * AWS refuses a wrong time, like everything else, with 403. The time is then taken from the answer's
- * `Date`, and the request is sent once more. To have credentials that AWS refuses replaced as well,
- * pass `retry: { statusCodes: [401, 403] }` to `withCredentials`.
+ * AWS refuses a wrong time, like everything else, with 403. The time is then taken from the response's
+ * `Date`, and the request is sent once more. To also replace credentials that AWS refuses, pass
+ * `retry: { statusCodes: [401, 403] }` to `withCredentials`.
  *
  * @returns A provider whose credentials throw `CredentialError` with the code
  * `unsignable_body` for a body whose bytes are not known before they are sent: a stream, a blob or
  * a multipart form. Acquiring one throws `ConfigurationError` when `aws4fetch` is not installed
- * or the host name tells no region and service, and `CredentialError` with the code
+ * or the host name contains no region and service, and `CredentialError` with the code
  * `secret_unavailable` when there are no keys.
- * @throws `ConfigurationError` when an option is unknown, empty or not what AWS allows.
+ * @throws `ConfigurationError` when an option is unknown, empty or not allowed by AWS.
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  *
  * @example
@@ -146,7 +146,7 @@ function signing(
       const value = await authorize(signer, { method, url, headers: signed, keys, scope, cache })
       headers.set('Authorization', value)
     },
-    // A response with an `Age` comes from a cache, so that its date says nothing.
+    // A response with an `Age` comes from a cache, so its date is not current.
     observe: ({ status, headers }, request) =>
       (status === 401 || status === 403) &&
       !headers.has('Age') &&
@@ -172,12 +172,12 @@ async function hashOf({ streamed, body, url }: OutgoingRequest): Promise<string>
   return toHex(hash)
 }
 
-// AWS allows 5 minutes, some services 15. What is off by less than this is a matter of the network;
-// what is off by more than a day is a broken clock.
+// AWS allows 5 minutes, some services 15. A smaller offset than this is caused by the network; an offset of
+// more than a day means that a clock is wrong.
 const smallestError = 60_000
 const largestError = 86_400_000
 
-/** AWS's time, as far as its refusals tell. The transport sends a request again after a 401 alone. */
+/** AWS's time, as its refusals show it. The transport retries a request only after a 401. */
 class Clock {
   readonly #now: () => number
   #offset: number | undefined
@@ -190,7 +190,7 @@ class Clock {
     return this.#offset === undefined ? request.now : this.#now() + this.#offset
   }
 
-  /** Takes the time from a `Date` header; `true` when the request had been signed with a wrong one. */
+  /** Takes the time from a `Date` header; `true` when the request was signed with a wrong time. */
   learn(date: string | null, request: OutgoingRequest): boolean {
     const signedAt = parseTimestamp(request.headers.get('X-Amz-Date'))
     const server = date === null ? Number.NaN : Date.parse(date)

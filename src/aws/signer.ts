@@ -1,5 +1,5 @@
 /**
- * The bridge to the package `aws4fetch`.
+ * The adapter for the package `aws4fetch`.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { ConfigurationError } from '../errors.ts'
 import type { AwsKeys } from './credentials.ts'
 import type { SigningScope } from './scope.ts'
 
-/** What is used of `aws4fetch`. Not its own types, because the package may be missing. */
+/** The part of `aws4fetch` that is used. Not its own types, because the package may be missing. */
 export type Signer = new (options: {
   method: string
   url: string
@@ -23,17 +23,17 @@ export type Signer = new (options: {
   allHeaders: boolean
 }) => { authHeader(): Promise<string> }
 
-/** What to sign, and with what. */
+/** What to sign, and the keys. */
 export interface Signing {
   readonly method: string
   readonly url: URL
-  /** All that is signed besides `Host`; `X-Amz-Date` is among them. */
+  /** The signed headers besides `Host`, including `X-Amz-Date`. */
   readonly headers: Headers
-  /** The body, where no header says its hash. */
+  /** The body, where no header contains its hash. */
   readonly body?: string
   readonly keys: AwsKeys
   readonly scope: SigningScope
-  /** Keeps derived keys. */
+  /** Caches derived keys. */
   readonly cache: Map<string, ArrayBuffer>
 }
 
@@ -67,7 +67,7 @@ export function authorize(signer: Signer, signing: Signing): Promise<string> {
     headers,
     cache,
     datetime: headers.get('X-Amz-Date') ?? '',
-    // The headers were chosen already.
+    // The headers have already been selected.
     allHeaders: true,
   }).authHeader()
 }

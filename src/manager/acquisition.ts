@@ -9,16 +9,16 @@ import { Flight } from './flight.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { Obtained } from './obtained.ts'
 
-/** What an acquisition is for. */
+/** The purpose of an acquisition. */
 export interface AcquisitionRequest {
   readonly reason: AcquireReason
-  /** It has no waiters, and must not ask the user. */
+  /** Whether it has no waiters, and must not ask the user. */
   readonly background: boolean
   readonly scope: string | undefined
   readonly challenges: readonly Challenge[]
-  /** Only what another process may have stored is wanted. */
+  /** Whether to read the store only, for what another process may have written. */
   readonly storeOnly?: true
-  /** A user is there and wants to log in, which replaces a record that cannot be used. */
+  /** Whether it belongs to `login()`, which replaces a record that cannot be used. */
   readonly isLogin?: boolean
 }
 
@@ -27,15 +27,15 @@ export type Outcome =
   | { readonly obtained: Obtained }
   | { readonly error: unknown; readonly timedOut?: true }
 
-/** What an acquisition needs of its surroundings. */
+/** The callbacks of an acquisition. */
 export interface AcquisitionHost {
-  /** Asks the store and the provider. */
+  /** Reads the store and calls the provider. */
   obtain(acquisition: Acquisition): Promise<Obtained>
   /** The next acquisition may start. */
   release(acquisition: Acquisition): void
-  /** Applies the outcome. What it returns or throws is what the waiters receive. */
+  /** Applies the outcome. The waiters receive what it returns or throws. */
   settle(acquisition: Acquisition, outcome: Outcome): Credential
-  /** A credential came after the acquisition was given up. */
+  /** Handles a credential that arrived after the acquisition was abandoned. */
   discard(acquisition: Acquisition, obtained: Obtained): void
   /** The error of an acquisition that took too long. */
   timeoutError(acquisition: Acquisition): Error
@@ -47,11 +47,12 @@ export interface AcquisitionHost {
  * | phase | entered when | what may follow |
  * |---|---|---|
  * | `running` | it starts | `ended`, `overdue` |
- * | `overdue` | the time limit passes after a single-use grant was sent: the waiters receive an error, the answer is still wanted for as long again | `ended` |
- * | `ended` | the outcome is there, or it was cancelled or abandoned | |
+ * | `overdue` | the time limit passes after a single-use grant was sent: the waiters receive an error, and
+ * the response is awaited for the same time again | `ended` |
+ * | `ended` | it has an outcome, or it was cancelled or abandoned | |
  *
- * An acquisition that has sent a single-use grant is never cancelled: its result would be lost. It can be
- * abandoned, after a logout or a long time; its result then comes as one that is discarded.
+ * An acquisition that has sent a single-use grant is never cancelled: its result would be lost. After a
+ * logout or a long time it can be abandoned; its result is then discarded.
  */
 export class Acquisition {
   readonly request: AcquisitionRequest
@@ -63,11 +64,11 @@ export class Acquisition {
   readonly previous: Credential | undefined
   /** When it started, in milliseconds since the epoch. */
   readonly startedAt: number
-  /** What its waiters wait for. */
+  /** The result for its waiters. */
   readonly flight: Flight<Credential>
-  /** Settles when it occupies nothing any more. */
+  /** Settles when the next acquisition may start. */
   readonly ended: Promise<void>
-  /** Settles when the store and the provider are done with it, or it was given up. */
+  /** Settles when the store and the provider have finished, or it was abandoned. */
   readonly completed: Promise<void>
   readonly #controller = new AbortController()
   readonly #unwanted = new AbortController()
@@ -116,34 +117,34 @@ export class Acquisition {
     return this.#controller.signal
   }
 
-  /** Aborts when the result is no longer wanted; what was sent may still be answered. */
+  /** Aborts when the result is no longer wanted; a response to a sent grant may still arrive. */
   get unwanted(): AbortSignal {
     return this.#unwanted.signal
   }
 
-  /** A single-use grant has been sent. */
+  /** Whether a single-use grant has been sent. */
   get committed(): boolean {
     return this.#committed
   }
 
-  /** The provider was asked, and not the store alone. */
+  /** Whether the provider was called, and not only the store. */
   get asked(): boolean {
     return this.#asked
   }
 
-  /** The provider has answered, so that what a person does from now on makes no difference. */
+  /** Whether the provider has returned, so that the user can no longer affect the result. */
   get answered(): boolean {
     return this.#answered
   }
 
-  /** It took too long, but its answer is still wanted. */
+  /** Whether it took too long, but its response is still awaited. */
   get overdue(): boolean {
     return this.#phase === 'overdue'
   }
 
   /**
-   * The request that it belonged to has ended, and its code with it. Where tasks do not end with requests, it
-   * is never lost.
+   * Whether the request that started it has ended, and its task with it. Where tasks do not end with
+   * requests, this is always `false`.
    */
   get lost(): boolean {
     const { lost, dueAt } = this.flight
@@ -151,7 +152,7 @@ export class Acquisition {
   }
 
   /**
-   * Announces that the provider is about to be asked.
+   * Announces that the provider is about to be called.
    *
    * @throws The reason of the signal when the acquisition was cancelled.
    */
@@ -160,7 +161,7 @@ export class Acquisition {
     this.#asked = true
   }
 
-  /** Announces that the provider has answered. */
+  /** Announces that the provider has returned. */
   answer(): void {
     this.#answered = true
   }
@@ -177,7 +178,7 @@ export class Acquisition {
     this.#committed = true
   }
 
-  /** Ends the acquisition, unless a single-use grant is under way. */
+  /** Ends the acquisition, unless a single-use grant was sent. */
   cancel(reason: unknown): void {
     if (!this.#committed) this.abort(reason)
   }
@@ -188,7 +189,7 @@ export class Acquisition {
     abortForeign(this.#controller, reason)
   }
 
-  /** Gives the result up, and the lock of the record. A single-use grant that was sent is not aborted. */
+  /** Abandons the result, and releases the lock of the record. A single-use grant that was sent is not aborted. */
   abandon(reason: unknown): void {
     this.#stopLimit()
     if (this.#finish()) this.flight.reject(reason)
@@ -197,16 +198,16 @@ export class Acquisition {
   }
 
   /**
-   * Gives a lost acquisition up. Its promises stay as they are: settling those of another request could run
-   * that request's code in this one.
+   * Abandons a lost acquisition without settling its promises: that could run another request's code in this
+   * one.
    */
   lose(): void {
     this.#phase = 'ended'
   }
 
   /**
-   * Makes room for the next one; what comes is discarded. The lock of the record is held until then, or
-   * until the time limit has passed once more.
+   * Lets the next acquisition start, and discards this one's result. The lock of the record is held until the
+   * result arrives, or until the time limit has passed once more.
    */
   detach(reason: unknown): void {
     if (!this.#finish()) return
@@ -218,7 +219,7 @@ export class Acquisition {
     const keepsProcess = !this.request.background
     this.#stopLimit = timeLimit(this.#limitMs, () => this.#expire(), { keepsProcess })
     try {
-      // The provider runs in a later microtask, so that the acquisition is in its place when it settles.
+      // The provider runs in a later microtask, so that the acquisition is registered before it settles.
       await Promise.resolve()
       this.#controller.signal.throwIfAborted()
       const obtained = await this.#host.obtain(this)
@@ -248,7 +249,7 @@ export class Acquisition {
     }
   }
 
-  /** Enters the last phase, and returns whether it was not entered before. */
+  /** Enters the last phase; `false` when it had already ended. */
   #finish(): boolean {
     if (this.#phase === 'ended') return false
     this.#phase = 'ended'
@@ -267,11 +268,11 @@ export class Acquisition {
   }
 }
 
-/** Aborts what another request may have started, which a Worker's runtime can forbid. */
+/** Aborts work that another request may have started, which a Worker's runtime can forbid. */
 export function abortForeign(controller: AbortController, reason: unknown): void {
   try {
     controller.abort(reason)
   } catch {
-    // It ends with its own request.
+    // The work ends with its own request.
   }
 }

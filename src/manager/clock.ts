@@ -1,17 +1,17 @@
 /**
- * Two clocks: the server's, learnt from its responses, and one for pauses that never runs backwards.
+ * Two clocks: the server's, estimated from its responses, and a monotonic one for pauses.
  *
  * @module
  */
 import { type ClockReading, clockOffset, largestOffset, smallestOffset } from '../server-date.ts'
 
-/** What a {@link ServerClock} reports when it was corrected, or refuses to be. */
+/** What a {@link ServerClock} reports when it applies or refuses a correction. */
 export interface ClockCorrection {
   readonly offsetMs: number
   readonly applied: boolean
 }
 
-/** The clock of the MCP server, as far as it is known. */
+/** The clock of the MCP server, estimated from its responses. */
 export class ServerClock {
   readonly #report: (correction: ClockCorrection) => void
   #offsetMs = 0
@@ -20,16 +20,16 @@ export class ServerClock {
     this.#report = report
   }
 
-  /** The server's time less this machine's, in milliseconds; 0 while they are about the same. */
+  /** The server's time minus this machine's, in milliseconds; 0 while they are about the same. */
   get offset(): number {
     return this.#offsetMs
   }
 
   /**
-   * Learns from a response that refused a credential.
+   * Updates the offset from a response that refused a credential.
    *
    * @param used - The offset that the request was made with, in milliseconds.
-   * @returns Whether the request was made with a wrong time, so that sending it again makes sense.
+   * @returns Whether the request was made with a wrong time, so that it should be sent again.
    */
   observe(reading: ClockReading, used: number): boolean {
     const offset = clockOffset(reading)
@@ -45,19 +45,19 @@ export class ServerClock {
 }
 
 /**
- * Makes a clock for pauses, in milliseconds from an arbitrary start. It never runs backwards, so a wall
- * clock that is set back does not extend a pause; and it counts the time that a machine sleeps, which
- * `performance.now()` alone does not everywhere.
+ * Makes a clock for pauses, in milliseconds from an arbitrary start. It never runs backwards, so setting the
+ * wall clock back does not extend a pause. It includes the time that a machine sleeps, which
+ * `performance.now()` alone does not on every platform.
  *
  * @param now - The wall clock.
- * @param injected - The wall clock is a test's, so that no other clock counts.
+ * @param injected - Whether the wall clock was injected, so that no other clock is used.
  */
 export function monotonicClock(now: () => number, injected: boolean): () => number {
   const steady = injected ? () => 0 : () => performance.now()
   let lastWall = now()
   let lastSteady = steady()
   let elapsed = 0
-  // The wall clock is set by small steps all the time, and counts whole milliseconds only.
+  // The wall clock is continually adjusted by small steps, and has a resolution of one millisecond.
   const tolerated = 1000
   return () => {
     const wall = now()

@@ -1,5 +1,5 @@
 /**
- * What a provider returned, read with suspicion.
+ * Checks of the credentials that providers return.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export function hasValidTimes({ expiresAt }: Credential): boolean {
   return expiresAt === undefined || (typeof expiresAt === 'number' && !Number.isNaN(expiresAt))
 }
 
-/** Whether a later acquisition may go on with the record of a credential, whatever its times are. */
+/** Whether a later acquisition can use the record of a credential, even if its times are invalid. */
 export function isStorable(credential: Partial<Credential> | undefined): boolean {
   if (typeof credential?.apply !== 'function' || credential.record === undefined) return false
   return recordProblem(credential.record) === undefined
@@ -21,13 +21,13 @@ export function isStorable(credential: Partial<Credential> | undefined): boolean
 /**
  * Checks a credential before it is used.
  *
- * @throws {@link CredentialError} with the code `invalid_response` that says what to return instead.
+ * @throws {@link CredentialError} with the code `invalid_response` that describes what to return instead.
  */
 export function checkCredential(credential: Credential, provider: string, now: number): void {
   if (typeof credential?.apply !== 'function') {
     throw invalid(
       provider,
-      'resolved to something without an `apply` function',
+      'resolved to a value without an `apply` function',
       'Return { apply({ headers }) { headers.set(…) } }.',
     )
   }
@@ -36,14 +36,14 @@ export function checkCredential(credential: Credential, provider: string, now: n
     if (!('expiresIn' in credential)) return
     throw invalid(
       provider,
-      'resolved to a credential with `expiresIn`, which means nothing here',
-      'Leave it out, and write `expiresAt: now() + seconds * 1000`.',
+      'resolved to a credential with `expiresIn`, which is not supported',
+      'Return `expiresAt: now() + seconds * 1000` instead.',
     )
   }
   if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) {
     throw invalid(
       provider,
-      'resolved to a credential whose `expiresAt` is no number',
+      'resolved to a credential whose `expiresAt` is not a number',
       'Return milliseconds since the epoch, such as now() + 3600_000.',
     )
   }
@@ -51,7 +51,7 @@ export function checkCredential(credential: Credential, provider: string, now: n
   if (expiresAt < now / 100) {
     throw invalid(
       provider,
-      'resolved to a credential whose `expiresAt` lies decades in the past',
+      'resolved to a credential whose `expiresAt` is decades in the past',
       '`expiresAt` is milliseconds since the epoch; multiply seconds by 1000.',
     )
   }

@@ -1,5 +1,5 @@
 /**
- * Events for those who observe a whole process, such as OpenTelemetry.
+ * Publishes events for observers of the whole process, such as OpenTelemetry.
  *
  * @module
  */
@@ -17,7 +17,7 @@ interface DiagnosticsChannel {
 /** The name of the channel of `node:diagnostics_channel` on which every event is published. */
 export const diagnosticsChannelName = 'mcp-credentials'
 
-// One for the process: subscribers may come and go at any time.
+// One for the process: subscribers may be added and removed at any time.
 let channel: Channel | undefined
 
 /** Whether the channel has subscribers; outside Node it has none. */
@@ -28,7 +28,7 @@ export function isObserved(): boolean {
   return channel?.hasSubscribers === true
 }
 
-/** Publishes an event. Node reports the error of a subscriber as uncaught, and goes on. */
+/** Publishes an event. Node reports the error of a subscriber as uncaught, and continues. */
 export function publish(event: CredentialEvent): void {
   channel?.publish(event)
 }

@@ -1,5 +1,5 @@
 /**
- * Writing what must not be lost.
+ * Writes that must not be lost.
  *
  * @module
  */
@@ -13,8 +13,8 @@ const pausesMs: readonly number[] = [50, 200, 800]
 /**
  * Writes a record, with a few attempts.
  *
- * @returns Whether it was written. A store that does not answer is not waited for, since callers wait for the
- * credential.
+ * @returns Whether it was written. It does not wait for a store that does not respond, because callers wait
+ * for the credential.
  */
 export async function writeSoon(write: () => Promise<void>): Promise<boolean> {
   let isSilent = false

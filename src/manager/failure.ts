@@ -1,11 +1,11 @@
 /**
- * Sorts whatever a provider threw into the classes that the manager treats differently.
+ * Maps the errors of providers to the classes that the manager distinguishes.
  *
  * @module
  */
 import { CredentialError, describeThrown, isCredentialError, systemErrorCode } from '../errors.ts'
 
-/** Codes of errors that prove that a request never left, so that it can be repeated freely. */
+/** Codes of errors that prove that a request was not sent, so that it can be repeated safely. */
 const notSent: ReadonlySet<string> = new Set([
   'BLOCKED_PORT',
   'ENOTFOUND',
@@ -24,10 +24,10 @@ const notSent: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Turns any thrown value into an error of ours. Foreign errors are not kept as `cause`: they may
- * quote a response that holds a token.
+ * Maps any thrown value to a {@link CredentialError}. Foreign errors are not kept as `cause`: they may quote
+ * a response that contains a token.
  *
- * @param committed - A single-use grant had been sent, so it is not known whether it was used.
+ * @param committed - Whether a single-use grant was sent, so that it is not known whether the renewal succeeded.
  */
 export function toCredentialError(
   thrown: unknown,
@@ -49,15 +49,15 @@ export function toCredentialError(
   if (committed) {
     return new CredentialError(
       'outcome_unknown',
-      `${provider}: the answer to a token request was lost (${what}).`,
+      `${provider}: the response to a token request was lost (${what}).`,
       { ...where, retryable: true },
     )
   }
   if (thrown instanceof Error && thrown.name === 'TimeoutError') {
-    return new CredentialError('timeout', `${provider}: no credential came in time.`, {
+    return new CredentialError('timeout', `${provider}: no credential was received in time.`, {
       ...where,
       retryable: true,
-      remedy: 'Raise `acquireTimeout`, or see what the provider waits for.',
+      remedy: 'Raise `acquireTimeout`, or check what the provider waits for.',
     })
   }
   return new CredentialError(
@@ -66,20 +66,20 @@ export function toCredentialError(
     {
       ...where,
       retryable: true,
-      // Whatever else it says may quote a secret, as `Headers` does.
+      // Other messages may quote a secret, as those of `Headers` do.
       ...(systemCode === undefined
-        ? { remedy: 'A provider that throws a CredentialError can say more.' }
+        ? { remedy: 'Throw a CredentialError in the provider to give details.' }
         : {}),
     },
   )
 }
 
-/** The same error for a later caller, who learns how long no attempt is made. */
+/** Returns the same error for a later caller, with the time until the next attempt. */
 export function coolingError(first: CredentialError, waitMs: number): CredentialError {
   const retryAfter = Math.ceil(waitMs / 1000)
   return copyError(first, {
     message: {
-      value: `${first.message} Nothing is tried for ${retryAfter} s; \`login()\` tries at once.`,
+      value: `${first.message} The next attempt is possible in ${retryAfter} s; \`login()\` tries immediately.`,
       configurable: true,
       writable: true,
     },
@@ -88,7 +88,7 @@ export function coolingError(first: CredentialError, waitMs: number): Credential
   })
 }
 
-/** The same error with the key of the selector; a provider may throw one error for several keys. */
+/** Returns the same error with the key of the selector; a provider may throw one error for several keys. */
 export function withTenant(error: CredentialError, tenant: string | undefined): CredentialError {
   if (tenant === undefined || error.tenant !== undefined) return error
   return copyError(error, { tenant: { value: tenant, enumerable: true } })

@@ -1,5 +1,5 @@
 /**
- * Failed acquisitions: how long nothing is tried, and what callers are told meanwhile.
+ * Failed acquisitions: how long the pause lasts, and which error callers receive in the meantime.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { backOff, retryAfterMs, shortestBackOff } from './renewal.ts'
 
 /** The circumstances of a failure. */
 export interface FailureCircumstances {
-  /** Milliseconds that the present credential still works; 0 when there is none. */
+  /** Milliseconds for which the current credential can still be used; 0 when there is none. */
   readonly usableFor: number
-  /** Only a person can help, and the acquisition was not allowed to ask one. */
+  /** Whether user interaction is required, which the acquisition was not allowed. */
   readonly unattended: boolean
 }
 
@@ -23,15 +23,15 @@ export interface Failure {
   readonly waitMs: number
 }
 
-/** The pause after an error that does not pass by itself, in milliseconds, unless the error names another. */
+/** The pause after a non-retryable error, in milliseconds, unless the error names another. */
 const coolDownMs = 60_000
-/** The longest pause after a failure of the store: nothing was sent, and a disk may be mended any moment. */
+/** The longest pause after a failure of the store: nothing was sent, and the store may recover at any time. */
 const longestStorePauseMs = 1000
-/** A login makes up for failures, but a listener that logs in after every failure must not loop. */
+/** A login clears failures, but a listener that logs in after every failure must not loop. */
 const maxLogins = 5
 const loginPeriodMs = 10_000
 
-/** The series of failures since the last success. All pauses are on the clock for pauses. */
+/** The series of failures since the last success. Pauses use the monotonic clock. */
 export class Failures {
   readonly #clock: () => number
   readonly #random: () => number
@@ -51,7 +51,10 @@ export class Failures {
     return this.#failure
   }
 
-  /** A person can help, and has not been asked yet: background renewals stop, but callers may ask. */
+  /**
+   * Whether user interaction is required and has not been tried: background renewals stop, but callers may try
+   * it.
+   */
   get unattended(): boolean {
     return this.#unattended
   }
@@ -61,7 +64,7 @@ export class Failures {
     return this.#notBefore === Infinity
   }
 
-  /** Milliseconds for which nothing should be tried; 0: now. */
+  /** Milliseconds until an acquisition may be tried; 0: now. */
   get pauseMs(): number {
     return Math.max(0, this.#notBefore - this.#clock())
   }
@@ -74,13 +77,13 @@ export class Failures {
   }
 
   /** Records an acquisition that succeeded, but whose credential is already due for renewal. */
-  recordUseless(error: CredentialError): Failure {
+  recordExpired(error: CredentialError): Failure {
     const attempt = this.#attempts + 1
     const waitMs = Math.max(1000, backOff(attempt, this.#random()))
     return this.#set({ error, attempt, waitMs }, false)
   }
 
-  /** A success, or a logout, ends the series. */
+  /** Ends the series, after a success or a logout. */
   clear(): void {
     this.#failure = undefined
     this.#attempts = 0
@@ -88,8 +91,8 @@ export class Failures {
     this.#unattended = false
   }
 
-  /** Allows another attempt at once, for a login; a few times in ten seconds. */
-  forgive(): void {
+  /** Allows another attempt immediately, for a login; a few times in ten seconds. */
+  allowRetry(): void {
     const now = this.#clock()
     const recent = this.#logins.filter((time) => now - time < loginPeriodMs)
     if (this.#failure === undefined || recent.length >= maxLogins) return
@@ -113,7 +116,7 @@ export class Failures {
     const longest = isStore ? longestStorePauseMs : Infinity
     const wait = Math.min(longest, backOff(attempt, this.#random(), retryAfter))
     if (usableFor <= 0) return wait
-    // The pause must not outlast a credential that still works, or callers would see the failure.
+    // The pause must not outlast a credential that can still be used, or callers would see the failure.
     return Math.max(shortestBackOff, Math.min(wait, usableFor / 2), retryAfterMs(retryAfter))
   }
 }

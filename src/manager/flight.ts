@@ -1,20 +1,20 @@
 /**
- * One result, many waiters, each of which may leave on its own.
+ * One result with many waiters, each of which may abort independently.
  *
  * @module
  */
 import { onAbort, timeLimit } from '../waiting.ts'
 import { endsWithRequest, keepAlive } from './keep-alive.ts'
 
-/** How much longer a result is waited for than the task may take, in milliseconds. */
+/** How much longer than the task's time limit a result is awaited, in milliseconds. */
 const marginMs = 250
 
 /** A result that several callers wait for. */
 export class Flight<T> {
   /** Settles with the result. A rejection without a waiter is never reported as unhandled. */
   readonly result: Promise<T>
-  readonly #onDeserted: (reason: unknown) => void
-  /** When a task that can be lost must have ended, on the clock of `performance`; `Infinity`: it cannot. */
+  readonly #onAbandoned: (reason: unknown) => void
+  /** When a task that can be lost must have ended, on the clock of `performance`; `Infinity`: it cannot be lost. */
   readonly dueAt: number
   #resolve: (value: T) => void = () => {}
   #reject: (reason: unknown) => void = () => {}
@@ -24,13 +24,13 @@ export class Flight<T> {
   #lost = false
 
   /**
-   * @param detached - It continues without waiters.
-   * @param onDeserted - Called with the signal's reason when the last waiter has left.
-   * @param limitMs - How long the task limits itself to, in milliseconds.
+   * @param detached - Whether it continues without waiters.
+   * @param onAbandoned - Called with the signal's reason when the last waiter has left.
+   * @param limitMs - The task's own time limit, in milliseconds.
    */
-  constructor(detached: boolean, onDeserted: (reason: unknown) => void, limitMs: number) {
+  constructor(detached: boolean, onAbandoned: (reason: unknown) => void, limitMs: number) {
     this.#detached = detached
-    this.#onDeserted = onDeserted
+    this.#onAbandoned = onAbandoned
     this.dueAt = endsWithRequest() ? performance.now() + limitMs + marginMs : Infinity
     this.result = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve
@@ -40,8 +40,8 @@ export class Flight<T> {
   }
 
   /**
-   * The task ended with the request that had started it, so that there will be no result. Where tasks do
-   * not end with requests, no flight is ever lost.
+   * Whether the task ended with the request that had started it, so that there will be no result. Where tasks
+   * do not end with requests, this is always `false`.
    */
   get lost(): boolean {
     return this.#lost || (!this.#settled && performance.now() >= this.dueAt)
@@ -58,9 +58,9 @@ export class Flight<T> {
   }
 
   /**
-   * Waits for the result; an abort rejects this waiter alone, with the signal's reason.
+   * Waits for the result; an abort rejects only this waiter, with the signal's reason.
    *
-   * @param again - Gets another result when this one is lost.
+   * @param again - Starts another task when this one is lost.
    */
   wait<U = T>(
     signal: AbortSignal | undefined,
@@ -71,16 +71,16 @@ export class Flight<T> {
     else this.#waiters += 1
     return this.#outcome([signal], again, () => {
       this.#waiters -= 1
-      if (this.#waiters === 0 && !this.#detached) this.#onDeserted(signal?.reason)
+      if (this.#waiters === 0 && !this.#detached) this.#onAbandoned(signal?.reason)
     })
   }
 
-  /** Lets the task go on without waiters. */
+  /** Lets the task continue without waiters. */
   detach(): void {
     this.#detached = true
   }
 
-  /** Waits until there is a result, whatever it is, or it is lost; rejects with the reason of an abort. */
+  /** Waits until the task has settled or is lost; rejects with the reason of an abort. */
   async over(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
     try {
       await this.#outcome(signals, noResult, () => {})
@@ -122,7 +122,7 @@ export class Flight<T> {
       }
       this.result.then(
         (value) => end(() => resolve(value)),
-        // A rejection that is not the task's own comes from the runtime.
+        // Any other rejection comes from the runtime.
         (error: unknown) => (this.#settled ? end(() => reject(error)) : lose()),
       )
     })

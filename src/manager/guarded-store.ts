@@ -1,6 +1,6 @@
 /**
- * A store of the application, so that nothing foreign comes out of it: neither errors, whose text may
- * quote a secret, nor values that are no records.
+ * Wraps the application's store, to check the records that it returns and to replace foreign errors, whose
+ * messages may quote a secret.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import { isCredentialRecord, recordProblem } from '../credential-record.ts'
 import { describeThrown, isCredentialError, StoreError, type StoreOperation } from '../errors.ts'
 
 /**
- * Wraps a store. Whatever its methods throw becomes a {@link StoreError}, except errors of this library and
- * those of the task inside `lock`. Once the task has begun, its own outcome is that of `lock`: it may hold a
- * grant that nothing can bring back.
+ * Wraps a store. Errors of its methods become a {@link StoreError}, except errors of this library and those
+ * of the task inside `lock`. Once the task has begun, `lock` settles as the task does: its result may contain
+ * a rotated token that cannot be obtained again.
  */
 export function guardStore(store: CredentialStore): CredentialStore {
   return {
     async get(key) {
       const record = await guarded('get', () => store.get(key))
       if (record === undefined || isCredentialRecord(record)) return record
-      throw new StoreError('get', "The store's `get` returned something that is no record.", {
+      throw new StoreError('get', "The store's `get` returned a value that is not a record.", {
         reason: 'unusable_record',
-        remedy: 'Let it return what `set` was given, or `undefined` where there is nothing.',
+        remedy: 'Return the record that was passed to `set`, or `undefined` when there is none.',
       })
     },
     async set(key, record) {
@@ -42,18 +42,18 @@ export function guardStore(store: CredentialStore): CredentialStore {
       }
       if (running !== undefined) return running
       throw new StoreError('lock', "The store's `lock` did not run the task.", {
-        remedy: 'Let it wait for the lock, and then return `task(signal)`.',
+        remedy: 'Wait for the lock, and then return `task(signal)`.',
       })
     },
   }
 }
 
-/** A store of the application's may write JSON, which changes what it cannot hold without a word. */
+/** The application's store may write JSON, which silently changes values that it cannot represent. */
 function checkRecord(record: CredentialRecord): void {
   const problem = recordProblem(record)
   if (problem === undefined) return
   throw new StoreError('set', `The provider's record cannot be stored: ${problem}.`, {
-    remedy: 'Nothing was written. Let the provider return a record of JSON values.',
+    remedy: 'Nothing was written. Return a record of JSON values from the provider.',
   })
 }
 
@@ -65,7 +65,10 @@ async function guarded<T>(operation: StoreOperation, call: () => Promise<T>): Pr
     throw new StoreError(
       operation,
       `The store's \`${operation}\` failed (${describeThrown(thrown)}).`,
-      { retryable: true, remedy: 'Correct the store, or throw a StoreError in it to say more.' },
+      {
+        retryable: true,
+        remedy: 'Correct the store, or throw a StoreError there to give details.',
+      },
     )
   }
 }

@@ -7,14 +7,14 @@ import type { Credential } from '../credential.ts'
 import type { RenewalDeadlines } from './renewal.ts'
 
 /**
- * What the held credential is good for:
+ * The state of the held credential:
  *
  * | state | condition | what a caller gets |
  * |---|---|---|
  * | `fresh` | before `refreshAt` | the credential |
  * | `early` | before `hardAt` | the credential, and a renewal begins in the background |
- * | `late` | before `expiresAt` | the renewed credential; the present one when that fails |
- * | `gone` | expired, refused, given up or never acquired | the renewed credential, or an error |
+ * | `late` | before `expiresAt` | the renewed credential; the current one when the renewal fails |
+ * | `gone` | expired, refused, discarded or never acquired | the renewed credential, or an error |
  */
 export type HeldState = 'fresh' | 'early' | 'late' | 'gone'
 
@@ -40,7 +40,7 @@ export class Held {
   #recovered: Credential | undefined
   #generation = 0
   #epoch = 0
-  /** The epoch in which the credential was given up last. */
+  /** The epoch of the last logout. */
   #gaveUpIn = 0
   #phase: 'open' | 'suspended' | 'closed' = 'open'
 
@@ -54,7 +54,7 @@ export class Held {
     return this.#present?.ready
   }
 
-  /** Until when it is handed out without further checks; the one comparison of the hot path. */
+  /** Until when it is returned without further checks; the only comparison of the hot path. */
   get freshUntil(): number {
     return this.#freshUntil
   }
@@ -63,7 +63,7 @@ export class Held {
     return this.#present?.deadlines ?? noDeadlines
   }
 
-  /** The scopes that it was granted, as far as they are known. */
+  /** The scopes that it was granted, where they are known. */
   get scope(): string | undefined {
     return this.#present?.scope
   }
@@ -78,12 +78,12 @@ export class Held {
     return this.#generation
   }
 
-  /** Counts logouts and the end: the outcome of an acquisition of an earlier epoch is not used. */
+  /** Counts logouts and the close: the outcome of an acquisition of an earlier epoch is not used. */
   get epoch(): number {
     return this.#epoch
   }
 
-  /** Whether acquisitions may start: there is no logout under way, and the manager is not closed. */
+  /** Whether acquisitions may start: no logout is in progress, and the manager is not closed. */
   get open(): boolean {
     return this.#phase === 'open'
   }
@@ -93,7 +93,7 @@ export class Held {
     return this.#phase === 'closed'
   }
 
-  /** What an acquisition replaces: the credential, or what was kept of a response that was invalid. */
+  /** What an acquisition replaces: the credential, or what was recovered from an invalid response. */
   get previous(): Credential | undefined {
     return this.#recovered ?? this.credential
   }
@@ -125,44 +125,44 @@ export class Held {
     this.#generation += 1
   }
 
-  /** The server refused the credential: it is not handed out again. */
+  /** Marks the credential as refused by the server: it is not returned again. */
   reject(): void {
     this.#rejected = true
     this.#freshUntil = -Infinity
   }
 
-  /** Keeps what the issuer has replaced already, for the next acquisition. */
+  /** Keeps what the issuer has already replaced, for the next acquisition. */
   recover(credential: Credential): void {
     this.#recovered = credential
   }
 
-  /** Hands nothing out until {@link Held.resume}, and disregards acquisitions that are under way. */
+  /** Returns no credential until {@link Held.resume}, and ignores running acquisitions. */
   suspend(): void {
     if (this.#phase === 'open') this.#phase = 'suspended'
     this.#epoch += 1
     this.#freshUntil = -Infinity
   }
 
-  /** Hands out again what is left. */
+  /** Ends {@link Held.suspend}. */
   resume(): void {
     if (this.#phase !== 'suspended') return
     this.#phase = 'open'
     if (!this.#rejected) this.#freshUntil = this.deadlines.refreshAt
   }
 
-  /** Hands nothing out any more, and disregards acquisitions that are under way. */
+  /** Returns no credential any more, and ignores running acquisitions. */
   close(): void {
     this.#phase = 'closed'
     this.#epoch += 1
     this.#freshUntil = -Infinity
   }
 
-  /** Whether the credential was given up since an epoch, so that what was acquired then is void. */
-  gaveUpSince(epoch: number): boolean {
+  /** Whether there was a logout since an epoch, so that a credential acquired then must not be used. */
+  loggedOutSince(epoch: number): boolean {
     return epoch < this.#gaveUpIn
   }
 
-  /** Gives the credential up. */
+  /** Discards the credential. */
   clear(): void {
     this.#gaveUpIn = this.#epoch
     this.#present = undefined

@@ -1,13 +1,13 @@
 /**
- * Cloudflare Workers: a task ends with the request that started it, and nothing of it runs again, `finally`
- * included. Another request that waits for it is rejected by the runtime, or before the compatibility date
- * 2024-10-14 waits for ever.
+ * Tasks in Cloudflare Workers, which end with the request that started them, without running `finally`.
+ * Another request that waits for such a task is rejected by the runtime, or, before the compatibility date
+ * 2024-10-14, never settles.
  *
  * @module
  */
 import { nodeBuiltin } from '../encoding.ts'
 
-/** The module `cloudflare:workers`, as far as it is used here. */
+/** The part of the module `cloudflare:workers` that is used here. */
 interface WorkersModule {
   waitUntil?(promise: Promise<unknown>): void
 }
@@ -19,8 +19,9 @@ export function endsWithRequest(): boolean {
 }
 
 /**
- * Lets a task go on after its request was answered, where the runtime can: in Cloudflare Workers from the
- * compatibility date 2026-11-17 or with `nodejs_compat`, for 30 seconds.
+ * Lets a task continue after the response to its request, where the runtime supports it: in
+ * Cloudflare Workers from the compatibility date 2026-11-17 or with `nodejs_compat`, for 30
+ * seconds.
  */
 export function keepAlive(task: Promise<unknown>): void {
   if (!endsWithRequest()) return
@@ -28,6 +29,6 @@ export function keepAlive(task: Promise<unknown>): void {
   try {
     nodeBuiltin<WorkersModule>('cloudflare:workers')?.waitUntil?.(task.then(finished, finished))
   } catch {
-    // There is no request that could be kept.
+    // There is no current request.
   }
 }

@@ -7,10 +7,10 @@
 /** The longest delay of `setTimeout`; longer ones fire at once. */
 const longestTimerMs = 2 ** 31 - 1
 
-/** Credentials that live for milliseconds are not renewed all the time. */
+/** Limits how often very short-lived credentials are renewed. */
 const shortestPauseMs = 1000
 
-/** One timer, which keeps no process alive. */
+/** One timer, which does not keep the process running. */
 export class KeepFresh {
   readonly #now: () => number
   readonly #renew: () => void
@@ -23,7 +23,7 @@ export class KeepFresh {
     this.#renew = renew
   }
 
-  /** Sets the timer, in place of the one that was set before. An infinite time means: never. */
+  /** Sets the timer, replacing the earlier one. An infinite time means never. */
   arm(due: number): void {
     this.stop()
     if (!Number.isFinite(due)) return

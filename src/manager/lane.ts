@@ -1,18 +1,18 @@
 /**
- * The only place where acquisitions start: one at a time, so that no grant is redeemed twice.
+ * Runs one acquisition at a time, so that no grant is redeemed twice.
  *
  * @module
  */
 import { scopeCovers } from '../scope.ts'
 import type { Acquisition, AcquisitionRequest } from './acquisition.ts'
 
-/** Holds the acquisition that runs. */
+/** Holds the running acquisition. */
 export class Lane {
   #running: Acquisition | undefined
-  /** What a logout did not wait for any longer. */
+  /** Acquisitions that a logout has stopped waiting for. */
   readonly #detached = new Set<Acquisition>()
 
-  /** The acquisition that runs, or is overdue. One that was lost has made room. */
+  /** The running or overdue acquisition. A lost one does not count. */
   get running(): Acquisition | undefined {
     if (this.#running?.lost === true) {
       this.#running.lose()
@@ -21,7 +21,7 @@ export class Lane {
     return this.#running
   }
 
-  /** Settles when what runs, detached or not, has ended; `undefined`: nothing runs. */
+  /** Settles when all acquisitions, detached or not, have ended; `undefined`: none is running. */
   get busy(): Promise<void> | undefined {
     const detached = [...this.#detached].find((each) => !each.lost)
     return this.running?.ended ?? detached?.completed
@@ -35,7 +35,7 @@ export class Lane {
     return acquisition
   }
 
-  /** Makes room for the next one, while this one goes on. */
+  /** Lets the next acquisition start while this one continues. */
   detach(reason: unknown): void {
     const { running } = this
     if (running === undefined) return
@@ -51,17 +51,17 @@ export class Lane {
     this.#running?.abort(reason)
   }
 
-  /** Makes room for the next one. */
+  /** Lets the next acquisition start. */
   release(acquisition: Acquisition): void {
     if (this.#running === acquisition) this.#running = undefined
   }
 }
 
 /**
- * Whether the result of an acquisition that runs is what a caller wants. If not, the caller waits for
- * its end and then looks again:
+ * Whether a caller can use the result of the running acquisition. If not, the caller waits for its end and
+ * then decides again:
  *
- * | runs | a caller that needs a credential | one that wants a new one | one that needs more scopes |
+ * | running | a caller that needs a credential | one that needs a new one | one that needs more scopes |
  * |---|---|---|---|
  * | reading the store | waits | waits | waits |
  * | acquisition, renewal | joins | waits | waits |

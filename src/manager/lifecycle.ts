@@ -1,5 +1,5 @@
 /**
- * What a caller gets in each state of the held credential.
+ * What a caller receives in each state of the held credential.
  *
  * @module
  */
@@ -22,11 +22,12 @@ const storeReadPauseMs = 1000
  * |---|---|---|
  * | fresh | the credential, without this class | nothing |
  * | early | the credential | a renewal in the background, unless one runs or a pause lasts |
- * | late | the renewed credential; the present one during a pause or when the renewal fails | a renewal, or the running one is joined |
+ * | late | the renewed credential; the current one during a pause or when the renewal fails | a renewal, or
+ * the running one is joined |
  * | gone | the new credential, or the error of the acquisition | an acquisition, or the running one is joined |
- * | gone, during a pause | the last error, with the time that is left | nothing |
+ * | gone, during a pause | the last error, with the remaining time | nothing |
  * | gone, login required | the last error | the store is read, at most once a second |
- * | logout under way | as above, once it is over | nothing |
+ * | logout in progress | as above, once it has ended | nothing |
  * | closed | the error `closed` | nothing |
  */
 export class Lifecycle {
@@ -48,15 +49,15 @@ export class Lifecycle {
     return this.#closing.signal
   }
 
-  /** Aborts when the credentials of the present session may not be used any more. */
+  /** Aborts when the credentials of the current session may no longer be used. */
   get ending(): AbortSignal {
     return this.#session.signal
   }
 
   /**
-   * Gets a credential that is not fresh.
+   * Returns a credential when the held one is not fresh.
    *
-   * @param isLogin - The failure of an acquisition in the background is not the last word.
+   * @param isLogin - Whether to try again after a background acquisition has failed.
    */
   async credential(signal: AbortSignal | undefined, isLogin = false): Promise<Credential> {
     let pending = this.whenOpen(signal)
@@ -69,7 +70,7 @@ export class Lifecycle {
     return held.credential as Credential
   }
 
-  /** Gets a new credential although the present one is good. */
+  /** Acquires a new credential although the current one is valid. */
   async renew(signal: AbortSignal | undefined): Promise<Credential> {
     let pending = this.whenOpen(signal)
     for (; pending !== undefined; pending = this.whenOpen(signal)) await pending
@@ -78,7 +79,7 @@ export class Lifecycle {
     return this.#join('forced', signal)
   }
 
-  /** Asks for further scopes; nothing must be running. */
+  /** Requests further scopes; no acquisition may be running. */
   stepUp(
     scope: string,
     challenges: readonly Challenge[],
@@ -90,12 +91,12 @@ export class Lifecycle {
 
   /**
    * Reads the store for a login with further scopes, which another process may have made since this one was
-   * refused them; at most once a second, and nothing must be running.
+   * refused them; at most once a second, and no acquisition may be running.
    */
   async storedStepUp(signal: AbortSignal | undefined): Promise<Credential | undefined> {
     if (!this.#parts.source.stores || !this.#isStoreReadDue()) return undefined
     try {
-      // Not for further scopes: that would count as a step-up.
+      // Without further scopes: they would make it a step-up.
       return await this.readStore('expiring').flight.wait(signal)
     } catch {
       signal?.throwIfAborted()
@@ -104,14 +105,14 @@ export class Lifecycle {
     }
   }
 
-  /** Reads the store, unless something runs already. */
+  /** Reads the store, unless an acquisition is running. */
   readStore(reason: AcquireReason): Acquisition {
     const request = { background: true, scope: undefined, challenges: [] } as const
     return this.#parts.lane.running ?? this.#outcomes.start({ ...request, reason, storeOnly: true })
   }
 
   /**
-   * Waits for the acquisition that runs, whatever comes of it.
+   * Waits until the running acquisition has settled.
    *
    * @throws The signal's reason; an error when the acquisition is overdue.
    */
@@ -121,20 +122,20 @@ export class Lifecycle {
     await this.whenOpen(signal)
   }
 
-  /** Takes note of what the server wants, for the next acquisition. */
+  /** Stores the server's challenges for the next acquisition. */
   challenged(challenges: readonly Challenge[]): void {
     this.#challenges = challenges
   }
 
-  /** Allows what failures and refusals forbid, for a login. */
-  forgive(): void {
+  /** Clears the pauses after failures and refusals, for a login. */
+  allowRetry(): void {
     const { failures, refusals, scopes } = this.#parts
-    failures.forgive()
+    failures.allowRetry()
     refusals.clear()
-    scopes.forgive()
+    scopes.allowRetry()
   }
 
-  /** Hands nothing out until a logout is over. */
+  /** Returns no credential until a logout has ended. */
   suspend(logout: Pick<Flight<unknown>, 'lost' | 'over'>): void {
     this.#parts.held.suspend()
     this.#outcomes.suspend()
@@ -144,14 +145,14 @@ export class Lifecycle {
     abortForeign(ended, this.loggedOutError())
   }
 
-  /** Renews nothing unasked. */
-  rest(): void {
-    this.#outcomes.rest()
+  /** Stops background renewals. */
+  pauseRenewals(): void {
+    this.#outcomes.pauseRenewals()
   }
 
-  /** Renews unasked again, where `keepFresh` is set. */
-  wake(): void {
-    this.#outcomes.wake()
+  /** Restarts background renewals, where `keepFresh` is set. */
+  resumeRenewals(): void {
+    this.#outcomes.resumeRenewals()
   }
 
   /** The newest credential, for the logout; it may have arrived after the logout began. */
@@ -179,7 +180,7 @@ export class Lifecycle {
   }
 
   /**
-   * Waits until a logout is over; `undefined`: there is none.
+   * Waits until a logout has ended; `undefined`: there is none.
    *
    * @throws The signal's reason; the error `closed` when the manager is closed.
    */
@@ -193,12 +194,12 @@ export class Lifecycle {
     while (this.#logout !== undefined) {
       const logout = this.#logout
       if (!logout.lost) await logout.over(this.closing, signal)
-      // What its request has left undone must not bring the credential back.
+      // The unfinished work of that request must not restore the credential.
       if (logout.lost && logout === this.#logout) this.resume(true)
     }
   }
 
-  /** Hands nothing out any more. */
+  /** Returns no credential any more. */
   close(): CredentialError {
     const { held, provider, options, tenant } = this.#parts
     const { resource } = options
@@ -246,14 +247,14 @@ export class Lifecycle {
     return Promise.reject(cooling)
   }
 
-  /** Joins the acquisition that runs where its result will do; otherwise starts one after it. */
+  /** Joins the running acquisition where its result can be used; otherwise starts one after it. */
   async #join(
     wanted: AcquireReason,
     signal: AbortSignal | undefined,
     isLogin = false,
   ): Promise<Credential> {
     const { held, lane, failures, options } = this.#parts
-    // Each further round takes another request that ended, so there is no end to count to.
+    // Each retry requires another request that has ended, so their number needs no limit.
     const again = () =>
       wanted === 'forced' ? this.renew(signal) : this.credential(signal, isLogin)
     for (;;) {
@@ -270,14 +271,14 @@ export class Lifecycle {
         try {
           return await running.flight.wait(signal, again)
         } catch (error) {
-          // An acquisition in the background must not ask the user, and one that is over has not asked again.
+          // A background acquisition must not ask the user, and its failure does not stop a caller that may.
           const isUnattended = running.request.background && (isLogin || failures.unattended)
-          // A login replaces the record that others stop at.
+          // A login replaces an unusable record, on which other acquisitions fail.
           const mayReplace = isLogin && running.request.isLogin !== true && isUnusableRecord(error)
           const mayRetry = isLogin && (isOver || !running.asked) && epoch === held.epoch
           const mayAsk = isUnattended || mayReplace || mayRetry
           if (signal?.aborted === true || !mayAsk) throw error
-          if (isLogin) failures.forgive()
+          if (isLogin) failures.allowRetry()
           await this.whenOpen(signal)
         }
       }
@@ -294,7 +295,7 @@ export class Lifecycle {
       reason,
       background,
       isLogin,
-      // Read when the provider is asked: a step-up that was detached may have ended by then.
+      // Read when the provider is called: a detached step-up may have ended by then.
       get scope() {
         return scopes.scope
       },
@@ -308,7 +309,7 @@ export class Lifecycle {
     return credential === undefined ? 'missing' : 'expiring'
   }
 
-  /** Another process may have logged in meanwhile. */
+  /** Whether to read the store: another process may have logged in. */
   #mayReadStore(): boolean {
     const { source, failures, lane } = this.#parts
     if (!source.stores || !failures.needsLogin || lane.running !== undefined) return false
@@ -335,7 +336,7 @@ export class Lifecycle {
     }
   }
 
-  /** The error for callers during a pause; `undefined`: there is none, or what runs may end it. */
+  /** The error for callers during a pause; `undefined`: there is no pause, or a running acquisition may end it. */
   #coolingError(): CredentialError | undefined {
     const { failures, lane, reporter } = this.#parts
     const { last, pauseMs, unattended, needsLogin } = failures

@@ -1,5 +1,5 @@
 /**
- * How often a user is asked to log in who did not call `login()`.
+ * Limits how often a user is asked to log in without a call of `login()`.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { resourceLabel } from '../labels.ts'
 import { RateWindow } from '../rate-window.ts'
 
 /**
- * How many logins there are where the MCP server rejects what the last one brought, or asks for more scopes. One tool
- * that answers 401 for ever is answered with pauses first, so that the others go on.
+ * The limit of logins when the MCP server rejects the credential of the last one, or requires more scopes. A
+ * tool that always responds with 401 leads to pauses first, so that other tools keep working.
  */
 const maxAfterRejection = 5
 
-/** What a login is for. */
+/** The purpose of a login. */
 export interface LoginPurpose {
   readonly provider: string
   readonly resource: URL
@@ -23,8 +23,8 @@ export interface LoginPurpose {
 }
 
 /**
- * The logins of one user at one MCP server. A server whose logins end at once, or that refuses each renewal,
- * must not open a browser for ever.
+ * The logins of one user at one MCP server. A server whose logins end immediately, or that refuses each
+ * renewal, must not open the browser again and again.
  */
 export class LoginLimit {
   readonly #now: () => number
@@ -35,10 +35,10 @@ export class LoginLimit {
   }
 
   /**
-   * A login that nobody called `login()` for begins, whether it succeeds or not.
+   * Counts a login without a call of `login()`, whether it succeeds or not.
    *
-   * @throws `LoginRequiredError` when three have begun within the last ten minutes, whatever they were for; five, when
-   * the MCP server rejected what the last one brought.
+   * @throws `LoginRequiredError` when three have begun within the last ten minutes; five, when the MCP server
+   * rejected the credential of the last one or requires more scopes.
    */
   begin({ provider, resource, tenant, reason }: LoginPurpose): void {
     const now = this.#now()
@@ -48,20 +48,20 @@ export class LoginLimit {
       const { length: count } = this.#logins.recent(now)
       throw new LoginRequiredError(
         isStepUp ? 'step_up' : 'grant_rejected',
-        `${provider}: the user was asked to log in to ${resourceLabel(resource)} ${count} times within ten minutes, and no login lasted.`,
+        `${provider}: the user was asked to log in to ${resourceLabel(resource)} ${count} times within ten minutes, and each login ended early.`,
         {
           resource,
           provider,
           tenant,
           remedy:
-            'Nobody was asked again. Find out why logins end so soon there, then call `login()`.',
+            'The user was not asked again. Find out why logins end so soon, then call `login()`.',
         },
       )
     }
     this.#logins.add(now)
   }
 
-  /** A user who logs out starts anew. */
+  /** Resets the count, after a logout. */
   clear(): void {
     this.#logins.clear()
   }

@@ -1,32 +1,32 @@
 /**
- * Which of two records is the newer one, without a clock: those of several machines differ, and may be set back.
+ * Orders the records of a login without clocks, which differ between machines and may be set back.
  *
  * @module
  */
 import type { CredentialRecord } from '../credential.ts'
 import { toBase64Url } from '../encoding.ts'
 
-/** Which login it is, and how often it was renewed. */
+/** A login, and how often it was renewed. */
 export interface LoginVersion {
   /** `undefined`: records without one belong to one login. */
   readonly login: string | undefined
   readonly generation: number
 }
 
-/** Of a process that knows no login. */
+/** The version of a process without a login. */
 export const noVersion: LoginVersion = { login: undefined, generation: 0 }
 
-/** The version of a record; without a record that of no login. */
+/** Returns the version of a record; {@link noVersion} without a record. */
 export function versionOf(record: CredentialRecord | undefined): LoginVersion {
   return { login: record?.login, generation: record?.generation ?? 0 }
 }
 
-/** A name that nothing else has. */
+/** Returns a unique name. */
 export function randomName(): string {
   return toBase64Url(crypto.getRandomValues(new Uint8Array(16)))
 }
 
-/** The version that follows: of the same login after a renewal, else of another one. */
+/** Returns the next version: of the same login after a renewal, otherwise of a new login. */
 export function nextVersion(
   { login, generation }: LoginVersion,
   isRenewal: boolean,

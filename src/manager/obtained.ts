@@ -1,11 +1,11 @@
 /**
- * What is asked of the store and the provider, and what they give.
+ * Requests to the store and the provider, and their results.
  *
  * @module
  */
 import type { AcquireContext, AcquireReason, Credential } from '../credential.ts'
 
-/** Where a credential came from: its issuer, the store, or another process that was faster. */
+/** Where a credential came from: its issuer, the store, or another process that renewed it first. */
 export type CredentialSource = 'network' | 'store' | 'peer'
 
 /** A credential, and where it came from. */
@@ -14,26 +14,26 @@ export interface Obtained {
   readonly source: CredentialSource
 }
 
-/** Asks the provider. */
+/** Calls the provider. */
 export type Acquire = (
   previous: Credential | undefined,
   commit: () => Promise<void>,
   salvage: (credential: Credential) => void,
 ) => Promise<Credential>
 
-/** What the manager wants. */
+/** A request of the manager. */
 export interface StoredRequest {
   readonly reason: AcquireReason
   readonly previous: Credential | undefined
-  /** Only what another process may have stored is wanted. */
+  /** Whether to read the store only, for what another process may have written. */
   readonly storeOnly: boolean
-  /** A user is there and wants to log in, which replaces a record that cannot be used. */
+  /** Whether it belongs to `login()`, which replaces a record that cannot be used. */
   readonly isLogin: boolean
-  /** The record is gone, so the credential that the manager holds ends too. */
+  /** Called when the record was removed, so that the held credential ends too. */
   readonly giveUp: () => void
-  /** A credential arrived after a logout. */
+  /** Called when a credential arrived after a logout. */
   readonly discard: (credential: Credential) => void
   readonly signal: AbortSignal
-  /** For what is rebuilt from a record. */
+  /** The context for credentials that are rebuilt from a record. */
   readonly context: AcquireContext
 }

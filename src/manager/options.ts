@@ -10,36 +10,39 @@ import { checkAccount, checkOptions } from '../options.ts'
 import type { RenewalWindows } from './renewal.ts'
 
 /**
- * How a {@link TokenManager} works.
+ * The options of a {@link TokenManager}.
  *
  * @group Token manager
  */
 export interface TokenManagerOptions {
   /**
-   * The MCP server that the credential is for. What is stored for it is told apart by the query too, in any order of
-   * its parameters, since tenants can differ in nothing else. The fragment does not count.
+   * The MCP server that the credential is for. Stored records are distinguished by the query too, in any
+   * order of its parameters, because tenants can differ in the query alone. The fragment is ignored.
    */
   readonly resource: string | URL
   /** When credentials are renewed. */
   readonly renewal?: {
-    /** Seconds before expiry at which background renewal begins, at most. Default 300. */
+    /** Maximum seconds before expiry at which background renewal begins. Default 300. */
     readonly earlyWindow?: number
-    /** Seconds before expiry at which callers wait for a renewal, at most. Default 10. */
+    /** Maximum seconds before expiry at which callers wait for a renewal. Default 10. */
     readonly hardMargin?: number
     /** Share of the early window by which renewals are spread, from 0 to 1. Default 0.3. */
     readonly jitter?: number
-    /** Renew in time even while nobody asks, with one timer that keeps no process alive. Default `false`. */
+    /**
+     * Whether to renew in time even without calls, with one timer that does not keep the process running.
+     * Default `false`.
+     */
     readonly keepFresh?: boolean
   }
-  /** Seconds that one acquisition may take. Default 30, or 300 when a person takes part. */
+  /** Seconds that one acquisition may take. Default 30, or 300 with an interactive login. */
   readonly acquireTimeout?: number
   /**
-   * Where credentials rest, so that other processes and later starts share them. Default: the provider's
-   * {@link CredentialProvider.store}; a provider without one keeps them nowhere.
-   * Credentials that are no login, such as API keys, are never stored.
+   * Where credentials are stored, so that other processes and later starts share them. Default: the
+   * provider's {@link CredentialProvider.store}; without one they stay in memory. Credentials that are not a
+   * login, such as API keys, are never stored.
    */
   readonly store?: CredentialStore
-  /** Tells several logins at one server apart. Default `default`. */
+  /** Distinguishes several logins at one server. Default `default`. */
   readonly account?: string
   /** The `fetch` for the provider's own requests. Default: the platform's. */
   readonly fetch?: FetchLike
@@ -47,11 +50,11 @@ export interface TokenManagerOptions {
   readonly now?: () => number
   /** A source of numbers in [0, 1), for jitter. Default: `Math.random`. */
   readonly random?: () => number
-  /** Receives what happens, as a `CredentialEvent` of `mcp-credentials`. */
+  /** Receives the events, each a `CredentialEvent` of `mcp-credentials`. */
   readonly onEvent?: CredentialEventListener
 }
 
-/** The names of the options, for the layers that hand them on. */
+/** The names of the options, for the layers that pass them on. */
 export const managerOptions: readonly (keyof TokenManagerOptions)[] = [
   'resource',
   'renewal',
@@ -183,7 +186,7 @@ function checkProvider(provider: CredentialProvider): void {
   )
 }
 
-/** The form in which a server is known to authorization servers. */
+/** The resource identifier that is sent to authorization servers. */
 function withoutQuery(serverUrl: URL): URL {
   const url = new URL(serverUrl)
   url.search = ''

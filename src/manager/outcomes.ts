@@ -1,5 +1,5 @@
 /**
- * What the outcome of an acquisition changes. This is the only place that replaces the held credential.
+ * Applies the outcomes of acquisitions. This is the only module that replaces the held credential.
  *
  * @module
  */
@@ -19,9 +19,9 @@ import type { ManagerParts } from './parts.ts'
 import { deadlines, type RenewalDeadlines } from './renewal.ts'
 import { stepUpPauseMs } from './scope-ladder.ts'
 
-/** What has just been issued is kept for this long, or for half of its life. */
+/** A new credential is kept for this long, or for half of its lifetime. */
 const shortestRenewalMs = 1000
-/** A record that was written by a clock that is further ahead than this has no reliable times. */
+/** The times of a record are not reliable when its writer's clock was further ahead than this. */
 const clockToleranceMs = 300_000
 
 /** Starts acquisitions and applies their outcomes. */
@@ -30,9 +30,9 @@ export class Outcomes implements AcquisitionHost {
   readonly #keepFresh: KeepFresh | undefined
   #loginReported = false
   #resting = false
-  /** What a renewal brought while a logout was under way: to be revoked, or kept when that fails. */
+  /** A credential that was renewed during a logout: to be revoked, or kept when the logout fails. */
   #late: { readonly acquisition: Acquisition; readonly obtained: Obtained } | undefined
-  /** What of that the logout has revoked itself. */
+  /** The part of it that the logout has revoked. */
   #givenUp: object | undefined
 
   /** @param renew - Renews in the background. */
@@ -46,7 +46,7 @@ export class Outcomes implements AcquisitionHost {
     this.#keepFresh = keepFresh ? new KeepFresh(now, onDue) : undefined
   }
 
-  /** Starts an acquisition. There must be none, and no logout under way. */
+  /** Starts an acquisition. Neither an acquisition nor a logout may be in progress. */
   start(request: AcquisitionRequest): Acquisition {
     const { held, options, lane } = this.#parts
     if (!held.open) throw this.loggedOutError()
@@ -56,38 +56,38 @@ export class Outcomes implements AcquisitionHost {
     return lane.start(() => new Acquisition(request, start, this))
   }
 
-  /** The newest credential, for a logout to give up. */
+  /** The newest credential, for a logout. */
   latest(): Credential | undefined {
     this.#givenUp = this.#late
     return this.#late?.obtained.credential ?? this.#parts.held.previous
   }
 
-  /** Renews nothing by itself until {@link Outcomes.resume}. */
+  /** Stops background renewals until {@link Outcomes.resume}. */
   suspend(): void {
     this.#keepFresh?.stop()
   }
 
-  /** Renews nothing by itself until {@link Outcomes.wake}; callers are served. */
-  rest(): void {
+  /** Stops background renewals until {@link Outcomes.resumeRenewals}; callers still receive credentials. */
+  pauseRenewals(): void {
     this.#resting = true
     this.#keepFresh?.stop()
   }
 
-  /** Ends {@link Outcomes.rest}. */
-  wake(): void {
+  /** Ends {@link Outcomes.pauseRenewals}. */
+  resumeRenewals(): void {
     if (!this.#resting) return
     this.#resting = false
     this.#arm()
   }
 
-  /** A logout has ended. */
+  /** Ends {@link Outcomes.suspend}, after a logout. */
   resume(gaveUp: boolean): void {
     const { held } = this.#parts
     const late = this.#late
     this.#late = undefined
     this.#loginReported = false
     held.resume()
-    // What came too late to be given up with the rest.
+    // A credential that arrived too late for the logout.
     if (gaveUp && late !== undefined && late !== this.#givenUp) {
       this.#parts.source.revokeInBackground(late.obtained.credential)
     }
@@ -105,7 +105,7 @@ export class Outcomes implements AcquisitionHost {
       // A listener may have closed the manager, or logged out.
       acquisition.signal.throwIfAborted()
     }
-    // What comes late must not replace or end what came since.
+    // A late result must not replace or discard a newer one.
     const isCurrent = () => epoch === held.epoch && generation === held.generation
     return source.obtain(
       acquisition,
@@ -141,10 +141,10 @@ export class Outcomes implements AcquisitionHost {
     const { held, source } = this.#parts
     const { epoch, generation, committed } = acquisition
     if (obtained.source !== 'network') return
-    if (held.gaveUpSince(epoch)) source.revokeInBackground(obtained.credential)
+    if (held.loggedOutSince(epoch)) source.revokeInBackground(obtained.credential)
     else if (held.closed) return
     else if (!held.open) this.#late = { acquisition, obtained }
-    // The grant was spent, so that nothing else can bring this login back.
+    // The grant was used, so this is the only valid credential of the login.
     else if (committed && generation === held.generation) this.#adopt(acquisition, obtained)
   }
 
@@ -156,17 +156,17 @@ export class Outcomes implements AcquisitionHost {
       `no credential for ${resourceLabel(resource)} within ${acquireTimeoutMs / 1000} s.`,
       provider.interactive === true
         ? 'Call `login()`, or raise `acquireTimeout` if that takes longer.'
-        : 'Raise `acquireTimeout`, or see what the provider waits for.',
+        : 'Raise `acquireTimeout`, or check what the provider waits for.',
     )
   }
 
   loggedOutError(): CredentialError {
     const label = resourceLabel(this.#parts.options.resource)
-    const problem = `the credential for ${label} was given up by logout() while it was acquired.`
+    const problem = `the credential for ${label} was discarded by logout() while it was being acquired.`
     return this.#error('logged_out', problem)
   }
 
-  /** The members of a credential may be functions of the provider, which throw. */
+  /** The members of a credential may be getters of the provider, which can throw. */
   #adoptSafely(acquisition: Acquisition, obtained: Obtained): Credential {
     try {
       return this.#adopt(acquisition, obtained)
@@ -187,8 +187,8 @@ export class Outcomes implements AcquisitionHost {
     held.adopt(credential, limits, request.scope)
     refusals.adopted()
     this.#loginReported = false
-    // A credential that has expired when it arrives serves those who waited for it, once.
-    if (now >= limits.hardAt) failures.recordUseless(this.#expiredError())
+    // A credential that has expired when it arrives is returned once, to its waiters.
+    if (now >= limits.hardAt) failures.recordExpired(this.#expiredError())
     else failures.clear()
     this.#arm()
     reporter.emit({
@@ -212,10 +212,10 @@ export class Outcomes implements AcquisitionHost {
     const obtainedAt = Number.isFinite(stated) && !isAhead ? stated : startedAt
     const limits = deadlines({ obtainedAt, expiresAt, advice }, windows, random())
     if (source !== 'network') {
-      // Another process wrote it by another clock, so it is not known when it expires.
+      // Another process wrote it by a different clock, so its expiry is not known.
       return isAhead ? { ...limits, refreshAt: now } : limits
     }
-    // What has just been issued is not renewed at once, or there would be no end to it.
+    // A new credential is not renewed immediately, which could repeat without end.
     const soonest = now + Math.min(shortestRenewalMs, Math.max(0, limits.hardAt - now) / 2)
     return { ...limits, refreshAt: Math.max(limits.refreshAt, soonest) }
   }
@@ -230,14 +230,14 @@ export class Outcomes implements AcquisitionHost {
     if (request.storeOnly === true || isOutdated) return error
     const usableFor = held.usableFor(options.now())
     const isLogin = error.code === 'login_required'
-    // Another process has logged out, so the provider was not asked, and waits for a login.
+    // Another process has logged out, so the provider was not called, and a login is required.
     const isEnded = isLogin && !acquisition.asked
     const isStepUp = request.reason === 'insufficient_scope' && !isEnded
     let attempt = 1
-    // A store that cannot be used says nothing about scopes.
+    // A failure of the store does not count against the scopes.
     const isRefused = !error.retryable && error.code !== 'store'
     let waitMs = isRefused ? stepUpPauseMs : 0
-    // A step-up that fails says nothing about the credential that is in use.
+    // A failed step-up does not affect the credential in use.
     if (!isStepUp) {
       const unattended = isLogin && request.background && interactive && !isEnded
       ;({ attempt, waitMs } = failures.record(error, { usableFor, unattended }))
@@ -257,7 +257,8 @@ export class Outcomes implements AcquisitionHost {
 
   #expiredError(): CredentialError {
     const label = resourceLabel(this.#parts.options.resource)
-    const remedy = "Compare this machine's clock with the issuer's, and the lifetime it grants."
+    const remedy =
+      "Check this machine's clock against the issuer's, and the lifetime of the issuer's tokens."
     const problem = `the credential for ${label} had expired when it arrived.`
     return this.#error('invalid_response', problem, remedy)
   }
@@ -282,7 +283,7 @@ export class Outcomes implements AcquisitionHost {
       held.credential === undefined
     )
       return
-    // The end of what runs sets the timer.
+    // The end of the running acquisition sets the timer.
     if (lane.running !== undefined) return
     this.#keepFresh.arm(Math.max(held.deadlines.refreshAt, options.now() + failures.pauseMs))
   }

@@ -15,13 +15,13 @@ import { Reporter } from './reporter.ts'
 import { ScopeLadder } from './scope-ladder.ts'
 import { Source } from './source.ts'
 
-/** What the rules of a manager work on. */
+/** The parts of one manager. */
 export interface ManagerParts {
   readonly provider: CredentialProvider
   readonly options: ResolvedOptions
   /** The key of the selector that chose the provider, where there is one. */
   readonly tenant: string | undefined
-  /** The clock for pauses, in milliseconds. */
+  /** The monotonic clock for pauses, in milliseconds. */
   readonly clock: () => number
   readonly serverClock: ServerClock
   readonly reporter: Reporter

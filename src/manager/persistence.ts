@@ -1,6 +1,6 @@
 /**
- * A credential that several processes share through a store: read again under the lock, renewed by one,
- * written before it is handed out.
+ * A credential that several processes share through a store: it is read again under the lock, renewed by one
+ * process, and stored before it is returned.
  *
  * @module
  */
@@ -44,12 +44,12 @@ import type { StoredSlot } from './stored-slot.ts'
 export class Persistence {
   readonly #writer: RecordWriter
   readonly #slot: StoredSlot
-  /** Names the record in messages; the key may hold a secret path. */
+  /** Names the record in messages; the key may contain a secret path. */
   readonly #label: string
   readonly #provider: CredentialProvider
   readonly #now: () => number
   readonly #emit: (details: CredentialEventDetails) => void
-  /** Of the record that this process has seen last. */
+  /** The version of the record that this process saw last. */
   #known = noVersion
   /** Counts logouts. */
   #removals = 0
@@ -71,9 +71,9 @@ export class Persistence {
   }
 
   /**
-   * Gets a credential: a newer one of another process, or with the lock held one from the provider.
+   * Obtains a credential: a newer one of another process, or, with the lock held, one from the provider.
    *
-   * @throws {@link StoreError} when the store cannot be used; nothing was spent then.
+   * @throws {@link StoreError} when the store cannot be used; no grant was sent then.
    */
   async obtain(request: StoredRequest, acquire: Acquire): Promise<Obtained> {
     await this.#writer.flush()
@@ -88,32 +88,32 @@ export class Persistence {
     }, request.signal)
   }
 
-  /** Whether there is a login, which may have to be renewed. */
+  /** Whether there is a login, which may need a renewal. */
   async has(): Promise<boolean> {
     const record = await this.#slot.get().catch(() => undefined)
     return record !== undefined && record.refused !== true && Object.keys(record.data).length > 0
   }
 
-  /** A login could not be written yet. */
+  /** Whether a login has not been written yet. */
   get unsaved(): boolean {
     return this.#writer.hasUnsaved
   }
 
-  /** Tries again to write what could not be written. */
+  /** Retries writes that failed. */
   flush(): Promise<void> {
     return this.#writer.flush()
   }
 
-  /** Tries for the last time to write what could not be written. */
+  /** Retries writes that failed for the last time. */
   close(): Promise<void> {
     return this.#writer.close()
   }
 
   /**
-   * Removes the record, for a logout. It is not renewed meanwhile.
+   * Removes the record, for a logout. The lock prevents a renewal in the meantime.
    *
-   * @param revoke - Gets the stored credential, unless this process has a newer one, and whether there is a record that
-   * could not be read.
+   * @param revoke - Receives the stored credential, unless this process has a newer one, and whether there is
+   * a record that could not be read.
    */
   async remove(
     revoke: (stored: Credential | undefined, isUnread: boolean) => Promise<void>,
@@ -125,14 +125,14 @@ export class Persistence {
       const wanted = this.#isBehind(record) ? undefined : record
       const stored = await this.#restore(wanted, context, signal)
       signal.throwIfAborted()
-      // First, because nothing must be revoked when the record cannot be removed.
+      // Deleted first: nothing may be revoked when the record cannot be removed.
       await this.#slot.delete()
       if (signal.aborted) {
-        // The logout has failed meanwhile, and then nothing is given up.
+        // The logout has failed in the meantime, so nothing may be discarded.
         if (record !== undefined) await this.#slot.set(record)
         throw signal.reason
       }
-      // Under the lock still, so that no late answer is written in between.
+      // Still under the lock, so that no late response is written in between.
       this.#removals += 1
       this.#forget()
       await revoke(stored, isUnusable || !isEmpty(record))
@@ -147,11 +147,11 @@ export class Persistence {
     if (newer !== undefined) return { credential: newer, source: 'peer' }
     const { previous, present, replaces } = await this.#begin(record, isUnusable, request)
     const next = nextVersion(present, previous !== undefined)
-    // We hold the lock, so the process that left this mark ended between sending a grant and writing its answer.
+    // This process holds the lock, so the process that left the mark ended before it stored the response.
     const wasPending = record?.pending !== undefined
     let keeping: Keeping = { next, replaces, committed: false, mark: undefined }
     let salvaged: Credential | undefined
-    // The caller may have left while the lock and the store were awaited.
+    // The caller may have aborted while waiting for the lock and the store.
     signal.throwIfAborted()
     try {
       const acquiring = acquire(
@@ -161,7 +161,7 @@ export class Persistence {
           keeping = { ...keeping, committed: true }
           // A record that cannot be used stays until the login has succeeded.
           if (!isUnusable) keeping = { ...keeping, mark: await this.#markPending(record, present) }
-          // Once this was given up, another process may have the lock.
+          // After an abandonment, another process may have the lock.
           throwIfAborted(signal, lease)
         },
         (rest) => {
@@ -172,7 +172,7 @@ export class Persistence {
       await this.#keep(credential.record, keeping, lease)
       return { credential, source: 'network' }
     } catch (error) {
-      // A further login that was refused says nothing of the one that there is.
+      // A refused step-up does not invalidate the existing login.
       const isRefused = isRefusal(error) && request.reason !== 'insufficient_scope'
       const isUndone = !signal.aborted && !isCredentialError(error, 'outcome_unknown')
       if (salvaged?.record !== undefined) await this.#keep(salvaged.record, keeping, lease)
@@ -183,7 +183,7 @@ export class Persistence {
     }
   }
 
-  /** Finds what is to be renewed, with the lock held. */
+  /** Finds the credential to renew, with the lock held. */
   async #begin(record: CredentialRecord | undefined, isUnusable: boolean, request: StoredRequest) {
     if (!isUnusable) this.#writer.dropOutdated(record)
     const isKnown = this.#writer.isStored && !this.unsaved
@@ -192,7 +192,7 @@ export class Persistence {
     const wanted = this.#isBehind(record) ? undefined : record
     const restored = await this.#restore(wanted, request.context, request.signal)
     if (restored !== undefined) this.#writer.noteStored()
-    // What is in memory is of no use where the store has another login.
+    // The credential in memory is not used when the store has another login.
     const isOther = isGone || this.#isOther(wanted)
     const before = restored ?? (isOther ? undefined : request.previous)
     return {
@@ -203,10 +203,10 @@ export class Persistence {
   }
 
   /**
-   * The record is gone: another process has logged out. What is in memory belongs to that login, and must not
-   * bring it back.
+   * Handles a record that was removed because another process has logged out. The credential in memory
+   * belongs to that login, and must not restore it.
    *
-   * @throws `LoginRequiredError` where only a user can begin another, and has not been asked to.
+   * @throws `LoginRequiredError` where a new login requires user interaction, and this is not a login.
    */
   #giveUp({ isLogin, giveUp, context }: StoredRequest): void {
     this.#forget()
@@ -221,7 +221,7 @@ export class Persistence {
     this.#writer.forget()
   }
 
-  /** A provider that does not heed the signal must not hold the lock once its credential is no longer wanted. */
+  /** Waits while the credential is wanted: a provider that ignores the signal must not hold the lock for longer. */
   async #whileWanted(
     acquiring: Promise<Credential>,
     { signal, discard }: StoredRequest,
@@ -232,7 +232,7 @@ export class Persistence {
       return await abortable(acquiring, signal)
     } catch (error) {
       if (!signal.aborted) throw error
-      // What comes all the same has cost a refresh token.
+      // A credential that still arrives has consumed a refresh token.
       const keepLate = async (late: Credential) => {
         const kept = keeping()
         if (late.record === undefined || !kept.committed) return
@@ -244,7 +244,7 @@ export class Persistence {
     }
   }
 
-  /** Reads the record. One that cannot be used counts as missing where it is to be replaced. */
+  /** Reads the record. For a login, a record that cannot be used counts as missing. */
   async #read({
     isLogin,
     context,
@@ -280,14 +280,14 @@ export class Persistence {
   }
 
   /**
-   * Whether what this process has is newer than what is stored. The store may have been put back to an older
-   * state; another login in it is newer, because only a logout makes room for one.
+   * Whether this process has a newer record than the store, which may have been restored to an older state. A
+   * different login in the store is newer, because it requires a logout first.
    */
   #isBehind(record: CredentialRecord | undefined): boolean {
     return this.unsaved ? this.#writer.outranks(record) : isEarlier(versionOf(record), this.#known)
   }
 
-  /** Whether a record belongs to another login than the one that this process has. */
+  /** Whether a record belongs to a different login from the one of this process. */
   #isOther(record: CredentialRecord | undefined): boolean {
     const { login, generation } = this.#known
     return record !== undefined && !isEmpty(record) && generation > 0 && record.login !== login
@@ -299,17 +299,17 @@ export class Persistence {
     signal: AbortSignal,
   ): Promise<Credential | undefined> {
     if (record === undefined) return undefined
-    // A provider that does not answer must not hold the lock for ever.
+    // A provider that does not return must not hold the lock indefinitely.
     const restoring = Promise.resolve(this.#provider.restore?.(record, context))
     const credential = await abortable(restoring, signal)
-    // What cannot be had again without a person is never written over.
+    // A record that only a login can replace is never overwritten.
     const isOwn = record.provider === this.#provider.name && !('refreshToken' in record.data)
     if (credential !== undefined || isOwn || Object.keys(record.data).length === 0)
       return credential
     throw foreignRecord(this.#label, record, this.#provider)
   }
 
-  /** The credential of a record that this process has not seen yet, if it will do. */
+  /** Returns the credential of a record that this process has not seen yet, if it can be used. */
   async #newer(
     record: CredentialRecord | undefined,
     { reason, context, signal }: StoredRequest,
@@ -326,7 +326,7 @@ export class Persistence {
     const isNarrow = scope !== undefined && !scopeCovers(credential?.scope, scope)
     if (reason === 'insufficient_scope' && isNarrow) return undefined
     if (credential === undefined || !hasValidTimes(credential)) return undefined
-    // The provider may say that it is good for a renewal only.
+    // The provider may mark it as usable for a renewal only.
     if ((credential.expiresAt ?? Infinity) <= this.#now()) return undefined
     this.#known = version
     this.#writer.noteStored()

@@ -1,5 +1,5 @@
 /**
- * Writes the record of a login so that nothing that was obtained is lost.
+ * Writes the record of a login without losing obtained credentials.
  *
  * @module
  */
@@ -8,77 +8,83 @@ import { isEmpty } from '../credential-record.ts'
 import { within } from '../waiting.ts'
 import { writeSoon } from './durable-write.ts'
 import { isSameVersion, type LoginVersion, versionOf } from './login-version.ts'
-import { isSameMark, isWorthMore, type Mark, markOf, type UnsavedRecord } from './stored-record.ts'
+import {
+  isNewerThanStored,
+  isSameMark,
+  type Mark,
+  markOf,
+  type UnsavedRecord,
+} from './stored-record.ts'
 import { StoredSlot } from './stored-slot.ts'
 
-/** How often a credential that came late is tried to be written. */
+/** The number of attempts to write a credential that arrived late. */
 const lateTries = 3
-/** How long it may take to see whether a write that failed has landed, in milliseconds. */
+/** The time limit for reading back a failed write, in milliseconds. */
 const readBackLimitMs = 1000
 
-/** How what was acquired is kept. */
+/** How an acquired credential is stored. */
 export interface Keeping {
-  /** The version that it gets. */
+  /** Its new version. */
   readonly next: LoginVersion
   /** The version of the login that was in the store when it was acquired; `undefined`: there was none. */
   readonly replaces: LoginVersion | undefined
-  /** A single-use grant was sent for it. */
+  /** Whether a single-use grant was sent for it. */
   readonly committed: boolean
-  /** The mark that was made before. */
+  /** The mark that was written before. */
   readonly mark: Mark
 }
 
-/** Writes one record, and keeps in memory what could not be written yet. */
+/** Writes one record, and keeps it in memory while it cannot be written. */
 export class RecordWriter {
   /** The place of the record. */
   readonly slot: StoredSlot
   readonly #onFailed: () => void
   #unsaved: UnsavedRecord | undefined
-  /** That of it which was given up with the lock held. */
+  /** The record whose write was abandoned with the lock held. */
   #givenUp: UnsavedRecord | undefined
   #isStored = false
 
-  /** @param onFailed - Called when something could not be written. */
+  /** @param onFailed - Called when a write has failed. */
   constructor(store: CredentialStore, key: string, onFailed: () => void) {
     this.slot = new StoredSlot(store, key, (lease) => this.#writeAgain(lease))
     this.#onFailed = onFailed
   }
 
-  /** Whether something could not be written yet. */
+  /** Whether a record has not been written yet. */
   get hasUnsaved(): boolean {
     return this.#unsaved !== undefined
   }
 
-  /** What this process has is, or was, in the store. */
+  /** Whether the record of this process is, or was, in the store. */
   get isStored(): boolean {
     return this.#isStored
   }
 
-  /** Notes whether what this process has is in the store. */
+  /** Records whether the store has the record of this process. */
   noteStored(isStored = true): void {
     this.#isStored = isStored
   }
 
-  /** Forgets what this process had, for it is given up. */
+  /** Discards the record of this process. */
   forget(): void {
     this.#unsaved = undefined
     this.#isStored = false
   }
 
-  /** Whether what could not be written yet is newer than what is stored. */
+  /** Whether the unwritten record is newer than the stored one. */
   outranks(stored: CredentialRecord | undefined): boolean {
-    return this.#unsaved !== undefined && isWorthMore(this.#unsaved, stored, this.#isStored)
+    return this.#unsaved !== undefined && isNewerThanStored(this.#unsaved, stored, this.#isStored)
   }
 
-  /** With the lock held, drops what could not be written and is outdated since: by another login, or by a logout. */
+  /** With the lock held, drops an unwritten record that another login or a logout has made outdated. */
   dropOutdated(stored: CredentialRecord | undefined): void {
     if (this.#unsaved === undefined || this.outranks(stored)) return
     this.#unsaved = undefined
-    // Its mark or its predecessor was in the store, so that a store without a login means a logout.
+    // Its mark or its predecessor was in the store, so a store without a login means a logout.
     this.#isStored = true
   }
 
-  /** Tries again to write what could not be written. */
+  /** Retries writes that failed. */
   async flush(): Promise<void> {
     if (this.#unsaved === undefined) return
     try {
@@ -93,16 +99,16 @@ export class RecordWriter {
     }
   }
 
-  /** Tries for the last time to write what could not be written. */
+  /** Retries writes that failed for the last time. */
   close(): Promise<void> {
     this.slot.close()
     return this.flush()
   }
 
   /**
-   * Notes that a single-use grant is about to be sent; this also proves that the store can be written.
+   * Records that a single-use grant is about to be sent; this also proves that the store is writable.
    *
-   * @param record - What is stored.
+   * @param record - The stored record.
    * @returns The mark.
    */
   async markPending(record: CredentialRecord, now: number): Promise<Mark> {
@@ -114,8 +120,8 @@ export class RecordWriter {
   }
 
   /**
-   * With the lock held, undoes the mark after a failure, or gives up what was refused; never what another process has
-   * written since.
+   * With the lock held, removes the mark after a failure, or discards a refused login; never what another
+   * process has written since.
    */
   async undoMark(mark: Mark, isRefused: boolean, now: number): Promise<void> {
     if (mark === undefined) return
@@ -137,12 +143,12 @@ export class RecordWriter {
   }
 
   /**
-   * Writes a record with the lock held, and keeps it in memory when that fails: withholding the token would lose
-   * it too.
+   * Writes a record with the lock held, and keeps it in memory when that fails: withholding the token from
+   * callers would also lose it.
    */
   async keep(record: CredentialRecord, keeping: Keeping, lease: AbortSignal): Promise<void> {
     const unsaved = this.#note(record, keeping)
-    // Without the lock another process may have written meanwhile, so it is compared first, and later.
+    // Without the lock another process may have written, so it is compared first, in a later attempt.
     const isWritten = !lease.aborted && (await writeSoon(() => this.#write(unsaved)))
     if (isWritten) return
     if (!lease.aborted) {
@@ -152,7 +158,7 @@ export class RecordWriter {
     this.#onFailed()
   }
 
-  /** Writes a record that came when the lock was given up already. */
+  /** Writes a record that arrived after the lock was released. */
   async keepLate(record: CredentialRecord, keeping: Keeping): Promise<void> {
     this.#note(record, keeping)
     // Another process may hold the lock for as long as an acquisition takes.
@@ -177,11 +183,11 @@ export class RecordWriter {
 
   #saved(unsaved: UnsavedRecord): void {
     this.#isStored = true
-    // Also when this was given up: what is written must not be written again after a logout.
+    // Also after an abandonment: a written record must not be written again after a logout.
     if (this.#unsaved === unsaved) this.#unsaved = undefined
   }
 
-  /** A write may have landed although it was reported as failed; a logout elsewhere then counts for it. */
+  /** Checks whether a write that was reported as failed was applied: a logout elsewhere then applies to it. */
   #noteLanded(unsaved: UnsavedRecord): Promise<void> {
     const reading = this.slot.get().then((stored) => {
       const isThere = isSameVersion(versionOf(stored), versionOf(unsaved.record))
@@ -190,7 +196,7 @@ export class RecordWriter {
     return within(readBackLimitMs, reading)
   }
 
-  /** Callers have the credential already, and the lock is still held. */
+  /** Retries the abandoned write: callers already have the credential, and the lock is still held. */
   async #writeAgain(lease: AbortSignal): Promise<void> {
     const unsaved = this.#givenUp
     this.#givenUp = undefined

@@ -1,16 +1,16 @@
 /**
- * Credentials that the server refuses: when a refusal is worth a renewal.
+ * Credentials that the server refuses, and when a refusal leads to a renewal.
  *
  * @module
  */
 import { rejectionPause } from './renewal.ts'
 
-/** A refusal this soon after the credential was accepted depends on the request rather than on it. */
+/** A refusal this soon after an acceptance is caused by the request rather than by the credential. */
 const earlyMs = 60_000
-/** So many early refusals in a row are answered with a renewal each. */
+/** The number of consecutive early refusals that each lead to a renewal. */
 const toleratedEarly = 3
 
-/** The series of refusals. All times are on the clock for pauses, in milliseconds. */
+/** The series of refusals. Times are in milliseconds, on the monotonic clock. */
 export class Refusals {
   readonly #clock: () => number
   readonly #alternatives: number
@@ -20,24 +20,24 @@ export class Refusals {
   #adoptedAt = -Infinity
   #notBefore = -Infinity
 
-  /** @param alternatives - How many different credentials the provider offers one after another. */
+  /** @param alternatives - How many different credentials the provider can offer, one after another. */
   constructor(clock: () => number, alternatives: number) {
     this.#clock = clock
     this.#alternatives = alternatives
   }
 
-  /** A new credential is in use. */
+  /** Records that a new credential is in use. */
   adopted(): void {
     this.#accepted = false
     this.#adoptedAt = this.#clock()
   }
 
-  /** Whether the server accepted the present credential at least once. */
+  /** Whether the server has accepted the current credential. */
   get accepted(): boolean {
     return this.#accepted
   }
 
-  /** The server accepted the present credential. */
+  /** Records that the server accepted the current credential. */
   accept(): void {
     this.#accepted = true
     this.#consecutive = 0
@@ -45,9 +45,9 @@ export class Refusals {
   }
 
   /**
-   * The server refused the present credential.
+   * Records that the server refused the current credential.
    *
-   * @returns Milliseconds for which further refusals are ignored, when this one is; 0: renew.
+   * @returns Milliseconds for which refusals are ignored, this one included; 0: renew.
    */
   reject(): number {
     const now = this.#clock()
@@ -62,7 +62,7 @@ export class Refusals {
     return 0
   }
 
-  /** A login or a logout ends the series. */
+  /** Ends the series, after a login or a logout. */
   clear(): void {
     this.#consecutive = 0
     this.#early = 0

@@ -1,16 +1,16 @@
 /**
- * When to renew and when to try again: pure functions of time, so that they can be read as a table.
+ * When to renew and when to try again, as pure functions of time.
  *
  * @module
  */
 
 /** Upper bounds of the renewal windows. */
 export interface RenewalWindows {
-  /** Seconds before expiry from which a credential is renewed in the background, at most. */
+  /** Maximum seconds before expiry from which a credential is renewed in the background. */
   readonly earlyWindow: number
-  /** Seconds before expiry from which callers wait for the renewal, at most. */
+  /** Maximum seconds before expiry from which callers wait for the renewal. */
   readonly hardMargin: number
-  /** By what share of the early window the start of a renewal varies. */
+  /** The share of the early window by which the start of a renewal varies. */
   readonly jitter: number
 }
 
@@ -21,12 +21,12 @@ export interface RenewalDeadlines {
   readonly expiresAt: number
 }
 
-/** What is known of a credential's life, in milliseconds since the epoch. */
+/** The lifetime of a credential, in milliseconds since the epoch. */
 export interface CredentialLife {
   readonly obtainedAt: number
   /** `undefined`: it does not expire. */
   readonly expiresAt: number | undefined
-  /** When its issuer advises to renew it; ignored where it makes no sense. */
+  /** When its issuer recommends renewing it; ignored where it is out of range. */
   readonly advice: number | undefined
 }
 
@@ -37,10 +37,10 @@ const neverExpires: RenewalDeadlines = {
 }
 
 /**
- * Places the windows. Both scale with the life that was granted, so that a token of 60 seconds is
- * served as well as one of a day.
+ * Computes the deadlines. Both windows scale with the granted lifetime, so that they fit a token of 60
+ * seconds as well as one of a day.
  *
- * @param random - A number in [0, 1), drawn once for each credential: a fleet spreads by itself.
+ * @param random - A number in [0, 1), drawn once for each credential, so that the renewals of a fleet are spread.
  */
 export function deadlines(
   { obtainedAt, expiresAt, advice = Number.NaN }: CredentialLife,
@@ -64,19 +64,19 @@ export const shortestBackOff = 250
 
 /**
  * Milliseconds to wait after the n-th failure in a row: exponential with full jitter, between 0.25
- * and 30 seconds, and never less than the server asked for.
+ * and 30 seconds, and never less than the server requested.
  */
 export function backOff(attempt: number, random: number, retryAfter = 0): number {
   const ceiling = Math.min(30_000, 1000 * 2 ** Math.min(attempt - 1, 30))
   return Math.max(shortestBackOff, random * ceiling, retryAfterMs(retryAfter))
 }
 
-/** Milliseconds that a server asks for, at most an hour. */
+/** Milliseconds that a server requests, at most an hour. */
 export function retryAfterMs(seconds: number | undefined): number {
   return seconds !== undefined && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 0
 }
 
-/** Milliseconds during which further rejections cause no renewal, after `useless` useless ones. */
+/** Milliseconds during which rejections cause no renewal, after `useless` renewals without effect. */
 export function rejectionPause(useless: number): number {
   return Math.min(300_000, 1000 * 2 ** Math.min(useless - 1, 30))
 }

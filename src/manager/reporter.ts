@@ -8,7 +8,7 @@ import type { CredentialEvent, CredentialEventDetails, CredentialEventListener }
 import { printable } from '../labels.ts'
 import { isObserved, publish } from './diagnostics.ts'
 
-/** What every event of one manager carries. */
+/** The members of every event of one manager. */
 export interface EventSource {
   readonly resource: string
   readonly provider: string
@@ -18,7 +18,7 @@ export interface EventSource {
   readonly account: string | undefined
 }
 
-/** Adds to an event when, where and by whom, and hands it on. */
+/** Adds the time and the source to events, and reports them. */
 export class Reporter {
   readonly #source: EventSource
   readonly #now: () => number
@@ -56,12 +56,12 @@ export class Reporter {
       const outcome: unknown = this.#listener?.(event)
       if (isThenable(outcome)) Promise.resolve(outcome).catch(() => {})
     } catch {
-      // An observer must not change what happens.
+      // A listener must not change what happens.
     }
   }
 }
 
-/** Replaces what no terminal should receive: a member may be what a server wrote. */
+/** Replaces control characters: a member may contain text from a server. */
 function printableMembers(details: object): object {
   const clean = (value: unknown): unknown => {
     if (typeof value === 'string') return printable(value)

@@ -1,5 +1,5 @@
 /**
- * Ends a credential at its issuer, for a logout.
+ * Revokes a credential at its issuer, for a logout.
  *
  * @module
  */
@@ -7,19 +7,19 @@ import type { AcquireContext, Credential, CredentialProvider } from '../credenti
 import { describeThrown, isCredentialError } from '../errors.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 
-/** How long the provider may take to end a credential at its issuer, in milliseconds. */
+/** How long the provider may take to revoke a credential, in milliseconds. */
 const limitMs = 10_000
 
 /** Whether the issuer has revoked a credential. */
 export interface Revocation {
   readonly revoked: boolean
-  /** Why not, in words that hold no text of a server; absent when it was revoked. */
+  /** Why it was not revoked, without any text from a server; absent when it was. */
   readonly reason?: string
 }
 
 /**
- * Revokes a credential; with none, the provider gives up what its options hold. A failure is no reason to keep it,
- * so that none is thrown.
+ * Revokes a credential; without one, the provider ends the login that its options contain. Failures are
+ * returned, not thrown: they must not stop the logout.
  */
 export async function revokeCredential(
   provider: CredentialProvider,
@@ -28,10 +28,10 @@ export async function revokeCredential(
 ): Promise<Revocation> {
   const { name } = provider
   const failed = (problem: string) => ({ revoked: false, reason: `${name}: ${problem}` })
-  const nothing = 'nobody was logged in, so that there was nothing to revoke.'
+  const nothing = 'there was no login to revoke.'
   if (credential === undefined && provider.giveUp === undefined) return failed(nothing)
   if (credential !== undefined && provider.revoke === undefined) {
-    return failed('such credentials are not revoked by a client; end them where they were issued.')
+    return failed('a client cannot revoke such credentials; revoke them where they were issued.')
   }
   try {
     const revoked = await inTime((signal) =>
@@ -40,21 +40,21 @@ export async function revokeCredential(
         : provider.revoke?.(credential, { ...context, signal }),
     )
     if (revoked === true) return { revoked }
-    return failed(credential === undefined ? nothing : 'the issuer offers no way to revoke it.')
+    return failed(credential === undefined ? nothing : 'the issuer does not support revocation.')
   } catch (thrown) {
-    // What a foreign error says may quote a secret.
+    // The message of a foreign error may quote a secret.
     if (isCredentialError(thrown)) return { revoked: false, reason: thrown.message }
     const isLate = thrown instanceof Error && thrown.name === 'TimeoutError'
-    if (isLate) return failed(`the issuer did not answer within ${limitMs / 1000} s.`)
+    if (isLate) return failed(`the issuer did not respond within ${limitMs / 1000} s.`)
     return failed(`the revocation failed (${describeThrown(thrown)}).`)
   }
 }
 
-/** What is said of a stored login that is deleted unread. */
+/** Returns the result for a stored login that was deleted without being read. */
 export function unreadLogin({
   name,
 }: CredentialProvider): Revocation & { readonly reason: string } {
-  const reason = `${name}: the stored login could not be read, so that nothing was revoked; its tokens work until they expire.`
+  const reason = `${name}: the stored login could not be read, so nothing was revoked; its tokens work until they expire.`
   return { revoked: false, reason }
 }
 

@@ -1,48 +1,48 @@
 /**
- * Step-up: which scopes are asked for, which were granted and refused, and how often.
+ * Step-up: which scopes are requested, granted and refused, and how often.
  *
  * @module
  */
 import { RateWindow } from '../rate-window.ts'
 import { scopeCovers, scopeUnion } from '../scope.ts'
 
-/** How long a scope that was not granted is not asked for again, in milliseconds. */
+/** How long a scope that was not granted is not requested again, in milliseconds. */
 export const stepUpPauseMs = 600_000
-/** Of how many scopes the outcome is remembered. */
+/** The number of step-ups whose outcome is kept. */
 const maxResults = 3
-/** Scopes of servers are longer than names; texts of thousands of characters are an attack. */
+/** Longer texts are not scopes, but an attack. */
 const maxScopeLength = 2000
 /** RFC 6749, section 3.3. */
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
-/** The scopes of one resource. All times are on the clock for pauses. */
+/** The scopes of one resource. Times are on the monotonic clock. */
 export class ScopeLadder {
   readonly #clock: () => number
-  /** What step-ups have brought so far. */
+  /** The scopes that step-ups have obtained so far. */
   #granted: string | undefined
-  /** Who has granted that. */
+  /** The issuer that granted them. */
   #issuer: string | undefined
-  /** Step-ups, whatever the server asks for: each may be a login. */
+  /** All step-ups, because each may be a login. */
   readonly #attempts = new RateWindow()
-  /** What became of the last step-ups, by what was asked for. */
+  /** The outcomes of the last step-ups, by requested scope. */
   readonly #results = new Map<string, { readonly at: number; readonly refused: boolean }>()
 
   constructor(clock: () => number) {
     this.#clock = clock
   }
 
-  /** The scopes for ordinary acquisitions; `undefined`: there was no step-up, so the provider decides. */
+  /** The scopes for ordinary acquisitions; `undefined`: no step-up yet, so the provider decides. */
   get scope(): string | undefined {
     return this.#granted
   }
 
   /**
-   * Says what to ask for.
+   * Returns the scopes to request.
    *
-   * @param held - The scopes of the present credential.
+   * @param held - The scopes of the current credential.
    * @param named - The scopes that the server's challenge names.
-   * @returns The union, as MCP asks for; `undefined`: it was refused a short time ago, too much was asked
-   * for already, or the server's text is no scope.
+   * @returns The union, as MCP requires; `undefined`: it was refused recently, there were too many step-ups,
+   * or the server's text is not a scope.
    */
   plan(held: string | undefined, named: string): string | undefined {
     if (named.length > maxScopeLength) return undefined
@@ -52,33 +52,33 @@ export class ScopeLadder {
     if (union.length > 2 * maxScopeLength) return undefined
     const now = this.#clock()
     const result = this.#results.get(union)
-    // A server that asks for what it has granted a short time ago is not content with anything.
+    // A server that requires scopes which it granted recently will not accept any credential.
     const isPointless = result?.refused === true || scopeCovers(held, union)
     if (result !== undefined && now - result.at < stepUpPauseMs && isPointless) return undefined
     return this.#attempts.isFull(now) ? undefined : union
   }
 
-  /** A credential came: what another issuer granted means nothing to this one. */
+  /** Handles a new credential: scopes that another issuer granted do not apply to this one. */
   adopted(issuer: string | undefined): void {
     if (this.#issuer !== undefined && issuer !== this.#issuer) this.#granted = undefined
     this.#issuer = issuer
   }
 
-  /** A step-up begins. */
+  /** Counts a step-up. */
   begin(): void {
     this.#attempts.add(this.#clock())
   }
 
-  /** The step-up ended before the provider was asked. */
+  /** Removes a step-up that ended before the provider was called. */
   undo(): void {
     this.#attempts.undo()
   }
 
   /**
-   * A step-up brought a credential.
+   * Records that a step-up succeeded.
    *
-   * @param asked - What was asked for.
-   * @param scope - What was granted; `undefined`: what was asked for (RFC 6749, section 5.1).
+   * @param asked - The requested scopes.
+   * @param scope - The granted scopes; `undefined`: the requested ones (RFC 6749, section 5.1).
    */
   granted(asked: string, scope: string | undefined): void {
     const granted = scope ?? asked
@@ -87,20 +87,20 @@ export class ScopeLadder {
     this.#record(asked, !scopeCovers(granted, asked))
   }
 
-  /** A step-up was refused. */
+  /** Records that a step-up was refused. */
   refused(asked: string): void {
     this.#record(asked, true)
   }
 
-  /** A login makes up for refusals. */
-  forgive(): void {
+  /** Clears the refusals, for a login. */
+  allowRetry(): void {
     this.#attempts.clear()
     this.#results.clear()
   }
 
-  /** A logout ends everything. */
+  /** Clears all state, for a logout. */
   clear(): void {
-    this.forgive()
+    this.allowRetry()
     this.#granted = undefined
     this.#issuer = undefined
   }

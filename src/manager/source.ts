@@ -1,5 +1,5 @@
 /**
- * Where credentials come from and where they end: the store and the provider.
+ * Acquires and revokes credentials through the store and the provider.
  *
  * @module
  */
@@ -24,13 +24,13 @@ import type { Reporter } from './reporter.ts'
 import { inTime, type Revocation, revokeCredential, unreadLogin } from './revocation.ts'
 import { isUnusableRecord } from './stored-record.ts'
 
-/** What a logout has given up. */
-export interface GivenUp {
+/** What a logout has discarded. */
+export interface LogoutOutcome {
   readonly credential: Credential | undefined
   readonly revocation: Revocation
 }
 
-/** Asks the provider, or first the store where there is one. */
+/** Calls the provider, after reading the store where there is one. */
 export class Source {
   readonly #provider: CredentialProvider
   readonly #options: ResolvedOptions
@@ -74,11 +74,10 @@ export class Source {
     return this.#persistence !== undefined
   }
 
-  /**
-   * Gets a credential.
+  /** Obtains a credential.
    *
-   * @param recover - Keeps what the issuer has already replaced, although the acquisition fails.
-   * @param giveUp - Another process has logged out.
+   * @param recover - Keeps what the issuer has already replaced, when the acquisition fails.
+   * @param giveUp - Called when another process has logged out.
    */
   async obtain(
     acquisition: Acquisition,
@@ -112,7 +111,7 @@ export class Source {
     }
     return this.#persistence.obtain(wanted, (before, mark, salvage) => {
       const commit = async () => {
-        // From here on an abort does not cancel it, so that no abort leaves the mark behind.
+        // From here on an abort does not cancel it, because that would leave the mark behind.
         acquisition.commit()
         await mark()
       }
@@ -131,7 +130,7 @@ export class Source {
       try {
         checkCredential(credential, this.#provider.name, this.#options.now())
       } catch (error) {
-        // What it renewed is spent, also where the result cannot be used.
+        // The grant was used, even if the result is not valid.
         if (isStorable(credential)) context.salvage(credential)
         throw error
       }
@@ -141,7 +140,7 @@ export class Source {
     }
   }
 
-  /** Whether there is a login in the store, which may have to be renewed; a store that is silent has none. */
+  /** Whether the store has a login, which may need a renewal; `false` when the store does not respond. */
   async hasRecord(): Promise<boolean> {
     const has = this.#persistence?.has() ?? Promise.resolve(false)
     const { acquireTimeoutMs } = this.#options
@@ -149,35 +148,35 @@ export class Source {
     return limited.catch(() => false)
   }
 
-  /** A login could not be written yet. */
+  /** Whether a login has not been written yet. */
   get unsaved(): boolean {
     return this.#persistence?.unsaved === true
   }
 
-  /** Tries again to write what could not be written. */
+  /** Retries writes that failed. */
   async flush(): Promise<void> {
     await this.#persistence?.flush()
   }
 
-  /** Tries for the last time to write what could not be written. */
+  /** Retries writes that failed for the last time. */
   async close(): Promise<void> {
     await this.#persistence?.close()
   }
 
   /**
-   * Revokes the credential, and removes its record where there is a store. There it is what is stored
-   * that is revoked, unless this process has something newer.
+   * Revokes the credential, and removes its record where there is a store. With a store, the stored
+   * credential is revoked, unless this process has a newer one.
    *
-   * @param signal - When it aborts, nothing is given up any more.
-   * @returns What was given up, and whether the issuer revoked it.
-   * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
+   * @param signal - When it aborts, nothing more is discarded.
+   * @returns The discarded credential, and whether the issuer revoked it.
+   * @throws {@link StoreError} when the store cannot be used; nothing was discarded then.
    */
-  async giveUp(own: Credential | undefined, signal: AbortSignal): Promise<GivenUp> {
+  async giveUp(own: Credential | undefined, signal: AbortSignal): Promise<LogoutOutcome> {
     this.#logins.clear()
     if (this.#persistence === undefined) {
       return { credential: own, revocation: await this.#revoke(own) }
     }
-    let given: GivenUp | undefined
+    let given: LogoutOutcome | undefined
     const context = this.#idleContext(own)
     const revoke = async (stored = own, isUnread = false) => {
       const revocation = await this.#revoke(stored)
@@ -188,7 +187,7 @@ export class Source {
     return given ?? { credential: own, revocation: await this.#revoke(undefined) }
   }
 
-  /** Forgets what the provider keeps besides the credential that was given up. */
+  /** Deletes what the provider stores besides the discarded credential. */
   forget(given: Credential | undefined): Promise<boolean> {
     const context = this.#idleContext(given)
     const forgotten = inTime((signal) => this.#provider.forget?.({ ...context, signal }))
@@ -198,7 +197,7 @@ export class Source {
     )
   }
 
-  /** Revokes a credential that came after a logout. */
+  /** Revokes a credential that arrived after a logout. */
   revokeInBackground(credential: Credential): void {
     keepAlive(this.#revoke(credential))
   }
@@ -256,7 +255,7 @@ export class Source {
   }
 }
 
-/** The same, but a provider that does not wait for it leaves no unhandled rejection. */
+/** Returns the same task without an unhandled rejection when the provider does not await it. */
 function observed(task: () => Promise<void>): () => Promise<void> {
   return () => {
     const running = task()
@@ -265,7 +264,7 @@ function observed(task: () => Promise<void>): () => Promise<void> {
   }
 }
 
-/** For a login, a record of the provider's own that cannot be used counts as missing. */
+/** Treats the provider's own records that cannot be used as missing, for a login. */
 function replaceable(records: AcquireContext['records']): AcquireContext['records'] {
   return {
     ...records,

@@ -1,5 +1,5 @@
 /**
- * What a record of a store is called, and when it counts.
+ * The keys of stored records, and the rules for using them.
  *
  * @module
  */
@@ -20,57 +20,60 @@ import {
   versionOf,
 } from './login-version.ts'
 
-/** Whose record it is. */
+/** The owner of a record. */
 export interface RecordOwner {
-  /** The URL of the server; its query counts. */
+  /** The URL of the server with its query. */
   readonly resource: URL
   readonly account: string
   readonly tenant: string | undefined
 }
 
-/** Accounts and encoded tenants hold no separator, so that no account reads the record of a tenant. */
+/**
+ * Returns the key of a record. Accounts and encoded tenants contain no separator, so no account can read the
+ * record of a tenant.
+ */
 export function recordKey({ resource, account, tenant }: RecordOwner): string {
   const parts = [serverKey(resource), account]
   if (tenant !== undefined) parts.push(encodeURIComponent(tenant))
   return parts.join(' | ')
 }
 
-/** Notes that a single-use grant is about to be sent. */
+/** Marks a record when a single-use grant is about to be sent. */
 export type Mark = CredentialRecord['pending']
 
-/** Whether the record is unchanged since it was marked, whatever the clocks say. */
+/** Whether the record is unchanged since it was marked, without comparing clocks. */
 export function isSameMark(left: Mark, right: Mark): boolean {
   return left !== undefined && left.at === right?.at && left.by === right.by
 }
 
-/** What could not be written yet. */
+/** A record that has not been written yet. */
 export interface UnsavedRecord {
   readonly record: CredentialRecord
   /** The login that was in the store when it was acquired, if there was one. */
   readonly replaces: LoginVersion | undefined
-  /** The mark that was made before it was acquired, if it was. */
+  /** The mark that was written before it was acquired, if there was one. */
   readonly mark: Mark
 }
 
 /**
- * Whether what could not be written yet is newer than what is stored.
+ * Whether an unwritten record is newer than the stored one.
  *
- * @param wasStored - The login was in the store before.
+ * @param wasStored - Whether the login was in the store before.
  */
-export function isWorthMore(
+export function isNewerThanStored(
   { record, replaces, mark }: UnsavedRecord,
   stored: CredentialRecord | undefined,
   wasStored: boolean,
 ): boolean {
   if (isSameMark(stored?.pending, mark)) return true
-  // It was there before, or its mark was, so there was a logout.
+  // It or its mark was in the store before, so there was a logout.
   if (stored === undefined || isEmpty(stored)) return mark === undefined && !wasStored
   const present = versionOf(stored)
   const isUnchanged = replaces !== undefined && isSameVersion(present, replaces)
   return isUnchanged || isEarlier(present, versionOf(record))
 }
 
-/** What carries the mark of a login that has just begun. */
+/** Makes a record for the mark of a login that has just begun. */
 export function emptyRecord(
   provider: string,
   { login, generation }: LoginVersion,
@@ -78,10 +81,10 @@ export function emptyRecord(
   return { version: 1, provider, ...(login === undefined ? {} : { login }), generation, data: {} }
 }
 
-/** The mark of a grant that is about to be sent. */
+/** Makes the mark of a grant that is about to be sent. */
 export function markOf(at: number): NonNullable<Mark> {
   const { process } = globalThis as { process?: { pid?: number } }
-  // Processes in containers have the same number.
+  // Processes in different containers can have the same ID.
   return { at, by: `${process?.pid ?? 'unknown'} ${randomName()}` }
 }
 
@@ -92,14 +95,14 @@ export function isRefusal(error: unknown): boolean {
   )
 }
 
-/** Whether the store works, but its record cannot be used: `login()` and `logout()` go on all the same. */
+/** Whether the store works, but its record cannot be used: `login()` and `logout()` then continue. */
 export function isUnusableRecord(error: unknown): boolean {
   return isCredentialError(error, 'store') && error.reason === 'unusable_record'
 }
 
 /**
- * The error of a record that the provider cannot use. The user may replace what an earlier client of the same
- * application obtained, but not what a provider of another kind did.
+ * Makes the error for a record that the provider cannot use. A login may replace the record of an earlier
+ * client of the same application, but not that of a different provider.
  */
 export function foreignRecord(
   label: string,
@@ -109,19 +112,19 @@ export function foreignRecord(
   const isSame = record.provider === name
   const owner = isSame ? 'another client' : cleanText(record.provider)
   const message = `The record of ${label} belongs to ${owner}, and ${name} cannot use it.`
-  const remedy = 'Set `account` to tell the two apart; nothing was changed.'
+  const remedy = 'Nothing was changed. Set `account` to keep both.'
   if (!isSame && !interactive) return new StoreError('get', message, { remedy })
   return new StoreError('get', message, {
     reason: 'unusable_record',
-    remedy: `${remedy} Or replace it: log in again.`,
+    remedy: `${remedy} Or log in again to replace it.`,
   })
 }
 
-/** The error of a login whose renewal was interrupted. */
+/** Makes the error for a login whose renewal was interrupted. */
 export function rotationLost(provider: string, { resource }: CredentialError): LoginRequiredError {
   return new LoginRequiredError(
     'rotation_lost',
-    `${provider}: a process ended while it renewed this login, so the answer with the new refresh token was lost.`,
+    `${provider}: a process ended while it renewed this login, so the response with the new refresh token was lost.`,
     {
       provider: provider,
       remedy: 'Log in again.',
@@ -130,11 +133,11 @@ export function rotationLost(provider: string, { resource }: CredentialError): L
   )
 }
 
-/** The error when another process has removed the login. */
+/** Makes the error for a login that another process has removed. */
 export function loggedOutElsewhere(provider: string, resource: URL): LoginRequiredError {
   return new LoginRequiredError(
     'no_credential',
-    `${provider}: the login is not in the store any more, because another process has logged out.`,
-    { provider, resource, remedy: 'Call `login()` where the user can log in.' },
+    `${provider}: the login is no longer in the store, because another process has logged out.`,
+    { provider, resource, remedy: 'Call `login()` when the user can log in.' },
   )
 }

@@ -1,5 +1,5 @@
 /**
- * The place of one record in a store.
+ * Reads and writes one record of a store.
  *
  * @module
  */
@@ -7,29 +7,29 @@ import type { CredentialRecord, CredentialStore } from '../credential.ts'
 import { abortable, within } from '../waiting.ts'
 import { keepAlive } from './keep-alive.ts'
 
-/** How long the lock is held for writes that were given up, in milliseconds: less than others wait for it. */
+/** How long the lock is held for abandoned writes, in milliseconds: less than other processes wait for it. */
 const landingLimitMs = 5000
-/** How old a write gets before this process locks the record without it, in milliseconds. */
+/** How old a write may be before this process locks the record without waiting for it, in milliseconds. */
 const settlingLimitMs = 30_000
-/** What a process that was suspended meanwhile gives it, in milliseconds. */
+/** The additional time for such a write after the process was suspended, in milliseconds. */
 const graceMs = 1000
 
 /**
- * Reads and writes one record. A store may be slow with a write that nobody waits for any longer, and such
- * a write must replace nothing that came later: neither a renewal nor a logout. So the lock of the record is
- * held a while for it, and this process waits for it before it takes the lock again.
+ * Reads and writes one record. An abandoned write may complete late, and must not replace a later renewal or
+ * undo a later logout. The lock of the record is therefore held for some time after it, and this process
+ * waits for it before it takes the lock again.
  */
 export class StoredSlot {
   readonly #store: CredentialStore
   readonly #key: string
   readonly #finish: (lease: AbortSignal) => Promise<void>
-  /** When each began, on the clock of `performance`. */
+  /** When each write began, on the clock of `performance`. */
   readonly #writing = new Map<Promise<unknown>, number>()
   #landing: Promise<void> | undefined
   #closing = false
   #release: () => void = () => {}
 
-  /** @param finish - Called with the lock held, when a write that was given up was waited for. */
+  /** @param finish - Called with the lock held, after waiting for an abandoned write. */
   constructor(store: CredentialStore, key: string, finish: (lease: AbortSignal) => Promise<void>) {
     this.#store = store
     this.#key = key
@@ -48,7 +48,7 @@ export class StoredSlot {
     return this.#watched(this.#store.delete(this.#key))
   }
 
-  /** Runs a task that holds the lock; callers have its outcome while a write is still waited for. */
+  /** Runs a task with the lock held; callers receive its outcome before an abandoned write has completed. */
   async lock<T>(task: (lease: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#settled(signal)
     return new Promise((resolve, reject) => {
@@ -72,13 +72,13 @@ export class StoredSlot {
     })
   }
 
-  /** From now on no write that was given up is waited for, so that it can be repeated. */
+  /** Stops waiting for abandoned writes, so that they can be repeated. */
   close(): void {
     this.#closing = true
     this.#release()
   }
 
-  /** Waits for what was given up, but a write that is lost does not delay everything for ever. */
+  /** Waits for abandoned writes, but only for a limited time. */
   async #settled(signal: AbortSignal | undefined): Promise<void> {
     const landing = this.#landing
     if (landing !== undefined) await abortable(within(settlingLimitMs, landing), signal)
@@ -91,7 +91,7 @@ export class StoredSlot {
     for (const write of writes) this.#writing.delete(write)
   }
 
-  /** Waits with the lock held for what was given up. */
+  /** Waits for abandoned writes with the lock held. */
   async #land(lease: AbortSignal): Promise<void> {
     const released = new Promise<void>((resolve) => {
       this.#release = resolve

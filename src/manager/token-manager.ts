@@ -17,40 +17,40 @@ import type { TransportPort } from './transport-port.ts'
 import { TransportSide } from './transport-side.ts'
 
 /**
- * What became of a credential that was given up.
+ * The result of a logout.
  *
  * @group Token manager
  */
 export interface LogoutResult {
   /** Whether its issuer revoked it. If not, a copy of it works until it expires. */
   readonly revoked: boolean
-  /** Why not, in words that hold no text of a server; absent when it was revoked. */
+  /** Why it was not revoked, without any text from a server; absent when it was. */
   readonly reason?: string
   /** Whether a registration of the client was dropped; only after {@link LogoutOptions.registration}. */
   readonly registrationDropped?: boolean
 }
 
 /**
- * What a logout gives up besides the credential.
+ * The options of a logout.
  *
  * @group Token manager
  */
 export interface LogoutOptions {
   /**
-   * Also forget the client's registration, so that the next login registers anew: for a server that has forgotten
-   * it. Where the server gave the means, the registration is deleted there (RFC 7592). All logins with the same
-   * store and authorization server share it: the others may end at their next renewal, so this is not for the
-   * logout of one user among many. Default `false`.
+   * Whether to also delete the client's registration, so that the next login registers again: for a server
+   * that no longer knows the client. Where the server supports it, the registration is deleted there too (RFC
+   * 7592). All logins with the same store and authorization server share it and may end at their next
+   * renewal, so do not use this to log out one of many users. Default `false`.
    */
   readonly registration?: boolean
 }
 
-/** How long a grant that was sent is waited for, in milliseconds. */
+/** How long the response to a sent grant is awaited, in milliseconds. */
 const graceMs = 5000
 /** How long a logout may take, in milliseconds. */
 const logoutLimitMs = 45_000
 
-/** The side of a manager that only the layer that sends requests may see. */
+/** The interface of a manager for the transport layer only. */
 export let transportPortOf: (manager: TokenManager) => TransportPort
 /** Makes the manager of one tenant; its records are separate from those of every other tenant. */
 export let managerOfTenant: (
@@ -60,8 +60,8 @@ export let managerOfTenant: (
 ) => TokenManager
 
 /**
- * Hands out one fresh credential to everyone who asks: cached while it lasts, renewed in the
- * background before it expires, acquired once however many callers wait.
+ * Returns a fresh credential to all callers: it is cached while it is valid, renewed in the background before
+ * it expires, and acquired once for any number of waiting callers.
  *
  * There is no timer unless `renewal.keepFresh` is set: all deadlines are compared at each call.
  *
@@ -82,7 +82,7 @@ export class TokenManager {
   readonly #lifecycle: Lifecycle
   readonly #transport: TransportPort
   #loggingOut: Flight<LogoutResult> | undefined
-  /** Somebody who waits for the logout wants the registration to be dropped too. */
+  /** Whether a caller of the running logout also requested to drop the registration. */
   #dropsRegistration = false
   #closing: Flight<void> | undefined
 
@@ -97,8 +97,8 @@ export class TokenManager {
   }
 
   /**
-   * @throws {@link ConfigurationError} when an option is out of range or the resource is no
-   * http(s) URL, or has user information in it.
+   * @throws {@link ConfigurationError} when an option is out of range, or the resource is not an http(s) URL
+   * or contains user information.
    */
   constructor(provider: CredentialProvider, options: TokenManagerOptions)
   constructor(provider: CredentialProvider, options: TokenManagerOptions, tenant?: string) {
@@ -117,12 +117,11 @@ export class TokenManager {
   }
 
   /**
-   * Gets a credential, acquiring or renewing it where that is due.
+   * Returns a credential, and acquires or renews it where that is due.
    *
-   * @param options.signal - Rejects this caller alone, with the signal's reason. A shared
-   * acquisition goes on for the others.
-   * @throws {@link CredentialError} when there is none; {@link LoginRequiredError} when only a
-   * person can help.
+   * @param options.signal - Rejects only this caller, with the signal's reason. A shared acquisition
+   * continues for the others.
+   * @throws {@link CredentialError} when there is none; {@link LoginRequiredError} when the user must log in.
    */
   credential(options?: { readonly signal?: AbortSignal | undefined }): Promise<Credential> {
     const signal = options?.signal
@@ -133,22 +132,22 @@ export class TokenManager {
   }
 
   /**
-   * Gets a credential as {@link TokenManager.credential} does, but also where a person has declined before
-   * or failures forbid to try. Await it before `connect()`: the SDKs give a request up after a minute, and
-   * a person may take longer.
+   * Returns a credential as {@link TokenManager.credential} does, but also after the user has declined a
+   * login, and during the pause after failures. Await it before `connect()`: requests of the SDKs time out
+   * after a minute, and a login may take longer.
    *
    * @throws As {@link TokenManager.credential}.
    */
   login(options?: { readonly signal?: AbortSignal | undefined }): Promise<Credential> {
-    this.#lifecycle.forgive()
+    this.#lifecycle.allowRetry()
     return this.current() === undefined
       ? this.#lifecycle.credential(options?.signal, true)
       : this.credential(options)
   }
 
   /**
-   * Gets a new credential now, although the present one has not expired: after rights have changed, say.
-   * The present one serves other callers meanwhile, and stays when the renewal fails.
+   * Acquires a new credential although the current one has not expired, for example after permissions have
+   * changed. Other callers use the current one in the meantime, and it stays when the renewal fails.
    *
    * @throws As {@link TokenManager.credential}.
    */
@@ -157,15 +156,16 @@ export class TokenManager {
   }
 
   /**
-   * Gives the credential up: revokes it at its issuer where that is possible (RFC 7009), and forgets it
-   * in any case. With a store it is what is stored that is given up, also where this manager has not used
-   * it yet. Acquisitions are cancelled; one that has sent a single-use grant has 5 seconds to finish. The
-   * next call acquires a new credential.
+   * Logs out: revokes the credential at its issuer where that is supported (RFC 7009), and discards it in any
+   * case. With a store, this applies to the stored credential, even if this manager has not used it yet.
+   * Acquisitions are cancelled; one that has sent a single-use grant has 5 seconds to finish. The next call
+   * acquires a new credential.
    *
-   * @param options.registration - Also forget the client's registration, so that the next login registers
-   * anew. Default `false`.
-   * @throws {@link ConfigurationError} when an option is unknown. {@link StoreError} when the store cannot be used; nothing was given up then.
-   * {@link CredentialError} with the code `closed` after {@link TokenManager.close}.
+   * @param options.registration - Whether to also delete the client's registration, so that the next login
+   * registers again. Default `false`.
+   * @throws {@link ConfigurationError} when an option is unknown. {@link StoreError} when the store
+   * cannot be used; nothing was discarded then. {@link CredentialError} with the code `closed`
+   * after {@link TokenManager.close}.
    */
   async logout(options: LogoutOptions = {}): Promise<LogoutResult> {
     checkOptions('logout', options, ['registration'])
@@ -175,16 +175,16 @@ export class TokenManager {
     }
     this.#dropsRegistration = true
     const result = await this.#joinLogout()
-    // One that was under way had passed that step.
+    // The logout that this call joined had already passed that step.
     if (result.registrationDropped === undefined) return this.logout(options)
-    // It had dropped it already when this call joined it.
+    // The logout has dropped the registration, for all its callers.
     this.#dropsRegistration = false
     return result
   }
 
   /**
-   * Ends the manager: acquisitions are cancelled, but one that has sent a single-use grant has 5 seconds
-   * to finish. Later calls reject with the code `closed`.
+   * Closes the manager: acquisitions are cancelled, but one that has sent a single-use grant has 5 seconds to
+   * finish. Later calls reject with the code `closed`.
    */
   close(): Promise<void> {
     if (this.#closing === undefined || this.#closing.lost) {
@@ -235,7 +235,7 @@ export class TokenManager {
     } catch (error) {
       this.#dropsRegistration = false
       lifecycle.resume(false)
-      // What a provider throws may quote a secret.
+      // The error of a provider may quote a secret.
       throw toCredentialError(error, provider.name, this.resource, false)
     }
   }
@@ -251,7 +251,7 @@ export class TokenManager {
     reporter.emit({ type: 'closed' })
   }
 
-  /** Cancels the acquisition that runs, or waits a while when it has sent a single-use grant. */
+  /** Cancels the running acquisition, or waits for a limited time when it has sent a single-use grant. */
   async #endAcquisition(reason: CredentialError): Promise<void> {
     const { running } = this.#parts.lane
     if (running === undefined) return
@@ -260,9 +260,9 @@ export class TokenManager {
   }
 }
 
-/** Gives up in time, or not at all. */
+/** Completes a logout within its time limit, or rejects without discarding anything. */
 async function limited<T>(giveUp: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const problem = `The store did not answer within ${logoutLimitMs / 1000} s.`
+  const problem = `The store did not respond within ${logoutLimitMs / 1000} s.`
   const remedy = 'Check the store, and log out again.'
   const tooLate = () => new StoreError('delete', problem, { retryable: true, remedy })
   return withTimeLimit(

@@ -1,5 +1,5 @@
 /**
- * The manager as the layer that sends requests sees it.
+ * The manager as the transport layer sees it.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import type { ManagerParts } from './parts.ts'
 import type { Rejection, TransportPort } from './transport-port.ts'
 
-/** Translates what happened to requests into what it means for the credential. */
+/** Applies the outcomes of requests to the credential. */
 export class TransportSide implements TransportPort {
   readonly resource: URL
   readonly provider: string
@@ -22,7 +22,7 @@ export class TransportSide implements TransportPort {
   readonly closing: AbortSignal
   readonly #parts: ManagerParts
   readonly #lifecycle: Lifecycle
-  /** The server has said what it wants. */
+  /** Whether the server has sent its challenge. */
   #challenged = false
   #restoring: Flight<boolean> | undefined
   /** The session in which the store was read. */
@@ -87,7 +87,7 @@ export class TransportSide implements TransportPort {
     const isOutdated = this.#restoredIn !== this.session
     if (this.#restoring === undefined || this.#restoring.lost || isOutdated) {
       this.#restoredIn = this.session
-      // It may wait for an acquisition before it reads the store.
+      // It may wait for a running acquisition before it reads the store.
       const limitMs = 2 * this.#parts.options.acquireTimeoutMs
       const restoring = startFlight(limitMs, () => this.#restore())
       this.#restoring = restoring
@@ -106,7 +106,7 @@ export class TransportSide implements TransportPort {
   refused(response: ResponseHead): boolean {
     try {
       const answer: unknown = this.#parts.provider.refused?.(response)
-      // A promise is no answer, and its rejection must not go unhandled.
+      // A promise is not a valid result, and its rejection must be handled.
       if (answer instanceof Promise) answer.catch(() => {})
       return answer === true
     } catch {
@@ -156,7 +156,7 @@ export class TransportSide implements TransportPort {
       signal?.throwIfAborted()
       this.closing.throwIfAborted()
       const { credential: present } = held
-      // After a logout the request has to start anew.
+      // After a logout the request must start again.
       if (present === undefined || !held.open || epoch !== held.epoch) return undefined
       if (present !== credential && !held.rejected && scopeCovers(held.scope, scope)) return present
       const { running } = lane
@@ -172,7 +172,7 @@ export class TransportSide implements TransportPort {
         scopes.begin()
         return this.#lifecycle.stepUp(wanted, challenges, signal)
       }
-      // What runs may bring what is wanted, and must not be raced.
+      // A running acquisition may obtain the scopes, and must not run concurrently with another.
       await this.#lifecycle.settled(running, signal)
     }
   }
@@ -185,12 +185,12 @@ export class TransportSide implements TransportPort {
     this.#parts.lane.running?.flight.detach()
   }
 
-  rest(): void {
-    this.#lifecycle.rest()
+  pauseRenewals(): void {
+    this.#lifecycle.pauseRenewals()
   }
 
-  wake(): void {
-    this.#lifecycle.wake()
+  resumeRenewals(): void {
+    this.#lifecycle.resumeRenewals()
   }
 
   flush(): Promise<void> {

@@ -294,7 +294,7 @@ async function readPem(
     const { code } = error as { code?: unknown }
     throw unavailable(
       `\`${option}\`: the file ${String(path)} cannot be read (${String(code)}).`,
-      'Check the path and who may read it.',
+      'Check the path and its permissions.',
     )
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What kind of address a host is.
+ * Classifies the addresses of hosts.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function addressRange(hostname: string): string | undefined {
   return ipaddr.isValid(text) ? ipaddr.process(text).range() : undefined
 }
 
-/** The address of a host in a URL, where IPv6 stands in brackets. */
+/** The address of a host in a URL, where IPv6 is in brackets. */
 export function withoutBrackets(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }

@@ -1,5 +1,5 @@
 /**
- * Reports what an auditor wants to know of OAuth.
+ * Reports the audit events of OAuth.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import type { Bound } from './bound.ts'
 import type { GrantSession } from './grant.ts'
 import { OAuthCredential, type TokenSet } from './token.ts'
 
-/** Where events go. */
+/** Receives events. */
 export type Emit = NonNullable<AcquireContext['emit']>
 
-/** Characters of a scope that nobody asked for. */
+/** The maximum length of a scope that was not requested. */
 const maxScopeLength = 100
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
@@ -32,13 +32,13 @@ const grantTypes: Readonly<Record<string, string>> = {
   enterpriseManaged: jwtBearer,
 }
 
-/** One acquisition, as it is reported. */
+/** Reports one acquisition. */
 export interface Audit {
-  /** The context, whose events say which grant and client they are about. */
+  /** The context, whose events name their grant and client. */
   readonly context: AcquireContext
   /** A user is asked to log in. */
   loginStarted(session: GrantSession, clientId?: string): void
-  /** A user comes back from a login that was started before, at this issuer. */
+  /** The user returns from a login that was started earlier, at this issuer. */
   loginResumed(from: string): void
   /** A login did not begin. */
   loginRefused(issuer: string | undefined, error: unknown): void
@@ -46,7 +46,7 @@ export interface Audit {
   ended(tokens: TokenSet | undefined, error?: unknown): void
 }
 
-/** Starts to report one acquisition. */
+/** Starts to report an acquisition. */
 export function auditOf(given: AcquireContext, name: string, clientId: string | undefined): Audit {
   const grant = grantTypes[name] ?? name
   const known = { grant, ...(clientId === undefined ? {} : { clientId }) }
@@ -81,7 +81,7 @@ export function auditOf(given: AcquireContext, name: string, clientId: string | 
   }
 }
 
-/** Reports that the MCP server names another authorization server than before. */
+/** Reports that the MCP server names a different authorization server from before. */
 export function reportIssuer(
   { emit }: AcquireContext,
   issuer: string,
@@ -94,7 +94,7 @@ export function reportIssuer(
 /**
  * Reports what was granted.
  *
- * @param renewal - The scopes of the tokens that were renewed, if any; what is unchanged is not reported.
+ * @param renewal - The scopes of the renewed tokens, if any; unchanged scopes are not reported.
  */
 export function reportScopes(
   { context, scope }: GrantSession,
@@ -129,7 +129,7 @@ export function reportScopes(
   })
 }
 
-/** A scope that nobody asked for, to be shown: a server might repeat in it what it was sent, or send a page. */
+/** Formats a scope that was not requested: a server might repeat secrets of the request in it, or send a page. */
 function scopeLabel(name: string, secrets: readonly (Bound | undefined)[]): string {
   const isSecret = name.split('/').some((part) => secrets.some((secret) => secret?.equals(part)))
   if (isSecret) return '…'
@@ -137,7 +137,7 @@ function scopeLabel(name: string, secrets: readonly (Bound | undefined)[]): stri
   return shown.length > maxScopeLength ? `${shown.slice(0, maxScopeLength)}…` : shown
 }
 
-/** A server that registers clients chooses their identifiers, which might be a sentence. */
+/** A server that registers clients chooses their identifiers, which might contain a sentence. */
 function withShortClient(event: AuditEvent): AuditEvent {
   const { clientId } = event
   if (clientId === undefined || /^[\x21-\x7e]{1,500}$/.test(clientId)) return event

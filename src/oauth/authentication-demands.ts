@@ -1,5 +1,5 @@
 /**
- * MCP servers that want the user to log in more strongly, or again (step-up authentication).
+ * Step-up authentication: MCP servers that require a stronger or more recent login.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { RateWindow } from '../rate-window.ts'
 /** A list of authentication contexts is shorter; texts of thousands of characters are an attack. */
 const maxLength = 1000
 
-/** What a challenge asks of the next login. */
+/** The requirements of a challenge for the next login. */
 export interface AuthenticationDemand {
   /** Parameters of the authorization request. */
   readonly parameters: Readonly<Record<string, string>>
@@ -17,8 +17,8 @@ export interface AuthenticationDemand {
 }
 
 /**
- * The demands that one provider has seen. A demand counts until a login has met it, and then no longer. It leads
- * to three logins within ten minutes at most; after that it is ignored, and the caller sees the server's answer.
+ * The demands that one provider has seen. A demand applies until a login has met it. It leads to at most
+ * three logins within ten minutes; after that it is ignored, and the caller receives the server's response.
  *
  * @see RFC 9470, sections 3 and 4
  */
@@ -26,7 +26,7 @@ export class AuthenticationDemands {
   readonly #met = new WeakSet<Challenge>()
   readonly #logins = new Map<string, RateWindow>()
 
-  /** What the server demands of the next login; `undefined`: nothing, or it has done so too often. */
+  /** The server's demand for the next login; `undefined`: none, or too many. */
   of(context: AcquireContext): AuthenticationDemand | undefined {
     if (context.reason !== 'rejected' && context.reason !== 'missing') return undefined
     const challenge = context.challenges.find(
@@ -55,10 +55,10 @@ export class AuthenticationDemands {
 }
 
 /**
- * The parameters of a login that meets a demand. What the application asks for itself stays, or any MCP server could
- * make its logins weaker; but a login may be asked to be more recent.
+ * Returns the parameters of a login that meets a demand. The application's own parameters take precedence, or
+ * any MCP server could make its logins weaker; but a server may require a more recent login.
  *
- * @param own - What the application asks for.
+ * @param own - The application's own parameters.
  */
 export function withDemand(
   demanded: Readonly<Record<string, string>>,
@@ -69,7 +69,7 @@ export function withDemand(
   return { ...demanded, ...own, ...(isShorter ? { max_age: String(ages[1]) } : {}) }
 }
 
-/** The demand in the words of an authorization request (RFC 9470, section 4). */
+/** The demand as parameters of an authorization request (RFC 9470, section 4). */
 function parametersOf({ parameters }: Challenge): Record<string, string> {
   const contexts = parameters.get('acr_values') ?? ''
   const maxAge = parameters.get('max_age') ?? ''

@@ -1,5 +1,5 @@
 /**
- * The user logs in with a browser.
+ * Login with a browser.
  *
  * @module
  */
@@ -31,9 +31,9 @@ import { userTimeoutError } from './user-time-limit.ts'
  */
 export interface AuthorizationCodeOptions extends LoginClientOptions {
   /**
-   * Where the browser returns to. Default `http://127.0.0.1/callback` on a free port, where this process
-   * listens. Set a port if the server insists on one. With an https URL of your own,
-   * `onAuthorizationUrl` must resolve to the URL that the browser returned to.
+   * The redirect URI. Default `http://127.0.0.1/callback` on a free port, where this process
+   * listens. Set a port if the server requires one. With your own https URL, `onAuthorizationUrl`
+   * must resolve to the URL that the browser returned to.
    */
   readonly redirectUri?: string
   /**
@@ -51,17 +51,17 @@ export interface AuthorizationCodeOptions extends LoginClientOptions {
 }
 
 const name = 'authorizationCode'
-/** Seconds that the user has. */
+/** Seconds that the user has for the login. */
 const defaultTimeout = 240
 
 /**
  * Logs a user in with their browser: authorization code grant with PKCE, `state` and the issuer check
  * of RFC 9207. Later renewals use the refresh token, without the user.
  *
- * The client is the one of `clientId`, else its metadata document where the server supports that, else
- * it registers itself. A renewal in the background never opens a browser.
+ * The client is the one of `clientId`, else its metadata document where the server supports that, else it
+ * registers itself. A background renewal never opens a browser.
  *
- * Log in before `connect()`, since the SDK gives up on a request after a minute:
+ * Log in before `connect()`, because requests of the SDK time out after a minute:
  *
  * @example
  * ```ts
@@ -74,9 +74,9 @@ const defaultTimeout = 240
  * await fetch.login()
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. An acquisition throws
- * `LoginRequiredError` when the user does not complete the login, `DiscoveryError` when the server
- * cannot be used safely.
+ * @throws `ConfigurationError` when an option is invalid. An acquisition throws
+ * `LoginRequiredError` when the user does not complete the login, `DiscoveryError` when the
+ * server's metadata cannot be used.
  * @see RFC 6749, section 4.1; RFC 7636; RFC 8252; RFC 9207; MCP 2026-07-28, Authorization
  * @group Logins of users
  */
@@ -100,7 +100,7 @@ function checkAuthorizationCodeOptions(options: AuthorizationCodeOptions): void 
     if (redirectUri.startsWith('https:') && onAuthorizationUrl === undefined) {
       throw new ConfigurationError(
         `${name}.onAuthorizationUrl`,
-        `${name}.onAuthorizationUrl is missing: this process cannot see what arrives at ${new URL(redirectUri).host}.`,
+        `${name}.onAuthorizationUrl is missing: this process does not receive requests to ${new URL(redirectUri).host}.`,
       )
     }
   }
@@ -163,7 +163,7 @@ async function authorize(
     redirectUri,
   }
   const { onAuthorizationUrl, loginTimeout: timeout = defaultTimeout, requireIss = false } = options
-  // A server that does not accept the redirect URI never sends the user back (RFC 6749, section 4.1.2.1).
+  // A server that does not accept the redirect URI does not redirect the user (RFC 6749, section 4.1.2.1).
   const hint = `If the browser showed an error about \`redirect_uri\`, the server does not accept ${redirectUri}: register it for this client, or set \`redirectUri\` to one that is registered.`
   const late = (remedy: string) =>
     userTimeoutError(session, timeout, 'complete the login', `${remedy} ${hint}`)

@@ -1,6 +1,6 @@
 /**
- * The two halves of a login with a browser: the request that the user takes to the authorization server,
- * and the code that they bring back. One process can run both, or one each.
+ * The two steps of a login with a browser: the authorization request, and its callback with the code. One
+ * process can run both, or two processes one each.
  *
  * @module
  */
@@ -21,9 +21,9 @@ import { confirmRegistration, dropRegistration, forgetRegistration } from './reg
 /**
  * Checks that the server offers logins with a browser, before anything is sent or opened.
  *
- * @param requireIss - The response must name its issuer although none was promised.
- * @throws `CredentialError` with the code `unsupported_server` when it does not; `DiscoveryError` when
- * nothing shows that its authorization endpoint belongs to it.
+ * @param requireIss - Whether the response must name its issuer even if the server did not announce it.
+ * @throws `CredentialError` with the code `unsupported_server` when it does not; `DiscoveryError` when its
+ * authorization endpoint is not known to belong to it.
  */
 export function checkLoginSupport(
   { name: provider, server, context }: GrantSession,
@@ -33,14 +33,14 @@ export function checkLoginSupport(
   const { authorization_endpoint } = metadata
   if (authorization_endpoint === undefined) {
     const remedy = 'Use clientCredentials(), or the grant that its operator names.'
-    throw unsupported(provider, server, context, 'offers no login with a browser', remedy)
+    throw unsupported(provider, server, context, 'does not offer login with a browser', remedy)
   }
   const namesItself = requireIss || metadata.authorization_response_iss_parameter_supported === true
   if (!namesItself) checkOwnEndpoint(server, 'authorization_endpoint', context.resource)
   if (server.hasPkce) return
   const remedy =
-    'MCP forbids to go on without PKCE. If you know that the server supports it, pass `metadata` that says so.'
-  throw unsupported(provider, server, context, 'does not say that it supports PKCE (S256)', remedy)
+    'MCP requires PKCE. If you know that the server supports it, pass `metadata` with `code_challenge_methods_supported`.'
+  throw unsupported(provider, server, context, 'does not announce support of PKCE (S256)', remedy)
 }
 
 /** A login that begins. */
@@ -51,8 +51,8 @@ export interface BeginningLogin {
 }
 
 /**
- * Makes the URL that the user opens; the request itself is pushed where the server wants that (RFC 9126), and
- * then it may refuse the client there already.
+ * Makes the URL that the user opens. The request is pushed where the server requires that (RFC 9126), which
+ * may already refuse the client.
  *
  * @throws `CredentialError` with the code `refused_by_policy` when the application does not allow it.
  */
@@ -78,13 +78,13 @@ export async function authorizationUrl(
   }
 }
 
-/** A login that comes back. */
+/** A login whose callback has arrived. */
 export interface ReturningLogin {
-  /** The URL that the browser returned to. */
+  /** The callback URL. */
   readonly callback: URL
   readonly identity: LoginClient
   readonly login: PendingLogin
-  /** The response must name its issuer although none was promised. */
+  /** Whether the response must name its issuer even if the server did not announce it. */
   readonly requireIss: boolean
 }
 
@@ -105,7 +105,7 @@ export async function finishAuthorization(
   const { scope: _asAuthorized, ...rest } = parameters
   const { issuer, client: registered } = connection
   try {
-    // A code cannot be used twice, so from here on a repetition needs a new login. An empty error is none.
+    // A code cannot be used twice, so from here on a retry needs a new login. An empty error is ignored.
     const isError = Boolean(callback.searchParams.get('error'))
     if (!isError) await context.commit()
     const returned = bind('authorization code', callback, issuer)
@@ -119,14 +119,17 @@ export async function finishAuthorization(
 }
 
 /**
- * Whether the server itself says that it does not know the client. A status alone may come from a firewall, which
- * a user can provoke, and all users share the registration.
+ * Whether the server itself reports the client as unknown. A status alone may come from a firewall, which a
+ * user can trigger, and all users share the registration.
  */
 function isDisowned(error: unknown): boolean {
   return endpointErrorOf(error)?.details.code === 'invalid_client'
 }
 
-/** Drops the registration that a login has failed with; returns what to do then, `undefined` when it stays. */
+/**
+ * Drops the registration with which a login has failed. Returns the remedy; `undefined` when the registration
+ * stays.
+ */
 export async function dropStored(
   { context, server }: GrantSession,
   { client: { clientId }, isStored }: LoginClient,
@@ -134,10 +137,10 @@ export async function dropStored(
   if (!isStored) return undefined
   const isDropped = await dropRegistration(context, server.issuer, clientId)
   if (!isDropped) return undefined
-  return 'Log in again: in case the server has forgotten the client, it is registered anew then.'
+  return 'Log in again: the client is then registered again, in case the server no longer knows it.'
 }
 
-/** Refuses an answer that says that the client is not registered. */
+/** Refuses a response which says that the client is not registered. */
 async function checkClientIsKnown(
   session: GrantSession,
   identity: LoginClient,
@@ -152,7 +155,7 @@ async function checkClientIsKnown(
 function unknownClient(
   { name: provider, context, server }: GrantSession,
   code: string,
-  remedy = 'Register a client by hand, and pass its `clientId` with `issuer`; or forget this registration with `logout({ registration: true })`, and log in again.',
+  remedy = 'Register a client by hand, and pass its `clientId` with `issuer`; or delete this registration with `logout({ registration: true })`, and log in again.',
 ): LoginRequiredError {
   const { host } = new URL(server.issuer)
   return new LoginRequiredError(

@@ -1,8 +1,8 @@
 /**
- * Values that only one authorization server may see, and the function that takes them out.
+ * Values that only one authorization server may receive, and the function that reads them.
  *
- * Only the modules that send, store or apply such a value import this one; the others import `bound.ts`, which
- * has no way to take a value out.
+ * Only the modules that send, store or apply such a value import this one; the others import `bound.ts`,
+ * which cannot read a value.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { resourceLabel } from '../labels.ts'
 import { readSecret } from '../secret.ts'
 
 /**
- * A value with the authorization server that it belongs to: a token, a secret, a code, a scope. It does not
- * show when it is printed.
+ * A value with the authorization server that it belongs to: a token, a secret, a code, a scope. It is not
+ * shown when it is printed.
  */
 export class Bound<T = string> {
-  /** What it is, for messages: `refresh token`. */
+  /** Its kind, for messages, such as `refresh token`. */
   readonly kind: string
-  /** The authorization server, as it was found or configured. */
+  /** The authorization server, as it was discovered or configured. */
   readonly issuer: string
   readonly #value: T
 
@@ -30,7 +30,7 @@ export class Bound<T = string> {
   }
 
   /**
-   * Takes the value out, for one authorization server.
+   * Returns the value for one authorization server.
    *
    * @throws `CredentialError` with the code `wrong_issuer` when it belongs to another.
    */
@@ -39,7 +39,7 @@ export class Bound<T = string> {
     throw new CredentialError(
       'wrong_issuer',
       `The ${bound.kind} belongs to ${resourceLabel(bound.issuer)}, and was not sent to ${resourceLabel(issuer)}.`,
-      { remedy: 'Set `issuer` to the authorization server that you mean, or log in again.' },
+      { remedy: 'Set `issuer` to the intended authorization server, or log in again.' },
     )
   }
 
@@ -73,14 +73,14 @@ export async function readBound(
   return bind(kind, await readSecret(option, Bound.open(secret, issuer), { signal }), issuer)
 }
 
-/** A hash by which a value is recognized, and from which it cannot be read: for values that nobody can guess. */
+/** Returns a hash that identifies a value without revealing it. Use it for unguessable values only. */
 export async function fingerprintOf(bound: Bound): Promise<string> {
   const bytes = new TextEncoder().encode(Bound.open(bound, bound.issuer))
   return toBase64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
 }
 
 /**
- * Takes a value out for one authorization server, or for the record or the token of that server.
+ * Returns a value for one authorization server, or for the record or the token of that server.
  *
  * @throws `CredentialError` with the code `wrong_issuer` when it belongs to another.
  */

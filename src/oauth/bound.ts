@@ -1,5 +1,5 @@
 /**
- * Values that only one authorization server may see. Only a connection to that server takes them out.
+ * Values that only one authorization server may receive. Only a connection to that server can read them.
  *
  * @module
  */

@@ -31,16 +31,16 @@ export interface BrowserLogin {
   readonly onAuthorizationUrl: ShowUrl | undefined
   /** Seconds that the user has. */
   readonly timeout: number
-  /** What is thrown when they are over. */
+  /** The error after that time. */
   readonly timeoutError: LoginRequiredError
 }
 
 /**
- * Shows the URL to the user, and waits for the browser to come back.
+ * Shows the URL to the user, and waits for the callback.
  *
- * @returns The callback URL, which is not checked yet. The listener's wins over one that is returned.
+ * @returns The callback URL, which has not been checked. That of the listener takes precedence over a returned one.
  * @throws `LoginRequiredError` when the user does not complete the login in time, or no browser can be
- * opened; `ConfigurationError` when `onAuthorizationUrl` resolves to something else than the callback URL.
+ * opened; `ConfigurationError` when `onAuthorizationUrl` resolves to a value other than the callback URL.
  */
 export async function waitForCallback(session: GrantSession, login: BrowserLogin): Promise<URL> {
   const { listener, timeout, timeoutError } = login
@@ -74,13 +74,13 @@ async function showUrl(
     if (URL.canParse(returned)) return new URL(returned)
     throw new ConfigurationError(
       `${name}.onAuthorizationUrl`,
-      `${name}.onAuthorizationUrl resolved to something that is not the URL that the browser returned to.`,
+      `${name}.onAuthorizationUrl resolved to a value that is not the callback URL.`,
     )
   }
   if (listener !== undefined) return Promise.race([listener.callback, misused])
   throw new ConfigurationError(
     `${name}.onAuthorizationUrl`,
-    `${name}.onAuthorizationUrl must resolve to the URL that the browser returned to, because redirectUri is not on this machine.`,
+    `${name}.onAuthorizationUrl must resolve to the callback URL, because redirectUri is not on this machine.`,
   )
 }
 
@@ -104,7 +104,7 @@ async function named(name: string, signal: AbortSignal, call: () => unknown): Pr
     throw new CredentialError(
       'acquire_failed',
       `${name}.onAuthorizationUrl threw (${describeThrown(thrown)}).`,
-      { provider: name, retryable: true, remedy: 'Throw a CredentialError from it to say more.' },
+      { provider: name, retryable: true, remedy: 'Throw a CredentialError there to give details.' },
     )
   }
 }
@@ -148,10 +148,10 @@ function requestedTwice(name: string): LoginRequiredError {
 }
 
 /**
- * Checks a callback before anything of it is sent: it came to the redirect URI, with the state of this login,
- * from the authorization server where the login began.
+ * Checks a callback before its code is sent: it must be at the redirect URI, with the state of this login,
+ * and from the authorization server where the login began.
  *
- * @param requireIss - The response must name its issuer although none was promised.
+ * @param requireIss - Whether the response must name its issuer even if the server did not announce it.
  * @throws `CredentialError` with the code `invalid_response` otherwise.
  */
 export function checkCallback(
@@ -165,20 +165,20 @@ export function checkCallback(
   if (!isHere || !state.equals(callback.searchParams.get('state'))) {
     throw refused(
       session,
-      'the URL that was returned does not belong to this login',
-      'Copy the whole URL from the address bar after the login that was just started.',
+      'the returned URL does not belong to this login',
+      'Copy the complete URL from the address bar after the current login.',
     )
   }
   checkAnswer(session, callback)
   checkIssuer(session, callback, requireIss)
 }
 
-/** The parameters of an answer, none of which may be repeated (RFC 6749, section 3.1). */
+/** The parameters of a response, none of which may be repeated (RFC 6749, section 3.1). */
 const answerParameters = ['code', 'error', 'iss', 'state']
-/** Those of flows that are not offered: a token in the URL, and a signed answer (JARM). */
+/** The parameters of unsupported flows: a token in the URL, and a signed response (JARM). */
 const foreignParameters = ['response', 'id_token', 'token']
 
-/** Checks that a callback brings a code or an error, so that one which brings nothing uses no login up. */
+/** Checks that a callback contains a code or an error, so that an empty one does not consume the login. */
 function checkAnswer(session: GrantSession, { searchParams }: URL): void {
   const isRepeated = answerParameters.some((name) => searchParams.getAll(name).length > 1)
   const isForeign = foreignParameters.some((name) => searchParams.has(name))
@@ -186,8 +186,8 @@ function checkAnswer(session: GrantSession, { searchParams }: URL): void {
   if (!isRepeated && !isForeign && !isEmpty) return
   throw refused(
     session,
-    `the URL that was returned ${isEmpty ? 'has neither a code nor an error' : 'is no answer to an authorization request'}`,
-    'Nothing was sent. Copy the whole URL from the address bar after the login.',
+    `the returned URL ${isEmpty ? 'has neither a code nor an error' : 'is not an authorization response'}`,
+    'Nothing was sent. Copy the complete URL from the address bar after the login.',
   )
 }
 

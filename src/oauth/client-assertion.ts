@@ -1,12 +1,12 @@
 /**
- * Assertions by which clients authenticate: what they say, whatever signs them.
+ * Claims of the assertions with which clients authenticate.
  *
  * @module
  */
 import * as client from 'openid-client'
 import { ConfigurationError } from '../errors.ts'
 
-/** Which server a client assertion is for. */
+/** The audience of a client assertion. */
 export type AssertionAudience = 'issuer' | 'token_endpoint'
 
 /**
@@ -17,13 +17,13 @@ export type AssertionAudience = 'issuer' | 'token_endpoint'
 export interface ClientAssertion {
   /** The method's registered name. */
   readonly method: 'private_key_jwt' | 'client_secret_jwt'
-  /** Whom the assertion is for. */
+  /** The audience of the assertion. */
   readonly audience: 'issuer' | 'token_endpoint'
-  /** Makes the library's own form of it. */
+  /** Makes its form for openid-client. */
   readonly prepare: (context: {
     /** Aborts when the assertion is no longer needed. */
     readonly signal: AbortSignal
-    /** The authorization server's time in milliseconds since the epoch, as far as known. */
+    /** The time in milliseconds since the epoch, by the authorization server's clock where its offset is known. */
     readonly now: () => number
   }) => Promise<client.ClientAuth>
 }
@@ -31,7 +31,7 @@ export interface ClientAssertion {
 /** Seconds that an assertion is valid. */
 const lifetime = 60
 
-/** @throws `ConfigurationError` when it is no audience. */
+/** @throws `ConfigurationError` when it is not a supported audience. */
 export function checkAudience(method: string, audience: AssertionAudience): void {
   if (audience === 'issuer' || audience === 'token_endpoint') return
   throw new ConfigurationError(
@@ -40,7 +40,7 @@ export function checkAudience(method: string, audience: AssertionAudience): void
   )
 }
 
-/** Sets whom an assertion is for. */
+/** Sets the audience of an assertion. */
 export function setAudience(
   claims: Record<string, unknown>,
   audience: AssertionAudience,

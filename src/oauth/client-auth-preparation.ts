@@ -1,5 +1,5 @@
 /**
- * Methods of client authentication in the form of openid-client.
+ * Converts methods of client authentication for openid-client.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import { readSecret } from '../secret.ts'
 import { type ClientAssertion, signedBySecret } from './client-assertion.ts'
 import type { SecretMethod } from './client-auth.ts'
 
-/** What a client authenticates with at one server. */
+/** The method and the secret of a client at one server. */
 export interface ClientAuthParts {
   readonly provider: string
   /** The method that was chosen for this client. */
   readonly method: SecretMethod | ClientAssertion
   readonly secret: Secret | undefined
   readonly signal: AbortSignal
-  /** The server's time in milliseconds since the epoch, as far as known. */
+  /** The time in milliseconds since the epoch, by the server's clock where its offset is known. */
   readonly now: () => number
 }
 
-/** Makes the library's own form of a method. */
+/** Makes the form of a method for openid-client. */
 export async function prepareClientAuth(parts: ClientAuthParts): Promise<client.ClientAuth> {
   const { provider, method, secret, signal, now } = parts
   if (typeof method === 'object') return method.prepare({ signal, now })
@@ -35,8 +35,8 @@ export async function prepareClientAuth(parts: ClientAuthParts): Promise<client.
   }
 }
 
-// openid-client escapes `-`, `_` and `.` too, which the encoding does not ask for; servers that forget to
-// decode then know neither client nor secret (RFC 6749, section 2.3.1 and appendix B).
+// openid-client also escapes `-`, `_` and `.`, which the encoding does not require; servers that do not
+// decode then recognize neither client nor secret (RFC 6749, section 2.3.1 and appendix B).
 function formEncoded(text: string): string {
   return new URLSearchParams({ '': text }).toString().slice(1)
 }

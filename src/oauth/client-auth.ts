@@ -1,5 +1,5 @@
 /**
- * How a client proves to an authorization server which client it is.
+ * Client authentication at an authorization server.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import type { ClientAssertion } from './client-assertion.ts'
  * A method of client authentication: by name (RFC 6749 section 2.3, RFC 8705), or what
  * `privateKeyJwt()` and `clientSecretJwt()` return.
  *
- * `client_secret_basic_unencoded` is for servers that do not decode the form encoding which RFC 6749,
- * section 2.3.1, asks for. `tls_client_auth` needs a `fetch` with a client certificate.
+ * `client_secret_basic_unencoded` is for servers that do not decode the form encoding that RFC 6749, section
+ * 2.3.1, requires. `tls_client_auth` needs a `fetch` with a client certificate.
  *
  * @group Client authentication
  */
@@ -55,7 +55,7 @@ function isNamedMethod(value: unknown): boolean {
 /**
  * Checks the combination of method and secret.
  *
- * @throws `ConfigurationError` when they do not go together.
+ * @throws `ConfigurationError` when they cannot be combined.
  */
 export function checkClientAuthentication(
   provider: string,
@@ -73,7 +73,7 @@ export function checkClientAuthentication(
     if (auth.method === 'private_key_jwt' || secret === undefined) return
     throw new ConfigurationError(
       `${provider}.clientSecret`,
-      `${provider}.clientSecret is not used by clientSecretJwt(), which has a secret of its own; leave it out.`,
+      `${provider}.clientSecret is not used by clientSecretJwt(), which has its own secret; leave it out.`,
     )
   }
   if (auth !== undefined && !isNamedMethod(auth)) {

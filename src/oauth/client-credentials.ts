@@ -1,5 +1,5 @@
 /**
- * The client acts for itself.
+ * Tokens for the client itself.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { RegisteredClient } from './registration.ts'
 import { clientGrant } from './saved-client.ts'
 
 /**
- * Gets tokens for the client itself, with its secret or its key. Nobody logs in.
+ * Obtains tokens for the client itself, with its secret or its key, without a user.
  *
  * @example
  * ```ts
@@ -30,7 +30,7 @@ import { clientGrant } from './saved-client.ts'
  * )
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong, or a secret is given without `issuer`.
+ * @throws `ConfigurationError` when an option is invalid, or a secret is given without `issuer`.
  * @see RFC 6749, section 4.4; MCP extension io.modelcontextprotocol/oauth-client-credentials
  * @group Grants without a user
  */
@@ -40,7 +40,7 @@ export function clientCredentials(
     readonly clientId: string
     /**
      * Keeps the client's secret in the store with the tokens, so that `savedLogin()` and `auto()` renew them in
-     * processes that know nothing but the store. Default `false`: the store holds the tokens alone.
+     * processes that have only the store. Default `false`: the store contains only the tokens.
      */
     readonly keepSecret?: boolean
   },
@@ -49,7 +49,7 @@ export function clientCredentials(
   checkOAuthOptions(name, options, ['keepSecret'])
   required(name, 'clientId', options.clientId, 'pass the identifier that the server knows')
   const proof = options.clientSecret ?? options.clientAuth
-  required(name, 'clientSecret', proof, 'this grant is for clients that can prove who they are')
+  required(name, 'clientSecret', proof, 'this grant requires client authentication')
   const { keepSecret = false, ...shared } = options
   checkKeepSecret(name, options)
   const bound = bindOptions(shared).clientSecret
@@ -76,10 +76,10 @@ function checkKeepSecret(
   if (keepSecret === undefined || keepSecret === false) return
   const option = `${name}.keepSecret`
   if (keepSecret !== true) throw new ConfigurationError(option, `${option} must be true or false.`)
-  required(name, 'keepSecret', clientSecret, 'it needs `clientSecret`; keys are not kept')
+  required(name, 'keepSecret', clientSecret, 'it needs `clientSecret`; keys are not stored')
 }
 
-/** The client with its secret, which its record holds then. */
+/** The client with its secret, for its record. */
 async function keptClient(
   clientId: string,
   secret: Bound<Secret>,

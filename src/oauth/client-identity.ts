@@ -1,5 +1,5 @@
 /**
- * Which client logs a user in.
+ * Chooses the client for a login.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { checkPolicy, type OAuthPolicy, originsOf, permittedScopes, scopesOf } f
 import { type RegisteredClient, storedRegistration, whileRegistering } from './registration.ts'
 import { type RegistrationPermission, register } from './registration-request.ts'
 
-/** What the options say about the client. */
+/** The options about the client. */
 export interface ClientIdentityOptions {
   readonly clientId?: string
   readonly clientMetadataUrl?: string
@@ -29,7 +29,7 @@ export interface ClientIdentityOptions {
   readonly metadata?: ServerMetadata
 }
 
-/** What the application was given to register its client with. */
+/** The application's credentials for registering its client. */
 export interface RegistrationOptions {
   /** The initial access token (RFC 7591, section 3). Read for each registration. */
   readonly initialAccessToken?: Secret
@@ -40,7 +40,7 @@ export interface RegistrationOptions {
 /** The client that logs in. */
 export interface LoginClient {
   readonly client: RegisteredClient
-  /** It registered itself for an earlier login, so the server may have forgotten it. */
+  /** Whether it registered itself for an earlier login, so that the server may no longer know it. */
   readonly isStored: boolean
 }
 
@@ -48,7 +48,7 @@ export interface LoginClient {
  * Returns the client that logs in: the pre-registered one, else its metadata document, else the one that
  * registered itself before, else one that registers itself now.
  *
- * @throws `CredentialError` with the code `unsupported_server` when the server offers none of these ways.
+ * @throws `CredentialError` with the code `unsupported_server` when the server supports none of these.
  * @see MCP 2026-07-28, Client Registration Approaches
  */
 export async function identifyClient(
@@ -58,7 +58,7 @@ export async function identifyClient(
 ): Promise<LoginClient> {
   const { name, context, server } = session
   const { issuer } = server
-  // A registration belongs to the server that was found, also where that writes itself differently.
+  // A registration belongs to the discovered server, even if that writes its issuer differently.
   const metadata: ServerMetadata = { ...server.metadata, issuer }
   const { clientId, clientMetadataUrl } = options
   const acceptsDocuments = metadata['client_id_metadata_document_supported'] === true
@@ -71,10 +71,10 @@ export async function identifyClient(
   if (stored !== undefined) return { client: stored, isStored: true }
   if (metadata.registration_endpoint === undefined) {
     const remedy = 'Register a client there by hand, and pass its `clientId` with `issuer`.'
-    throw unsupported(name, server, context, 'does not let clients register themselves', remedy)
+    throw unsupported(name, server, context, 'does not support client registration', remedy)
   }
   return whileRegistering(context, issuer, async () => {
-    // Somebody else may have registered it meanwhile.
+    // Another process may have registered it in the meantime.
     const newest = await storedRegistration(context, issuer, redirectUri)
     if (newest !== undefined) return { client: newest, isStored: true }
     const client = await registerClient(session, options, metadata, redirectUri)
@@ -110,7 +110,7 @@ async function registerClient(
   return client
 }
 
-/** Reads what the server demands of those who register. It belongs to the issuer of the options. */
+/** Reads the credentials for the registration. They belong to the issuer of the options. */
 async function permissionOf(
   { name, context }: GrantSession,
   options: ClientIdentityOptions,
@@ -145,9 +145,9 @@ async function permissionOf(
 }
 
 /**
- * Checks what a client registers itself with.
+ * Checks the credentials for the registration.
  *
- * @throws `ConfigurationError` when it is empty, or nothing says which server it is for.
+ * @throws `ConfigurationError` when there are none, or `issuer` is missing.
  */
 export function checkRegistration(provider: string, options: ClientIdentityOptions): void {
   const { registration } = options
@@ -162,7 +162,7 @@ export function checkRegistration(provider: string, options: ClientIdentityOptio
   required(provider, 'issuer', pinnedIssuer(options), 'pass the server that `registration` is for')
 }
 
-/** All scopes that may be requested later: a client that registered for fewer could never step up. */
+/** All scopes that may be requested later: a client that registered for fewer could not step up. */
 function registeredScope(
   { scope, server }: GrantSession,
   allow: OAuthPolicy | undefined,

@@ -1,5 +1,5 @@
 /**
- * What a client says about itself in a document of its own (Client ID Metadata Documents).
+ * Client ID metadata documents.
  *
  * @module
  */
@@ -32,16 +32,16 @@ export function checkClientMetadataUrl(option: string, text: string): void {
   )
 }
 
-/** What {@link clientMetadataDocument} describes. */
+/** The input of {@link clientMetadataDocument}. */
 type ClientDescription = Parameters<typeof clientMetadataDocument>[1]
 
 /**
- * The client ID metadata document that belongs at `url`; publish it there as JSON.
+ * Returns the client ID metadata document for `url`; publish it there as JSON.
  *
- * With `jwks` or `jwksUri` the client authenticates by a key: pass `clientAuth: privateKeyJwt({ key })` to
- * `authorizationCode`. Everybody can read the document, so there is no secret in it.
+ * With `jwks` or `jwksUri` the client authenticates with a key: pass `clientAuth: privateKeyJwt({ key })` to
+ * `authorizationCode`. The document is public and contains no secret.
  *
- * @throws `ConfigurationError` when an option is wrong, or a key is not a public one.
+ * @throws `ConfigurationError` when an option is invalid, or a key is not public.
  * @see draft-ietf-oauth-client-id-metadata-document, section 4
  *
  * @example
@@ -60,9 +60,9 @@ type ClientDescription = Parameters<typeof clientMetadataDocument>[1]
 export function clientMetadataDocument(
   url: string,
   description: {
-    /** The name that the user sees when they are asked for consent. */
+    /** The name that the user sees on the consent page. */
     readonly clientName: string
-    /** Where the authorization server sends the user back to. */
+    /** The redirect URIs of the client. */
     readonly redirectUris: readonly string[]
     /** The client's public keys, as `generateSigningKey()` returns them. Not together with `jwksUri`. */
     readonly jwks?: { readonly keys: readonly object[] }
@@ -87,7 +87,7 @@ function authenticationOf({ jwks, jwksUri }: ClientDescription): Record<string, 
   if (jwks === undefined && jwksUri === undefined) return { token_endpoint_auth_method: 'none' }
   const method = { token_endpoint_auth_method: 'private_key_jwt' }
   if (jwks === undefined) return { ...method, jwks_uri: checkJwksUri(jwksUri) }
-  if (jwksUri !== undefined) fail('jwksUri', 'goes not together with `jwks`; give one of them.')
+  if (jwksUri !== undefined) fail('jwksUri', 'cannot be combined with `jwks`; pass one of them.')
   const keys = publicKeys(jwks)
   const algorithms = new Set(keys.map(({ alg }) => alg))
   const [algorithm] = algorithms
@@ -99,7 +99,7 @@ function publicKeys({ keys }: { readonly keys: readonly object[] }): readonly Js
   if (!Array.isArray(keys) || keys.length === 0) fail('jwks', 'must be an object with `keys`.')
   for (const key of keys as readonly JsonWebKey[]) {
     const isPrivate = key.d !== undefined || key.k !== undefined || key.p !== undefined
-    if (isPrivate) fail('jwks', 'contains a secret key; everybody can read the document.')
+    if (isPrivate) fail('jwks', 'contains a private key, and the document is public.')
   }
   return keys
 }

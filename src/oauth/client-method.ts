@@ -1,5 +1,5 @@
 /**
- * How one client authenticates at one server: by the options, or as it did at the login.
+ * Chooses how a client authenticates at a server: by the options, or as at the login.
  *
  * @module
  */
@@ -18,8 +18,8 @@ import type { RegisteredClient } from './registration.ts'
  * Chooses how a client authenticates.
  *
  * @param supported - The methods that the server lists.
- * @throws `ConfigurationError` when the options lack what the client authenticated with at the login. Nothing
- * may be sent then: servers revoke a refresh token that arrives without its client's secret.
+ * @throws `ConfigurationError` when the options lack the secret or key of the login. Nothing may then be
+ * sent: servers revoke a refresh token that arrives without its client's authentication.
  */
 export function authenticationOf(
   provider: string,
@@ -52,7 +52,7 @@ function withoutMeans(provider: string, method: AuthenticationMethod): Configura
   const option = means[method] === undefined ? 'clientSecret' : 'clientAuth'
   return new ConfigurationError(
     `${provider}.${option}`,
-    `${provider}: the client of the stored login authenticates by ${method}, and the options do not say with what. Nothing was sent.`,
+    `${provider}: the client of the stored login authenticates by ${method}, and the options lack its secret or key. Nothing was sent.`,
     { provider, remedy: `Pass ${advice}, with the \`clientId\` and the \`issuer\` of the login.` },
   )
 }

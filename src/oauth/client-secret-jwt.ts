@@ -1,5 +1,5 @@
 /**
- * Client authentication by an assertion that a shared secret signs (`client_secret_jwt`).
+ * Client authentication with an assertion signed by a shared secret (`client_secret_jwt`).
  *
  * @module
  */
@@ -9,10 +9,11 @@ import { checkSecret, readSecret } from '../secret.ts'
 import { type ClientAssertion, checkAudience, signedBySecret } from './client-assertion.ts'
 
 /**
- * Authenticates the client by an assertion that its secret signs (HMAC with SHA-256), valid for a minute and
- * for one use. The secret itself is never sent. It needs the option `issuer` of the grant, and no `clientSecret`.
+ * Authenticates the client with an assertion signed by its secret (HMAC with SHA-256), valid for a minute and
+ * for one use. The secret itself is never sent. It needs the option `issuer` of the grant, and no
+ * `clientSecret`.
  *
- * @throws `ConfigurationError` when an option is wrong.
+ * @throws `ConfigurationError` when an option is invalid.
  * @see RFC 7523, section 2.2; OpenID Connect Core 1.0, section 9
  *
  * @example
@@ -30,13 +31,13 @@ import { type ClientAssertion, checkAudience, signedBySecret } from './client-as
  */
 export function clientSecretJwt(options: {
   /**
-   * The secret that the server knows too; it should have 32 bytes or more (RFC 7518, section 3.2), and
-   * a shorter one is not refused. Read for each request.
+   * The secret that the server knows too; it should have 32 bytes or more (RFC 7518, section 3.2), but a
+   * shorter one is accepted. Read for each request.
    */
   readonly secret: Secret
   /**
    * The `aud` claim. Default: the issuer, which is the only audience that cannot be replayed elsewhere;
-   * set `token_endpoint` for a server that predates that rule.
+   * set `token_endpoint` for an older server.
    */
   readonly audience?: 'issuer' | 'token_endpoint'
 }): ClientAssertion {

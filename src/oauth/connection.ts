@@ -1,5 +1,5 @@
 /**
- * A client at an authorization server, ready for openid-client to make requests with.
+ * The configuration of a client at an authorization server for openid-client.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import type { RegisteredClient } from './registration.ts'
 import type { LocatedServer } from './server.ts'
 import { type RequestSigners, sendSigned } from './signed-request.ts'
 
-/** What a connection is made of. */
+/** The input of {@link connect}. */
 export interface ConnectionParts {
   readonly provider: string
   readonly options: BoundOAuthOptions
@@ -33,7 +33,7 @@ export interface ConnectionParts {
   readonly server: LocatedServer
   readonly registered: RegisteredClient
   readonly dpop: DpopSession | undefined
-  /** The scope that tokens are asked for with. */
+  /** The scope of token requests. */
   readonly scope: string | undefined
 }
 
@@ -55,7 +55,7 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
   const now = () => context.now() + clock.offset(context)
   const { signal } = context
   const auth = await prepareClientAuth({ provider, method, secret, signal, now })
-  // Servers ask for certificates at addresses of their own (RFC 8705, section 5).
+  // Servers may have separate endpoints for client certificates (RFC 8705, section 5).
   const usesAliases = method === 'tls_client_auth'
   const configuration = new client.Configuration(
     metadata,
@@ -71,7 +71,7 @@ export async function connect(parts: ConnectionParts): Promise<Connection> {
     auth(configuration.serverMetadata(), configuration.clientMetadata(), body, headers)
   const signers = { authenticate: isAsserted ? authenticate : undefined, dpop, clock }
   const requests = new EndpointRequests(parts, tokenEndpoint, signers)
-  // Every endpoint was checked before: what is not https is on this machine.
+  // Every endpoint has been checked: one without https is on this machine.
   client.allowInsecureRequests(configuration)
   configuration.timeout = tokenBounds.seconds
   configuration[client.customFetch] = async (target, init) => {
@@ -95,8 +95,8 @@ function checkSecretOwner(
 }
 
 /**
- * Checks that an assertion for the token endpoint goes there, or to its neighbours: whoever else received it
- * could present it there.
+ * Checks that an assertion for the token endpoint is sent to its origin only: any other recipient could
+ * present it there.
  *
  * @see CVE-2025-27370
  */
@@ -116,7 +116,7 @@ function checkAudience(
   )
 }
 
-/** The requests of one connection, and what is recorded of those to the token endpoint. */
+/** The requests of one connection, and the state of its token requests. */
 class EndpointRequests {
   readonly #parts: ConnectionParts
   readonly #tokenEndpoint: string | undefined
@@ -175,7 +175,7 @@ class EndpointRequests {
   }
 }
 
-/** Says what is missing where a server offers no way to do what is needed. */
+/** Makes the error for a server that lacks a required feature. */
 export function unsupported(
   provider: string,
   server: LocatedServer,

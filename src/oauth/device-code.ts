@@ -1,5 +1,5 @@
 /**
- * The user logs in on another device.
+ * Login on another device.
  *
  * @module
  */
@@ -43,9 +43,9 @@ const name = 'deviceCode'
  * await fetch.login()
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. An acquisition throws
- * `LoginRequiredError` when the user refuses or the code expires, `DiscoveryError` when the server sends the user to
- * another host and nothing shows that it belongs to it.
+ * @throws `ConfigurationError` when an option is invalid. An acquisition throws `LoginRequiredError` when the
+ * user refuses or the code expires, `DiscoveryError` when the server sends the user to another host that is
+ * not known to belong to it.
  * @see RFC 8628
  * @group Logins of users
  */
@@ -55,14 +55,14 @@ export function deviceCode(
     readonly clientId: string
     /** Shows the code and the address to the user. */
     readonly onUserCode: (login: {
-      /** The code to type in. */
+      /** The code to enter. */
       readonly userCode: string
       /**
-       * Where to type it in: at the host of the issuer, unless the options name that (`issuer`, `metadata`) or it is
-       * known to have its page elsewhere (Google, Microsoft).
+       * The page for entering it: on the host of the issuer, unless the options name the issuer (`issuer`,
+       * `metadata`) or it is known to use another host (Google, Microsoft).
        */
       readonly verificationUri: URL
-      /** The same with the code in it, for a link or a QR code; where the server offers it. */
+      /** The same URL with the code, for a link or a QR code, where the server returns it. */
       readonly verificationUriComplete: URL | undefined
       /** Seconds until the code expires. */
       readonly expiresIn: number
@@ -91,7 +91,7 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
   const { context, server } = session
   if (server.metadata.device_authorization_endpoint === undefined) {
     const remedy = 'Use authorizationCode(), where the user has a browser.'
-    throw unsupported(name, server, context, 'offers no login on another device', remedy)
+    throw unsupported(name, server, context, 'does not offer login on another device', remedy)
   }
   const connection = await session.connect()
   const step = {
@@ -123,7 +123,7 @@ async function logIn(session: GrantSession, options: DeviceCodeOptions): Promise
   return { response, connection }
 }
 
-/** Where the user types the code in, checked. */
+/** Returns the checked URLs of the page for entering the code. */
 function verificationUris(
   { context: { resource }, server }: GrantSession,
   { allowPrivateNetwork = false }: DeviceCodeOptions,
@@ -154,7 +154,7 @@ async function showCode(
   })
 }
 
-/** Checks that a code can be shown and typed: a terminal obeys what else it may hold (RFC 8628, section 6.1). */
+/** Checks that a code can be shown and typed: other characters could control a terminal (RFC 8628, section 6.1). */
 function checkUserCode({ resource }: GrantSession['context'], code: string): string {
   if (/^[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(code)) return code
   throw new CredentialError(
@@ -166,10 +166,10 @@ function checkUserCode({ resource }: GrantSession['context'], code: string): str
 
 /** Seconds between two polls where the server names none (RFC 8628, section 3.2). */
 const defaultInterval = 5
-/** The fewest seconds between two polls, however few a server asks for: more of them would be an attack on it. */
+/** The minimum seconds between two polls, even if a server requests less. */
 const shortestInterval = 1
 
-/** Seconds between two polls. A server on this machine may ask for fractions of one, as in tests. */
+/** Seconds between two polls. A server on this machine may request fractions of a second, as in tests. */
 function pollInterval({ context, server }: GrantSession, { shown }: PendingDeviceLogin): number {
   const { interval = defaultInterval } = shown
   const hosts = [context.resource.hostname, new URL(server.issuer).hostname]
@@ -177,8 +177,8 @@ function pollInterval({ context, server }: GrantSession, { shown }: PendingDevic
 }
 
 /**
- * Polls the token endpoint until the user has decided; after a passing failure half as often, and not before the
- * server wants it.
+ * Polls the token endpoint until the user has decided; after a temporary failure half as often, and not
+ * before the server's `Retry-After`.
  */
 async function poll(
   session: GrantSession,
@@ -192,7 +192,7 @@ async function poll(
     try {
       return await connection.pollDeviceLogin(login.authorization, interval, parameters, signal)
     } catch (error) {
-      // The user may be entering the code: a passing failure must not end the login (section 3.5).
+      // The user may be entering the code: a temporary failure must not end the login (section 3.5).
       if (!isPassing(error) || signal.aborted) throw error
       interval = Math.max(interval * 2, retryAfterOf(error) ?? 0)
     }

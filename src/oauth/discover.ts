@@ -1,5 +1,5 @@
 /**
- * What an MCP server and its authorization server say about themselves.
+ * Discovers the metadata of an MCP server and its authorization server.
  *
  * @module
  */
@@ -17,8 +17,8 @@ import { checkEndpoint } from './endpoint.ts'
 import { locateServer } from './server.ts'
 
 /**
- * Asks an MCP server for its authorization server, as a client would before its first login. Nothing
- * secret is sent. Use it to find out what to configure; an issuer that is looked up each time pins nothing.
+ * Discovers the authorization server of an MCP server, as a client does before its first login. Nothing
+ * secret is sent. Use it to find out what to configure; an issuer that is discovered each time is not pinned.
  *
  * @example
  * ```ts
@@ -28,7 +28,7 @@ import { locateServer } from './server.ts'
  * console.log(issuer, metadata.grant_types_supported)
  * ```
  *
- * @throws `DiscoveryError` when the server names none, or one that may not be used; `CredentialError` with
+ * @throws `DiscoveryError` when the server names none, or one that must not be used; `CredentialError` with
  * the code `network` or `timeout` when it cannot be reached.
  * @see RFC 9728; RFC 8414; MCP 2026-07-28, Authorization Server Discovery
  * @group Discovery and policy
@@ -41,15 +41,15 @@ export async function discover(
     /** Chooses among several authorization servers. Default: the first. */
     readonly selectIssuer?: (issuers: readonly string[]) => string
     /**
-     * Allow OAuth servers inside private networks. Default `false`: an MCP server may point to public addresses, to
-     * its own host, and to this machine if it is on it.
+     * Whether to allow OAuth servers in private networks. Default `false`: an MCP server may point to public
+     * addresses, to its own host, and to this machine if it runs here.
      */
     readonly allowPrivateNetwork?: boolean
-    /** Ends the discovery. */
+    /** Aborts the discovery. */
     readonly signal?: AbortSignal
   } = {},
 ): Promise<{
-  /** The issuer, exactly as it writes itself: the value for the option `issuer`. */
+  /** The issuer identifier, exactly as the server writes it: the value for the option `issuer`. */
   readonly issuer: string
   /** What the authorization server publishes (RFC 8414). */
   readonly metadata: ServerMetadata
@@ -77,7 +77,7 @@ export async function discover(
   if (found.fromFallback) {
     throw new DiscoveryError(`${resourceLabel(resource)} names no authorization server.`, {
       resource,
-      remedy: "It may want an API key or a bearer token. Contact the server's operator.",
+      remedy: "It may require an API key or a bearer token. Contact the server's operator.",
     })
   }
   return { issuer: metadata.issuer, metadata, resource: found.resource ?? resource.href, scopes }
@@ -90,7 +90,7 @@ function unreachable(resource: URL, error: unknown): never {
   const why = typeof cause?.code === 'string' ? ` (${cause.code})` : ''
   throw new CredentialError(
     isLate ? 'timeout' : 'network',
-    `${resourceLabel(resource)} or its authorization server ${isLate ? 'did not answer in time' : `cannot be reached${why}`}.`,
+    `${resourceLabel(resource)} or its authorization server ${isLate ? 'did not respond in time' : `cannot be reached${why}`}.`,
     { resource, retryable: true, remedy: 'Check the network and the address.' },
   )
 }

@@ -21,7 +21,7 @@ import {
 import { readDocument, resourceMetadata, serverMetadata } from './metadata-document.ts'
 import { checkAuthorizationEndpoint } from './own-endpoints.ts'
 
-/** What an MCP server says about itself (RFC 9728, section 2). */
+/** The metadata of an MCP server (RFC 9728, section 2). */
 export interface ProtectedResource {
   /** Its identifier, as published: the value of the `resource` parameter (RFC 8707). */
   readonly resource: string
@@ -29,9 +29,9 @@ export interface ProtectedResource {
   readonly authorizationServers: readonly string[]
   /** The scopes that it lists. */
   readonly scopesSupported: readonly string[] | undefined
-  /** It accepts only tokens that are bound to a key. */
+  /** Whether it accepts only DPoP-bound tokens. */
   readonly requiresDpop: boolean
-  /** The algorithms of proofs that it takes. */
+  /** The algorithms of proofs that it accepts. */
   readonly dpopAlgorithms: readonly string[] | undefined
 }
 
@@ -46,9 +46,10 @@ const endpoints = [
 ] as const
 
 /**
- * The challenges of a request without a credential, sent as the transport of that URL would: servers with a
- * URL that ends in `/sse` are asked for their event stream, others get a message. Where the server does not know
- * the method, the other one is tried. None from a server that cannot be asked; it has well-known places.
+ * Returns the challenges of a request without a credential, sent as the transport of that URL would: a URL
+ * that ends in `/sse` receives a request for its event stream, others a message. If the server does not
+ * support the method, the other one is tried. The list is empty when the server cannot be reached; its
+ * well-known URLs are tried next.
  */
 export async function askForChallenges(context: EndpointContext): Promise<readonly Challenge[]> {
   const streams = /\/sse\/?$/.test(context.resource.pathname)
@@ -70,7 +71,7 @@ const messageRequest: RequestInit = {
   body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
 }
 
-/** Sends a request to the MCP server, and reads no body, since an event stream has no end. */
+/** Sends a request to the MCP server without reading the body, because an event stream has no end. */
 async function readHead(
   { fetch, resource, signal }: EndpointContext,
   init: RequestInit,
@@ -83,12 +84,12 @@ async function readHead(
 }
 
 /**
- * Reads the metadata of a protected resource: at the place that it named, else at the well-known one
- * for its path, else at that of its origin. `undefined` when it publishes none.
+ * Reads the metadata of a protected resource: at the URL that it named, else at the well-known URL for its
+ * path, else at that of its origin. `undefined` when it publishes none.
  *
  * @param named - The `resource_metadata` of a challenge.
- * @throws `DiscoveryError` when a document describes another server or points to a forbidden
- * place; what `fetch` throws when the server cannot be reached.
+ * @throws `DiscoveryError` when a document describes another server or points to a forbidden address; what
+ * `fetch` throws when the server cannot be reached.
  * @see RFC 9728, sections 3 and 5
  */
 export async function discoverProtectedResource(
@@ -115,8 +116,8 @@ export async function discoverProtectedResource(
  * Reads the metadata of an authorization server: RFC 8414 and OpenID Connect, in the order of the
  * MCP specification. `undefined` when it publishes none.
  *
- * @throws `DiscoveryError` when the document names another issuer, or an endpoint to which no
- * credential may go.
+ * @throws `DiscoveryError` when the document names another issuer, or an endpoint to which no credential may
+ * be sent.
  * @see RFC 8414, section 3; MCP 2026-07-28, Authorization Server Metadata Discovery
  */
 export async function discoverAuthorizationServer(
@@ -159,7 +160,7 @@ function checkedMetadata(
       {
         resource: context.resource,
         remedy:
-          'If you trust it, set `issuer` to the first and `acceptIssuer` to the second, exactly so.',
+          'If you trust it, set `issuer` to the first and `acceptIssuer` to the second, exactly as shown.',
       },
     )
   }
@@ -183,7 +184,7 @@ export function checkMetadata(rules: EndpointRules, metadata: Record<string, unk
   checkAuthorizationEndpoint(metadata, rules.resource)
 }
 
-/** Where servers of the protocol of 2025-03-26 have their endpoints when they publish nothing. */
+/** The default endpoints of servers of MCP 2025-03-26 that publish no metadata. */
 export function defaultMetadata(resource: URL): ServerMetadata {
   const { origin } = resource
   return {
@@ -191,7 +192,7 @@ export function defaultMetadata(resource: URL): ServerMetadata {
     authorization_endpoint: `${origin}/authorize`,
     token_endpoint: `${origin}/token`,
     registration_endpoint: `${origin}/register`,
-    // That protocol demands PKCE of every server (MCP 2025-03-26, Authorization).
+    // That version requires PKCE of every server (MCP 2025-03-26, Authorization).
     code_challenge_methods_supported: ['S256'],
   }
 }
@@ -215,8 +216,8 @@ function protectedResource(
   const own = document['resource']
   if (!isUri(own) || !coversResource(own, resource)) {
     throw new DiscoveryError(
-      `${resourceLabel(resource)} publishes metadata of another resource, ${quotedIdentifier(own)}.`,
-      { resource, remedy: 'Use the URL that the metadata names, if that is the server you mean.' },
+      `${resourceLabel(resource)} publishes metadata for another resource, ${quotedIdentifier(own)}.`,
+      { resource, remedy: 'Use the URL in the metadata, if that is the intended server.' },
     )
   }
   const servers = strings(document['authorization_servers'])
@@ -228,7 +229,7 @@ function protectedResource(
   }
   if (!servers.every(isUri)) {
     throw new DiscoveryError(
-      `${resourceLabel(resource)} publishes metadata that names an authorization server which is no URL.`,
+      `${resourceLabel(resource)} publishes metadata with an authorization server that is not a URL.`,
       { resource, remedy: "Nothing was sent to it. Contact the server's operator." },
     )
   }

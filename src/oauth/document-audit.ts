@@ -1,5 +1,5 @@
 /**
- * Reports documents that are not used.
+ * Reports metadata documents that are refused.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { AcquireContext } from '../credential.ts'
 import { DiscoveryError } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 
-/** Reads a document, and reports it if it is refused. */
+/** Reads a metadata document, and reports it if it is refused. */
 export async function auditDocument<T>(
   { emit }: { readonly emit?: AcquireContext['emit'] | undefined },
   {

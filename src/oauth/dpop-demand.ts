@@ -1,5 +1,5 @@
 /**
- * What servers demand of tokens that are bound to a key.
+ * The requirements of servers for DPoP-bound tokens.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { GrantSession } from './grant.ts'
 import type { LocatedServer } from './server.ts'
 
 /**
- * Checks that the options bind tokens to a key where the MCP server accepts no others.
+ * Checks that the options enable DPoP where the MCP server requires it.
  *
  * @throws `ConfigurationError` before anything is sent, since the tokens would be refused.
  * @see RFC 9449, section 7.1; RFC 9728, section 2
@@ -22,12 +22,12 @@ export function checkDpopDemand({ name, context, server, dpop }: GrantSession): 
   if (!server.requiresDpop && !isChallenged) return
   throw new ConfigurationError(
     `${name}.dpop`,
-    `${name}: ${resourceLabel(context.resource)} accepts only tokens that are bound to a key.`,
+    `${name}: ${resourceLabel(context.resource)} accepts only tokens that are bound to a key (DPoP).`,
     { provider: name, resource: context.resource, remedy: 'Set `dpop: true`.' },
   )
 }
 
-/** The algorithms of proofs that the servers take; `undefined`: they list none. */
+/** The algorithms of proofs that the servers accept; `undefined`: they list none. */
 export function demandedAlgorithms(
   context: Pick<AcquireContext, 'challenges'>,
   server: LocatedServer,

@@ -1,5 +1,5 @@
 /**
- * Keys that tokens are bound to: in this process, or elsewhere behind a function that signs.
+ * DPoP keys: in this process, or external keys with a signing function.
  *
  * @module
  */
@@ -14,9 +14,9 @@ export type DpopAlgorithm = 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
 /** A key, ready to sign proofs. */
 export interface DpopKey {
   readonly algorithm: DpopAlgorithm
-  /** What a proof shows of it (RFC 9449, section 4.2). */
+  /** The public key in a proof (RFC 9449, section 4.2). */
   readonly publicJwk: JsonWebKey
-  /** What a store keeps: the private key, or the public part alone of a key elsewhere. */
+  /** The part for the store: the private key, or only the public part of an external key. */
   readonly stored: JsonWebKey
   sign(data: Uint8Array): Promise<Uint8Array>
 }
@@ -37,7 +37,7 @@ export interface DpopOptions {
 
 /** The option `dpop`, checked. */
 export interface ResolvedDpop {
-  /** What the application chose; `undefined`: whatever the servers take. */
+  /** The application's choice; `undefined`: any that the servers accept. */
   readonly algorithm: DpopAlgorithm | undefined
   readonly required: boolean
   readonly external: ExternalKey | undefined
@@ -51,7 +51,7 @@ const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
 /**
  * Fills in the defaults; `undefined`: no proofs.
  *
- * @throws `ConfigurationError` when an option is wrong.
+ * @throws `ConfigurationError` when an option is invalid.
  */
 export function resolveDpop(
   provider: string,
@@ -91,7 +91,7 @@ function externalOf(where: string, { sign, publicJwk }: DpopOptions): ExternalKe
   if (privateMembers.some((member) => Object.hasOwn(publicJwk, member))) {
     throw new ConfigurationError(
       `${where}.publicJwk`,
-      `${where}.publicJwk contains a private key, which every server would see; pass the public key alone.`,
+      `${where}.publicJwk contains a private key, which would be sent to every server; pass only the public key.`,
     )
   }
   return { sign, publicJwk: publicPart(publicJwk) }
@@ -105,12 +105,12 @@ function externalAlgorithm(where: string, { algorithm, publicJwk }: DpopOptions)
     return kty === 'RSA'
   })
   const chosen = algorithm ?? fitting.find((name) => name === alg) ?? fitting[0]
-  // An RSA key signs in two ways, and nothing but the key service knows which.
+  // An RSA key can sign with two algorithms, and only the key service knows which.
   const isAmbiguous =
     algorithm === undefined && fitting.length > 1 && !fitting.some((n) => n === alg)
   if (chosen !== undefined && fitting.includes(chosen) && !isAmbiguous) return chosen
   const problem = isAmbiguous
-    ? 'set it to what `sign` makes, PS256 or RS256.'
+    ? 'set it to the algorithm of `sign`, PS256 or RS256.'
     : fitting.length > 0
       ? `this key needs ${fitting.join(' or ')}.`
       : 'does not fit the key; a P-256, Ed25519 or RSA key is needed.'
@@ -133,7 +133,7 @@ export async function generateKey(algorithm: DpopAlgorithm): Promise<DpopKey> {
   return keyOf(pair.privateKey, algorithm, stored)
 }
 
-/** Imports a key that was kept. */
+/** Imports a stored key. */
 export async function importKey(stored: JsonWebKey): Promise<DpopKey> {
   const algorithm = algorithmOf(stored)
   const parameters = keyParameters(algorithm)
@@ -142,7 +142,7 @@ export async function importKey(stored: JsonWebKey): Promise<DpopKey> {
 }
 
 /**
- * A key that signs elsewhere.
+ * Makes a key with an external signing function.
  *
  * @param option - The option that describes it.
  */

@@ -1,5 +1,5 @@
 /**
- * Proof of possession: tokens that cannot be used without their key.
+ * Proof of possession (DPoP): tokens that cannot be used without their key.
  *
  * @module
  */
@@ -21,24 +21,24 @@ import {
   resolveDpop,
 } from './dpop-key.ts'
 
-/** The part of a request that a proof is about. */
+/** The part of a request that a proof covers. */
 export type ProvenRequest = Pick<OutgoingRequest, 'url' | 'method' | 'headers' | 'now'>
 
 type ResponseMeta = Pick<Response, 'status' | 'headers'>
 
-/** A key, and what each server demanded of the proofs made with it. */
+/** A key, and the nonces of each server for its proofs. */
 export interface DpopSession {
   readonly required: boolean
   readonly algorithm: DpopAlgorithm
-  /** The key, made or imported when it is first needed. */
+  /** The key, generated or imported when it is first needed. */
   readonly key: () => Promise<DpopKey>
-  /** Puts a fresh proof on a request; with the access token that the request carries, if any. */
+  /** Adds a fresh proof to a request, for the access token that the request carries, if any. */
   prove(request: ProvenRequest, accessToken?: string): Promise<void>
-  /** Puts the token and a fresh proof on a request. */
+  /** Adds the token and a fresh proof to a request. */
   apply(request: OutgoingRequest, accessToken: string): Promise<void>
-  /** Learns a nonce; `true` when it is another than the one that the request carried. */
+  /** Stores a nonce; `true` when it differs from the one that the request carried. */
   learnNonce(response: ResponseMeta, request: Pick<ProvenRequest, 'url' | 'headers'>): boolean
-  /** Learns a nonce; `true` when the MCP server asks for another proof with it. */
+  /** Stores a nonce; `true` when the MCP server requires another proof with it. */
   observe(response: ResponseMeta, request: Pick<ProvenRequest, 'url' | 'headers'>): boolean
 }
 
@@ -48,7 +48,7 @@ export class DpopSessions {
   readonly #options: ResolvedDpop | undefined
   readonly #sessions = new Map<string, DpopSession>()
 
-  /** @throws `ConfigurationError` when the option is wrong. */
+  /** @throws `ConfigurationError` when the option is invalid. */
   constructor(provider: string, option: boolean | DpopOptions | undefined) {
     this.#provider = provider
     this.#options = resolveDpop(provider, option)
@@ -59,7 +59,7 @@ export class DpopSessions {
    *
    * @param held - The session of the tokens that are renewed.
    * @param supported - The algorithms that the servers list; `undefined`: they list none.
-   * @throws `ConfigurationError` when the servers take none that the options allow.
+   * @throws `ConfigurationError` when the servers accept none that the options allow.
    */
   of(
     resource: URL,
@@ -69,16 +69,16 @@ export class DpopSessions {
     const kept = held ?? this.#sessions.get(resource.href)
     if (this.#options === undefined) return kept
     const fits = kept !== undefined && (supported?.includes(kept.algorithm) ?? true)
-    // The tokens that are renewed are bound to their key, whatever the servers have come to list.
+    // Renewed tokens stay bound to their key, even if the servers now list other algorithms.
     const session = fits || held !== undefined ? kept : this.#start(this.#options, supported)
     if (session !== undefined) this.#sessions.set(resource.href, session)
     return session
   }
 
   /**
-   * Continues the session of stored tokens. Those bound to a key stay so, also without `dpop: true`.
+   * Continues the session of stored tokens. Bound tokens stay bound, even without `dpop: true`.
    *
-   * @returns `undefined` for tokens that need none. A session whose key is not here fails when it is used.
+   * @returns `undefined` for tokens that need none. A session without its key fails when it is used.
    */
   restore(tokens: {
     readonly tokenType: 'bearer' | 'dpop'
@@ -102,7 +102,7 @@ export class DpopSessions {
   #keyElsewhere(): ConfigurationError {
     return new ConfigurationError(
       `${this.#provider}.dpop`,
-      `${this.#provider}: the login in the store is bound to another key, which is not stored with it.`,
+      `${this.#provider}: the stored login is bound to another key, which is not stored with it.`,
       {
         provider: this.#provider,
         remedy: 'Set `dpop: { sign, publicJwk }` as for the login, or log out.',
@@ -121,7 +121,7 @@ export class DpopSessions {
           : externalKey(`${this.#provider}.dpop`, external, chosen),
       )
     }
-    // Whatever else a server lists may be a sentence.
+    // Other values in a server's list may be sentences.
     const listed = (supported ?? []).filter((name) => registeredAlgorithm.test(name)).slice(0, 8)
     const usable = dpopAlgorithms.filter((name) => listed.includes(name))
     const advice =
@@ -140,14 +140,14 @@ export class DpopSessions {
 /** The asymmetric algorithms of RFC 7518, RFC 8037, RFC 8812 and RFC 9864. */
 const registeredAlgorithm = /^(?:[ERP]S(?:256|384|512)|ES256K|EdDSA|Ed25519|Ed448)$/
 
-/** Starts a session with the key that `makeKey` makes, reads or stands for. */
+/** Starts a session with the key of `makeKey`. */
 export function startDpop(
   required: boolean,
   algorithm: DpopAlgorithm,
   makeKey: () => Promise<DpopKey>,
 ): DpopSession {
   const nonces = new Map<string, string>()
-  // Requests that are under way at once are each told of the nonce that they lacked.
+  // Concurrent requests each receive the nonce that they lacked.
   const used = new WeakMap<Headers, string>()
   const key = shared(makeKey)
   const session: DpopSession = {
@@ -180,8 +180,8 @@ export function startDpop(
 }
 
 /**
- * Makes something once, for all who ask. When that fails, those who waited try themselves: in a Worker it
- * fails for them when the request that began it has ended.
+ * Makes a value once for all callers. When that fails, each waiting caller tries itself: in a Worker it fails
+ * for them when the request that began it has ended.
  */
 function shared<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined
@@ -200,7 +200,7 @@ function shared<T>(make: () => Promise<T>): () => Promise<T> {
   }
 }
 
-/** A proof for one request, of the time that its server has (RFC 9449, section 4.2). */
+/** Makes a proof for one request, with the server's time (RFC 9449, section 4.2). */
 async function proofOf(
   { algorithm, publicJwk, sign }: DpopKey,
   { url, method, now }: ProvenRequest,

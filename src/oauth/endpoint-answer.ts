@@ -1,8 +1,9 @@
 /**
- * What the answer of an authorization server's endpoint means.
+ * Interprets the responses of an authorization server's endpoints.
  *
- * Servers send errors with an empty body or with a code of their own, and proxies send pages of HTML in their
- * place, so an answer is judged by its status first; its body only adds to that, whatever its content type.
+ * Servers send errors with an empty body or with a non-standard code, and proxies send pages of HTML in their
+ * place, so a response is interpreted by its status first; the body only adds to that, regardless of its
+ * content type.
  *
  * @module
  */
@@ -19,8 +20,8 @@ import {
 import { serverDescription } from './server-description.ts'
 
 /**
- * What an error means: the server is `busy`; it refused the grant (`grant_refused`), the client
- * (`client_refused`) or something else (`request_refused`); or the answer is no error, but unusable (`invalid`).
+ * What an error means: the server is `busy`; it refused the grant (`grant_refused`), the client (`client_refused`) or
+ * something else (`request_refused`); or the response is not an error, but invalid (`invalid`).
  */
 export type EndpointErrorKind =
   | 'busy'
@@ -29,37 +30,37 @@ export type EndpointErrorKind =
   | 'request_refused'
   | 'invalid'
 
-/** What is known of an error answer. */
+/** The details of an error response. */
 export interface EndpointErrorDetails {
-  /** The host that answered; `undefined`: that of the issuer. */
+  /** The host that responded; `undefined`: that of the issuer. */
   readonly host?: string | undefined
   /** The HTTP status. */
   readonly status: number
-  /** The registered code; empty: none, or one of the server's own. */
+  /** The registered code; empty: none, or a non-standard one. */
   readonly code: string
-  /** Seconds that the server asks for. */
+  /** The server's `Retry-After` in seconds. */
   readonly retryAfter?: number | undefined
-  /** What the server wrote about it, which may be an attack; secrets of the request are not in it. */
+  /** The server's description, which may be an attack; secrets of the request are removed. */
   readonly serverDescription?: string | undefined
-  /** What is wrong with an answer that is unusable or a page, such as `with an empty body`. */
+  /** What is wrong with a response that is invalid or a page, such as `with an empty body`. */
   readonly problem?: string
   /** What to do about that. */
   readonly remedy?: string
-  /** The request carried a proof of possession (RFC 9449). Default `false`. */
+  /** Whether the request carried a proof of possession (RFC 9449). Default `false`. */
   readonly isProven?: boolean
 }
 
-/** An error answer. It stays inside this folder, where `error-mapping.ts` makes an error for users of it. */
+/** An error response. It is internal to this folder; `error-mapping.ts` maps it to a public error. */
 export class EndpointError extends Error {
   /** The name of the class. */
   override readonly name = 'EndpointError'
-  /** What it means. */
+  /** Its meaning. */
   readonly kind: EndpointErrorKind
-  /** What is known of it. */
+  /** Its details. */
   readonly details: EndpointErrorDetails
 
   constructor(kind: EndpointErrorKind, details: EndpointErrorDetails) {
-    super(`An endpoint answered ${details.status} (${kind}).`)
+    super(`An endpoint responded with ${details.status} (${kind}).`)
     this.kind = kind
     this.details = details
   }
@@ -70,13 +71,13 @@ export interface EndpointRequest {
   readonly endpoint: EndpointKind
   /** The endpoint's address. */
   readonly url: URL
-  /** What was sent, so that nothing secret of it is shown. */
+  /** The request, so that none of its secrets is shown. */
   readonly init: RequestInit
   /** Milliseconds since the epoch. */
   readonly now: number
 }
 
-/** An answer that was read to its end, once. */
+/** A response that was read completely. */
 export interface ReadAnswer {
   readonly ok: boolean
   readonly status: number
@@ -84,15 +85,15 @@ export interface ReadAnswer {
   readonly parsed: ParsedBody
 }
 
-/** An answer that was judged. */
+/** A response that was interpreted. */
 export interface JudgedAnswer {
-  /** The answer as the protocol libraries accept it, or what it says instead. */
+  /** The response as the protocol libraries accept it, or its error. */
   readonly result: Response | EndpointError
-  /** The refresh token of a token response, also when the rest of the response is invalid. */
+  /** The refresh token of a token response, even if the rest of the response is invalid. */
   readonly refreshToken: string | undefined
 }
 
-/** Codes that mean that the grant is refused, so that a repetition fails too (RFC 6749, RFC 8628, OpenID Connect). */
+/** Codes that mean that the grant is refused, so that a retry fails too (RFC 6749, RFC 8628, OpenID Connect). */
 const refusedGrantCodes: ReadonlySet<string> = new Set([
   'invalid_grant',
   'access_denied',
@@ -103,7 +104,7 @@ const refusedGrantCodes: ReadonlySet<string> = new Set([
   'account_selection_required',
 ])
 
-/** Codes that pass. */
+/** Codes of temporary failures. */
 const busyCodes: ReadonlySet<string> = new Set(['temporarily_unavailable', 'server_error'])
 
 /** Codes that are part of a flow, which the protocol libraries continue (RFC 8628). */
@@ -134,24 +135,24 @@ const otherCodes: ReadonlySet<string> = new Set([
   'unapproved_software_statement',
 ])
 
-/** Home-made codes of GitHub, which sends them with status 200. */
+/** Non-standard codes of GitHub, which sends them with status 200. */
 const ownCodes: ReadonlyMap<string, Exclude<EndpointErrorKind, 'invalid'>> = new Map([
   ['bad_refresh_token', 'grant_refused'],
   ['bad_verification_code', 'grant_refused'],
   ['incorrect_client_credentials', 'client_refused'],
   ['application_suspended', 'client_refused'],
-  // The user can mend it without a new login.
+  // The user can resolve it without a new login.
   ['unverified_user_email', 'request_refused'],
 ])
 
-/** What a home-made code means as far as it can be told; `undefined`: nothing. */
+/** Returns the meaning of a non-standard code; `undefined`: not known. */
 function ownKind(error: unknown): Exclude<EndpointErrorKind, 'invalid'> | undefined {
   if (typeof error !== 'string') return undefined
   return ownCodes.get(error) ?? (/client/i.test(error) ? 'client_refused' : undefined)
 }
 
 /**
- * A code that is registered; empty for any other value, which is text of the server.
+ * Returns a registered code; empty for any other value, which is text of the server.
  *
  * @see RFC 6749, section 5.2
  */
@@ -162,7 +163,7 @@ export function registeredCode(error: unknown): string {
 }
 
 /**
- * What an error answer means.
+ * Returns the meaning of an error response.
  *
  * | code | status | meaning |
  * |---|---|---|
@@ -171,16 +172,16 @@ export function registeredCode(error: unknown): string {
  * | `invalid_grant`, `access_denied`, … | any | the grant is refused |
  * | `invalid_client` | any | the client is refused |
  * | another registered one | any | the request is refused, as the code says |
- * | home-made, of GitHub | any | as the code says |
- * | home-made, with `client` in it | any | the client is refused |
+ * | non-standard, of GitHub | any | as the code says |
+ * | non-standard, with `client` in it | any | the client is refused |
  * | none, but a page of HTML or XML | 401, 403, but not of a registration | busy: a proxy answered |
- * | none, or home-made | 401, 403 | the client is refused |
+ * | none, or non-standard | 401, 403 | the client is refused |
  * | none, but a page of HTML or XML | 400, 422 of a token endpoint | busy: a proxy answered |
- * | none, or home-made | 400, 422 of a token endpoint | the grant is refused |
- * | none, or home-made | otherwise | the request is refused |
+ * | none, or non-standard | 400, 422 of a token endpoint | the grant is refused |
+ * | none, or non-standard | otherwise | the request is refused |
  *
  * @param code - A registered code; empty: none.
- * @param said - A home-made code, and whether the body is a page instead.
+ * @param said - A non-standard code, and whether the body is a page instead.
  */
 export function errorKind(
   endpoint: EndpointKind,
@@ -194,40 +195,40 @@ export function errorKind(
   const own = ownKind(error)
   if (own !== undefined) return own
   if (status === 401 || status === 403) {
-    // A page of a proxy must not end the logins of all who share the client.
+    // A page of a proxy must not end the logins of all users of the client.
     return isPage && endpoint !== 'registration' ? 'busy' : 'client_refused'
   }
   const redeems = endpoint === 'token' || endpoint === 'custom'
   if (!redeems || !isVague(status)) return 'request_refused'
-  // Some servers answer a dead refresh token with a bare 400, but a page is no verdict of theirs.
+  // Some servers refuse an invalid refresh token with a 400 without a body, but do not send a page.
   return isPage ? 'busy' : 'grant_refused'
 }
 
-/** Whether a status says that the server cannot answer at the moment. */
+/** Whether a status means that the server is temporarily unavailable. */
 function isBusyStatus(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500
 }
 
-/** Whether a status says no more than that something was refused. */
+/** Whether a status only means that something was refused. */
 function isVague(status: number): boolean {
   return status === 400 || status === 422
 }
 
-/** Which endpoint a form is for, by its parameters: two endpoints may have one address. */
+/** Returns the endpoint of a form by its parameters: two endpoints may have one URL. */
 export function endpointOf(form: URLSearchParams): EndpointKind {
   if (form.has('grant_type')) return 'token'
   if (form.has('token')) return 'revocation'
   return form.has('response_type') ? 'pushed_authorization' : 'device_authorization'
 }
 
-/** Reads an answer to its end. */
+/** Reads a response completely. */
 export async function readAnswer(response: BoundedResponse): Promise<ReadAnswer> {
   const { ok, status, headers } = response
-  // JSON is UTF-8, whatever the content type says (RFC 8259, section 8.1).
+  // JSON is UTF-8, regardless of the content type (RFC 8259, section 8.1).
   return { ok, status, headers, parsed: parsedBody(await response.text()) }
 }
 
-/** The code of an answer: what its body has as `error`, or else what a challenge has; empty: there is none. */
+/** Returns the code of a response: the `error` of its body, or else of a challenge; empty: there is none. */
 export function errorCodeOf({ headers, parsed }: Pick<ReadAnswer, 'headers' | 'parsed'>): string {
   const error = errorOf(parsed)
   return typeof error === 'string' ? error : challengedCode(headers)
@@ -237,7 +238,7 @@ function errorOf({ value }: ParsedBody): unknown {
   return isObject(value) ? value['error'] : undefined
 }
 
-/** Judges an answer. */
+/** Interprets a response. */
 export function judgeAnswer(answer: ReadAnswer, request: EndpointRequest): JudgedAnswer {
   const { ok, status, parsed } = answer
   const { endpoint, url } = request
@@ -293,7 +294,7 @@ function errorAnswer(
   })
 }
 
-/** The code of a server that says it in a challenge only. */
+/** The code of a server that sends it only in a challenge. */
 function challengedCode(headers: Headers): string {
   const challenges = parseChallenges(headers.get('WWW-Authenticate'))
   return challenges
@@ -301,7 +302,7 @@ function challengedCode(headers: Headers): string {
     .reduce((first, code) => first || code, '')
 }
 
-/** The same answer as the protocol libraries expect it: its status, its type, and no challenge. */
+/** Makes the response that the protocol libraries expect: its status, its type, and no challenge. */
 function accepted({ headers: own }: ReadAnswer, status: number, body: string): Response {
   const headers = new Headers(own)
   headers.delete('WWW-Authenticate')

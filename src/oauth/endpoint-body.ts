@@ -1,12 +1,12 @@
 /**
- * The bodies of successful answers: repaired where that is safe, and otherwise described.
+ * The bodies of successful responses: repaired where that is safe, and otherwise reported as invalid.
  *
  * @module
  */
 import { validScopes } from '../scope.ts'
 import { isObject } from './endpoint.ts'
 
-/** The endpoints whose answers are judged; `custom`: one that follows no standard. */
+/** The endpoints whose responses are interpreted; `custom`: a non-standard one. */
 export type EndpointKind =
   | 'token'
   | 'device_authorization'
@@ -15,7 +15,7 @@ export type EndpointKind =
   | 'registration'
   | 'custom'
 
-/** A body as JSON, or what it is instead. */
+/** A body, parsed as JSON where possible. */
 export interface ParsedBody {
   readonly text: string
   /** `undefined`: it is not JSON. */
@@ -37,9 +37,9 @@ export interface CheckedBody {
 const contactOperator =
   'The server does not follow the OAuth standard; contact its operator, or check that the endpoint is the right one.'
 const checkNetwork =
-  'A proxy or a sign-in page of the network may have answered instead; check the network and the endpoint.'
+  'The response may come from a proxy or a sign-in page of the network; check the network and the endpoint.'
 
-/** The members that each kind of answer must have. */
+/** The required members of each kind of response. */
 const requiredMembers: Readonly<Record<EndpointKind, readonly string[]>> = {
   token: ['access_token', 'token_type'],
   device_authorization: ['device_code', 'user_code', 'verification_uri', 'expires_in'],
@@ -49,7 +49,7 @@ const requiredMembers: Readonly<Record<EndpointKind, readonly string[]>> = {
   custom: [],
 }
 
-/** Parses a body, whatever its content type. */
+/** Parses a body, regardless of its content type. */
 export function parsedBody(text: string): ParsedBody {
   // Response.text() has removed a byte order mark.
   try {
@@ -65,7 +65,7 @@ interface BodyProblem {
   readonly remedy: string
 }
 
-/** What is wrong with a body that is a page, as of a proxy; `undefined`: it is none. */
+/** What is wrong with a body that is a page, as of a proxy; `undefined`: it is not a page. */
 export function pageProblem({ text }: ParsedBody): BodyProblem | undefined {
   if (!text.trimStart().startsWith('<')) return undefined
   return { problem: 'with a page of HTML or XML instead of JSON', remedy: checkNetwork }
@@ -81,14 +81,14 @@ export function jsonProblem(parsed: ParsedBody): BodyProblem | undefined {
   if (page !== undefined) return page
   if (start.startsWith('{') || start.startsWith('[')) {
     return {
-      problem: 'with JSON that is cut off or malformed',
-      remedy: 'Try again; if it stays so, contact the operator of the server.',
+      problem: 'with truncated or malformed JSON',
+      remedy: 'Try again; if the error persists, contact the operator of the server.',
     }
   }
   return { problem: 'with text that is not JSON', remedy: contactOperator }
 }
 
-/** Checks and repairs the body of a successful answer. */
+/** Checks and repairs the body of a successful response. */
 export function checkedBody(endpoint: EndpointKind, parsed: ParsedBody): CheckedBody {
   const { text, value } = parsed
   if (endpoint === 'custom') return { text, refreshToken: undefined }
@@ -115,7 +115,7 @@ export function checkedBody(endpoint: EndpointKind, parsed: ParsedBody): Checked
   return { ...found, text: JSON.stringify(body) }
 }
 
-/** What a client identifier may consist of (RFC 6749, appendix A.1); longer ones fit into no request. */
+/** Whether a value is a valid client identifier (RFC 6749, appendix A.1); longer ones do not fit into a request. */
 function isIdentifier(value: unknown): boolean {
   return /^[\x20-\x7e]{1,8192}$/.test(String(value))
 }
@@ -124,7 +124,7 @@ function isPresent(value: unknown): boolean {
   return typeof value === 'number' || (typeof value === 'string' && value !== '')
 }
 
-/** `N_A` stands for what an exchange returns that is no access token (RFC 8693, section 2.2.1). */
+/** `N_A` is the type of an exchanged token that is not an access token (RFC 8693, section 2.2.1). */
 function isTokenType(type: unknown): boolean {
   return typeof type === 'string' && /^(?:bearer|dpop|n_a)$/i.test(type)
 }
@@ -163,7 +163,7 @@ function repairedToken(body: Record<string, unknown>): Record<string, unknown> {
 
 function repairedDeviceAuthorization(body: Record<string, unknown>): Record<string, unknown> {
   const { interval, expires_in, user_code, verification_uri_complete: complete, ...rest } = body
-  // Google names it as a draft of RFC 8628 did.
+  // Google uses the name of a draft of RFC 8628.
   const { verification_uri = body['verification_url'] } = body
   const pauseSeconds = seconds(interval)
   const lifetime = seconds(expires_in)

@@ -1,8 +1,8 @@
 /**
- * Which servers may be contacted for OAuth, and how much they may answer.
+ * Checks the servers that are contacted for OAuth, and limits their responses.
  *
- * Documents that name endpoints are written by servers that are not verified yet, so every URL in
- * them is checked before it is used (MCP 2026-07-28, Security Best Practices, SSRF).
+ * Metadata comes from servers that are not verified yet, so every URL in it is checked before it is used (MCP
+ * 2026-07-28, Security Best Practices, SSRF).
  *
  * @module
  */
@@ -18,11 +18,11 @@ import type { OAuthPolicy } from './policy.ts'
 export interface EndpointRules {
   /** The MCP server; it must not send the client to another host inside a private network. */
   readonly resource: URL
-  /** Hosts and address ranges inside private networks are allowed. */
+  /** Whether hosts and address ranges in private networks are allowed. */
   readonly allowPrivateNetwork: boolean
 }
 
-/** Who asks an authorization server, and by what rules. */
+/** The context and the rules of requests to an authorization server. */
 export interface EndpointContext extends EndpointRules {
   readonly fetch: FetchLike
   readonly signal: AbortSignal
@@ -30,17 +30,17 @@ export interface EndpointContext extends EndpointRules {
   readonly emit?: AcquireContext['emit'] | undefined
   /** The policy of the application. */
   readonly allow?: OAuthPolicy | undefined
-  /** The client, as far as it is known before discovery. */
+  /** The client, where it is known before discovery. */
   readonly clientId?: string | undefined
 }
 
-/** How much of an answer is read. */
+/** The limits of a response. */
 export interface Bounds {
-  /** Seconds until the whole answer must be there. */
+  /** Seconds until the complete response must have arrived. */
   readonly seconds: number
-  /** Bytes of its body, at most. */
+  /** The maximum size of its body in bytes. */
   readonly bytes: number
-  /** Ends the request from outside. */
+  /** Aborts the request. */
   readonly signal: AbortSignal
 }
 
@@ -51,19 +51,19 @@ export type BoundedResponse = Pick<Response, 'ok' | 'status' | 'headers' | 'text
 export const documentBounds: Omit<Bounds, 'signal'> = { seconds: 10, bytes: 256 * 1024 }
 /** The bounds of token responses and registrations. */
 export const tokenBounds: Omit<Bounds, 'signal'> = { seconds: 30, bytes: 1024 * 1024 }
-/** The bounds of the bodies of errors; what exceeds them is not read. */
+/** The bounds of the bodies of errors; the excess is not read. */
 const errorBounds: Omit<Bounds, 'signal'> = { seconds: 3, bytes: 64 * 1024 }
 
-// Characters that a shell or a terminal would act on, and what stands for them in a document that was
-// cleaned. A browser is opened without a shell, but nothing honest needs them.
+// Characters that a shell or a terminal would interpret, and their replacement in a cleaned document. A
+// browser is opened without a shell, but no legitimate URL needs them.
 const refusedCharacters = /[$`|;<>"'\\^{}()\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\ufffd]/u
 
 /**
  * Checks a URL that a server wrote, without contacting it.
  *
  * @param what - What the URL is for, such as `token_endpoint`.
- * @throws `DiscoveryError` when it is not https (or on this machine), carries a user name, holds
- * characters for a shell or a terminal, or leads to another host inside a private network.
+ * @throws `DiscoveryError` when it is not https (or on this machine), contains a user name or characters for
+ * a shell or a terminal, or points to another host in a private network.
  */
 export function checkEndpoint(what: string, text: unknown, rules: EndpointRules): URL {
   if (typeof text !== 'string' || !URL.canParse(text)) {
@@ -83,16 +83,16 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
   if (!mayLeadTo(url.hostname, rules)) {
     const isPublic = zoneOf(rules.resource.hostname) === 'public'
     const problem = isPublic
-      ? 'leads from a public server into a private network'
-      : 'leads to another host inside a private network'
+      ? 'points from a public server into a private network'
+      : 'points to another host in a private network'
     throw refused(what, `${label} ${problem}`, rules, allowPrivate)
   }
   return url
 }
 
 /**
- * Whether documents of the MCP server may lead to a host: any public one, the server's own, and this machine
- * if the server is on it. Every other host inside a private network is for the application to allow.
+ * Whether documents of the MCP server may point to a host: any public one, the server's own, and this machine
+ * if the server runs here. The application must allow any other host in a private network.
  */
 function mayLeadTo(host: string, { resource, allowPrivateNetwork }: EndpointRules): boolean {
   const zone = zoneOf(host)
@@ -101,7 +101,7 @@ function mayLeadTo(host: string, { resource, allowPrivateNetwork }: EndpointRule
   return zone === 'loopback' && zoneOf(resource.hostname) === 'loopback'
 }
 
-/** Where a host or an address is, as far as it says itself; a name counts as public until it is looked up. */
+/** Returns the zone of a host or an address; a name counts as public until it is resolved. */
 function zoneOf(host: string): 'public' | 'loopback' | 'private' {
   if (isLoopbackHost(host)) return 'loopback'
   return (addressRange(host) ?? 'unicast') === 'unicast' ? 'public' : 'private'
@@ -111,11 +111,11 @@ function zoneOf(host: string): 'public' | 'loopback' | 'private' {
  * Contacts a server that a document named: {@link boundedFetch}, unless its name resolves to a private
  * address.
  *
- * A name that changes between the check and the connection gains nothing here but a connection: only
- * https leaves this machine, and whoever is at the private address has no certificate for that name.
+ * If a name changes between the check and the connection, only a connection is made: requests to
+ * other machines use https, and a host at a private address has no certificate for that name.
  * `publicFetch` of `mcp-credentials/node` checks the connection itself.
  *
- * @throws `DiscoveryError` when the address is that of another host inside a private network; otherwise what
+ * @throws `DiscoveryError` when the address belongs to another host in a private network; otherwise what
  * {@link boundedFetch} throws.
  */
 export async function fetchEndpoint(
@@ -126,7 +126,7 @@ export async function fetchEndpoint(
   context: EndpointContext,
 ): Promise<BoundedResponse> {
   return withTimeLimit(bounds.seconds * 1000, context.signal, async (signal) => {
-    // Looking a name up cannot be cancelled, only left.
+    // A name lookup cannot be cancelled, only abandoned.
     await abortable(checkResolution(what, url, context), signal)
     return boundedFetch(context.fetch, url, init, { ...bounds, signal })
   })
@@ -134,11 +134,11 @@ export async function fetchEndpoint(
 
 async function checkResolution(what: string, url: URL, rules: EndpointRules): Promise<void> {
   const { hostname } = url
-  // The server itself was chosen by the application, wherever its name leads.
+  // The application chose the server itself, whatever its name resolves to.
   if (rules.allowPrivateNetwork || hostname === rules.resource.hostname) return
   if (addressRange(hostname) !== undefined || isLoopbackHost(hostname)) return
   const dns = nodeBuiltin<NodeDns>('node:dns/promises')
-  // A name that cannot be resolved here may still be resolved by a proxy, which has rules of its own.
+  // A name that cannot be resolved here may still be resolved by a proxy, which has its own rules.
   const addresses = (await dns?.lookup(hostname, { all: true }).catch(() => [])) ?? []
   for (const { address } of addresses) {
     if (!mayLeadTo(address, rules)) {
@@ -149,11 +149,11 @@ async function checkResolution(what: string, url: URL, rules: EndpointRules): Pr
 }
 
 /**
- * Sends a request that follows no redirect, and reads the answer within bounds; of an error, as much as fits
- * into them.
+ * Sends a request without following redirects, and reads the response within bounds. An error's body is
+ * truncated to them.
  *
- * @throws `CredentialError` with the code `invalid_response` when the answer is a redirect or too
- * long; otherwise what `fetch` throws, such as a `TimeoutError`.
+ * @throws `CredentialError` with the code `invalid_response` when the response is a redirect or too long;
+ * otherwise what `fetch` throws, such as a `TimeoutError`.
  */
 export async function boundedFetch(
   send: FetchLike,
@@ -178,8 +178,8 @@ async function readResponse(
     await response.body?.cancel()
     throw new CredentialError(
       'invalid_response',
-      `${resourceLabel(url)} answered with a redirect, which is refused.`,
-      { status, remedy: 'Configure the URL that it leads to, if you trust it.' },
+      `${resourceLabel(url)} responded with a redirect, which is refused.`,
+      { status, remedy: 'Configure the target URL, if you trust it.' },
     )
   }
   const body =
@@ -189,16 +189,16 @@ async function readResponse(
   const plain = new Headers(headers)
   plain.delete('content-encoding')
   plain.delete('content-length')
-  // A Response cannot be made again of every status line that servers send: `HTTP/1.1 999 …` is one.
+  // A `Response` cannot be constructed with every status that servers send, such as `HTTP/1.1 999 …`.
   return { ok, status, headers: plain, text: () => new Response(body).text() }
 }
 
-/** The form in the body of a request; empty when it has none. */
+/** Returns the form in the body of a request; empty when it has none. */
 export function formOf({ body }: RequestInit): URLSearchParams {
   return new URLSearchParams(body instanceof URLSearchParams ? body : String(body ?? ''))
 }
 
-/** The JSON object in an answer; `undefined` when it holds something else. */
+/** Parses the JSON object of a response; `undefined` for anything else. */
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)
@@ -208,7 +208,7 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Whether a value is an object of JSON, and no list. */
+/** Whether a value is a JSON object, and not a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -226,11 +226,11 @@ async function readBounded(
   if (await readChunks(response.body?.getReader(), chunks, limit)) return joined(chunks)
   throw new CredentialError(
     'invalid_response',
-    `${resourceLabel(url)} answered with more than ${limit} bytes.`,
+    `${resourceLabel(url)} responded with more than ${limit} bytes.`,
   )
 }
 
-/** Reads as much of an error's body as arrives soon: its status says enough, and must not be lost with it. */
+/** Reads the part of an error's body that arrives in time: without it, the status is still used. */
 async function readErrorBody(
   response: Response,
   signal: AbortSignal,
@@ -277,7 +277,7 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytes
 }
 
-const allowPrivate = 'Nothing was sent to it. If it belongs there, set `allowPrivateNetwork: true`.'
+const allowPrivate = 'Nothing was sent to it. If this is intended, set `allowPrivateNetwork: true`.'
 
 function refused(
   what: string,

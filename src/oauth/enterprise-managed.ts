@@ -1,5 +1,5 @@
 /**
- * An enterprise's identity provider decides which MCP servers its people may use.
+ * Enterprise-managed authorization: an identity provider decides which MCP servers its users may use.
  *
  * @module
  */
@@ -26,8 +26,8 @@ const grantProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 const name = 'enterpriseManaged'
 
 /**
- * Gets tokens by the sign-in that a user already has at their enterprise: the identity provider issues
- * a grant for one authorization server (ID-JAG), which exchanges it for an access token.
+ * Obtains tokens with the user's existing sign-in at their enterprise: the identity provider issues a grant
+ * for one authorization server (ID-JAG), which exchanges it for an access token.
  *
  * @example
  * ```ts
@@ -46,21 +46,24 @@ const name = 'enterpriseManaged'
  * )
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong or missing.
+ * @throws `ConfigurationError` when an option is invalid or missing.
  * @see MCP extension io.modelcontextprotocol/enterprise-managed-authorization
  * @group Grants without a user
  */
 export function enterpriseManaged(
   options: OAuthOptions & {
-    /** The client as the MCP server's own authorization server knows it. */
+    /** The client identifier at the MCP server's authorization server. */
     readonly clientId: string
     /** The enterprise's identity provider. */
     readonly identityProvider: {
-      /** Its issuer, exactly as it writes itself. Its metadata is discovered unless `tokenEndpoint` is given. */
+      /**
+       * Its issuer identifier, exactly as it writes it. Its metadata is discovered unless `tokenEndpoint` is
+       * given.
+       */
       readonly issuer: string
       /** Its token endpoint, where it publishes no metadata. */
       readonly tokenEndpoint?: string
-      /** The client as the identity provider knows it. */
+      /** The client identifier at the identity provider. */
       readonly clientId: string
       /** The client's secret there. */
       readonly clientSecret?: Secret
@@ -69,7 +72,7 @@ export function enterpriseManaged(
     }
     /** Proof of the user's sign-in at the identity provider. Read again for each exchange. */
     readonly subjectToken: Secret
-    /** What kind of token that is. Default `id_token`. */
+    /** The type of that token. Default `id_token`. */
     readonly subjectTokenType?:
       | 'access_token'
       | 'refresh_token'
@@ -120,7 +123,7 @@ function checkProfile({ server, context }: GrantSession): void {
   const profiles = server.metadata['authorization_grant_profiles_supported']
   if (!Array.isArray(profiles) || profiles.includes(grantProfile)) return
   const remedy = "Use authorizationCode(), or contact the server's operator."
-  throw unsupported(name, server, context, 'takes no grants of identity providers', remedy)
+  throw unsupported(name, server, context, 'does not accept grants of identity providers', remedy)
 }
 
 /** Exchanges the identity provider's grant for an access token. */
@@ -133,7 +136,7 @@ async function redeemGrant(session: GrantSession, assertion: Bound): Promise<Gra
   return { response, connection }
 }
 
-/** The identity provider is chosen by the application, but it is another origin than the MCP server's. */
+/** Asks the policy: the application chose the identity provider, but its origin differs from the MCP server's. */
 async function allowIdentityProvider(
   context: GrantSession['context'],
   { allow, identityProvider }: EnterpriseManagedOptions,
@@ -161,7 +164,7 @@ async function requestGrant(
   const { issuer } = options.identityProvider
   const resource = new URL(issuer)
   await allowIdentityProvider(context, options, idp)
-  // The policy is told which MCP server a request is for.
+  // The policy receives the MCP server of a request.
   const allow = options.allow && boundTo(context.resource, options.allow)
   const at = await locateIssuer(
     { ...idp, ...(allow === undefined ? {} : { allow }), resource: false },
@@ -217,7 +220,7 @@ function checkGrant(
   if (problem === undefined) return
   throw new CredentialError(
     'invalid_response',
-    `${name}: ${identityProvider.host} did not issue a grant for ${new URL(audience).host}: what it issued ${problem}. It was not presented.`,
+    `${name}: ${identityProvider.host} did not issue a grant for ${new URL(audience).host}: the issued token ${problem}. It was not presented.`,
     {
       resource: context.resource,
       provider: name,

@@ -1,8 +1,8 @@
 /**
- * Turns what openid-client throws into errors of ours.
+ * Maps the errors of openid-client to errors of this library.
  *
- * Its errors hold the raw responses of servers, tokens included, so none of them is passed on: only a registered
- * code and a status are, and what the server wrote in a property of its own.
+ * Its errors contain the raw responses of servers, including tokens, so none of them is passed on: only a
+ * registered code and a status, and the server's description in a separate property.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { EndpointError, errorKind, registeredCode } from './endpoint-answer.ts'
 export interface ErrorContext {
   readonly provider: string
   readonly resource: URL
-  /** The issuer, as far as it is known. */
+  /** The issuer, where it is known. */
   readonly issuer: string | undefined
   /** A grant that the server refuses requires user interaction. */
   readonly interactive: boolean
@@ -31,29 +31,29 @@ export interface ErrorContext {
 const contactOperator = "Contact the server's operator."
 const remedies: Readonly<Record<string, string>> = {
   invalid_client:
-    'Check the client id, its secret or key, and how the server wants clients to authenticate; for an assertion also its `audience`.',
-  // Some servers answer so to a wrong secret.
+    'Check the client ID, its secret or key, and the method of client authentication; for an assertion also its `audience`.',
+  // Some servers respond so to a wrong secret.
   unauthorized_client:
     'Allow this grant type for the client at the authorization server, and check its secret.',
   unsupported_grant_type: 'The authorization server does not offer this grant; choose another.',
-  invalid_scope: 'Ask for scopes that the server lists.',
+  invalid_scope: 'Request scopes that the server lists.',
   invalid_target: 'The server does not know this resource; set the option `resource`.',
   invalid_dpop_proof: 'Set `dpop: true`.',
   use_dpop_nonce: 'Set `dpop: true`.',
   invalid_request: 'Compare the parameters with what the server expects.',
 }
-/** Where the request carried a proof already. */
+/** The remedies when the request already carried a proof. */
 const provenRemedies: Readonly<Record<string, string>> = {
   invalid_dpop_proof: 'Check the clock of this machine and the key of `dpop`.',
   use_dpop_nonce:
     "The server did not accept a proof with the nonce that it sent, or sent none. Contact the server's operator.",
 }
 
-/** The error answer beneath what was thrown; `undefined`: it is something else. */
+/** Returns the error response that caused an error; `undefined`: another cause. */
 export function endpointErrorOf(thrown: unknown): EndpointError | undefined {
   if (thrown instanceof EndpointError) return thrown
   if (thrown instanceof ResponseBodyError) {
-    // Only codes that are part of a flow reach openid-client, which may have no use for them.
+    // Only codes that are part of a flow reach openid-client, which may not expect them.
     const { status } = thrown
     const code = registeredCode(thrown.error)
     return new EndpointError(errorKind('token', status, code), { status, code })
@@ -62,12 +62,12 @@ export function endpointErrorOf(thrown: unknown): EndpointError | undefined {
   return cause instanceof EndpointError ? cause : undefined
 }
 
-/** Whether a server said that the grant which was sent is invalid. */
+/** Whether a server refused the grant as invalid. */
 export function isGrantRefused(error: unknown): boolean {
   return endpointErrorOf(error)?.kind === 'grant_refused'
 }
 
-/** Whether it is not known if the server acted on the request: its response was lost. */
+/** Whether the response was lost, so that it is not known whether the request succeeded. */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (endpointErrorOf(error) !== undefined || isCredentialError(error)) return false
   if (error instanceof AuthorizationResponseError) return false
@@ -76,12 +76,12 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'OAUTH_TIMEOUT'
 }
 
-/** Whether the same request may succeed in a moment: there was no response, or the server is busy. */
+/** Whether the same request may soon succeed: there was no response, or the server is busy. */
 export function isPassing(error: unknown): boolean {
   return isOutcomeUnknown(error) || endpointErrorOf(error)?.kind === 'busy'
 }
 
-/** Seconds for which a server asks; `undefined`: it does not. */
+/** The server's `Retry-After` in seconds; `undefined`: none. */
 export function retryAfterOf(error: unknown): number | undefined {
   return endpointErrorOf(error)?.details.retryAfter
 }
@@ -91,14 +91,14 @@ export function isClientRefused(error: unknown): boolean {
   return endpointErrorOf(error)?.kind === 'client_refused'
 }
 
-/** Whether the client is refused by the server itself: a bare 403 may come from a firewall before it. */
+/** Whether the server itself refused the client: a 403 without a code may come from a firewall. */
 export function isClientUnknown(error: unknown): boolean {
   const answer = endpointErrorOf(error)
   if (answer?.kind !== 'client_refused') return false
   return answer.details.code === 'invalid_client' || answer.details.status === 401
 }
 
-/** Maps any thrown value. Errors that are not about OAuth are left to the manager. */
+/** Maps any thrown value. Errors that do not concern OAuth are left to the manager. */
 export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
   if (isCredentialError(thrown)) return thrown
   const { provider, resource, issuer } = context
@@ -115,12 +115,12 @@ export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
   if (!(thrown instanceof ClientError)) return thrown
   const { code, cause } = thrown as { code?: string; cause?: unknown }
   if (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT') {
-    return new CredentialError('timeout', `${provider}: ${server} did not answer in time.`, {
+    return new CredentialError('timeout', `${provider}: ${server} did not respond in time.`, {
       ...where,
       retryable: true,
     })
   }
-  // Where the library wraps what fetch threw, the manager knows how to read it.
+  // The manager handles errors of `fetch` that openid-client has wrapped.
   if (code === undefined && cause instanceof Error) return cause
   return new CredentialError(
     'invalid_response',
@@ -129,7 +129,7 @@ export function toOAuthError(thrown: unknown, context: ErrorContext): unknown {
   )
 }
 
-/** Names the server that cannot be reached; `undefined` for any other error. */
+/** Maps an error for a server that cannot be reached; `undefined` for any other error. */
 function unreachableError(
   thrown: unknown,
   server: string,
@@ -149,14 +149,14 @@ function unreachableError(
       where,
     )
   }
-  // After discovery, it is not known what became of a request that was not answered.
+  // After discovery, it is not known whether a request without a response succeeded.
   if (issuer !== undefined || (thrown as { name?: unknown } | null)?.name !== 'TimeoutError') {
     return undefined
   }
-  return new CredentialError('timeout', `${provider}: ${server} did not answer in time.`, where)
+  return new CredentialError('timeout', `${provider}: ${server} did not respond in time.`, where)
 }
 
-/** Maps an error that the browser brought back (RFC 6749, section 4.1.2.1). */
+/** Maps an error of the callback (RFC 6749, section 4.1.2.1). */
 function toAuthorizationError(
   { error, error_description: description }: AuthorizationResponseError,
   server: string,
@@ -168,18 +168,18 @@ function toAuthorizationError(
   const where = { provider, resource, serverDescription }
   const cause = code === '' ? '' : ` (${code})`
   if (errorKind('token', 400, code) === 'busy') {
-    const said = `${provider}: ${server} cannot log anybody in at the moment${cause}.`
+    const said = `${provider}: ${server} is temporarily unable to log users in${cause}.`
     return new CredentialError('server_error', said, { ...where, retryable: true })
   }
   const said = `${provider}: ${server} did not authorize the client${cause}.`
   const isDeclined = code === '' || errorKind('token', 400, code) === 'grant_refused'
   const remedy = isDeclined
-    ? 'Log in again and agree to what the server asks.'
+    ? 'Log in again and consent to the request.'
     : (remedies[code] ?? contactOperator)
   return new LoginRequiredError('grant_rejected', said, { ...where, remedy })
 }
 
-/** Maps an error answer of an endpoint. */
+/** Maps an error response of an endpoint. */
 export function toEndpointError(
   { kind, details }: EndpointError,
   context: ErrorContext,
@@ -188,7 +188,7 @@ export function toEndpointError(
   const { status, code, serverDescription, retryAfter, problem = code } = details
   const known = issuer === undefined ? 'the authorization server' : label(issuer)
   const server = details.host ?? known
-  const said = `${provider}: ${server} answered ${status}${problem === '' ? '' : ` ${problem}`}.`
+  const said = `${provider}: ${server} responded with ${status}${problem === '' ? '' : ` ${problem}`}.`
   const where: CredentialErrorOptions = { provider, resource, status, serverDescription }
   switch (kind) {
     case 'busy': {
@@ -219,11 +219,11 @@ export function toEndpointError(
   }
 }
 
-/** A page may also be how a server refuses a grant or a client, which only the user can know. */
+/** A server may also refuse a grant or a client with a page, which cannot be detected. */
 function pageRemedy(remedy: string, { interactive }: ErrorContext, status: number): string {
-  if (interactive) return `${remedy} If it stays so, log out and log in again.`
+  if (interactive) return `${remedy} If the error persists, log out and log in again.`
   if (status !== 401 && status !== 403) return remedy
-  return `${remedy} If it stays so, check the client id, and its secret or key.`
+  return `${remedy} If the error persists, check the client ID, and its secret or key.`
 }
 
 function refusedRequest(
@@ -233,11 +233,11 @@ function refusedRequest(
   remedy = remedies[code],
 ): CredentialError {
   const missing = where.status === 404 || where.status === 405 || where.status === 410
-  const other = missing ? 'Check the address of the endpoint.' : contactOperator
+  const other = missing ? 'Check the URL of the endpoint.' : contactOperator
   return new CredentialError(code, said, { ...where, remedy: remedy ?? other })
 }
 
-/** Whether an error of `fetch` says that the server was not reached, so that nothing was sent. */
+/** Whether an error of `fetch` shows that the server was not reached, so that nothing was sent. */
 export function isNeverSent(error: unknown): boolean {
   return error instanceof TypeError && neverSent(error)
 }

@@ -5,7 +5,7 @@
  */
 
 /**
- * What a client declares in its capabilities when it authenticates with `clientCredentials()`,
+ * The extensions that a client declares in its capabilities when it authenticates with `clientCredentials()`,
  * `enterpriseManaged()` or, for workload identity, `jwtBearer()`: pass it as `capabilities: { extensions: oauthExtensions }` to the client.
  *
  * @see MCP 2026-07-28, Extensions

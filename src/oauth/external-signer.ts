@@ -1,5 +1,5 @@
 /**
- * Signatures of keys that cannot be read: the application makes them, in an HSM or a cloud's key service.
+ * Signatures by a function of the application, with a key in an HSM or a cloud's key service.
  *
  * @module
  */
@@ -14,7 +14,10 @@ import type { AsymmetricAlgorithm } from '../signing-key.ts'
 /** Signs bytes; resolves to the raw signature. */
 export type ExternalSigner = (data: Uint8Array) => Promise<Uint8Array>
 
-/** The bytes of a signature, of the algorithms that fix them (RFC 7518, section 3.4; RFC 8037, section 3.1). */
+/**
+ * The signature lengths in bytes, of the algorithms that define them (RFC 7518, section 3.4; RFC 8037, section
+ * 3.1).
+ */
 const lengths: Readonly<Partial<Record<AsymmetricAlgorithm, number>>> = {
   ES256: 64,
   ES384: 96,
@@ -24,11 +27,12 @@ const lengths: Readonly<Partial<Record<AsymmetricAlgorithm, number>>> = {
 }
 
 /**
- * Has the application sign, and checks what comes back.
+ * Calls the application's signing function, and checks the signature.
  *
  * @param option - The option that holds the function, such as `privateKeyJwt.sign`.
- * @throws `CredentialError` with the code `secret_unavailable` when the function throws, unless that was one;
- * `ConfigurationError` when its signature cannot be one of the algorithm.
+ * @throws `CredentialError` with the code `secret_unavailable` when the function throws, unless
+ * that is a `CredentialError`; `ConfigurationError` when its signature cannot be one of the
+ * algorithm.
  */
 export async function signExternally(
   option: string,
@@ -44,13 +48,15 @@ export async function signExternally(
     throw new CredentialError(
       'secret_unavailable',
       `${option} threw (${describeThrown(thrown)}); nothing was sent.`,
-      { retryable: true, remedy: 'Throw a CredentialError from it to say more.' },
+      { retryable: true, remedy: 'Throw a CredentialError there to give details.' },
     )
   }
   const signature = made instanceof ArrayBuffer ? new Uint8Array(made) : made
   if (!(signature instanceof Uint8Array)) {
-    const problem = `${option} resolved to no bytes; nothing was sent.`
-    throw new ConfigurationError(option, problem, { remedy: 'Return the signature as Uint8Array.' })
+    const problem = `${option} did not resolve to bytes; nothing was sent.`
+    throw new ConfigurationError(option, problem, {
+      remedy: 'Return the signature as a Uint8Array.',
+    })
   }
   const expected = lengths[algorithm]
   if (expected === undefined || signature.length === expected) return signature

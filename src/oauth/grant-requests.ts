@@ -1,7 +1,7 @@
 /**
- * What providers need to ask an authorization server: refresh where possible, else run the grant.
+ * Requests tokens from an authorization server: by a refresh where possible, otherwise by the grant.
  *
- * Loaded with the first acquisition: a credential that is restored from a store does without all of it.
+ * Loaded with the first acquisition: a credential that is restored from a store does not need it.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export function grantRequests(grant: Grant, dpopSessions: DpopSessions): GrantRe
   }
 }
 
-/** A grant with what one provider remembers between its uses. */
+/** A grant with the state of one provider. */
 interface GrantRunner {
   readonly grant: Grant
   readonly locator: ServerLocator
@@ -106,7 +106,7 @@ async function revokeLogin(
   const where = { provider: name, resource, issuer, interactive, refusedRemedy }
   await auditRevocation(context, tokens, async () => {
     try {
-      // Tokens are revoked by their issuer, also when the MCP server has moved or does not answer.
+      // Tokens are revoked by their issuer, even if the MCP server has moved or does not respond.
       const located = await locator.locate(context).catch(() => undefined)
       const isIssuer = located?.issuer === issuer
       const server = isIssuer ? located : await locateIssuer(options, context, issuer)
@@ -118,14 +118,14 @@ async function revokeLogin(
   return true
 }
 
-/** What bounds the logins of one provider. */
+/** The limits of the logins of one provider. */
 interface Logins {
   readonly changes: IssuerChanges
   readonly demands: AuthenticationDemands
   readonly audit: Audit
 }
 
-/** Refreshes the previous tokens where that is possible, else runs the grant. */
+/** Refreshes the previous tokens where that is possible, otherwise runs the grant. */
 async function obtain(
   grant: Grant,
   session: GrantSession,
@@ -202,17 +202,17 @@ function allowStepUp(
   })
 }
 
-/** A server that publishes nothing about authorization probably has none. */
+/** A server without authorization metadata probably does not use OAuth. */
 function fallbackFailed(error: unknown, provider: string, resource: URL): unknown {
   const codes = ['invalid_response', 'registration_failed', 'server_error', 'invalid_grant']
   if (!isCredentialError(error) || !codes.includes(error.code) || error.status === 429) return error
   return new DiscoveryError(
-    `${provider}: ${resourceLabel(resource)} names no authorization server, and has none at the usual places either.`,
+    `${provider}: ${resourceLabel(resource)} names no authorization server, and has none at the default URLs.`,
     {
       resource,
       provider,
       remedy:
-        'It may want an API key or a bearer token; otherwise pass `issuer`, or `metadata` with its endpoints.',
+        'It may require an API key or a bearer token; otherwise pass `issuer`, or `metadata` with its endpoints.',
     },
   )
 }

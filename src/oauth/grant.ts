@@ -1,5 +1,5 @@
 /**
- * What a grant is, and the session in which one is run at an authorization server.
+ * Grants, and the sessions in which they are run at an authorization server.
  *
  * @module
  */
@@ -16,16 +16,16 @@ import { chooseScope } from './scopes.ts'
 import type { LocatedServer } from './server.ts'
 import { OAuthCredential, refreshOnly, scopeFor, type TokenSet, tokenSetOf } from './token.ts'
 
-/** One grant, as the rest of this folder writes it. */
+/** One grant of this folder. */
 export interface Grant {
   /** The provider's name. */
   readonly name: string
   readonly options: BoundOAuthOptions
-  /** The user takes part, or took part once: when the grant is refused, the user must log in again. */
+  /** Whether it is the login of a user: when the grant is refused, the user must log in again. */
   readonly interactive: boolean
-  /** What to do when the server refuses the grant, of `refusedRemedies`: not every provider can log a user in. */
+  /** The remedy when the server refuses the grant, from `refusedRemedies`: not every provider can log a user in. */
   readonly refusedRemedy: string
-  /** It runs without the user as long as it is not refused. Default: the opposite of `interactive`. */
+  /** Whether it runs without the user while it is not refused. Default: the opposite of `interactive`. */
   readonly unattended?: boolean
   /** Whether the grant can replace a refresh token that was refused. Default `true`. */
   readonly replaces?: boolean
@@ -37,7 +37,7 @@ export interface Grant {
   run(session: GrantSession): Promise<GrantResult>
 }
 
-/** The token response of a grant, and the connection that it came through. */
+/** The token response of a grant, and its connection. */
 export interface GrantResult {
   readonly response: TokenEndpointResponse
   readonly connection: Connection
@@ -56,7 +56,7 @@ export interface GrantSession {
   readonly parameters: Readonly<Record<string, string>>
   readonly scope: string | undefined
   readonly dpop: DpopSession | undefined
-  /** What the MCP server demands of a login, for the authorization request (RFC 9470). */
+  /** The MCP server's requirements for a login, as parameters of the authorization request (RFC 9470). */
   readonly authentication: Readonly<Record<string, string>>
   /** Connects as a client; by default as the one of the options. */
   connect(registered?: RegisteredClient): Promise<Connection>
@@ -67,7 +67,7 @@ export interface GrantSession {
 /**
  * Starts a session; nothing is sent yet.
  *
- * @param lastIssuer - The authorization server that was used last, where there are no tokens of it any more.
+ * @param lastIssuer - The last authorization server, when its tokens no longer exist.
  */
 export function openSession(
   { name, options, offline, refusedRemedy }: Grant,
@@ -78,7 +78,7 @@ export function openSession(
 ): GrantSession {
   const previous = OAuthCredential.tokensOf(context.previous)
   const connections: Connection[] = []
-  // What one server granted is no other's business: of a union only what the challenge names is asked for.
+  // One server must not learn what another granted: only the scopes of the challenge are requested.
   const before = previous?.issuer ?? lastIssuer
   const hasMoved = before !== undefined && before !== server.issuer
   const scope = chooseScope({
@@ -136,7 +136,7 @@ export async function clientOf(
 }
 
 /**
- * Makes a credential of what a grant returned.
+ * Makes a credential from the result of a grant.
  *
  * @param scope - The scope that was requested.
  * @throws `CredentialError` with the code `invalid_response` when the tokens cannot be used.
@@ -155,15 +155,15 @@ export async function credentialOf(
     dpop,
     scope,
     refreshToken,
-    // The login before the token request may have taken minutes.
+    // The login before the token request can take minutes.
     sentAt: connection.sentAt ?? context.now(),
   }
   return new OAuthCredential(name, await tokenSetOf(response, origin), dpop)
 }
 
 /**
- * Keeps the refresh token of a response that is invalid otherwise: the server has replaced the old one. It
- * belongs to the server and the client of the connection that brought it, whatever tokens there were before.
+ * Keeps the refresh token of an otherwise invalid response, because the server has replaced the old one. It
+ * belongs to the server and the client of its connection, not to those of the previous tokens.
  */
 export async function recoverRefreshToken(
   { name, context, dpop, connections }: GrantSession,
@@ -187,14 +187,14 @@ export async function recoverRefreshToken(
   context.salvage(new OAuthCredential(name, tokens, dpop))
 }
 
-/** The error of an acquisition that requires user interaction where there is no user. */
+/** Makes the error for an acquisition that requires user interaction when none is allowed. */
 export function loginRequired(
   { name, context, scope, refusedRemedy: remedy }: GrantSession,
   previous: TokenSet | undefined,
 ): LoginRequiredError {
   const where = { resource: context.resource, provider: name, remedy }
   if (context.reason === 'insufficient_scope') {
-    const message = `${name}: the server asks for further scopes, which takes a login.`
+    const message = `${name}: the server requires further scopes, which need a login.`
     return new LoginRequiredError('step_up', message, { ...where, scope })
   }
   const reason = previous === undefined ? 'no_credential' : 'grant_rejected'

@@ -10,8 +10,8 @@ import { parseObject } from './endpoint.ts'
 const toleranceMs = 60_000
 
 /**
- * Says what is wrong with a grant before it is presented; `undefined`: nothing. Its signature is for the
- * authorization server to verify.
+ * Returns what is wrong with a grant before it is presented; `undefined`: nothing. The authorization server
+ * verifies its signature.
  *
  * @param audience - The issuer of the authorization server that the grant was requested for.
  * @param now - The identity provider's time, in milliseconds since the epoch.
@@ -22,13 +22,13 @@ export function idJagProblem(grant: string, audience: string, now: number): stri
   const type = String(header?.['typ'] ?? '').toLowerCase()
   // RFC 7515, section 4.1.9: the prefix may be left out.
   if (type.replace(/^application\//, '') !== 'oauth-id-jag+jwt') {
-    return 'is a token of another type'
+    return 'is a token of a different type'
   }
   const { aud, exp } = claims ?? {}
   const isFor = Array.isArray(aud) ? aud.includes(audience) : aud === audience
   if (!isFor) return 'is for another server'
   const isCurrent = typeof exp === 'number' && exp * 1000 > now - toleranceMs
-  return isCurrent ? undefined : 'has expired or does not say when it ends'
+  return isCurrent ? undefined : 'has expired or has no expiry'
 }
 
 function partOf(encoded: string): Record<string, unknown> | undefined {

@@ -1,5 +1,5 @@
 /**
- * How often a user is asked to log in because the MCP server named another authorization server.
+ * Limits how often a user is asked to log in because the MCP server names a different authorization server.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { resourceLabel } from '../labels.ts'
 import { RateWindow } from '../rate-window.ts'
 
 interface History {
-  /** The authorization server that was used last. */
+  /** The last authorization server. */
   issuer: string
   /** The logins that changes have led to. */
   logins: RateWindow
@@ -19,12 +19,12 @@ interface History {
 export class IssuerChanges {
   readonly #histories = new Map<string, History>()
 
-  /** The authorization server that was used last; `undefined`: none yet. */
+  /** The last authorization server; `undefined`: none yet. */
   last({ resource }: Pick<AcquireContext, 'resource'>): string | undefined {
     return this.#histories.get(resource.href)?.issuer
   }
 
-  /** Notes which authorization server is used. */
+  /** Records the authorization server in use. */
   note({ resource }: Pick<AcquireContext, 'resource'>, issuer: string): void {
     const logins = this.#histories.get(resource.href)?.logins ?? new RateWindow()
     this.#histories.set(resource.href, { issuer, logins })
@@ -34,8 +34,8 @@ export class IssuerChanges {
    * Announces a login.
    *
    * @param before - The issuer of the tokens before it.
-   * @throws `DiscoveryError` when the MCP server has named another authorization server, and that has led to
-   * three logins within ten minutes already, whoever asked for them.
+   * @throws `DiscoveryError` when the MCP server names a different authorization server, and that has already
+   * led to three logins within ten minutes, including those by `login()`.
    */
   beginLogin(
     context: Pick<AcquireContext, 'resource' | 'now'>,
@@ -59,11 +59,11 @@ export class IssuerChanges {
 
 function tooMany(resource: URL, waitMs: number): DiscoveryError {
   return new DiscoveryError(
-    `${resourceLabel(resource)} has named another authorization server again; that has led to three logins within ten minutes already.`,
+    `${resourceLabel(resource)} again names a different authorization server, which has already led to three logins within ten minutes.`,
     {
       resource,
       retryAfter: Math.ceil(waitMs / 1000),
-      remedy: 'Nobody was asked to log in. Set `issuer` to the right one.',
+      remedy: 'The user was not asked to log in. Set `issuer` to the correct one.',
     },
   )
 }

@@ -6,19 +6,19 @@
 import type { AcquireContext } from '../credential.ts'
 import { clockOffset, largestOffset, smallestOffset } from '../server-date.ts'
 
-/** How far the time of a signature may be off before a refusal is blamed on it, in milliseconds. */
+/** The offset in a signature's time above which it explains a refusal, in milliseconds. */
 const toleratedMs = 60_000
 
-/** The clock of one authorization server, as far as its answers have shown it. */
+/** The clock of one authorization server, estimated from its responses. */
 export class IssuerClock {
   #offsetMs: number | undefined
 
-  /** The server's time less this machine's, in milliseconds; until it is known, that of the MCP server. */
+  /** The server's time minus this machine's, in milliseconds; until it is known, that of the MCP server. */
   offset({ now, serverNow }: Pick<AcquireContext, 'now' | 'serverNow'>): number {
     return this.#offsetMs ?? serverNow() - now()
   }
 
-  /** Learns from the `Date` header of a response; times are in milliseconds since the epoch. */
+  /** Updates the offset from the `Date` header of a response; times are in milliseconds since the epoch. */
   observe(headers: Headers, sentAt: number, receivedAt: number): void {
     const reading = { date: headers.get('Date'), age: headers.get('Age'), sentAt, receivedAt }
     const offset = clockOffset(reading)

@@ -1,5 +1,5 @@
 /**
- * All requests of a client to its authorization server.
+ * The requests of a client to its authorization server.
  *
  * @module
  */
@@ -7,29 +7,29 @@ import * as client from 'openid-client'
 import { type Bound, bind, openAt } from './bound-values.ts'
 import type { RegisteredClient } from './registration.ts'
 
-/** The parameters of a request. What is bound is sent to its own authorization server only. */
+/** The parameters of a request. Bound values are sent to their own authorization server only. */
 export type RequestParameters = Readonly<Record<string, string | Bound>>
 
-/** What one login keeps to itself until the browser comes back. */
+/** The secrets of a login until its callback. */
 export interface PendingLogin {
   readonly state: Bound
   readonly verifier: Bound
-  /** Where the browser comes back to. */
+  /** The redirect URI of the login. */
   readonly redirectUri: string
 }
 
-/** A login on another device that was begun. */
+/** A login on another device that has begun. */
 export interface PendingDeviceLogin {
-  /** What the user is shown. */
+  /** The part that is shown to the user. */
   readonly shown: Pick<
     client.DeviceAuthorizationResponse,
     'user_code' | 'verification_uri' | 'verification_uri_complete' | 'expires_in' | 'interval'
   >
-  /** What is redeemed when the user has agreed. */
+  /** The part that is redeemed after the user's consent. */
   readonly authorization: Bound<client.DeviceAuthorizationResponse>
 }
 
-/** What a connection notes of its token requests. */
+/** The log of a connection's token requests. */
 export interface TokenRequestLog {
   /** When the last one was sent, in milliseconds since the epoch; `undefined`: not yet. */
   readonly sentAt: number | undefined
@@ -38,13 +38,13 @@ export interface TokenRequestLog {
 }
 
 /**
- * A client at one authorization server. Tokens, codes and secrets are taken out here and nowhere else, after
- * their issuer was compared with that of the connection.
+ * A client at one authorization server. Bound tokens, codes and secrets are read only here, after their
+ * issuer was compared with that of the connection.
  */
 export class Connection {
   /** The authorization server. */
   readonly issuer: string
-  /** Who asks. */
+  /** The client of the requests. */
   readonly client: RegisteredClient
   readonly #configuration: client.Configuration
   readonly #log: TokenRequestLog
@@ -66,14 +66,14 @@ export class Connection {
     return this.#log.sentAt
   }
 
-  /** The refresh token of the last token response, also when the rest of the response is invalid. */
+  /** The refresh token of the last token response, even if the rest of the response is invalid. */
   get lastRefreshToken(): Bound | undefined {
     const { refreshToken } = this.#log
     return refreshToken === undefined ? undefined : bind('refresh token', refreshToken, this.issuer)
   }
 
   /**
-   * Takes a value out, to be sent over this connection.
+   * Returns a value, to be sent over this connection.
    *
    * @throws `CredentialError` with the code `wrong_issuer` when it belongs to another authorization server.
    */
@@ -119,7 +119,7 @@ export class Connection {
       : client.buildAuthorizationUrl(this.#configuration, request)
   }
 
-  /** Redeems the code with which the browser came back. */
+  /** Redeems the code of a callback. */
   async redeemCode(
     callback: Bound<URL>,
     login: PendingLogin,

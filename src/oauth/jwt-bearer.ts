@@ -1,5 +1,5 @@
 /**
- * A workload proves who it is with the token of its platform.
+ * Workload identity: a workload authenticates with the token of its platform.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { refusedRemedies } from './refused-remedies.ts'
 export const jwtBearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /**
- * Gets tokens for a JWT that the platform issued to this workload, with no secret of its own.
+ * Obtains tokens for a JWT that the platform issued to this workload, without a client secret.
  *
  * @example
  * ```ts
@@ -30,8 +30,8 @@ export const jwtBearerGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
  * )
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong or missing. A refused assertion is not
- * tried again by itself, nor is another grant.
+ * @throws `ConfigurationError` when an option is invalid or missing. A refused assertion is not retried, and
+ * no other grant is tried.
  * @see RFC 7523, section 2.1
  * @group Grants without a user
  */
@@ -43,7 +43,7 @@ export function jwtBearer(
     readonly issuer: string
     /**
      * The assertion: `file('/var/run/secrets/tokens/mcp')` for Kubernetes' projected token, `env(…)`, or a
-     * function. Read anew for each token request, so a replaced file is picked up.
+     * function. Read again for each token request, so a replaced file is used.
      */
     readonly assertion: Secret
   },

@@ -11,7 +11,7 @@ import { checkOAuthOptions, type OAuthOptions } from './options.ts'
 import { checkAuthorizationParameters } from './own-endpoints.ts'
 
 /**
- * What logins with a browser take besides what every grant takes.
+ * The options of logins with a browser, in addition to those of every grant.
  *
  * @group Logins of users
  */
@@ -22,32 +22,33 @@ export interface LoginClientOptions extends OAuthOptions {
    */
   readonly clientMetadataUrl?: string
   /**
-   * What the server demands of clients that register themselves, where it does not allow that to everybody: an
-   * initial access token, a software statement, or both (RFC 7591). They need `issuer`, and are sent to no other.
+   * The credentials for a server with restricted client registration: an initial access token, a software
+   * statement, or both (RFC 7591). They need `issuer`, and are sent to no other server.
    */
   readonly registration?: {
-    /** The token that allows to register. Read for each registration. */
+    /** The token that authorizes the registration. Read for each registration. */
     readonly initialAccessToken?: Secret
-    /** A JWT in which somebody whom the server trusts describes the software. Read for each registration. */
+    /** A JWT about the software from an issuer that the server trusts. Read for each registration. */
     readonly softwareStatement?: Secret
   }
-  /** The name that the user sees when they are asked for consent. Default `MCP client`. */
+  /** The name that the user sees on the consent page. Default `MCP client`. */
   readonly clientName?: string
   /**
-   * Further parameters of the authorization request, such as `prompt` or `login_hint`. They win over what an MCP server
-   * demands of a login (`acr_values`, `max_age`), except for a smaller `max_age`.
+   * Further parameters of the authorization request, such as `prompt` or `login_hint`. They take precedence
+   * over the requirements of an MCP server (`acr_values`, `max_age`), except for a smaller `max_age`.
    */
   readonly authorizationParameters?: Readonly<Record<string, string>>
   /**
-   * Refuse a login whose response does not name its issuer (RFC 9207). Default `false`: only servers that
-   * promise to do so have to. Set it, or `issuer`, where users choose MCP servers: a hostile one could otherwise send
-   * the user on to an honest one that does not name itself, and receive the code and the verifier of that login. With
-   * a public client, whose identifier anybody can learn, it can redeem them (mix-up, RFC 9700, section 4.4).
+   * Whether to refuse a login whose response does not name its issuer (RFC 9207). Default `false`: required
+   * only of servers that announce it. Set it, or `issuer`, where users choose MCP servers: a hostile server
+   * could otherwise redirect the user to an honest one that does not name itself, and receive the code and
+   * the verifier of that login. With a public client, whose identifier is not secret, it can redeem them
+   * (mix-up, RFC 9700, section 4.4).
    */
   readonly requireIss?: boolean
 }
 
-const known: readonly string[] = [
+const knownOptions: readonly string[] = [
   'clientMetadataUrl',
   'registration',
   'clientName',
@@ -66,7 +67,7 @@ export function checkLoginClient(
   options: LoginClientOptions,
   further: readonly string[],
 ): void {
-  checkOAuthOptions(provider, options, [...known, ...further])
+  checkOAuthOptions(provider, options, [...knownOptions, ...further])
   checkAuthorizationParameters(provider, options.authorizationParameters)
   checkRegistration(provider, options)
   checkAssertion(provider, options)
@@ -77,7 +78,7 @@ export function checkLoginClient(
 }
 
 /**
- * Checks where the browser returns to.
+ * Checks the redirect URI of a login.
  *
  * @throws `ConfigurationError` when it is neither https nor on this machine, or has a query.
  */
@@ -86,11 +87,11 @@ export function checkLoginRedirect(option: string, redirectUri: string): void {
   if (new URL(redirectUri).search === '') return
   throw new ConfigurationError(
     option,
-    `${option} must not have a query; register a path of its own instead.`,
+    `${option} must not have a query; register a separate path instead.`,
   )
 }
 
-/** Checks that an assertion has a client, and that a client whose document everybody reads has no secret. */
+/** Checks that an assertion has a client, and that a client with a public metadata document has no secret. */
 function checkAssertion(
   provider: string,
   { clientId, clientMetadataUrl, clientAuth }: LoginClientOptions,
@@ -102,6 +103,6 @@ function checkAssertion(
     `${provider}.clientAuth`,
     isSecret
       ? `${provider}.clientAuth: clientSecretJwt() needs \`clientId\`; a client with a metadata document uses privateKeyJwt().`
-      : `${provider}.clientAuth needs \`clientId\` or \`clientMetadataUrl\`; a client that registers itself is given its own way to authenticate.`,
+      : `${provider}.clientAuth needs \`clientId\` or \`clientMetadataUrl\`; a client that registers itself receives its own method of authentication.`,
   )
 }

@@ -1,10 +1,10 @@
 /**
- * Which providers log a user in.
+ * The providers that log a user in.
  *
  * @module
  */
 
-/** The providers whose records are the login of a user; any of them can continue what another began. */
+/** The providers whose records are the login of a user; any of them can continue the login of another. */
 export const loginProviders: ReadonlySet<string> = new Set([
   'authorizationCode',
   'deviceCode',

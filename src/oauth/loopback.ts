@@ -1,5 +1,5 @@
 /**
- * Receives the answer to a login on this machine.
+ * Receives the callback of a login on this machine.
  *
  * @module
  */
@@ -11,20 +11,20 @@ import { isFromTrustedUser } from './other-user.ts'
 
 /** A listener on a loopback address (RFC 8252, section 7.3). */
 export interface LoopbackListener {
-  /** Where the browser is to be sent; with the port that was found. */
+  /** The redirect URI, with the actual port. */
   readonly redirectUri: string
   /** The first request that carries the expected state. */
   readonly callback: Promise<URL>
-  /** Serves a page that leads to a URL, to the first request of a trusted user alone. */
+  /** Serves a page that redirects to a URL, only to the first request of a trusted user. */
   showOnce(url: URL): OneTimePage
   close(): void
 }
 
-/** A page that can be read once, so that its address is worth nothing afterwards. */
+/** A page that can be read once, so that its address is useless afterwards. */
 export interface OneTimePage {
-  /** Its address, which nobody can guess. */
+  /** Its address, which cannot be guessed. */
   readonly address: string
-  /** Resolves when it is requested again: one of the two was not the user's browser. */
+  /** Resolves when it is requested again: one of the two requests was not from the user's browser. */
   readonly repeated: Promise<void>
 }
 
@@ -32,24 +32,24 @@ export interface OneTimePage {
 export interface LoopbackOptions {
   /** The redirect URI; without a port a free one is chosen. */
   readonly redirectUri: URL
-  /** The port of an earlier login, taken again if it is free. */
+  /** The port of an earlier login, reused if it is free. */
   readonly preferredPort: number | undefined
   readonly state: string
 }
 
-// Nothing of the request is repeated, so there is nothing to inject.
+// The page contains nothing of the request, so nothing can be injected.
 const page = (text: string) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign-in</title><style>body{font:1.1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem}</style><h1>${text}</h1><p>You can close this window and return to the application.</p></html>`
-const done = page('Thank you.')
-const failed = page('That did not work.')
+const done = page('The login is complete.')
+const failed = page('The login failed.')
 
 /**
- * Listens until one request with the right state arrives. Any other is answered and forgotten, so that
+ * Listens until one request with the correct state arrives. Other requests are answered and ignored, so that
  * no other page can end a login by calling the address.
  *
  * @param isTrusted - Whether the page may be shown to the other end of a connection. Default: not to other
  *   users of this machine.
- * @throws `ConfigurationError` when the port that was asked for is taken.
+ * @throws `ConfigurationError` when the requested port is in use.
  */
 export async function listenForCallback(
   options: LoopbackOptions,
@@ -65,7 +65,7 @@ export async function listenForCallback(
     const page = pages.get(request.url ?? '')
     if (page !== undefined) return void page(request, response)
     const url = readCallback(request, target, state)
-    // The page is on its way then, and nothing else is worth waiting for.
+    // The page has been sent, and no other connection needs to finish.
     if (url !== undefined) response.once('close', () => arrived(url))
     const success = url !== undefined && !url.searchParams.has('error')
     respond(response, url === undefined ? 400 : 200, success)
@@ -86,7 +86,7 @@ export async function listenForCallback(
     },
     close() {
       server.close()
-      // Browsers open connections that they do not use, which would keep the process.
+      // Browsers open connections that they do not use, which would keep the process running.
       server.closeAllConnections()
     },
   }
@@ -95,7 +95,7 @@ export async function listenForCallback(
 type ConnectionCheck = (socket: Socket) => Promise<boolean>
 type PageServer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-/** Leads the first request to a URL, and reports another one. */
+/** Redirects the first request to a URL, and reports any other. */
 function pageServer(url: URL, repeated: () => void, isTrusted: ConnectionCheck): PageServer {
   let served = false
   return async (request, response) => {
@@ -104,10 +104,10 @@ function pageServer(url: URL, repeated: () => void, isTrusted: ConnectionCheck):
     if (method !== 'GET' || isSpeculative || !(await isTrusted(socket))) {
       return respond(response, 403, false)
     }
-    // Nobody can receive the page on a connection that was closed in the meantime.
+    // A connection that was closed in the meantime cannot receive the page.
     if (!socket.writable) return
     if (served) {
-      // The page that says so is on its way before the listener is closed.
+      // The failure page is sent before the listener is closed.
       response.once('close', repeated)
       return respond(response, 410, false)
     }
@@ -144,7 +144,7 @@ async function listen(
   asked: number | undefined,
   preferred: number | undefined,
 ): Promise<void> {
-  // `localhost` may stand for either family; the browser finds the one that is listened on.
+  // `localhost` may resolve to either address family; the browser tries both.
   const host = hostname.replace(/^\[|\]$/g, '')
   const attempt = (port: number) =>
     new Promise<boolean>((resolve, reject) => {
@@ -162,7 +162,7 @@ async function listen(
     if (await attempt(asked)) return
     throw new ConfigurationError(
       'authorizationCode.redirectUri',
-      `authorizationCode.redirectUri: port ${asked} is taken; leave the port out, or free it.`,
+      `authorizationCode.redirectUri: port ${asked} is in use; leave the port out, or free it.`,
     )
   }
   if (preferred !== undefined && (await attempt(preferred))) return

@@ -1,5 +1,5 @@
 /**
- * Reads a metadata document of a server that nobody vouches for yet.
+ * Reads a metadata document of a server that is not trusted yet.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import {
 } from './endpoint.ts'
 import { checkPolicy } from './policy.ts'
 
-/** What the metadata of an MCP server is called in messages. */
+/** The name of an MCP server's metadata in messages. */
 export const resourceMetadata = 'resource_metadata'
-/** What the metadata of an authorization server is called in messages. */
+/** The name of an authorization server's metadata in messages. */
 export const serverMetadata = 'the authorization server metadata'
 
-/** A JSON object; `undefined` when there is none at that place. */
+/** Reads a JSON object; `undefined` when there is none at that URL. */
 export async function readDocument(
   context: EndpointContext,
   what: string,
@@ -36,7 +36,7 @@ export async function readDocument(
   const { status } = response
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) return undefined
   if (status !== 200) {
-    throw new DiscoveryError(`${resourceLabel(url)} answered with status ${status}.`, {
+    throw new DiscoveryError(`${resourceLabel(url)} responded with status ${status}.`, {
       status,
       retryable: true,
       resource: context.resource,
@@ -49,7 +49,7 @@ export async function readDocument(
   })
 }
 
-/** Names the server that a document did not come from. */
+/** Makes the error that names the server whose document could not be read. */
 function documentFailed(
   what: string,
   { host, origin }: URL,
@@ -69,7 +69,7 @@ function documentFailed(
   const named = what === serverMetadata ? 'authorization server' : server
   throw new CredentialError(
     isLate ? 'timeout' : 'network',
-    `The ${named} ${host} ${isLate ? 'did not answer in time' : `cannot be reached (${cause})`}.`,
+    `The ${named} ${host} ${isLate ? 'did not respond in time' : `cannot be reached (${cause})`}.`,
     { resource, retryable: true, remedy: 'Check the network and the address.' },
   )
 }
@@ -101,7 +101,7 @@ const lists: readonly string[] = [
   'dpop_signing_alg_values_supported',
 ]
 
-/** Leaves out members that say nothing: `null`, empty texts, and lists that are none. */
+/** Removes invalid members: `null`, empty texts, and lists that are not lists. */
 function withoutMistakes(document: Record<string, unknown>): Record<string, unknown> {
   const isMistake = (name: string, value: unknown) =>
     value === null || value === '' || (lists.includes(name) && !Array.isArray(value))
@@ -111,10 +111,10 @@ function withoutMistakes(document: Record<string, unknown>): Record<string, unkn
   )
 }
 
-/** Deeper than any metadata. */
+/** No metadata is nested more deeply. */
 const maxDepth = 16
 
-/** Replaces what no terminal should receive in all texts of a document: it is handed to the application. */
+/** Replaces control characters in all texts of a document, which the application receives. */
 function printableDocument(document: Record<string, unknown>, depth = 0): Record<string, unknown> {
   const members = Object.entries(document).map(([name, value]) => [
     printable(name, '\ufffd'),

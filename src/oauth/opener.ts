@@ -7,10 +7,10 @@ import type { ChildProcess } from 'node:child_process'
 
 /**
  * Opens a page in the default browser: with `open` on macOS, PowerShell on Windows and under WSL, `xdg-open`
- * elsewhere. Everybody on the machine can read the command line of these programs, so the URL must not be
- * worth reading.
+ * elsewhere. All users of the machine can read the command line of these programs, so the URL must not
+ * contain a secret.
  *
- * @returns Whether the program that opens it succeeded; `false` also when there is none.
+ * @returns Whether the program succeeded; `false` also when there is none.
  */
 export async function openBrowser(url: string): Promise<boolean> {
   const { default: open } = await import('open')

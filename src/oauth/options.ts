@@ -15,52 +15,54 @@ import { resolveDpop } from './dpop-key.ts'
 import type { OAuthPolicy } from './policy.ts'
 
 /**
- * What every grant takes.
+ * The options of every grant.
  *
  * @group Discovery and policy
  */
 export interface OAuthOptions {
   /**
-   * The client identifier that the authorization server knows. It is no secret: where users choose MCP servers, also
-   * set `issuer`, or `requireIss` for logins with a browser. A hostile server could otherwise send a user on to an
-   * honest one with this identifier, and receive the code of that login (mix-up, RFC 9700, section 4.4).
+   * The client identifier that the authorization server knows. It is not a secret: where users choose MCP
+   * servers, also set `issuer`, or `requireIss` for logins with a browser. A hostile server could otherwise
+   * redirect a user to an honest one with this identifier, and receive the code of that login (mix-up, RFC
+   * 9700, section 4.4).
    */
   readonly clientId?: string
-  /** The client secret. It needs `issuer`, so that no other server can ask for it. */
+  /** The client secret. It needs `issuer`, so that it is sent to no other server. */
   readonly clientSecret?: Secret
   /**
-   * How the client authenticates. Default: by the secret, in the way that the server's metadata prefers;
-   * without a secret not at all.
+   * How the client authenticates. Default: with the secret, by the method that the server's metadata prefers;
+   * without a secret, the client does not authenticate.
    */
   readonly clientAuth?: ClientAuthentication
   /**
-   * The authorization server, exactly as it writes itself. With it the MCP server cannot choose another;
-   * if it names one, the acquisition fails. Default: what the MCP server names.
+   * The issuer identifier of the authorization server, exactly as the server writes it. It pins the server:
+   * if the MCP server names a different one, the acquisition fails. Default: the one that the MCP server
+   * names.
    */
   readonly issuer?: string
   /** An issuer that the metadata of `issuer` may name although it differs. It needs `issuer`. */
   readonly acceptIssuer?: string
   /** Chooses among several authorization servers. Default: the first. */
   readonly selectIssuer?: (issuers: readonly string[]) => string
-  /** The authorization server's metadata; nothing is discovered then. `issuer` is part of it. */
+  /** The authorization server's metadata, including `issuer`; discovery is skipped. */
   readonly metadata?: ServerMetadata
   /**
-   * The scopes to ask for, separated by spaces. Default: those of the server's challenge, else those
+   * The scopes to request, separated by spaces. Default: those of the server's challenge, else those
    * that it lists. A 403 that names further scopes widens them.
    */
   readonly scope?: string
   /**
-   * The `resource` parameter (RFC 8707). Default: what the server publishes about itself, else its URL;
+   * The `resource` parameter (RFC 8707). Default: the identifier in the server's metadata, else its URL;
    * `false` for an authorization server that refuses the parameter.
    */
   readonly resource?: string | false
-  /** Bind tokens to a key (RFC 9449). Default `false`. */
+  /** Whether to bind tokens to a key (DPoP, RFC 9449). Default `false`. */
   readonly dpop?:
     | boolean
     | {
         /**
-         * The algorithm of the key. Default: of a key of this process the first that the servers take of `ES256`,
-         * `Ed25519`, `PS256` and `RS256`; of a key elsewhere the one that it is for.
+         * The algorithm of the key. Default: for a key of this process, the first of `ES256`, `Ed25519`,
+         * `PS256` and `RS256` that the servers accept; for an external key, the one of that key.
          */
         readonly algorithm?: 'ES256' | 'Ed25519' | 'RS256' | 'PS256'
         /**
@@ -69,34 +71,35 @@ export interface OAuthOptions {
          * key of this process, which a store keeps with the tokens.
          */
         readonly sign?: (data: Uint8Array) => Promise<Uint8Array>
-        /** The public key of `sign`, which every proof shows. */
+        /** The public key of `sign`, which every proof contains. */
         readonly publicJwk?: JsonWebKey
         /**
-         * Whether a server that answers with a plain bearer token is refused. Default `true`; with `false`
-         * such a token is used as it is, and anyone who reads it can use it too.
+         * Whether a plain bearer token is refused. Default `true`; with `false` such a token is used, and
+         * anyone who reads it can use it too.
          */
         readonly required?: boolean
       }
   /** Further parameters of token requests, such as `audience`. */
   readonly parameters?: Readonly<Record<string, string>>
   /**
-   * Allow OAuth servers inside private networks. Default `false`: an MCP server may point to public addresses, to
-   * its own host, and to this machine if it is on it.
+   * Whether to allow OAuth servers in private networks. Default `false`: an MCP server may point to public
+   * addresses, to its own host, and to this machine if it runs here.
    */
   readonly allowPrivateNetwork?: boolean
   /**
-   * Says before each step whether it may be taken: `false` or an error refuses it, and the acquisition fails with
-   * the code `refused_by_policy`. `allowOnly()` makes one of lists. Default: every step may be taken.
+   * Decides before each step whether it is allowed: `false` or an error refuses it, and the acquisition fails
+   * with the code `refused_by_policy`. `allowOnly()` makes a policy from lists. Default: every step is
+   * allowed.
    */
   readonly allow?: OAuthPolicy
 }
 
-/** The options of a grant whose secret is bound to the authorization server that it is for. */
+/** The options of a grant, with the secret bound to its authorization server. */
 export type BoundOAuthOptions = Omit<OAuthOptions, 'clientSecret'> & {
   readonly clientSecret?: Bound<Secret>
 }
 
-/** What the application pinned: the only authorization server of which anything is used. */
+/** Returns the pinned issuer: no other authorization server is used. */
 export function pinnedIssuer({
   issuer,
   metadata,
@@ -149,7 +152,10 @@ const reserved: readonly string[] = [
 // RFC 6749, section 3.3.
 const scopePattern = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
 
-/** Whether a value is scopes separated by single spaces (RFC 6749, section 3.3). A list would be sent as one scope. */
+/**
+ * Whether a value consists of scopes separated by single spaces (RFC 6749, section 3.3). A list would be sent
+ * as one scope.
+ */
 export function isScope(value: unknown): value is string {
   return typeof value === 'string' && scopePattern.test(value)
 }
@@ -178,7 +184,7 @@ function fail(provider: string, option: string, problem: string): never {
   throw new ConfigurationError(`${provider}.${option}`, `${provider}.${option} ${problem}`)
 }
 
-/** Checks who the client is, and how it proves that. */
+/** Checks the client and its authentication. */
 function checkClient(provider: string, options: OAuthOptions): void {
   const { clientId, clientSecret, clientAuth, issuer, metadata } = options
   if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
@@ -191,7 +197,7 @@ function checkClient(provider: string, options: OAuthOptions): void {
   if (clientSecret !== undefined) {
     checkSecret(`${provider}.clientSecret`, clientSecret)
     if (clientId === undefined) {
-      fail(provider, 'clientId', 'is missing, and the secret belongs to it.')
+      fail(provider, 'clientId', 'is missing; pass the client identifier of the secret.')
     }
   }
   const isShared = typeof clientAuth === 'object' && clientAuth?.method === 'client_secret_jwt'
@@ -199,7 +205,7 @@ function checkClient(provider: string, options: OAuthOptions): void {
     fail(
       provider,
       'issuer',
-      'is missing. A secret is only ever used at the authorization server that it belongs to; write its issuer.',
+      'is missing. A secret is used only at its own authorization server; pass its issuer.',
     )
   }
   checkClientAuthentication(provider, clientAuth, clientSecret)
@@ -208,29 +214,25 @@ function checkClient(provider: string, options: OAuthOptions): void {
     fail(
       provider,
       'issuer',
-      "is missing. With `audience: 'token_endpoint'` any server could ask for an assertion that another accepts; write the issuer.",
+      "is missing. With `audience: 'token_endpoint'` any server could request an assertion that another accepts; pass the issuer.",
     )
   }
 }
 
-/** Checks which authorization server is used. */
+/** Checks the options about the authorization server. */
 function checkServer(provider: string, { issuer, acceptIssuer, metadata }: OAuthOptions): void {
   if (acceptIssuer !== undefined && issuer === undefined && metadata === undefined) {
-    fail(
-      provider,
-      'issuer',
-      'is missing; `acceptIssuer` excuses the metadata of one issuer, which it names.',
-    )
+    fail(provider, 'issuer', 'is missing; `acceptIssuer` applies to the metadata of this issuer.')
   }
   if (issuer !== undefined) checkIssuer(provider, 'issuer', issuer)
   if (metadata === undefined) return
   checkIssuer(provider, 'metadata.issuer', metadata.issuer)
   if (issuer !== undefined && issuer !== metadata.issuer) {
-    fail(provider, 'issuer', 'differs from metadata.issuer; give one of them.')
+    fail(provider, 'issuer', 'differs from metadata.issuer; pass one of them.')
   }
 }
 
-/** Checks what a token request says besides the grant. */
+/** Checks the further parameters of token requests. */
 function checkTokenRequest(
   provider: string,
   { scope, resource, parameters = {} }: OAuthOptions,
@@ -252,7 +254,7 @@ function checkTokenRequest(
 }
 
 /**
- * Checks that a required option is there.
+ * Checks that a required option is set.
  *
  * @throws `ConfigurationError` when it is missing.
  */

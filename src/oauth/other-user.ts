@@ -1,5 +1,5 @@
 /**
- * Who is at the other end of a connection on this machine.
+ * Checks the owner of the other end of a connection on this machine.
  *
  * @module
  */
@@ -17,10 +17,10 @@ export interface ConnectionEnd {
 const connectionTables = ['/proc/net/tcp', '/proc/net/tcp6']
 
 /**
- * Returns whether the other end of a connection on this machine is known to be held by this user, or by the
- * superuser (whose relays forward connections into WSL and containers). A connection that is closed, or whose
- * owner cannot be told, is not trusted. Only Linux lists the owners of connections: elsewhere, and where the
- * lists are missing, every connection is trusted.
+ * Returns whether the other end of a connection on this machine is known to belong to this user, or
+ * to the superuser (whose relays forward connections into WSL and containers). A connection that is
+ * closed, or whose owner is not known, is not trusted. Only Linux lists the owners of connections:
+ * elsewhere, and where the lists are missing, every connection is trusted.
  *
  * @param tables - The lists of connections, in the format of proc_net(5).
  */
@@ -42,11 +42,11 @@ export async function isFromTrustedUser(
   return owner !== undefined && (owner === own || trustedOwners.has(owner))
 }
 
-// The superuser, and the number that stands for users whom a container does not know.
+// The superuser, and the ID that represents users outside the container.
 const trustedOwners: ReadonlySet<number> = new Set([0, 65_534])
 
-// What a system answers that has no such list, or shows it to no one. Any other failure may be the work of
-// another user, who can use up the file descriptors of this process by connecting to it.
+// The errors of a system without such a list, or with a protected one. Any other failure may be caused by
+// another user, who can exhaust the file descriptors of this process by connecting to it.
 const unavailable: ReadonlySet<unknown> = new Set(['ENOENT', 'EACCES', 'EPERM'])
 
 /** Reads a list of connections; `undefined` when the system has none. Rejects when it cannot be read. */
@@ -61,7 +61,7 @@ async function readTable(path: string): Promise<string | undefined> {
 
 /**
  * Returns the user who holds one end of an established connection (proc_net(5)); `undefined` unless exactly
- * one line says so. The kernel lists the owner of closed connections, which no process holds, as user 0.
+ * one line matches. The kernel lists the owner of closed connections, which no process holds, as user 0.
  *
  * @param order - The byte order of the machine that wrote the table. Default: that of this machine.
  */
@@ -88,7 +88,7 @@ const noInode = '0'
 
 const hexPort = (port: number) => `:${port.toString(16).toUpperCase().padStart(4, '0')}`
 
-/** Writes equal ends alike: URLs have one way to write an IPv6 address. */
+/** Normalizes an end: URLs have one form of an IPv6 address. */
 function canonicalEnd({ address, port }: ConnectionEnd): string {
   const [withoutZone = ''] = address.split('%')
   const ipv6 = isIPv4(withoutZone) ? `::ffff:${withoutZone}` : withoutZone

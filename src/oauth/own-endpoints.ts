@@ -1,9 +1,10 @@
 /**
- * Which endpoints an authorization server may name as its own.
+ * Checks that the endpoints of an authorization server belong to it.
  *
- * Metadata is written by whoever the MCP server names. Where it names endpoints of another origin, tokens and
- * codes of one server could be sent to another, now or after the next change of the metadata. So every
- * endpoint lies at the issuer's origin, unless the application named the issuer, or its operator is known.
+ * The MCP server chooses the server that publishes the metadata. If that names endpoints of another origin,
+ * tokens and codes of one server could be sent to another, now or after the next change of the metadata.
+ * Every endpoint must therefore be at the issuer's origin, unless the application named the issuer, or its
+ * operator is known.
  *
  * @module
  */
@@ -20,7 +21,7 @@ const secretEndpoints = [
   'pushed_authorization_request_endpoint',
 ] as const
 
-/** The parameters that an authorization request has from this library, or that would replace it. */
+/** The parameters of an authorization request that this library sets, or that would replace the request. */
 const protocolParameters = [
   'response_type',
   'response_mode',
@@ -44,17 +45,17 @@ type Endpoint = (typeof secretEndpoints)[number] | 'authorization_endpoint'
 
 /** An authorization server, and the endpoints that it names. */
 export interface EndpointOwner {
-  /** As it was named or configured. */
+  /** The issuer as it was named or configured. */
   readonly issuer: string
   readonly metadata: ServerMetadata
-  /** The application named the issuer, or its operator is known: its endpoints may lie anywhere. */
-  readonly isVouched: boolean
+  /** Whether the application named the issuer, or its operator is known: its endpoints may be at any origin. */
+  readonly isTrusted: boolean
 }
 
 /**
- * Checks the endpoints to which something secret is sent.
+ * Checks the endpoints to which secrets are sent.
  *
- * @throws `DiscoveryError` when one is at another origin than the issuer, and nothing vouches for it.
+ * @throws `DiscoveryError` when the origin of one differs from the issuer's, and the issuer is not trusted.
  */
 export function checkOwnEndpoints(server: EndpointOwner, resource: URL): void {
   for (const name of secretEndpoints) checkOwnEndpoint(server, name, resource)
@@ -63,14 +64,14 @@ export function checkOwnEndpoints(server: EndpointOwner, resource: URL): void {
 /**
  * Checks one endpoint.
  *
- * @throws `DiscoveryError` when it is at another origin than the issuer, and nothing vouches for it.
+ * @throws `DiscoveryError` when its origin differs from the issuer's, and the issuer is not trusted.
  */
 export function checkOwnEndpoint(
-  { issuer, isVouched, metadata }: EndpointOwner,
+  { issuer, isTrusted, metadata }: EndpointOwner,
   name: Endpoint,
   resource: URL,
 ): void {
-  if (isVouched) return
+  if (isTrusted) return
   const own = new URL(issuer).origin
   // A client with a certificate contacts the alias instead (RFC 8705, section 5).
   for (const endpoint of [metadata[name], metadata.mtls_endpoint_aliases?.[name]]) {
@@ -81,20 +82,20 @@ export function checkOwnEndpoint(
 }
 
 /**
- * Checks a page that the user is sent to. On another host it may be the page of another server, where the user would
- * let somebody else in.
+ * Checks a page to which the user is sent. On another host it may be the page of another server, where the
+ * user would authorize an attacker.
  *
- * @param name - The member of the answer that names it.
- * @throws `DiscoveryError` when it is at another host than the issuer, and nothing vouches for it.
+ * @param name - The member of the response that names it.
+ * @throws `DiscoveryError` when its host differs from the issuer's, and the issuer is not trusted.
  */
 export function checkOwnPage(
-  { issuer, isVouched }: EndpointOwner,
+  { issuer, isTrusted }: EndpointOwner,
   name: string,
   page: URL,
   resource: URL,
 ): void {
-  if (isVouched || page.hostname === new URL(issuer).hostname) return
-  throw notItsOwn(issuer, page.origin, name, resource, 'Nobody was sent there.')
+  if (isTrusted || page.hostname === new URL(issuer).hostname) return
+  throw notItsOwn(issuer, page.origin, name, resource, 'The user was not sent there.')
 }
 
 function notItsOwn(
@@ -105,13 +106,13 @@ function notItsOwn(
   done: string,
 ): DiscoveryError {
   return new DiscoveryError(
-    `${resourceLabel(resource)}: the authorization server ${resourceLabel(issuer)} names ${resourceLabel(origin)} for its ${name}, and nothing shows that they belong together.`,
+    `${resourceLabel(resource)}: the authorization server ${resourceLabel(issuer)} names ${resourceLabel(origin)} for its ${name}, and it is not known that they belong together.`,
     { resource, remedy: `${done} If they do, set \`issuer\` to that authorization server.` },
   )
 }
 
 /**
- * Checks that the URL of an authorization endpoint sets none of the parameters of the request.
+ * Checks that the URL of an authorization endpoint contains none of the parameters of the request.
  *
  * @throws `DiscoveryError` when it does.
  */
@@ -144,7 +145,7 @@ export function checkAuthorizationParameters(
     const option = `${provider}.authorizationParameters.${name}`
     throw new ConfigurationError(
       option,
-      `${option} is set by the library; use the option of that name, where there is one.`,
+      `${option} is set by the library; use the option of that name, if there is one.`,
     )
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A login whose two halves may run in different processes.
+ * A login whose two steps may run in different processes.
  *
  * @module
  */
@@ -25,18 +25,17 @@ import { refusedRemedies } from './refused-remedies.ts'
 import { type LocatedServer, locateServer } from './server.ts'
 import { OAuthCredential } from './token.ts'
 
-/** A client whose users come back to a URL of the application. */
+/** The options of a client whose redirect URI is a page of the application. */
 export interface ReturningLoginOptions extends LoginClientOptions {
   /**
-   * Where the browser returns to: a page of this application, https, or http on this machine. It has no
-   * query of its own.
+   * The redirect URI: a page of this application, https, or http on this machine, without a query.
    */
   readonly redirectUri: string
 }
 
-/** What is known between the two halves, as JSON. It holds secrets, and nobody but this application may read it. */
+/** The state between the two steps, as JSON. It contains secrets, and only this application may read it. */
 export interface PendingLoginRecord {
-  /** The authorization server where the login began: all the rest belongs to it. */
+  /** The authorization server where the login began; all other members belong to it. */
   readonly issuer: string
   readonly state: string
   readonly codeVerifier: string
@@ -45,22 +44,22 @@ export interface PendingLoginRecord {
   readonly clientId: string
   readonly clientSecret?: string
   readonly clientMethod?: AuthenticationMethod
-  /** It registered itself. */
+  /** Whether the client registered itself. */
   readonly isDynamic: boolean
-  /** The server promised that its response names it, or the application insists. */
+  /** Whether the response must name its issuer, because the server announced it or the application requires it. */
   readonly requireIss: boolean
   /** The value of the `resource` parameter. */
   readonly resource?: string
-  /** The scope that was asked for. */
+  /** The requested scope. */
   readonly scope?: string
-  /** The key that a pushed authorization request has bound the code to (RFC 9449, section 10). */
+  /** The key to which a pushed authorization request has bound the code (RFC 9449, section 10). */
   readonly dpopKey?: JsonWebKey
 }
 
 /**
  * Finds the server and the client, and makes the URL that the user opens.
  *
- * @throws `DiscoveryError` when the server cannot be used safely; `CredentialError` when the client cannot
+ * @throws `DiscoveryError` when the server's metadata cannot be used; `CredentialError` when the client cannot
  * be registered or the request cannot be pushed.
  */
 export async function beginPendingLogin(
@@ -73,7 +72,7 @@ export async function beginPendingLogin(
   let server: LocatedServer | undefined
   try {
     server = await locate(options, context)
-    // A key for each login: users must not be recognised by a key that they share.
+    // A key for each login: a shared key would link users to each other.
     const sessions = new DpopSessions(name, options.dpop)
     const dpop = sessions.of(context.resource, undefined, demandedAlgorithms(context, server))
     const session = openSession(loginGrant(name, options), context, server, dpop, undefined)
@@ -95,10 +94,10 @@ export async function beginPendingLogin(
 }
 
 /**
- * Makes a provider whose one acquisition redeems the code of a callback. It restores and revokes as the
- * other providers for users do.
+ * Makes a provider whose only acquisition redeems the code of a callback. It restores and revokes like the
+ * other login providers.
  *
- * @param callback - The redirect URI with the query that the browser brought.
+ * @param callback - The redirect URI with the query of the callback.
  */
 export function finishingProvider(
   name: string,
@@ -147,7 +146,7 @@ async function locate(
   return server
 }
 
-/** The server must still be the one where the login began: the code belongs to no other. */
+/** Checks that the server is still the one where the login began: the code belongs to no other. */
 async function locateAgain(
   options: ReturningLoginOptions,
   context: AcquireContext,
@@ -156,12 +155,12 @@ async function locateAgain(
   const server = await locate(options, context, issuer)
   if (server.issuer === issuer) return { ...server, resource }
   throw new DiscoveryError(
-    `${resourceLabel(context.resource)} names another authorization server than when this login began, so its code was not sent.`,
+    `${resourceLabel(context.resource)} now names a different authorization server from the one where this login began, so its code was not sent.`,
     { resource: context.resource, remedy: 'Begin the login again.' },
   )
 }
 
-/** Takes the values out that the second half needs; {@link pendingLogin} binds them to the same server again. */
+/** Reads the values that the second step needs; {@link pendingLogin} binds them to the same server again. */
 async function recordOf(
   { server, scope, dpop }: GrantSession,
   { client: { clientId, clientSecret, method, isDynamic } }: LoginClient,
@@ -178,7 +177,7 @@ async function recordOf(
     ...(secret === undefined ? {} : { clientSecret: secret }),
     ...(method === undefined ? {} : { clientMethod: method }),
     isDynamic,
-    // Kept, because a server that no longer promises it could receive the code of another.
+    // Kept, because a server that no longer announces it could receive the code of another.
     requireIss: requireIss || metadata.authorization_response_iss_parameter_supported === true,
     ...(resource === undefined ? {} : { resource }),
     ...(scope === undefined ? {} : { scope }),
@@ -208,7 +207,7 @@ function identityOf({
 }: PendingLoginRecord): LoginClient {
   const secret = clientSecret && bind('client secret', clientSecret, issuer)
   const client = { clientId, clientSecret: secret || undefined, method: clientMethod, isDynamic }
-  // All users share a registration, and any of them can write a callback: its text must not end it.
+  // All users share a registration, and any of them can forge a callback: it must not end the registration.
   return { client, isStored: false }
 }
 
@@ -219,7 +218,7 @@ function dpopOf(
   { dpopKey }: PendingLoginRecord,
 ): DpopSession | undefined {
   const sessions = new DpopSessions(name, options.dpop)
-  // The options may have changed since; the code is bound to the key all the same.
+  // The code stays bound to the key even if the options have changed since.
   return dpopKey === undefined
     ? sessions.of(resource, undefined, undefined)
     : sessions.restore({ tokenType: 'dpop', dpopKey })
@@ -232,7 +231,7 @@ function loginGrant(name: string, options: ReturningLoginOptions): Grant {
     interactive: true,
     refusedRemedy: refusedRemedies.loginElsewhere,
     offline: true,
-    run: () => Promise.reject(new Error('A login is finished by its callback alone.')),
+    run: () => Promise.reject(new Error('Only its callback can finish a login.')),
   }
 }
 

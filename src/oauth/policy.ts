@@ -1,5 +1,5 @@
 /**
- * What the application permits before it happens.
+ * The policy of the application for OAuth requests.
  *
  * @module
  */
@@ -12,24 +12,27 @@ import { validScopes } from '../scope.ts'
 import { abortable } from '../waiting.ts'
 
 /**
- * Something that is about to be done: a union on `type`. It holds no secret.
+ * A step that is about to be taken: a union on `type`. It contains no secret.
  *
  * @group Discovery and policy
  */
 export type OAuthStep = {
   /** The URL of the MCP server. */
   readonly resource: string
-  /** The authorization server, exactly as it writes itself; `undefined`: not known yet. */
+  /**
+   * The issuer identifier of the authorization server, exactly as the server writes it; `undefined`: not known
+   * yet.
+   */
   readonly issuer: string | undefined
   /** The origins that will be contacted, or opened in a browser. */
   readonly origins: readonly string[]
   /** The client identifier; `undefined`: there is none yet. */
   readonly clientId: string | undefined
-  /** The scopes that are asked for; none: the server decides. */
+  /** The requested scopes; none: the server decides. */
   readonly scopes: readonly string[]
 } & (
   | {
-      /** A document is fetched from another origin than the MCP server's. */
+      /** A document is fetched from an origin other than the MCP server's. */
       readonly type: 'discovery'
       /** Its address. */
       readonly url: string
@@ -55,28 +58,28 @@ export type OAuthStep = {
       readonly type: 'revocation'
     }
   | {
-      /** More scopes are asked for than the present token has, because the server said so. */
+      /** Scopes beyond those of the current token are requested, because the server requires them. */
       readonly type: 'step_up'
-      /** Those that it has. */
+      /** The scopes of the current token. */
       readonly granted: readonly string[]
     }
 )
 
 /**
- * Says whether a step may be taken: `false` or an error refuses it, `true` and nothing permit it.
+ * Decides whether a step is allowed: `false` or an error refuses it, `true` and `undefined` allow it.
  *
  * @group Discovery and policy
  */
 export type OAuthPolicy = (step: OAuthStep) => void | boolean | Promise<void | boolean>
 
-/** For which MCP server a step is, and who is told of its refusal. */
+/** The MCP server of a step, and the listener for its refusal. */
 export interface PolicyContext {
   readonly resource: URL
   readonly signal: AbortSignal
   readonly emit?: AcquireContext['emit'] | undefined
 }
 
-/** A step, before it is said which MCP server it is for. */
+/** A step before the MCP server is added. */
 export type OAuthStepDetails = OAuthStep extends infer Step
   ? Step extends OAuthStep
     ? Omit<Step, 'resource'>
@@ -93,9 +96,9 @@ const names: Readonly<Record<OAuthStep['type'], string>> = {
 }
 
 /**
- * Asks the application whether a step may be taken, and reports a refusal.
+ * Asks the application's policy whether a step is allowed, and reports a refusal.
  *
- * @throws `CredentialError` with the code `refused_by_policy` when it may not.
+ * @throws `CredentialError` with the code `refused_by_policy` when it is refused.
  */
 export async function checkPolicy(
   allow: OAuthPolicy | undefined,
@@ -113,7 +116,7 @@ export async function checkPolicy(
     answer = false
     cause = thrown
   }
-  // Anything else is a mistake, and a mistake must not permit anything.
+  // Any other value is a mistake, and refuses the step.
   if (answer === undefined || answer === true) return
   const where = step.origins.length === 0 ? '' : ` at ${step.origins.join(' and ')}`
   const reason = isCredentialError(cause) ? `: ${cause.message}` : '.'
@@ -134,7 +137,7 @@ export async function checkPolicy(
   throw error
 }
 
-/** Who sends a request to an authorization server. */
+/** The sender of a request to an authorization server. */
 export interface RequestSender {
   readonly server: { readonly issuer: string; readonly metadata: ServerMetadata }
   readonly clientId: string
@@ -142,9 +145,9 @@ export interface RequestSender {
 }
 
 /**
- * The step that a request is; `undefined`: it belongs to an authorization request, which was asked about.
+ * Returns the step of a request; `undefined`: it belongs to an authorization request, which was already checked.
  *
- * @param endpoint - The kind of endpoint, by what is sent: the address would be the server's word.
+ * @param endpoint - The kind of endpoint, derived from the request: the server could choose any URL.
  */
 export function requestStep(
   url: URL,
@@ -161,7 +164,7 @@ export function requestStep(
   const asked = isPushed
     ? metadata.pushed_authorization_request_endpoint
     : metadata.device_authorization_endpoint
-  // Only an alias for clients with certificates is another one than that which was asked about.
+  // Only an alias for clients with certificates differs from the origin that was already checked.
   if (originsOf(asked).includes(url.origin)) return undefined
   const grant = isPushed ? 'authorization_code' : 'urn:ietf:params:oauth:grant-type:device_code'
   return { ...common, type: 'authorization', grantType: grant, scopes }
@@ -178,10 +181,10 @@ export function originsOf(...endpoints: readonly (string | undefined)[]): readon
   return [...new Set(urls.map((endpoint) => new URL(endpoint).origin))]
 }
 
-/** What {@link allowOnly} was given, by the policy that it made. */
+/** The scopes of the policies that {@link allowOnly} made. */
 const scopeLists = new WeakMap<OAuthPolicy, readonly string[]>()
 
-/** The scopes of a list that a policy permits, so far as it can be told without asking it. */
+/** Returns the scopes of a list that a policy allows, where that is known without calling it. */
 export function permittedScopes(
   allow: OAuthPolicy | undefined,
   scopes: readonly string[],
@@ -190,7 +193,7 @@ export function permittedScopes(
   return permitted === undefined ? scopes : scopes.filter((scope) => permitted.includes(scope))
 }
 
-/** The steps that ask for scopes. */
+/** The steps that request scopes. */
 const asking: ReadonlySet<OAuthStep['type']> = new Set([
   'registration',
   'authorization',
@@ -199,7 +202,7 @@ const asking: ReadonlySet<OAuthStep['type']> = new Set([
 ])
 
 /**
- * Makes a policy for the option `allow`: nothing but what is listed.
+ * Makes a policy for the option `allow` that allows only what is listed.
  *
  * @example
  * ```ts
@@ -210,20 +213,21 @@ const asking: ReadonlySet<OAuthStep['type']> = new Set([
  * const options = withCredentials(authorizationCode({ allow, scope: 'notes:read' }))
  * ```
  *
- * @throws `ConfigurationError` when nothing is listed, a list is empty, or an entry is no issuer, origin or scope.
+ * @throws `ConfigurationError` when nothing is listed, a list is empty, or an entry is not an issuer, origin
+ * or scope.
  * @group Discovery and policy
  */
 export function allowOnly(list: {
-  /** The authorization servers, exactly as they write themselves. Default: any. */
+  /** The issuer identifiers, exactly as the servers write them. Default: any. */
   readonly issuers?: readonly string[]
   /**
-   * The origins that may be contacted or opened, besides those of `issuers`. Default: those of `issuers` alone,
-   * or any where there are none. The MCP server itself need not be listed.
+   * The origins that may be contacted or opened, besides those of `issuers`. Default: only those of
+   * `issuers`, or any without `issuers`. The MCP server itself need not be listed.
    */
   readonly origins?: readonly string[]
   /**
-   * The scopes that may be asked for, also when the client registers itself. With it, a request for tokens that names
-   * no scopes is refused. Default: any.
+   * The scopes that may be requested, also at the registration of the client. With it, a token request
+   * without scopes is refused. Default: any.
    */
   readonly scopes?: readonly string[]
 }): OAuthPolicy {
@@ -235,7 +239,7 @@ export function allowOnly(list: {
   if ((issuers ?? origins ?? scopes) === undefined) {
     throw new ConfigurationError(
       'allowOnly',
-      'allowOnly: list `issuers`, `origins` or `scopes`; nothing would be refused.',
+      'allowOnly: list `issuers`, `origins` or `scopes`; otherwise nothing is refused.',
     )
   }
   const isRestricted = issuers !== undefined || origins !== undefined
@@ -248,9 +252,9 @@ export function allowOnly(list: {
     if (typeof foreign === 'string') throw notListed('origin', quotedIdentifier(foreign), 'origins')
     if (scopes === undefined || !asking.has(step.type)) return true
     if (step.scopes.length === 0) {
-      // The scopes of a client are a limit, and those of its tokens are asked for later.
+      // The scopes of a client are a limit, and those of its tokens are requested later.
       if (step.type === 'registration') return true
-      const remedy = 'Set `scope` to scopes that are listed.'
+      const remedy = 'Set `scope` to listed scopes.'
       throw refused('the request names no scopes, so the server would choose.', remedy)
     }
     const further = step.scopes.find((scope) => !scopes.includes(scope))
@@ -281,7 +285,7 @@ function shortScope(scope: string): string {
   return text.length <= 100 ? text : `${text.slice(0, 99)}…`
 }
 
-/** @param text - What is not listed, quoted. */
+/** @param text - The unlisted value, quoted. */
 function notListed(what: string, text: string, list: string): CredentialError {
   return refused(`the ${what} ${text} is not listed.`, `Add it to \`${list}\` if you trust it.`)
 }

@@ -26,7 +26,7 @@ import { type ExternalSigner, signExternally } from './external-signer.ts'
 type PrivateKeyJwtOptions = Parameters<typeof privateKeyJwt>[0]
 
 /**
- * Authenticates the client by an assertion signed with its private key, which is valid for a minute and for one use.
+ * Authenticates the client with an assertion signed by its private key, valid for a minute and for one use.
  *
  * @throws `ConfigurationError` when not exactly one of `key` and `sign` is given, or the key does
  * not fit the algorithm.
@@ -52,7 +52,7 @@ export function privateKeyJwt(
     readonly keyId?: string
     /**
      * The `aud` claim. Default: the issuer, which is the only audience that cannot be replayed elsewhere;
-     * set `token_endpoint` for a server that predates that rule.
+     * set `token_endpoint` for an older server.
      */
     readonly audience?: 'issuer' | 'token_endpoint'
   } & (
@@ -65,7 +65,7 @@ export function privateKeyJwt(
     | {
         /**
          * Signs bytes with a key that cannot be read, in an HSM or a cloud's key service. Resolves to the
-         * raw signature; for ES256 and its siblings that is r and s one after the other, not DER.
+         * raw signature; for ES256, ES384 and ES512 that is r and s one after the other, not DER.
          */
         readonly sign: (data: Uint8Array) => Promise<Uint8Array>
         /** Not together with `sign`. */
@@ -87,7 +87,7 @@ export function privateKeyJwt(
   }
 }
 
-/** What the assertion says besides the client. */
+/** The options of the assertion. */
 interface AssertionOptions {
   readonly keyId: string | undefined
   readonly audience: AssertionAudience
@@ -101,7 +101,7 @@ function checkPrivateKeyJwtOptions(options: PrivateKeyJwtOptions): AlgorithmChoi
   if ((key === undefined) === (sign === undefined)) {
     throw new ConfigurationError(
       'privateKeyJwt.key',
-      'privateKeyJwt: give either `key` or `sign`, the function of a key that cannot be read.',
+      'privateKeyJwt: pass either `key` or `sign`, the function of a key that cannot be read.',
     )
   }
   if (algorithm !== undefined && !isAsymmetricAlgorithm(algorithm)) {
@@ -129,7 +129,7 @@ async function signedHere(
   return (as, registered, body, headers) =>
     client.PrivateKeyJwt(named, {
       [client.modifyAssertion]: (header, payload) => {
-        // Servers compare with what was registered, and EdDSA has two names (RFC 9864).
+        // Servers compare with the registered algorithm, and EdDSA has two names (RFC 9864).
         header['alg'] = algorithm
         setAudience(payload, options.audience, as)
         setTimes(payload, options.now())

@@ -1,30 +1,30 @@
 /**
- * What large authorization servers do differently from the standards.
+ * Deviations of large authorization servers from the standards.
  *
  * @module
  */
 
-/** Defaults for one authorization server. Options of the application win over them. */
+/** Defaults for one authorization server. Options of the application take precedence. */
 export interface Profile {
-  /** It refuses the `resource` parameter (RFC 8707). */
+  /** Whether it refuses the `resource` parameter (RFC 8707). */
   readonly withoutResource?: true
-  /** It supports PKCE although its metadata does not say so. */
+  /** Whether it supports PKCE although its metadata does not announce it. */
   readonly hasPkce?: true
-  /** The name of the parameter that takes the MCP server's identifier instead of `resource`. */
+  /** The name of the parameter for the MCP server's identifier instead of `resource`. */
   readonly resourceAs?: string
   /** Further parameters of the authorization request, without which no refresh token is issued. */
   readonly authorizationParameters?: Readonly<Record<string, string>>
-  /** The issuer that its metadata names where that differs from the one that led to it. */
+  /** The issuer in its metadata where that differs from the issuer that was looked up. */
   readonly acceptIssuer?: string
-  /** Its operator alone writes the metadata, which names endpoints at other origins. */
-  readonly isVouched?: true
+  /** Whether its metadata, written only by its operator, may name endpoints at other origins. */
+  readonly isTrusted?: true
 }
 
 /** Entra: the endpoints that any tenant can use (`common`, `organizations`) leave a placeholder in their issuer. */
 const entra = (host: string): Profile => ({
   withoutResource: true,
   hasPkce: true,
-  isVouched: true,
+  isTrusted: true,
   acceptIssuer: `https://${host}/{tenantid}/v2.0`,
 })
 
@@ -39,12 +39,12 @@ const profiles: readonly (readonly [RegExp, Profile])[] = [
     /^accounts\.google\.com$/,
     {
       withoutResource: true,
-      isVouched: true,
+      isTrusted: true,
       authorizationParameters: { access_type: 'offline', prompt: 'consent' },
     },
   ],
   [/\.auth0\.com$/, { resourceAs: 'audience' }],
-  [/^cognito-idp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/, { hasPkce: true, isVouched: true }],
+  [/^cognito-idp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/, { hasPkce: true, isTrusted: true }],
 ]
 
 /** The profile of an issuer; empty for one that keeps to the standards, or is not known. */

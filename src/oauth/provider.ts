@@ -1,5 +1,5 @@
 /**
- * What all OAuth providers have in common: they restore tokens, and load what sends requests when it is needed.
+ * Shared by all OAuth providers: they restore tokens, and load the code for requests when it is needed.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { loginProviders } from './login-providers.ts'
 import { bindOptions, type OAuthOptions, pinnedIssuer } from './options.ts'
 import { OAuthCredential, type TokenSet, tokenSetFrom } from './token.ts'
 
-/** Makes a provider of a grant. The secret of its options is bound to their issuer here. */
+/** Makes a provider of a grant. The secret in its options is bound to their issuer here. */
 export function oauthProvider(
   unbound: Omit<Grant, 'options'> & { readonly options: OAuthOptions },
 ): CredentialProvider {
@@ -43,7 +43,7 @@ export function oauthProvider(
       if (stored === undefined) return undefined
       const dpop = dpopSessions.restore(stored)
       const isUnbound = dpop?.required === true && stored.tokenType === 'bearer'
-      // It can be exchanged for one that is bound to the key.
+      // It can be renewed for one that is bound to the key.
       const tokens = isUnbound ? { ...stored, expiresAt: 0 } : stored
       const credential = new OAuthCredential(name, tokens, dpop)
       const what = loginProviders.has(record.provider) ? 'login' : 'token'
@@ -63,7 +63,7 @@ function restorableTokens(
   { name, options, interactive }: Grant,
   record: CredentialRecord,
 ): TokenSet | undefined {
-  // Any provider for users can continue a login, whichever of them made it.
+  // Any login provider can continue the login of another.
   const isOwn = record.provider === name || (interactive && loginProviders.has(record.provider))
   const tokens = isOwn ? tokenSetFrom(record) : undefined
   const { clientId = tokens?.client.clientId } = options

@@ -43,7 +43,7 @@ export function canRefresh(
  * @param mayReplace - Whether the grant itself can be run again when the refresh token is refused.
  * @returns `undefined` when the refresh token or its client was refused, and `mayReplace` is set.
  * @throws `LoginRequiredError` when it was refused, and `mayReplace` is not set; `CredentialError` with the
- * code `outcome_unknown` when the server does not answer.
+ * code `outcome_unknown` when the server does not respond.
  * @see RFC 6749, section 6
  */
 export async function refresh(
@@ -70,7 +70,7 @@ export async function refresh(
       noteUnanswered(tokens)
       throw outcomeUnknown(session)
     }
-    // Any other client is for the application to correct.
+    // For any other client, the application must correct the options.
     if (isDynamic && isClientUnknown(error)) return discardClient()
     if (isDynamic && isClientRefused(error) && mayReplace) return undefined
     if (!isGrantRefused(error)) throw error
@@ -81,7 +81,7 @@ export async function refresh(
   }
 }
 
-/** The request for a renewal, and whether it was sent twice. */
+/** The request for a renewal, which may be sent twice. */
 class Redemption {
   readonly #session: GrantSession
   readonly #connection: Connection
@@ -94,7 +94,7 @@ class Redemption {
     this.#tokens = tokens
   }
 
-  /** The response to the first request was lost. */
+  /** Whether the response to the first request was lost. */
   get wasRepeated(): boolean {
     return this.#wasRepeated
   }
@@ -103,7 +103,7 @@ class Redemption {
     const { context } = this.#session
     const response = await this.#request().catch(async (error: unknown) => {
       if (!isOutcomeUnknown(error) || context.signal.aborted) throw error
-      // The server may have rotated the token, and may accept the old one for a few seconds more.
+      // The server may have rotated the token, and may still accept the old one for a few seconds.
       this.#wasRepeated = true
       await pause(250 + context.random() * 750, context.signal)
       return this.#request()
@@ -121,7 +121,7 @@ function outcomeUnknown({ name, context, server }: GrantSession): CredentialErro
   const { host } = new URL(server.issuer)
   return new CredentialError(
     'outcome_unknown',
-    `${name}: ${host} did not answer, so it is not known whether the renewal succeeded.`,
+    `${name}: ${host} did not respond, so it is not known whether the renewal succeeded.`,
     { resource: context.resource, provider: name, retryable: true },
   )
 }

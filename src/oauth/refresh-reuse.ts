@@ -1,5 +1,5 @@
 /**
- * Signs that somebody else has used a refresh token.
+ * Detects the reuse of a refresh token by another party.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import type { GrantSession } from './grant.ts'
 import { revokeTokens } from './revocation.ts'
 import type { TokenSet } from './token.ts'
 
-/** Tokens whose renewal was sent and not answered: when they are refused later, it was this client that used them. */
+/** Tokens whose renewal received no response: when they are refused later, this client has used them. */
 const unanswered = new WeakSet<TokenSet>()
 
-/** Notes that it is not known whether a renewal succeeded. */
+/** Records that it is not known whether a renewal succeeded. */
 export function noteUnanswered(tokens: TokenSet): void {
   unanswered.add(tokens)
 }
 
 /**
- * Reports a refused refresh token that somebody else seems to have used, and revokes all tokens of the login:
- * whoever has a copy could go on otherwise.
+ * Reports a refused refresh token that another party may have used, and revokes all tokens of the login, so
+ * that a copy cannot be used further.
  *
  * @see RFC 9700, section 4.14.2
  */
@@ -53,12 +53,12 @@ function evidenceOf(
 ): 'server' | 'history' | undefined {
   if (unanswered.has(tokens)) return undefined
   if (saysReuse(descriptionOf(error))) return 'server'
-  // A token that was left alone for longer may simply have expired.
+  // A token that was unused for longer may simply have expired.
   const isEarly = tokens.expiresAt !== undefined && now < tokens.expiresAt
   return tokens.rotated === true && isEarly ? 'history' : undefined
 }
 
-/** Only the word of a server that refuses: nothing else depends on its description. */
+/** Whether the description of a refusal reports reuse. Nothing else depends on a description. */
 function saysReuse(description: string): boolean {
   return /\b(?:re-?used?|replay(?:ed)?|already (?:been )?(?:used|redeemed|consumed|rotated)|stale)\b/i.test(
     description,

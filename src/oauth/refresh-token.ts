@@ -14,7 +14,7 @@ import { OAuthCredential, refreshOnly } from './token.ts'
 const name = 'refreshToken'
 
 /**
- * Renews access tokens with a refresh token from a login elsewhere.
+ * Renews access tokens with a refresh token that was obtained elsewhere.
  *
  * @example
  * ```ts
@@ -30,7 +30,7 @@ const name = 'refreshToken'
  * )
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong or missing. An acquisition throws
+ * @throws `ConfigurationError` when an option is invalid or missing. An acquisition throws
  * `LoginRequiredError` when the server no longer accepts the token.
  * @see RFC 6749, section 6
  * @group Grants without a user
@@ -42,9 +42,9 @@ export function refreshToken(
     /** The authorization server that issued it; it is never sent to another. */
     readonly issuer: string
     /**
-     * The refresh token. Where the server rotates, it is only the first of many: keep the later ones in a
-     * store, or the next start presents one that was used before. What was rotated or given up by `logout()` is
-     * not presented again; a store keeps a note of it, without the token.
+     * The refresh token. If the server rotates refresh tokens, use a store to keep the later ones; otherwise
+     * the next start sends one that was already used. A token that was rotated, or revoked by `logout()`, is
+     * not sent again; a store records that, without the token.
      */
     readonly refreshToken: Secret
   },
@@ -59,7 +59,7 @@ export function refreshToken(
   const spend = async (token: Bound, { records }: AcquireContext): Promise<void> => {
     spent = token
     const note = { version: 1, provider: name, issuer: token.issuer, data: {} } as const
-    // Without it only this provider knows; what was issued or revoked meanwhile counts all the same.
+    // Without it only this provider knows, but the tokens were still issued or revoked.
     await records.set(await spentKey(token), note).catch(() => {})
   }
   const provider = oauthProvider({
@@ -81,7 +81,7 @@ export function refreshToken(
         const response = await connection.refresh(token, parameters)
         return { response, connection, refreshToken: token }
       } finally {
-        // Also by a response that is unusable otherwise.
+        // Even if the rest of the response is invalid.
         const { lastRefreshToken } = connection
         if (lastRefreshToken?.equals(token) === false) await spend(token, context)
       }
@@ -90,7 +90,7 @@ export function refreshToken(
   return {
     ...provider,
     async revoke(credential, context) {
-      // Whether it was presented already or not: who logs out wants none of it.
+      // A logout applies to the token whether it was already sent or not.
       const token = await read(context.signal).catch(() => undefined)
       if (token !== undefined) await spend(token, context)
       return (await provider.revoke?.(credential, context)) === true
@@ -105,7 +105,7 @@ export function refreshToken(
   }
 }
 
-/** What the configured token is good for, as a credential that can be revoked. */
+/** The configured token as a credential that can be revoked. */
 function loginOf(refreshToken: Bound, clientId: string, { now }: AcquireContext): OAuthCredential {
   const client = { clientId, clientSecret: undefined, method: undefined, isDynamic: false }
   const { issuer } = refreshToken
@@ -113,7 +113,7 @@ function loginOf(refreshToken: Bound, clientId: string, { now }: AcquireContext)
   return new OAuthCredential(name, refreshOnly(login), undefined)
 }
 
-/** The record that says that a token was rotated or given up. The token cannot be read from it. */
+/** Returns the key of the record of a token that was rotated or revoked. It does not reveal the token. */
 async function spentKey(token: Bound): Promise<string> {
   return `spent refresh token ${await fingerprintOf(token)} ${token.issuer}`
 }
@@ -131,7 +131,7 @@ function checkRefreshTokenOptions({
 function alreadyUsed({ resource }: AcquireContext): LoginRequiredError {
   return new LoginRequiredError(
     'grant_rejected',
-    `${name}: the refresh token was used or given up before, and no newer one is known.`,
+    `${name}: the refresh token was already used or revoked, and no newer one is stored.`,
     { resource, provider: name, remedy: 'Log in again and supply the new refresh token.' },
   )
 }

@@ -1,5 +1,5 @@
 /**
- * Dynamic client registration: the request, its response, and the end of a registration.
+ * Dynamic client registration: the request, its response, and the deletion of a registration.
  *
  * @module
  */
@@ -31,21 +31,21 @@ import {
 } from './registration.ts'
 import type { LocatedServer } from './server.ts'
 
-/** What a client that is not registered yet says about itself. */
+/** The metadata of a client that is not registered yet. */
 export interface ClientDescription {
-  /** The name that the user sees when they are asked for consent. */
+  /** The name that the user sees on the consent page. */
   readonly clientName: string
-  /** Where the authorization server sends the user back to. */
+  /** The redirect URIs of the client. */
   readonly redirectUris: readonly string[]
   /** The grants that the client will use. */
   readonly grantTypes: readonly string[]
-  /** The scopes that it may ask for. */
+  /** The scopes that it may request. */
   readonly scope: string | undefined
-  /** What the server demands of those who register; each is for this server alone. */
+  /** The credentials for the registration, each for this server only. */
   readonly permission: RegistrationPermission
 }
 
-/** What allows a client to register itself where that is not open to everybody. */
+/** The credentials of a client for a restricted registration. */
 export interface RegistrationPermission {
   /** RFC 7591, section 3. */
   readonly initialAccessToken?: Bound
@@ -101,7 +101,7 @@ export async function register(
   return registration.client
 }
 
-/** Whether a server that failed so may have registered a client all the same. */
+/** Whether a server may have registered the client despite this error. */
 function mayHaveRegistered(error: unknown): boolean {
   if (!(error instanceof EndpointError)) {
     return !(error instanceof DiscoveryError) && !isNeverSent(error)
@@ -111,10 +111,10 @@ function mayHaveRegistered(error: unknown): boolean {
 }
 
 /**
- * Forgets the registrations at the present server and at the one that issued the last tokens, and deletes them
- * there as far as the server gave the means.
+ * Removes the registrations at the current server and at the one that issued the last tokens, and deletes
+ * them there where the server supports it.
  *
- * @param server - The present server; nothing is sent to any other.
+ * @param server - The current server; nothing is sent to any other.
  * @returns Whether there was one.
  * @see RFC 7592, section 2.3
  */
@@ -131,7 +131,7 @@ export async function forgetRegistrations(
     hadOne ||= removed !== false
     if (typeof removed !== 'object' || server?.issuer !== each) continue
     const rules = { ...context, allowPrivateNetwork }
-    // What matters is that it is not used any more.
+    // The registration is no longer used, even if the server keeps it.
     await deleteRegistration(rules, server, removed, allow).catch(() => {})
   }
   return hadOne
@@ -148,7 +148,7 @@ async function deleteRegistration(
   const origins = [issuer, metadata.registration_endpoint ?? issuer].map(
     (place) => new URL(place).origin,
   )
-  // Its token is for the server that gave it.
+  // Its token is sent only to the server that issued it.
   if (!origins.includes(url.origin)) return
   await checkPolicy(allow, context, {
     type: 'registration',
@@ -164,7 +164,7 @@ async function deleteRegistration(
   await fetchEndpoint(what, url, init, tokenBounds, context)
 }
 
-/** What a client asks to be registered as (RFC 7591, section 2). */
+/** The client metadata of a registration request (RFC 7591, section 2). */
 function clientMetadata(
   { token_endpoint_auth_methods_supported: supported }: ServerMetadata,
   { redirectUris, clientName, grantTypes, scope }: ClientDescription,
@@ -214,7 +214,7 @@ async function readRegistration(
     clientId: String(clientId),
     clientSecret:
       clientSecret === undefined ? undefined : bind('client secret', clientSecret, as.issuer),
-    // A certificate is nothing that a registration can give.
+    // A registration cannot provide a certificate.
     method:
       isSecretMethod(method) && method !== 'tls_client_auth'
         ? method
@@ -230,7 +230,7 @@ async function readRegistration(
   return { client, management: { accessToken: bound, uri } }
 }
 
-/** A text that a record of all users may hold: a hostile server could fill the store. */
+/** Whether a text is short enough for the shared record: a hostile server could fill the store. */
 function isShort(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 8192
 }
@@ -245,7 +245,7 @@ function tooMany(
 ): CredentialError {
   return new CredentialError(
     'registration_failed',
-    `${provider}: the client has registered itself at ${new URL(issuer).host} three times within ten minutes, and none of the registrations lasted.`,
+    `${provider}: the client has registered itself at ${new URL(issuer).host} three times within ten minutes, and each registration ended early.`,
     { provider, resource, retryAfter: Math.ceil(pauseMs / 1000), remedy: byHand },
   )
 }
@@ -257,7 +257,7 @@ function expiredOnArrival(
 ): CredentialError {
   return new CredentialError(
     'registration_failed',
-    `${provider}: the secret that ${new URL(issuer).host} registered the client with had expired when it arrived.`,
+    `${provider}: the secret that ${new URL(issuer).host} registered for the client had already expired.`,
     { provider, resource, remedy: `Check the clock of this machine. ${byHand}` },
   )
 }

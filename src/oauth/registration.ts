@@ -1,5 +1,5 @@
 /**
- * Clients as authorization servers know them, and the records of those that registered themselves.
+ * Registered clients, and the records of dynamic registrations.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { RateWindow } from '../rate-window.ts'
 import { type Bound, bind, openAt } from './bound-values.ts'
 import { type AuthenticationMethod, isSecretMethod } from './client-auth.ts'
 
-/** A client as the authorization server knows it. */
+/** A client that is registered at an authorization server. */
 export interface RegisteredClient {
   readonly clientId: string
-  /** Bound to the authorization server that it was registered at. */
+  /** Bound to the authorization server of the registration. */
   readonly clientSecret: Bound | undefined
-  /** How it authenticates; `undefined`: by what the options say. */
+  /** How it authenticates; `undefined`: by the options. */
   readonly method: AuthenticationMethod | undefined
-  /** It registered itself (RFC 7591), and was given its secret then. */
+  /** Whether it registered itself (RFC 7591), and received its secret there. */
   readonly isDynamic: boolean
-  /** When its secret ends, in milliseconds since the epoch; `undefined`: never. */
+  /** When its secret expires, in milliseconds since the epoch; `undefined`: never. */
   readonly secretExpiresAt?: number | undefined
 }
 
@@ -25,13 +25,13 @@ export interface RegisteredClient {
 export interface NewRegistration {
   readonly client: RegisteredClient
   readonly redirectUri: string
-  /** What the server gave to manage the registration with (RFC 7592, section 3). */
+  /** The means to manage the registration (RFC 7592, section 3). */
   readonly management: RegistrationManagement | undefined
 }
 
-/** What a registration is read, changed and deleted with. */
+/** The means to read, change and delete a registration. */
 export interface RegistrationManagement {
-  /** Bound to the authorization server that gave it. */
+  /** Bound to the authorization server that issued it. */
   readonly accessToken: Bound
   readonly uri: string
 }
@@ -52,7 +52,10 @@ export async function storedRegistration(
   return fromRecord(clientId, record)
 }
 
-/** Returns what is stored of a client's registration; `undefined`: it did not register itself, or anew. */
+/**
+ * Returns the stored registration of a client; `undefined`: it did not register itself, or has a newer
+ * registration.
+ */
 export async function registrationOf(
   { records }: AcquireContext,
   issuer: string,
@@ -86,8 +89,9 @@ export async function registeredRedirectUri(
 }
 
 /**
- * Milliseconds for which no further registration may take place at an issuer: three in ten minutes are enough for
- * one redirect URI. 0: now. They are counted in the record, which the processes and users of a store share.
+ * Returns the milliseconds until a further registration is allowed at an issuer: at most three in ten minutes
+ * for one redirect URI. 0: now. They are counted in the record, which the processes and users of a store
+ * share.
  */
 export async function registrationPause(
   { records, now }: Pick<AcquireContext, 'records' | 'now'>,
@@ -112,10 +116,10 @@ function registrations(
 }
 
 /**
- * Counts a registration that is about to be asked for; whatever becomes of the answer, the server may have
- * registered a client.
+ * Counts a registration that is about to be requested: the server may register a client even if the response
+ * is lost.
  *
- * @returns What takes it back, because nothing was registered.
+ * @returns A function that undoes the count, when nothing was registered.
  */
 export async function countRegistration(
   { records, now }: Pick<AcquireContext, 'records' | 'now'>,
@@ -138,7 +142,7 @@ export async function countRegistration(
   }
 }
 
-/** Runs a task while nobody else registers a client at the issuer, where the records can be locked. */
+/** Runs a task with exclusive access to the registration at the issuer, where the records can be locked. */
 export function whileRegistering<T>(
   { records, signal }: Pick<AcquireContext, 'records' | 'signal'>,
   issuer: string,
@@ -148,8 +152,8 @@ export function whileRegistering<T>(
 }
 
 /**
- * Stores a registration under its issuer. One that replaces a dropped one is marked, so that it is not dropped
- * in its turn before it has worked once.
+ * Stores a registration under its issuer. One that replaces a dropped one is marked, so that it is not
+ * dropped before it has worked once.
  */
 export async function saveRegistration(
   { records, now }: Pick<AcquireContext, 'records' | 'now'>,
@@ -179,7 +183,7 @@ export async function saveRegistration(
   })
 }
 
-/** Notes that a registration works, because a login with it has succeeded. */
+/** Records that a registration works, because a login with it has succeeded. */
 export async function confirmRegistration(
   { records }: Records,
   issuer: string,
@@ -192,7 +196,7 @@ export async function confirmRegistration(
 }
 
 /**
- * Drops a registration that the server seems to have forgotten, so that the next login registers anew.
+ * Drops a registration that the server may no longer know, so that the next login registers again.
  *
  * @returns `false` when the client did not register itself, or replaces one that was dropped and has not
  * worked yet: a further registration would not help.
@@ -209,9 +213,9 @@ export async function dropRegistration(
 }
 
 /**
- * Forgets what is known of the registration at an issuer.
+ * Removes the registration at an issuer.
  *
- * @returns What to delete the registration with; `true` when there is nothing to do so, `false` when there was no
+ * @returns The means to delete the registration; `true` when there are none, `false` when there was no
  * registration.
  */
 export async function removeRegistration(
@@ -228,7 +232,7 @@ export async function removeRegistration(
   return typeof clientId === 'string'
 }
 
-/** Gives up a registration that the server no longer knows, unless a newer one has replaced it. */
+/** Removes a registration that the server no longer knows, unless a newer one has replaced it. */
 export async function forgetRegistration(
   { records }: AcquireContext,
   issuer: string,

@@ -11,15 +11,16 @@ import type { TokenSet } from './token.ts'
  * Revokes the tokens of a login at the authorization server that issued them.
  *
  * @throws What openid-client throws when the refresh token, or the only token there is, cannot be revoked;
- * `CredentialError` with the code `unsupported_server` when the server offers no revocation, `wrong_issuer` when
- * the client's secret belongs to another server.
+ * `CredentialError` with the code `unsupported_server` when the server does not support revocation,
+ * `wrong_issuer` when the client's secret belongs to another server.
  * @see RFC 7009
  */
 export async function revokeTokens(session: GrantSession, tokens: TokenSet): Promise<void> {
   const { name, context, server } = session
   if (server.metadata.revocation_endpoint === undefined || server.issuer !== tokens.issuer) {
-    const remedy = 'Copies of the tokens work until they expire; shorten their lives at the server.'
-    throw unsupported(name, server, context, 'offers no revocation of these tokens', remedy)
+    const remedy =
+      'Copies of the tokens work until they expire; shorten their lifetime at the server.'
+    throw unsupported(name, server, context, 'does not support revocation of these tokens', remedy)
   }
   const registered = await clientOf(tokens, session.context)
   const connection = await session.connect(registered)

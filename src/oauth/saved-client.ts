@@ -1,5 +1,5 @@
 /**
- * Client credentials that are in the store together with the client's secret.
+ * Client credentials that are stored together with the client's secret.
  *
  * @module
  */
@@ -14,32 +14,32 @@ import type { OAuthOptions } from './options.ts'
 import { oauthProvider } from './provider.ts'
 import { OAuthCredential } from './token.ts'
 
-/** The provider whose records these are. */
+/** The provider of these records. */
 export const clientGrant = 'clientCredentials'
 
-/** Whether a record holds what further tokens are asked for with. */
+/** Whether a record contains the client secret for further tokens. */
 export function holdsClientSecret({ provider, issuer, data }: CredentialRecord): boolean {
   return (
     provider === clientGrant && issuer !== undefined && typeof data['clientSecret'] === 'string'
   )
 }
 
-/** Renews the client credentials of records that hold their secret. */
+/** Renews the client credentials of records that contain their secret. */
 export class SavedClients {
   readonly #options: OAuthOptions
   readonly #owners = new WeakMap<Credential, CredentialProvider>()
 
-  /** @param options - Those of the provider that uses what is stored. */
+  /** @param options - The options of the provider that uses the records. */
   constructor(options: OAuthOptions) {
     this.#options = options
   }
 
-  /** What renews and revokes a credential; `undefined`: it comes from something else. */
+  /** Returns the provider that renews and revokes a credential; `undefined`: it has another source. */
   ownerOf(credential: Credential | undefined): CredentialProvider | undefined {
     return credential === undefined ? undefined : this.#owners.get(credential)
   }
 
-  /** Rebuilds the credential of a record; `undefined`: it is of another client or authorization server. */
+  /** Rebuilds the credential of a record; `undefined`: it belongs to another client or authorization server. */
   async restore(
     record: CredentialRecord,
     context: AcquireContext,
@@ -54,7 +54,7 @@ export class SavedClients {
     return this.#owned(await owner.restore?.(record, context), owner)
   }
 
-  /** Asks for further tokens. */
+  /** Requests further tokens. */
   async renew(owner: CredentialProvider, context: AcquireContext): Promise<Credential> {
     const credential = await owner.acquire({
       ...context,
@@ -68,7 +68,10 @@ export class SavedClients {
     return credential
   }
 
-  /** Nothing of what is stored goes to another authorization server than the one that it is from. */
+  /**
+   * Makes the provider for one issuer: stored values are sent only to the authorization server that they belong
+   * to.
+   */
   #providerFor(issuer: string, { resource }: AcquireContext): CredentialProvider {
     const command = `npx mcp-credentials login ${commandArgument(resource)} --grant client-credentials`
     const pinned = this.#options.metadata === undefined ? { issuer } : {}

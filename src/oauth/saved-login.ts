@@ -1,5 +1,5 @@
 /**
- * The login that is in the store, whoever put it there.
+ * The login in the store.
  *
  * @module
  */
@@ -22,10 +22,10 @@ import { refusedRemedies } from './refused-remedies.ts'
 import { holdsClientSecret, SavedClients } from './saved-client.ts'
 
 /**
- * Uses the login of a person that `authorizationCode()`, `deviceCode()`, `refreshToken()` or `webLogins()` left
- * in the store, and renews it; it never logs in itself. For processes that nobody watches. A key that
- * `saveKey()` or `mcp-credentials set` stored for the server is sent to it as well, and no authorization server is
- * asked for anything then. Client credentials are renewed where their secret is in the store: by
+ * Uses and renews the login that `authorizationCode()`, `deviceCode()`, `refreshToken()` or
+ * `webLogins()` stored; it never logs in itself. Use it in unattended processes. It also sends a
+ * key that `saveKey()` or `mcp-credentials set` stored for the server; no authorization server is
+ * then contacted. Client credentials are renewed where their secret is in the store: by
  * `clientCredentials()` with `keepSecret`, or `mcp-credentials login --grant client-credentials`.
  *
  * @example
@@ -40,11 +40,11 @@ import { holdsClientSecret, SavedClients } from './saved-client.ts'
  * })
  * ```
  *
- * @param options - Only what the login itself needed: a `clientSecret` with its `clientId` and `issuer`, and
- * `allow`, which is not stored: without it no renewal and no revocation is asked about. Tokens
- * that are bound to a key need no option.
- * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` when
- * nobody is logged in, and when the server refuses a stored key.
+ * @param options - Only the options that the login needed: a `clientSecret` with its `clientId` and `issuer`,
+ * and `allow`, which is not stored: without it, renewals and revocations are not checked. Tokens that are
+ * bound to a key need no option.
+ * @throws `ConfigurationError` when an option is invalid. An acquisition throws `LoginRequiredError` when
+ * there is no login, and when the server refuses a stored key.
  * @group Logins of users
  */
 export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
@@ -65,7 +65,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
   })
   const refused = new WeakSet<Credential>()
   const clients = new SavedClients(options)
-  // What is stored says where to renew it; nothing has to be asked of the server first.
+  // The record names the issuer for the renewal, so no discovery is needed first.
   return {
     ...provider,
     discovers: false,
@@ -91,7 +91,7 @@ export function savedLogin(options: OAuthOptions = {}): CredentialProvider {
       if (isRefused && key !== undefined && !signsAnew(key)) refused.add(credential)
       return credential
     },
-    // Nobody but the person who was given a key can end it.
+    // The library cannot revoke a key that it did not issue.
     revoke: async (credential, context) => {
       if (storedKeyOf(credential) !== undefined) return false
       const owner = clients.ownerOf(credential) ?? provider
@@ -106,13 +106,13 @@ function nobody(
   name: string,
   { resource, serverUrl, records }: AcquireContext,
 ): LoginRequiredError {
-  // What is kept in memory alone has no lock.
+  // Records in memory have no lock.
   const isStored = 'lock' in records
   const label = serverLabel(serverUrl)
   return new LoginRequiredError(
     'no_credential',
     isStored
-      ? `${name}: nobody is logged in to ${label}.`
+      ? `${name}: there is no login for ${label}.`
       : `${name}() needs the option \`store\`, the one in which the login or the key is stored: \`store: defaultStore()\` of mcp-credentials/auto for those of the command mcp-credentials.`,
     {
       provider: name,

@@ -1,28 +1,28 @@
 /**
- * Which scopes to ask for.
+ * Chooses the scopes to request.
  *
  * @module
  */
 import type { Challenge } from '../credential.ts'
 import { scopeUnion, validScopes } from '../scope.ts'
 
-/** What is known about scopes before a request. */
+/** The sources of the scopes of a request. */
 export interface ScopeSources {
-  /** The union that a 403 led to; it widens what the application chose. */
+  /** The union after a 403; it widens the application's choice. */
   readonly wanted: string | undefined
-  /** What the application chose. */
+  /** The application's choice. */
   readonly chosen: string | undefined
-  /** What the server said when it refused the previous token. */
+  /** The challenges of the server's refusal of the previous token. */
   readonly challenges: readonly Challenge[]
-  /** What the previous token is for. */
+  /** The scopes of the previous token. */
   readonly before: string | undefined
-  /** What the server said that it wants, when it was found. */
+  /** The challenges of the server at discovery. */
   readonly located: readonly Challenge[]
-  /** What the MCP server lists. */
+  /** The scopes that the MCP server lists. */
   readonly resourceScopes: readonly string[] | undefined
-  /** What the authorization server lists. */
+  /** The scopes that the authorization server lists. */
   readonly issuerScopes: readonly string[] | undefined
-  /** A refresh token is of use, so it may be asked for. */
+  /** Whether a refresh token can be used and may be requested. */
   readonly offline: boolean
 }
 

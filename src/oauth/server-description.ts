@@ -1,18 +1,18 @@
 /**
- * What a server wrote about an error.
+ * The description of an error by the server.
  *
- * The text is untrusted: it may be an attack on who reads it, and some servers repeat in it what they were sent.
+ * The text is untrusted: it may be an attack on its reader, and some servers repeat the request in it.
  *
  * @module
  */
 import { toBase64, toBase64Url, toHex } from '../encoding.ts'
 import { isObject, parseObject } from './endpoint.ts'
 
-/** As much as is looked at; users see less. */
+/** The maximum length that is checked; users see less. */
 const maxLength = 1000
-/** So many characters of a secret in a row are taken for a part of it. */
+/** This many consecutive characters of a secret count as a part of it. */
 const windowLength = 8
-/** Shorter values are nobody's secret, and occur in any text. */
+/** Shorter values are not secrets, and occur in any text. */
 const shortestSecret = 4
 
 /** Members of requests that are not secret. */
@@ -41,13 +41,13 @@ const publicMembers: ReadonlySet<string> = new Set([
 const publicHeaders: ReadonlySet<string> = new Set(['accept', 'content-type', 'user-agent'])
 
 /**
- * A home-made code and the description of an error answer. `undefined` when there are none, or when they repeat
- * a secret of the request in any of the usual spellings, also reversed or with white space between its characters,
- * or eight characters of one.
+ * Returns a non-standard code and the description of an error response; `undefined` when there are none, or when
+ * they repeat a secret of the request in any of the usual spellings, also reversed or with white space between its
+ * characters, or eight characters of one.
  *
- * @param body - The answer as JSON, if it is that.
- * @param code - The registered code of the answer; empty: it has none.
- * @param request - What was sent.
+ * @param body - The response as JSON, if it is JSON.
+ * @param code - The registered code of the response; empty: it has none.
+ * @param request - The request.
  */
 export function serverDescription(
   body: Record<string, unknown> | undefined,
@@ -129,7 +129,7 @@ function spellings(secret: string): readonly string[] {
   return all.filter(({ length }) => length >= shortestSecret).map((text) => text.toLowerCase())
 }
 
-/** Without white space and characters that nobody sees, which users are not shown either. */
+/** Removes white space and invisible characters, which are not shown to users either. */
 function compact(text: string): string {
   return text.replace(/[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu, '')
 }
@@ -148,7 +148,7 @@ function formDecoded(text: string): string {
 }
 
 function percentDecoded(text: string): string {
-  // Each run on its own, because one that is malformed must not hide the others.
+  // Each run separately, because a malformed one must not hide the others.
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) => {
     try {
       return decodeURIComponent(run)

@@ -1,5 +1,5 @@
 /**
- * The authorization server that a credential comes from: found, checked and remembered.
+ * Discovers, checks and caches the authorization server of a credential.
  *
  * @module
  */
@@ -23,11 +23,11 @@ import { type OAuthOptions, pinnedIssuer } from './options.ts'
 import { checkOwnEndpoints, type EndpointOwner } from './own-endpoints.ts'
 import { profileOf } from './profiles.ts'
 
-/** An authorization server, and what the MCP server says of itself. */
+/** An authorization server, and the metadata of the MCP server. */
 export interface LocatedServer extends EndpointOwner {
   /**
-   * As it was named or configured. Whatever the server issues belongs to this issuer, also where
-   * `metadata.issuer` differs by leave of the application.
+   * The issuer as it was named or configured. Everything that the server issues belongs to this issuer, even
+   * if the application allows `metadata.issuer` to differ.
    */
   readonly issuer: string
   /** The value of the `resource` parameter; `undefined`: leave it out. */
@@ -36,38 +36,38 @@ export interface LocatedServer extends EndpointOwner {
   readonly resourceAs: string
   /** Whether logins with PKCE (S256) are known to work. */
   readonly hasPkce: boolean
-  /** Nothing was published; these are the places where servers of 2025-03-26 have their endpoints. */
+  /** Whether no metadata was published, so that the default endpoints of MCP 2025-03-26 are used. */
   readonly fromFallback: boolean
-  /** What its logins need besides. */
+  /** Further parameters that its logins need. */
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** The scopes that the MCP server lists. */
   readonly scopes: readonly string[] | undefined
-  /** What the MCP server said that it wants, when it was last found. */
+  /** The challenges of the MCP server at the last discovery. */
   readonly challenges: readonly Challenge[]
-  /** Where the MCP server said that its metadata is; `undefined`: nowhere, or at a well-known place. */
+  /** The metadata URL that the MCP server named; `undefined`: none, or a well-known URL. */
   readonly metadataPlace: string | undefined
-  /** Its clock, as far as its answers have shown it. */
+  /** Its clock, estimated from its responses. */
   readonly clock: IssuerClock
-  /** The MCP server accepts only tokens that are bound to a key. */
+  /** Whether the MCP server accepts only DPoP-bound tokens. */
   readonly requiresDpop: boolean
-  /** The algorithms of proofs that both servers take; `undefined`: they list none. */
+  /** The algorithms of proofs that both servers accept; `undefined`: they list none. */
   readonly dpopAlgorithms: readonly string[] | undefined
 }
 
-/** The part of an acquisition that finding a server needs. */
+/** The part of an acquisition that discovery needs. */
 export type LocateContext = Pick<
   AcquireContext,
   'resource' | 'challenges' | 'fetch' | 'signal' | 'emit'
 >
 
-/** The options that finding a server takes; no secret is among them. */
+/** The options that discovery needs, without secrets. */
 export type LocateOptions = Omit<OAuthOptions, 'clientSecret'>
 
 const lifetimeMs = 3_600_000
 
 /**
- * Finds the authorization server, and remembers it for an hour. A rejected token makes it look again,
- * since a server that moved to another issuer is noticed in no other way.
+ * Discovers the authorization server, and caches it for an hour. A rejected token triggers a new discovery,
+ * which is the only way to notice that a server has moved to another issuer.
  */
 export class ServerLocator {
   readonly #options: LocateOptions
@@ -78,7 +78,7 @@ export class ServerLocator {
   }
 
   /**
-   * @throws `DiscoveryError` when there is none, or it may not be used; what `fetch` throws when
+   * @throws `DiscoveryError` when there is none, or it must not be used; what `fetch` throws when
    * a server cannot be reached.
    */
   async locate(
@@ -96,7 +96,7 @@ export class ServerLocator {
       this.#known.set(key, { server, at })
       return server
     } catch (error) {
-      // A document that cannot be read for a while is no reason to stop renewing.
+      // Renewals continue while a document is temporarily unavailable.
       const refused = isCredentialError(error) && !error.retryable
       if (known === undefined || refused || context.signal.aborted) throw error
       return known.server
@@ -105,9 +105,9 @@ export class ServerLocator {
 }
 
 /**
- * Finds the authorization server anew.
+ * Discovers the authorization server again.
  *
- * @param known - How it was found the last time.
+ * @param known - The result of the last discovery.
  * @param before - The issuer of the previous tokens, which is kept while the server still names it.
  */
 export async function locateServer(
@@ -130,14 +130,14 @@ export async function locateServer(
       .map(({ parameters }) => parameters.get('resource_metadata'))
       .find((place) => place !== undefined) ?? known?.metadataPlace
   const published = await discoverProtectedResource(rules, metadataPlace)
-  // A document that is gone for a while is no move to another server.
+  // A document that is temporarily missing does not mean a move to another server.
   if (published === undefined && known !== undefined) return known
   const place = { document: 'resource_metadata', url: metadataPlace ?? resource.href } as const
   const issuer = await auditDocument(context, place, () =>
     chooseIssuer(options, published, resource, before),
   )
   const isLegacy = published === undefined && options.issuer === undefined
-  // The issuer of a server that publishes nothing is derived here, so both ways to write it are accepted.
+  // The issuer of a server that publishes nothing is derived here, so both forms are accepted.
   const accepted = isLegacy ? `${issuer}/` : undefined
   const found = await readMetadata(options, rules, issuer, accepted)
   const metadata = found ?? (isLegacy ? defaultMetadata(resource) : undefined)
@@ -146,7 +146,7 @@ export async function locateServer(
   return { ...server, challenges, metadataPlace, fromFallback: found === undefined }
 }
 
-/** Finds an authorization server whose issuer is known, whatever the MCP server says. */
+/** Discovers an authorization server by its issuer, without the MCP server. */
 export async function locateIssuer(
   options: LocateOptions,
   context: LocateContext,
@@ -188,7 +188,7 @@ function readMetadata(
 function withoutMetadata(resource: URL, issuer: string): DiscoveryError {
   return new DiscoveryError(
     `${resourceLabel(resource)}: its authorization server ${resourceLabel(issuer)} publishes no metadata.`,
-    { resource, remedy: 'Pass `metadata` with its issuer and endpoints, if you know them.' },
+    { resource, remedy: 'Pass `metadata` with its issuer and endpoints, if they are known.' },
   )
 }
 
@@ -207,7 +207,7 @@ function described(
   return {
     issuer,
     metadata,
-    isVouched: pinnedIssuer(options) !== undefined || profile.isVouched === true,
+    isTrusted: pinnedIssuer(options) !== undefined || profile.isTrusted === true,
     resource: leaveOut ? undefined : resourceParameter(options, published, resource),
     resourceAs: profile.resourceAs ?? 'resource',
     hasPkce:
@@ -227,7 +227,7 @@ function described(
   }
 }
 
-/** What two lists have in common, where there are two. */
+/** Returns the common members of two lists, where there are two. */
 function commonAlgorithms(
   one: readonly string[] | undefined,
   other: readonly string[] | undefined,
@@ -254,7 +254,7 @@ function chooseIssuer(
     {
       resource,
       remedy:
-        'No credential was sent. If that is the one you mean, write it exactly like this; if the server has moved, you need a client of the new one.',
+        'No credential was sent. If that is the intended server, set `issuer` exactly as shown; if the server has moved, register a client at the new one.',
     },
   )
 }

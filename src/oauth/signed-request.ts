@@ -1,6 +1,5 @@
 /**
- * Requests to an authorization server that carry signatures: the client's own, and that of the key
- * which its tokens are bound to.
+ * Signed requests to an authorization server: with the client's assertion, and with proofs of possession.
  *
  * @module
  */
@@ -10,9 +9,9 @@ import { formOf } from './endpoint.ts'
 import { errorCodeOf, type ReadAnswer } from './endpoint-answer.ts'
 import type { IssuerClock } from './issuer-clock.ts'
 
-/** What signs the requests of one connection. */
+/** The signers of the requests of one connection. */
 export interface RequestSigners {
-  /** Replaces the client's assertion by a new one; `undefined`: it authenticates in another way. */
+  /** Replaces the client's assertion with a new one; `undefined`: it uses another method. */
   readonly authenticate:
     | ((body: URLSearchParams, headers: Headers) => void | Promise<void>)
     | undefined
@@ -24,8 +23,9 @@ export interface RequestSigners {
 type Send = (url: URL, init: RequestInit) => Promise<ReadAnswer>
 
 /**
- * Sends a request with a proof of possession where tokens are bound to a key. A refusal is answered at most
- * once with the server's nonce, and at most once with the server's time; each repetition is signed anew.
+ * Sends a request with a proof of possession where tokens are bound to a key. After a refusal the request is
+ * repeated at most once with the server's nonce, and at most once with the server's time; each repetition is
+ * signed again.
  *
  * @param isProven - Whether the endpoint expects a proof.
  * @see RFC 9449, sections 5 and 8
@@ -61,7 +61,7 @@ export async function sendSigned(
   }
 }
 
-/** What a repetition puts right. */
+/** The correction in a repetition. */
 type Correction = 'nonce' | 'time'
 
 function correctionOf(

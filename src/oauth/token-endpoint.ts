@@ -1,5 +1,5 @@
 /**
- * Tokens from an endpoint that follows no standard.
+ * Tokens from a non-standard endpoint.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { OAuthCredential, tokenSetFrom, tokenSetOf } from './token.ts'
 type TokenEndpointOptions = Parameters<typeof tokenEndpoint>[0]
 
 const name = 'tokenEndpoint'
-const known: readonly string[] = [
+const knownOptions: readonly string[] = [
   'url',
   'fields',
   'format',
@@ -28,7 +28,7 @@ const known: readonly string[] = [
 ]
 
 /**
- * Gets bearer tokens from a home-made endpoint, with member names of its own.
+ * Obtains bearer tokens from a non-standard endpoint with custom member names.
  *
  * @example
  * ```ts
@@ -44,24 +44,24 @@ const known: readonly string[] = [
  * )
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. An acquisition throws
+ * @throws `ConfigurationError` when an option is invalid. An acquisition throws
  * `CredentialError` with the code `invalid_client` when the endpoint refuses the fields.
  * @group Grants without a user
  */
 export function tokenEndpoint(options: {
   /** The endpoint; https, or http on this machine. */
   readonly url: string | URL
-  /** The members of the request: names as the endpoint wants them, values as secrets. */
+  /** The members of the request: names as the endpoint expects them, values as secrets. */
   readonly fields: Readonly<Record<string, Secret>>
-  /** How the members are written. Default `json`. */
+  /** The encoding of the members. Default `json`. */
   readonly format?: 'json' | 'form'
   /** Further request headers, such as an API key. */
   readonly headers?: Readonly<Record<string, Secret>>
-  /** Where the token is in the answer; dots lead into objects. Default `access_token`. */
+  /** The path of the token in the response, with dots for nested objects. Default `access_token`. */
   readonly tokenField?: string
   /**
-   * Where the life in seconds is. Default `expires_in`; where it is missing, the times of a JWT count, and
-   * without them the token is used until it is refused.
+   * The path of the lifetime in seconds. Default `expires_in`; where it is missing, the times of a JWT are
+   * used, and without them the token is used until it is refused.
    */
   readonly expiresInField?: string
 }): CredentialProvider {
@@ -100,7 +100,7 @@ export function tokenEndpoint(options: {
 }
 
 function check(options: TokenEndpointOptions): URL {
-  checkOptions(name, options, known)
+  checkOptions(name, options, knownOptions)
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }
@@ -111,7 +111,7 @@ function check(options: TokenEndpointOptions): URL {
     fail('url', 'must not contain a user name or password; put them into `fields` or `headers`.')
   }
   if (typeof options.fields !== 'object' || options.fields === null) {
-    fail('fields', 'is missing; write the members that the endpoint wants.')
+    fail('fields', 'is missing; pass the members that the endpoint expects.')
   }
   if (!['json', 'form', undefined].includes(options.format)) {
     fail('format', 'must be json or form.')
@@ -161,7 +161,7 @@ async function request(
   if (problem === undefined) return parsed.value
   throw new CredentialError(
     'invalid_response',
-    `${name}: ${url.host} answered ${response.status} ${problem.problem}.`,
+    `${name}: ${url.host} responded with ${response.status} ${problem.problem}.`,
     { provider: name, resource, status: response.status, ...problem },
   )
 }
@@ -176,7 +176,7 @@ async function readAll(
     if (group === 'fields' || /^[\x20-\x7e\x80-\xff]*$/.test(value)) return [member, value] as const
     throw new CredentialError(
       'secret_unavailable',
-      `${name}.${group}.${member} holds characters that no header can carry.`,
+      `${name}.${group}.${member} contains characters that no header can carry.`,
     )
   })
   return Object.fromEntries(await Promise.all(read))
@@ -201,7 +201,7 @@ function unusable(
 ): CredentialError {
   return new CredentialError(
     'invalid_response',
-    `${name}: the answer of ${url.host} has no text at \`${tokenField}\`.`,
-    { provider: name, resource, remedy: 'Set `tokenField` to where the token is.' },
+    `${name}: the response of ${url.host} has no text at \`${tokenField}\`.`,
+    { provider: name, resource, remedy: 'Set `tokenField` to the path of the token.' },
   )
 }

@@ -40,7 +40,7 @@ export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchan
  * )
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong or missing.
+ * @throws `ConfigurationError` when an option is invalid or missing.
  * @see RFC 8693, section 2
  * @group Grants without a user
  */
@@ -50,9 +50,9 @@ export function tokenExchange(
     readonly clientId: string
     /** The authorization server; the subject's token is sent to no other. */
     readonly issuer: string
-    /** The token of the party that is acted for. Read again for each exchange. */
+    /** The token of the subject. Read again for each exchange. */
     readonly subjectToken: Secret
-    /** What kind of token it is: a short name, or a full URN. Default `access_token`. */
+    /** Its type: a short name, or a full URN. Default `access_token`. */
     readonly subjectTokenType?:
       | 'access_token'
       | 'refresh_token'
@@ -60,9 +60,9 @@ export function tokenExchange(
       | 'jwt'
       | 'saml2'
       | (string & {})
-    /** The token of the party that acts. */
+    /** The token of the actor. */
     readonly actorToken?: Secret
-    /** What kind of token that is. Default `access_token`. */
+    /** Its type. Default `access_token`. */
     readonly actorTokenType?:
       | 'access_token'
       | 'refresh_token'
@@ -70,7 +70,7 @@ export function tokenExchange(
       | 'jwt'
       | 'saml2'
       | (string & {})
-    /** The name of the service that the new token is for, where it has no URL. */
+    /** The name of the target service, where it has no URL. */
     readonly audience?: string
   },
 ): CredentialProvider {
@@ -120,10 +120,13 @@ async function exchange(
   return { response, connection }
 }
 
-/** Types of tokens that an MCP server accepts; it must never see an ID token or a refresh token. */
+/** Types of tokens that may be sent to an MCP server, which must never receive an ID token or a refresh token. */
 const usableTypes: readonly unknown[] = [tokenTypeUrn('access_token'), tokenTypeUrn('jwt')]
 
-/** Checks what was issued. Servers that leave the type out issue an access token (RFC 8693, section 2.1). */
+/**
+ * Checks the type of the issued token. Servers that leave the type out issue an access token (RFC 8693, section
+ * 2.1).
+ */
 function checkIssuedType(
   { context, server }: GrantSession,
   { issued_token_type = tokenTypeUrn('access_token') }: TokenEndpointResponse,
@@ -135,12 +138,12 @@ function checkIssuedType(
     {
       resource: context.resource,
       provider: name,
-      remedy: 'Ask for another with `parameters: { requested_token_type }`.',
+      remedy: 'Request another type with `parameters: { requested_token_type }`.',
     },
   )
 }
 
-/** The registered URN of a short name; a text with a colon is a URN already. */
+/** The registered URN of a short name; a text with a colon is already a URN. */
 export function tokenTypeUrn(type: string): string {
   return type.includes(':') ? type : `urn:ietf:params:oauth:token-type:${type}`
 }

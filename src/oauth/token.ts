@@ -1,5 +1,5 @@
 /**
- * Tokens as they arrive, as they are used, and as they are kept.
+ * Token sets: their responses, their use, and their records.
  *
  * @module
  */
@@ -18,35 +18,35 @@ import { isAuthenticationMethod } from './client-auth.ts'
 import type { DpopSession } from './dpop.ts'
 import type { RegisteredClient } from './registration.ts'
 
-/** What one grant brought, and to whom it belongs. */
+/** The tokens of one grant, with their issuer and client. */
 export interface TokenSet {
   readonly accessToken: Bound
   readonly tokenType: 'bearer' | 'dpop'
   readonly refreshToken: Bound | undefined
-  /** What was granted. */
+  /** The granted scope. */
   readonly scope: Bound | undefined
   /** Milliseconds since the epoch. */
   readonly obtainedAt: number
-  /** Milliseconds since the epoch; `undefined`: the server did not say. */
+  /** Milliseconds since the epoch; `undefined`: not known. */
   readonly expiresAt: number | undefined
-  /** The authorization server that issued it; nothing of it goes to another. */
+  /** The authorization server that issued it; none of it is sent to another. */
   readonly issuer: string
   /** The client that it was issued to, with the secret of a client that registered itself. */
   readonly client: RegisteredClient
   /** The key as JSON, of tokens that are bound to one. */
   readonly dpopKey: JsonWebKey | undefined
-  /** Its refresh token replaced an earlier one. */
+  /** Whether its refresh token replaced an earlier one. */
   readonly rotated?: true | undefined
 }
 
-// In seconds. A life that is longer, or a clock that is further behind, is a mistake of the server.
+// In seconds. A longer lifetime, or a larger clock offset, is an error of the server.
 const tenYears = 10 * 365 * 86_400
 const oneYear = 365 * 86_400
 
-// What Node calls to print an object; other platforms ignore it.
+// The method that Node calls to print an object; other platforms ignore it.
 const inspect = Symbol.for('nodejs.util.inspect.custom')
 
-/** A credential made of tokens. Nothing of them shows when it is printed. */
+/** A credential made of tokens, which are not shown when it is printed. */
 export class OAuthCredential implements Credential {
   readonly #provider: string
   readonly #tokens: TokenSet
@@ -134,13 +134,13 @@ function opened({ issuer, accessToken, refreshToken, scope, client }: TokenSet) 
   }
 }
 
-/** The scopes of tokens, for their own authorization server; no other is told which there are. */
+/** Returns the scopes of tokens, for their own authorization server only. */
 export function scopeFor(tokens: TokenSet | undefined, issuer: string): string | undefined {
   return tokens?.issuer === issuer ? openAt(tokens.scope, issuer) : undefined
 }
 
 /**
- * A token set that only its refresh token is good for. The record of it says that it has expired.
+ * Makes a token set with only a refresh token. Its record is marked as expired.
  *
  * @param tokens - The set without an access token.
  */
@@ -157,14 +157,14 @@ export function refreshOnly(
   }
 }
 
-/** Where a token response belongs. */
+/** The origin of a token response. */
 export interface TokenOrigin {
   readonly provider: string
   readonly context: AcquireContext
   readonly issuer: string
   readonly client: RegisteredClient
   readonly dpop: DpopSession | undefined
-  /** The scope that was asked for: what was granted if the server does not say (RFC 6749 section 5.1). */
+  /** The requested scope, which is the granted one if the server names none (RFC 6749 section 5.1). */
   readonly scope: string | undefined
   /** Kept when the server returns no new one (RFC 6749 section 6). */
   readonly refreshToken: Bound | undefined
@@ -173,10 +173,10 @@ export interface TokenOrigin {
 }
 
 /**
- * Makes a token set of a token response.
+ * Makes a token set from a token response.
  *
  * @throws `CredentialError` with the code `invalid_response` when a token cannot be sent in a
- * header, or is not bound to the key although that was demanded.
+ * header, or is not bound to the key although that is required.
  */
 export async function tokenSetOf(
   response: TokenEndpointResponse,
@@ -192,7 +192,7 @@ export async function tokenSetOf(
       ...(remedy === undefined ? {} : { remedy }),
     })
   if (tokenType !== 'dpop' && tokenType !== 'bearer') {
-    throw invalid('issued something that is not for use as an access token')
+    throw invalid('issued a token that is not an access token')
   }
   if (!/^[\x21-\x7e]+$/.test(response.access_token)) {
     throw invalid('issued a token that no header can carry')
@@ -203,11 +203,11 @@ export async function tokenSetOf(
   if (tokenType === 'bearer' && dpop?.required === true) {
     throw invalid(
       'issued a token that is not bound to the key',
-      'Set `dpop: { required: false }` if a plain bearer token will do.',
+      'Set `dpop: { required: false }` to accept a plain bearer token.',
     )
   }
   const { access_token, refresh_token } = response
-  // An empty scope says nothing, as a missing one does.
+  // An empty scope is treated like a missing one.
   const scope = response.scope || origin.scope
   return {
     accessToken: bind('access token', access_token, issuer),
@@ -234,7 +234,7 @@ function isRotation(
   return hasBoth && !refreshToken.equals(refresh_token)
 }
 
-/** Rebuilds a token set from a record; `undefined` when the record is none of ours. */
+/** Rebuilds a token set from a record; `undefined` when the record is not one of these. */
 export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
   const { issuer, obtainedAt = 0, expiresAt, data } = record
   const { accessToken, tokenType, refreshToken, scope, dpopKey } = data
@@ -263,8 +263,8 @@ export function tokenSetFrom(record: CredentialRecord): TokenSet | undefined {
 }
 
 /**
- * From `expires_in`, else from a JWT's own claims; counted from when the request was sent. `undefined`: neither says
- * anything plausible.
+ * Returns the expiry from `expires_in`, else from a JWT's own claims, counted from the time of the request.
+ * `undefined`: neither is plausible.
  */
 function expiryOf({ expires_in, access_token }: TokenEndpointResponse, sentAt: number) {
   if (expires_in !== undefined) {
@@ -272,7 +272,7 @@ function expiryOf({ expires_in, access_token }: TokenEndpointResponse, sentAt: n
   }
   const { iat, exp } = jwtTimes(access_token)
   if (exp === undefined) return undefined
-  // The difference does not depend on whose clock is right.
+  // The difference does not depend on the clock of either machine.
   const lifetime = exp - (iat ?? sentAt / 1000)
   const isPlausible = iat === undefined ? lifetime > -oneYear : lifetime > 0
   return isPlausible && lifetime <= tenYears ? Math.round(sentAt + lifetime * 1000) : undefined
@@ -294,7 +294,7 @@ function jwtTimes(token: string): { iat?: number; exp?: number } {
   }
 }
 
-/** Whether a claim is seconds since the epoch that a date can hold; JSON has room for `1e999`, which is infinite. */
+/** Whether a claim is a valid time in seconds since the epoch; JSON allows `1e999`, which is infinite. */
 function isDate(seconds: unknown): seconds is number {
   return typeof seconds === 'number' && Math.abs(seconds) <= 8.64e12
 }

@@ -1,5 +1,5 @@
 /**
- * How long a user may take to log in.
+ * Limits how long a user may take to log in.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { abortable, withTimeLimit } from '../waiting.ts'
 import type { GrantSession } from './grant.ts'
 
 /**
- * The error for a user who takes too long.
+ * Makes the error for a user who takes too long.
  *
- * @param seconds - What the user has.
- * @param did - What the user did not do in that time.
+ * @param seconds - The time limit.
+ * @param did - The action that was not completed in that time.
  * @param remedy - What to do about it.
  */
 export function userTimeoutError(
@@ -30,8 +30,8 @@ export function userTimeoutError(
 /**
  * Waits for a user.
  *
- * @param seconds - What the user has.
- * @param timeoutError - What is thrown when the time is over.
+ * @param seconds - The time limit.
+ * @param timeoutError - The error after the time limit.
  * @param task - Gets a signal that aborts when the time is over or the acquisition is cancelled; it need
  * not listen to it.
  * @throws `timeoutError` when the time is over; otherwise what the task throws.

@@ -19,16 +19,16 @@ import {
   traitsOf,
 } from './combined.ts'
 
-/** One credential for each provider; none where it has not been got. */
+/** The credential of each provider; `undefined` where it has not been acquired. */
 type Parts = readonly (Credential | undefined)[]
 
 /** The parts that were rebuilt from a record, or acquired beside one. */
 const freshParts = new WeakSet<Credential>()
 
 /**
- * Puts several credentials on each request: a token and a tenant header, say. They are applied in the
- * order given, so a signature that covers the others' headers comes last. A store keeps the login inside,
- * if there is one, and if there is one only.
+ * Puts several credentials on each request, such as a token and a tenant header. They are applied in the
+ * order given, so a signature that covers the others' headers comes last. If exactly one part is a login, a
+ * store keeps it.
  *
  * @throws {@link ConfigurationError} when no provider is given.
  *
@@ -72,7 +72,7 @@ export function all(...providers: readonly CredentialProvider[]): CredentialProv
   }
 }
 
-/** Acquires what is due of the parts, and keeps what was got when one of them fails. */
+/** Acquires the parts that are due, and keeps the acquired ones when another part fails. */
 async function acquireAll(
   providers: readonly CredentialProvider[],
   before: Parts | undefined,
@@ -95,15 +95,15 @@ async function acquireAll(
     }
     parts[index] = await provider.acquire({ ...context, previous, salvage, commit })
   }
-  // Nobody is asked to log in for what another part spoils.
-  for (const asksPerson of [false, true]) {
+  // Interactive parts come last: the user does not log in for a request that another part would fail.
+  for (const isInteractive of [false, true]) {
     const round = providers.map(async (provider, index) => {
-      if ((provider.interactive === true) === asksPerson) await acquire(provider, index)
+      if ((provider.interactive === true) === isInteractive) await acquire(provider, index)
     })
     const results = await Promise.allSettled(round)
     const failure = results.find((result) => result.status === 'rejected')
     if (failure === undefined) continue
-    // What a part has got may have cost a refresh token, and a login is not to blame for another's grant.
+    // An acquired part may have consumed a refresh token, and must not be lost because another part failed.
     const isSpared = parts.some(
       (part, index) => part?.record !== undefined && results[index]?.status === 'fulfilled',
     )
@@ -115,9 +115,9 @@ async function acquireAll(
 }
 
 /**
- * Rebuilds the one part that a store can keep. The others are those that the manager holds, or are acquired
- * where no grant for one use is needed. With a part missing the result is incomplete: it serves to renew and
- * to revoke, and the next acquisition gets the rest.
+ * Rebuilds the one part that a store can keep. The other parts are those that the manager holds, or are
+ * acquired where that needs no single-use grant. Without all parts the result is incomplete: it can be
+ * renewed and revoked, and the next acquisition acquires the missing parts.
  */
 function restoring(
   providers: readonly CredentialProvider[],
@@ -170,13 +170,13 @@ function acquireOthers(
   )
 }
 
-/** Whether the store has what the manager has: then it is no news, whoever has written it. */
+/** Whether the store has the record that the manager has, so that it is not new. */
 function isSameRecord(one: Credential, other: Credential | undefined): boolean {
   if (one.record === undefined || other?.record === undefined) return false
   return JSON.stringify(one.record.data) === JSON.stringify(other.record.data)
 }
 
-/** @param isIncomplete - No manager hands out a credential without a valid time; it acquires first. */
+/** @param isIncomplete - Makes the expiry invalid, so that the manager acquires before it returns the credential. */
 function joined(parts: readonly Credential[], isIncomplete: boolean): Credential {
   const expiresAt = Math.min(...parts.map((part) => part.expiresAt ?? Infinity))
   const refreshAt = Math.min(...parts.map((part) => part.refreshAt ?? Infinity))
@@ -198,7 +198,7 @@ function joined(parts: readonly Credential[], isIncomplete: boolean): Credential
       : { observe: (response, request) => observeAll(parts, response, request) }),
   }
   const keeper = parts.find((part) => part.record !== undefined)
-  // Records hold secrets, so they are not for print-outs.
+  // Records contain secrets, so they must not be printed.
   Object.defineProperty(credential, 'record', { get: () => keeper?.record })
   return credential
 }
@@ -214,7 +214,7 @@ function applyInOrder(
   }
 }
 
-/** Shows the response to every part, whatever the others do with it. */
+/** Passes the response to every part, even if another part throws. */
 function observeAll(
   parts: readonly Credential[],
   response: ResponseHead,
@@ -246,12 +246,12 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 }
 
 // When one part is about to expire, parts that do not expire, or not within the same five minutes,
-// are kept: renewing them would spend refresh tokens for nothing.
+// are kept: renewing them would waste refresh tokens.
 function isDue(part: Credential, context: AcquireContext): boolean {
-  // Nobody has refused what was just read from the store.
+  // No server has refused a part that was just read from the store.
   if (context.reason === 'missing' && freshParts.has(part)) return hasExpired(part, context)
   if (context.reason !== 'expiring') return true
   const expiresAt = Math.min(part.expiresAt ?? Infinity, part.refreshAt ?? Infinity)
-  // The time of an incomplete credential is no number.
+  // The expiry of an incomplete credential is NaN.
   return expiresAt <= Math.max(context.now(), context.previous?.expiresAt || 0) + 300_000
 }

@@ -12,7 +12,7 @@ import { checkHeaderName } from './checks.ts'
 const defaultHeader = 'X-API-Key'
 
 /**
- * Proves who you are with a static API key.
+ * Sends a static API key.
  *
  * @example
  * ```ts
@@ -22,8 +22,8 @@ const defaultHeader = 'X-API-Key'
  * const inQuery = apiKey({ value: env('MCP_API_KEY'), query: 'api_key' })
  * ```
  *
- * @throws {@link ConfigurationError} when the key is empty or cannot be sent in a header, when
- * `header` is no header name, or when both `header` and `query` are given.
+ * @throws {@link ConfigurationError} when the key is empty or cannot be sent in a header, when `header` is
+ * not a header name, or when both `header` and `query` are given.
  * @group Keys, tokens and passwords
  */
 export function apiKey(
@@ -40,8 +40,8 @@ export function apiKey(
         /** The key. */
         readonly value: Secret
         /**
-         * The query parameter that carries it. URLs are written to access logs, proxies and error
-         * messages: use this only when the server accepts no header.
+         * The query parameter that carries it. URLs appear in access logs, proxies and error messages: use
+         * this only when the server accepts no header.
          */
         readonly query: string
         /** Not together with `query`. */
@@ -79,7 +79,7 @@ function checkApiKeyOptions(options: Parameters<typeof apiKey>[0]): void {
   if (query !== undefined && (typeof query !== 'string' || query === '')) {
     throw new ConfigurationError(
       'apiKey.query',
-      'apiKey.query is empty; write the name of the parameter.',
+      'apiKey.query is empty; pass the name of the parameter.',
     )
   }
   checkHeaderName('apiKey.header', header)

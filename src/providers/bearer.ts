@@ -1,5 +1,5 @@
 /**
- * A bearer token that somebody else issued.
+ * A bearer token that was issued elsewhere.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { checkSecret, describeSecret, headerValueProblem, readSecret } from '../
  * @param token - The token, without the word `Bearer`. For a server whose tokens have other characters
  * than those of RFC 6750, use {@link headers}: `headers({ Authorization: 'Bearer 1|abc' })`.
  * @throws {@link ConfigurationError} when the token is empty or contains characters that RFC 6750
- * does not allow; its source fails with the code `secret_unavailable` then.
+ * does not allow. When a source returns such a token, requests throw `secret_unavailable`.
  * @see RFC 6750, section 2.1
  *
  * @example
@@ -43,18 +43,18 @@ export function bearer(token: Secret): CredentialProvider {
   }
 }
 
-/** What keeps a text from being a `b64token` (RFC 6750, section 2.1); `undefined`: nothing. */
+/** Returns why a text is not a `b64token` (RFC 6750, section 2.1); `undefined`: it is one. */
 export function tokenProblem(token: string): string | undefined {
   const problem = headerValueProblem(token)
   if (problem !== undefined) return problem
   if (/^bearer\s/i.test(token)) return 'must leave out the word Bearer, which is added'
   return /^[A-Za-z0-9\-._~+/]+=*$/.test(token)
     ? undefined
-    : 'contains a character that no bearer token has (RFC 6750, section 2.1), so only `headers` can send it'
+    : 'contains a character that RFC 6750, section 2.1, does not allow; use `headers` to send it'
 }
 
 /**
- * When a JWT expires, in milliseconds since the epoch; `undefined` for anything that is no JWT.
+ * Returns when a JWT expires, in milliseconds since the epoch; `undefined` for anything else.
  */
 export function jwtExpiry(token: string, now: number): number | undefined {
   const payload = token.split('.')[1]
@@ -63,7 +63,7 @@ export function jwtExpiry(token: string, now: number): number | undefined {
     const claims: unknown = JSON.parse(new TextDecoder().decode(fromBase64(payload)))
     if (typeof claims !== 'object' || claims === null) return undefined
     const { exp } = claims as { exp?: unknown }
-    // A token that is already over would be refused anyway; the server shall say so.
+    // An expired token is still sent, so that the server's refusal is reported.
     return typeof exp === 'number' && exp * 1000 > now ? exp * 1000 : undefined
   } catch {
     return undefined

@@ -1,5 +1,5 @@
 /**
- * Which headers a credential may set.
+ * Checks of the headers that a credential may set.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { isTransportHeader } from '../transport-headers.ts'
 /**
  * Checks the name of a header that a credential sets.
  *
- * @throws {@link ConfigurationError} when it is no header name, or belongs to the transport.
+ * @throws {@link ConfigurationError} when it is not a header name, or belongs to the transport.
  */
 export function checkHeaderName(option: string, name: string): void {
   if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) {
     throw new ConfigurationError(
       option,
-      `${option} is not a header name; write one such as X-API-Key.`,
+      `${option} is not a header name; pass one such as X-API-Key.`,
     )
   }
   if (isTransportHeader(name)) {

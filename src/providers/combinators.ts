@@ -1,5 +1,5 @@
 /**
- * Providers made of providers.
+ * Providers that combine other providers.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
 export { all } from './all.ts'
 
 /**
- * Takes the first provider that has a credential: an environment variable, else a file, say.
+ * Uses the first provider that has a credential, such as an environment variable before a file.
  *
  * @throws {@link ConfigurationError} when no provider is given.
  *
@@ -58,7 +58,7 @@ export function firstAvailable(...providers: readonly CredentialProvider[]): Cre
   }
 }
 
-/** Rebuilds a credential from a record. What comes before the stored one still comes before it. */
+/** Rebuilds a credential from a record. Providers before the stored one keep their precedence. */
 async function restoreFirst(
   providers: readonly CredentialProvider[],
   record: CredentialRecord,
@@ -66,10 +66,10 @@ async function restoreFirst(
   origin: WeakMap<Credential, CredentialProvider>,
 ): Promise<Credential | undefined> {
   const stored = await firstRestored(providers, record, context)
-  // To be renewed or revoked: the stored one is wanted, and no other.
-  const isForItself = context.reason === 'forced' || hasExpired(record, context)
+  // A renewal or a revocation needs the stored credential, not another one.
+  const needsStored = context.reason === 'forced' || hasExpired(record, context)
   const found =
-    stored !== undefined && isForItself ? stored : await firstOf(providers, context, stored)
+    stored !== undefined && needsStored ? stored : await firstOf(providers, context, stored)
   if (found !== undefined) origin.set(found.credential, found.provider)
   return found?.credential
 }
@@ -91,7 +91,7 @@ async function firstRestored(
   return undefined
 }
 
-/** The stored credential, or that of a provider before it which needs no grant for one use. */
+/** Returns the stored credential, or that of an earlier provider that needs no single-use grant. */
 async function firstOf(
   providers: readonly CredentialProvider[],
   context: AcquireContext,
@@ -121,7 +121,7 @@ async function acquireFirst(
     } catch (error) {
       context.signal.throwIfAborted()
       const isInUse = previousOf(provider, context, origin) !== undefined
-      // The one in use is busy; another would be somebody else.
+      // The provider in use may recover, and another one could authenticate a different user.
       if (isInUse && isCredentialError(error) && error.retryable) throw error
       if (isCredentialError(error, 'login_required')) login ??= error
       retryable ||= !isCredentialError(error) || error.retryable
@@ -131,7 +131,7 @@ async function acquireFirst(
       problems.push(describe(provider, error))
     }
   }
-  // Only a person can help, and asking again by itself would bother them.
+  // The login error is not retryable, so the user is not asked again automatically.
   if (login !== undefined) throw login
   throw new CredentialError(
     'acquire_failed',
@@ -141,8 +141,8 @@ async function acquireFirst(
 }
 
 /**
- * Holds keys that replace each other: after the server refuses one, the next is used, and the one
- * that works is remembered. Put the primary key first.
+ * Rotates among keys: after the server refuses one, the next is used, and the one that works is kept. Put the
+ * primary key first.
  *
  * @throws {@link ConfigurationError} when fewer than two providers are given.
  *
@@ -197,7 +197,7 @@ export function rotating(providers: readonly CredentialProvider[]): CredentialPr
   }
 }
 
-/** Acquires from one of several providers, and remembers whose the credential is. */
+/** Acquires from one of several providers, and records which one it was. */
 async function acquireFrom(
   provider: CredentialProvider,
   context: AcquireContext,

@@ -1,5 +1,5 @@
 /**
- * What providers that are made of providers have in common.
+ * Shared by the providers that combine other providers.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type {
 } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 
-/** What a provider that is made of others says about itself: whatever one of them needs, it needs. */
+/** The traits of a provider that combines others: it needs whatever one of them needs. */
 export function traitsOf(
   name: string,
   providers: readonly CredentialProvider[],
@@ -54,12 +54,12 @@ export function traitsOf(
 }
 
 /**
- * Revokes the credentials of some of the providers, for a logout; the others give up the login that their options
- * hold.
+ * Revokes the credentials of some of the providers, for a logout; the others end the login that their options
+ * contain.
  *
  * @param credentialOf - The credential of a provider; `undefined`: there is none.
  * @returns Whether an issuer revoked anything.
- * @throws What the first of them throws, after all have been asked.
+ * @throws What the first of them throws, after all have been called.
  */
 export async function revokeParts(
   providers: readonly CredentialProvider[],
@@ -81,15 +81,15 @@ export async function revokeParts(
 
 function isRefusedBy(provider: CredentialProvider, response: ResponseHead): boolean {
   const answer: unknown = provider.refused?.(response)
-  // A promise is no answer, and its rejection must not go unhandled.
+  // A promise is not a valid result, and its rejection must be handled.
   if (answer instanceof Promise) answer.catch(() => {})
   return answer === true
 }
 
 /**
- * Checks the providers that another is made of.
+ * Checks the providers that a combining provider receives.
  *
- * @throws {@link ConfigurationError} when there is none, or one of them is no provider.
+ * @throws {@link ConfigurationError} when there is none, or one of them is not a provider.
  */
 export function checkProviders(name: string, providers: readonly CredentialProvider[]): void {
   if (!Array.isArray(providers) || providers.length === 0) {
@@ -100,13 +100,13 @@ export function checkProviders(name: string, providers: readonly CredentialProvi
     throw new ConfigurationError(
       name,
       typeof provider?.select === 'function'
-        ? `${name} takes no selector; pass the selector to withCredentials or authorizedFetch, and let it select ${name}(…).`
+        ? `${name} does not accept a selector; pass the selector to withCredentials or authorizedFetch, and let it select ${name}(…).`
         : `${name}: every argument must be a provider, such as apiKey({ … }).`,
     )
   }
 }
 
-/** Whether a credential or a record is not worth sending any more. */
+/** Whether a credential or a record has expired, or is about to. */
 export function hasExpired(
   { expiresAt = Infinity, obtainedAt = 0 }: Pick<CredentialRecord, 'expiresAt' | 'obtainedAt'>,
   { now }: AcquireContext,
@@ -115,21 +115,22 @@ export function hasExpired(
 }
 
 /**
- * Acquires while a record is read, where nobody must be asked and no grant for one use may be sent: neither
- * would be noted down. `undefined`: there is no credential without them.
+ * Acquires while a record is read, when neither a login nor a single-use grant is allowed, because neither
+ * would be recorded. `undefined`: the provider needs one of them.
  */
 export async function acquireWhileReading(
   provider: CredentialProvider,
   context: AcquireContext,
 ): Promise<Credential | undefined> {
-  const commit = () => Promise.reject(new Error('Nothing is spent while a record is read.'))
+  const commit = () =>
+    Promise.reject(new Error('No single-use grant is sent while a record is read.'))
   const salvage = () => {}
   try {
     const reading = { ...context, previous: undefined, interactive: false, commit, salvage }
     const credential = await provider.acquire(reading)
     return typeof credential?.apply === 'function' ? credential : undefined
   } catch {
-    // The next acquisition says why.
+    // The next acquisition reports the error.
     return undefined
   }
 }

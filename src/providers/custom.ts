@@ -1,5 +1,5 @@
 /**
- * A provider of your own.
+ * A custom provider.
  *
  * @module
  */
@@ -31,9 +31,9 @@ import { checkOptions } from '../options.ts'
  * @group Providers of your own
  */
 export function custom(options: {
-  /** Names it in events and errors. Default `custom`. */
+  /** Its name in events and errors. Default `custom`. */
   readonly name?: string
-  /** Gets a credential; called again before it expires and after the server refused it. */
+  /** Returns a credential; called again before it expires and after the server refuses it. */
   readonly acquire: (context: AcquireContext) => Credential | Promise<Credential>
 }): CredentialProvider {
   checkOptions('custom', options, ['name', 'acquire'])

@@ -1,5 +1,5 @@
 /**
- * Tokens that another library obtains and keeps, recognised by the shape of its objects.
+ * Tokens that another library obtains and caches.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { ConfigurationError, CredentialError } from '../errors.ts'
 import { headerValueProblem } from '../secret.ts'
 
 /**
- * Sends the token of an Azure `TokenCredential` as `Authorization: Bearer`, and asks for another
- * before it expires. Continuous access evaluation is on: when the server asks for claims with its 401,
- * the credential is asked for a token that has them.
+ * Sends the token of an Azure `TokenCredential` as `Authorization: Bearer`, and requests another before it
+ * expires. Continuous access evaluation is on: when the server's 401 requires claims, a token with these
+ * claims is requested.
  *
- * @param credential - A credential of `@azure/identity`, say. After a 401 it is asked again, but it
- * may return the same token until that is about to expire.
- * @param scope - What the token is for, such as `api://<client id of the server>/.default`.
+ * @param credential - A credential, for example of `@azure/identity`. It is called again after a 401, but may
+ * return the same token until that is about to expire.
+ * @param scope - The scope of the token, such as `api://<client id of the server>/.default`.
  * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when the
  * credential has no token, and `invalid_response` when it returns something else.
  * @throws {@link ConfigurationError} when the credential has no `getToken`, or no scope is given.
@@ -33,15 +33,15 @@ import { headerValueProblem } from '../secret.ts'
  */
 export function fromTokenCredential(
   credential: {
-    /** Gets a token for the scopes; `null`: there is none. */
+    /** Returns a token for the scopes; `null`: there is none. */
     getToken(
       scopes: string | string[],
       options?: {
         /** Aborts when the acquisition has ended. */
         abortSignal?: AbortSignal
-        /** What the server wants the token to say, as JSON. */
+        /** The claims that the server requires in the token, as JSON. */
         claims?: string
-        /** Whether the token may live long, because the server can ask for another at any time. */
+        /** Whether the token may be long-lived, because the server can require another at any time. */
         enableCae?: boolean
       },
     ): Promise<{
@@ -111,7 +111,7 @@ function checkToken(found: AzureToken): asserts found is NonNullable<AzureToken>
   if (isHeaderValue(found.token) && Number.isFinite(found.expiresOnTimestamp)) return
   throw new CredentialError(
     'invalid_response',
-    'fromTokenCredential: the credential returned no token that can be sent, or no time of expiry.',
+    'fromTokenCredential: the credential returned no valid token, or no expiry.',
     {
       provider: 'fromTokenCredential',
       remedy: 'Resolve `getToken` to { token, expiresOnTimestamp }.',
@@ -119,7 +119,7 @@ function checkToken(found: AzureToken): asserts found is NonNullable<AzureToken>
   )
 }
 
-/** The claims that a server asks for, as JSON; `undefined`: none, or malformed. */
+/** The claims that a server requires, as JSON; `undefined`: none, or malformed. */
 function claimsOf(challenges: readonly Challenge[]): string | undefined {
   const encoded = challenges
     .filter(({ scheme, parameters }) => {
@@ -138,15 +138,14 @@ function claimsOf(challenges: readonly Challenge[]): string | undefined {
 }
 
 /**
- * Sends the headers that `google-auth-library` makes, and asks for others before the token expires.
+ * Sends the headers that `google-auth-library` returns, and requests new ones before the token expires.
  *
- * A server on Cloud Run or behind Identity-Aware Proxy wants an ID token for its own address: pass
- * `await new GoogleAuth().getIdTokenClient(audience)`. An access token opens Google's own services:
+ * A server on Cloud Run or behind Identity-Aware Proxy requires an ID token for its own address: pass
+ * `await new GoogleAuth().getIdTokenClient(audience)`. An access token gives access to Google's own services:
  * never send one to another operator's server.
  *
  * @param auth - A `GoogleAuth`, or any client, such as `OAuth2Client`, `JWT`, `Impersonated` or an
- * `IdTokenClient`. After a 401 it is asked again, but it may return the same token until that is about
- * to expire.
+ * `IdTokenClient`. It is called again after a 401, but may return the same token until that is about to expire.
  * @returns A provider that throws {@link CredentialError} with the code `acquire_failed` when there
  * are no headers, and `invalid_response` when they cannot be sent.
  * @throws {@link ConfigurationError} when the object has no `getRequestHeaders`.
@@ -162,16 +161,16 @@ function claimsOf(challenges: readonly Challenge[]): string | undefined {
  * @group Keys, tokens and passwords
  */
 export function fromGoogleAuth(auth: {
-  /** What a client holds at the moment. */
+  /** The client's current credentials. */
   readonly credentials?: {
     /** When the access token expires, in milliseconds since the epoch. */
     readonly expiry_date?: number | null
   }
-  /** Gets the headers for a request: a `Headers` since version 10, a plain object before. */
+  /** Returns the headers for a request: a `Headers` since version 10, a plain object before. */
   getRequestHeaders(
     url?: string,
   ): Promise<Iterable<readonly [string, string]> | Readonly<Record<string, string>>>
-  /** Gets the client behind a `GoogleAuth`. */
+  /** Returns the client of a `GoogleAuth`. */
   getClient?(): Promise<object>
 }): CredentialProvider {
   if (typeof auth?.getRequestHeaders !== 'function') {
@@ -188,7 +187,7 @@ export function fromGoogleAuth(auth: {
       checkValues(values)
       const client: Pick<typeof auth, 'credentials'> = (await auth.getClient?.()) ?? auth
       const expiry = client.credentials?.expiry_date
-      // A client that signs its own tokens keeps an `expiry_date` of 1, which means nothing.
+      // A client that signs its own tokens keeps an `expiry_date` of 1, which is not a time.
       const isExpiry = typeof expiry === 'number' && expiry > now()
       return {
         ...(isExpiry ? { expiresAt: expiry } : {}),
@@ -204,14 +203,14 @@ function checkValues(values: readonly (readonly [string, string])[]): void {
   if (values.length === 0) {
     throw new CredentialError(
       'acquire_failed',
-      'fromGoogleAuth: the client made no headers, so that it has no credentials.',
+      'fromGoogleAuth: the client returned no headers; it has no credentials.',
       { provider: 'fromGoogleAuth', remedy: 'Give it credentials, and scopes or an audience.' },
     )
   }
   if (values.some(([, value]) => !isHeaderValue(value))) {
     throw new CredentialError(
       'invalid_response',
-      'fromGoogleAuth: the client made a header that cannot be sent.',
+      'fromGoogleAuth: the client returned a header that cannot be sent.',
       { provider: 'fromGoogleAuth' },
     )
   }

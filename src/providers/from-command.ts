@@ -15,15 +15,15 @@ import { jwtExpiry, tokenProblem } from './bearer.ts'
  * is not shown.
  *
  * The output is the token itself, or JSON with the token as `accessToken`, `access_token` or `token`,
- * at the top or within `credential`. JSON says when the token expires by `expiresIn` or `expires_in`
- * in seconds, or by `expires_on`, `expiresOn`, `expiration`, `Expiration`, `expiry` or `token_expiry`:
- * a date, which is local time without a zone, or seconds since the epoch. Where nothing says so, the
- * `exp` of a JWT does, for timing only; nothing is verified.
+ * at the top or within `credential`. JSON may give the expiry as `expiresIn` or `expires_in` in
+ * seconds, or as `expires_on`, `expiresOn`, `expiration`, `Expiration`, `expiry` or `token_expiry`: a
+ * date, which is local time without a zone, or seconds since the epoch. Otherwise the `exp` of a JWT
+ * is used, for timing only; nothing is verified.
  *
  * @param argv - The program and its arguments.
  * @returns A provider that throws {@link CredentialError} with the code `secret_unavailable` when the
- * command fails, prints nothing or takes too long, and `invalid_response` when what it prints is not
- * usable. The message never quotes the output.
+ * command fails, prints nothing or takes too long, and `invalid_response` when its output is not
+ * valid. The message never quotes the output.
  * @throws {@link ConfigurationError} when the program is missing or the time limit is not positive.
  *
  * @example
@@ -48,7 +48,7 @@ export function fromCommand(
     name: 'fromCommand',
     source: describeSecret(source),
     async acquire({ now, signal }) {
-      // A life in seconds is counted from before the command ran, so never too long.
+      // A lifetime in seconds is counted from before the command ran, so it is never overestimated.
       const start = now()
       const output = await readSecret('fromCommand', source, {
         signal,
@@ -56,7 +56,7 @@ export function fromCommand(
       })
       const { token, expiresAt } = parse(output.trim(), start)
       return {
-        // A token that is already over would be refused anyway; the server shall say so.
+        // An expired token is still sent, so that the server's refusal is reported.
         ...(expiresAt === undefined || expiresAt <= now() ? {} : { expiresAt }),
         apply: ({ headers }) => headers.set('Authorization', `Bearer ${token}`),
       }
@@ -74,7 +74,7 @@ type Fields = Readonly<Record<string, unknown>>
 
 const tokenNames = ['accessToken', 'access_token', 'token']
 const lifeNames = ['expiresIn', 'expires_in']
-// Azure prints both of the first two; the seconds know no time zone.
+// Azure prints both of the first two; the one in seconds does not depend on the time zone.
 const timeNames = ['expires_on', 'expiresOn', 'expiration', 'Expiration', 'expiry', 'token_expiry']
 
 function parse(output: string, now: number): Printed {
@@ -82,7 +82,7 @@ function parse(output: string, now: number): Printed {
   const fields = fieldsOf(value)
   const token = fields === undefined ? value : find(fields, tokenNames)?.[1]
   if (typeof token !== 'string') throw unusable(`JSON without ${tokenNames.join(', ')}`)
-  if (tokenProblem(token) !== undefined) throw unusable('something else than a token')
+  if (tokenProblem(token) !== undefined) throw unusable('a text that is not a token')
   const stated = fields === undefined ? undefined : statedExpiry(fields, now)
   return { token, expiresAt: stated ?? jwtExpiry(token, now) }
 }
@@ -92,11 +92,11 @@ function parseJson(output: string): unknown {
     return JSON.parse(output)
   } catch {
     // The error of JSON.parse quotes the text.
-    throw unusable('JSON that is cut or broken')
+    throw unusable('invalid or truncated JSON')
   }
 }
 
-/** What describes the token: `gcloud` has it within `credential`. */
+/** The fields that describe the token: `gcloud` prints them within `credential`. */
 function fieldsOf(value: unknown): Fields | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { credential } = value as { credential?: unknown }
@@ -113,7 +113,7 @@ function statedExpiry(fields: Fields, now: number): number | undefined {
     : life === undefined
       ? Date.parse(String(value))
       : NaN
-  if (!Number.isFinite(time)) throw unusable(`JSON whose \`${name}\` is no time`)
+  if (!Number.isFinite(time)) throw unusable(`JSON whose \`${name}\` is not a time`)
   return life === undefined ? time : now + time
 }
 
@@ -125,6 +125,6 @@ function find(fields: Fields, names: readonly string[]): [string, unknown] | und
 function unusable(what: string): CredentialError {
   return new CredentialError('invalid_response', `fromCommand: the command printed ${what}.`, {
     provider: 'fromCommand',
-    remedy: 'Let it print the token alone, or JSON with the token as `accessToken`.',
+    remedy: 'Change the command to print only the token, or JSON with the token as `accessToken`.',
   })
 }

@@ -1,5 +1,5 @@
 /**
- * Key pairs for those who start.
+ * Generates key pairs.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { type AsymmetricAlgorithm, isAsymmetricAlgorithm } from '../signing-key.
 /**
  * Generates a key pair.
  *
- * @param algorithm - What it will sign with. Default `ES256`.
- * @throws {@link ConfigurationError} when the algorithm has no key pairs. For a shared secret take
+ * @param algorithm - The algorithm of its signatures. Default `ES256`.
+ * @throws {@link ConfigurationError} when the algorithm has no key pairs. For a shared secret use
  * `openssl rand -base64 64`.
  *
  * @example

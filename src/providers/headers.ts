@@ -11,7 +11,7 @@ import { checkHeaderName } from './checks.ts'
 /**
  * Sends headers of your choice, such as a tenant and a session token.
  *
- * @param values - The header names and what they carry.
+ * @param values - The header names and their values.
  * @throws {@link ConfigurationError} when there is none, when a name is not a header name or
  * belongs to the transport (`Mcp-*`, `Accept`, `Content-Type`), or when a value cannot be sent.
  *
@@ -28,7 +28,7 @@ export function headers(values: Readonly<Record<string, Secret>>): CredentialPro
   if (entries.length === 0) {
     throw new ConfigurationError(
       'headers',
-      "headers: name at least one, as in { 'X-Tenant-ID': 'acme' }.",
+      "headers: pass at least one, as in { 'X-Tenant-ID': 'acme' }.",
     )
   }
   for (const [name, value] of entries) {

@@ -1,12 +1,12 @@
 /**
- * How {@link hmac} signs.
+ * The options of {@link hmac}.
  *
  * @module
  */
 import type { Secret } from '../credential.ts'
 
 /**
- * How {@link hmac} signs: with a scheme that is known by name, or with a message of your own.
+ * How {@link hmac} signs: with a named scheme, or with a custom message.
  *
  * @group Signatures and signed tokens
  */
@@ -14,18 +14,18 @@ export type HmacOptions = {
   /** The shared secret. A source is read again after a 401, so that a rotated secret is picked up. */
   readonly secret: Secret
   /**
-   * How the secret is written down. Default `utf8`: its characters are the key; `base64` for
+   * The encoding of the secret. Default `utf8`: its characters are the key; `base64` for
    * `standard-webhooks`.
    */
   readonly secretEncoding?: 'utf8' | 'hex' | 'base64'
-  /** The hash function beneath the signature. Default `sha256`. */
+  /** The hash function of the signature. Default `sha256`. */
   readonly hash?: 'sha256' | 'sha384' | 'sha512'
   /**
-   * How the signature is written; `hex` is in lower case, `base64url` has no padding. Default `hex`, or
+   * The encoding of the signature; `hex` is in lower case, `base64url` has no padding. Default `hex`, or
    * `base64` for `standard-webhooks`.
    */
   readonly encoding?: 'hex' | 'base64' | 'base64url'
-  /** What stands before the signature, such as `sha256=`. Default: nothing, or `v1,` for `standard-webhooks`. */
+  /** The text before the signature, such as `sha256=`. Default: nothing, or `v1,` for `standard-webhooks`. */
   readonly prefix?: string
   /** The header of the signature. Default `X-Signature`, or `webhook-signature`. */
   readonly signatureHeader?: string
@@ -36,7 +36,7 @@ export type HmacOptions = {
        *
        * - `timestamp-body`: `X-Timestamp`, and `X-Signature` over `{timestamp}.{body}`, SHA-256 in hex.
        * - `method-path-body`: the same headers, over
-       *   `{method}\n{path}\n{query}\n{timestamp}\n{body}`, each in a line of its own.
+       *   `{method}\n{path}\n{query}\n{timestamp}\n{body}`, each on a separate line.
        *
        * Default `timestamp-body`.
        */
@@ -69,8 +69,8 @@ export type HmacOptions = {
        * are joined.
        *
        * The placeholders are `{method}`, `{host}`, `{path}`, `{query}`, `{timestamp}`, `{nonce}`,
-       * `{header:NAME}`, `{body}` and `{body-sha256}`. A template must sign the body through one of the
-       * last two, and whatever time and nonce are sent. What a function leaves out is its own affair.
+       * `{header:NAME}`, `{body}` and `{body-sha256}`. A template must contain one of the last two,
+       * and the time and the nonce if they are sent. The message of a function is not checked.
        */
       readonly message:
         | string
@@ -85,13 +85,13 @@ export type HmacOptions = {
             readonly query: string
             /** Seconds since the epoch, in decimal, as in the timestamp header. */
             readonly timestamp: string
-            /** What the nonce header carries: 32 hex digits; empty without `nonceHeader`. */
+            /** The value of the nonce header: 32 hex digits; empty without `nonceHeader`. */
             readonly nonce: string
             /** The exact bytes of the body; none when there is no body. */
             readonly body: Uint8Array
             /** The SHA-256 of the body in lower-case hex, whatever the signature's own hash is. */
             readonly bodySha256: string
-            /** A request header as it stands; empty when it is not sent. */
+            /** The value of a request header; empty when it is not sent. */
             header(name: string): string
           }) => string | Uint8Array | readonly (string | Uint8Array)[])
       /**
@@ -107,7 +107,7 @@ export type HmacOptions = {
 ) &
   (
     | {
-        /** Tells the server which secret was used. */
+        /** Identifies the secret to the server. */
         readonly keyId: Secret
         /** The header of `keyId`. Default `X-Key-Id`. */
         readonly keyIdHeader?: string
@@ -122,17 +122,17 @@ export type HmacOptions = {
 
 type Option<Name extends keyof HmacOptions> = NonNullable<HmacOptions[Name]>
 
-/** A set of defaults, known by name. */
+/** A named set of defaults. */
 export type HmacScheme = Option<'scheme'>
-/** The hash function beneath the signature. */
+/** The hash function of the signature. */
 export type HmacHash = Option<'hash'>
-/** How the signature is written. */
+/** The encoding of the signature. */
 export type HmacEncoding = Option<'encoding'>
-/** How the secret is written down. */
+/** The encoding of the secret. */
 export type SecretEncoding = Option<'secretEncoding'>
 /** Makes the message to be signed. */
 export type HmacMessage = Exclude<Option<'message'>, string>
-/** What a message to be signed can be made of. */
+/** The parts of a request that a message can contain. */
 export type HmacParts = Parameters<HmacMessage>[0]
 /** A piece of a message. */
 export type HmacChunk = string | Uint8Array

@@ -70,7 +70,7 @@ const secretEncodings: readonly SecretEncoding[] = ['utf8', 'hex', 'base64']
 /**
  * Fills in the defaults of the scheme.
  *
- * @throws {@link ConfigurationError} when the options do not fit each other.
+ * @throws {@link ConfigurationError} when the options contradict each other.
  */
 export function makePlan(options: HmacOptions): HmacPlan {
   const { scheme = 'timestamp-body' } = options
@@ -78,7 +78,7 @@ export function makePlan(options: HmacOptions): HmacPlan {
   if (options.scheme !== undefined && options.message !== undefined) {
     throw new ConfigurationError(
       'hmac.message',
-      'hmac: `scheme` has a message of its own; leave out `scheme`, or `message`.',
+      'hmac: `scheme` defines the message; leave out `scheme`, or `message`.',
     )
   }
   const preset = presets[scheme]
@@ -106,7 +106,7 @@ export function makePlan(options: HmacOptions): HmacPlan {
   if (options.keyIdHeader !== undefined && options.keyId === undefined) {
     throw new ConfigurationError(
       'hmac.keyId',
-      'hmac.keyId is missing; give it, or leave out `keyIdHeader`.',
+      'hmac.keyId is missing; pass it, or leave out `keyIdHeader`.',
     )
   }
   const headers = { signatureHeader, timestampHeader, nonceHeader }
@@ -136,7 +136,7 @@ function checkPrefix(prefix: string): void {
   if (problem === undefined) return
   throw new ConfigurationError(
     'hmac.prefix',
-    `hmac.prefix ${problem}; write what stands before the signature, such as sha256=.`,
+    `hmac.prefix ${problem}; pass the text before the signature, such as sha256=.`,
   )
 }
 
@@ -156,27 +156,29 @@ function checkNames(names: Readonly<Record<string, string>>): void {
 }
 
 function secretProblem(text: string, encoding: SecretEncoding): string | undefined {
-  const digits = encoding === 'base64' ? withoutMark(text) : text
+  const digits = encoding === 'base64' ? withoutPrefix(text) : text
   if (digits === '') return 'is empty'
   if (encoding === 'hex') {
     return /^(?:[0-9A-Fa-f]{2})+$/.test(digits)
       ? undefined
-      : 'is not in hex, as secretEncoding says'
+      : 'is not hex, which `secretEncoding` requires'
   }
   if (encoding === 'base64') {
     const isBase64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
-    return isBase64.test(digits) ? undefined : 'is not base64, as the scheme or secretEncoding says'
+    return isBase64.test(digits)
+      ? undefined
+      : 'is not base64, which the scheme or `secretEncoding` requires'
   }
   return undefined
 }
 
 function decodeSecret(text: string, encoding: SecretEncoding): Bytes {
   if (encoding === 'utf8') return new TextEncoder().encode(text)
-  const bytes = encoding === 'hex' ? fromHex(text) : fromBase64(withoutMark(text))
+  const bytes = encoding === 'hex' ? fromHex(text) : fromBase64(withoutPrefix(text))
   return bytes ?? new Uint8Array()
 }
 
-// The underscore is no base64 character, so the mark cannot be part of the secret.
-function withoutMark(text: string): string {
+// The underscore is not a base64 character, so the prefix cannot be part of the secret.
+function withoutPrefix(text: string): string {
   return text.startsWith('whsec_') ? text.slice('whsec_'.length) : text
 }

@@ -17,7 +17,7 @@ const subtleHashes: Readonly<Record<HmacHash, string>> = {
 }
 const encoders = { hex: toHex, base64: toBase64, base64url: toBase64Url }
 
-/** Makes a credential that signs each attempt anew: at once on Node, by WebCrypto elsewhere. */
+/** Makes a credential that signs each attempt anew: synchronously on Node, by WebCrypto elsewhere. */
 export async function signingCredential(
   plan: HmacPlan,
   key: Bytes,
@@ -34,7 +34,7 @@ export async function signingCredential(
 
 type Prepared = Omit<HmacParts, 'bodySha256'> & { readonly headers: Headers }
 
-/** Sets every header but the signature's, since they can be signed too. */
+/** Sets every header but the signature's, because they can be signed too. */
 function prepare(plan: HmacPlan, keyId: string | undefined, request: OutgoingRequest): Prepared {
   const { method, url, headers } = request
   if (request.streamed) {
@@ -66,7 +66,7 @@ function randomNonce(): string {
   return toHex(crypto.getRandomValues(new Uint8Array(16)))
 }
 
-// The few members of node:crypto that sign without a detour over promises; asked for at run time.
+// The few members of node:crypto that sign synchronously; loaded at run time.
 interface NodeCrypto {
   createHmac(hash: string, key: Uint8Array): NodeDigest
   createHash(hash: string): NodeDigest
@@ -84,7 +84,7 @@ function signNow(plan: HmacPlan, node: NodeCrypto, key: Bytes, prepared: Prepare
       return node.createHash('sha256').update(rest.body).digest('hex')
     },
   }
-  // Piece by piece, so that the body is never copied into one message with the rest.
+  // Chunk by chunk, so that the body is not copied into the message.
   const digest = node.createHmac(plan.hash, key)
   for (const chunk of composeMessage(plan.message, parts)) digest.update(chunk)
   headers.set(plan.signatureHeader, plan.prefix + digest.digest(plan.encoding))

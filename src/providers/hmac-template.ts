@@ -1,5 +1,5 @@
 /**
- * The message that an HMAC is made over: a template, or a function of the request's parts.
+ * The message of an HMAC: a template, or a function of the request's parts.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import {
 import { cleanText } from '../labels.ts'
 import type { HmacChunk, HmacMessage, HmacParts } from './hmac-options.ts'
 
-/** The headers that carry what the message is made of. */
+/** The headers that the message depends on. */
 interface SignedHeaders {
   readonly signatureHeader: string
   readonly timestampHeader: string | false
   readonly nonceHeader: string | undefined
 }
 
-// What fetch itself adds is not known when the request is signed.
+// Headers that fetch adds are not known when the request is signed.
 const unknownHeaders = ['host', 'content-length', 'connection', 'transfer-encoding']
 
 const placeholders: Readonly<Record<string, (parts: HmacParts) => HmacChunk>> = {
@@ -33,7 +33,7 @@ const placeholders: Readonly<Record<string, (parts: HmacParts) => HmacChunk>> = 
   'body-sha256': ({ bodySha256 }) => bodySha256,
 }
 
-/** Turns a template into a function, so that it is read once only. */
+/** Compiles a template into a function, so that it is parsed only once. */
 export function compileTemplate(template: string, headers: SignedHeaders): HmacMessage {
   if (typeof template !== 'string') throw badMessage('must be a template or a function')
   const segments: (HmacChunk | ((parts: HmacParts) => HmacChunk))[] = []
@@ -44,7 +44,7 @@ export function compileTemplate(template: string, headers: SignedHeaders): HmacM
       used.add(text)
       segments.push(segmentOf(text, headers.signatureHeader))
     } else if (/[{}]/.test(text)) {
-      throw badMessage('has a brace without its counterpart; pass a function to sign braces')
+      throw badMessage('has an unmatched brace; pass a function to sign braces')
     } else if (text !== '') segments.push(text)
   }
   checkCoverage(used, headers)
@@ -63,7 +63,9 @@ function segmentOf(text: string, signatureHeader: string): (parts: HmacParts) =>
     )
   }
   if (unknownHeaders.includes(name)) {
-    throw badMessage(`signs the header ${name}, which is added after signing; {host} is known`)
+    throw badMessage(
+      `signs the header ${name}, which is added after signing; use {host} for the host`,
+    )
   }
   if (name === signatureHeader.toLowerCase()) {
     throw badMessage('signs the header of the signature itself; leave it out')
@@ -71,7 +73,7 @@ function segmentOf(text: string, signatureHeader: string): (parts: HmacParts) =>
   return (parts) => parts.header(name)
 }
 
-/** An unsigned time or nonce would be worth nothing, and one that is not sent cannot be verified. */
+/** An unsigned time or nonce does not prevent replay, and one that is not sent cannot be verified. */
 function checkCoverage(
   used: ReadonlySet<string>,
   { timestampHeader, nonceHeader }: SignedHeaders,
@@ -101,13 +103,13 @@ function badMessage(problem: string): ConfigurationError {
   return new ConfigurationError('hmac.message', `hmac.message ${problem}.`)
 }
 
-/** The message's pieces. */
+/** Returns the chunks of the message. */
 export function composeMessage(message: HmacMessage, parts: HmacParts): readonly HmacChunk[] {
   const made = callMessage(message, parts)
   const chunks: readonly unknown[] = Array.isArray(made) ? made : [made]
   for (const chunk of chunks) {
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-      throw failedMessage('returned something else than strings and bytes')
+      throw failedMessage('returned a value other than strings and bytes')
     }
   }
   return chunks as readonly HmacChunk[]
@@ -118,7 +120,7 @@ function callMessage(message: HmacMessage, parts: HmacParts): unknown {
     return message(parts)
   } catch (thrown) {
     if (isCredentialError(thrown)) throw thrown
-    // Its text may quote what is being signed, so the name has to do.
+    // Its message may quote the signed content, so only the class is shown.
     throw failedMessage(`threw ${describeThrown(thrown)}`)
   }
 }
@@ -126,6 +128,6 @@ function callMessage(message: HmacMessage, parts: HmacParts): unknown {
 function failedMessage(what: string): CredentialError {
   return new CredentialError('invalid_credential', `hmac: the function \`message\` ${what}.`, {
     provider: 'hmac',
-    remedy: 'Return a string, a Uint8Array or an array of them, and no promise.',
+    remedy: 'Return a string, a Uint8Array or an array of them, not a promise.',
   })
 }

@@ -1,6 +1,6 @@
 /**
- * Signs every request with a shared secret (RFC 2104), so that neither the secret travels nor can
- * the request be altered.
+ * Signs every request with a shared secret (RFC 2104). The secret is not sent, and the request cannot be
+ * altered.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { signingCredential } from './hmac-signing.ts'
 
 export type { HmacOptions } from './hmac-options.ts'
 
-const known: readonly (keyof HmacOptions)[] = [
+const knownOptions: readonly (keyof HmacOptions)[] = [
   'secret',
   'secretEncoding',
   'scheme',
@@ -29,18 +29,18 @@ const known: readonly (keyof HmacOptions)[] = [
 ]
 
 /**
- * Signs each request, and each retry anew, with a shared secret that is never sent. The time is the
- * server's, as far as known, so a client whose clock is wrong recovers after one 401.
+ * Signs each request, and each retry anew, with a shared secret that is never sent. It uses the server's time
+ * where its offset is known, so a client whose clock is wrong recovers after one 401.
  *
  * With the default scheme, equal bodies within the same second have equal signatures. For a server
- * that remembers signatures, sign a nonce as well, or use `standard-webhooks`.
+ * that rejects repeated signatures, sign a nonce as well, or use `standard-webhooks`.
  *
  * @returns A provider whose credentials throw {@link CredentialError} with the code
  * `unsignable_body` for a body whose bytes are not known before they are sent: a stream, a blob or
  * a multipart form.
- * @throws {@link ConfigurationError} when the secret is empty or not what `secretEncoding` says,
- * when a header name is none, belongs to the transport or is given twice, when both `scheme` and
- * `message` are given, when the template is wrong, or when the message and the headers of time and nonce do not fit each other.
+ * @throws {@link ConfigurationError} when the secret is empty or not in `secretEncoding`, when a header name is
+ * invalid, belongs to the transport or is given twice, when both `scheme` and `message` are given, when the template
+ * is wrong, or when the message and the headers of time and nonce contradict each other.
  * @see RFC 2104
  *
  * @example
@@ -61,7 +61,7 @@ const known: readonly (keyof HmacOptions)[] = [
  * @group Signatures and signed tokens
  */
 export function hmac(options: HmacOptions): CredentialProvider {
-  checkOptions('hmac', options, known)
+  checkOptions('hmac', options, knownOptions)
   const plan = makePlan(options)
   const { secret, keyId } = options
   checkSecret('hmac.secret', secret, plan.secretProblem)

@@ -13,12 +13,12 @@ import { checkComponent } from './signature-base.ts'
 import { isKey, isStringContent } from './structured-fields.ts'
 
 /**
- * How to sign, with a shared secret or a private key, and what.
+ * What {@link httpSignature} signs, with a shared secret or a private key.
  *
  * @group Signatures and signed tokens
  */
 export type HttpSignatureOptions = {
-  /** The name by which the server knows the key (`keyid`). */
+  /** The identifier of the key at the server (`keyid`). */
   readonly keyId: string
   /**
    * What is signed on every request: header names, and the derived components `@method`,
@@ -26,8 +26,8 @@ export type HttpSignatureOptions = {
    * `@query-param;name="…"`. `content-digest` is added to the requests that have a body, and may be
    * listed here to be on all of them. A request without a listed header is not sent.
    *
-   * Default `@method`, `@authority`, `@path` and `@query`. Unlike `@target-uri` these hold no scheme,
-   * which differs behind a proxy that ends TLS.
+   * Default `@method`, `@authority`, `@path` and `@query`. Unlike `@target-uri` they do not contain the
+   * scheme, which differs behind a proxy that terminates TLS.
    */
   readonly components?: readonly string[]
   /**
@@ -36,21 +36,21 @@ export type HttpSignatureOptions = {
    */
   readonly optionalComponents?: readonly string[]
   /**
-   * The hash of the body in `Content-Digest`. With `false` there is none, and whoever can change a
-   * request on its way can change its body. Default `sha-256`.
+   * The hash of the body in `Content-Digest`. With `false` there is none, and the body can be changed in
+   * transit. Default `sha-256`.
    */
   readonly digest?: 'sha-256' | 'sha-512' | false
-  /** Whether to say when the signature was made. Default `true`. */
+  /** Whether to include the time of the signature. Default `true`. */
   readonly created?: boolean
-  /** Seconds until the signature expires. Default: it is left to the server. */
+  /** Seconds until the signature expires. Default: the server decides. */
   readonly expiresIn?: number
   /** Whether each attempt has a fresh random value of 128 bits, against replay. Default `true`. */
   readonly nonce?: boolean
-  /** What the signature is for, where the server asks for it. */
+  /** The application tag of the signature, where the server requires one. */
   readonly tag?: string
   /** The name of the signature in its headers. Default `sig1`. */
   readonly label?: string
-  /** Whether to name the algorithm (`alg`). A server knows it from the key. Default `false`. */
+  /** Whether to name the algorithm (`alg`). Servers usually derive it from the key. Default `false`. */
   readonly includeAlgorithm?: boolean
 } & (
   | {
@@ -58,7 +58,7 @@ export type HttpSignatureOptions = {
       readonly algorithm: 'hmac-sha256'
       /** The secret, of at least 32 bytes. */
       readonly secret: Secret
-      /** How the secret is written. Default `utf8`: its characters are its bytes. */
+      /** The encoding of the secret. Default `utf8`: its characters are its bytes. */
       readonly secretEncoding?: 'utf8' | 'base64' | 'hex'
       /** Not together with `secret`. */
       readonly key?: never
@@ -66,7 +66,7 @@ export type HttpSignatureOptions = {
       readonly sign?: never
     }
   | {
-      /** A signature of which the server needs only the public key. */
+      /** An asymmetric signature: the server needs only the public key. */
       readonly algorithm:
         | 'ed25519'
         | 'ecdsa-p256-sha256'
@@ -83,7 +83,7 @@ export type HttpSignatureOptions = {
       readonly secretEncoding?: never
     }
   | {
-      /** A signature of which the server needs only the public key. */
+      /** An asymmetric signature: the server needs only the public key. */
       readonly algorithm:
         | 'ed25519'
         | 'ecdsa-p256-sha256'
@@ -147,7 +147,7 @@ function checkKey(options: HttpSignatureOptions): void {
   const isHmac = algorithm === 'hmac-sha256'
   if (!isHmac && !(typeof algorithm === 'string' && Object.hasOwn(joseNames, algorithm))) {
     const known = ['hmac-sha256', ...Object.keys(joseNames)].join(', ')
-    throw wrong('algorithm', `is unknown; write one of ${known}.`)
+    throw wrong('algorithm', `is unknown; pass one of ${known}.`)
   }
   if (isHmac) {
     for (const [name, value] of Object.entries({ key, sign })) {
@@ -194,7 +194,7 @@ function checkParameters(options: HttpSignatureOptions): void {
   }
 }
 
-/** Checks the names of what is signed on every request. */
+/** Checks the components that are signed on every request. */
 export function checkComponents(name: string, components: readonly string[]): readonly string[] {
   if (!Array.isArray(components)) throw wrong(name, "must be a list, such as ['@method'].")
   return components.map((component) => checkComponent(`httpSignature.${name}`, component))
@@ -210,18 +210,18 @@ export function checkOptionalComponents(
   const twice = all.find((component, index) => all.indexOf(component) !== index)
   if (twice !== undefined) throw wrong('components', `has ${twice} twice; leave one out.`)
   if (!checked.some((component) => component.startsWith('@'))) return checked
-  throw wrong('optionalComponents', 'holds headers only; list the others in `components`.')
+  throw wrong('optionalComponents', 'may contain only headers; list the others in `components`.')
 }
 
-/** What is wrong with a shared secret (RFC 2104, section 3); `undefined`: nothing. */
+/** Returns what is wrong with a shared secret (RFC 2104, section 3); `undefined`: nothing. */
 export function secretProblem(text: string, encoding: string | undefined): string | undefined {
   const bytes = decoded(text, encoding)
   if (bytes === undefined) return `is not ${encoding}; correct it or \`secretEncoding\``
   if (bytes.length >= minimumSecretBytes) return undefined
-  return `is shorter than ${minimumSecretBytes} bytes; make one with: openssl rand -base64 32`
+  return `is shorter than ${minimumSecretBytes} bytes; generate one with: openssl rand -base64 32`
 }
 
-/** The bytes of a shared secret; `undefined`: it is not written as the encoding says. */
+/** The bytes of a shared secret; `undefined`: it is not in this encoding. */
 export function decoded(text: string, encoding = 'utf8'): Uint8Array<ArrayBuffer> | undefined {
   if (encoding === 'utf8') return new TextEncoder().encode(text)
   return encoding === 'hex' ? fromHex(text) : fromBase64(text)

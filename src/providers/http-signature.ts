@@ -1,5 +1,5 @@
 /**
- * HTTP Message Signatures: each request carries a signature over itself.
+ * HTTP Message Signatures: each request carries its own signature.
  *
  * @module
  */
@@ -28,12 +28,12 @@ import { serializeBytes } from './structured-fields.ts'
 export type { HttpSignatureOptions } from './http-signature-options.ts'
 
 /**
- * Signs each request with HTTP Message Signatures, and its body by way of `Content-Digest`. Each
- * attempt is signed anew. The key is read when it is needed, and again after the server refused it.
+ * Signs each request with HTTP Message Signatures, and its body through `Content-Digest`. Each attempt is
+ * signed anew. The key is read when it is needed, and again after the server refuses a request.
  *
- * Put it last in {@link all} to cover what the other parts set, such as `authorization`. Bodies
- * whose bytes are not known before they are sent are refused with the code `unsignable_body`, and
- * requests without a component that is to be covered with `unsignable_request`.
+ * Put it last in {@link all} to cover headers that the other parts set, such as `authorization`. Bodies whose
+ * bytes are not known before they are sent are refused with the code `unsignable_body`, and requests that
+ * lack a covered component with `unsignable_request`.
  *
  * @see RFC 9421
  * @see RFC 9530
@@ -50,9 +50,9 @@ export type { HttpSignatureOptions } from './http-signature-options.ts'
  * })
  * ```
  *
- * @throws {@link ConfigurationError} when the algorithm is unknown, the key does not fit it, not exactly
- * one of `key` and `sign` is given for a private key, the secret has fewer than 32 bytes, a component is unknown or listed twice, or a parameter cannot be
- * written in a header.
+ * @throws {@link ConfigurationError} when the algorithm is unknown, the key does not fit it, an
+ * asymmetric algorithm has not exactly one of `key` and `sign`, the secret has fewer than 32 bytes,
+ * a component is unknown or listed twice, or a parameter cannot be written in a header.
  * @group Signatures and signed tokens
  */
 export function httpSignature(options: HttpSignatureOptions): CredentialProvider {
@@ -114,7 +114,7 @@ async function importSecret(
   return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
 }
 
-// In the order in which the examples of RFC 9421 have them.
+// In the order of the examples of RFC 9421.
 function parametersOf(
   options: HttpSignatureOptions,
   now: number,
@@ -146,20 +146,20 @@ async function contentDigest(
       },
     )
   }
-  // `fetch` takes no shared memory, so there is none here.
+  // `fetch` does not accept shared memory, so the body is never in it.
   const bytes = (body ?? new Uint8Array()) as Uint8Array<ArrayBuffer>
   const hash = await crypto.subtle.digest(algorithm.toUpperCase(), bytes)
   return `${algorithm}=${serializeBytes(new Uint8Array(hash))}`
 }
 
-/** Several signatures may stand side by side, each under a label of its own (RFC 9421, section 4). */
+/** A request may have several signatures, each with its own label (RFC 9421, section 4). */
 function addMember(headers: Headers, name: string, label: string, value: string): void {
   const others = headers.get(name)
   if (others?.split(/,\s*/).some((member) => member.startsWith(`${label}=`))) {
     throw new CredentialError(
       'unsignable_request',
       `httpSignature: the request already has a signature with the label ${label}.`,
-      { provider: 'httpSignature', remedy: 'Give each signature a `label` of its own.' },
+      { provider: 'httpSignature', remedy: 'Give each signature its own `label`.' },
     )
   }
   headers.set(name, others === null ? `${label}=${value}` : `${others}, ${label}=${value}`)

@@ -14,7 +14,7 @@ import {
 } from '../signing-key.ts'
 
 /**
- * What {@link jwt} puts into its tokens, and what signs them.
+ * The claims and the key of {@link jwt}.
  *
  * @group Signatures and signed tokens
  */
@@ -29,7 +29,7 @@ export type JwtOptions = {
   readonly subject?: string
   /** The `aud` claim. */
   readonly audience?: string | readonly string[]
-  /** Seconds that a token lives. Default 300. */
+  /** Lifetime of a token in seconds. Default 300. */
   readonly expiresIn?: number
   /** Whether tokens carry the `nbf` claim, the same as `iat`. Default `false`. */
   readonly notBefore?: boolean
@@ -44,11 +44,11 @@ export type JwtOptions = {
     | ((context: {
         /** The MCP server that the token is for. */
         readonly resource: URL
-        /** The server's time in milliseconds since the epoch, as far as known. */
+        /** The time in milliseconds since the epoch, by the server's clock where its offset is known. */
         readonly now: number
       }) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>)
   /**
-   * Mint a token for every single request, for servers that accept each `jti` once. Default `false`:
+   * Whether to mint a token for every request, for servers that accept each `jti` once. Default `false`:
    * a token is used until shortly before it expires.
    */
   readonly perRequest?: boolean
@@ -65,8 +65,8 @@ export type JwtOptions = {
     }
   | {
       /**
-       * The JOSE name of a signature of which the server needs only the public key. Default: the `alg` of a JWK;
-       * a key that names none needs it.
+       * The JOSE name of an asymmetric signature algorithm. Default: the `alg` of a JWK; required for a key
+       * that names none.
        */
       readonly algorithm?: AsymmetricAlgorithm
       /** The private key; RSA keys have at least 2048 bits. */
@@ -77,11 +77,11 @@ export type JwtOptions = {
       readonly sign?: never
     }
   | {
-      /** The JOSE name of what `sign` makes. `none` does not exist here. */
+      /** The JOSE name of the signatures of `sign`. `none` is not supported. */
       readonly algorithm: 'HS256' | 'HS384' | 'HS512' | AsymmetricAlgorithm
       /**
        * Signs bytes with a key that cannot be read, in an HSM or a cloud's key service. Resolves to the
-       * raw signature; for ES256 and its siblings that is r and s one after the other, not DER.
+       * raw signature; for ES256, ES384 and ES512 that is r and s one after the other, not DER.
        */
       readonly sign: (data: Uint8Array) => Promise<Uint8Array>
       /** Not together with `sign`. */
@@ -100,7 +100,7 @@ const hashBytes: Readonly<Record<SharedSecretAlgorithm, number>> = {
   HS384: 48,
   HS512: 64,
 }
-const known = [
+const knownOptions = [
   'algorithm',
   'secret',
   'key',
@@ -128,12 +128,12 @@ const registered: Readonly<Record<string, string>> = {
 }
 
 /**
- * Checks everything that can be known before a source is read.
+ * Checks everything that is known before a source is read.
  *
  * @throws {@link ConfigurationError} that names the option.
  */
 export function checkJwtOptions(options: JwtOptions): void {
-  checkOptions('jwt', options, known)
+  checkOptions('jwt', options, knownOptions)
   checkSigner(options)
   const { expiresIn, claims, header, keyId } = options
   if (expiresIn !== undefined && !(Number.isSafeInteger(expiresIn) && expiresIn > 0)) {
@@ -156,16 +156,16 @@ function checkSigner({ algorithm, secret, key, sign }: JwtOptions): void {
   const shared = Object.hasOwn(hashBytes, String(algorithm))
   const isOpen = algorithm === undefined && key !== undefined
   if (!shared && !isOpen && !isAsymmetricAlgorithm(algorithm)) {
-    fail('algorithm', 'must be HS256, RS256, PS256, ES256, EdDSA or one of their siblings.')
+    fail('algorithm', 'must be a JOSE name such as HS256, RS256, PS256, ES256 or EdDSA.')
   }
   if ([secret, key, sign].filter((value) => value !== undefined).length !== 1) {
     fail(
       shared ? 'secret' : 'key',
-      'is missing or not alone; give one of `secret`, `key` and `sign`.',
+      'is missing or given with another; pass exactly one of `secret`, `key` and `sign`.',
     )
   }
-  if (shared && key !== undefined) fail('key', `does not fit ${algorithm}; give \`secret\`.`)
-  if (!shared && secret !== undefined) fail('secret', `does not fit ${algorithm}; give \`key\`.`)
+  if (shared && key !== undefined) fail('key', `does not fit ${algorithm}; pass \`secret\`.`)
+  if (!shared && secret !== undefined) fail('secret', `does not fit ${algorithm}; pass \`key\`.`)
   if (sign !== undefined && typeof sign !== 'function') fail('sign', 'must be a function.')
   if (algorithm === undefined || isAsymmetricAlgorithm(algorithm)) {
     const choice = { chosen: algorithm, fallback: undefined }
@@ -180,7 +180,7 @@ function fail(option: string, message: string): never {
   throw new ConfigurationError(`jwt.${option}`, `jwt.${option} ${message}`)
 }
 
-/** What is wrong with claims; `undefined`: nothing. */
+/** Returns what is wrong with claims; `undefined`: nothing. */
 export function collisionOf(claims: JwtClaims): string | undefined {
   if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {
     return 'must be an object.'
@@ -190,7 +190,7 @@ export function collisionOf(claims: JwtClaims): string | undefined {
   return undefined
 }
 
-/** What is wrong with a shared secret; `undefined`: nothing. */
+/** Returns what is wrong with a shared secret; `undefined`: nothing. */
 export function secretProblem(
   algorithm: SharedSecretAlgorithm,
   bytes: Uint8Array,

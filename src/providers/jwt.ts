@@ -25,7 +25,7 @@ export type { JwtOptions } from './jwt-options.ts'
 
 type Sign = (data: Uint8Array) => Promise<Uint8Array>
 
-/** What signs, and what the header says of it. */
+/** The key, and how the header names it. */
 interface Signer {
   readonly key: CryptoKey | Sign
   readonly algorithm: NonNullable<JwtOptions['algorithm']>
@@ -34,7 +34,7 @@ interface Signer {
 
 /**
  * Mints JSON Web Tokens and sends them as `Authorization: Bearer`. A new one is minted before the old
- * one expires; the key is imported once, and again only when its source delivers another.
+ * one expires; the key is imported once, and again only when its source returns another.
  *
  * @throws {@link ConfigurationError} when the algorithm is unknown or `none`, when not exactly one of
  * `secret`, `key` and `sign` is given, when a key is too short or does not fit the algorithm, or when
@@ -67,7 +67,7 @@ export function jwt(options: JwtOptions): CredentialProvider {
     source: describeSecret(options.secret, options.key, options.sign),
     async acquire(context): Promise<Credential> {
       const key = await keys(context.signal)
-      // Loaded once for all tokens of this key: even a module that is there costs more than a signature.
+      // Imported once for all tokens of this key: even a cached import costs more than a signature.
       const jose = await import('jose')
       const { resource } = context
       if (perRequest) {
@@ -78,7 +78,7 @@ export function jwt(options: JwtOptions): CredentialProvider {
         }
       }
       const now = context.serverNow()
-      // The claims are in the server's time; the manager compares with this machine's.
+      // Claims use the server's clock; the manager compares with this machine's.
       const obtainedAt = wholeSecond(now) - (now - context.now())
       const token = await mint(jose, key, { resource, now })
       return {
@@ -96,7 +96,7 @@ type Mint = (
   context: { readonly resource: URL; readonly now: number },
 ) => Promise<string>
 
-/** Puts together once what all tokens have in common. */
+/** Prepares once what all tokens have in common. */
 function minter(options: JwtOptions): Mint {
   const { header, issuer, subject, audience, claims, expiresIn = 300 } = options
   const { jwtId = true, notBefore = false } = options
@@ -129,7 +129,7 @@ function minter(options: JwtOptions): Mint {
     if (typeof key !== 'function') {
       return new jose.CompactSign(bytes).setProtectedHeader(protectedHeader).sign(key)
     }
-    // jose has no hook for a signer outside the process, so the compact form is put together here.
+    // jose has no hook for a signer outside the process, so the compact form is assembled here.
     const { encode } = jose.base64url
     const input = `${encode(JSON.stringify(protectedHeader))}.${encode(bytes)}`
     return `${input}.${encode(await key(encoder.encode(input)))}`
@@ -142,7 +142,7 @@ function checkedClaims(claims: JwtClaims): JwtClaims {
   throw new CredentialError('invalid_claims', `jwt.claims ${collision}`, { provider: 'jwt' })
 }
 
-/** Reads the key's source, and imports the key when it is another than before. */
+/** Reads the key's source, and imports the key when it has changed. */
 function signingKeys(options: JwtOptions): (signal: AbortSignal) => Promise<Signer> {
   const { secret, key, sign, keyId } = options
   let imported: { readonly material: unknown; readonly signer: Signer } | undefined

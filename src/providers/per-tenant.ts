@@ -8,34 +8,35 @@ import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 
 /**
- * How {@link perTenant} keeps its tenants.
+ * The options of {@link perTenant}.
  *
  * @group Several credentials
  */
 export interface PerTenantOptions {
   /**
-   * How many tenants are kept, at most. The one that was not used for the longest time is closed; its
-   * credential is acquired anew when it is needed again. Default 1000.
+   * The maximum number of tenants to keep. The least recently used one is closed; its credential is acquired
+   * again when it is needed. Default 1000.
    */
   readonly maxTenants?: number
 }
 
 /**
- * Keeps a credential for each tenant of a multi-tenant application. Tenants share nothing: neither a
- * credential nor its renewal, its rejections or its failures, nor what is stored.
+ * Keeps a credential for each tenant of a multi-tenant application. Tenants share nothing: neither
+ * credentials, renewals, rejections and failures, nor stored records.
  *
  * Pass it to `withCredentials` or `authorizedFetch`. Combinators such as `all` go inside:
- * `perTenant(keyOf, (tenant) => all(…))`. An MCP session belongs to the user who opened it, so give each
- * tenant a client of its own, unless the server keeps no sessions. Log in and out where the tenant is known:
- * `await tenant.run(name, () => options.login())`.
+ * `perTenant(keyOf, (tenant) => all(…))`. An MCP session belongs to the user who opened it, so give
+ * each tenant its own client, unless the server keeps no sessions. Log in and out where the tenant
+ * is known: `await tenant.run(name, () => options.login())`.
  *
- * @param keyOf - Names the tenant that a request is for, from an `AsyncLocalStorage` or from the request;
+ * @param keyOf - Returns the tenant of a request, from an `AsyncLocalStorage` or from the request;
  * `undefined` where it is not known.
  * Called once for each request, not for its retries, and synchronously when the request is made.
  * @param providerFor - Makes the tenant's provider; called when the tenant is first seen.
- * @throws {@link ConfigurationError} when an argument is no function, or `maxTenants` is no positive
- * integer. Requests throw {@link CredentialError} with the code `no_tenant` when `keyOf` throws or
- * returns anything but a text that is not empty; no other tenant's credential is sent instead.
+ * @throws {@link ConfigurationError} when an argument is not a function, or `maxTenants` is not a
+ * positive integer. Requests throw {@link CredentialError} with the code `no_tenant` when `keyOf`
+ * throws or returns anything but a non-empty text; no other tenant's credential is sent
+ * instead.
  *
  * @example
  * ```ts
@@ -78,11 +79,11 @@ export function perTenant(
 }
 
 function noTenant(key: unknown): CredentialError {
-  // The rejection of a promise must not go unhandled.
+  // The rejection of a promise must be handled.
   Promise.resolve(key).catch(() => {})
   return new CredentialError(
     'no_tenant',
-    'perTenant: it is not known which tenant the request is for; the function returned no text.',
+    'perTenant: the tenant of the request is not known; the function did not return a text.',
     { provider: 'perTenant', remedy: 'Make the request where the tenant is known.' },
   )
 }

@@ -1,5 +1,5 @@
 /**
- * The text that an HTTP message signature signs.
+ * The signature base of HTTP message signatures.
  *
  * @module
  */
@@ -7,14 +7,14 @@ import type { OutgoingRequest } from '../credential.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { serializeParameters, serializeString } from './structured-fields.ts'
 
-/** What a signature can be made over. */
+/** The parts of a request that a signature can cover. */
 export interface SignedRequest extends Pick<OutgoingRequest, 'method' | 'url'> {
-  /** The headers, of which only reading is needed. */
+  /** The headers, for reading only. */
   readonly headers: Pick<Headers, 'get'>
 }
 
-// RFC 9421, section 2.2. URL has lower-cased scheme and host, dropped the scheme's own port and made
-// an empty path a slash; `fetch` sends path and query as they are here, and a lone `?` not at all.
+// RFC 9421, section 2.2. URL has lower-cased scheme and host, dropped the scheme's default port and made an
+// empty path a slash; `fetch` sends path and query as they are here, and drops a `?` without a query.
 const derived: Readonly<Record<string, (request: SignedRequest) => string>> = {
   '@method': ({ method }) => method,
   '@target-uri': ({ url }) => `${url.protocol}//${url.host}${targetOf(url)}`,
@@ -30,7 +30,7 @@ const queryParameterPattern = /^@query-param;name="([^"\\]*)"$/
 /**
  * Checks the name of a component and brings it into the form in which it is signed.
  *
- * @throws {@link ConfigurationError} when there is no such component, or when requests have none.
+ * @throws {@link ConfigurationError} when there is no such component, or when requests cannot have it.
  */
 export function checkComponent(option: string, component: string): string {
   const wrong = (problem: string) =>
@@ -45,7 +45,9 @@ export function checkComponent(option: string, component: string): string {
   const field = component.toLowerCase()
   if (field.includes(';')) throw wrong('has parameters; cover the whole header instead.')
   if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(field)) {
-    throw wrong('is no component; write the name of a header or a derived component like @method.')
+    throw wrong(
+      'is not a component; pass the name of a header or a derived component such as @method.',
+    )
   }
   if (field === 'signature' || field === 'signature-input') {
     throw wrong('is set after signing, so it cannot be covered; leave it out.')
@@ -58,11 +60,11 @@ function checkQueryParameter(
   wrong: (problem: string) => ConfigurationError,
 ): string {
   const name = queryParameterPattern.exec(component)?.[1]
-  if (name === undefined) throw wrong('names no parameter; write @query-param;name="page".')
+  if (name === undefined) throw wrong('names no parameter; pass @query-param;name="page".')
   const [[decoded = ''] = []] = [...new URLSearchParams(`${name}=`)]
   const encoded = formEncoded(decoded)
   if (encoded === name) return component
-  throw wrong(`must have the encoded name; write @query-param;name="${encoded}".`)
+  throw wrong(`must have the encoded name; pass @query-param;name="${encoded}".`)
 }
 
 /**
@@ -72,7 +74,7 @@ function checkQueryParameter(
  * @param components - As {@link checkComponent} returns them, none twice.
  * @param parameters - In the order in which they are to be sent.
  * @throws {@link CredentialError} with the code `unsignable_request` when the request lacks a
- * component, or has a value that no signature base can hold.
+ * component, or has a value that a signature base cannot contain.
  */
 export function signatureBase(
   request: SignedRequest,
@@ -99,19 +101,19 @@ function componentValue(component: string, request: SignedRequest): string {
   const value = derive?.(request) ?? headerValue(component, request)
   if (/^[\t\x20-\x7e]*$/.test(value)) return value
   throw unsignable(
-    `the header ${component} holds a character outside ASCII, which cannot be signed.`,
+    `the header ${component} contains a character outside ASCII, which cannot be signed.`,
     'Encode its value, or leave it out of the components.',
   )
 }
 
-/** RFC 9421, section 2.1; several values come joined out of `Headers`. */
+/** RFC 9421, section 2.1; `Headers` joins several values. */
 function headerValue(name: string, { headers }: SignedRequest): string {
   const value = headers.get(name)
   if (value !== null)
     return value.replace(/[\t ]*\r?\n[\t ]+/g, ' ').replace(/^[\t ]+|[\t ]+$/g, '')
   throw unsignable(
-    `the request has no header ${name}, which the signature is to cover.`,
-    'Set it before: on the transport, or in an earlier part of all(); or make it optional.',
+    `the request has no header ${name}, which the signature covers.`,
+    'Set it on the transport or in an earlier part of all(), or list it in `optionalComponents`.',
   )
 }
 
@@ -122,7 +124,7 @@ function queryParameter(name: string, url: URL): string {
   if (values.length === 1 && value !== undefined) return formEncoded(value)
   const times = values.length === 0 ? 'no' : 'more than one'
   throw unsignable(
-    `the URL has ${times} query parameter ${name}, which the signature is to cover.`,
+    `the URL has ${times} query parameter ${name}, which the signature covers.`,
     'Cover @query instead.',
   )
 }

@@ -1,5 +1,5 @@
 /**
- * A key that was stored for one server, as a record and back.
+ * Keys that are stored for one server, and their records.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import type { JwtOptions } from './jwt-options.ts'
 export const storedKeyProvider = 'storedKey'
 
 /**
- * A credential that no server issues to the library: what a person or an operator was given, as plain values.
+ * A credential that a user or an operator received and stored, as plain values.
  *
  * @group Stored credentials
  */
@@ -59,7 +59,7 @@ export type StoredKey =
   | {
       /** Several headers, as {@link headers} sends them. */
       readonly type: 'headers'
-      /** The names of the headers and what they carry. */
+      /** The names of the headers and their values. */
       readonly headers: Readonly<Record<string, string>>
     }
   | ({
@@ -72,7 +72,7 @@ export type StoredKey =
     } & PlainOptions<JwtOptions>)
 
 /**
- * The options of a provider without functions and other values that JSON cannot hold.
+ * The options of a provider without functions and other values that JSON cannot represent.
  *
  * @group Stored credentials
  */
@@ -100,20 +100,24 @@ const makers: Readonly<Record<StoredKeyType, (options: never) => CredentialProvi
     return headers(options.headers)
   },
   hmac: (options: HmacOptions) => hmac(options),
-  // A token for each request, so that the record stays as it is while tokens come and go.
+  // A token for each request, so that the record does not change with the tokens.
   jwt: (options: JwtOptions) => jwt({ ...options, perRequest: true }),
 }
 
 /**
  * Makes the provider that sends a key.
  *
- * @throws {@link ConfigurationError} when the key has an unknown type, a wrong value, or one that JSON cannot hold.
+ * @throws {@link ConfigurationError} when the key has an unknown type, an invalid value, or one that JSON
+ * cannot represent.
  */
 export function providerOfKey(key: StoredKey): CredentialProvider {
   const { type, ...options } = (key ?? {}) as { readonly type?: unknown }
   if (!isKeyType(type)) {
     const known = Object.keys(makers).join(', ')
-    throw new ConfigurationError('key.type', `A stored key must have as \`type\` one of ${known}.`)
+    throw new ConfigurationError(
+      'key.type',
+      `The \`type\` of a stored key must be one of ${known}.`,
+    )
   }
   const problem = recordProblem({ version: 1, provider: storedKeyProvider, data: key })
   if (problem !== undefined) {
@@ -143,10 +147,10 @@ export function recordOfKey(key: StoredKey, now: number): CredentialRecord {
   }
 }
 
-/** What a key is called. */
+/** The name of a type of key in messages. */
 export type KeyWords = 'API key' | 'bearer token' | 'password' | 'headers' | 'HMAC key' | 'JWT key'
 
-/** What keys are called. */
+/** The names of the types of keys in messages. */
 export const keyWords: Readonly<Record<StoredKeyType, KeyWords>> = {
   apiKey: 'API key',
   bearer: 'bearer token',
@@ -159,7 +163,7 @@ export const keyWords: Readonly<Record<StoredKeyType, KeyWords>> = {
 const keys = new WeakMap<Credential, StoredKey>()
 const sources = new WeakMap<Credential, string>()
 
-/** Which key a credential was rebuilt from, in words; `undefined`: it comes from something else. */
+/** Describes the key that a credential was rebuilt from; `undefined`: it comes from something else. */
 export function keySourceOf(credential: Credential): string | undefined {
   return sources.get(credential)
 }
@@ -175,12 +179,12 @@ export function isSameKey(one: Credential, other: Credential | undefined): boole
   return left !== undefined && JSON.stringify(left) === JSON.stringify(right)
 }
 
-/** Whether a key that was refused is worth sending again: its signature holds the time. */
+/** Whether a key that was refused can be tried again, because its signature contains the time. */
 export function signsAnew({ type }: StoredKey): boolean {
   return type === 'hmac' || type === 'jwt'
 }
 
-/** The flags of `mcp-credentials set` that ask for a key like this one. */
+/** The flags of `mcp-credentials set` for a key like this one. */
 export function keyFlags(key: StoredKey): string {
   if (key.type === 'headers') {
     return Object.keys(key.headers)
@@ -192,9 +196,9 @@ export function keyFlags(key: StoredKey): string {
 }
 
 /**
- * Rebuilds the credential of a stored key; `undefined`: the record is none of a key.
+ * Rebuilds the credential of a stored key; `undefined`: the record is not that of a key.
  *
- * @throws {@link StoreError} with the reason `unusable_record` when the record holds no key that can be sent.
+ * @throws {@link StoreError} with the reason `unusable_record` when the record contains no usable key.
  */
 export async function restoreKey(
   record: CredentialRecord,
@@ -213,7 +217,7 @@ export async function restoreKey(
     })
   }
   const credential = { ...(await provider.acquire(context)) }
-  // Records hold secrets, so they are not for print-outs.
+  // Records contain secrets, so they must not be printed.
   Object.defineProperty(credential, 'record', { get: () => record })
   keys.set(credential, key)
   sources.set(credential, storedSource(keyWords[key.type], context.serverUrl, record.obtainedAt))

@@ -1,5 +1,5 @@
 /**
- * As much of Structured Field Values (RFC 9651, section 4.1) as signatures and digests need.
+ * The part of Structured Field Values (RFC 9651, section 4.1) that signatures and digests need.
  *
  * @module
  */

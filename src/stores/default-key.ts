@@ -1,5 +1,5 @@
 /**
- * The key of the encrypted files in which the default store keeps records.
+ * The encryption key of the default store's files.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { localLock } from './local-lock.ts'
 import { isProtectedPath } from './protected-path.ts'
 import { recordName, replaceFile } from './record-files.ts'
 
-/** Where the key comes from. */
+/** The sources of the key. */
 export interface KeyPlaces {
-  /** What `MCP_CREDENTIALS_KEY` holds. */
+  /** The value of `MCP_CREDENTIALS_KEY`. */
   readonly key: string | undefined
-  /** What `MCP_CREDENTIALS_KEY_FILE` holds: a path. */
+  /** The value of `MCP_CREDENTIALS_KEY_FILE`: a path. */
   readonly keyFile: string | undefined
-  /** The folder of the key that is made where there is none. */
+  /** The folder of the generated key. */
   readonly keyDirectory: string
   /** The folder of the records. */
   readonly records: string
@@ -29,9 +29,9 @@ export interface KeyPlaces {
 
 /** A key for the records, read when it is needed. */
 export interface FileKey {
-  /** Where it is, in words. */
+  /** Its location, for messages. */
   readonly place: string
-  /** It was made here, and lies beside the records as far as other programs of this user are concerned. */
+  /** Whether it was generated, so that other programs of this user can read it. */
   readonly isMade: boolean
   readonly read: () => Promise<string>
 }
@@ -42,24 +42,21 @@ const hint = '32 random bytes in base64 or hex, as `openssl rand -base64 32` pri
 /**
  * Checks the settings of the key.
  *
- * @throws {@link ConfigurationError} when both are given, or the key has not 32 bytes.
+ * @throws {@link ConfigurationError} when both are given, or the key does not have 32 bytes.
  */
 export function checkKeyPlaces({ key, keyFile }: Pick<KeyPlaces, 'key' | 'keyFile'>): void {
   const variable = 'MCP_CREDENTIALS_KEY'
   if (key !== undefined && keyFile !== undefined) {
-    throw new ConfigurationError(
-      variable,
-      `Set either ${variable} or ${variable}_FILE, not both of them.`,
-    )
+    throw new ConfigurationError(variable, `Set either ${variable} or ${variable}_FILE, not both.`)
   }
   if (key !== undefined && !isEncryptionKey(key)) {
-    throw new ConfigurationError(variable, `${variable} must hold ${hint}.`)
+    throw new ConfigurationError(variable, `${variable} must be ${hint}.`)
   }
 }
 
 /**
- * The keys of the records: the first encrypts, all of them decrypt. A key that was made earlier goes on to decrypt
- * when another is set, so that no record seems lost.
+ * The keys of the records: the first encrypts, all of them decrypt. A key that was generated earlier still
+ * decrypts when another is set, so that no record becomes unreadable.
  */
 export async function fileKeys(places: KeyPlaces): Promise<readonly [FileKey, ...FileKey[]]> {
   const made: FileKey = {
@@ -91,7 +88,7 @@ async function readKeyFile(path: string): Promise<string> {
     throw new StoreError(
       'open',
       `The key file ${path} cannot be read (${describeThrown(error)}).`,
-      { retryable: true, remedy: 'Correct MCP_CREDENTIALS_KEY_FILE.' },
+      { retryable: true, remedy: 'Check MCP_CREDENTIALS_KEY_FILE.' },
     )
   }
   // Containers are given files that all of their few users can read, but none that they can write.
@@ -102,7 +99,7 @@ async function readKeyFile(path: string): Promise<string> {
     })
   }
   if (isEncryptionKey(text)) return text.trim()
-  throw new StoreError('open', `The key file ${path} holds no key.`, {
+  throw new StoreError('open', `The key file ${path} does not contain a key.`, {
     remedy: `Write ${hint} into it.`,
   })
 }
@@ -142,7 +139,7 @@ async function readMadeKey({ keyDirectory }: KeyPlaces): Promise<string | undefi
   })
 }
 
-/** Makes the key once, also where several processes begin at the same time. */
+/** Generates the key once, even if several processes start at the same time. */
 async function makeKey(places: KeyPlaces): Promise<string> {
   const { keyDirectory, records, locks } = places
   return localLock({ directory: locks }).run('the key of the default store', async () => {
@@ -161,21 +158,21 @@ async function makeKey(places: KeyPlaces): Promise<string> {
   })
 }
 
-/** A new key reads none of the records that there are, so they would seem lost. */
+/** Refuses to generate a key beside existing records, which it could not decrypt. */
 async function refuseBesideRecords(records: string): Promise<void> {
   const names = await readdir(records).catch(() => [])
   if (!names.some((name) => recordName.test(name))) return
   throw new StoreError(
     'open',
-    `The records in ${records} were encrypted with a key that is gone.`,
+    `The records in ${records} were encrypted with a key that no longer exists.`,
     {
       remedy:
-        'Set MCP_CREDENTIALS_KEY or MCP_CREDENTIALS_KEY_FILE as it was when they were stored; or delete that folder, and log in again.',
+        'Set MCP_CREDENTIALS_KEY or MCP_CREDENTIALS_KEY_FILE to the value that was used to store them; or delete that folder, and log in again.',
     },
   )
 }
 
-/** What a process left that was ended while it wrote the key; only for the holder of the lock. */
+/** Removes the unfinished key files of processes that ended early. The caller must hold the lock. */
 async function removeUnfinished(directory: string): Promise<void> {
   const names = await readdir(directory)
   const unfinished = names.filter((name) => name.startsWith(keyName) && name.endsWith('.tmp'))

@@ -1,5 +1,5 @@
 /**
- * The store of whoever does not choose one, which library and command line share.
+ * The default store, which the library and the command line share.
  *
  * @module
  */
@@ -17,18 +17,18 @@ import { configDirectory, dataDirectory } from './user-folders.ts'
 export type { StoreKind } from './store-choice.ts'
 
 /**
- * Options of {@link defaultStore}; the command line has none of them, so it finds what was stored without.
- *
+ * Options of {@link defaultStore}; the command line has none of them, so it finds only records that were stored
+ * without them.
  * @group The default store
  */
 export interface DefaultStoreOptions {
-  /** Chooses the kind of the store. Default: what `MCP_CREDENTIALS_STORE` says; else see {@link defaultStore}. */
+  /** Chooses the kind of the store. Default: the value of `MCP_CREDENTIALS_STORE`; else see {@link defaultStore}. */
   readonly kind?: StoreKind
   /** The folder of the records, the locks and the choice. Default: the platform's folder for application data. */
   readonly directory?: string
   /**
-   * The folder of the key that is made where none is given. Default: `keys` in the platform's folder for settings,
-   * which is another one, so that a copy of the records alone is worth nothing.
+   * The folder of the generated key. Default: `keys` in the platform's folder for settings, which differs
+   * from the folder of the records, so that a copy of the records alone cannot be decrypted.
    */
   readonly keyDirectory?: string
   /** Another keychain, in the shape of `keytar`. Default: the operating system's. */
@@ -44,25 +44,25 @@ export interface DefaultStoreOptions {
  */
 export interface DefaultStore extends CredentialStore {
   /**
-   * Says where the records are, and why there.
+   * Returns where the records are stored, and why.
    *
-   * @throws `StoreError` when that cannot be decided, because the keychain is locked, say.
+   * @throws `StoreError` when that cannot be decided, for example because the keychain is locked.
    */
   where(): Promise<{
     /** The kind of the store. */
     readonly kind: StoreKind
-    /** The place in words, with what protects the records and what does not. */
+    /** A description of the location and of its protection. */
     readonly description: string
-    /** Why it is this kind. */
+    /** Why this kind was chosen. */
     readonly reason: string
   }>
   /**
-   * Encrypts again, with the present key, what an earlier key has encrypted; others may use the store meanwhile.
+   * Re-encrypts records of earlier keys with the current key. Other processes may use the store at the same time.
    *
-   * @param previous - Earlier keys; the one that was made here is known.
-   * @returns How many records it has encrypted again.
-   * @throws `ConfigurationError` when a key has not 32 bytes; `StoreError` when the records are in the keychain, or
-   * some of them could not be decrypted, after all others were encrypted again.
+   * @param previous - Earlier keys, except the generated one.
+   * @returns The number of re-encrypted records.
+   * @throws `ConfigurationError` when a key does not have 32 bytes; `StoreError` when the records are in the
+   * keychain, or when some of them could not be decrypted, after all others were re-encrypted.
    */
   rekey(previous?: readonly string[]): Promise<number>
 }
@@ -70,10 +70,10 @@ export interface DefaultStore extends CredentialStore {
 /** The name of the entries in the keychain. */
 const service = 'mcp-credentials'
 const name = 'defaultStore'
-const known: readonly string[] = ['kind', 'directory', 'keyDirectory', 'backend', 'timeout']
+const knownOptions: readonly string[] = ['kind', 'directory', 'keyDirectory', 'backend', 'timeout']
 
 interface Settings extends Required<Pick<DefaultStoreOptions, 'directory' | 'keyDirectory'>> {
-  /** What was asked for, and where. */
+  /** The requested kind, and where it was requested. */
   readonly asked: { readonly kind: StoreKind; readonly reason: string } | undefined
   readonly key: string | undefined
   readonly keyFile: string | undefined
@@ -82,30 +82,29 @@ interface Settings extends Required<Pick<DefaultStoreOptions, 'directory' | 'key
 
 interface Chosen extends Awaited<ReturnType<DefaultStore['where']>> {
   readonly store: CredentialStore
-  /** Absent: the store is not encrypted by us. */
+  /** Absent: the store is not encrypted by this library. */
   readonly rekey?: DefaultStore['rekey']
 }
 
-/** What this process uses without options; a keychain is asked once whether it is there. */
+/** The default store of this process; the keychain is probed only once. */
 let shared: { readonly settings: string; readonly store: DefaultStore } | undefined
 
 /**
  * The store that `auto()` and the command `mcp-credentials` use: the keychain of the operating system where there
  * is one, else encrypted files. Never plain text.
  *
- * The first process that stores something writes its choice down in the folder of the data, and all later ones keep
- * to it: a keychain that appears or goes away makes no record seem lost. Where the keychain is locked or gone that
- * was chosen, an error says so; nothing is stored elsewhere. `MCP_CREDENTIALS_STORE`, `keychain` or `file`, overrides
- * what is written down. It moves no records.
+ * The first process that stores a record saves its choice in the data folder, and all later processes use it,
+ * even if a keychain appears or disappears. When the chosen keychain is locked or missing, methods throw an
+ * error; nothing is stored elsewhere. `MCP_CREDENTIALS_STORE`, `keychain` or `file`, overrides the saved
+ * choice. It moves no records.
  *
- * The key of the files is that of `MCP_CREDENTIALS_KEY`, or of the file `MCP_CREDENTIALS_KEY_FILE`: 32 bytes in base64
- * or hex. Without them one is made, in a folder of its own for this user alone (mode 0600). A key that was made
- * protects the records from those who get hold of them without it, in a backup or on a disk that is shared. It does not protect them
- * from programs that run as this user, nor from whoever copies both folders; the keychain, or a key from
- * elsewhere, does more.
+ * The key of the files is that of `MCP_CREDENTIALS_KEY`, or of the file `MCP_CREDENTIALS_KEY_FILE`: 32 bytes in
+ * base64 or hex. Without them one is generated, in a separate folder for this user alone (mode 0600). A generated key
+ * protects the records where they are copied without it, as in a backup or on a shared disk. It does not protect them
+ * from programs that run as this user, nor when both folders are copied; the keychain, or an external key, does.
  *
- * @throws `ConfigurationError` when an option or one of the variables is wrong. Its methods throw `StoreError` when
- * the store cannot be used; nothing was changed then.
+ * @throws `ConfigurationError` when an option or one of the variables is invalid. Its methods throw
+ * `StoreError` when the store cannot be used; nothing was changed then.
  *
  * @example
  * ```ts
@@ -127,7 +126,7 @@ export function defaultStore(options: DefaultStoreOptions = {}): DefaultStore {
 }
 
 function checkedSettings(options: DefaultStoreOptions): Settings {
-  checkOptions(name, options, known)
+  checkOptions(name, options, knownOptions)
   const { directory = dataDirectory(), timeout = 20 } = options
   const { keyDirectory = join(configDirectory(), 'keys') } = options
   for (const [option, value] of Object.entries({ directory, keyDirectory })) {
@@ -153,7 +152,7 @@ function askedKind(option: unknown): Settings['asked'] {
   const [kind, where] =
     option === undefined ? [set(storeVariable), storeVariable] : [option, `${name}.kind`]
   if (kind === undefined) return undefined
-  if (isKind(kind)) return { kind, reason: `${where} says so` }
+  if (isKind(kind)) return { kind, reason: `it is set by ${where}` }
   throw new ConfigurationError(where, `${where} must be \`keychain\` or \`file\`.`)
 }
 
@@ -181,7 +180,7 @@ function makeStore(settings: Settings, given: KeychainBackend | undefined): Defa
       throw kind === 'keychain' ? withoutKeychain(error, reason) : error
     }
   }
-  /** What is stored must be found again, whatever this machine has next time. */
+  /** Saves the choice, so that stored records are found again even if the machine changes. */
   const note = async () => {
     const { kind } = await chosen()
     noting ??= noteChoice(directory, kind, asked === undefined)
@@ -212,12 +211,12 @@ function makeStore(settings: Settings, given: KeychainBackend | undefined): Defa
     async rekey(previous) {
       const { rekey } = await chosen()
       if (rekey !== undefined) return rekey(previous)
-      throw new StoreError('open', 'The keychain has no key that could be replaced here.')
+      throw new StoreError('open', 'Records in the keychain have no encryption key to replace.')
     },
   }
 }
 
-/** Loaded where it is needed: not where the records are files. Its process is started with the first call. */
+/** Loaded only when it is needed. Its process is started with the first call. */
 async function openBackend(
   given: KeychainBackend | undefined,
   timeout: number,
@@ -239,7 +238,7 @@ async function choose(
     kind,
     reason,
     description: `The keychain of this user, under the name ${service}.`,
-    // The backend has a time limit of its own, which ends the process that hangs.
+    // The backend has its own time limit, which ends a process that hangs.
     store: keychainStore({
       service,
       backend: await backend(),
@@ -268,16 +267,16 @@ async function fileStore(
 function described(records: string, { place, isMade }: FileKey): string {
   const text = `Encrypted files in ${records}; their key is in ${place}.`
   if (!isMade) return text
-  return `${text} The key was made there, for this user alone: it protects the records where they are copied without it, as in a backup, but not from programs that run as this user.`
+  return `${text} The key was generated for this user alone: it protects the records where they are copied without it, as in a backup, but not from programs that run as this user.`
 }
 
-/** Whether there is a keychain, by a read that changes nothing. One that is locked is there. */
+/** Checks by reading whether there is a keychain. A locked one counts. */
 async function probedChoice(backend: KeychainBackend): Promise<Pick<Chosen, 'kind' | 'reason'>> {
   try {
     await backend.getPassword(service, 'mcp-credentials: is there a keychain?')
     return { kind: 'keychain', reason: 'this machine has a keychain' }
   } catch (error) {
-    if (!isMissing(error)) throw withoutKeychain(error, 'it may be that this machine has one')
+    if (!isMissing(error)) throw withoutKeychain(error, 'this machine may have one')
     return { kind: 'file', reason: `there is no keychain: ${sentenceOf(error)}` }
   }
 }
@@ -286,20 +285,20 @@ function isMissing(error: unknown): error is StoreError {
   return isCredentialError(error, 'store') && error.reason === 'no_keychain'
 }
 
-/** The message without the remedy, which names functions where variables are meant. */
+/** Returns the message without the remedy, which names functions instead of variables. */
 function sentenceOf({ message, remedy = '' }: StoreError): string {
   return message.endsWith(remedy)
     ? message.slice(0, message.length - remedy.length).trim()
     : message
 }
 
-/** The error of a keychain that does not answer or is gone: nothing is stored elsewhere without a word. */
+/** Makes the error for a keychain that does not respond or is missing. Nothing is silently stored elsewhere. */
 function withoutKeychain(error: unknown, reason: string): unknown {
   if (!isCredentialError(error, 'store') || error.reason === 'unusable_record') return error
   const { operation, retryable, reason: why } = error
-  return new StoreError(operation, `${sentenceOf(error)} It was to be used because ${reason}.`, {
+  return new StoreError(operation, `${sentenceOf(error)} It is used because ${reason}.`, {
     retryable,
     reason: why,
-    remedy: `Unlock or start it; or set ${storeVariable}=file to keep credentials in encrypted files, where those of the keychain are not found.`,
+    remedy: `Unlock or start it; or set ${storeVariable}=file to keep credentials in encrypted files; those in the keychain are then not used.`,
   })
 }

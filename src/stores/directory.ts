@@ -1,5 +1,5 @@
 /**
- * Folders and files that nobody but their owner can read or replace.
+ * Private folders and files, which only their owner can read or replace.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import { dirname, join } from 'node:path'
 import { isCredentialError, StoreError } from '../errors.ts'
 import { setUpError } from './set-up-error.ts'
 
-// Windows has neither; there, other users have no access to a user's folders to begin with.
+// Windows has neither; there, other users have no access to a user's folders by default.
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
-const noFolder = 'is no folder'
+const noFolder = 'is not a folder'
 
 /**
- * Makes the folder where it is missing, and refuses one that is not for its owner alone: others could read which
- * servers there are logins for, or put links in the place of files.
+ * Creates the folder where it is missing, and refuses one that other users can access: they could read which
+ * servers there are logins for, or replace files with links.
  *
- * @throws {@link StoreError} with the command that helps. Where the folder has to be corrected, it is not retryable;
- * the next call finds it so all the same. A full disk and a read-only folder are retryable.
+ * @throws {@link StoreError} with the command to run. It is not retryable when the folder must be corrected,
+ * but the next call checks the folder again. A full disk and a read-only folder are retryable.
  */
 export async function privateDirectory(directory: string): Promise<void> {
   let problem: string | undefined
@@ -34,11 +34,11 @@ export async function privateDirectory(directory: string): Promise<void> {
   const own = join(directory, 'mcp-credentials')
   throw new StoreError('open', `The folder ${directory} ${problem}.`, {
     ...setUpError,
-    remedy: `Choose a folder of its own as \`directory\`, such as ${own}; if nothing else uses this one, run \`chmod 700 ${directory}\`.`,
+    remedy: `Choose a separate folder as \`directory\`, such as ${own}; if nothing else uses this one, run \`chmod 700 ${directory}\`.`,
   })
 }
 
-/** With `recursive` alone, Node would report a full or read-only disk as `ENOENT`. */
+/** Creates a folder. With `recursive` alone, Node would report a full or read-only disk as `ENOENT`. */
 async function makeDirectory(directory: string): Promise<void> {
   const make = () => mkdir(directory, { mode: 0o700 })
   try {
@@ -47,7 +47,7 @@ async function makeDirectory(directory: string): Promise<void> {
       await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
       await make()
     })
-    // The umask may have taken more than it should.
+    // The umask may have removed required permissions.
     await chmod(directory, 0o700)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -55,16 +55,16 @@ async function makeDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Opens a file in a private folder. It follows no link, and empties nothing.
+ * Opens a file in a private folder. It does not follow links, and does not truncate the file.
  *
  * @param flags - Of `open(2)`, such as `O_RDWR | O_CREAT`.
  * @returns `undefined` when there is no file.
- * @throws {@link StoreError} when it is no file of this user's; the error of `open` itself otherwise.
+ * @throws {@link StoreError} when it is not a file of this user; otherwise the error of `open` itself.
  */
 export async function openPrivate(path: string, flags: number): Promise<FileHandle | undefined> {
   let handle: FileHandle
   try {
-    // A named pipe must not be waited for.
+    // Opening a named pipe must not block.
     handle = await open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o600)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
@@ -82,7 +82,7 @@ export async function openPrivate(path: string, flags: number): Promise<FileHand
   }
 }
 
-/** The error of a folder that the system refuses; `error` is what a function of `node:fs` threw. */
+/** Makes the error for a folder that cannot be used; `error` is that of a function of `node:fs`. */
 export function unusable(directory: string, error: unknown): unknown {
   if (isCredentialError(error)) return error
   const { code = 'unknown' } = error as NodeJS.ErrnoException
@@ -112,9 +112,9 @@ function directoryProblem(stats: Stats): string | undefined {
 }
 
 function fileProblem(stats: Stats): string | undefined {
-  if (!stats.isFile()) return 'is no regular file'
+  if (!stats.isFile()) return 'is not a regular file'
   if (!isOwn(stats)) return 'belongs to another user'
-  // A hard link is the same file under another name, where somebody else may rely on its content.
+  // A hard link is the same file under another name, whose content another program may use.
   return stats.nlink > 1 ? 'has a second name (a hard link)' : undefined
 }
 
@@ -125,6 +125,6 @@ function isOwn({ uid }: Stats): boolean {
 function foreign(path: string, problem: string): StoreError {
   return new StoreError('open', `${path} ${problem}, so it is not used.`, {
     ...setUpError,
-    remedy: 'Find out who put it there, and remove it.',
+    remedy: 'Find out who created it, and remove it.',
   })
 }

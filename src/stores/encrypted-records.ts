@@ -1,5 +1,5 @@
 /**
- * A credential store whose records are encrypted before they reach the place where they rest.
+ * A credential store that encrypts records before they are written.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { recordLabel } from '../labels.ts'
 import type { Envelope } from './envelope.ts'
 import { checkKey, isRecordKey, maxRecordBytes, parseRecord, serializeRecord } from './record.ts'
 
-/** A place where texts rest under keys, with a lock for each key; as {@link CredentialStore} for records. */
+/** A store of texts under keys, with a lock for each key; like {@link CredentialStore} for records. */
 export interface TextRecords {
   /** Reads a text; `undefined` when there is none. One of more than `maxRecordBytes` is refused before it is read. */
   get(key: string): Promise<string | undefined>
   /**
-   * Replaces a text, whole and durably or not at all. The lock that the caller holds counts for all of it: it is looked
-   * for before the text is made, which may take long, and when it has ended nothing is written.
+   * Replaces a text atomically and durably. The caller's lock must last for the whole operation: it is
+   * checked before the text is made, which may take long, and when it has ended nothing is written.
    */
   set(key: string, makeText: () => Promise<string>): Promise<void>
-  /** Removes a text; `false` when there was none. A lock counts as for `set`. */
+  /** Removes a text; `false` when there was none. The lock is checked as for `set`. */
   delete(key: string): Promise<boolean>
   /** Lists the keys. */
   list(): Promise<readonly string[]>
-  /** Finds what looks like a text of this place and cannot be listed, for it cannot be read: an error for each. */
+  /** Finds texts of this store that cannot be listed because they cannot be read, and returns an error for each. */
   readonly unreadable?: () => Promise<readonly StoreError[]>
   /** As {@link CredentialStore.lock}. */
   lock<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
@@ -31,22 +31,23 @@ export interface TextRecords {
 /** A store of encrypted records. */
 export interface EncryptedStore extends CredentialStore {
   /**
-   * Encrypts with the first of the `keys` whatever another of them encrypted. It may run while others use the
-   * store, be interrupted, and run again: records that have the first key already are left as they are. First give
-   * every process both keys, the old one first; then the new one first; then call this; then drop the old one.
+   * Re-encrypts with the first of the `keys` all records of the others. It may run while other processes use
+   * the store, be interrupted, and run again: records of the first key are not changed. First configure both
+   * keys in every process, the old one first; then the new one first; then call this; then remove the old
+   * one.
    *
    * @returns How many records it has encrypted again.
-   * @throws `StoreError` when some records could not be read, decrypted or locked, after all others were encrypted
-   * again; or when the store cannot be used.
+   * @throws `StoreError` when some records could not be read, decrypted or locked, after all others were
+   * re-encrypted; or when the store cannot be used.
    */
   rekey(): Promise<number>
 }
 
 /**
- * Makes a store of the place where its texts rest.
+ * Makes a store of encrypted records from a store of texts.
  *
- * @param texts - Where they rest; its errors are `StoreError`s.
- * @param envelope - Encrypts them for this place.
+ * @param texts - The store of texts; its errors are `StoreError`s.
+ * @param envelope - Encrypts them for this store.
  */
 export function encryptedRecords(texts: TextRecords, envelope: Envelope): EncryptedStore {
   return {
@@ -70,14 +71,14 @@ export function encryptedRecords(texts: TextRecords, envelope: Envelope): Encryp
   }
 }
 
-/** The keys that records can have: others are not of this library, and no record could be read with them. */
+/** Returns the valid keys of records: other keys are not from this library. */
 async function keysOf(texts: TextRecords): Promise<readonly string[]> {
   return (await texts.list()).filter(isRecordKey)
 }
 
 function tooLarge(key: string): StoreError {
   return new StoreError('set', `The record of ${recordLabel(key)} is larger than 2 MiB.`, {
-    remedy: 'Nothing was written. Correct the provider that made it.',
+    remedy: 'Nothing was written. Correct the provider that returned it.',
   })
 }
 
@@ -90,7 +91,7 @@ async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<num
       await texts.lock(key, async () => {
         const text = await texts.get(key)
         if (text === undefined || (await envelope.isCurrent(text))) return
-        // As text: it may have been written by a newer version.
+        // As text, because a newer version may have written it.
         await texts.set(key, async () => envelope.seal(key, await envelope.open(key, text)))
         count += 1
       })
@@ -99,7 +100,7 @@ async function encryptAgain(texts: TextRecords, envelope: Envelope): Promise<num
       failures.push(error)
     }
   }
-  // Once they can be read again, only the old key opens them.
+  // When they become readable again, only the old key can decrypt them.
   failures.push(...((await texts.unreadable?.()) ?? []))
   if (failures.length > 0) throw incomplete(failures)
   return count
@@ -120,11 +121,11 @@ function incomplete(failures: readonly StoreError[]): StoreError {
   const count = failures.length === 1 ? 'One record' : `${failures.length} records`
   return new StoreError(
     'set',
-    `${count} could not be encrypted again, the first for this: ${first?.message ?? ''}`,
+    `${count} could not be re-encrypted. The first error: ${first?.message ?? ''}`,
     {
       retryable: failures.every(({ retryable }) => retryable),
       remedy:
-        'All other records are encrypted with the first key. Correct this, and call rekey() again.',
+        'All other records are encrypted with the first key. Correct the cause, and call rekey() again.',
     },
   )
 }

@@ -1,6 +1,6 @@
 /**
- * Records as ciphertext: AES-256-GCM, with a fresh nonce for each. The store's place and the record's key are
- * authenticated with it.
+ * Encrypts records with AES-256-GCM and a fresh nonce for each. The location of the store and the key of the
+ * record are authenticated data.
  *
  * @module
  */
@@ -17,8 +17,9 @@ export type EncryptionOptions =
   | {
       /**
        * 32 random bytes in base64 or hex, as {@link generateKey} or `openssl rand -base64 32` prints them: from
-       * an environment variable, a file, or an entry of the keychain. A text, and an `env()` whose variable is set
-       * already, are checked at once; every other source is read at the first use, and whenever a key is needed.
+       * an environment variable, a file, or an entry of the keychain. A text, and an `env()` whose variable is
+       * already set, are checked immediately; every other source is read at the first use, and whenever a key
+       * is needed.
        */
       readonly key: Secret
       /** Not together with `key`. */
@@ -26,8 +27,8 @@ export type EncryptionOptions =
     }
   | {
       /**
-       * Several such keys: the first encrypts, all of them decrypt. To replace one while several processes run,
-       * give all of them `[old, new]`, then `[new, old]`, and call `rekey()`.
+       * Several such keys: the first encrypts, all of them decrypt. To rotate a key while several processes
+       * run, configure all of them with `[old, new]`, then with `[new, old]`, and call `rekey()`.
        */
       readonly keys: readonly Secret[]
       /** Not together with `keys`. */
@@ -42,18 +43,18 @@ export interface Envelope {
    * Decrypts a text with the key that encrypted it.
    *
    * @throws {@link StoreError} with the reason `unusable_record` when none of the keys did, a byte was
-   * changed, or the text was written for another key or place.
+   * changed, or the text was written for another key or location.
    */
   open(key: string, sealed: string): Promise<string>
   /** Whether a text was encrypted with the first key. */
   isCurrent(sealed: string): Promise<boolean>
 }
 
-/** What is written: everything but the ciphertext is readable, and authenticated. */
+/** The stored form: everything but the ciphertext is readable, and authenticated. */
 interface Sealed {
   readonly v: 1
   readonly alg: 'A256GCM'
-  /** Tells which key decrypts it, and nothing else about that key. */
+  /** Identifies the key that decrypts it, without revealing anything else about that key. */
   readonly kid: string
   readonly nonce: string
   readonly tag: string
@@ -66,8 +67,8 @@ interface EncryptionKey {
 }
 
 /**
- * Makes a key for the `key` of a store: 32 random bytes as base64url (RFC 4648, section 5). Keep it where only
- * the application can read it: whoever has it can decrypt the records, and without it they are lost.
+ * Makes a key for the `key` of a store: 32 random bytes as base64url (RFC 4648, section 5). Keep it where
+ * only the application can read it: the key decrypts the records, and without it they are lost.
  *
  * @example
  * ```ts
@@ -81,11 +82,11 @@ export function generateKey(): string {
 }
 
 /**
- * Checks how records are to be encrypted. Keys of `env()` are checked as far as their variables are set already; an
+ * Checks the encryption options. Keys of `env()` are checked if their variables are already set; an
  * application may set them later. All other sources, such as `file()`, are read at the first use.
  *
- * @throws {@link ConfigurationError} when neither or both of `key` and `keys` are given, or a key has not 32
- * bytes.
+ * @throws {@link ConfigurationError} when neither or both of `key` and `keys` are given, or a key does not
+ * have 32 bytes.
  */
 export function checkEncryption(store: string, { key, keys }: EncryptionOptions): void {
   const isList = Array.isArray(keys) && keys.length > 0
@@ -109,8 +110,8 @@ export function checkEncryption(store: string, { key, keys }: EncryptionOptions)
  * Makes the envelope of a store. The keys are read whenever they are needed.
  *
  * @param store - The function that made the store, for messages.
- * @param place - Where the records are, such as the store's kind and its prefix or table. A text does not
- * decrypt at another place.
+ * @param place - The location of the records, such as the store's kind and its prefix or table. A text cannot
+ * be decrypted at another location.
  */
 export function makeEnvelope(store: string, place: string, options: EncryptionOptions): Envelope {
   const secrets = secretsOf(store, options)
@@ -185,17 +186,17 @@ function decrypt(
   }
 }
 
-// A record that is copied to the place of another does not decrypt.
+// A record that is copied to another key cannot be decrypted.
 function associated(place: string, key: string, kid: string): Buffer {
   return Buffer.from(JSON.stringify(['mcp-credentials', 1, place, key, kid]))
 }
 
-const wrongLength = 'must be 32 bytes in base64 or hex; make one with: openssl rand -base64 32'
+const wrongLength = 'must be 32 bytes in base64 or hex; generate one with: openssl rand -base64 32'
 
 async function readKey(option: string, secret: Secret): Promise<EncryptionKey> {
   const master = keyBytes(await readSecret(option, secret, { signal: undefined }))
   if (master === undefined) throw new StoreError('open', `${option} ${wrongLength}.`, setUpError)
-  // Two keys from one (RFC 5869), so that the readable identifier says nothing about what encrypts.
+  // Two keys from one (RFC 5869), so that the readable identifier reveals nothing about the encryption key.
   const derive = (use: string, length: number) =>
     Buffer.from(hkdfSync('sha256', master, '', `mcp-credentials ${use}`, length))
   return { id: derive('key id', 9).toString('base64url'), bytes: derive('records', 32) }
@@ -227,6 +228,6 @@ function undecipherable(key: string): StoreError {
   return new StoreError('get', `The record of ${recordLabel(key)} cannot be decrypted.`, {
     reason: 'unusable_record',
     remedy:
-      'Add the key that encrypted it to `keys`, or log in again to replace it; nothing was deleted. If no key was changed, the record has been damaged.',
+      'Add the key that encrypted it to `keys`, or log in again to replace it; nothing was deleted. If no key was changed, the record is damaged.',
   })
 }

@@ -28,21 +28,21 @@ export { type EncryptionOptions, generateKey } from './envelope.ts'
 /** Options of {@link encryptedFileStore}. */
 export type EncryptedFileStoreOptions = EncryptionOptions & {
   /**
-   * The folder, which must be for this user alone (mode 0700); it is made so where it is missing. A relative path
-   * counts from the working directory of this moment. Default: `mcp-credentials` in the platform's folder for
-   * application data.
+   * The folder, which must be private to this user (mode 0700); it is created with this mode where
+   * it is missing. A relative path is resolved against the current working directory. Default:
+   * `mcp-credentials` in the platform's folder for application data.
    */
   readonly directory?: string
-  /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
+  /** Maximum seconds to wait for the lock of a record. Default 15; at most 600. */
   readonly lockTimeout?: number
 }
 
 const name = 'encryptedFileStore'
-const known: readonly string[] = ['key', 'keys', 'directory', 'lockTimeout']
+const knownOptions: readonly string[] = ['key', 'keys', 'directory', 'lockTimeout']
 
 /**
- * Keeps each record in a file of its own, encrypted with AES-256-GCM, readable by the owner alone and
- * replaced whole or not at all. Processes on one machine share it through a lock of the kernel.
+ * Stores each record in a separate file, encrypted with AES-256-GCM, readable only by its owner and replaced
+ * atomically. Processes on one machine share the store through a file lock of the kernel.
  *
  * @example
  * ```ts
@@ -56,18 +56,18 @@ const known: readonly string[] = ['key', 'keys', 'directory', 'lockTimeout']
  * })
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. Its methods throw `StoreError` when the folder
- * cannot be used or is not for this user alone, or a record cannot be decrypted; nothing is deleted then.
+ * @throws `ConfigurationError` when an option is invalid. Its methods throw `StoreError` when the folder
+ * cannot be used or is not private to this user, or a record cannot be decrypted; nothing is deleted then.
  */
 export function encryptedFileStore(options: EncryptedFileStoreOptions): EncryptedStore {
   checkFileOptions(options)
   const { lockTimeout = 15 } = options
-  // Once: a later `process.chdir()` must not lead to an empty store.
+  // Resolved once: a later `process.chdir()` must not change the folder.
   const directory = resolve(options.directory ?? dataDirectory())
   const locks = localLock({ directory: join(directory, 'locks'), timeout: lockTimeout })
   const files = recordFiles(directory, locks)
   const lock: typeof locks.run = async (key, task, signal) => {
-    // The folder of the locks is made as private as the one around it.
+    // The folder of the locks is created with the same permissions as its parent.
     await privateDirectory(directory)
     return locks.run(key, task, signal)
   }
@@ -75,7 +75,7 @@ export function encryptedFileStore(options: EncryptedFileStoreOptions): Encrypte
 }
 
 function checkFileOptions(options: EncryptedFileStoreOptions): void {
-  checkOptions(name, options, known)
+  checkOptions(name, options, knownOptions)
   checkEncryption(name, options)
   const { directory, lockTimeout } = options
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {

@@ -1,5 +1,5 @@
 /**
- * The keychain of the operating system, behind calls that always end.
+ * The keychain of the operating system, with a time limit for all calls.
  *
  * @module
  */
@@ -17,17 +17,17 @@ import { loadNativePackage } from './native-package.ts'
 
 /** An entry of the keychain. */
 export interface KeychainEntry {
-  /** The name under which it stands. */
+  /** The name of the entry. */
   readonly account: string
-  /** What it holds. */
+  /** The content of the entry. */
   readonly password: string
 }
 
-/** The part of `keytar` that is used; any object of this shape will do. */
+/** The part of `keytar` that is used; any object of this shape is accepted. */
 export interface KeychainBackend {
   /** Reads a password; `null` when there is none. */
   getPassword(service: string, account: string): Promise<string | null>
-  /** Writes a password, or replaces it whole. */
+  /** Writes or replaces a password. */
   setPassword(service: string, account: string, password: string): Promise<void>
   /** Deletes a password; `false` when there was none. */
   deletePassword(service: string, account: string): Promise<boolean>
@@ -35,7 +35,7 @@ export interface KeychainBackend {
   findCredentials(service: string): Promise<readonly KeychainEntry[]>
 }
 
-/** What the host process answers. */
+/** The response of the host process. */
 interface HostReply extends KeychainFailure {
   readonly id: number
   readonly value?: unknown
@@ -54,10 +54,10 @@ interface PendingCall {
   readonly operation: StoreOperation
 }
 
-/** No request has reached a host, because there is none. */
+/** Thrown when no host process could be started, so that no request was sent. */
 class HostUnavailable extends Error {}
 
-/** A process that runs keychain calls, and the calls that wait for its replies. */
+/** A process that runs keychain calls, and the pending calls. */
 class KeychainHost {
   readonly #child: ChildProcess
   readonly #pending = new Map<number, PendingCall>()
@@ -104,7 +104,7 @@ class KeychainHost {
       timer = setTimeout(() => {
         onTimeout()
         this.#pending.delete(id)
-        // A native call cannot be cancelled in any other way.
+        // Ending the process is the only way to cancel a native call.
         this.#child.kill('SIGKILL')
         reject(this.#isReady ? tooLong(operation, seconds) : notStarted(seconds))
       }, seconds * 1000)
@@ -112,7 +112,7 @@ class KeychainHost {
     })
     this.#child.ref()
     this.#child.channel?.ref()
-    // Where sending fails, the process has ended, and its end rejects the call.
+    // When sending fails, the process has ended, which rejects the call.
     this.#child.send?.({ id, method, args }, () => {})
     return reply.finally(() => clearTimeout(timer))
   }
@@ -125,7 +125,7 @@ class KeychainHost {
     else call?.reject(keychainError(call.operation, reply))
   }
 
-  /** An idle host keeps no process alive. */
+  /** An idle host does not keep this process running. */
   #unref(): void {
     this.#child.unref()
     this.#child.channel?.unref()
@@ -133,9 +133,9 @@ class KeychainHost {
 }
 
 /**
- * The keychain of the operating system: through a process of its own where one can be started, else in
- * this process. In a process of its own, a call that takes too long ends with an error, and the process
- * with it; the next call starts another.
+ * The keychain of the operating system: in a separate process where one can be started, otherwise in this
+ * process. In a separate process, a call that takes too long rejects and ends the process; the next call
+ * starts another.
  */
 export function systemBackend(seconds: number): KeychainBackend {
   let host: KeychainHost | undefined
@@ -168,7 +168,7 @@ export function systemBackend(seconds: number): KeychainBackend {
   }
 }
 
-/** The keychain in this process. A call that hangs ends with an error, but keeps the process alive. */
+/** The keychain in this process. A call that hangs rejects, but keeps the process running. */
 function inProcessBackend(seconds: number): KeychainBackend {
   let loading: Promise<KeychainBackend> | undefined
   const keytar = () => {
@@ -182,7 +182,7 @@ function inProcessBackend(seconds: number): KeychainBackend {
     async findCredentials(service) {
       const { setPassword, deletePassword, findCredentials } = await keytar()
       if (process.platform === 'linux') {
-        // The native code crashes where it lists entries of a locked keychain; writing fails in good order.
+        // The native code crashes when it lists entries of a locked keychain; writing fails with an error.
         await setPassword(service, probe, 'unlocked')
         await deletePassword(service, probe)
       }
@@ -203,7 +203,7 @@ async function loadKeytar(): Promise<KeychainBackend> {
   }
 }
 
-/** A backend of the caller's, with the same time limit and the same errors. */
+/** Wraps the caller's backend with the same time limit and errors. */
 export function limitedBackend(backend: KeychainBackend, seconds: number): KeychainBackend {
   const limited = async <T>(operation: StoreOperation, call: () => Promise<T>): Promise<T> => {
     let timer: ReturnType<typeof setTimeout> | undefined

@@ -1,5 +1,5 @@
 /**
- * Errors of the keychain, by what its native code says.
+ * Maps the errors of the keychain's native code.
  *
  * @module
  */
@@ -9,32 +9,28 @@ import { StoreError, type StoreOperation } from '../errors.ts'
 export interface KeychainFailure {
   /** The message of the native code. */
   readonly failure?: string
-  /** The native module could not be loaded. */
+  /** Whether the native module could not be loaded. */
   readonly isMissing?: boolean
 }
 
-/** The error of a call that takes too long. */
+/** Makes the error for a call that takes too long. */
 export function tooLong(operation: StoreOperation, seconds: number): StoreError {
-  return new StoreError(operation, `The keychain did not answer within ${seconds} s.`, {
+  return new StoreError(operation, `The keychain did not respond within ${seconds} s.`, {
     retryable: true,
     remedy:
       'It may be locked and waiting for the user to unlock it, or its service may have stopped. On a machine without a user, use encryptedFileStore().',
   })
 }
 
-/** The error of a process for the keychain that does not start, nor fails to. */
+/** Makes the error for a keychain process that neither starts nor fails. */
 export function notStarted(seconds: number): StoreError {
-  return new StoreError(
-    'open',
-    `The process in which the keychain is used did not start within ${seconds} s.`,
-    {
-      retryable: true,
-      remedy: `It is started with ${process.execPath}. If that is no Node, pass \`backend\`: it is used in this process.`,
-    },
-  )
+  return new StoreError('open', `The keychain process did not start within ${seconds} s.`, {
+    retryable: true,
+    remedy: `It is started with ${process.execPath}. If that is not Node, pass \`backend\`, which runs in this process.`,
+  })
 }
 
-/** The error of a process that ended: the native code crashes at an entry that it may not read. */
+/** Makes the error for a process that has ended: the native code crashes at an entry that it may not read. */
 export function crashed(operation: StoreOperation): StoreError {
   return new StoreError(operation, 'The keychain is locked, or its module has crashed.', {
     retryable: true,
@@ -43,7 +39,7 @@ export function crashed(operation: StoreOperation): StoreError {
 }
 
 const besideBundle =
-  'Next to a bundle or a single executable there must be a folder node_modules with keytar.'
+  'A bundle or a single executable needs a folder node_modules with keytar beside it.'
 
 const causes: readonly (readonly [RegExp, string, string, reason?: 'no_keychain'])[] = [
   [
@@ -53,7 +49,7 @@ const causes: readonly (readonly [RegExp, string, string, reason?: 'no_keychain'
   ],
   [
     /autolaunch|DBUS|D-Bus|dbus|ServiceUnknown|not provided by any|No such file|Connection refused/,
-    'There is no keychain service on this machine: D-Bus or the Secret Service does not answer.',
+    'There is no keychain service on this machine: D-Bus or the Secret Service does not respond.',
     'Start the session with a keyring (gnome-keyring or KWallet), or use encryptedFileStore().',
     'no_keychain',
   ],
@@ -64,7 +60,7 @@ const causes: readonly (readonly [RegExp, string, string, reason?: 'no_keychain'
   ],
 ]
 
-/** Codes of macOS, of Windows and of D-Bus. The rest of a message may quote what is stored. */
+/** Codes of macOS, of Windows and of D-Bus. Other parts of a message may quote stored values. */
 const codes =
   /(?<![\w.-])(?:-\d{3,6}|0x[\dA-Fa-f]{8})(?![\w-])|org\.freedesktop\.[A-Za-z.]{1,60}[A-Za-z]/
 
@@ -78,7 +74,7 @@ export function keychainError(
     return new StoreError('open', 'The keychain module could not be loaded.', {
       reason: 'no_keychain',
       remedy: isLinux
-        ? `Install the library it needs: apt-get install libsecret-1-0 (Debian, Ubuntu) or dnf install libsecret (Fedora); and the optional dependency keytar, if npm left it out. ${besideBundle} Or use encryptedFileStore().`
+        ? `Install the library it needs: apt-get install libsecret-1-0 (Debian, Ubuntu) or dnf install libsecret (Fedora); and the optional dependency keytar, if npm did not install it. ${besideBundle} Or use encryptedFileStore().`
         : `Install the optional dependency keytar, or pass \`backend\`. ${besideBundle}`,
     })
   }

@@ -1,6 +1,6 @@
 /**
- * The process in which the keychain's native code runs, so that a call which waits for a prompt, or for a
- * daemon that is gone, can be ended from outside, and a crash ends that process only.
+ * The process for the keychain's native code, so that a call which waits for a prompt, or for a missing
+ * daemon, can be aborted, and a crash ends only that process.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { packageAnchors } from './native-package.ts'
 
 const marker = 'MCP_CREDENTIALS_KEYCHAIN_HOST'
 
-// Where the executable is an application that knows no `-e`, it starts itself instead of a host.
+// An executable that is an application without `-e` would start itself instead of a host.
 if (process.env[marker] !== undefined) process.exit(0)
 
-/** What a host runs: a text, because a bundle has no second file. Its arguments are the anchors. */
+/** The script of a host, as text, because a bundle has no second file. Its arguments are the anchors. */
 const script = `
 const { createRequire } = require('node:module')
 let keychain
@@ -54,9 +54,9 @@ export function canStartHost(): boolean {
 }
 
 /**
- * Starts a host. Its first message is `{ isReady: true }`; one that ends before is none.
+ * Starts a host. Its first message is `{ isReady: true }`; a process that ends earlier is not a host.
  *
- * @throws The error of `spawn` where this process may start no other.
+ * @throws The error of `spawn` where this process may not start others.
  */
 export function startHost(): ChildProcess {
   const args = ['--input-type=commonjs', '-e', script, ...packageAnchors()]

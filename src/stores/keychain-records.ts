@@ -1,5 +1,5 @@
 /**
- * Records as entries of a keychain, split where an entry cannot hold a whole record.
+ * Records as entries of a keychain, split when an entry cannot hold a complete record.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { checkKey, parseRecord, serializeRecord } from './record.ts'
 /** Marks the accounts of the parts of a long record. No key contains it, for keys have no `·`. */
 const partMark = ' · part '
 
-/** The entry of a record that is split. The new record counts from the moment at which it is written. */
+/** The index entry of a split record. Writing it makes the new record current. */
 interface Index {
   readonly parts: number
   readonly id: string
@@ -38,7 +38,7 @@ export class KeychainRecords {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const entry = await this.#read(key)
       if (entry === null) {
-        // Another process may have written it just now.
+        // Another process may be replacing it.
         if (attempt < 2 && (await this.#isListed(key))) continue
         await this.#assertAbsent(key)
         return undefined
@@ -67,7 +67,7 @@ export class KeychainRecords {
     const text = asciiOnly(serializeRecord(key, record))
     const entry = text.length <= this.#maxLength ? text : await this.#split(key, text)
     await permit(() => this.#write(key, entry))
-    // The record is written; parts that stay behind are removed with the next lock.
+    // The record is written; leftover parts are removed with the next lock.
     await this.#removeParts(key, before).catch(() => {})
   }
 
@@ -84,7 +84,7 @@ export class KeychainRecords {
     return entries.map(({ account }) => account).filter((account) => !account.includes(partMark))
   }
 
-  /** Removes the parts that a writer left when it died. Only for the holder of the record's lock. */
+  /** Removes the parts of a writer that died. The caller must hold the record's lock. */
   async removeOrphans(key: string): Promise<void> {
     if (this.#maxLength === Infinity) return
     const entries = await this.#keychain.findCredentials(this.#service)
@@ -114,7 +114,7 @@ export class KeychainRecords {
     return JSON.stringify(index)
   }
 
-  /** The whole text; `undefined` when a part is missing because the record is being replaced. */
+  /** Reads the complete text; `undefined` when a part is missing because the record is being replaced. */
   async #assemble(key: string, index: Index): Promise<string | undefined> {
     let text = ''
     for (const account of partsOf(key, index)) {
@@ -132,7 +132,7 @@ export class KeychainRecords {
     }
   }
 
-  /** The Secret Service reports a missing entry also when the collection is locked. */
+  /** The Secret Service also reports a missing entry when the collection is locked. */
   async #assertAbsent(key: string): Promise<void> {
     if (!(await this.#isListed(key))) return
     throw new StoreError('get', 'The keychain is locked, or the user refused to unlock it.', {
@@ -162,7 +162,7 @@ function indexOf(entry: string): Index | undefined {
   }
 }
 
-/** JSON without characters beyond ASCII, so that a limit in bytes is one in characters. */
+/** JSON in ASCII only, so that a limit in bytes is a limit in characters. */
 function asciiOnly(json: string): string {
   return json.replace(
     /[^\x20-\x7e]/g,

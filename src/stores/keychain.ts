@@ -32,8 +32,8 @@ export type { KeychainBackend, KeychainEntry } from './keychain-backend.ts'
 /** Options of {@link keychainStore}. */
 export interface KeychainStoreOptions {
   /**
-   * The name of your application, under which the keychain app shows the entries. Stores with the same
-   * name share their logins, whoever opens them; with different names they share none.
+   * The name of your application, under which the keychain app shows the entries. Stores with the same name
+   * share their logins, in all programs; with different names they share none.
    */
   readonly service: string
   /** Seconds that one call may take, including the time in which the user unlocks the keychain. Default 20; at most 600. */
@@ -43,9 +43,9 @@ export interface KeychainStoreOptions {
   /** Characters that one entry can hold; longer records are split. Default 1200 on Windows, else no limit. */
   readonly maxLength?: number
   /**
-   * Another keychain, in the shape of `keytar`: your own copy of it, or {@link napiKeyring}. It runs in
-   * this process. The default runs in one of its own, so that a call that hangs can be ended; in this one
-   * where the executable may be the application: in single executables, Electron, Bun and Deno.
+   * Another keychain, in the shape of `keytar`: your own copy of it, or {@link napiKeyring}. It runs in this
+   * process. The default runs in a separate process, so that a call that hangs can be aborted, except in
+   * single executables, Electron, Bun and Deno, whose executable may be the application.
    */
   readonly backend?: KeychainBackend
   /** The folder of the locks. Default: in the platform's folder for application data. */
@@ -53,7 +53,7 @@ export interface KeychainStoreOptions {
 }
 
 const name = 'keychainStore'
-const known: readonly string[] = [
+const knownOptions: readonly string[] = [
   'service',
   'timeout',
   'lockTimeout',
@@ -63,9 +63,9 @@ const known: readonly string[] = [
 ]
 
 /**
- * Keeps records in the keychain: Keychain on macOS, Credential Manager on Windows, the Secret Service
+ * Stores records in the keychain: Keychain on macOS, Credential Manager on Windows, the Secret Service
  * (GNOME Keyring, KWallet) on Linux. The keychain app shows them under `service`, each with the server's
- * URL. Processes on one machine share it through a lock of the kernel.
+ * URL. Processes on one machine share the store through a file lock of the kernel.
  *
  * On Linux it needs `libsecret-1-0`.
  *
@@ -81,8 +81,8 @@ const known: readonly string[] = [
  * })
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. Its methods throw `StoreError` when the keychain is
- * locked, missing or does not answer in time; what was stored is untouched then.
+ * @throws `ConfigurationError` when an option is invalid. Its methods throw `StoreError` when the keychain is
+ * locked, missing or does not respond in time; stored records are then unchanged.
  */
 export function keychainStore(options: KeychainStoreOptions): CredentialStore {
   checkKeychainOptions(options)
@@ -92,7 +92,7 @@ export function keychainStore(options: KeychainStoreOptions): CredentialStore {
     options.backend === undefined
       ? systemBackend(timeout)
       : limitedBackend(options.backend, timeout)
-  // Applications that share no records wait for no locks of each other.
+  // Applications that share no records do not wait for each other's locks.
   const folder = createHash('sha256').update(service).digest('hex').slice(0, 32)
   const directory = resolve(options.directory ?? join(dataDirectory(), 'locks'), folder)
   const locks = localLock({ directory, timeout: lockTimeout })
@@ -117,8 +117,8 @@ export function keychainStore(options: KeychainStoreOptions): CredentialStore {
 
 /**
  * The package `@napi-rs/keyring` as a backend of {@link keychainStore}. On Linux it is bound to the Secret
- * Service: by itself it would fall back to the kernel's keyring, which is empty after a restart.
- * There it names its entries in another way than `keytar`, so neither reads the entries of the other.
+ * Service: its default would fall back to the kernel's keyring, which is empty after a restart. On Linux
+ * its entries have different names from those of `keytar`, so neither reads the entries of the other.
  *
  * @example
  * ```ts
@@ -166,7 +166,7 @@ export function napiKeyring(module: {
  * @param account - The name of the account.
  * @returns A source that throws `CredentialError` with the code `secret_unavailable` when there is no such
  * entry, and `StoreError` when the keychain cannot be read.
- * @throws `ConfigurationError` when a name is empty, or an option is wrong.
+ * @throws `ConfigurationError` when a name is empty, or an option is invalid.
  *
  * @example
  * ```ts
@@ -210,7 +210,7 @@ function checkKeychainOptions(options: KeychainStoreOptions): void {
   const hint =
     'pass `service`, the name of your application; only stores with the same name share logins.'
   if (options === undefined) throw new ConfigurationError(`${name}.service`, `${name}: ${hint}`)
-  checkOptions(name, options, known)
+  checkOptions(name, options, knownOptions)
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }

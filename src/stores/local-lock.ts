@@ -1,5 +1,5 @@
 /**
- * A lock between the processes of one machine that the kernel gives back when its holder dies.
+ * A lock between the processes of one machine, which the kernel releases when its holder dies.
  *
  * @module
  */
@@ -14,16 +14,17 @@ import { recordLabel } from '../labels.ts'
 import { openPrivate, privateDirectory, unusable } from './directory.ts'
 import { loadNativePackage } from './native-package.ts'
 
-/** Runs tasks while nobody else on this machine does so for the same key. */
+/** Runs tasks exclusively for a key on this machine. */
 export interface LocalLock {
   /**
-   * @throws {@link StoreError} with the code `lock_timeout` when somebody else holds it for too long;
-   * the signal's reason when the caller gives up.
+   * @throws {@link StoreError} with the code `lock_timeout` when another task or process holds it for too
+   * long; the signal's reason when the caller aborts.
    */
   run<T>(key: string, task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
   /**
-   * Returns what makes a change for the present task. The lock under which the task runs is held until the change is
-   * made; once that lock has ended, changes are refused. A task that has locked nothing is free to make them.
+   * Returns the function through which the current task makes changes. The task's lock is held until the
+   * change is made; after the lock has ended, changes are refused. A task without a lock may always make
+   * them.
    */
   permit(operation: StoreOperation, key: string): Permit
 }
@@ -31,7 +32,7 @@ export interface LocalLock {
 /**
  * Makes a change.
  *
- * @throws {@link StoreError} when the lock under which the task began has ended; nothing is changed then.
+ * @throws {@link StoreError} when the lock of the task has ended; nothing is then changed.
  */
 export type Permit = <T>(change: () => Promise<T>) => Promise<T>
 
@@ -43,15 +44,15 @@ interface Lease {
   ended: boolean
 }
 
-/** Where the lock is, and how long to wait for it. */
+/** The location of the lock, and how long to wait for it. */
 export interface LocalLockOptions {
-  /** The folder of the lock files, which hold nothing but the number of their holder's process. */
+  /** The folder of the lock files, which contain only the process ID of their holder. */
   readonly directory: string
-  /** Seconds to wait, at most. Default 15. */
+  /** Maximum seconds to wait. Default 15. */
   readonly timeout?: number
 }
 
-/** Whose lock to wait for, and for how many seconds. */
+/** The lock to wait for, and for how many seconds. */
 interface Wait {
   readonly key: string
   readonly timeout: number
@@ -66,7 +67,7 @@ interface NativeLock {
 
 const held = new AsyncLocalStorage<readonly Lease[]>()
 const shortestPollMs = 5
-/** Characters for the number of a process. */
+/** Characters for a process ID. */
 const holderLength = 20
 
 /** Makes the lock of a folder. */
@@ -94,7 +95,7 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
       if (outer.some((each) => each.path === path && !each.ended)) {
         throw new StoreError(
           'lock',
-          `The lock of ${recordLabel(key)} is already held by this very task.`,
+          `The lock of ${recordLabel(key)} is already held by this task.`,
           {
             remedy: 'Do not lock a key inside a task that holds it.',
           },
@@ -106,7 +107,7 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
         const lease: Lease = { path, handle, changes: new Set(), ended: false }
         try {
           await writeHolder(handle)
-          // What an ended task has left behind may lock again.
+          // Work that an ended task left running may lock again.
           const inside = [...outer.filter((each) => each.path !== path), lease]
           return await held.run(inside, () => task(new AbortController().signal))
         } finally {
@@ -121,31 +122,34 @@ export function localLock({ directory, timeout = 15 }: LocalLockOptions): LocalL
   }
 }
 
-/** The error of a task that goes on after its lock has ended. */
+/** Makes the error for a task that continues after its lock has ended. */
 function leaseLost(operation: StoreOperation, key: string): StoreError {
   return new StoreError(
     operation,
-    `The lock of ${recordLabel(key)} has ended before this was done.`,
+    `The lock of ${recordLabel(key)} ended before the change was made.`,
     {
       retryable: true,
-      remedy: 'Nothing was written. Let the task inside the lock wait for what it writes.',
+      remedy: 'Nothing was written. Await all writes in the task inside the lock.',
     },
   )
 }
 
-/** The error of a holder who is not alone any more. */
+/** Makes the error for a holder whose lock is no longer exclusive. */
 function removed(operation: StoreOperation, key: string, directory: string): StoreError {
   return new StoreError(
     operation,
-    `The lock of ${recordLabel(key)} was lost: somebody has removed its file.`,
+    `The lock of ${recordLabel(key)} was lost: its file was removed.`,
     {
       retryable: true,
-      remedy: `Nothing was written. Let no program remove files from ${directory}.`,
+      remedy: `Nothing was written. Make sure that no program removes files from ${directory}.`,
     },
   )
 }
 
-/** Opens a lock file and locks it. One that is removed meanwhile keeps nobody out, so that another is made. */
+/**
+ * Opens a lock file and locks it. If the file is removed in the meantime, the lock has no effect, so another
+ * file is created.
+ */
 async function lockFile(
   native: NativeLock,
   directory: string,
@@ -165,14 +169,14 @@ async function lockFile(
   }
 }
 
-/** Whether a path still leads to an open file. */
+/** Whether a path still refers to an open file. */
 async function isAt(handle: FileHandle, path: string): Promise<boolean> {
   const present = await lstat(path, { bigint: true }).catch(() => undefined)
   const { dev, ino } = await handle.stat({ bigint: true })
   return present?.dev === dev && present.ino === ino
 }
 
-/** Never removed: whoever removes a lock file may remove one that somebody has just locked. */
+/** Lock files are never removed: another process may just have locked the file. */
 async function openLockFile(directory: string, path: string): Promise<FileHandle> {
   await privateDirectory(directory)
   try {
@@ -181,12 +185,12 @@ async function openLockFile(directory: string, path: string): Promise<FileHandle
   } catch (error) {
     throw unusable(directory, error)
   }
-  throw new StoreError('open', `The lock file ${path} could not be made.`, { retryable: true })
+  throw new StoreError('open', `The lock file ${path} could not be created.`, { retryable: true })
 }
 
-/** For those who wait too long. The lock holds without it, on a full disk too. */
+/** Writes the process ID for the error of waiting processes. The lock works without it, also on a full disk. */
 async function writeHolder(handle: FileHandle): Promise<void> {
-  // Over the number of the last holder: the file is never emptied.
+  // Overwrites the ID of the last holder: the file is never truncated.
   const text = `${process.pid}`.padEnd(holderLength)
   await handle.write(text, 0).catch(() => {})
 }
@@ -197,7 +201,7 @@ async function readHolder(handle: FileHandle): Promise<string> {
   return /^\d+$/.test(text) ? text : 'unknown'
 }
 
-/** Polls, because a native call that blocks would keep the process from ending. */
+/** Polls, because a blocking native call would prevent the process from exiting. */
 async function acquire(
   native: NativeLock,
   handle: FileHandle,
@@ -215,7 +219,7 @@ async function acquire(
         {
           retryable: true,
           remedy:
-            'Try again, or end that process: it may be suspended, or wait for a person to log in.',
+            'Try again, or end that process: it may be suspended, or waiting for the user to log in.',
         },
       )
     }

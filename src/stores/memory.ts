@@ -1,5 +1,5 @@
 /**
- * Records that live as long as the process.
+ * A store in memory.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import { StoreError } from '../errors.ts'
 import { checkKey, parseRecord, serializeRecord } from './record.ts'
 
 /**
- * Keeps records in memory, for tests: of several managers that share one login, and of what a later start
- * finds in its store.
+ * Stores records in memory, for tests of several managers that share one login, and of later starts with
+ * stored records.
  *
  * @example
  * ```ts
@@ -48,12 +48,11 @@ export function memoryStore(): CredentialStore {
       const own = new Promise<void>((resolve) => {
         release = resolve
       })
-      // In a Worker a promise rejects when the request that made it ends; its lock ends with it.
+      // In a Worker a promise rejects when the request that created it ends; its lock ends with it.
       const next = () => own
       const tail = before.then(next, next)
       tails.set(key, tail)
-      // Not when this call ends: one that gave up leaves those before it behind, and a new one must queue
-      // up after them.
+      // Not when this call ends: after an abort, earlier waiters remain, and new ones must queue after them.
       void tail.then(() => {
         if (tails.get(key) === tail) tails.delete(key)
       })
@@ -69,13 +68,14 @@ export function memoryStore(): CredentialStore {
 
 const longestWaitMs = 15_000
 
-/** Waits for one's turn, but no longer than 15 seconds. */
+/** Waits for the earlier tasks, but no longer than 15 seconds. */
 function turn(before: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(signal.reason)
     const leave = () => settle(() => reject(signal?.reason))
     const timer = setTimeout(() => {
-      const remedy = 'A task inside `lock` must not lock the same key again, nor wait for a person.'
+      const remedy =
+        'A task inside `lock` must not lock the same key again, nor wait for user interaction.'
       const text = 'The lock of a record was not released within 15 s.'
       settle(() => reject(new StoreError('lock', text, { retryable: true, remedy })))
     }, longestWaitMs)

@@ -32,31 +32,32 @@ export interface FoundLogin {
   readonly source: string
   /** Whether it can be renewed without the user. */
   readonly renewable: boolean
-  /** When its access token expires, in milliseconds since the epoch, where that was written down. */
+  /** When its access token expires, in milliseconds since the epoch, where that was stored. */
   readonly expiresAt: number | undefined
   /** What is missing before it can be used; `undefined`: nothing. */
   readonly problem: string | undefined
   /**
-   * Writes it into a store, unless there is a login for that server and account already. What was found
-   * stays where it is; stop the other program, because both would use the same refresh token.
+   * Copies it into a store, unless that already has a login for the server and account. The original is not
+   * removed; stop the other program, because both would use the same refresh token.
    *
    * A client secret that was registered dynamically (RFC 7591, section 3.2.1) becomes a part of the login. The
    * registration is kept for later logins too, unless the store has another one at that authorization server.
    *
    * @returns Whether it was written.
-   * @throws `ConfigurationError` when something is missing, see {@link FoundLogin.problem}, or the account is none.
+   * @throws `ConfigurationError` when something is missing, see {@link FoundLogin.problem}, or the account is
+   * invalid.
    */
   copyTo(
     store: CredentialStore,
     options?: {
-      /** Tells several logins at one server apart, as the option of `authorizedFetch`. Default `default`. */
+      /** Distinguishes several logins at one server, like the option of `authorizedFetch`. Default `default`. */
       readonly account?: string
     },
   ): Promise<boolean>
 }
 
 /**
- * Looks for logins that `mcp-remote` has left in its folder of token files. Only reads.
+ * Finds logins that `mcp-remote` has stored in its folder of token files. Read-only.
  *
  * @example
  * ```ts
@@ -68,14 +69,14 @@ export interface FoundLogin {
  * for (const login of logins) await login.copyTo(keychainStore({ service: 'my-agent' }))
  * ```
  *
- * @throws `ConfigurationError` when a server is no URL.
+ * @throws `ConfigurationError` when a server is not a URL.
  */
 export async function findMcpRemoteLogins(options: {
   /** The servers; the files name them by a hash only. */
   readonly servers: readonly {
-    /** Its URL, exactly as the other program was given it. */
+    /** Its URL, exactly as configured in the other program. */
     readonly url: string
-    /** Its authorization server, where the other program did not write it down; see `discover()`. */
+    /** Its authorization server, where the other program did not store it; see `discover()`. */
     readonly issuer?: string
   }[]
   /** The folder. Default: `MCP_REMOTE_CONFIG_DIR`, else `.mcp-auth` in the home folder. */
@@ -100,7 +101,7 @@ export async function findMcpRemoteLogins(options: {
   const found: FoundLogin[] = []
   for (const server of servers) {
     const hash = createHash('md5').update(server.url).digest('hex')
-    // The folder of the newest version is what the program reads now.
+    // The program reads the folder of its newest version.
     for (const folder of folders) {
       const source = join(directory, folder, `${hash}_tokens.json`)
       const tokens = await readJson(source)
@@ -117,8 +118,8 @@ export async function findMcpRemoteLogins(options: {
 }
 
 /**
- * Looks for logins in entries of the keychain that another program has written as JSON, in the form of a
- * token response (`access_token`, `refresh_token`). Only reads.
+ * Finds logins in entries of the keychain that another program has written as JSON, in the form of a token
+ * response (`access_token`, `refresh_token`). Read-only.
  *
  * @example
  * ```ts
@@ -141,12 +142,12 @@ export async function findKeychainLogins(options: {
   readonly backend: KeychainBackend
   /** The service under which the other program keeps its entries. */
   readonly service: string
-  /** Says which server an entry is for, and which client it belongs to; `undefined` skips the entry. */
+  /** Returns the server and the client of an entry; `undefined` skips the entry. */
   readonly describe: (account: string) =>
     | {
-        /** Its URL, exactly as the other program was given it. */
+        /** Its URL, exactly as configured in the other program. */
         readonly url: string
-        /** Its authorization server, where the other program did not write it down; see `discover()`. */
+        /** Its authorization server, where the other program did not store it; see `discover()`. */
         readonly issuer?: string
         /** The client identifier that the authorization server knows. */
         readonly clientId: string
@@ -155,7 +156,11 @@ export async function findKeychainLogins(options: {
 }): Promise<readonly FoundLogin[]> {
   checkOptions('findKeychainLogins', options, ['backend', 'service', 'describe'])
   const { backend, service, describe } = options
-  checkSearch('backend', typeof backend?.findCredentials === 'function', 'keytar, or its like')
+  checkSearch(
+    'backend',
+    typeof backend?.findCredentials === 'function',
+    'keytar, or an object of its shape',
+  )
   checkSearch('service', text(service) !== undefined, 'the name of the service')
   checkSearch('describe', typeof describe === 'function', 'a function')
   const entries = await backend.findCredentials(service)
@@ -174,7 +179,7 @@ function checkSearch(option: string, isRight: boolean, what: string): void {
   throw new ConfigurationError(option, `findKeychainLogins: pass ${what} as \`${option}\`.`)
 }
 
-/** Who issued tokens, and to whom; both are needed to renew them. */
+/** The issuer and the client of tokens, which are needed to renew them. */
 interface Owner {
   readonly issuer: string | undefined
   readonly clientId: string | undefined
@@ -211,7 +216,7 @@ function foundLogin(
       const key = `${serverKey(new URL(server))} | ${account}`
       const record = recordOf(tokens, owner)
       return store.lock(key, async () => {
-        // A mark alone is what a login has left that ended before it had a token.
+        // A record with only a mark remains of a login that ended before it had a token.
         if (!isEmpty(await store.get(key))) return false
         if (registration !== undefined) await copyRegistration(store, registration)
         await store.set(key, record)
@@ -226,12 +231,12 @@ function problemOf(
   tokens: Readonly<Record<string, unknown>>,
   { issuer, clientId }: Owner,
 ): string | undefined {
-  if (!URL.canParse(server)) return 'Its server is no URL; return `url` from `describe`.'
-  if (text(tokens['access_token']) === undefined) return 'There is no access token in it.'
+  if (!URL.canParse(server)) return 'Its server is not a URL; return `url` from `describe`.'
+  if (text(tokens['access_token']) === undefined) return 'It has no access token.'
   if (issuer === undefined) {
-    return 'Its authorization server was not written down; pass `issuer` with the server.'
+    return 'Its authorization server was not stored; pass `issuer` with the server.'
   }
-  return clientId === undefined ? 'Its client was not written down.' : undefined
+  return clientId === undefined ? 'Its client was not stored.' : undefined
 }
 
 function recordOf(
@@ -261,14 +266,14 @@ function recordOf(
   }
 }
 
-/** The secret of a client, as logins keep it: the shared record is replaced when another user registers anew. */
+/** The client secret as a part of the login: the shared record is replaced when another user registers again. */
 function secretOf({ expiresAt, data }: CredentialRecord): Readonly<Record<string, unknown>> {
   const { clientSecret, method: clientMethod } = data
   const secret = { clientSecret, clientMethod, dynamicClient: true }
   return expiresAt === undefined ? secret : { ...secret, secretExpiresAt: expiresAt }
 }
 
-/** The registration as its provider keeps it; `undefined` for a client without a secret, which needs none. */
+/** The registration record; `undefined` for a client without a secret, which needs none. */
 function registrationIn(
   client: Readonly<Record<string, unknown>> | undefined,
   issuer: string | undefined,
@@ -278,7 +283,7 @@ function registrationIn(
   if (issuer === undefined || clientId === undefined || clientSecret === undefined) return undefined
   if ((text(client?.['issuer']) ?? issuer) !== issuer) return undefined
   const uris = client?.['redirect_uris']
-  // In seconds; 0 is for ever.
+  // In seconds; 0 means that it does not expire.
   const expiry = Number(client?.['client_secret_expires_at'])
   return {
     version: 1,

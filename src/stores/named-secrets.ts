@@ -1,5 +1,5 @@
 /**
- * Secrets that a store keeps under a name, for the config files that refer to them.
+ * Named secrets in a store, to which config files refer.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface SavedSecret {
   readonly name: string
   /** When it was stored, in milliseconds since the epoch. */
   readonly savedAt?: number
-  /** Why it cannot be used, in a sentence. Absent: nothing is known against it. */
+  /** Why it cannot be used, in a sentence. Absent: no problem is known. */
   readonly problem?: string
 }
 
@@ -35,7 +35,7 @@ export function isSecretsName(name: unknown): name is string {
 
 /**
  * Stores a secret under a name. Config files refer to it as `stored:NAME` or `${stored:NAME}`, and it is read each
- * time it is needed. It goes only into what a trusted file names.
+ * time it is needed. It is used only where a trusted file refers to it.
  *
  * @returns Whether it replaced a secret of that name, or kept it, as `ifAbsent` asks.
  * @throws `ConfigurationError` when the name is not 1 to 100 letters, digits, `_`, `.` and `-`, or the value is
@@ -56,7 +56,7 @@ export async function saveSecret(
   options: {
     /** Letters, digits, `_`, `.` and `-`. */
     readonly name: string
-    /** The secret, or what asks for it; nobody is asked when the name is wrong. */
+    /** The secret, or a function that prompts for it, which is not called when the name is invalid. */
     readonly value: string | (() => Promise<string>)
     /** Keeps another secret that is stored under the name. Default `false`: it is replaced. */
     readonly ifAbsent?: boolean
@@ -78,7 +78,7 @@ export async function saveSecret(
   }
   const value = typeof given === 'function' ? await given() : given
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw new ConfigurationError('value', 'A secret is a text that is not empty.')
+    throw new ConfigurationError('value', 'A secret must be a non-empty text.')
   }
   const key = `${prefix}${name}`
   return store.lock(key, async () => {
@@ -92,10 +92,10 @@ export async function saveSecret(
 }
 
 /**
- * Lists the secrets that are stored under a name, sorted by it; without their values.
+ * Lists the named secrets, sorted by name, without their values.
  *
- * @throws `StoreError` when the store cannot be read. A single record that cannot is listed with a `problem`.
- *
+ * @throws `StoreError` when the store cannot be read. A single record that cannot be read is listed with a
+ * `problem`.
  * @example
  * ```ts
  * import { defaultStore, listSecrets } from 'mcp-credentials/auto'
@@ -137,7 +137,7 @@ export function storedSecret(store: CredentialStore, name: string): () => Promis
   })
 }
 
-/** A record; one that cannot be read counts as well, with the reason. */
+/** Reads a record, or the reason why it cannot be read. */
 async function readable(
   store: CredentialStore,
   key: string,

@@ -1,16 +1,16 @@
 /**
- * Native packages, which no bundler can put into its one file.
+ * Native packages, which bundlers cannot include.
  *
  * @module
  */
 import { createRequire } from 'node:module'
 
 /**
- * The files next to which packages are looked for: the module, or the bundle that it is part of, and the
- * executable, which may hold the whole application.
+ * Returns the files from which packages are resolved: the module, or its bundle, and the executable, which
+ * may contain the whole application.
  */
 export function packageAnchors(): readonly string[] {
-  // A bundler that writes CommonJS leaves no URL here.
+  // There is no URL in a CommonJS bundle.
   const url = import.meta.url as string | undefined
   const file = typeof __filename === 'string' ? __filename : undefined
   return [url, file, process.execPath].filter((anchor) => anchor !== undefined)
@@ -19,8 +19,8 @@ export function packageAnchors(): readonly string[] {
 /**
  * Loads a native package, which is CommonJS.
  *
- * @param load - Imports it by its name, so that bundlers and tracers of files see that it is needed.
- * @throws Whatever its code throws, or the error that it cannot be found.
+ * @param load - Imports it by its name, so that bundlers and file tracers detect it.
+ * @throws The error of its code, or that it cannot be found.
  */
 export async function loadNativePackage<T>(
   name: string,
@@ -29,12 +29,12 @@ export async function loadNativePackage<T>(
   try {
     return (await load()).default
   } catch (error) {
-    // A bundled copy cannot find its native part, and a single executable can import nothing.
+    // A bundled copy cannot find its native part, and a single executable cannot import packages.
     for (const anchor of packageAnchors()) {
       try {
         return createRequire(anchor)(name) as T
       } catch {
-        // The error of the import says more.
+        // The error of the import is more specific.
       }
     }
     throw error

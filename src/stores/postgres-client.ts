@@ -1,5 +1,5 @@
 /**
- * Connections of the application's pool, used with a time limit, and their errors without their text.
+ * Connections of the application's pool, with a time limit and without server text in errors.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface PostgresResult {
 export interface PostgresClient {
   /** Runs one statement, or several without values. */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
-  /** Gives the client back to the pool; `true`: its connection is closed. */
+  /** Returns the client to the pool; `true`: its connection is closed. */
   release(destroy?: boolean): void
   /** Adds a listener. */
   on(event: 'error' | 'end', listener: () => void): unknown
@@ -36,13 +36,13 @@ export interface PostgresPool {
 /** Runs a statement; rejects with the driver's error. */
 export type Query = (text: string, values?: readonly unknown[]) => Promise<PostgresResult>
 
-/** Neither an answer nor a connection came in time. */
+/** Thrown when neither a response nor a connection came in time. */
 export class LateError extends Error {}
 
 /**
- * Takes a client from a pool; one that comes too late is given back.
+ * Takes a client from a pool; one that arrives too late is returned to the pool.
  *
- * @throws {@link ConfigurationError} when it is no pool.
+ * @throws {@link ConfigurationError} when it is not a pool.
  */
 export async function takeClient(
   pool: PostgresPool,
@@ -64,7 +64,7 @@ export async function takeClient(
   return client
 }
 
-/** The error of an option that is something else than a pool. */
+/** Makes the error for an option that is not a pool. */
 export function notAPool(): ConfigurationError {
   return new ConfigurationError(
     'postgresStore.pool',
@@ -72,7 +72,7 @@ export function notAPool(): ConfigurationError {
   )
 }
 
-/** Runs a statement that may be waited for no longer than this. */
+/** Runs a statement with a time limit. */
 export function runLimited(
   client: PostgresClient,
   milliseconds: number,
@@ -114,8 +114,8 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * Whether another attempt may succeed soon: the connection failed, the server starts or ends, has no connection
- * left, is a replica that will be promoted, or ended one of several competing transactions.
+ * Whether another attempt may succeed soon: the connection failed, the server is starting or stopping, has no
+ * connection left, is a replica that may be promoted, or aborted one of several competing transactions.
  */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error)
@@ -123,20 +123,20 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Whether only a change of the set-up helps: a role or a password, a database, a schema, a table or a right is wrong
- * or missing (PostgreSQL, appendix A).
+ * Whether the set-up must be changed: a role or a password, a database, a schema, a table or a permission is
+ * wrong or missing (PostgreSQL, appendix A).
  */
 function isSetUp(state: string | undefined): boolean {
   return state !== undefined && /^(?:28|3D|3F|42)/.test(state)
 }
 
-/** The error that callers see. What the server wrote may quote a value, so that only its code is kept. */
+/** Makes the error for callers. The server's message may quote a value, so only its code is kept. */
 export function statementFailed(
   operation: StoreOperation,
   error: unknown,
   { table, seconds }: { readonly table: string; readonly seconds: number },
 ): StoreError {
-  // Nobody else holds the lock, so that waiting for it is no remedy.
+  // No other process holds the lock, so waiting for it does not help.
   const what = operation === 'lock' ? 'open' : operation
   const state = sqlState(error)
   const failed = (message: string, remedy: string) =>
@@ -164,7 +164,7 @@ export function statementFailed(
   }
   if (error instanceof LateError) {
     return failed(
-      `PostgreSQL did not answer for ${seconds} s, or no connection of the pool was free.`,
+      `PostgreSQL did not respond within ${seconds} s, or no connection of the pool was free.`,
       'Check the server, and whether the pool is large enough; stored records are untouched.',
     )
   }
@@ -178,9 +178,9 @@ export function statementFailed(
 function remedyFor(state: string): string {
   if (state === '42501')
     return 'Grant SELECT, INSERT, UPDATE and DELETE on the table to this role; migrate() also needs CREATE on its schema.'
-  if (state === '42703') return 'The table was made by another program; choose another `table`.'
+  if (state === '42703') return 'The table was created by another program; choose another `table`.'
   if (state === '25006') return 'The server is a read-only replica; connect to the primary.'
   if (state.startsWith('53')) return 'Check the disk, the memory and the connections of the server.'
   if (state.startsWith('28')) return "Check the role and the password of the pool's connections."
-  return 'Stored records are untouched. The log of the server says more.'
+  return 'Stored records are untouched. The log of the server has details.'
 }

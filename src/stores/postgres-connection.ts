@@ -1,5 +1,5 @@
 /**
- * Statements to PostgreSQL, which are repeated while it cannot be reached.
+ * Sends statements to PostgreSQL, and repeats them while it cannot be reached.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import {
 import type { PostgresStatements } from './postgres-schema.ts'
 import { type LockSession, openSession } from './postgres-session.ts'
 
-/** Which pool and table, and how long to try. */
+/** The pool, the table, and how long to try. */
 export interface PostgresConnectionOptions {
   readonly pool: PostgresPool
   readonly table: string
   /** Seconds during which a statement is repeated. */
   readonly timeout: number
-  /** Seconds after which the server ends a session without a sign of life. */
+  /** Seconds after which the server ends an idle session. */
   readonly lease: number
   readonly createTable: boolean
 }
@@ -40,7 +40,7 @@ interface SharedSession {
   users: number
 }
 
-/** The statements of one store. All its locks share one connection, and its statements use that while it is open. */
+/** The statements of one store. All its locks share one connection, which its statements use while it is open. */
 export class PostgresConnection {
   readonly #options: PostgresConnectionOptions
   readonly #sql: PostgresStatements
@@ -48,7 +48,7 @@ export class PostgresConnection {
   #shared: SharedSession | undefined
   #table: Promise<void> | undefined
 
-  /** @param onLost - Told of a session whose connection has ended, and its locks with it. */
+  /** @param onLost - Called with a session whose connection, and with it its locks, has ended. */
   constructor(
     options: PostgresConnectionOptions,
     sql: PostgresStatements,
@@ -59,7 +59,7 @@ export class PostgresConnection {
     this.#onLost = onLost
   }
 
-  /** Runs one statement, again while PostgreSQL cannot be reached; so it must be one that may be repeated. */
+  /** Runs one statement, and repeats it while PostgreSQL cannot be reached. The statement must be repeatable. */
   async execute(
     operation: StoreOperation,
     text: string,
@@ -73,7 +73,7 @@ export class PostgresConnection {
   }
 
   /**
-   * Runs an attempt, again while PostgreSQL cannot be reached: it may be restarting.
+   * Runs an attempt, and repeats it while PostgreSQL cannot be reached: it may be restarting.
    *
    * @throws `StoreError` when PostgreSQL refuses a statement, or cannot be reached in time.
    */
@@ -94,13 +94,13 @@ export class PostgresConnection {
     }
   }
 
-  /** Creates the table where it is missing. Any number of processes may do so at once. */
+  /** Creates the table where it is missing. Any number of processes may do this at the same time. */
   migrate(): Promise<void> {
     return this.retrying('open', () => this.#migrate())
   }
 
   /**
-   * Uses the session for locks, which is opened where there is none.
+   * Uses the session for locks, and opens one where there is none.
    *
    * @throws The driver's error.
    */
@@ -147,7 +147,7 @@ export class PostgresConnection {
     if (this.#shared === shared) this.#shared = undefined
   }
 
-  /** With a session open, no second connection is taken: the pool may have no other. */
+  /** While a session is open, its connection is used: the pool may have no other. */
   async #anywhere<T>(task: (query: Query) => Promise<T>): Promise<T> {
     if (this.#shared === undefined) return this.#once(task)
     const { session, end } = await this.#use(this.#shared)
@@ -187,12 +187,12 @@ export class PostgresConnection {
 
   #migrate(): Promise<void> {
     return this.#once(async (query) => {
-      // Who may use the table need not be allowed to create one.
+      // A role that may use the table may not be allowed to create one.
       const { rows } = await query(this.#sql.find, [])
       if ((rows[0] as { found?: unknown } | undefined)?.found === true) return
       await query('BEGIN')
       try {
-        // Two that create the same table at once would collide all the same.
+        // `IF NOT EXISTS` does not prevent collisions of concurrent creations.
         await query(`SELECT pg_advisory_xact_lock(hashtextextended('mcp-credentials migrate', 0))`)
         await query(this.#sql.create)
         await query('COMMIT')

@@ -14,7 +14,7 @@ import type { PostgresStatements } from './postgres-schema.ts'
 import type { LockSession } from './postgres-session.ts'
 import { checkKey } from './record.ts'
 
-/** How long a holder tries to reach a server that was restarted, in milliseconds. */
+/** How long a holder tries to reach a restarted server, in milliseconds. */
 const recoveryMs = 30_000
 
 /** A lock that a task holds. */
@@ -22,7 +22,7 @@ export interface Lease {
   readonly key: string
   /** The identifier of the record's row. */
   readonly id: Buffer
-  /** What the row holds while the lock is held, and nobody has taken it over. */
+  /** The value in the row while the lock is held, unless another process has taken it over. */
   readonly fence: string
   readonly loss: AbortController
   use: SessionUse | undefined
@@ -30,7 +30,7 @@ export interface Lease {
   ended: boolean
 }
 
-/** A fence that a holder left in the row on a server that has ended since, and when it was first seen. */
+/** A fence that a holder left in the row before a restart of the server, and when it was first seen. */
 interface Abandoned {
   readonly fence: string
   readonly since: number
@@ -38,7 +38,7 @@ interface Abandoned {
 
 type Attempt = 'held' | 'busy' | { readonly abandoned: string }
 
-/** The identifier of a record: keys are longer than an index can hold. */
+/** The identifier of a record: keys can be too long for an index. */
 export function recordId(key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }
@@ -50,10 +50,10 @@ export class PostgresLock {
   readonly #timeoutMs: number
   readonly #inside = new AsyncLocalStorage<readonly Lease[]>()
   readonly #leases = new Set<Lease>()
-  /** The last of those in this process that wait for a key: a session may take its own lock twice. */
+  /** The last waiter for a key in this process: a session could take its own lock twice. */
   readonly #tails = new Map<string, Promise<void>>()
 
-  /** @param timeout - Seconds to wait for a lock, at most. */
+  /** @param timeout - Maximum seconds to wait for a lock. */
   constructor(connection: PostgresConnection, sql: PostgresStatements, timeout: number) {
     this.#connection = connection
     this.#sql = sql
@@ -61,9 +61,9 @@ export class PostgresLock {
   }
 
   /**
-   * Returns the lease under which the present task runs; `undefined`: it has locked nothing.
+   * Returns the lease of the current task; `undefined`: it has no lock.
    *
-   * @throws `StoreError` when the task has outlived its lease.
+   * @throws `StoreError` when the lease has ended before the task.
    */
   leaseOf(operation: StoreOperation, key: string): Lease | undefined {
     const lease = this.#inside.getStore()?.find((each) => each.key === key)
@@ -95,7 +95,7 @@ export class PostgresLock {
    * Runs a task while it holds the lock of a key. The task's signal aborts when the lock is lost.
    *
    * @throws `StoreError` with the code `lock_timeout` when another process holds the lock for too long; the
-   * signal's reason when the caller gives up.
+   * signal's reason when the caller aborts.
    */
   async run<T>(
     key: string,
@@ -127,12 +127,12 @@ export class PostgresLock {
     } finally {
       lease.ended = true
       const released = this.#release(lease).finally(leave)
-      // The outcome of the task need not wait until the server is back.
+      // The outcome of the task does not wait for the server.
       if (lease.recovering === undefined) await released
     }
   }
 
-  /** Waits for those in this process that came before. */
+  /** Waits for the earlier waiters in this process. */
   async #queue(
     key: string,
     deadline: number,
@@ -167,7 +167,7 @@ export class PostgresLock {
       ...{ key, id: recordId(key), fence: randomUUID(), loss: new AbortController() },
       ...{ use: undefined, recovering: undefined, ended: false },
     }
-    // Less than the time that a waiter has, or nobody would ever take over what a dead holder left.
+    // Less than the time limit of a waiter, or no waiter could take over the lock of a dead holder.
     const graceMs = this.#timeoutMs / 2
     let abandoned: Abandoned | undefined
     for (let wait = 10; ; wait = Math.min(wait * 1.5, 200)) {
@@ -221,7 +221,7 @@ export class PostgresLock {
     }
   }
 
-  /** Where this fails the connection has ended, and the lock with it. */
+  /** When this fails, the connection and the lock have ended. */
   async #unlock(session: LockSession, id: Buffer): Promise<void> {
     await session.run((query) => query(this.#sql.unlock, [id])).catch(() => {})
   }
@@ -235,15 +235,15 @@ export class PostgresLock {
       await query(this.#sql.release, [id, fence])
       await query(this.#sql.unlock, [id])
     })
-    // Where the row cannot be tidied, the next holder replaces the fence.
+    // When the row cannot be cleaned up, the next holder replaces the fence.
     await freed.catch(() => this.#unlock(use.session, id))
     use.end()
   }
 
   /**
-   * After a restart of the server all its locks are gone, but their holders are still at work, and may have spent a
-   * refresh token. So a holder takes its lock again if nobody else has, and others leave it to the holder for a
-   * while. When only the connection has ended, others may have the lock at once.
+   * After a restart of the server all its locks have ended, but their holders are still running, and may have
+   * used a refresh token. A holder therefore takes its lock again if it is free, and other processes wait for
+   * some time before they take it. When only the connection has ended, others may take the lock immediately.
    */
   async #recover(lease: Lease): Promise<void> {
     const deadline = performance.now() + recoveryMs
@@ -283,7 +283,7 @@ export class PostgresLock {
 
   #timedOut(key: string): StoreError {
     const text = `Another task or process has held the lock of ${recordLabel(key)} for ${this.#timeoutMs / 1000} s.`
-    const remedy = 'Try again, or end that process: it may wait for a person to log in.'
+    const remedy = 'Try again, or end that process: it may be waiting for the user to log in.'
     return new StoreError('lock', text, { retryable: true, remedy })
   }
 }
@@ -292,7 +292,7 @@ function isTrue({ rows }: { readonly rows: readonly unknown[] }, column: string)
   return (rows[0] as Readonly<Record<string, unknown>> | undefined)?.[column] === true
 }
 
-/** The error of a holder whose lock ended before its task. */
+/** Makes the error for a holder whose lock ended before its task. */
 export function leaseLost(operation: StoreOperation, key: string): StoreError {
   return new StoreError(
     operation,

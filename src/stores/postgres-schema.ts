@@ -26,7 +26,7 @@ export interface PostgresStatements {
   readonly release: string
 }
 
-/** The table's name where the application gives none. */
+/** The default name of the table. */
 export const defaultTable = 'mcp_credentials'
 
 const identifier = '[a-z_][a-z0-9_]{0,62}'
@@ -45,7 +45,7 @@ export function checkTable(option: string, table: unknown): void {
   )
 }
 
-/** The statement that creates the table. A record's key is readable, its content is not. */
+/** The statement that creates the table. A record's key is readable, but not its content. */
 export function createTable(table: string): string {
   return `CREATE TABLE IF NOT EXISTS ${quoted(table)} (
   id bytea PRIMARY KEY,
@@ -58,10 +58,10 @@ export function createTable(table: string): string {
 )`
 }
 
-/** Makes the statements of a table whose name was checked. */
+/** Makes the statements of a table; its name must have been checked. */
 export function postgresStatements(table: string): PostgresStatements {
   const name = quoted(table)
-  // The server makes the number from the table itself, however its name is written.
+  // The server derives the number from the table itself, regardless of how its name is written.
   const lock = `hashtextextended(encode($1::bytea, 'hex'), '${name}'::regclass::oid::bigint)`
   const notDurable = "set_config('synchronous_commit', 'off', true)"
   const empty = 'envelope = NULL, key_id = NULL, updated_at = now()'
@@ -81,9 +81,9 @@ export function postgresStatements(table: string): PostgresStatements {
     deleteFenced: `WITH mine AS (
         SELECT id, envelope IS NOT NULL AS existed FROM ${name} WHERE id = $1 AND fence = $2 FOR UPDATE
       ) UPDATE ${name} AS record SET ${empty} FROM mine WHERE record.id = mine.id RETURNING mine.existed`,
-    // The row of a holder stays: without it, its next write would be refused.
+    // The row of a holder is kept: without it, its next write would be refused.
     removeEmpty: `DELETE FROM ${name} WHERE id = $1 AND envelope IS NULL AND fence IS NULL`,
-    // What this transaction writes need not be durable yet: the first write of a record makes it so.
+    // This transaction need not be durable yet: the first write of a record makes it durable.
     tryLock: `SELECT pg_try_advisory_lock(${lock}) AS locked, ${notDurable}`,
     unlock: `SELECT pg_advisory_unlock(${lock}), ${notDurable}`,
     fence: `INSERT INTO ${name} AS record (id, key, fence, server)

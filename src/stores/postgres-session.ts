@@ -16,17 +16,17 @@ import {
 export interface SessionLimits {
   /** For one statement. */
   readonly timeoutMs: number
-  /** How long the server waits for a sign of life before it ends the session. */
+  /** How long the server waits before it ends an idle session. */
   readonly leaseMs: number
 }
 
-/** What the client waits longer than the server, whose answer says more. */
+/** How much longer than the server the client waits: the server's error is more specific. */
 const marginMs = 1000
 
 /**
- * One connection with a transaction that stays open, and is followed by the next one at each commit. Locks belong to
- * the session, and end with its connection. A pooler that lends connections for a transaction (PgBouncer) does not
- * take this one away in between.
+ * One connection with an open transaction, which is followed by the next one at each commit. Locks belong to
+ * the session, and end with its connection. A pooler in transaction mode (PgBouncer) therefore does not
+ * reassign this connection.
  */
 export class LockSession {
   readonly #client: PostgresClient
@@ -60,13 +60,13 @@ export class LockSession {
     this.#keepAlive.unref()
   }
 
-  /** Its connection has ended, and its locks with it. */
+  /** Whether its connection, and with it its locks, has ended. */
   get ended(): boolean {
     return this.#ended
   }
 
   /**
-   * Runs statements in a transaction of their own, after those that were asked for before.
+   * Runs statements in a separate transaction, after the earlier ones.
    *
    * @throws The driver's error. When the server has refused a statement, the session and its locks remain.
    */
@@ -76,7 +76,7 @@ export class LockSession {
     return turn
   }
 
-  /** Ends the transaction and gives the connection back. There must be no locks any more. */
+  /** Ends the transaction and returns the connection. All locks must have been released. */
   async close(): Promise<void> {
     await this.#queue
     if (this.#ended) return
@@ -96,7 +96,7 @@ export class LockSession {
       return value
     } catch (error) {
       if (sqlState(error) === undefined) this.#fail()
-      // The locks of a session outlive a transaction that failed.
+      // The locks of a session outlast a failed transaction.
       else await this.#query(this.#next('ROLLBACK AND CHAIN')).catch(this.#fail)
       throw error
     }
@@ -107,7 +107,7 @@ export class LockSession {
     return runLimited(this.#client, this.#limits.timeoutMs + marginMs, text, values)
   }
 
-  /** Settings of a transaction end with it, and so never reach others that use the connection later. */
+  /** Settings of a transaction end with it, and do not affect later users of the connection. */
   #next(statement: string): string {
     const { timeoutMs, leaseMs } = this.#limits
     return `${statement}; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(leaseMs)}`
@@ -118,7 +118,7 @@ export class LockSession {
     this.#ended = true
     clearInterval(this.#keepAlive)
     this.#client.removeListener('end', this.#fail)
-    // The listener of errors stays with a connection that failed: it may fail again while it is closed.
+    // The error listener of a failed connection is kept: it may fail again while it is closed.
     if (!isLost) this.#client.removeListener('error', this.#fail)
     this.#client.release(isLost)
     if (isLost) this.#onLost()
@@ -126,9 +126,9 @@ export class LockSession {
 }
 
 /**
- * Opens a session with a client of its own.
+ * Opens a session with a separate client.
  *
- * @param onLost - Called once when its connection ends before `close`: its locks are gone.
+ * @param onLost - Called once when its connection ends before `close`, which ends its locks.
  * @throws The driver's error.
  */
 export async function openSession(

@@ -38,27 +38,27 @@ export type { PostgresClient, PostgresPool, PostgresResult } from './postgres-cl
 /** Options of {@link postgresStore}. */
 export type PostgresStoreOptions = EncryptionOptions & {
   /**
-   * A `Pool` of the package `pg`, or one of its shape. Give it an `error` listener. While this store holds locks,
-   * however many, it uses one connection of the pool; two of them are enough for all callers.
+   * A `Pool` of the package `pg`, or one of its shape. Give it an `error` listener. This store uses one
+   * connection of the pool for all its locks; two connections are enough for all callers.
    */
   readonly pool: PostgresPool
   /**
    * The table, as `table` or `schema.table`, of lower-case letters, digits and underscores. Default
-   * `mcp_credentials`. Its name is authenticated with each record: write it in the same way in every process.
+   * `mcp_credentials`. Its name is authenticated with each record: use the same spelling in every process.
    */
   readonly table?: string
-  /** Creates the table at the first use where it is missing. Default `false`: call `migrate()`. */
+  /** Whether to create a missing table at the first use. Default `false`: call `migrate()`. */
   readonly createTable?: boolean
   /**
-   * Seconds after which the lock of a holder is free that does not answer any more, because its host has vanished or
-   * it is suspended. Default 45; at most 600. The lock of a process that has ended is free at once.
+   * Seconds after which the lock of an unresponsive holder is released, because its host has failed or it is
+   * suspended. Default 45; at most 600. The lock of a process that has ended is released immediately.
    */
   readonly lease?: number
   /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
   /**
-   * Seconds during which a statement is tried again while PostgreSQL cannot be reached, and for which one is waited
-   * for. Default 5; at most 600.
+   * Seconds during which a statement is retried while PostgreSQL cannot be reached; also the time limit of
+   * one statement. Default 5; at most 600.
    */
   readonly timeout?: number
 }
@@ -66,8 +66,8 @@ export type PostgresStoreOptions = EncryptionOptions & {
 /** A store of encrypted records in PostgreSQL. */
 export interface PostgresStore extends EncryptedStore {
   /**
-   * Creates the table where it is missing, in a schema that exists. It can be repeated, and any number of processes may
-   * do so at once.
+   * Creates the table where it is missing, in an existing schema. It can be repeated, and any number of
+   * processes may do so at the same time.
    *
    * @throws `StoreError` when PostgreSQL cannot be reached, the schema does not exist, or the role may not create tables.
    */
@@ -75,7 +75,7 @@ export interface PostgresStore extends EncryptedStore {
 }
 
 const name = 'postgresStore'
-const known: readonly string[] = [
+const knownOptions: readonly string[] = [
   'pool',
   'table',
   'createTable',
@@ -87,9 +87,9 @@ const known: readonly string[] = [
 ]
 
 /**
- * Keeps records in a table of PostgreSQL (12 or later), encrypted, for processes on many hosts that share logins. Locks
- * are advisory locks, which end with their holder, and a fence in the record's row: what a holder writes that has
- * lost its lock is refused. It works behind PgBouncer, also where that lends connections for a transaction.
+ * Stores encrypted records in a table of PostgreSQL (12 or later), for processes on many hosts that share
+ * logins. Locks are advisory locks, which end with their holder, and a fence in the record's row: writes of a
+ * holder that has lost its lock are refused. It works behind PgBouncer, also in transaction mode.
  *
  * `synchronous_commit` must not be `off`, or a crash of the server can lose the last record. TLS is set up in the
  * pool (`ssl`).
@@ -109,7 +109,7 @@ const known: readonly string[] = [
  * const fetch = authorizedFetch(savedLogin(), { resource: 'https://mcp.example.com/mcp', store })
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. Its methods throw `StoreError` when PostgreSQL cannot be
+ * @throws `ConfigurationError` when an option is invalid. Its methods throw `StoreError` when PostgreSQL cannot be
  * reached or refuses a statement, a lock was lost, or a record cannot be decrypted.
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
@@ -128,11 +128,10 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 }
 
 /**
- * Returns the statement that creates the table, for those who migrate their database with a tool of their own.
+ * Returns the statement that creates the table, for use with a migration tool.
  *
  * @param options.table - As in {@link PostgresStoreOptions}. Default `mcp_credentials`.
- * @throws `ConfigurationError` when the name is not of that form.
- *
+ * @throws `ConfigurationError` when the name does not have that form.
  * @example
  * ```ts
  * import { postgresSchema } from 'mcp-credentials/postgres'
@@ -146,7 +145,7 @@ export function postgresSchema(options: { readonly table?: string } = {}): strin
   return `${createTable(options.table ?? defaultTable)};\n`
 }
 
-/** The texts of a table; who holds the lock of a key writes only while its fence is in the row. */
+/** The texts of a table; the holder of a lock can write only while its fence is in the row. */
 function postgresTexts(
   connection: PostgresConnection,
   locks: PostgresLock,
@@ -195,7 +194,7 @@ function postgresTexts(
   }
 }
 
-/** The key that encrypted a text, so that operators see what is still to be encrypted again. */
+/** The ID of the key that encrypted a text, so that operators see what must still be re-encrypted. */
 function keyIdOf(text: string): string | null {
   const { kid } = JSON.parse(text) as { kid?: unknown }
   return typeof kid === 'string' ? kid : null
@@ -205,10 +204,10 @@ function checkPostgresOptions(options: PostgresStoreOptions): void {
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }
-  checkOptions(name, options, known)
+  checkOptions(name, options, knownOptions)
   checkEncryption(name, options)
   const { pool, table, createTable: creates, lease, lockTimeout, timeout } = options
-  // Only a client quotes values itself.
+  // Only a client has this method.
   const isClient = typeof (pool as { escapeLiteral?: unknown })?.escapeLiteral === 'function'
   if (typeof pool?.connect !== 'function' || isClient) throw notAPool()
   checkTable(`${name}.table`, table)

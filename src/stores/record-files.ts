@@ -17,23 +17,23 @@ import { maxRecordBytes, oversized } from './record.ts'
 /** Milliseconds after which a temporary file belongs to a writer that died. */
 const staleMs = 3_600_000
 
-/** Bytes of a file: a record, its key, and what JSON escapes in both. */
+/** Bytes of a file: a record, its key, and the JSON escapes in both. */
 const maxFileBytes = 1.5 * maxRecordBytes
 
-/** What a file holds: the key, so that records can be listed, and the text. */
+/** The content of a file: the key, so that records can be listed, and the text. */
 interface Entry {
   readonly key: string
   readonly text: string
 }
 
-/** The texts of a folder, each in a file of its own that is replaced whole or not at all. */
+/** The texts of a folder, each in a separate file that is replaced atomically. */
 export function recordFiles(
   directory: string,
   { permit }: Pick<LocalLock, 'permit'>,
 ): Omit<TextRecords, 'lock'> {
   let cleaning: Promise<void> | undefined
 
-  /** The folder is checked each time: it may be removed, replaced or mended while the process runs. */
+  /** The folder is checked each time: it may be removed, replaced or corrected while the process runs. */
   async function inFolder<T>(
     operation: StoreOperation,
     what: string,
@@ -94,7 +94,7 @@ export function recordFiles(
 /** The names of the files of records. */
 export const recordName: RegExp = /-[0-9a-f]{16}\.json$/
 
-/** A readable file name without a secret, and different for each key. */
+/** Returns a readable file name without a secret, unique for each key. */
 function fileName(key: string): string {
   const readable = recordLabel(key)
     .replace(/^https?:\/\//, '')
@@ -104,13 +104,16 @@ function fileName(key: string): string {
   return `${readable}-${hash}.json`
 }
 
-/** What the files hold that are named like records. */
+/** Reads the keys of the files that are named like records. */
 async function keysIn(directory: string): Promise<readonly (string | StoreError | undefined)[]> {
   const names = (await readdir(directory)).filter((name) => recordName.test(name))
   return Promise.all(names.map((name) => keyOfFile(directory, name)))
 }
 
-/** The key of a record, or why its file cannot be read; `undefined`: it is gone, or belongs to another name. */
+/**
+ * The key of a record, or why its file cannot be read; `undefined`: the file was removed, or its key has
+ * another file name.
+ */
 async function keyOfFile(
   directory: string,
   name: string,
@@ -152,12 +155,12 @@ async function readEntry(path: string): Promise<Entry | 'damaged' | 'oversized' 
     const { key, text } = JSON.parse(content) as Partial<Entry>
     if (typeof key === 'string' && typeof text === 'string') return { key, text }
   } catch {
-    // It is damaged as well when it is no JSON.
+    // A file that is not JSON is damaged too.
   }
   return 'damaged'
 }
 
-/** Replaces a file atomically: a reader sees the old file or the new one, also after a power failure. */
+/** Replaces a file atomically: a reader sees the old file or the new one, even after a power failure. */
 export async function replaceFile(
   path: string,
   text: string,

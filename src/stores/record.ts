@@ -1,5 +1,5 @@
 /**
- * Records as text, read back with suspicion.
+ * Serializes records, and checks them when they are read.
  *
  * @module
  */
@@ -11,22 +11,23 @@ import { recordLabel } from '../labels.ts'
 /**
  * Writes a record as JSON, which {@link parseRecord} reads.
  *
- * @throws {@link StoreError} when it is no record, or holds what JSON cannot hold; nothing is written then.
+ * @throws {@link StoreError} when it is not a record, or contains values that JSON cannot represent; nothing
+ * is written then.
  */
 export function serializeRecord(key: string, record: CredentialRecord): string {
   const problem = recordProblem(record)
   if (problem === undefined) return JSON.stringify(record)
   const text = `The record of ${recordLabel(key)} cannot be stored: ${problem}.`
   throw new StoreError('set', text, {
-    remedy: 'Nothing was written. Correct the provider that made it.',
+    remedy: 'Nothing was written. Correct the provider that returned it.',
   })
 }
 
 /**
  * Reads a record that was written as JSON.
  *
- * @throws {@link StoreError} with the reason `unusable_record` when it is no record of a known version; it is
- * left as it is.
+ * @throws {@link StoreError} with the reason `unusable_record` when it is not a record of a known version;
+ * the record is not changed.
  */
 export function parseRecord(key: string, text: string): CredentialRecord {
   const value = parse(text)
@@ -48,12 +49,12 @@ export function parseRecord(key: string, text: string): CredentialRecord {
 }
 
 /**
- * Bytes that an encrypted record may have. More is not read: whoever can write to a store could otherwise fill the
- * memory of those who read it.
+ * The maximum size of an encrypted record in bytes. A larger one is not read, because it could exhaust the
+ * memory of its readers.
  */
 export const maxRecordBytes = 2_097_152
 
-/** The error of a record that is not read for its size. */
+/** Makes the error for a record that is too large to be read. */
 export function oversized(key: string): StoreError {
   return new StoreError('get', `The record of ${recordLabel(key)} is larger than 2 MiB.`, {
     reason: 'unusable_record',

@@ -7,7 +7,7 @@ import { ConfigurationError } from '../errors.ts'
 
 /** The part of a client of the package `redis` that is used. */
 export interface RedisClient {
-  /** Whether it is connected, or about to be. */
+  /** Whether it is connected or connecting. */
   readonly isOpen: boolean
   /** Connects. */
   connect(): Promise<unknown>
@@ -17,20 +17,20 @@ export interface RedisClient {
 
 /** The part of a cluster client of the package `redis` (`createCluster`) that is used. */
 export interface RedisClusterClient {
-  /** Whether it is connected, or about to be. */
+  /** Whether it is connected or connecting. */
   readonly isOpen: boolean
   /** The masters that it knows. */
   readonly masters: readonly object[]
   /** The master of each slot. */
   readonly slots: readonly {
-    /** The server that takes its writes. */
+    /** The server that accepts its writes. */
     readonly master: object
   }[]
   /** Connects. */
   connect(): Promise<unknown>
   /** The client of one server. */
   nodeClient(node: never): Promise<RedisClient> | RedisClient
-  /** Sends one command to the master of a key, also after the key has moved. */
+  /** Sends one command to the master of a key, even after the key has moved. */
   sendCommand(
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
@@ -38,7 +38,7 @@ export interface RedisClusterClient {
   ): Promise<unknown>
 }
 
-/** What the clients that are made here can do besides. */
+/** Further methods of the clients that are created here. */
 interface OwnClient {
   on(event: 'error', listener: () => void): unknown
   unref?(): void
@@ -51,7 +51,7 @@ export interface RedisNode {
   readonly port: number
 }
 
-/** Whether a client is one for a cluster. */
+/** Whether a client is for a cluster. */
 export function isClusterClient(
   client: RedisClient | RedisClusterClient,
 ): client is RedisClusterClient {
@@ -76,7 +76,7 @@ export async function createServerClient(url: string): Promise<RedisClient> {
 /**
  * Makes a client for the cluster of a server.
  *
- * @param nodes - Other servers of it, in case that one is gone.
+ * @param nodes - Other servers of it, in case that one fails.
  */
 export async function createClusterClient(
   url: string,
@@ -93,7 +93,7 @@ export async function createClusterClient(
       ...(username === '' ? {} : { username: decodeURIComponent(username) }),
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
     },
-    // A master that is gone must not keep us from the others.
+    // A failed master must not prevent the use of the others.
     minimizeConnections: true,
   })
   const own = client as unknown as RedisClusterClient & OwnClient
@@ -101,7 +101,7 @@ export async function createClusterClient(
   return own
 }
 
-/** Lets the process end although the servers of a cluster are connected, as one server's own client does. */
+/** Lets the process exit while the servers of a cluster are connected, as with the client of one server. */
 export function unrefServers(client: RedisClient | RedisClusterClient): void {
   if (!isClusterClient(client)) return
   for (const { client: own } of client.masters as readonly { client?: Partial<OwnClient> }[]) {
@@ -109,27 +109,27 @@ export function unrefServers(client: RedisClient | RedisClusterClient): void {
   }
 }
 
-/** Ends a client that was made here. */
+/** Closes a client that was created here. */
 export function destroyClient(client: RedisClient | RedisClusterClient): void {
   try {
     ;(client as Partial<OwnClient>).destroy?.()
   } catch {
-    // It has ended already.
+    // It is already closed.
   }
 }
 
-/** Whether a client is a pool or a sentinel, which take other commands, and do not tell where they connect to. */
+/** Whether a client is a pool or a sentinel, which have different commands, and do not expose their servers. */
 export function isOtherClient(client: object | undefined): boolean {
   return client !== undefined && ('totalClients' in client || 'getSentinelNode' in client)
 }
 
-/** Where a client of the package `redis` connects to. */
+/** The server options of a client of the package `redis`. */
 interface ServerOptions {
   readonly url?: string
   readonly socket?: { readonly host?: unknown; readonly tls?: unknown }
 }
 
-/** The other machine to which a connection is not encrypted; `undefined`: there is none, as far as known. */
+/** The other machine to which a connection is not encrypted; `undefined`: none is known. */
 export function unencryptedHost(
   url: string | undefined,
   client: object | undefined,
@@ -145,7 +145,7 @@ export function unencryptedHost(
   for (const { url: at, socket } of rootNodes) {
     if (at !== undefined && !URL.canParse(at)) continue
     const server = at === undefined ? { socket: { ...defaults?.socket, ...socket } } : { url: at }
-    // With the defaults alone, it connects to the servers that the first one names.
+    // It connects to the servers that the first one names with only the defaults.
     const host = plainHost(server) ?? (isEncrypted(defaults) ? undefined : otherHost(server))
     if (host !== undefined) return host
   }
@@ -166,7 +166,7 @@ function otherHost({ url, socket }: ServerOptions): string | undefined {
   return typeof host !== 'string' || isThisMachine(host) ? undefined : host
 }
 
-// The next command reconnects: a timer that waits for Redis to return would keep the process alive.
+// The next command reconnects: a reconnection timer would keep the process running.
 const noReconnect = { reconnectStrategy: false } as const
 
 function isThisMachine(host: string): boolean {

@@ -1,5 +1,5 @@
 /**
- * Commands to Redis, which are repeated while it cannot be reached.
+ * Sends commands to Redis, and repeats them while it cannot be reached.
  *
  * @module
  */
@@ -23,13 +23,13 @@ import {
 } from './redis-client.ts'
 import { setUpError } from './set-up-error.ts'
 
-/** A client of the application's, or where to connect to. */
+/** The application's client, or the URL of a server. */
 export interface RedisConnectionOptions {
   readonly client: RedisClient | RedisClusterClient | undefined
   readonly url: string | undefined
   /** Seconds during which a command is repeated. */
   readonly timeout: number
-  /** How many replicas must have a write before it counts. */
+  /** How many replicas must acknowledge a write. */
   readonly replicas: number
 }
 
@@ -40,10 +40,10 @@ export class RedisConnection {
   readonly #options: RedisConnectionOptions
   #client: AnyClient | undefined
   #connecting: Promise<AnyClient> | undefined
-  /** The server at the URL belongs to a cluster. */
+  /** Whether the server at the URL belongs to a cluster. */
   #isCluster = false
   #nodes: readonly RedisNode[] = []
-  /** The application's client has been connected. */
+  /** Whether the application's client has been connected. */
   #wasOpen = false
 
   constructor(options: RedisConnectionOptions) {
@@ -52,7 +52,7 @@ export class RedisConnection {
   }
 
   /**
-   * Sends a command for a key, again while Redis cannot be reached: it may be restarting, or failing over.
+   * Sends a command for a key, and repeats it while Redis cannot be reached: it may be restarting, or failing over.
    *
    * @throws `StoreError` when Redis refuses the command, or cannot be reached in time.
    */
@@ -76,9 +76,9 @@ export class RedisConnection {
   }
 
   /**
-   * Waits until the replicas have what was written for a key.
+   * Waits until the replicas have received the write of a key.
    *
-   * @throws `StoreError` when fewer than there must be have it in time: what was written may be lost.
+   * @throws `StoreError` when too few of them have received it in time: the write may be lost.
    */
   async replicated(operation: StoreOperation, key: string): Promise<void> {
     const { replicas, timeout } = this.#options
@@ -91,20 +91,20 @@ export class RedisConnection {
     const text = `Only ${Number(count)} of ${replicas} replicas of Redis have received the write.`
     throw new StoreError(operation, text, {
       retryable: true,
-      remedy: 'A failover could lose it. See what keeps the replicas from following their master.',
+      remedy: 'A failover could lose it. Check why the replicas do not follow their master.',
     })
   }
 
   /** The keys of a pattern on all servers; a scan may return a key more than once. */
   async scan(pattern: string): Promise<ReadonlySet<string>> {
     return this.#repeat('list', async (client, deadline) => {
-      // One server of a cluster would list its own keys alone, and not say that there are others.
+      // One server of a cluster lists only its own keys, without an error.
       if (!isClusterClient(client) && (await isClusterServer(client))) throw notForCluster('list')
       const found = new Set<string>()
       for (const server of await mastersOf(client)) {
         let cursor = '0'
         do {
-          // Nobody waits for the result any more.
+          // The result is no longer awaited.
           if (performance.now() >= deadline) throw new LateError('late')
           const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', '1000']
           const [next, keys] = (await server.sendCommand(args)) as [unknown, unknown[]]
@@ -145,7 +145,7 @@ export class RedisConnection {
       this.#wasOpen = true
       return this.#client
     }
-    // Its owner is done with it, or has told it not to reconnect.
+    // Its owner has closed it, or disabled reconnections.
     if (this.#options.client !== undefined && this.#wasOpen) throw closed(operation)
     this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined
@@ -179,13 +179,16 @@ export class RedisConnection {
     return this.#isCluster ? createClusterClient(url, this.#nodes) : createServerClient(url)
   }
 
-  /** The key is on another server: this one belongs to a cluster. */
+  /** Handles a redirection: the key is on another server of a cluster. */
   #followRedirection(operation: StoreOperation): void {
     if (this.#options.client !== undefined) throw notForCluster(operation)
     this.#isCluster = true
   }
 
-  /** The next attempt connects anew: a master may have been replaced, and its name may lead elsewhere now. */
+  /**
+   * Makes the next attempt reconnect: a master may have been replaced, and its name may resolve to another
+   * address.
+   */
   #leave(used: AnyClient, error: unknown): void {
     const isOutdated = isClusterClient(used) || isRedirection(error) || isReplica(error)
     if (this.#options.client !== undefined || this.#client !== used || !isOutdated) return
@@ -195,9 +198,9 @@ export class RedisConnection {
 }
 
 /**
- * A reply as text. A client of the application's may be set up to return bytes.
+ * Returns a reply as text. The application's client may be configured to return bytes.
  *
- * @throws {@link ConfigurationError} when it is neither: what is stored must not look as if it were absent.
+ * @throws {@link ConfigurationError} when it is neither: a stored record must not appear to be missing.
  */
 export function textOf(reply: unknown): string {
   if (typeof reply === 'string') return reply
@@ -205,11 +208,11 @@ export function textOf(reply: unknown): string {
   if (reply instanceof Uint8Array) return Buffer.from(reply).toString('utf8')
   throw new ConfigurationError(
     'redisStore.client',
-    'redisStore.client returns texts as something else than strings; pass a client without `typeMapping`.',
+    'redisStore.client does not return texts as strings; pass a client without `typeMapping`.',
   )
 }
 
-/** Whether a server belongs to a cluster. One that does not tell is taken for a single server. */
+/** Whether a server belongs to a cluster. One that does not report it counts as a single server. */
 async function isClusterServer(client: RedisClient): Promise<boolean> {
   const info = await client.sendCommand(['INFO', 'cluster']).catch(() => '')
   return /^cluster_enabled:1/m.test(String(info))
@@ -228,10 +231,10 @@ async function masterOf(client: AnyClient, key: string): Promise<RedisClient> {
   return client.nodeClient(master as never)
 }
 
-/** The client did not answer in time. */
+/** Thrown when the client did not respond in time. */
 class LateError extends Error {}
 
-/** Rejects at a moment of the monotonic clock, for a client may wait forever. */
+/** Rejects at a time of the monotonic clock, because a client may wait indefinitely. */
 async function within<T>(work: Promise<T>, deadline: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {
@@ -251,7 +254,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : ''
 }
 
-/** Whether Redis answered with an error that a repetition does not change. */
+/** Whether Redis responded with an error for which a retry does not help. */
 function isRefusal(error: unknown): boolean {
   const codes = /^(?:ERR|WRONGTYPE|NOAUTH|WRONGPASS|NOPERM|OOM|MISCONF|CROSSSLOT|NOREPLICAS) /
   return codes.test(messageOf(error))
@@ -262,12 +265,12 @@ function isRedirection(error: unknown): boolean {
   return /^(?:MOVED|ASK) /.test(messageOf(error))
 }
 
-/** Whether what was a master is a replica now. */
+/** Whether a former master is now a replica. */
 function isReplica(error: unknown): boolean {
   return messageOf(error).startsWith('READONLY ')
 }
 
-/** A system error's code, or that of a reply such as `LOADING`, or the class: the rest may quote a value. */
+/** A system error's code, or that of a reply such as `LOADING`, or the class: other parts may quote a value. */
 function causeOf(error: unknown): string {
   const reply = /^([A-Z]{4,20})(?: |$)/.exec(messageOf(error))?.[1]
   const first = error instanceof AggregateError ? (error.errors as readonly unknown[])[0] : error
@@ -275,7 +278,7 @@ function causeOf(error: unknown): string {
   return system ?? reply ?? classOf(error)
 }
 
-/** Which kind of error of the client it is; it sets no `name`. */
+/** The class of a client's error, which has no `name`. */
 function classOf(error: unknown): string {
   const name = error instanceof Error ? error.constructor.name : ''
   return /^[A-Za-z]{1,63}$/.test(name) ? name : 'Error'
@@ -307,7 +310,7 @@ function closed(operation: StoreOperation): StoreError {
 }
 
 function noText(): StoreError {
-  return new StoreError('get', 'Redis holds something else than a record under its name.', {
+  return new StoreError('get', 'The value in Redis is not a record.', {
     ...setUpError,
     reason: 'unusable_record',
     remedy: 'Nothing was deleted. Find out who wrote it, or log in again to replace it.',
@@ -320,7 +323,7 @@ function unreachable(
   error: unknown,
 ): StoreError {
   const where = url !== undefined && URL.canParse(url) ? ` at ${new URL(url).host}` : ''
-  const why = error instanceof LateError ? `no answer for ${timeout} s` : causeOf(error)
+  const why = error instanceof LateError ? `no response within ${timeout} s` : causeOf(error)
   return new StoreError(operation, `Redis${where} cannot be reached (${why}).`, {
     retryable: true,
     remedy: 'Stored records are untouched; a credential that is still valid remains in use.',

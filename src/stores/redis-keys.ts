@@ -1,5 +1,5 @@
 /**
- * What records and locks are called in Redis.
+ * The names of records and locks in Redis.
  *
  * @module
  */
@@ -11,14 +11,14 @@ export interface RedisKeys {
   record(key: string): string
   /** The name of its lock. */
   lock(key: string): string
-  /** What the names of all records match, and perhaps others. */
+  /** A pattern that matches the names of all records, and possibly others. */
   readonly recordPattern: string
-  /** The key of a record by its name; `undefined`: it is none of ours. */
+  /** The key of a record by its name; `undefined`: it is not a record of this library. */
   ofRecord(name: string): string | undefined
 }
 
 /**
- * Makes the names of a prefix. A record and its lock share a hash tag, so that a cluster keeps them on one server,
+ * Makes the names of a prefix. A record and its lock share a hash tag, so that a cluster stores them on one server,
  * where one script can use both. A key may contain braces, so the tag is a hash of it.
  *
  * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags

@@ -1,5 +1,5 @@
 /**
- * Locks in Redis: leases with a token, which Redis compares at each write.
+ * Locks in Redis: leases with a token that Redis compares at each write.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { StoreError, type StoreOperation } from '../errors.ts'
 import { recordLabel } from '../labels.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
-/** Where the locks are, and for how long. */
+/** The names and the durations of the locks. */
 export interface RedisLockOptions {
   /** The name of a lock in Redis. */
   readonly keyOf: (key: string) => string
-  /** Seconds after which the lock of a holder that died is free. */
+  /** Seconds after which the lock of a dead holder is released. */
   readonly lease: number
-  /** Seconds to wait for a lock, at most. */
+  /** Maximum seconds to wait for a lock. */
   readonly timeout: number
 }
 
@@ -30,7 +30,7 @@ export interface Lease {
 }
 
 const scripts = {
-  // The lock is held already where the response to an earlier attempt was lost.
+  // The lock is already held when the response to an earlier attempt was lost.
   take: `if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end return 0`,
   release: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
   renew: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`,
@@ -49,9 +49,9 @@ export class RedisLock {
   }
 
   /**
-   * Returns the lease under which the present task runs; `undefined`: it has locked nothing.
+   * Returns the lease of the current task; `undefined`: it has no lock.
    *
-   * @throws `StoreError` when the task has outlived its lease.
+   * @throws `StoreError` when the lease has ended before the task.
    */
   leaseOf(operation: StoreOperation, key: string): Lease | undefined {
     const lease = this.#inside.getStore()?.find((each) => each.key === key)
@@ -63,7 +63,7 @@ export class RedisLock {
    * Runs a task while it holds the lock of a key. The task's signal aborts when the lease is lost.
    *
    * @throws `StoreError` with the code `lock_timeout` when another process holds the lock for too long; the
-   * signal's reason when the caller gives up.
+   * signal's reason when the caller aborts.
    */
   async run<T>(
     key: string,
@@ -74,7 +74,7 @@ export class RedisLock {
     if (outer.some((lease) => lease.key === key && this.#live.has(lease))) {
       throw new StoreError(
         'lock',
-        `The lock of ${recordLabel(key)} is already held by this very task.`,
+        `The lock of ${recordLabel(key)} is already held by this task.`,
         { remedy: 'Do not lock a key inside a task that holds it.' },
       )
     }
@@ -83,7 +83,7 @@ export class RedisLock {
       await this.#acquire(lease, signal)
       signal?.throwIfAborted()
     } catch (error) {
-      // The lock may be held all the same, where only the response was lost.
+      // The lock may be held even so, when only the response was lost.
       await this.#release(lease)
       throw error
     }
@@ -100,7 +100,7 @@ export class RedisLock {
       }
       if (performance.now() >= deadline) {
         const text = `Another process has held the lock of ${recordLabel(lease.key)} for ${timeout} s.`
-        const remedy = 'Try again, or end that process: it may wait for a person to log in.'
+        const remedy = 'Try again, or end that process: it may be waiting for the user to log in.'
         throw new StoreError('lock', text, { retryable: true, remedy })
       }
       await pause(
@@ -120,7 +120,7 @@ export class RedisLock {
     )
     this.#live.add(lease)
     try {
-      // What an ended task has left behind may lock again.
+      // Work that an ended task left running may lock again.
       const outer = this.#inside.getStore() ?? []
       const inside = [...outer.filter(({ key }) => key !== lease.key), lease]
       return await this.#inside.run(inside, () => task(loss.signal))
@@ -131,7 +131,7 @@ export class RedisLock {
     }
   }
 
-  /** Where this fails, the lease ends by itself. */
+  /** When this fails, the lease expires. */
   async #release(lease: Lease): Promise<void> {
     await this.#run('release', lease).catch(() => {})
   }
@@ -162,7 +162,7 @@ function keepLease(renew: () => Promise<boolean>, lease: number, onLoss: () => v
   return () => clearInterval(timer)
 }
 
-/** The error of a holder whose lease ended before its task. */
+/** Makes the error for a holder whose lease ended before its task. */
 export function leaseLost(operation: StoreOperation, key: string): StoreError {
   return new StoreError(
     operation,

@@ -37,35 +37,35 @@ export type { RedisClient, RedisClusterClient } from './redis-client.ts'
 /** Options of {@link redisStore}. */
 export type RedisStoreOptions = EncryptionOptions & {
   /**
-   * What all keys begin with. Default `mcp-credentials:`. Records are encrypted for their prefix, so that they
-   * cannot be read under another one.
+   * The prefix of all keys. Default `mcp-credentials:`. Records are encrypted for their prefix, so they
+   * cannot be decrypted under another one.
    */
   readonly prefix?: string
   /**
-   * Seconds after which the lock of a holder that died is free. Default 45; at most 600. A holder that is suspended
+   * Seconds after which the lock of a dead holder is released. Default 45; at most 600. A holder that is suspended
    * for longer than this while it renews may cause its refresh token to be used twice.
    */
   readonly lease?: number
   /** Seconds to wait for the lock of a record, at most. Default 15; at most 600. */
   readonly lockTimeout?: number
-  /** Seconds during which a command is tried again while Redis cannot be reached. Default 5; at most 600. */
+  /** Seconds during which a command is retried while Redis cannot be reached. Default 5; at most 600. */
   readonly timeout?: number
   /**
-   * How many replicas must have a lock or a record before it counts. Default 0: a failover can lose the last
-   * moments, and with them a new refresh token or a lock.
+   * How many replicas must acknowledge a lock or a record. Default 0: a failover can lose the latest writes,
+   * such as a new refresh token or a lock.
    */
   readonly replicas?: number
   /**
-   * Allows `redis:`, without encryption, to other machines. Default `false`. Records are encrypted in any case;
-   * the password of Redis, and which servers there are logins for, are not.
+   * Whether to allow `redis:`, without TLS, to other machines. Default `false`. Records are always encrypted;
+   * the password of Redis and the names of the servers with logins are not.
    */
   readonly allowInsecure?: boolean
 } & (
     | {
         /**
          * A client of the package `redis`, version 5 or later: `createClient()`, or `createCluster()` for a
-         * cluster; not a pool or a sentinel. Give it an `error` listener. It is connected at the first use where it
-         * is not yet. Only you close it, and a closed one is not connected again.
+         * cluster; not a pool or a sentinel. Give it an `error` listener. It is connected at the first use
+         * if necessary. The store does not close it, and does not reconnect a closed one.
          */
         readonly client: RedisClient | RedisClusterClient
         /** Not together with `client`. */
@@ -73,8 +73,8 @@ export type RedisStoreOptions = EncryptionOptions & {
       }
     | {
         /**
-         * Where Redis is, such as `rediss://redis.internal:6379`; for a cluster, one of its servers. The package
-         * `redis` is loaded then.
+         * The URL of Redis, such as `rediss://redis.internal:6379`; for a cluster, one of its servers. Needs
+         * the package `redis`.
          */
         readonly url: string
         /** Not together with `url`. */
@@ -83,7 +83,7 @@ export type RedisStoreOptions = EncryptionOptions & {
   )
 
 const name = 'redisStore'
-const known: readonly string[] = [
+const knownOptions: readonly string[] = [
   'client',
   'url',
   'prefix',
@@ -103,12 +103,12 @@ const scripts = {
 } as const
 
 /**
- * Keeps records in Redis, encrypted, for many hosts that share one login. The lock is a lease with a
- * token: a holder that was suspended for too long has lost it, and Redis then refuses its writes.
+ * Stores encrypted records in Redis, for many hosts that share one login. The lock is a lease with a token: a
+ * holder that was suspended for too long loses it, and Redis then refuses its writes.
  *
  * Give Redis `appendonly yes` and `appendfsync always`, or a crash of its host can lose the last record. A
- * failover to a replica can lose what the replica had not received yet: a lock, whose holder then notices and
- * writes nothing more, or the newest record, and with it a refresh token. `replicas` excludes both.
+ * failover to a replica can lose writes that the replica has not received: a lock, whose holder detects that
+ * and stops writing, or the newest record, and with it a refresh token. `replicas` prevents both.
  *
  * @example
  * ```ts
@@ -122,7 +122,7 @@ const scripts = {
  * })
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. Its methods throw `StoreError` when Redis cannot be
+ * @throws `ConfigurationError` when an option is invalid. Its methods throw `StoreError` when Redis cannot be
  * reached, a lease was lost, or a record cannot be decrypted; `ConfigurationError` when there is a `url` and the
  * package `redis` is not installed.
  */
@@ -139,7 +139,7 @@ export function redisStore(options: RedisStoreOptions): EncryptedStore {
       const reply = await redis.send('get', record, ['GETRANGE', record, '0', `${maxRecordBytes}`])
       const text = textOf(reply ?? '')
       if (Buffer.byteLength(text) > maxRecordBytes) throw oversized(key)
-      // So Redis answers where there is nothing.
+      // Redis returns this when there is no value.
       return text === '' ? undefined : text
     },
     async set(key, makeText) {
@@ -179,11 +179,11 @@ function checkRedisOptions(options: RedisStoreOptions): void {
   const fail = (option: string, problem: string): never => {
     throw new ConfigurationError(`${name}.${option}`, `${name}.${option} ${problem}`)
   }
-  checkOptions(name, options, known)
+  checkOptions(name, options, knownOptions)
   checkEncryption(name, options)
   const { client, url, prefix = '', lease, lockTimeout, timeout, replicas = 0 } = options
   if ((client === undefined) === (url === undefined)) {
-    fail('url', 'is missing or not alone; give either `url` or a `client`.')
+    fail('url', 'is missing or given with `client`; pass either `url` or `client`.')
   }
   if (url !== undefined && !(/^rediss?:\/\//.test(url) && URL.canParse(url)))
     fail('url', 'must begin with redis:// or rediss://.')
@@ -200,7 +200,7 @@ function checkRedisOptions(options: RedisStoreOptions): void {
     fail(url === undefined ? 'client' : 'url', `is not encrypted on the way to ${host}; ${advice}`)
   }
   if (typeof prefix !== 'string' || /^[^{]*\{\}/.test(prefix)) {
-    fail('prefix', 'must be a text without `{}`, which would part a record from its lock.')
+    fail('prefix', 'must be a text without `{}`, which would separate a record from its lock.')
   }
   if (!(Number.isInteger(replicas) && replicas >= 0)) {
     fail('replicas', 'must be a whole number of replicas.')

@@ -1,8 +1,8 @@
 /**
- * What errors have in common that only a change of the set-up cures.
+ * Shared options of errors that require a change of the set-up.
  *
  * @module
  */
 
-/** They do not pass by themselves, but trying costs nothing, so that a cure is noticed within a second. */
+/** They are not retryable, but trying is cheap, so a correction is noticed within a second. */
 export const setUpError = { retryable: false, retryAfter: 1 } as const

@@ -1,5 +1,5 @@
 /**
- * Which store was chosen for this user, written down in the folder of the data.
+ * The saved choice of a user's store, in the data folder.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { replaceFile } from './record-files.ts'
  */
 export type StoreKind = 'keychain' | 'file'
 
-/** The environment variable that chooses the kind, whatever is written down. */
+/** The environment variable that overrides the saved choice. */
 export const storeVariable = 'MCP_CREDENTIALS_STORE'
 const choiceName = 'store-choice.json'
 
@@ -26,7 +26,7 @@ export function isKind(kind: unknown): kind is StoreKind {
   return kind === 'keychain' || kind === 'file'
 }
 
-/** The choice that an earlier process has written down. */
+/** The choice that an earlier process has saved. */
 export async function notedChoice(
   directory: string,
 ): Promise<{ readonly kind: StoreKind; readonly reason: string } | undefined> {
@@ -41,7 +41,7 @@ export async function notedChoice(
       return { kind, reason: `it was chosen when the first credential was stored (${path})` }
     }
   } catch {
-    // It is damaged as well when it is no JSON.
+    // A file that is not JSON is damaged too.
   } finally {
     await handle.close()
   }
@@ -50,15 +50,19 @@ export async function notedChoice(
 
 function unreadable(path: string, error: unknown): unknown {
   if (isCredentialError(error)) return error
-  return new StoreError('open', `${path}, which says where credentials are kept, cannot be read.`, {
-    remedy: `Set ${storeVariable} to \`keychain\` or \`file\`, as it was; or delete that file.`,
-  })
+  return new StoreError(
+    'open',
+    `${path}, which contains the choice of the store, cannot be read.`,
+    {
+      remedy: `Set ${storeVariable} to \`keychain\` or \`file\`, as before; or delete that file.`,
+    },
+  )
 }
 
 /**
- * Writes the choice down, unless it is.
+ * Saves the choice, unless there is one.
  *
- * @param isOwn - It was not asked for, so it gives way to that of a process which was faster.
+ * @param isOwn - Whether it is the automatic choice, which yields to that of another process.
  */
 export async function noteChoice(
   directory: string,
@@ -74,7 +78,7 @@ export async function noteChoice(
     if (noted === undefined) {
       await replaceFile(join(directory, choiceName), `${JSON.stringify({ version: 1, kind })}\n`)
     } else if (isOwn && noted.kind !== kind) {
-      const text = `Another process has begun to keep credentials in the ${noted.kind} store meanwhile.`
+      const text = `Another process has started to use the ${noted.kind} store.`
       throw new StoreError('set', text, { retryable: true, remedy: 'Try again.' })
     }
   })

@@ -1,17 +1,18 @@
 /**
- * What a provider is told when it is called without a token manager.
+ * The context for calling a provider without a token manager.
  *
  * @module
  */
 import type { AcquireContext, CredentialRecord } from '../credential.ts'
 
 /**
- * Makes the context of a first acquisition, to call a provider alone. It keeps the provider's records in
+ * Makes the context of a first acquisition, to call a provider directly. It keeps the provider's records in
  * memory.
  *
  * @param overrides - What differs. Defaults: the resource `https://mcp.example.com/mcp`, which is
- * `serverUrl` as well, the reason `missing`, no scopes and no challenges, a person who may be asked, a signal that never aborts, and the
- * platform's `fetch`, clock and random numbers. `serverNow` follows `now`.
+ * `serverUrl` as well, the reason `missing`, no scopes and no challenges, `interactive: true`, a
+ * signal that never aborts, and the platform's `fetch`, clock and random numbers. `serverNow`
+ * follows `now`.
  *
  * @example
  * ```ts

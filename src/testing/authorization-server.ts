@@ -31,16 +31,16 @@ export interface TestAuthorizationServer {
   readonly visit: (url: URL) => Promise<void>
   /**
    * Refuses the grants of the next `count` token requests with `invalid_grant`, as when a login has ended;
-   * `Infinity` for all, 0 to end what was ordered before. `authorizationCode` with
-   * {@link TestAuthorizationServer.visit} then logs in again; only a provider that cannot ask anybody, such as
-   * `savedLogin`, fails with `login_required`.
+   * `Infinity` for all, 0 to cancel earlier calls. `authorizationCode` with
+   * {@link TestAuthorizationServer.visit} then logs in again; only a provider without interactive login,
+   * such as `savedLogin`, fails with `login_required`.
    */
   refuse(count: number): void
-  /** Answers the next token request with this HTTP status and nothing else, such as 503. */
+  /** Answers the next token request with this HTTP status, such as 503, and no body. */
   failNext(status: number): void
   /** Expires every access token at once; refresh tokens stay valid. */
   expireTokens(): void
-  /** What an access token is for; `undefined`: the token is invalid. */
+  /** Returns the grant of an access token; `undefined`: the token is invalid. */
   inspect(token: string):
     | {
         /** The scopes, separated by spaces. */
@@ -59,8 +59,8 @@ export interface TestAuthorizationServer {
  * revocation (RFC 7009). No login or consent is needed, and every client is accepted, whatever its secret.
  * A refresh token that is used a second time revokes all tokens of its login.
  *
- * @param options.tokenLifetime - Seconds that access tokens live. Default 3600.
- * @param options.expiresIn - Whether token responses say how long the token lives. Default `true`.
+ * @param options.tokenLifetime - Lifetime of access tokens in seconds. Default 3600.
+ * @param options.expiresIn - Whether token responses contain `expires_in`. Default `true`.
  * @param options.rotate - Whether each refresh replaces the refresh token. Default `true`.
  * @param options.scope - The scopes of a request that names none, separated by spaces. Default `mcp`.
  * @param options.now - The clock, in milliseconds since the epoch. Default: `Date.now`.

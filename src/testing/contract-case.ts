@@ -1,22 +1,22 @@
 /**
- * The form of a contract's cases, and how they compare values without a test runner.
+ * The type of a contract's cases, and assertions that need no test runner.
  *
  * @module
  */
 
 /**
- * One thing that a store or a provider must do.
+ * One requirement for a store or a provider.
  *
  * @group Contracts
  */
 export interface ContractCase {
-  /** A sentence about it. */
+  /** The requirement as a sentence. */
   readonly name: string
-  /** Rejects with an `Error` that says what went wrong. */
+  /** Rejects with an `Error` that describes the violation. */
   run(): Promise<void>
 }
 
-/** Throws an error with this message unless something holds. */
+/** Throws an error with this message unless the condition holds. */
 export function check(holds: boolean, message: string): void {
   if (!holds) throw new Error(message)
 }
@@ -24,11 +24,11 @@ export function check(holds: boolean, message: string): void {
 /**
  * Throws unless two JSON values are the same.
  *
- * @param what - What was looked at, such as "`get` of a deleted key".
+ * @param what - What is compared, such as "`get` of a deleted key".
  */
 export function equal(actual: unknown, expected: unknown, what: string): void {
   if (same(actual, expected)) return
-  throw new Error(`${what}: expected ${brief(expected)}, but there was ${brief(actual)}.`)
+  throw new Error(`${what}: expected ${brief(expected)}, received ${brief(actual)}.`)
 }
 
 function same(left: unknown, right: unknown): boolean {

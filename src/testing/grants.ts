@@ -1,5 +1,5 @@
 /**
- * What a test authorization server remembers: codes, tokens, and families of refresh tokens.
+ * The state of a test authorization server: codes, tokens, and families of refresh tokens.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import type { Answer } from './http.ts'
 export interface IssueOptions {
   /** Seconds. */
   readonly tokenLifetime: number
-  /** Whether the answer says how long a token lives. */
+  /** Whether responses contain `expires_in`. */
   readonly expiresIn: boolean
   /** Whether every refresh replaces the refresh token. */
   readonly rotate: boolean
-  /** What is granted to who asks for no scope, separated by spaces. */
+  /** The scopes of a request that names none, separated by spaces. */
   readonly scope: string
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
 
-/** What a token is for. */
+/** The grant of a token. */
 export interface TokenGrant {
   readonly scope: string
   /** The `resource` parameter; empty when there was none. */
@@ -61,7 +61,7 @@ export class Grants {
     this.#options = options
   }
 
-  /** Makes an authorization code for what the parameters of an authorization request ask for. */
+  /** Makes an authorization code for the parameters of an authorization request. */
   authorize(parameters: URLSearchParams): string {
     const code = randomUUID()
     this.#codes.set(code, {
@@ -86,7 +86,7 @@ export class Grants {
     }
   }
 
-  /** What an access token is for; `undefined`: it is invalid. */
+  /** Returns the grant of an access token; `undefined`: it is invalid. */
   inspect(token: string): TokenGrant | undefined {
     const found = this.#accessTokens.get(token)
     if (found === undefined || found.family.revoked) return undefined
@@ -94,12 +94,12 @@ export class Grants {
     return { scope: found.scope, resource: found.resource }
   }
 
-  /** Makes every access token void; refresh tokens go on. */
+  /** Expires every access token; refresh tokens stay valid. */
   expire(): void {
     this.#accessTokens.clear()
   }
 
-  /** Makes a token and everything of the same login void. */
+  /** Revokes a token and all tokens of the same login. */
   revoke(token: string): void {
     const family = (this.#refreshTokens.get(token) ?? this.#accessTokens.get(token))?.family
     if (family !== undefined) family.revoked = true

@@ -1,5 +1,5 @@
 /**
- * What the servers of this folder share: listening on a free port, and a log of the requests.
+ * Shared by the servers of this folder: listening on a free port, and a log of the requests.
  *
  * @module
  */
@@ -20,11 +20,11 @@ export interface TestRequest {
   readonly headers: Headers
   /** The body as text; empty when there was none. */
   readonly body: string
-  /** The status of the answer; 0 until it was sent. */
+  /** The status of the response; 0 until it is sent. */
   readonly status: number
 }
 
-/** What a server answers. */
+/** A server's response. */
 export interface Answer {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>

@@ -1,6 +1,6 @@
 /**
- * For those who write stores and providers, and for those who test agents: contracts, a store in memory,
- * and servers in this process. Needs Node.
+ * Tests of stores, providers and agents: contracts, a store in memory, and servers in this process. Needs
+ * Node.
  *
  * @example
  * ```ts

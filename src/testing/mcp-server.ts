@@ -11,7 +11,7 @@ import { ScriptedAnswers } from './scripted-answers.ts'
 const endpointPath = '/mcp'
 const metadataPath = '/.well-known/oauth-protected-resource'
 
-/** Whether a request is let in, and with which scopes, separated by spaces. */
+/** Whether a request is accepted, and with which scopes, separated by spaces. */
 type Acceptance = boolean | { readonly scope: string }
 
 /**
@@ -27,13 +27,13 @@ export interface TestMcpServer {
   /**
    * Refuses the next requests to the MCP endpoint, whatever credential they carry.
    *
-   * @param count - How many; `Infinity` for all, 0 to end what was ordered before.
+   * @param count - How many; `Infinity` for all, 0 to cancel earlier calls.
    * @param status - The HTTP status. Default 401.
    */
   refuse(count: number, status?: number): void
   /**
    * Answers 403 with `insufficient_scope` from now on, unless the credential has these scopes, separated by
-   * spaces. An empty text ends it.
+   * spaces. An empty text removes the requirement.
    *
    * @see RFC 6750, section 3.1
    */
@@ -48,13 +48,14 @@ export interface TestMcpServer {
  * Starts an MCP server over Streamable HTTP on a free port of this machine. It keeps no sessions, and has
  * one tool, `echo`, which returns its argument `text`.
  *
- * @param options.bearer - The bearer token that is let in.
- * @param options.apiKey - The value of `X-API-Key` that is let in.
- * @param options.accept - Decides by the headers, in place of `bearer` and `apiKey`; `{ scope }` lets a
- * request in with these scopes. Default, with none of the three: every request is let in.
+ * @param options.bearer - The bearer token that is accepted.
+ * @param options.apiKey - The value of `X-API-Key` that is accepted.
+ * @param options.accept - Decides by the headers, in place of `bearer` and `apiKey`; `{ scope }` accepts a
+ * request with these scopes. Default, with none of the three: every request is accepted.
  * @param options.authorizationServers - The issuers that the server names in its metadata (RFC 9728).
  * Default: it has no metadata.
- * @throws `ConfigurationError` when an option is unknown, or more than one of them says who is let in.
+ * @throws `ConfigurationError` when an option is unknown, or more than one of `bearer`, `apiKey` and `accept`
+ * is given.
  *
  * @example
  * ```ts
@@ -141,7 +142,7 @@ class AccessControl {
     for (const credential of this.#accepted) this.#expired.add(credential)
   }
 
-  /** The answer to a request that is refused; `undefined`: it is let in. */
+  /** The response to a request that is refused; `undefined`: it is accepted. */
   check({ headers, url }: TestRequest): Answer | undefined {
     const status = this.#refusals.next()
     if (status !== undefined) {
@@ -192,7 +193,7 @@ function acceptanceOf(options: {
   return accept ?? (() => true)
 }
 
-/** What may be a credential among the headers. */
+/** The headers that may carry a credential. */
 function credentialOf(headers: Headers): string {
   const parts: string[] = []
   headers.forEach((value, name) => {

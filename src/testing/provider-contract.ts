@@ -1,5 +1,5 @@
 /**
- * What every provider must do, as cases that any test runner can run.
+ * The requirements for every provider, as cases for any test runner.
  *
  * @module
  */
@@ -26,14 +26,14 @@ const earliestMs = 978_307_200_000
 const settleTimeoutMs = 5000
 
 /**
- * The contract of a {@link CredentialProvider} as test cases. Run them against servers of your own or
- * those of this module, since the provider acquires credentials in most of them.
+ * The contract of a {@link CredentialProvider} as test cases. Run them against your own servers or those of
+ * this module: the provider acquires credentials in most of them.
  *
- * @param options.provider - Makes a provider without memory of earlier ones; called for each case.
- * @param options.context - What its acquisitions are told, such as `resource` and `fetch`; see
+ * @param options.provider - Makes a provider that shares no state with earlier ones; called for each case.
+ * @param options.context - The context of its acquisitions, such as `resource` and `fetch`; see
  * {@link acquireContext}.
- * @param options.secrets - Texts that must show nowhere: not in the provider, its credentials and its
- * errors. Default: none is looked for.
+ * @param options.secrets - Texts that must not appear in the provider, its credentials and its errors.
+ * Default: none.
  *
  * @example
  * ```ts
@@ -66,11 +66,11 @@ export function providerContract(options: {
     on('gives moments in milliseconds since the epoch, with the expiry in the future', checkTimes),
     on('acquires again after its first credential', checkRenewal),
     on('serves several acquisitions at the same time', checkConcurrency),
-    on('settles when nobody waits any more', checkAbort),
+    on('settles when its signal aborts', checkAbort),
     on('shows no secret', (subject) => checkSecrecy(subject, secrets)),
     on('shows no secret when its requests fail', (subject) => checkErrors(subject, secrets)),
-    on('restores its own record, and none of others', checkRestore),
-    on('waits for `commit` before it sends what can be used once', checkCommit),
+    on("restores its own record, and no other provider's", checkRestore),
+    on('waits for `commit` before it sends a single-use grant', checkCommit),
     on('sends nothing more when `commit` fails', checkFailedCommit),
   ]
 }
@@ -123,7 +123,7 @@ async function checkAbort({ provider, context }: Subject): Promise<void> {
   await settles(provider.acquire(context({ signal: AbortSignal.abort(new Error('too late')) })))
   const controller = new AbortController()
   const running = provider.acquire(context({ signal: controller.signal }))
-  controller.abort(new Error('nobody waits'))
+  controller.abort(new Error('no caller is waiting'))
   await settles(running)
 }
 
@@ -153,7 +153,7 @@ async function checkErrors(
 }
 
 async function checkRestore({ provider, context }: Subject): Promise<void> {
-  const foreign: CredentialRecord = { version: 1, provider: 'somebody else', data: {} }
+  const foreign: CredentialRecord = { version: 1, provider: 'another provider', data: {} }
   const taken = await provider.restore?.(foreign, context())
   check(taken === undefined, '`restore` must return `undefined` for a record of another provider.')
   const credential = await acquire(provider, context())
@@ -166,7 +166,7 @@ async function checkRestore({ provider, context }: Subject): Promise<void> {
   const copy = JSON.parse(JSON.stringify(record)) as CredentialRecord
   equal(copy, record, 'The record of a credential after JSON.parse(JSON.stringify(…))')
   const restored = await provider.restore?.(copy, context())
-  check(restored !== undefined, '`restore` must take what the provider itself wrote.')
+  check(restored !== undefined, '`restore` must accept the records that the provider wrote.')
   if (restored === undefined) return
   const [first, second] = [await applied(credential, context()), await applied(restored, context())]
   equal(

@@ -7,9 +7,9 @@ import { type TestAuthorizationServer, testAuthorizationServer } from './authori
 import { type TestMcpServer, testMcpServer } from './mcp-server.ts'
 
 /**
- * Starts an MCP server that takes the tokens of an authorization server of its own, and says so in its
- * metadata (RFC 9728), so that a client finds it by itself. See {@link testMcpServer} and
- * {@link testAuthorizationServer} for what each of them can be told to do.
+ * Starts an MCP server and its authorization server. The MCP server names the authorization server in its
+ * metadata (RFC 9728), so that clients can discover it. See {@link testMcpServer} and
+ * {@link testAuthorizationServer} for how to control each of them.
  *
  * @param options - As for {@link testAuthorizationServer}.
  * @throws As {@link testAuthorizationServer}.
@@ -23,8 +23,8 @@ import { type TestMcpServer, testMcpServer } from './mcp-server.ts'
  *
  * const { resource, authorizationServer, mcp, close } = await testServers()
  * const store = memoryStore()
- * const person = authorizationCode({ onAuthorizationUrl: authorizationServer.visit })
- * const login = authorizedFetch(person, { resource, store })
+ * const interactive = authorizationCode({ onAuthorizationUrl: authorizationServer.visit })
+ * const login = authorizedFetch(interactive, { resource, store })
  * await login.login()
  * await login.close()
  *
@@ -59,7 +59,7 @@ export async function testServers(
     accept(headers) {
       const token = /^Bearer (.+)$/.exec(headers.get('Authorization') ?? '')?.[1] ?? ''
       const grant = authorizationServer.inspect(token)
-      // A token for another server is as good as none (RFC 8707, section 2).
+      // A token for another server is invalid here (RFC 8707, section 2).
       const isForUs = grant?.resource === '' || grant?.resource === resource
       return grant !== undefined && isForUs ? { scope: grant.scope } : false
     },

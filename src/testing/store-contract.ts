@@ -1,5 +1,5 @@
 /**
- * What every store must do, as cases that any test runner can run.
+ * The requirements for every store, as cases for any test runner.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const key = 'https://mcp.example.com/mcp | default'
 /**
  * The contract of a {@link CredentialStore} as test cases.
  *
- * @param options.open - Opens a store without records, at a place of its own for each call.
+ * @param options.open - Opens an empty store, at a different location for each call.
  * @param options.reopen - Opens the same records once more, as another process would. Without it the cases
  * that need a second view are run on one.
  *
@@ -110,7 +110,7 @@ export function storeContract(options: {
       }),
     },
     {
-      name: 'a record does not change with the object that was stored or read',
+      name: 'changing the object that was stored or read does not change the record',
       run: on(async (store) => {
         const data: Record<string, unknown> = { accessToken: 'before' }
         await store.set(key, { version: 1, provider: 'contract', data })
@@ -196,11 +196,11 @@ export function storeContract(options: {
           ),
         ])
         end()
-        equal(await left[0], 'again', '`lock` by what a task left behind')
+        equal(await left[0], 'again', '`lock` by work that a task left running')
         equal(
           await store.get(key),
           sample('later'),
-          '`get` of what was written by what a task left behind',
+          '`get` of what was written by work that a task left running',
         )
       }),
     },
@@ -231,7 +231,7 @@ export function storeContract(options: {
         equal(
           await store.lock(key, async () => 'free'),
           'free',
-          '`lock` after a waiter has given up',
+          '`lock` after a waiter has aborted',
         )
       }),
     },
@@ -269,7 +269,7 @@ export function storeContract(options: {
         equal(
           most,
           1,
-          'the most tasks inside `lock` of one key at the same time, after a waiter has given up',
+          'the most tasks inside `lock` of one key at the same time, after a waiter has aborted',
         )
       }),
     },
@@ -300,11 +300,11 @@ export function storeContract(options: {
   ]
 }
 
-/** What JSON would change without a word, so that the record could not be read back. */
+/** Values that JSON silently changes, so that the record could not be read back. */
 const unwritable: readonly (readonly [what: string, change: object])[] = [
-  ['an expiry that JSON cannot hold', { expiresAt: Number.POSITIVE_INFINITY }],
-  ['a time that is no number', { obtainedAt: Number.NaN }],
-  ['a number in its data that JSON cannot hold', { data: { claims: [{ exp: Infinity }] } }],
+  ['an expiry that JSON cannot represent', { expiresAt: Number.POSITIVE_INFINITY }],
+  ['a time that is not a number', { obtainedAt: Number.NaN }],
+  ['a number in its data that JSON cannot represent', { data: { claims: [{ exp: Infinity }] } }],
   ['an instance of a class in its data', { data: { at: new Date(0) } }],
   ['a member of the wrong type', { issuer: 7 }],
   ['a version that does not exist', { version: 2 }],

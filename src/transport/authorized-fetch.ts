@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * A `fetch` that authenticates: the seam that every transport of both official SDKs shares.
+ * A `fetch` that authenticates, for the `fetch` option of the official SDKs' transports.
  *
  * @module
  */
@@ -11,44 +11,45 @@ import { type AuthorizedFetchOptions, type BindingOptions, checkArguments } from
 import { Router } from './router.ts'
 
 /**
- * A `fetch` that authenticates, and the owner of the credentials that it sends. Its functions need no `this`.
+ * A `fetch` that authenticates, and the owner of the credentials that it sends. Its functions do not use `this`.
  *
  * @group Authenticated requests
  */
 export interface AuthorizedFetch {
   (input: string | URL | Request, init?: RequestInit): Promise<Response>
   /**
-   * The token manager, for `renew()` and `current()`. Reading it throws a {@link ConfigurationError} where a selector chooses among several,
-   * and before the first request when there is no option `resource`.
+   * The token manager, for `renew()` and `current()`. Reading it throws a {@link ConfigurationError} with a
+   * selector, and before the first request without the option `resource`.
    */
   readonly manager: TokenManager
   /**
-   * Gets a credential before it is needed, also where a user has declined before or failures forbid to try.
-   * Await it before `connect()`: the SDKs give a request up after a minute, and a login may take longer.
+   * Acquires a credential before it is needed, even after the user has declined a login, and during the pause
+   * after failures. Await it before `connect()`: requests of the SDKs time out after a minute, and a login
+   * may take longer.
    *
-   * With a selector, it acts on the key for a request to the resource itself that is no MCP message: with
-   * `perTenant`, call it within `tenant.run(name, …)`; where the tool decides, what is selected without one.
+   * With a selector, it applies to the key that is selected for a request to the resource that is not an MCP
+   * message, and so names no tool. With `perTenant`, call it within `tenant.run(name, …)`.
    *
-   * @param options.signal - Ends the wait, with the signal's reason.
+   * @param options.signal - Aborts the wait, with the signal's reason.
    * @throws {@link CredentialError} when there is no credential; {@link ConfigurationError} when there is
    * neither a `resource` nor a first request yet.
    */
   login(options?: { readonly signal?: AbortSignal | undefined }): Promise<Credential>
   /**
-   * Gives the credential up: revokes it at its issuer where that is possible (RFC 7009), and forgets it. The
+   * Logs out: revokes the credential at its issuer where that is supported (RFC 7009), and discards it. The
    * next request acquires a new one.
    *
-   * With a selector, it acts on the key for a request to the resource itself that is no MCP message: with
-   * `perTenant`, call it within `tenant.run(name, …)`; where the tool decides, what is selected without one.
+   * With a selector, it applies to the key that is selected for a request to the resource that is not an MCP
+   * message, and so names no tool. With `perTenant`, call it within `tenant.run(name, …)`.
    *
-   * @param options.registration - Also forget the client's registration, so that the next login registers
-   * anew. Default `false`.
-   * @throws {@link StoreError} when the store cannot be used; nothing was given up then.
+   * @param options.registration - Whether to also delete the client's registration, so that the next login
+   * registers again. Default `false`.
+   * @throws {@link StoreError} when the store cannot be used; nothing was discarded then.
    */
   logout(options?: LogoutOptions): Promise<LogoutResult>
   /**
-   * Closes every token manager and waits until what they hold is stored. Nothing is sent any more; later
-   * requests reject with the code `closed`.
+   * Closes every token manager and waits until their credentials are stored. Later requests reject with the
+   * code `closed`.
    */
   close(): Promise<void>
   /** The same as {@link AuthorizedFetch.close}, for `await using`. */
@@ -60,12 +61,12 @@ export interface AuthorizedFetch {
  * retries once.
  *
  * - The credential goes to the bound origin and nowhere else. Requests to other origins, and those to the
- *   OAuth endpoints of an authorization server on the same origin, pass without it and with an event.
+ *   OAuth endpoints of an authorization server on the same origin, are sent without it, which an event reports.
  * - The second attempt has the same bytes as the first. Streams are sent once and not retried. The last
- *   response is returned untouched.
- * - Redirects are followed within the origin, where method and body stay as they are.
+ *   response is returned unchanged.
+ * - Redirects are followed within the origin, if they keep method and body.
  *
- * @param provider - What proves who you are, or a selector such as {@link perTenant}.
+ * @param provider - The provider, or a selector such as {@link perTenant}.
  *
  * @example
  * ```ts
@@ -77,7 +78,7 @@ export interface AuthorizedFetch {
  * await fetch.close()
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong. The returned function throws
+ * @throws {@link ConfigurationError} when an option is invalid. The returned function throws
  * {@link CredentialError} when there is no credential, and otherwise whatever `fetch` throws.
  * @group Authenticated requests
  */
@@ -96,7 +97,7 @@ export function authorizedFetch(
   return bindingFetch(provider, given)
 }
 
-/** The same without a check of the arguments, for those who may leave the binding to the first request. */
+/** Makes the same `fetch` without checking the arguments; the first request may set the binding. */
 export function bindingFetch(
   provider: CredentialProvider | CredentialSelector,
   options: BindingOptions,

@@ -1,11 +1,11 @@
 /**
- * What a caller asked for, as it was at the time of the call.
+ * Snapshots of the arguments of a `fetch` call.
  *
  * @module
  */
 import { abortable } from '../waiting.ts'
 
-/** A request as it was when it was asked for; what its owner changes later has no effect. */
+/** A snapshot of a request: later changes by its owner have no effect. */
 export interface Call {
   /** The target. */
   readonly url: URL
@@ -15,7 +15,7 @@ export interface Call {
   readonly headers: Headers
   /** The other options, such as `signal` and `redirect`. */
   readonly init: RequestInit
-  /** The body of a `Request`, which is not read yet. It is part of `init` after {@link completeCall}. */
+  /** The body of a `Request`, which has not been read yet. It is part of `init` after {@link completeCall}. */
   readonly pendingBody: Promise<BodyInit | undefined> | undefined
 }
 
@@ -30,7 +30,7 @@ const requestFields = [
   'keepalive',
 ] as const
 
-// Those of a `Request` say too much: its referrer is `about:client`, its headers and body are read apart.
+// Not all members of a `Request`: its referrer is `about:client`, and its headers and body are read separately.
 const initFields = [
   ...requestFields,
   'headers',
@@ -43,7 +43,7 @@ const initFields = [
 ] as const
 
 /**
- * Copies what the arguments of `fetch` ask for.
+ * Copies the arguments of `fetch`.
  *
  * @throws `TypeError` when the URL is invalid, as `fetch` does.
  */
@@ -60,7 +60,7 @@ export function snapshotCall(input: string | URL | Request, init: RequestInit | 
   return callOf(new URL(input.url), input, init)
 }
 
-/** The same call with its body; an abort of its signal ends the wait. */
+/** Returns the same call with its body; an abort of its signal ends the wait. */
 export async function completeCall(call: Call): Promise<Call> {
   const { init, pendingBody } = call
   if (pendingBody === undefined) return call
@@ -95,23 +95,23 @@ function bodyOf(request: Request): Promise<BodyInit | undefined> | undefined {
   if (request.body === null || request.method === 'GET' || request.method === 'HEAD') {
     return undefined
   }
-  // Firefox has no `body`, so only the bytes tell whether there is one.
+  // Firefox has no `body`, so only the bytes show whether there is one.
   const isKnown = request.body !== undefined
   const body = request
     .arrayBuffer()
     .then((bytes) => (isKnown || bytes.byteLength > 0 ? bytes : undefined))
-  // It is awaited only after the request was found to be one that may be sent.
+  // It is awaited only after the request was found to be allowed.
   body.catch(() => {})
   return body
 }
 
-// A Request of another realm or library is no instance of ours.
+// A Request of another realm or library is not an instance of this realm's class.
 function isRequest(value: object): value is Request {
   const { arrayBuffer, url } = value as { arrayBuffer?: unknown; url?: unknown }
   return typeof arrayBuffer === 'function' && typeof url === 'string'
 }
 
-/** What relative URLs are resolved against: the document or the worker, as the platform's `fetch` does. */
+/** The base of relative URLs: the document or the worker, as the platform's `fetch` does. */
 function baseUrl(): string | undefined {
   const { document, location } = globalThis as {
     document?: { readonly baseURI?: string }
@@ -120,7 +120,7 @@ function baseUrl(): string | undefined {
   return document?.baseURI ?? location?.href
 }
 
-/** A body that its owner cannot change any more. */
+/** Copies a body, so that its owner can no longer change it. */
 function copyOf(body: RequestInit['body']): RequestInit['body'] {
   if (body instanceof ArrayBuffer) return body.slice(0)
   if (ArrayBuffer.isView(body)) {
@@ -129,7 +129,7 @@ function copyOf(body: RequestInit['body']): RequestInit['body'] {
   return body instanceof URLSearchParams ? new URLSearchParams(body) : body
 }
 
-/** Copies options. Those of a class are properties of its prototype, of which a spread copies none. */
+/** Copies options. A class instance has them on its prototype, which a spread does not copy. */
 function membersOf(given: RequestInit | undefined): RequestInit {
   const init: RequestInit = { ...given }
   if (given === undefined || given === null) return init
@@ -143,7 +143,7 @@ function membersOf(given: RequestInit | undefined): RequestInit {
   return init
 }
 
-/** Options without the members that are undefined: those replace nothing of a `Request`. */
+/** Removes undefined members: they do not replace those of a `Request`. */
 function defined(init: RequestInit): RequestInit {
   return Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined))
 }

@@ -1,5 +1,5 @@
 /**
- * Calls into a credential: limited in time, and without its text in the errors.
+ * Calls of a credential's functions, with a time limit and without foreign text in the errors.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { TransportPort } from '../manager/transport-port.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 import type { Outgoing } from './outgoing.ts'
 
-/** What every request of one manager is sent with. */
+/** Shared by all requests of one manager. */
 export interface Channel {
   /** The manager. */
   readonly port: TransportPort
@@ -22,19 +22,19 @@ export interface Channel {
   readonly send: FetchLike
   /** The clock, in milliseconds since the epoch. */
   readonly now: () => number
-  /** The events of this manager have a receiver. */
+  /** Whether the events of this manager have a listener. */
   readonly observed: boolean
   /** The key by which a selector chose the manager. */
   readonly tenant: string | undefined
   /** Where the provider's secrets come from. */
   readonly source: CredentialProvider['source']
-  /** A refusal that no renewal helps is thrown, and not returned. */
+  /** Whether a final refusal is thrown, and not returned. */
   readonly throwOnRefusal: boolean
 }
 
 const timeLimitMs = 30_000
 
-/** Where an error happened. */
+/** The context for errors. */
 export function whereOf({ port, tenant }: Channel): CredentialErrorOptions {
   return { resource: port.resource, provider: port.provider, tenant }
 }
@@ -42,7 +42,7 @@ export function whereOf({ port, tenant }: Channel): CredentialErrorOptions {
 /**
  * Puts a credential on a request.
  *
- * @returns `undefined` when that is done; a promise where it takes longer, at most 30 seconds.
+ * @returns `undefined` when that is done; a promise of at most 30 seconds when it is asynchronous.
  * @throws `CredentialError` with the code `invalid_credential` when the credential throws.
  */
 export function applyCredential(
@@ -74,13 +74,13 @@ async function applied(
 
 function notApplied(channel: Channel, error: unknown, signal: AbortSignal | undefined): unknown {
   const remedy = 'Check that header names and values contain only characters that HTTP allows.'
-  // Only what `Headers` throws is about that.
+  // This advice fits only the errors of `Headers`.
   const advice = error instanceof TypeError ? remedy : undefined
   return foreignError(channel, '`apply` threw', error, signal, advice)
 }
 
 /**
- * Lets a credential learn from a response, for at most 30 seconds.
+ * Passes a response to a credential, for at most 30 seconds.
  *
  * @throws `CredentialError` with the code `invalid_credential` when the credential throws.
  */
@@ -122,7 +122,10 @@ function limited<T>(
   )
 }
 
-/** The error of a credential. Its own text may quote the secret, as that of a failed `Headers.set` does. */
+/**
+ * Makes the error for a credential that throws. The original message may quote the secret, as that of a failed
+ * `Headers.set` does.
+ */
 function foreignError(
   channel: Channel,
   what: string,

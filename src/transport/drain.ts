@@ -1,5 +1,5 @@
 /**
- * Responses whose bodies are not read.
+ * Handles responses whose bodies are not needed.
  *
  * @module
  */
@@ -9,14 +9,14 @@ const maxBytes = 65_536
 const maxMs = 2000
 
 /**
- * Reads a response to its end in the background, so that its connection can be used again. Gives it up after
- * 64 KiB or two seconds.
+ * Reads a response to its end in the background, so that its connection can be used again. Stops after 64 KiB
+ * or two seconds.
  */
 export function drain(response: Response): void {
   if (response.bodyUsed) return
   const reader = response.body?.getReader()
   if (reader === undefined) return
-  // A server that sends byte by byte would hold the connection for ever.
+  // A server that sends byte by byte would hold the connection indefinitely.
   const timer = setTimeout(() => void reader.cancel().catch(() => {}), maxMs)
   ;(timer as { unref?(): void }).unref?.()
   readAll(reader)
@@ -24,7 +24,7 @@ export function drain(response: Response): void {
     .finally(() => clearTimeout(timer))
 }
 
-/** Gives a response up, and passes on the error that made it useless. */
+/** Discards a response, and throws the error. */
 export function discardAndThrow(response: Response, error: unknown): never {
   drain(response)
   throw error

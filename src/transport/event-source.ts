@@ -24,10 +24,11 @@ export function isEventSourceRequest({ init, method, headers, pendingBody }: Cal
 }
 
 /**
- * Turns an error into what an event source understands. It reconnects for ever when its `fetch` rejects, even
- * after `connect()` has failed, and stops for good on a 401.
+ * Converts a final error to a response for an event source. It reconnects indefinitely when its `fetch`
+ * rejects, even after `connect()` has failed, but stops after a 401.
  *
- * @param streamOpened - A stream was open before: a temporary failure is then left to its reconnection.
+ * @param streamOpened - Whether a stream was open before: the event source then reconnects after a temporary
+ * failure.
  * @throws The error itself, unless it is a final `CredentialError`.
  */
 export function answerEventSource(error: unknown, streamOpened: boolean): Response {

@@ -1,5 +1,5 @@
 /**
- * The error for a refusal that no renewal helps, where the application asks for one.
+ * The error for a final refusal, with the option `throwOnRefusal`.
  *
  * @module
  */
@@ -25,13 +25,13 @@ export function finalRefusal(
   })
 }
 
-/** Which server refused what. */
+/** Describes which server refused which credential. */
 export function refusedText(resource: URL, provider: string, source: string | undefined): string {
   const from = source === undefined ? '' : ` from ${source}`
   return `${resourceLabel(resource)} refused the credential of ${provider}${from}`
 }
 
-/** The sentence that ends an explanation; `url` is a word of a command line. */
+/** Returns the last sentence of an explanation; `url` is an argument of a command line. */
 export function doctorStep(url: string): string {
   return `For a full check, run \`npx mcp-credentials doctor ${url}\`.`
 }

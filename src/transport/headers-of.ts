@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * The headers of a credential, for those who can be given nothing else.
+ * The headers of a credential, for frameworks that accept only headers.
  *
  * @module
  */
@@ -22,51 +22,52 @@ import { RecordedRequest } from './recorded-request.ts'
 import { isSelector, providerOf, selectProvider } from './selection.ts'
 
 /**
- * How {@link headersOf} and {@link liveHeaders} work; the rest is for their {@link TokenManager}.
+ * The options of {@link headersOf} and {@link liveHeaders}, and of their {@link TokenManager}.
  *
  * @group Authenticated requests
  */
 export interface HeadersOfOptions extends TokenManagerOptions {
   /** Allows plain `http:` to other machines. The headers can then be read on the network. Default `false`. */
   readonly allowInsecure?: boolean
-  /** Rejects with its reason when it aborts before there are headers. */
+  /** Aborts the wait for the headers, with its reason. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Headers that follow the renewals of their credential, and the owner of that credential.
+ * Headers that are updated when their credential is renewed, and the owner of that credential.
  *
  * @group Authenticated requests
  */
 export interface LiveHeaders {
   /**
-   * The headers by their names in lower case. Each value is that of the credential that is held when it is read, so
-   * `{ ...headers }` is as good as the moment. Reading throws a {@link CredentialError} when the credential has
-   * expired and no other is there yet, and after {@link LiveHeaders.close}. `JSON.stringify` reads too; what inspects
-   * the object without reading its members, as `console.log` does, shows no value.
+   * The headers by their names in lower case. Each value is read from the current credential, so
+   * `{ ...headers }` is a snapshot. Reading throws a {@link CredentialError} when the credential has expired
+   * and no new one has been acquired, and after {@link LiveHeaders.close}. `JSON.stringify` shows the values;
+   * `console.log`, which does not read the members, does not.
    */
   readonly headers: Readonly<Record<string, string>>
-  /** Ends the renewals, and waits until what is held is stored. */
+  /** Ends the renewals, and waits until the credential is stored. */
   close(): Promise<void>
   /** The same as {@link LiveHeaders.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Gets the headers that a request to a server would carry now, for frameworks that take nothing but fixed headers.
- * The credential is acquired or renewed first where that is due; the server itself gets a request only where the
- * provider has to learn from its 401 how to log in.
+ * Returns the headers that a request to a server would carry now, for frameworks that accept only fixed
+ * headers. The credential is acquired or renewed first where that is due. The server itself receives a
+ * request only where the provider needs its challenge to log in.
  *
- * The headers hold secrets and are good for as long as the credential is: nobody renews them, and nobody sees when the
- * server refuses them. Where a framework takes a `fetch`, use {@link authorizedFetch}; where it reads its headers for
- * each request, {@link liveHeaders}; where it takes a URL, `bridge()` of `mcp-credentials/node`.
+ * The headers contain secrets and are valid as long as the credential: they are not renewed, and a refusal by
+ * the server is not noticed. Where a framework accepts a `fetch`, use {@link authorizedFetch}; where it reads
+ * its headers for each request, {@link liveHeaders}; where it accepts a URL, `bridge()` of
+ * `mcp-credentials/node`.
  *
- * @param provider - What proves who you are, or a selector such as {@link perTenant}, which is asked about a request
- * that is no MCP message.
+ * @param provider - The provider, or a selector such as {@link perTenant}, which is called with a request
+ * that is not an MCP message.
  * @returns The headers by their names in lower case.
- * @throws {@link ConfigurationError} when an option is wrong. {@link CredentialError} when there is no credential; with
- * the code `not_fixed_headers` when it signs each request (HMAC, HTTP message signatures, DPoP, SigV4) or is sent in the
- * address, so that no headers can be lent.
+ * @throws {@link ConfigurationError} when an option is invalid. {@link CredentialError} when there is no credential;
+ * with the code `not_fixed_headers` when it signs each request (HMAC, HTTP message signatures, DPoP, SigV4) or is
+ * sent in the URL, so that it has no fixed headers.
  *
  * @example
  * ```ts
@@ -81,22 +82,22 @@ export async function headersOf(
   provider: CredentialProvider | CredentialSelector,
   options: HeadersOfOptions,
 ): Promise<Readonly<Record<string, string>>> {
-  const lender = new Lender('headersOf', provider, options)
+  const source = new HeaderSource('headersOf', provider, options)
   try {
-    return Object.fromEntries(await lender.first())
+    return Object.fromEntries(await source.first())
   } finally {
-    await lender.close()
+    await source.close()
   }
 }
 
 /**
- * Gets headers that stay good: each reads the credential that is held at that moment, which is renewed in the
- * background before it expires. For frameworks that read or spread their headers for each request, as the transports of
- * both official SDKs do with `requestInit.headers`. Nobody sees when the server refuses them before their time.
+ * Returns headers that stay valid: each is read from the current credential, which is renewed in the background
+ * before it expires. For frameworks that read or spread their headers for each request, as the transports of
+ * both official SDKs do with `requestInit.headers`. A refusal by the server before they expire is not noticed.
  *
  * @param provider - As for {@link headersOf}.
  * @param options - As for {@link headersOf}; `renewal.keepFresh` is `true` by default.
- * @throws As {@link headersOf}; also for a credential that cannot be put on a request at once.
+ * @throws As {@link headersOf}; also for a credential that needs asynchronous work for each request.
  *
  * @example
  * ```ts
@@ -114,23 +115,23 @@ export async function liveHeaders(
   options: HeadersOfOptions,
 ): Promise<LiveHeaders> {
   const renewal = { keepFresh: true, ...options?.renewal }
-  const lender = new Lender('liveHeaders', provider, { ...options, renewal })
+  const source = new HeaderSource('liveHeaders', provider, { ...options, renewal })
   try {
-    const names = [...(await lender.first()).keys()]
-    // A credential that cannot be read at once is refused here, and not at the first reading.
-    lender.now()
-    const members = names.map((name) => [name, { enumerable: true, get: () => lender.value(name) }])
+    const names = [...(await source.first()).keys()]
+    // A credential that cannot be read synchronously is refused here, and not at the first read.
+    source.now()
+    const members = names.map((name) => [name, { enumerable: true, get: () => source.value(name) }])
     const headers = Object.freeze(Object.defineProperties({}, Object.fromEntries(members)))
-    const close = () => lender.close()
+    const close = () => source.close()
     return { headers, close, [Symbol.asyncDispose]: close }
   } catch (error) {
-    await lender.close()
+    await source.close()
     throw error
   }
 }
 
-/** Owns the manager, and takes the headers out of its credentials. */
-class Lender {
+/** Owns the manager, and reads the headers of its credentials. */
+class HeaderSource {
   readonly #manager: TokenManager
   readonly #channel: Channel
   readonly #target: URL
@@ -161,7 +162,7 @@ class Lender {
     }
   }
 
-  /** The headers of the credential that is there, or that can be had. */
+  /** The headers of the current credential, or of a new one. */
   async first(): Promise<Headers> {
     const { port, tenant } = this.#channel
     const signal = this.#signal
@@ -180,17 +181,17 @@ class Lender {
   /** The value of a header now. */
   value(name: string): string {
     const value = this.now().get(name)
-    if (value === null) throw this.#notFixed('sends other headers than before')
+    if (value === null) throw this.#notFixed('no longer sends the same headers')
     return value
   }
 
-  /** The headers of the credential that is held, without waiting. */
+  /** The headers of the current credential, without waiting. */
   now(): Headers {
     const { port } = this.#channel
     if (port.closing.aborted) throw port.closing.reason
     const credential = this.#manager.current()
     if (credential === undefined) {
-      // Whoever reads next may find one.
+      // The next read may find a credential.
       this.#manager.credential().catch(() => {})
       throw this.#expired()
     }
@@ -209,7 +210,7 @@ class Lender {
     const applying = applyCredential(this.#channel, credential, request, undefined)
     if (applying === undefined) return this.#headersOf(request)
     applying.catch(() => {})
-    throw this.#refusal(request) ?? this.#notFixed('takes its time with each request')
+    throw this.#refusal(request) ?? this.#notFixed('needs asynchronous work for each request')
   }
 
   #request(): RecordedRequest {
@@ -226,9 +227,11 @@ class Lender {
   }
 
   #refusal(request: RecordedRequest): CredentialError | undefined {
-    if (request.isInUrl) return this.#notFixed('is sent in the address, and not in a header')
+    if (request.isInUrl) return this.#notFixed('is sent in the URL, and not in a header')
     if (request.isPerRequest) {
-      return this.#notFixed('signs each request, so that headers of one do not serve another')
+      return this.#notFixed(
+        'signs each request, so that its headers are valid for one request only',
+      )
     }
     return undefined
   }
@@ -239,21 +242,21 @@ class Lender {
     return new CredentialError('not_fixed_headers', problem, {
       ...whereOf(this.#channel),
       remedy:
-        'Use authorizedFetch() or withCredentials(), or bridge() of mcp-credentials/node where only a URL can be given.',
+        'Use authorizedFetch() or withCredentials(), or bridge() of mcp-credentials/node where only a URL is accepted.',
     })
   }
 
   #expired(): CredentialError {
     const { port } = this.#channel
-    const problem = `${port.provider}: the credential for ${resourceLabel(port.resource)} has expired, and no other is there yet.`
+    const problem = `${port.provider}: the credential for ${resourceLabel(port.resource)} has expired, and no new one has been acquired.`
     return new CredentialError('acquire_failed', problem, {
       ...whereOf(this.#channel),
       retryable: true,
-      remedy: 'Try again; see the events for why it was not renewed.',
+      remedy: 'Try again; the events show why it was not renewed.',
     })
   }
 
-  /** Asks the server what it wants, without a credential (MCP 2026-07-28, Authorization Server Discovery). */
+  /** Requests the server's challenge, without a credential (MCP 2026-07-28, Authorization Server Discovery). */
   async #learnChallenge(): Promise<void> {
     const { port, send } = this.#channel
     const signal = this.#signal
@@ -272,11 +275,11 @@ class Lender {
   }
 }
 
-// Its text may quote the address, and with it a key.
+// The original message may quote the URL, and with it a key.
 function unreachable(channel: Channel, error: unknown): CredentialError {
   if (isCredentialError(error)) return error
   const { port } = channel
-  const problem = `${port.provider}: ${resourceLabel(port.resource)} does not answer.`
+  const problem = `${port.provider}: ${resourceLabel(port.resource)} does not respond.`
   return new CredentialError('network', problem, { ...whereOf(channel), retryable: true })
 }
 

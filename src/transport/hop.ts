@@ -1,5 +1,5 @@
 /**
- * One attempt of a request: put the credential on it, send it, follow the server's redirects.
+ * One attempt of a request: applies the credential, sends the request, and follows redirects.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { LinkedSignal } from './linked-signal.ts'
 import { isOAuthRequest } from './oauth-endpoints.ts'
 import { type Content, Outgoing } from './outgoing.ts'
 
-/** What one attempt is made of. */
+/** One attempt of a request. */
 export interface Attempt {
   readonly call: Call
   readonly content: Content
@@ -42,7 +42,7 @@ const maxRedirects = 5
 const maxLabelLength = 200
 
 /**
- * Sends a request with a credential, and again to wherever the server moved it within its own origin.
+ * Sends a request with a credential, and follows the server's redirects within its origin.
  *
  * @returns `undefined` when the credential belongs to an earlier session of the manager, and was not sent.
  * @throws The manager's error when it is closed; `CredentialError` when the credential cannot be put on the
@@ -65,7 +65,7 @@ export async function sendAttempt(
     if (applying !== undefined && !(await isApplied(channel, attempt, applying))) return undefined
     checkHeaders(channel, call.headers, headers, request)
     checkTarget(channel, request)
-    // Nothing may be awaited between these two checks and the sending.
+    // No `await` may come between these two checks and the request.
     if (port.closing.aborted) throw port.closing.reason
     if (port.session !== attempt.session) return undefined
     const response = await transmit(channel, call, request, target)
@@ -78,7 +78,7 @@ export async function sendAttempt(
   }
 }
 
-/** Waits until the credential is on the request; `false`: its session has ended meanwhile. */
+/** Waits until the credential is applied; `false`: its session has ended in the meantime. */
 async function isApplied(
   { port }: Channel,
   { call, session, ending }: Attempt,
@@ -94,21 +94,21 @@ async function isApplied(
   }
 }
 
-/** Whether the provider takes a response that is no 401 for a refusal. */
+/** Whether the provider treats a response other than a 401 as a refusal. */
 export function isRefused({ port }: Channel, response: Response): boolean {
   try {
     return port.refused(response)
   } catch {
-    // A provider that cannot tell must not make a response unusable.
+    // An error of `refused` must not make the response unusable.
     return false
   }
 }
 
 /**
- * Refuses a credential that has changed what belongs to the transport, and reports which headers it has replaced.
+ * Refuses a credential that has changed the transport's headers, and reports which other headers it has replaced.
  *
  * @param before - The headers without it.
- * @param headers - Those that the request had when it was handed to the credential.
+ * @param headers - The headers object that the credential received.
  */
 export function checkHeaders(
   channel: Channel,
@@ -132,7 +132,7 @@ export function checkHeaders(
 
 function checkTarget(channel: Channel, request: Outgoing): void {
   if (!request.hasOwnUrl) return
-  // What is checked is what is sent: anything may claim to be a URL, and may change afterwards.
+  // The checked string is the one that is sent: the object may not be a URL, and may change later.
   const href = textOf(request.destination)
   if (!URL.canParse(href)) throw replaced(channel, 'url', 'Assign a URL.')
   const target = new URL(href)
@@ -158,7 +158,7 @@ function textOf(value: unknown): string {
 function replaced(channel: Channel, member: string, remedy: string): CredentialError {
   return new CredentialError(
     'invalid_credential',
-    `${channel.port.provider}: the credential replaced \`${member}\` of the request by something else.`,
+    `${channel.port.provider}: the credential replaced \`${member}\` of the request with an invalid value.`,
     { ...whereOf(channel), remedy },
   )
 }
@@ -185,7 +185,7 @@ async function transmit(
   } catch (error) {
     if (init.signal?.aborted === true) throw init.signal.reason
     if (isCredentialError(error) || request.destination.href === target.href) throw error
-    // Runtimes quote the URL in their errors, and a credential has put its key there.
+    // Runtimes quote the URL in their errors, which here contains the key.
     throw new TypeError('fetch failed', { cause: { code: errorCodeOf(error) } })
   }
 }
@@ -196,7 +196,7 @@ function errorCodeOf(error: unknown): string | undefined {
   return typeof text === 'string' && /^[A-Za-z][A-Za-z_]{0,40}$/.test(text) ? text : undefined
 }
 
-/** Where the request goes next; `undefined`: the response is the caller's. */
+/** Returns the target of a redirect to follow; `undefined`: the response is returned to the caller. */
 function nextTarget(
   channel: Channel,
   call: Call,
@@ -207,7 +207,7 @@ function nextTarget(
 ): URL | undefined {
   const { status } = response
   if (response.type === 'opaqueredirect') return refuseOpaque(channel, call, response, from)
-  // A caller that asked for manual redirects follows them itself, by calling again.
+  // With manual redirects, the caller follows them by calling again.
   if (status < 300 || status > 399 || call.init.redirect === 'manual') return undefined
   const location = response.headers.get('Location')
   if (![301, 302, 303, 307, 308].includes(status) || location === null) return undefined
@@ -227,13 +227,13 @@ function nextTarget(
   return undefined
 }
 
-/** What may be shown of a target that a server names: a `data:` URL is all content. */
+/** Returns the part of a redirect target that may be shown: a `data:` URL is all content. */
 function targetLabel(target: URL): string {
   const isHttp = target.protocol === 'http:' || target.protocol === 'https:'
   return (isHttp ? resourceLabel(target) : target.protocol).slice(0, maxLabelLength)
 }
 
-/** Browsers do not say where a redirect leads, so it cannot be followed with a new signature. */
+/** Browsers hide the target of a redirect, so it cannot be followed with a new signature. */
 function refuseOpaque(channel: Channel, call: Call, response: Response, from: URL): undefined {
   const target = resourceLabel(from)
   channel.port.emit({ type: 'redirect_refused', status: response.status, target })
@@ -242,7 +242,7 @@ function refuseOpaque(channel: Channel, call: Call, response: Response, from: UR
     response,
     new CredentialError(
       'redirect_refused',
-      `${channel.port.provider}: ${target} redirects, and this platform does not show where to.`,
+      `${channel.port.provider}: ${target} redirects, and this platform hides the target.`,
       { ...whereOf(channel), remedy: 'Use the final URL of the MCP server.' },
     ),
   )

@@ -1,13 +1,13 @@
 /**
- * The signal that a credential sees while it works on a request.
+ * The signal that a credential receives while it is applied to a request.
  *
  * @module
  */
 import { onAbort } from '../waiting.ts'
 
 /**
- * One signal that aborts with either of two. It is made when it is first read, because most credentials never
- * read it, and listens to both until it is released.
+ * One signal that aborts with either of two. It is created when it is first read, because most credentials
+ * never read it, and listens to both until it is released.
  */
 export class LinkedSignal {
   readonly #caller: AbortSignal | undefined
@@ -20,14 +20,15 @@ export class LinkedSignal {
     this.#ending = ending
   }
 
-  /** Aborts when the caller gives up, at a logout, and when the manager is closed. */
+  /** Aborts when the caller aborts, at a logout, and when the manager is closed. */
   get signal(): AbortSignal {
-    // Its own even without a caller's: what a credential adds to the manager's would stay there.
+    // A separate signal even without the caller's: listeners that a credential adds to the manager's would
+    // stay there.
     this.#controller ??= this.#link()
     return this.#controller.signal
   }
 
-  /** Stops listening, when the attempt is over. */
+  /** Stops listening, when the attempt has ended. */
   release(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#unsubscribe = []

@@ -1,5 +1,5 @@
 /**
- * How long a request waits for a user who is logging in.
+ * Limits how long a request waits for a user who is logging in.
  *
  * @module
  */
@@ -7,13 +7,12 @@ import { LoginRequiredError } from '../errors.ts'
 import type { TransportPort } from '../manager/transport-port.ts'
 import { withTimeLimit } from '../waiting.ts'
 
-// The SDKs give a request up after 60 seconds, with a message that does not mention the login.
+// Requests of the SDKs time out after 60 seconds, with a message that does not mention the login.
 const loginTimeoutMs = 50_000
 
 /**
- * Waits for a credential on behalf of a request, but at most 50 seconds where a user has to log in. The
- * login that is under way continues without the request, so that a later request finds it complete; none
- * begins for it.
+ * Waits for a credential on behalf of a request, but at most 50 seconds when the user must log in. The login
+ * continues without the request, so that a later request finds it complete and does not start another.
  *
  * @param wait - Waits for the credential until its signal aborts.
  * @param tenant - The key by which a selector chose the manager.

@@ -1,5 +1,5 @@
 /**
- * The owner of the managers behind one authorized fetch.
+ * Owns the managers of one authorized fetch.
  *
  * @module
  */
@@ -10,31 +10,34 @@ import type { Sender } from './sender.ts'
 /** A manager, and what sends its requests. */
 export interface Member {
   readonly manager: TokenManager
-  readonly port: Pick<TransportPort, 'acquiring' | 'unsaved' | 'flush' | 'rest' | 'wake'>
+  readonly port: Pick<
+    TransportPort,
+    'acquiring' | 'unsaved' | 'flush' | 'pauseRenewals' | 'resumeRenewals'
+  >
   readonly sender: Sender
-  /** How many requests, logins and logouts are under way. */
+  /** The number of running requests, logins and logouts. */
   uses: number
 }
 
 /**
- * Keeps one manager for each key. When there are too many, the one that was not used for the longest time is
- * closed, but never one that is in use. In the end all are closed.
+ * Keeps one manager for each key. When there are too many, the least recently used one is closed, but never
+ * one that is in use.
  */
 export class ManagerPool {
   readonly #maxKept: number
-  // A map keeps the order of insertion, so the first is the one that was not used for the longest time.
+  // A map keeps the order of insertion, so the first is the least recently used one.
   readonly #members = new Map<string, Member>()
   readonly #evictions = new Set<Promise<void>>()
-  /** Acquisitions whose end leads to another look. */
+  /** Acquisitions whose end triggers another eviction. */
   readonly #awaited = new WeakSet<Promise<void>>()
-  /** Those that are to go when their login is written; they are not renewed unasked. */
+  /** Members to evict when their login is written; they are not renewed in the background. */
   readonly #leaving = new Set<Member>()
-  /** Those of them whose login is being written. */
+  /** Evicted members whose login is being written. */
   readonly #flushing = new Set<Member>()
   readonly #closedError: () => Error
   #closing: Promise<void> | undefined
 
-  /** @param closedError - What a request after the end is told. */
+  /** @param closedError - Makes the error for requests after the close. */
   constructor(maxKept: number, closedError: () => Error) {
     this.#maxKept = maxKept
     this.#closedError = closedError
@@ -46,9 +49,9 @@ export class ManagerPool {
   }
 
   /**
-   * The manager of a key, made when there is none; it counts as in use until it is released.
+   * Returns the manager of a key, which is created if necessary and is in use until it is released.
    *
-   * @throws What was passed for the time after the end.
+   * @throws The error of `closedError` after the close.
    */
   lease(key: string, make: () => Member): Member {
     const member = this.#members.get(key) ?? this.#add(key, make)
@@ -61,7 +64,7 @@ export class ManagerPool {
     return member
   }
 
-  /** Making a manager runs code of the application, which may make the same one, or close all. */
+  /** Creating a manager runs code of the application, which may create the same one, or close all. */
   #add(key: string, make: () => Member): Member {
     const made = make()
     const other = this.#members.get(key)
@@ -77,7 +80,7 @@ export class ManagerPool {
     this.#evict()
   }
 
-  /** Closes all managers, and waits until what they have is written. */
+  /** Closes all managers, and waits until their credentials are stored. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAll()
     return this.#closing
@@ -90,7 +93,7 @@ export class ManagerPool {
     for (const [key, member] of this.#members) {
       if (surplus <= 0) return
       const { acquiring, unsaved } = member.port
-      // Its renewal may have cost a refresh token already.
+      // Its renewal may already have used a refresh token.
       if (acquiring !== undefined) this.#evictAfter(acquiring)
       if (member.uses > 0 || acquiring !== undefined) continue
       surplus -= 1
@@ -103,7 +106,7 @@ export class ManagerPool {
     }
   }
 
-  /** Looks again, once, when an acquisition has ended. */
+  /** Evicts again, once, when an acquisition has ended. */
   #evictAfter(acquiring: Promise<void>): void {
     if (this.#awaited.has(acquiring)) return
     this.#awaited.add(acquiring)
@@ -111,15 +114,15 @@ export class ManagerPool {
     acquiring.then(evict, evict)
   }
 
-  /** It is renewed unasked again. */
+  /** Keeps a member, and resumes its background renewals. */
   #stay(member: Member): void {
-    if (this.#leaving.delete(member)) member.port.wake()
+    if (this.#leaving.delete(member)) member.port.resumeRenewals()
   }
 
-  /** Its login is nowhere else, so it is written first; when that fails, the next request leads to another try. */
+  /** Writes the only copy of a login first; when that fails, the next request tries again. */
   async #evictWhenWritten(member: Member): Promise<void> {
     this.#leaving.add(member)
-    member.port.rest()
+    member.port.pauseRenewals()
     if (this.#flushing.has(member)) return
     this.#flushing.add(member)
     await member.port.flush().catch(() => {})

@@ -1,5 +1,5 @@
 /**
- * Requests to an authorization server that shares the origin of the MCP server.
+ * Detects requests to an authorization server on the origin of the MCP server.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Call } from './call.ts'
 const metadataPath =
   /^\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:\/|$)|\/\.well-known\/openid-configuration$/
 
-// Each request to a token, revocation, introspection, device or pushed authorization endpoint has one of them.
+// Each request to a token, revocation, introspection, device or pushed authorization endpoint has one of these.
 const oauthParameters = [
   'grant_type',
   'token',
@@ -29,18 +29,18 @@ const oauthParameters = [
 export function isOAuthRequest(call: Call, url: URL, resourcePath: string | undefined): boolean {
   const path = url.pathname
   if (path === resourcePath) return false
-  // Servers take several slashes for one.
+  // Servers treat several slashes as one.
   if (call.method === 'GET' || call.method === 'HEAD') {
     return metadataPath.test(path.replace(/\/{2,}/g, '/'))
   }
   if (call.method !== 'POST') return false
   const { body } = call.init
-  // The type alone says whether a `Request` may bind, which cannot wait for its body and is not undone.
+  // For a `Request`, only the type decides: the binding cannot wait for the body, and is permanent.
   if (call.pendingBody !== undefined) return resourcePath === undefined && isForm(call, body)
   if (body === undefined || body === null) return false
   if (body instanceof URLSearchParams) return isOAuthForm(body)
   const text = textOf(body)
-  // No MCP server takes forms, but every token endpoint does.
+  // No MCP server accepts forms, but every token endpoint does.
   if (text === undefined) return isForm(call, body)
   if (isForm(call, body)) return isOAuthForm(new URLSearchParams(text))
   return text.includes('"redirect_uris"') && isRegistration(text)
@@ -66,7 +66,7 @@ function textOf(body: unknown): string | undefined {
   return isBytes ? new TextDecoder().decode(body) : undefined
 }
 
-/** A text that is one JSON object; `undefined` for anything else. */
+/** Parses a text that is one JSON object; `undefined` for anything else. */
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)

@@ -10,14 +10,14 @@ import { checkOptions } from '../options.ts'
 import type { RetryPolicy } from './retry.ts'
 
 /**
- * How {@link authorizedFetch} works; the rest is for its {@link TokenManager}.
+ * The options of {@link authorizedFetch}, and of its {@link TokenManager}.
  *
  * @group Authenticated requests
  */
 export interface AuthorizedFetchOptions extends TokenManagerOptions {
-  /** The MCP server that the credential is bound to. It goes to this origin and to no other. */
+  /** The MCP server to which the credential is bound. The credential is sent to this origin only. */
   readonly resource: string | URL
-  /** The `fetch` beneath: for the MCP requests and for the provider's own. Default: the platform's. */
+  /** The underlying `fetch`, for MCP requests and for the provider's own. Default: the platform's. */
   readonly fetch?: FetchLike
   /** When and how often a request is sent again. Default: once, after a 401. */
   readonly retry?: RetryPolicy
@@ -28,20 +28,20 @@ export interface AuthorizedFetchOptions extends TokenManagerOptions {
   readonly allowInsecure?: boolean
   /**
    * Throws a `CredentialError` with the code `unauthorized` or `forbidden`, which names the server and where the
-   * credential comes from, where a response refuses the credential for good: after a 401 that no renewal helps, and
-   * after a 403. Default `false`: the response is returned, and whoever sent the request reports it. Code that looks
-   * for a 401 in the SDK's errors, as some agent frameworks do, needs the default. The stream of the older HTTP+SSE
-   * transport ends with a 401 either way, since it reconnects for ever after an error.
+   * credential comes from, when a refusal is final: after a 401 that persists after a renewal, and after a 403.
+   * Default `false`: the response is returned, and the transport reports it. Code that looks for a 401 in the
+   * SDK's errors, as some agent frameworks do, needs the default. The stream of the older HTTP+SSE transport
+   * ends with a 401 either way, because it reconnects indefinitely after an error.
    *
    * Tried with both SDKs (1.15, the newest 1.x and 2.x), and with the AI SDK's `createMCPClient` by `http` and `sse`:
-   * connections come about as without the option, "Streamable HTTP, on failure SSE" included, and a server that refuses
-   * is not asked more often. What changes is the error: the AI SDK's has no `statusCode` then, and an `authProvider` that
-   * is passed beside the `fetch` is not asked to log in. Other frameworks were not tried.
+   * connections are established as without the option, including the fallback from Streamable HTTP to SSE, and a
+   * server that refuses receives no additional requests. The error changes: that of the AI SDK has no `statusCode`,
+   * and an `authProvider` that is passed beside the `fetch` does not start a login. Other frameworks were not tried.
    */
   readonly throwOnRefusal?: boolean
 }
 
-/** The same where the first request may bind. */
+/** The same options where the first request may set the binding. */
 export type BindingOptions = Omit<AuthorizedFetchOptions, 'resource'> &
   Partial<Pick<AuthorizedFetchOptions, 'resource'>>
 
@@ -56,9 +56,9 @@ const knownOptions: readonly string[] = [
 export const headersOptions: readonly string[] = [...managerOptions, 'allowInsecure', 'signal']
 
 /**
- * Checks the arguments that a function was called with.
+ * Checks the arguments of a function.
  *
- * @throws {@link ConfigurationError} that says which one is wrong.
+ * @throws {@link ConfigurationError} that names the invalid one.
  */
 export function checkArguments(
   where: string,

@@ -1,5 +1,5 @@
 /**
- * Which requests a credential may travel on.
+ * Checks of the origins to which a credential may be sent.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
- * Refuses to send a credential in the clear.
+ * Refuses to send a credential unencrypted.
  *
  * @throws {@link ConfigurationError} when the URL is neither https nor on this machine.
  */
@@ -26,7 +26,7 @@ export function checkTransportSecurity(url: URL, allowInsecure: boolean): void {
   if (url.protocol === 'https:' || allowInsecure || isLoopback(url.hostname)) return
   throw new ConfigurationError(
     'resource',
-    `${resourceLabel(url)} is not https, so the credential would travel in the clear.`,
+    `${resourceLabel(url)} is not https, so the credential would be sent unencrypted.`,
     {
       resource: url,
       remedy: 'Use https, or set `allowInsecure: true` on a network that you trust.',

@@ -1,11 +1,11 @@
 /**
- * The request that credentials are put on.
+ * The request to which credentials are applied.
  *
  * @module
  */
 import type { OutgoingRequest } from '../credential.ts'
 
-/** An {@link OutgoingRequest} that makes its URL and bytes only when they are read. */
+/** An {@link OutgoingRequest} that creates its URL and bytes only when they are read. */
 export class Outgoing implements OutgoingRequest {
   readonly method: string
   readonly headers: Headers
@@ -16,7 +16,7 @@ export class Outgoing implements OutgoingRequest {
   readonly #abort: { readonly signal: AbortSignal | undefined } | undefined
   #url: URL | undefined
 
-  /** @param abort - Holds the signal, which is made only when it is read. */
+  /** @param abort - Holds the signal, which is created only when it is read. */
   constructor(
     method: string,
     target: URL,
@@ -57,20 +57,20 @@ export class Outgoing implements OutgoingRequest {
     return this.#content.opaque
   }
 
-  /** The credential may have replaced the URL: it was read or set. */
+  /** Whether the credential may have replaced the URL, because it was read or set. */
   get hasOwnUrl(): boolean {
     return this.#url !== undefined
   }
 
-  /** Where to send it: the caller's own URL object unless a credential asked for it. */
+  /** The target: the caller's own URL object unless a credential has read it. */
   get destination(): URL {
     return this.#url ?? this.#target
   }
 }
 
-/** A request's body: sent as it came, and known in bytes where that is possible. */
+/** The body of a request, and its bytes where they can be known. */
 export class Content {
-  /** What is handed to `fetch`. */
+  /** The body that is passed to `fetch`. */
   readonly body: BodyInit | null | undefined
   /** Whether it can be sent a second time. */
   readonly replayable: boolean
@@ -84,7 +84,7 @@ export class Content {
     )
   }
 
-  /** There is a body, and its bytes are not known. */
+  /** Whether there is a body whose bytes are not known. */
   get opaque(): boolean {
     return this.body !== undefined && this.body !== null && this.bytes === undefined
   }

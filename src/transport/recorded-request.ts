@@ -1,12 +1,12 @@
 /**
- * A request that is made up to see what a credential does to it.
+ * A request that records what a credential does to it, and is not sent.
  *
  * @module
  */
 import type { OutgoingRequest } from '../credential.ts'
 import { PlainHeaders } from './plain-headers.ts'
 
-/** Sees what a credential sets, and of what its headers depend. */
+/** Records what a credential sets, and what its headers depend on. */
 export class RecordedRequest implements OutgoingRequest {
   readonly headers: PlainHeaders = new PlainHeaders()
   readonly attempt: number = 1
@@ -25,14 +25,14 @@ export class RecordedRequest implements OutgoingRequest {
   }
 
   /**
-   * The credential has asked for what differs between two requests to one URL: the method, the body or the time. Its
-   * headers serve that request alone.
+   * Whether the credential has read what differs between two requests to one URL: the method, the body or the
+   * time. Its headers are then valid for that request only.
    */
   get isPerRequest(): boolean {
     return this.#isPerRequest
   }
 
-  /** The credential has changed the URL. */
+  /** Whether the credential has changed the URL. */
   get isInUrl(): boolean {
     return String(this.#url) !== this.#target.href
   }

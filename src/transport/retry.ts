@@ -7,19 +7,19 @@ import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 
 /**
- * Which responses are worth another attempt.
+ * Which responses are retried, and how often.
  *
  * @group Authenticated requests
  */
 export interface RetryPolicy {
   /**
-   * Retries of one request, at most, from 0 to 10. Default 1, or as many as `rotating` has further keys. With
-   * 0 a 401 is returned as it is.
+   * The maximum number of retries of one request, from 0 to 10. Default 1, or the number of further keys of
+   * `rotating`. With 0 a 401 is returned unchanged.
    */
   readonly maxRetries?: number
   /**
    * The statuses that are retried besides 401, which always is. 403 renews the credential, as 401 does;
-   * others only repeat the request, so list those by which the server means «later». Default: none.
+   * others only repeat the request, so list temporary failures such as 503. Default: none.
    */
   readonly statusCodes?: readonly number[]
   /**
@@ -28,8 +28,8 @@ export interface RetryPolicy {
    */
   readonly backoffFactor?: number
   /**
-   * Seconds that `Retry-After` may ask for, at most; when the server wants more, its response is
-   * returned instead. Default 60.
+   * The maximum of `Retry-After` in seconds; when the server requests more, its response is returned instead.
+   * Default 60.
    */
   readonly maxRetryAfter?: number
 }
@@ -40,7 +40,7 @@ export interface ResolvedRetryPolicy {
   readonly statusCodes: ReadonlySet<number>
   readonly backoffFactor: number
   readonly maxRetryAfter: number
-  /** The caller asked for this many retries; they are made even when nothing was renewed. */
+  /** Whether the options set the number of retries; they are then made even without a renewal. */
   readonly explicit: boolean
 }
 
@@ -67,20 +67,20 @@ export function resolveRetryPolicy(policy: RetryPolicy, alternatives: number): R
     if (!(Number.isInteger(status) && status >= 400 && status <= 599)) {
       throw new ConfigurationError(
         'retry.statusCodes',
-        'retry.statusCodes takes statuses from 400 to 599.',
+        'retry.statusCodes must contain statuses from 400 to 599.',
       )
     }
   }
   if (!(backoffFactor >= 0 && Number.isFinite(backoffFactor))) {
     throw new ConfigurationError(
       'retry.backoffFactor',
-      'retry.backoffFactor is seconds, 0 or more.',
+      'retry.backoffFactor must be a number of seconds, 0 or more.',
     )
   }
   if (!(maxRetryAfter >= 0 && Number.isFinite(maxRetryAfter))) {
     throw new ConfigurationError(
       'retry.maxRetryAfter',
-      'retry.maxRetryAfter is seconds, 0 or more.',
+      'retry.maxRetryAfter must be a number of seconds, 0 or more.',
     )
   }
   return {
@@ -93,9 +93,9 @@ export function resolveRetryPolicy(policy: RetryPolicy, alternatives: number): R
 }
 
 /**
- * Milliseconds to wait before the n-th retry; `undefined` when the server asks for more than allowed.
+ * Milliseconds to wait before the n-th retry; `undefined` when the server requests more than allowed.
  *
- * @param renewed - The credential was renewed for this very retry.
+ * @param renewed - Whether the credential was renewed for this retry.
  */
 export function retryDelay(
   policy: ResolvedRetryPolicy,

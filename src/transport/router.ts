@@ -1,5 +1,5 @@
 /**
- * Decides for each request which manager serves it, or that none does.
+ * Chooses the manager for each request, or sends it without one.
  *
  * @module
  */
@@ -32,11 +32,11 @@ interface Binding {
   readonly path: string
   /** The only manager, unless a selector chooses. */
   readonly member: Member | undefined
-  /** Reports what concerns no request with a credential. */
+  /** Reports the requests without a credential. */
   readonly reporter: Pick<TransportPort, 'emit'>
 }
 
-/** Stands in for the server while only the options are checked. */
+/** The resource while only the options are checked. */
 const placeholderResource = 'https://localhost'
 const maxReportedTargets = 100
 
@@ -58,7 +58,7 @@ export class Router {
       this.#closedError(),
     )
     resolveRetryPolicy(options.retry ?? {}, 1)
-    // Mistakes show here and not at the first request.
+    // Invalid options are refused here and not at the first request.
     if (options.resource !== undefined) this.#bind(options.resource)
     else this.#createManager(providerLike(source), placeholderResource)
   }
@@ -87,7 +87,7 @@ export class Router {
     if (isSelector(this.#source)) {
       throw new ConfigurationError(
         'manager',
-        `${this.#source.name}: every key has a manager of its own; use login(), logout() and close() instead of \`manager\`.`,
+        `${this.#source.name}: every key has its own manager; use login(), logout() and close() instead of \`manager\`.`,
       )
     }
     const manager = this.#binding?.member?.manager
@@ -125,7 +125,7 @@ export class Router {
     return this.#sendLeased(binding, call)
   }
 
-  /** Whom the request is for is asked at once, and not when its body has arrived. */
+  /** The selector is called synchronously, and not when the body has arrived. */
   async #sendLeased(binding: Binding, call: Call): Promise<Response> {
     let member: Member
     try {
@@ -135,7 +135,7 @@ export class Router {
     }
     try {
       const complete = await completeCall(call)
-      // What a body shows, it may show only now.
+      // Some OAuth requests are recognized only by their bodies.
       if (complete !== call && isOAuthRequest(complete, call.url, binding.path)) {
         return await this.#passThrough(complete, resourceLabel(call.url))
       }
@@ -157,7 +157,7 @@ export class Router {
     const reported = this.#reportedTargets
     if (reported.has(target) || reported.size >= maxReportedTargets) return
     reported.add(target)
-    // Events name the resource, so what precedes the binding is reported by it.
+    // Events name the resource, so events before the binding are reported afterwards.
     this.#binding?.reporter.emit({ type: 'passed_through', target })
   }
 
@@ -225,7 +225,7 @@ export class Router {
   }
 }
 
-/** The outcome of a request that was not sent. */
+/** Returns the outcome of a request that was not sent. */
 async function failed(call: Call | undefined, error: unknown): Promise<Response> {
   if (call !== undefined && isEventSourceRequest(call)) return answerEventSource(error, false)
   throw error
@@ -236,7 +236,7 @@ function memberOf({ member }: Binding): Member {
   throw new TypeError('A binding without a member has a selector.')
 }
 
-/** A provider without credentials in place of a selector, for what concerns no key in particular. */
+/** A provider without credentials in place of a selector, for events without a key. */
 function providerLike(source: CredentialProvider | CredentialSelector): CredentialProvider {
   if (!isSelector(source)) return source
   const { name } = source

@@ -1,5 +1,5 @@
 /**
- * Asks a selector which credential serves a request.
+ * Calls a selector to choose the provider of a request.
  *
  * @module
  */
@@ -13,14 +13,14 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../error
 import type { Call } from './call.ts'
 import { parseObject } from './oauth-endpoints.ts'
 
-/** Whether a value chooses among providers, and is none itself. */
+/** Whether a value is a selector, and not a provider. */
 export function isSelector(
   value: CredentialProvider | CredentialSelector,
 ): value is CredentialSelector {
   return typeof (value as Partial<CredentialSelector> | null)?.select === 'function'
 }
 
-/** What a selector is told about a request. The method of MCP is read from a body that is one JSON object. */
+/** Returns the input of a selector. The MCP method is read from a body that is one JSON object. */
 export function selectionRequestOf({ url, method, init }: Call): SelectionRequest {
   const message = typeof init.body === 'string' ? parseObject(init.body) : undefined
   const mcpMethod =
@@ -34,7 +34,7 @@ export function selectionRequestOf({ url, method, init }: Call): SelectionReques
 }
 
 /**
- * Asks a selector for a key and a provider.
+ * Calls a selector for a key and a provider.
  *
  * @throws `ConfigurationError` when what it returns has no key, `CredentialError` with the code `no_tenant` when
  * it throws; no other key's credential is sent instead.
@@ -52,13 +52,13 @@ export function selectProvider(
   }
   const key: unknown = selection?.key
   if (typeof key !== 'string' || key === '') {
-    // A promise is refused, and its rejection must not go unhandled.
+    // A promise is refused, and its rejection must be handled.
     for (const given of [selection, key, selection?.provider]) {
       Promise.resolve(given as unknown).catch(() => {})
     }
     throw new ConfigurationError(
       `${selector.name}.select`,
-      `${selector.name}: \`select\` must return { key, provider } at once, with a text that is not empty as \`key\`, and no promise.`,
+      `${selector.name}: \`select\` must return { key, provider } synchronously, with a non-empty text as \`key\`.`,
       { provider: selector.name },
     )
   }
@@ -66,7 +66,7 @@ export function selectProvider(
   return selection
 }
 
-/** The provider of a selection, which is made when its key is first seen. */
+/** Returns the provider of a selection, which is created when its key is first seen. */
 export function providerOf(
   selector: CredentialSelector,
   { key, provider: given }: ProviderSelection,
@@ -83,11 +83,11 @@ export function providerOf(
   }
   const { acquire, select } = (provider ?? {}) as { acquire?: unknown; select?: unknown }
   if (typeof acquire === 'function' && select === undefined) return provider as CredentialProvider
-  // A promise is refused, and its rejection must not go unhandled.
+  // A promise is refused, and its rejection must be handled.
   Promise.resolve(provider).catch(() => {})
   throw new ConfigurationError(
     option,
-    `${selector.name}: the function must return a provider, such as apiKey({ … }), and no promise.`,
+    `${selector.name}: the function must return a provider, such as apiKey({ … }), and not a promise.`,
     where,
   )
 }
@@ -95,12 +95,12 @@ export function providerOf(
 function noTenant({ name }: CredentialSelector, what: string): CredentialError {
   return new CredentialError(
     'no_tenant',
-    `${name}: it is not known which tenant the request is for; ${what}.`,
+    `${name}: the tenant of the request is not known; ${what}.`,
     { provider: name, remedy: 'Make the request where the tenant is known.' },
   )
 }
 
-// The text of a foreign error may quote a secret.
+// The message of a foreign error may quote a secret.
 function kindOf(error: unknown): string {
   return error instanceof TypeError ? 'TypeError' : error instanceof Error ? 'Error' : typeof error
 }

@@ -1,5 +1,5 @@
 /**
- * Sends the requests of one manager, and sends them again where that helps.
+ * Sends the requests of one manager, and retries them.
  *
  * @module
  */
@@ -19,12 +19,12 @@ import { withLoginTimeout } from './login-timeout.ts'
 import { Content } from './outgoing.ts'
 import { type ResolvedRetryPolicy, retryDelay } from './retry.ts'
 
-/** A server that names new scopes again and again must not keep a request going. */
+/** Limits the step-ups of one request, for a server that names new scopes again and again. */
 const maxStepUps = 2
-/** Nor must an application that logs out again and again. */
+/** Limits the restarts of one request, for an application that logs out again and again. */
 const maxRestarts = 5
 
-/** A request on its way through its attempts. */
+/** The state of a request across its attempts. */
 interface Run {
   readonly call: Call
   readonly content: Content
@@ -40,7 +40,7 @@ interface Run {
 /** What a response means for the credential. */
 interface Verdict {
   readonly refused: boolean
-  /** A renewed credential, or a corrected time, may do better. */
+  /** Whether a renewed credential or a corrected time may succeed. */
   readonly worthwhile: boolean
   readonly challenges: readonly Challenge[]
 }
@@ -179,7 +179,7 @@ export class Sender {
     }
     if (steppedUp) run.stepUps += 1
     else run.retries += 1
-    // The renewal comes first: when it fails, its error says more than the 401.
+    // The renewal comes first: when it fails, its error is more specific than the 401.
     if (verdict.worthwhile) await this.#credential(signal).catch(discard)
     drain(response)
     run.attempt += 1
@@ -188,7 +188,7 @@ export class Sender {
     return undefined
   }
 
-  /** The application logged out while the request was prepared. */
+  /** Restarts a request after a logout while it was prepared. */
   #restart(run: Run): undefined {
     run.restarts += 1
     if (run.restarts <= maxRestarts) return undefined
@@ -200,8 +200,8 @@ export class Sender {
   }
 
   /**
-   * Sends a request as it is when the provider has yet to learn what the server wants (MCP 2026-07-28,
-   * Authorization Server Discovery); `undefined`: it wants a credential.
+   * Sends a request without a credential when the provider needs the server's challenge (MCP 2026-07-28,
+   * Authorization Server Discovery); `undefined`: the server requires a credential.
    */
   async #sendWithoutCredential({ call, signal }: Run): Promise<Response | undefined> {
     const { port, send } = this.#channel
@@ -223,7 +223,7 @@ export class Sender {
     return undefined
   }
 
-  /** Tells the manager what the server thinks of the credential. */
+  /** Reports the server's decision about the credential to the manager. */
   #judge(exchange: Exchange, credential: Credential, offset: number, sentAt: number): Verdict {
     const { port, now } = this.#channel
     const { status, headers } = exchange.response
@@ -242,7 +242,7 @@ export class Sender {
     return { refused, worthwhile: renewable || (refused && corrected), challenges }
   }
 
-  /** Asks for the scopes that a 403 names (RFC 6750 section 3.1; RFC 9449 for DPoP). */
+  /** Requests the scopes that a 403 names (RFC 6750 section 3.1; RFC 9449 for DPoP). */
   async #stepUp(
     { challenges }: Verdict,
     credential: Credential,

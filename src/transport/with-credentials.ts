@@ -9,7 +9,8 @@ import { type AuthorizedFetch, bindingFetch } from './authorized-fetch.ts'
 import { type AuthorizedFetchOptions, checkArguments } from './options.ts'
 
 /**
- * What a transport's constructor takes, and the owner of the credentials; add the transport's own options by spreading.
+ * Options for a transport's constructor, and the owner of the credentials. Spread them to add the transport's
+ * own options.
  *
  * @group Authenticated requests
  */
@@ -20,14 +21,14 @@ export interface CredentialTransportOptions
 }
 
 /**
- * Makes the options that authenticate a transport: `StreamableHTTPClientTransport` and
+ * Returns the options that authenticate a transport: `StreamableHTTPClientTransport` and
  * `SSEClientTransport` of `@modelcontextprotocol/sdk` and `@modelcontextprotocol/client`.
  *
- * Without the option `resource` the first request binds that is not for an OAuth endpoint. Do not pass the SDK's `authProvider` beside it,
- * since then two layers would renew and retry; and keep secrets out of `requestInit.headers`, which the SDKs
- * also send to authorization servers.
+ * Without the option `resource`, the first request that is not for an OAuth endpoint sets the binding. Do not
+ * also pass the SDK's `authProvider`: two layers would renew and retry. Keep secrets out of
+ * `requestInit.headers`, which the SDKs also send to authorization servers.
  *
- * @param provider - What proves who you are, or a selector such as {@link perTenant}.
+ * @param provider - The provider, or a selector such as {@link perTenant}.
  *
  * @example
  * ```ts
@@ -39,7 +40,7 @@ export interface CredentialTransportOptions
  * const transport = new StreamableHTTPClientTransport(url, options)
  * ```
  *
- * @throws {@link ConfigurationError} when an option is wrong.
+ * @throws {@link ConfigurationError} when an option is invalid.
  * @group Authenticated requests
  */
 export function withCredentials(

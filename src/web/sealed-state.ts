@@ -34,7 +34,7 @@ interface SealingKey {
   readonly bytes: Bytes
 }
 
-const wrongLength = 'must be 32 bytes in base64 or hex; make one with: openssl rand -base64 32'
+const wrongLength = 'must be 32 bytes in base64 or hex; generate one with: openssl rand -base64 32'
 /** Tells a state from every other token that is encrypted with the same key. */
 const tokenType = 'mcp-credentials-login'
 /** More than a state ever has; whoever sends one could make this process read megabytes. */

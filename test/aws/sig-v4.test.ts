@@ -391,7 +391,7 @@ describe('the scope', () => {
       const acquired = acquire({ credentials: keys }, `https://${name}/`)
 
       await expect(acquired).rejects.toThrow(ConfigurationError)
-      await expect(acquired).rejects.toThrow(`the host name ${name} does not tell the region`)
+      await expect(acquired).rejects.toThrow(`the host name ${name} does not contain the region`)
     })
   }
 
@@ -483,8 +483,8 @@ describe('the credentials', () => {
     ['no usable `accessKeyId`', { accessKeyId: 'k'.repeat(40), secretAccessKey }],
     ['no usable `secretAccessKey`', { accessKeyId, secretAccessKey: `${secretAccessKey}\n` }],
     ['no usable `sessionToken`', { ...keys, sessionToken: '' }],
-    ['an `expiration` that is no valid Date', { ...keys, expiration: '2030-01-01' }],
-    ['an `expiration` that is no valid Date', { ...keys, expiration: new Date('?') }],
+    ['an `expiration` that is not a valid Date', { ...keys, expiration: '2030-01-01' }],
+    ['an `expiration` that is not a valid Date', { ...keys, expiration: new Date('?') }],
   ]
   for (const [what, value] of unusable) {
     it(`of a function are refused when it returns ${what}`, async () => {

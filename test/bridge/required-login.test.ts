@@ -35,7 +35,7 @@ describe('a login that is required', () => {
     expect(await client.initialize()).toMatchObject({
       error: {
         code: -32000,
-        message: expect.stringContaining('nobody is logged in'),
+        message: expect.stringContaining('there is no login'),
         data: { code: 'login_required', remedy: expect.stringContaining('Log in once') },
       },
     })

@@ -184,7 +184,7 @@ describe('doctor', () => {
 
     expect(seen.code).toBe(1)
     const [line] = linesOf(seen, 'safeguards')
-    expect(line).toContain('nothing shows that they belong together')
+    expect(line).toContain('it is not known that they belong together')
     expect(seen.recommendation?.code.sdkV2).toContain(`issuer: '${issuer}'`)
     expect(seen.recommendation?.command).toContain(`--issuer ${issuer}`)
   })
@@ -213,7 +213,7 @@ describe('doctor', () => {
     const seen = await report(url)
 
     const [line] = linesOf(seen, 'metadata')
-    expect(line).toContain('publishes metadata of another resource, "https://other.example.com/"')
+    expect(line).toContain('publishes metadata for another resource, "https://other.example.com/"')
     expect(seen).toMatchObject({ outcome: 'problem', code: 1 })
     expect(seen.recommendation).toBeUndefined()
   })

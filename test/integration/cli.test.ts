@@ -235,7 +235,7 @@ describe('the built command in pipes', () => {
 
   test('says what is wrong with the store in a sentence', async () => {
     const { code, output } = await run(['list'], '', { MCP_CREDENTIALS_KEY: 'canary' })
-    expect([code, output]).toEqual([2, expect.stringContaining('MCP_CREDENTIALS_KEY must hold')])
+    expect([code, output]).toEqual([2, expect.stringContaining('MCP_CREDENTIALS_KEY must be')])
     const none = await run(['list'], '', {
       MCP_CREDENTIALS_STORE: 'keychain',
       DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent',

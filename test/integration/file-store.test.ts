@@ -43,7 +43,7 @@ describe('on disk', () => {
     const store = encryptedFileStore({ key, directory })
     await expect(store.get(name)).rejects.toMatchObject({
       name: 'StoreError',
-      remedy: `Choose a folder of its own as \`directory\`, such as ${join(directory, 'mcp-credentials')}; if nothing else uses this one, run \`chmod 700 ${directory}\`.`,
+      remedy: `Choose a separate folder as \`directory\`, such as ${join(directory, 'mcp-credentials')}; if nothing else uses this one, run \`chmod 700 ${directory}\`.`,
     })
   })
 
@@ -180,7 +180,7 @@ describe('keys', () => {
       name: 'StoreError',
       retryable: false,
       message: expect.stringContaining(
-        `One record could not be encrypted again, the first for this: The record of ${name} 0`,
+        `One record could not be re-encrypted. The first error: The record of ${name} 0`,
       ),
     })
     expect(await encryptedFileStore({ key: next, directory }).get(`${name} 1`)).toEqual(record)
@@ -245,7 +245,7 @@ describe('the lock', () => {
   test('that is taken inside itself is an error, and no deadlock', async () => {
     const store = encryptedFileStore({ key, directory: await folder() })
     const inner = store.lock(name, () => store.lock(name, async () => 'entered'))
-    await expect(inner).rejects.toThrow('already held by this very task')
+    await expect(inner).rejects.toThrow('already held by this task')
   })
 })
 

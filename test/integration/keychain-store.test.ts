@@ -153,7 +153,7 @@ describe('a keychain that does not work', () => {
     )
     leave()
     expect(error).toMatchObject({ name: 'StoreError', retryable: true })
-    expect(String(error)).toMatch(/locked|did not answer within 2 s/)
+    expect(String(error)).toMatch(/locked|did not respond within 2 s/)
   })
 
   test('no D-Bus: an error that names the alternatives', async () => {
@@ -197,7 +197,7 @@ describe('a keychain that does not work', () => {
     const ended = Date.now()
     const told = JSON.parse(output) as { name: string; message: string; turns: number; at: number }
     expect(told.name).toBe('StoreError')
-    expect(told.message).toContain('did not answer within 1 s')
+    expect(told.message).toContain('did not respond within 1 s')
     // The event loop went on, and nothing kept the process alive.
     expect(told.turns).toBeGreaterThan(20)
     expect(ended - told.at).toBeLessThan(10_000)
@@ -291,7 +291,7 @@ test('a backend of one’s own has the same time limit', async () => {
     findCredentials: never,
   }
   const store = keychainStore({ service: 'test', backend, timeout: 0.05, directory })
-  await expect(store.get(name)).rejects.toThrow('did not answer within 0.05 s')
+  await expect(store.get(name)).rejects.toThrow('did not respond within 0.05 s')
 })
 
 test('applications with different services do not wait for each other’s locks', async () => {

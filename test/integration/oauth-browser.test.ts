@@ -39,7 +39,7 @@ test('a person clicks through a login in a real browser', async () => {
   }
   const fetch = authorizedFetch(provider, { resource: server.url })
   await fetch.manager.credential()
-  await page.waitForSelector('h1:has-text("Thank you.")')
+  await page.waitForSelector('h1:has-text("The login is complete.")')
   expect(await page.title()).toBe('Sign-in')
   expect(new URL(page.url()).hostname).toBe('127.0.0.1')
   expect(problems).toEqual([])
@@ -75,7 +75,8 @@ while kill -0 $pid 2> /dev/null; do cat /proc/[0-9]*/cmdline 2> /dev/null | tr '
 
   await authorizedFetch(authorizationCode(), { resource }).login()
   await vi.waitFor(
-    async () => expect(await readFile(`${folder}/page`, 'utf8')).toContain('Thank you.'),
+    async () =>
+      expect(await readFile(`${folder}/page`, 'utf8')).toContain('The login is complete.'),
     {
       timeout: 20_000,
     },

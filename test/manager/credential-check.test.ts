@@ -22,11 +22,11 @@ describe('a credential of a provider of your own', () => {
       () => ({ apply, expiresAt: '2030-01-01' }),
       /milliseconds since the epoch/,
     ],
-    ['an expiry that is NaN', () => ({ apply, expiresAt: Number.NaN }), /is no number/],
+    ['an expiry that is NaN', () => ({ apply, expiresAt: Number.NaN }), /is not a number/],
     [
       'a life without an expiry',
       () => ({ apply, expiresIn: 60 }),
-      /write `expiresAt: now\(\) \+ seconds \* 1000`/,
+      /Return `expiresAt: now\(\) \+ seconds \* 1000`/,
     ],
     ['an expiry in seconds', (now: number) => ({ apply, expiresAt: now / 1000 + 60 }), /by 1000/],
   ])('that is %s is refused with what to return instead', async (_what, credential, message) => {
@@ -70,7 +70,7 @@ describe('revocation', () => {
   })
 
   test('that resolves to something else than true is none', async () => {
-    const reason = 'own: the issuer offers no way to revoke it.'
+    const reason = 'own: the issuer does not support revocation.'
     expect(await logoutOf(async () => 'yes' as never)).toEqual({ revoked: false, reason })
   })
 })

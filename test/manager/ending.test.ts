@@ -103,7 +103,7 @@ test('a revocation that never settles is given up after ten seconds', async () =
     await first
     const out = manager.logout()
     await vi.advanceTimersByTimeAsync(10_000)
-    const reason = 'issuer: the issuer did not answer within 10 s.'
+    const reason = 'issuer: the issuer did not respond within 10 s.'
     expect(await out).toEqual({ revoked: false, reason })
     expect([signals[0]?.aborted, vi.getTimerCount()]).toEqual([true, 0])
   } finally {

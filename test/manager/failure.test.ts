@@ -48,7 +48,7 @@ describe('what a provider throws', () => {
         code: 'outcome_unknown',
         retryable: true,
         // It may have been the first request of a login.
-        message: expect.stringContaining('the answer to a token request was lost'),
+        message: expect.stringContaining('the response to a token request was lost'),
       })
       expect(classify(failed(code), false)).toMatchObject({ code: 'network', retryable: true })
     },
@@ -80,7 +80,7 @@ describe('what a provider throws', () => {
       expect(error.message).toMatch(/\((TypeError|Error)(, ECONNRESET)?\)/)
     }
     if ('code' in thrown) return
-    expect(classify(thrown).message).toContain('throws a CredentialError')
+    expect(classify(thrown).message).toContain('Throw a CredentialError in the provider')
   })
 
   test('a foreign error is not kept, since it may hold a token', () => {
@@ -103,7 +103,7 @@ describe('the error of a cool-down', () => {
     expect(error).toBeInstanceOf(CredentialError)
     expect(error).toMatchObject({ code: 'server_error', retryAfter: 3, cause: first })
     expect(error.message).toBe(
-      'The issuer is down. Nothing is tried for 3 s; `login()` tries at once.',
+      'The issuer is down. The next attempt is possible in 3 s; `login()` tries immediately.',
     )
     expect(first.retryAfter).toBeUndefined()
   })

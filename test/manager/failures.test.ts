@@ -54,14 +54,14 @@ describe('failures', () => {
     const fail = () => failures.record(new LoginRequiredError('grant_rejected', 'no'), nothingHeld)
     for (let login = 0; login < 5; login += 1) {
       fail()
-      failures.forgive()
+      failures.allowRetry()
       expect(failures.pauseMs).toBe(0)
     }
     fail()
-    failures.forgive()
+    failures.allowRetry()
     expect(failures.needsLogin).toBe(true)
     clock.advance(10_000)
-    failures.forgive()
+    failures.allowRetry()
     expect(failures.needsLogin).toBe(false)
   })
 

@@ -50,7 +50,7 @@ describe('a store of your own', () => {
         name: 'StoreError',
         operation,
         retryable: true,
-        message: `The store's \`${operation}\` failed (Error). Correct the store, or throw a StoreError in it to say more.`,
+        message: `The store's \`${operation}\` failed (Error). Correct the store, or throw a StoreError there to give details.`,
       })
     },
   )

@@ -76,7 +76,7 @@ describe('step-ups', () => {
     const { scopes } = setUp()
     for (let attempt = 0; attempt < 3; attempt += 1) scopes.begin()
     scopes.granted('read write', undefined)
-    scopes.forgive()
+    scopes.allowRetry()
     expect(scopes.plan('read', 'admin')).toBe('read write admin')
     scopes.clear()
     expect([scopes.scope, scopes.plan('read', 'admin')]).toEqual([undefined, 'read admin'])

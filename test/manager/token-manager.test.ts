@@ -206,7 +206,7 @@ describe('without a usable credential', () => {
       code: 'server_error',
       retryAfter: 10,
       cause: error,
-      message: expect.stringContaining('for 10 s'),
+      message: expect.stringContaining('in 10 s'),
     })
     expect(issuer.contexts).toHaveLength(1)
     expect(types()).toContain('cooldown')
@@ -678,7 +678,7 @@ describe('keepFresh', () => {
       const { manager, issuer } = setUp({}, { acquireTimeout: 5, now: Date.now })
       const wanted = expect(manager.credential()).rejects.toMatchObject({
         code: 'timeout',
-        message: expect.stringMatching(/5 s\. Raise `acquireTimeout`, or see what/),
+        message: expect.stringMatching(/5 s\. Raise `acquireTimeout`, or check what/),
       })
       await vi.advanceTimersByTimeAsync(5000)
       await wanted

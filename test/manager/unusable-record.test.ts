@@ -125,7 +125,7 @@ describe.each(['damaged', 'newer', 'other key', 'unencrypted'] as const)(
       const { client, store, key, world, events } = await spoiled(how)
 
       const reason =
-        'authorizationCode: the stored login could not be read, so that nothing was revoked; its tokens work until they expire.'
+        'authorizationCode: the stored login could not be read, so nothing was revoked; its tokens work until they expire.'
       expect(await client().manager.logout()).toEqual({ revoked: false, reason })
       const audited = { type: 'revocation', revoked: false, code: 'store', reason }
       expect(events).toContainEqual(expect.objectContaining(audited))
@@ -138,7 +138,7 @@ describe.each(['damaged', 'newer', 'other key', 'unencrypted'] as const)(
 
 test('a logout where nobody was logged in says so, and audits no revocation', async () => {
   const { client, events } = await scene(memoryStore())
-  const reason = 'authorizationCode: nobody was logged in, so that there was nothing to revoke.'
+  const reason = 'authorizationCode: there was no login to revoke.'
   expect(await client().manager.logout()).toEqual({ revoked: false, reason })
   expect(events.map(({ type }) => type)).not.toContain('revocation')
 })

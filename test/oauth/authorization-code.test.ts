@@ -264,7 +264,7 @@ describe('the way back', () => {
       },
     })
     await expect(world.call(provider)).rejects.toThrow()
-    expect(await page).toContain('That did not work.')
+    expect(await page).toContain('The login failed.')
   })
 
   test('a person may paste the URL that the browser returned to', async () => {
@@ -496,7 +496,7 @@ describe('options', () => {
     )
     squatter.close()
     expect(error).toMatchObject({ code: 'configuration' })
-    expect(error.message).toContain(`port ${port} is taken`)
+    expect(error.message).toContain(`port ${port} is in use`)
   })
 
   test.each([

@@ -334,7 +334,7 @@ describe('a server that is down at the first login', () => {
       code: 'timeout',
       retryable: true,
       message: expect.stringContaining(
-        `The authorization server ${new URL(world.issuer).host} did not answer in time`,
+        `The authorization server ${new URL(world.issuer).host} did not respond in time`,
       ),
     })
   })

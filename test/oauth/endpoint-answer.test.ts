@@ -154,7 +154,7 @@ describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
     await call()
     const reason = expect.stringMatching(
       new RegExp(
-        `^authorizationCode: 127\\.0\\.0\\.1:\\d+ answered ${status}[a-zA-Z_ ]*\\.(?: (?:Contact|Check|A proxy) |$)`,
+        `^authorizationCode: 127\\.0\\.0\\.1:\\d+ responded with ${status}[a-zA-Z_ ]*\\.(?: (?:Contact|Check|The response may come from a proxy) |$)`,
       ),
     )
     expect(await send.logout()).toEqual({ revoked: false, reason })
@@ -365,7 +365,7 @@ test('an error names the server that answered, also where a grant takes two serv
   )
   const { code, message } = await failure()
   expect(code).toBe('invalid_grant')
-  expect(message).toContain(`${new URL(idp.world.issuer).host} answered 400`)
+  expect(message).toContain(`${new URL(idp.world.issuer).host} responded with 400`)
   expect(message).not.toContain(new URL(world.issuer).host)
 })
 
@@ -495,7 +495,7 @@ describe('an answer with status 200 that cannot be used', () => {
   const unusable: readonly (readonly [string, Answer, RegExp])[] = [
     ['nothing', { type: null, body: '' }, /an empty body/],
     ['HTML', { type: 'text/html', body: '<!doctype html><p>x' }, /a page of HTML.*proxy/],
-    ['half of its JSON', { body: '{"access_token":"super-secret' }, /JSON that is cut off/],
+    ['half of its JSON', { body: '{"access_token":"super-secret' }, /truncated or malformed JSON/],
     ['text', { body: 'access_token=super-secret' }, /text that is not JSON/],
     ['a list', { body: '["super-secret"]' }, /JSON that is not an object/],
     ['no token', { body: { token_type: 'Bearer' } }, /no `access_token`/],

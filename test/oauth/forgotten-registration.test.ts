@@ -77,7 +77,7 @@ describe('a registration that the authorization endpoint no longer knows', () =>
       const error = await failure(login(authorizationCode(visit)))
       expect(error).toMatchObject({ code: 'login_required', reason: 'grant_rejected' })
       expect(error.message).toContain(code)
-      expect(error.remedy).toContain('registered anew')
+      expect(error.remedy).toContain('registered again')
       await login(authorizationCode(visit))
 
       expect(clients()).toEqual(['r-1', 'r-1', 'r-2'])
@@ -95,15 +95,15 @@ describe('a registration that the authorization endpoint no longer knows', () =>
     expect(first).toMatchObject({ code: 'login_required', reason: 'login_failed' })
     expect(first.remedy).toContain('registered anew')
     const second = await failure(login(authorizationCode(stuck)))
-    expect(second.remedy).not.toContain('registered anew')
+    expect(second.remedy).not.toContain('registered again')
     const third = await failure(login(authorizationCode(stuck)))
-    expect(third.remedy).not.toContain('registered anew')
+    expect(third.remedy).not.toContain('registered again')
     expect(state.registered).toBe(2)
 
     await login(authorizationCode(visit))
     expect(clients()).toEqual(['r-1', 'r-2'])
     await logout()
-    expect((await failure(login(authorizationCode(stuck)))).remedy).toContain('registered anew')
+    expect((await failure(login(authorizationCode(stuck)))).remedy).toContain('registered again')
   })
 
   test('stays when the user refuses, and when the client is one of the application', async () => {
@@ -112,10 +112,10 @@ describe('a registration that the authorization endpoint no longer knows', () =>
     await logout()
     Object.assign(state, { oldest: 9, code: 'access_denied' })
     const refused = await failure(login(authorizationCode(visit)))
-    expect(refused.remedy).not.toContain('registered anew')
+    expect(refused.remedy).not.toContain('registered again')
     Object.assign(state, { code: 'unauthorized_client' })
     const own = authorizationCode({ ...visit, clientId: 'r-0', issuer: world.issuer })
-    expect((await failure(login(own))).remedy).not.toContain('registered anew')
+    expect((await failure(login(own))).remedy).not.toContain('registered again')
     state.oldest = 1
     await login(authorizationCode(visit))
     expect(clients()).toEqual(['r-1', 'r-1', 'r-0', 'r-1'])
@@ -145,7 +145,7 @@ describe('logout({ registration: true })', () => {
     const result = await client.logout({ registration: true })
     expect(result).toEqual({
       revoked: false,
-      reason: expect.stringContaining('offers no revocation'),
+      reason: expect.stringContaining('does not support revocation'),
       registrationDropped: true,
     })
     await client.login()

@@ -320,20 +320,22 @@ describe('deviceCode', () => {
     ['https://accounts.google.com', 'https://www.google.com/device'],
     ['https://login.microsoftonline.com/common/v2.0', 'https://microsoft.com/devicelogin'],
   ])('the users of %s are shown %s', (issuer, address) => {
-    const { isVouched = false } = profileOf(issuer)
-    const server = { issuer, isVouched, metadata: { issuer } }
+    const { isTrusted = false } = profileOf(issuer)
+    const server = { issuer, isTrusted, metadata: { issuer } }
     const resource = new URL('https://mcp.example.com/mcp')
     const check = (found: typeof server) =>
       checkOwnPage(found, 'verification_uri', new URL(address), resource)
     expect(() => check(server)).not.toThrow()
-    expect(() => check({ ...server, isVouched: false })).toThrow('nothing shows')
+    expect(() => check({ ...server, isTrusted: false })).toThrow(
+      'it is not known that they belong together',
+    )
   })
 
   test('a server without this grant is named, with what to use instead', async () => {
     const world = await oauthWorld()
     const provider = deviceCode({ clientId: 'tv', onUserCode: () => {} })
     await expect(world.call(provider)).rejects.toThrow(
-      /offers no login on another device.*authorizationCode/,
+      /does not offer login on another device.*authorizationCode/,
     )
   })
 })
@@ -502,7 +504,7 @@ describe('enterpriseManaged', () => {
   test.each([
     ['for another authorization server', { aud: 'https://other.example' }, 'is for another server'],
     ['for nobody', { aud: undefined }, 'is for another server'],
-    ['of another type', { typ: 'JWT' }, 'is a token of another type'],
+    ['of another type', { typ: 'JWT' }, 'is a token of a different type'],
     ['that has expired', { exp: now - 120 }, 'has expired'],
     ['that never expires', { exp: undefined }, 'has expired'],
     ['whose end is no number', { exp: '9999999999' }, 'has expired'],
@@ -517,7 +519,7 @@ describe('enterpriseManaged', () => {
 
   test('row 78: a grant that is no JWT is never presented', async () => {
     const { world, provider } = await enterprise(undefined, { access_token: 'opaque' })
-    await expect(world.call(provider)).rejects.toThrow('is a token of another type')
+    await expect(world.call(provider)).rejects.toThrow('is a token of a different type')
     expect(world.tokenRequests()).toEqual([])
   })
 
@@ -613,7 +615,7 @@ describe('a grant that is refused', () => {
     [
       'deviceCode',
       (issuer: string) => deviceCode({ clientId: 'agent', issuer, onUserCode: () => {} }),
-      'Log in again, with `login()` where the user is.',
+      'Call `login()`, so that the user can log in again.',
     ],
   ])('leads %s to say what helps', async (_name, provider, remedy) => {
     const deviceLogin = {
@@ -686,7 +688,7 @@ describe('logout', () => {
     await manager.credential()
     expect(await manager.logout()).toEqual({
       revoked: false,
-      reason: expect.stringContaining(' offers no revocation of these tokens. '),
+      reason: expect.stringContaining(' does not support revocation of these tokens. '),
     })
     expect(manager.current()).toBeUndefined()
   })

@@ -462,7 +462,9 @@ describe('an MCP server that names ever other authorization servers', () => {
     }
     const logins = () => here.logins().length + there.logins().length
     expect(logins()).toBe(1 + 3)
-    const named = errors.filter(({ message }) => message.includes('another authorization server'))
+    const named = errors.filter(({ message }) =>
+      message.includes('a different authorization server'),
+    )
     expect(named[0]).toMatchObject({ name: 'DiscoveryError', retryable: false })
     expect(named[0]?.message).toContain('`issuer`')
     clock.advance(601_000)

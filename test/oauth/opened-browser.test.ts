@@ -67,7 +67,7 @@ note([first.status, first.headers.get('location'), first.headers.get('referrer-p
     null,
   ])
   expect(location).toMatch(new RegExp(`^${world.issuer}/authorize\\?`))
-  expect(text).toContain('That did not work.')
+  expect(text).toContain('The login failed.')
   expect(world.logins()).toEqual([])
 }, 20_000)
 

@@ -382,7 +382,7 @@ describe('allowOnly', () => {
   })
 
   test.each([
-    [{}, /nothing would be refused/],
+    [{}, /otherwise nothing is refused/],
     [{ issuer: [] }, /no option `issuer`/],
     [{ issuers: ['login'] }, /allowOnly.issuers must be a list/],
     [{ origins: ['https://a.example/'] }, /allowOnly.origins must be a list/],

@@ -561,10 +561,10 @@ test('a credential shows no token, however closely it is inspected', async () =>
 })
 
 test.each([
-  ['invalid_scope', 'Ask for scopes'],
+  ['invalid_scope', 'Request scopes'],
   ['invalid_request', 'Compare the parameters'],
   ['unsupported_response_type', "Contact the server's operator"],
-  ['access_denied', 'Log in again and agree'],
+  ['access_denied', 'Log in again and consent'],
 ])('an authorization response with %s says what can help', async (error, remedy) => {
   const { failure } = await client({
     redirect: (target) => {

@@ -133,5 +133,5 @@ describe('savedLogin without what the client authenticates with', () => {
 test('login() without a stored login says who makes one, and does not miss the store', async () => {
   const world = await oauthWorld()
   const saved = authorizedFetch(savedLogin(), { resource: world.url, store: memoryStore() })
-  await expect(saved.login()).rejects.toThrow(/nobody is logged in.*Log in once with/)
+  await expect(saved.login()).rejects.toThrow(/there is no login.*Log in once with/)
 })

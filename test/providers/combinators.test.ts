@@ -201,7 +201,7 @@ describe.each([
 
   test('is no selector', () => {
     const selector = { name: 's', select: () => ({ key: 'k', provider: key('a') }) }
-    expect(() => combine(key('b'), selector as never)).toThrow(/takes no selector/)
+    expect(() => combine(key('b'), selector as never)).toThrow(/does not accept a selector/)
   })
 })
 

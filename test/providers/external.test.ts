@@ -312,7 +312,7 @@ describe('fromGoogleAuth()', () => {
   it('says that there are no credentials', async () => {
     await expect(real({ getRequestHeaders: async () => new Headers() })).rejects.toMatchObject({
       code: 'acquire_failed',
-      message: expect.stringContaining('made no headers'),
+      message: expect.stringContaining('returned no headers'),
     })
   })
 

@@ -386,9 +386,9 @@ describe('the options', () => {
   })
 
   it.each([
-    ['a promise', async () => 'x', 'returned something else'],
-    ['nothing', () => undefined, 'returned something else'],
-    ['an array with a number', () => ['x', 1], 'returned something else'],
+    ['a promise', async () => 'x', 'returned a value other than strings and bytes'],
+    ['nothing', () => undefined, 'returned a value other than strings and bytes'],
+    ['an array with a number', () => ['x', 1], 'returned a value other than strings and bytes'],
     [
       'an error',
       () => {
@@ -514,7 +514,7 @@ describe('refusals', () => {
       'a secret that is not hex',
       { secret: 'abc', secretEncoding: 'hex' },
       'hmac.secret',
-      /not in hex/,
+      /not hex/,
     ],
     [
       'a secret that is not base64',
@@ -602,7 +602,7 @@ describe('refusals', () => {
       'a header that fetch adds',
       { secret, message: '{timestamp}{body}{header:Host}' },
       'hmac.message',
-      /\{host\} is known/,
+      /use \{host\} for the host/,
     ],
     [
       'the signature in its own message',
@@ -659,7 +659,7 @@ describe('refusals', () => {
 
   const sources: readonly [string, HmacOptions][] = [
     ['is empty', { secret: () => '' }],
-    ['is not in hex', { secret: () => 'top-secret-value', secretEncoding: 'hex' }],
+    ['is not hex', { secret: () => 'top-secret-value', secretEncoding: 'hex' }],
     ['contains a line break', { secret, keyId: () => 'top-secret-value\r\n' }],
   ]
 

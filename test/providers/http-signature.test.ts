@@ -347,7 +347,7 @@ describe('derived components', () => {
 
     await expect(signed(options, { url })).rejects.toMatchObject({
       code: 'unsignable_request',
-      message: `httpSignature: the URL has ${count} query parameter a, which the signature is to cover. Cover @query instead.`,
+      message: `httpSignature: the URL has ${count} query parameter a, which the signature covers. Cover @query instead.`,
     })
   })
 })

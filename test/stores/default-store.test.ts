@@ -128,7 +128,7 @@ describe('defaultStore', () => {
   test('does not take a keychain that does not answer for a missing one', async () => {
     const backend = { ...fakeKeychain().backend, getPassword: () => new Promise<null>(() => {}) }
     const store = open(backend, { timeout: 0.01 })
-    await expect(store.get(key)).rejects.toThrow('The keychain did not answer within 0.01 s')
+    await expect(store.get(key)).rejects.toThrow('The keychain did not respond within 0.01 s')
     expect(await readdir(parent)).toEqual([])
   })
 
@@ -164,7 +164,10 @@ describe('defaultStore', () => {
     await (kind === 'file' ? open(first.backend) : withoutKeychain()).set(key, record)
     vi.stubEnv('MCP_CREDENTIALS_STORE', kind)
     const store = open(second.backend)
-    expect(await store.where()).toMatchObject({ kind, reason: 'MCP_CREDENTIALS_STORE says so' })
+    expect(await store.where()).toMatchObject({
+      kind,
+      reason: 'it is set by MCP_CREDENTIALS_STORE',
+    })
     expect(await store.get(key)).toBeUndefined()
   })
 
@@ -238,7 +241,7 @@ describe('the key of the files', () => {
     await withoutKeychain().set(key, record)
     await rm(keyFile())
     const store = withoutKeychain()
-    await expect(store.get(key)).rejects.toThrow('encrypted with a key that is gone')
+    await expect(store.get(key)).rejects.toThrow('encrypted with a key that no longer exists')
     await expect(store.set(`${key} 2`, record)).rejects.toThrow('MCP_CREDENTIALS_KEY')
   })
 

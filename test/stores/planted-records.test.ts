@@ -67,7 +67,7 @@ describe('in Redis, a value that is no text', () => {
     const planted = 'https://a.example.com/mcp | default'
     values.set(nameInRedis(planted), ['planted'])
     const both = redisStore({ client, keys: [key, oldKey] })
-    await expect(both.rekey()).rejects.toThrow('One record could not be encrypted again')
+    await expect(both.rekey()).rejects.toThrow('One record could not be re-encrypted')
     expect(await redisStore({ client, key }).get(name)).toEqual(record)
   })
 })

@@ -107,7 +107,7 @@ describe('Redis that cannot be reached', () => {
   test('since it does not answer is reported so', async () => {
     const client = { isOpen: true, sendCommand: () => new Promise(() => {}) }
     const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
-    await expect(store.get('x')).rejects.toThrow('cannot be reached (no answer for 0.1 s).')
+    await expect(store.get('x')).rejects.toThrow('cannot be reached (no response within 0.1 s).')
   })
 })
 

@@ -149,11 +149,15 @@ describe('providerContract', () => {
     ],
     ['shows no secret', {}, { token: secret } as object],
     [
-      'restores its own record, and none of others',
+      "restores its own record, and no other provider's",
       {},
       { record: { version: 1, provider: 'broken', data: {} } },
     ],
-    ['restores its own record, and none of others', { restore: () => ({ apply: () => {} }) }, {}],
+    [
+      "restores its own record, and no other provider's",
+      { restore: () => ({ apply: () => {} }) },
+      {},
+    ],
   ]
   it.each(broken)('%s: fails for %o with %o', async (name, traits, members) => {
     const provider = (): CredentialProvider => ({
@@ -200,7 +204,7 @@ describe('providerContract', () => {
       },
     })
     expect(await failing(provider, context)).toEqual([
-      'waits for `commit` before it sends what can be used once',
+      'waits for `commit` before it sends a single-use grant',
       'sends nothing more when `commit` fails',
     ])
   })
@@ -226,7 +230,7 @@ describe('providerContract', () => {
       acquire: () => new Promise(() => {}),
     })
     const cases = providerContract({ provider })
-    const running = cases.find(({ name }) => name === 'settles when nobody waits any more')?.run()
+    const running = cases.find(({ name }) => name === 'settles when its signal aborts')?.run()
     const outcome = expect(running).rejects.toThrow('must settle soon')
 
     await vi.advanceTimersByTimeAsync(5000)

@@ -105,7 +105,7 @@ describe('headersOf', () => {
   ])('refuses a credential in the address that %s', async (_what, provider) => {
     const refused = headersOf(provider, { resource, fetch })
     await expect(refused).rejects.toMatchObject({ code: 'not_fixed_headers' })
-    await expect(refused).rejects.toThrow('in the address')
+    await expect(refused).rejects.toThrow('in the URL')
     await expect(refused).rejects.not.toThrow('canary')
   })
 
@@ -191,7 +191,9 @@ describe('liveHeaders', () => {
     const read = () => ({ ...live.headers })
     expect(read()).toEqual({ authorization: 'Bearer canary-1' })
     clock.advance(56_000)
-    expect(read).toThrow(/numbered: the credential for .* has expired, and no other is there yet/)
+    expect(read).toThrow(
+      /numbered: the credential for .* has expired, and no new one has been acquired/,
+    )
     await settle()
     expect(read()).toEqual({ authorization: 'Bearer canary-2' })
   })
@@ -232,7 +234,7 @@ describe('liveHeaders', () => {
     clock.advance(61_000)
     expect(() => live.headers['x-one']).toThrow('expired')
     await settle()
-    expect(() => live.headers['x-one']).toThrow('sends other headers than before')
+    expect(() => live.headers['x-one']).toThrow('no longer sends the same headers')
   })
 
   it('serves the transport of the official SDK, which reads its headers for each request', async () => {

@@ -230,7 +230,7 @@ describe('a pool of managers', () => {
     const flush = async () => {
       flushes += 1
     }
-    const idle = { rest: () => {}, wake: () => {} }
+    const idle = { pauseRenewals: () => {}, resumeRenewals: () => {} }
     const port = { ...idle, unsaved: true, flush }
     const member = (name: string, own: object) => () => {
       const close = async () => void closed.push(name)
@@ -250,7 +250,7 @@ describe('a pool of managers', () => {
   it('waits at its end for those that are being closed already', async () => {
     const flushed = deferred<void>()
     const member = (close: () => Promise<void>) => () =>
-      ({ manager: { close }, port: { wake: () => {} }, uses: 0 }) as never
+      ({ manager: { close }, port: { resumeRenewals: () => {} }, uses: 0 }) as never
     const pool = new ManagerPool(1, () => new Error('closed'))
     let isClosed = false
 
@@ -322,7 +322,7 @@ describe('a selector', () => {
       code: 'configuration',
       option: 'byTool.select',
       message:
-        'byTool: `select` must return { key, provider } at once, with a text that is not empty as `key`, and no promise.',
+        'byTool: `select` must return { key, provider } synchronously, with a non-empty text as `key`.',
     })
   })
 

@@ -61,7 +61,7 @@ describe('a login whose code was sent', () => {
 
     const code = status === 429 ? 'rate_limited' : 'server_error'
     expect(error).toMatchObject({ code, retryable: false, status })
-    expect(error.message).toContain(`answered ${status}.`)
+    expect(error.message).toContain(`responded with ${status}.`)
     expect(error.remedy).toBe('Call beginLogin() again.')
     expect(again).toMatchObject({ code: 'login_used', retryable: false })
     expect(again.remedy).toMatch(/^Call beginLogin\(\) again, unless/)

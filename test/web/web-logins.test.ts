@@ -497,7 +497,7 @@ describe('a login that fails', () => {
     expect(await store.get(`${world.url} | alice`)).toEqual(before)
   })
 
-  it('can be repeated when the token endpoint could not be reached', async () => {
+  it('can be repeated when the token endpoint cannot be reached', async () => {
     let isUp = false
     const { world, logins } = await application(
       {},
