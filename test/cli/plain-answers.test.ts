@@ -178,7 +178,7 @@ describe('entries with environments and tenants', () => {
     const argv = ['status', url, '--tenant', 'acme', '--config', config]
     const { code, stderr } = await world.run(argv)
     expect(code).toBe(2)
-    expect(stderr).toContain('crm --tenant NAME')
+    expect(stderr).toContain('Name the entry, or leave out --tenant.')
     expect(stderr).not.toMatch(libraryWords)
   })
 })

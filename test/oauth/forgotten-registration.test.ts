@@ -93,7 +93,7 @@ describe('a registration that the authorization endpoint no longer knows', () =>
 
     const first = await failure(login(authorizationCode(stuck)))
     expect(first).toMatchObject({ code: 'login_required', reason: 'login_failed' })
-    expect(first.remedy).toContain('registered anew')
+    expect(first.remedy).toContain('registered again')
     const second = await failure(login(authorizationCode(stuck)))
     expect(second.remedy).not.toContain('registered again')
     const third = await failure(login(authorizationCode(stuck)))
