@@ -4,9 +4,18 @@ import { memoryStore } from '../../src/stores/memory.ts'
 
 test('a secret is listed by its name, and not among the credentials', async () => {
   const store = memoryStore()
-  expect(await saveSecret(store, { name: 'b', value: 'canary' })).toEqual({ replaced: false, kept: false })
-  expect(await saveSecret(store, { name: 'a.KEY', value: 'canary' })).toEqual({ replaced: false, kept: false })
-  expect(await saveSecret(store, { name: 'b', value: 'canary-2' })).toEqual({ replaced: true, kept: false })
+  expect(await saveSecret(store, { name: 'b', value: 'canary' })).toEqual({
+    replaced: false,
+    kept: false,
+  })
+  expect(await saveSecret(store, { name: 'a.KEY', value: 'canary' })).toEqual({
+    replaced: false,
+    kept: false,
+  })
+  expect(await saveSecret(store, { name: 'b', value: 'canary-2' })).toEqual({
+    replaced: true,
+    kept: false,
+  })
   const secrets = await listSecrets(store)
   expect(secrets).toMatchObject([{ name: 'a.KEY' }, { name: 'b' }])
   expect(JSON.stringify(secrets)).not.toContain('canary')
