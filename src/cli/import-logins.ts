@@ -12,7 +12,7 @@ import type { Invocation } from './command.ts'
 import { fetchOption } from './conversation.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
 import { labelOf, shown } from './labels.ts'
-import { remoteUrl } from './mcp-remote.ts'
+import { remoteUrl } from './mcp-remote-url.ts'
 import { serverUrl } from './server.ts'
 
 /** Finds them, without writing anything. */
@@ -127,7 +127,7 @@ function findingOf(login: FoundLogin): Finding {
     server,
     source,
     kind: renewable ? 'login' : 'login that cannot be renewed',
-    problem,
+    problem: problem?.replace(/pass `issuer` with the server/, 'add --issuer URL'),
     async copyTo(store, account) {
       return (await login.copyTo(store, account)) ? `Stored for ${labelOf(server)}.` : undefined
     },

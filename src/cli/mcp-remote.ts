@@ -9,15 +9,7 @@ import type { Finding } from './import-findings.ts'
 import { keyOfHeaders, proxyEntry, storeKey } from './import-keys.ts'
 import { untrusted } from './import-variables.ts'
 import { labelOf, printable } from './labels.ts'
-
-/** The URL for which an entry starts mcp-remote, as it is written; `undefined`: it starts something else. */
-export function remoteUrl({
-  command = '',
-  args = [],
-}: Pick<ConfiguredServer, 'command' | 'args'>): string | undefined {
-  const isRemote = [command, ...args].some((word) => /(?:^|[\\/])mcp-remote(?:@|$)/.test(word))
-  return isRemote ? args.find((word) => /^https?:\/\//.test(word) && URL.canParse(word)) : undefined
-}
+import { remoteUrl } from './mcp-remote-url.ts'
 
 /** Finds the secrets in `--header` of the entries that start mcp-remote. */
 export function remoteHeaderFindings({ servers }: Config): readonly Finding[] {

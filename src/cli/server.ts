@@ -14,7 +14,7 @@ import {
 } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { commandWord, labelOf, shown } from './labels.ts'
-import { remoteUrl } from './mcp-remote.ts'
+import { remoteUrl } from './mcp-remote-url.ts'
 
 /** The server that a command is about. */
 export interface Server {

@@ -410,7 +410,7 @@ describe('the built command with a keychain', () => {
     const argv = ['import', '--keytar', 'old-agent', '--client-id', 'old', '--write']
     const imported = await run(argv, '', options)
     expect(imported.output).toContain(`old-agent: ${href}`)
-    expect(imported.output).toMatch(/its authorization server was not written down/i)
+    expect(imported.output).toMatch(/its authorization server was not stored; add --issuer URL/i)
     const issuer = ['--issuer', servers.authorizationServer.issuer]
     const second = await run([...argv, ...issuer], '', options)
     expect([second.code, second.output]).toEqual([0, expect.stringContaining(`Stored for ${href}`)])

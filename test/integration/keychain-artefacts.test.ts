@@ -246,7 +246,7 @@ describe('in an executable that is the application', () => {
     const app = await esm()
     const command = [process.execPath, '--require', idle, app] as const
     const { output } = await run(command, { STEP: 'read', TIMEOUT: '1' })
-    expect(output).toMatch(/^StoreError: The process in which the keychain is used did not start/)
+    expect(output).toMatch(/^StoreError: The keychain process did not start/)
     expect(output).not.toContain('locked')
   })
 })
