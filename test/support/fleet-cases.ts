@@ -8,9 +8,9 @@ const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 export function fleetCases(
   open: () => Promise<{ readonly setting: StoreSetting; readonly store: CredentialStore }>,
 ): void {
-  test('8 processes share tokens of two seconds for 20 seconds, and never lose the login', async () => {
+  test('8 processes share tokens of three seconds for 20 seconds, and never lose the login', async () => {
     const { setting, store } = await open()
-    const judge = await startJudge(2)
+    const judge = await startJudge(3)
     await store.set(`${judge.url} | default`, judge.login())
     const workers = Array.from({ length: 8 }, () => startWorker(judge.url, setting))
     await Promise.all(workers.map(({ ready }) => ready))
@@ -20,7 +20,7 @@ export function fleetCases(
     expect(outcomes.filter(({ status }) => status !== 200)).toEqual([])
     expect(judge.revoked).toBe(false)
     expect([...judge.uses.values()].every((count) => count === 1)).toBe(true)
-    expect(judge.uses.size).toBeGreaterThan(5)
+    expect(judge.uses.size).toBeGreaterThan(4)
     expect(outcomes.length).toBeGreaterThan(800)
   })
 
