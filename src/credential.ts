@@ -1,5 +1,6 @@
 /**
- * The vocabulary of the library: types only, nothing at run time.
+ * The vocabulary of the library: types only, nothing at run time. It is long because each member is documented, and the
+ * types refer to each other.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Error classes: one base with a stable `code`, and a subclass only where a caller would branch.
+ * Error classes: one base with a stable `code`, and a subclass only where a caller would branch. It is long because
+ * public docstrings and their examples are most of it.
  *
  * @module
  */

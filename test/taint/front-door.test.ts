@@ -29,31 +29,16 @@ import '../../src/cli/token.ts'
 import '../../src/config/index.ts'
 import '../../src/mcp/index.ts'
 import '../../src/node/index.ts'
-import { afterEach, beforeEach, test } from 'vitest'
+import { test } from 'vitest'
 import { frontStories } from './front-stories.ts'
-import { play, playing } from './play.ts'
-import { violate } from './types.ts'
+import { play } from './play.ts'
+import { violateOnRejections } from './rejections.ts'
 
 const runs = Number(process.env['TAINT_FRONT_RUNS'] ?? 150)
 const { TAINT_SEED: seed = '20261122' } = process.env
 const path = process.env['TAINT_PATH']
 
-type Report = (problem: unknown) => void
-
-let others: Report[] = []
-const onRejection: Report = (problem) => {
-  if (playing !== undefined) violate(playing, `unhandled rejection: ${String(problem)}`)
-}
-
-beforeEach(() => {
-  others = process.listeners('unhandledRejection') as Report[]
-  process.removeAllListeners('unhandledRejection')
-  process.on('unhandledRejection', onRejection)
-})
-afterEach(() => {
-  process.off('unhandledRejection', onRejection)
-  for (const each of others) process.on('unhandledRejection', each)
-})
+violateOnRejections()
 
 test('whatever a client is configured by and reached through, a secret reaches nobody but its owners', async () => {
   const chosen = seed === 'random' ? Math.floor(Math.random() * 2 ** 31) : Number(seed)

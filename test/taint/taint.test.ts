@@ -35,33 +35,17 @@
  */
 import fc from 'fast-check'
 import 'jose'
-import { afterEach, beforeEach, test } from 'vitest'
-import { play, playing } from './play.ts'
+import { test } from 'vitest'
+import { play } from './play.ts'
+import { violateOnRejections } from './rejections.ts'
 import { stories } from './stories.ts'
-import { violate } from './types.ts'
 
 const runs = Number(process.env['TAINT_RUNS'] ?? 2000)
 /** The same stories in every check, so that a failure is the change's; `random` looks for others. */
 const { TAINT_SEED: seed = '20261122' } = process.env
 const path = process.env['TAINT_PATH']
 
-type Report = (problem: unknown) => void
-
-let others: Report[] = []
-const onRejection: Report = (problem) => {
-  if (playing !== undefined) violate(playing, `unhandled rejection: ${String(problem)}`)
-}
-
-// A story that ends in an unhandled rejection fails by its own message, and can be shortened.
-beforeEach(() => {
-  others = process.listeners('unhandledRejection') as Report[]
-  process.removeAllListeners('unhandledRejection')
-  process.on('unhandledRejection', onRejection)
-})
-afterEach(() => {
-  process.off('unhandledRejection', onRejection)
-  for (const each of others) process.on('unhandledRejection', each)
-})
+violateOnRejections()
 
 test('whatever servers and users do, a secret reaches nobody but its owners', async () => {
   const chosen = seed === 'random' ? Math.floor(Math.random() * 2 ** 31) : Number(seed)
