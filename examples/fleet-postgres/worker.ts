@@ -17,7 +17,7 @@ await client.connect(new StreamableHTTPClientTransport(new URL(MCP_URL), options
 
 for (let call = 1; call <= 6; call += 1) {
   await client.callTool({ name: 'echo', arguments: { text: `call ${call}` } })
-  await pause(800)
+  await pause(1200)
 }
 console.log(`${name}: 6 calls, 6 answers`)
 await client.close()

@@ -4,7 +4,7 @@ import { authorizationCode } from 'mcp-credentials/oauth'
 import { startAuthorizationServer } from './authorization-server.ts'
 import { startOAuthServer } from './oauth-server.ts'
 
-/** An MCP server whose tokens live for three seconds, and whose refresh tokens are good for one use. */
+/** An MCP server whose tokens live for five seconds, and whose refresh tokens are good for one use. */
 export interface RotatingLogin {
   readonly url: URL
   /** A key for a store, as `openssl rand -base64 32` makes one. */
@@ -18,7 +18,7 @@ export interface RotatingLogin {
 
 /** Starts such a server, and its authorization server. */
 export async function startRotatingLogin(): Promise<RotatingLogin> {
-  const authorizationServer = await startAuthorizationServer({ tokenLifetime: 3 })
+  const authorizationServer = await startAuthorizationServer({ tokenLifetime: 5 })
   const { issuer, approve, tokenRequests } = authorizationServer
   const server = await startOAuthServer({ issuer })
   return {

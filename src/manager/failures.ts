@@ -76,10 +76,13 @@ export class Failures {
     return this.#set({ error, attempt, waitMs }, unattended)
   }
 
-  /** Records an acquisition that succeeded, but whose credential is already due for renewal. */
+  /**
+   * Records an acquisition whose credential had expired when it arrived. The first one of a series is not
+   * followed by a pause: the process may have been suspended while it waited for the response.
+   */
   recordExpired(error: CredentialError): Failure {
     const attempt = this.#attempts + 1
-    const waitMs = Math.max(1000, backOff(attempt, this.#random()))
+    const waitMs = attempt === 1 ? 0 : Math.max(1000, backOff(attempt, this.#random()))
     return this.#set({ error, attempt, waitMs }, false)
   }
 

@@ -65,6 +65,12 @@ describe('failures', () => {
     expect(failures.needsLogin).toBe(false)
   })
 
+  test('of credentials that expired on arrival pause from the second one on', () => {
+    const { failures } = setUp()
+    const waits = Array.from({ length: 4 }, () => failures.recordExpired(down()).waitMs)
+    expect(waits).toEqual([0, 2000, 4000, 8000])
+  })
+
   test('end with a success', () => {
     const { failures } = setUp()
     failures.record(down(), nothingHeld)

@@ -274,18 +274,21 @@ describe('without a usable credential', () => {
     expect(waits().at(-1)).toBe(1)
   })
 
-  test('a credential that is over when it arrives serves its waiters once, without a loop', async () => {
+  test('one that had expired when it arrived is replaced at the next use, and then with pauses', async () => {
     const { issuer, manager, clock } = setUp()
-    const wanted = manager.credential()
-    await settle()
-    const late = issuer.grant(0)
-    expect(await wanted).toBe(late)
+    for (const attempts of [1, 2]) {
+      const wanted = manager.credential()
+      await settle()
+      expect(issuer.contexts).toHaveLength(attempts)
+      const expired = issuer.grant(0)
+      expect(await wanted).toBe(expired)
+    }
     await expect(manager.credential()).rejects.toMatchObject({ code: 'invalid_response' })
-    expect(issuer.contexts).toHaveLength(1)
-    clock.advance(1000)
+    expect(issuer.contexts).toHaveLength(2)
+    clock.advance(2000)
     const again = manager.credential()
     await settle()
-    expect(issuer.contexts).toHaveLength(2)
+    expect(issuer.contexts).toHaveLength(3)
     issuer.grant(60)
     await again
   })
