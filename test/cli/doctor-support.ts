@@ -38,7 +38,12 @@ export async function doctor(
     global: { verbose },
   }
   const code = await runDoctor(invocation, own, String(url), store)
-  const textOf = (stream: PassThrough) => String(stream.read() ?? '')
+  // From Node 26 on, `read()` returns one chunk, and not everything that was written.
+  const textOf = (stream: PassThrough) => {
+    let text = ''
+    for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) text += chunk
+    return text
+  }
   return { code, out: textOf(stdout), err: textOf(stderr) }
 }
 
