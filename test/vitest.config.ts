@@ -38,7 +38,17 @@ export default defineConfig({
         test: {
           name: 'runtimes',
           include: ['test/runtimes/**/*.test.ts'],
+          exclude: ['test/runtimes/core-suite.test.ts'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        // After the others, because it runs the unit tests, which keep every core busy.
+        extends: true,
+        test: {
+          name: 'node-versions',
+          include: ['test/runtimes/core-suite.test.ts'],
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -15,13 +15,17 @@ export interface Run {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** The environment without what npm and vitest put there for their children. */
+export function ownEnvironment(): Record<string, string | undefined> {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(npm_|INIT_CWD|NODE_OPTIONS|NODE_ENV|VITEST)/.test(name),
+  )
+  return Object.fromEntries(own)
+}
+
 /** Runs a program, and returns what it printed. */
 export async function run({ program, args, folder, env = {} }: Run): Promise<string> {
-  // Settings that npm gives its children would reach the package managers below.
-  const own = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_|INIT_CWD|NODE_OPTIONS)/.test(name),
-  )
-  const options = { cwd: folder, timeout: 120_000, env: { ...Object.fromEntries(own), ...env } }
+  const options = { cwd: folder, timeout: 120_000, env: { ...ownEnvironment(), ...env } }
   const { stdout } = await promisify(execFile)(program, args, options)
   return stdout
 }
