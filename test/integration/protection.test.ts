@@ -410,7 +410,7 @@ describe('authorizedFetch', () => {
 
 describe('a credential that cannot be had', () => {
   for (const sdk of sdks) {
-    const modes = sdk.name === 'SDK 2.x' ? ['legacy', 'auto'] : ['legacy']
+    const modes = sdk.major === 2 ? ['legacy', 'auto'] : ['legacy']
     for (const mode of modes) {
       it(`keeps its class through connect() (${sdk.name}, ${mode})`, async () => {
         const server = await startBearerServer({ tokens: {} })

@@ -8,6 +8,8 @@ import {
   getDefaultEnvironment,
   StdioClientTransport as Stdio1,
 } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { Client as ClientOldest2 } from 'client-oldest'
+import { StdioClientTransport as StdioOldest2 } from 'client-oldest/stdio'
 import { Client as Client0 } from 'sdk-oldest/client/index.js'
 import { StdioClientTransport as Stdio0 } from 'sdk-oldest/client/stdio.js'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -37,7 +39,11 @@ function parameters(env: Record<string, string>) {
 const sdks: readonly [string, (env: Record<string, string>) => Connection][] = [
   ['SDK 1.15 (oldest)', (env) => connection(new Client0(info), new Stdio0(parameters(env)))],
   ['SDK 1.x (newest)', (env) => connection(new Client1(info), new Stdio1(parameters(env)))],
-  ['SDK 2.x', (env) => connection(new Client2(info), new Stdio2(parameters(env)))],
+  [
+    'SDK 2.0 (oldest)',
+    (env) => connection(new ClientOldest2(info), new StdioOldest2(parameters(env))),
+  ],
+  ['SDK 2.x (newest)', (env) => connection(new Client2(info), new Stdio2(parameters(env)))],
 ]
 
 interface AnyClient {

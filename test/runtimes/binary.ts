@@ -25,8 +25,18 @@ export const nodeVersions = ['20.19.0', '22.23.3', '24.21.0', '26.10.0'] as cons
 /** What a package is called in tables: with its version. */
 export const described = (name: Tool): string => `${name} ${versions[name]}`
 
+const found = new Map<string, Promise<string>>()
+
+/** Asks npm once for each program of a test file, as each question takes a second. */
+function find(packages: readonly string[], program: string): Promise<string> {
+  const question = [...packages, program].join(' ')
+  const answer = found.get(question) ?? ask(packages, program)
+  found.set(question, answer)
+  return answer
+}
+
 /** npm fetches packages into its cache when they are missing; as dependencies, all of them would add 900 MB. */
-async function find(packages: readonly string[], program: string): Promise<string> {
+async function ask(packages: readonly string[], program: string): Promise<string> {
   const wanted = packages.map((name) => `--package=${name}`)
   // An installed binary is replaced by its package's script, hence the question to npm's own path.
   const args = ['exec', '--yes', ...wanted, '--', 'which', program]

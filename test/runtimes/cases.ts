@@ -4,8 +4,9 @@
  * @module
  */
 import type { RuntimeCase } from './case.ts'
-import { credentialCases, transportCases } from './credential-cases.ts'
+import { credentialCases } from './credential-cases.ts'
 import { requestCases, secrecyCases } from './request-cases.ts'
+import { transportCases } from './transport-cases.ts'
 
 /** All of them, in the order in which they are played. */
 export const cases: readonly RuntimeCase[] = [

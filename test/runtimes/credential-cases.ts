@@ -4,9 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as v2 from '@modelcontextprotocol/client'
-import * as v1 from '@modelcontextprotocol/sdk/client/index.js'
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import {
   all,
   apiKey,
@@ -24,26 +22,21 @@ import {
   perTenant,
   withCredentials,
 } from 'mcp-credentials'
-import { startApiKeyServer } from '../../examples/servers/api-key-server.ts'
 import { startHmacServer } from '../../examples/servers/hmac-server.ts'
 import { startHttpSignatureServer } from '../../examples/servers/http-signature-server.ts'
 import { key, post, type RuntimeCase } from './case.ts'
 import { startPlainServer } from './plain-server.ts'
 
-/** Calls a tool of an MCP server through the transport of one of the official SDKs. */
-async function whoAmI(sdk: 'v1' | 'v2', url: URL, provider: CredentialProvider): Promise<string> {
+/** Calls a tool of an MCP server through the transport of an official SDK. */
+async function whoAmI(url: URL, provider: CredentialProvider): Promise<string> {
   const options = withCredentials(provider, { resource: url })
-  const info = { name: 'test', version: '1.0.0' }
-  const client = sdk === 'v1' ? new v1.Client(info) : new v2.Client(info)
-  const transport =
-    sdk === 'v1'
-      ? new StreamableHTTPClientTransport(url, options)
-      : new v2.StreamableHTTPClientTransport(url, options)
-  await client.connect(transport as never)
+  const client = new Client({ name: 'test', version: '1.0.0' })
+  await client.connect(new StreamableHTTPClientTransport(url, options))
   try {
     return JSON.stringify(await client.callTool({ name: 'whoami' }))
   } finally {
     await client.close()
+    await options.close()
   }
 }
 
@@ -83,7 +76,7 @@ export const credentialCases: RuntimeCase[] = [
     async run() {
       const server = await startHmacServer({ secrets: { alice: key } })
       try {
-        assert.match(await whoAmI('v1', server.url, hmac({ secret: key })), /alice/)
+        assert.match(await whoAmI(server.url, hmac({ secret: key })), /alice/)
       } finally {
         await server.close()
       }
@@ -100,7 +93,7 @@ export const credentialCases: RuntimeCase[] = [
       const settings = { algorithm: 'ed25519', keyId: 'alice', optionalComponents } as const
       try {
         const provider = httpSignature({ ...settings, key: pem })
-        assert.match(await whoAmI('v1', server.url, provider), /alice/)
+        assert.match(await whoAmI(server.url, provider), /alice/)
       } finally {
         await server.close()
       }
@@ -159,16 +152,3 @@ export const credentialCases: RuntimeCase[] = [
     },
   },
 ]
-
-/** The official SDKs. */
-export const transportCases: RuntimeCase[] = (['v1', 'v2'] as const).map((sdk) => ({
-  name: `the transport of the official SDK ${sdk} is authenticated`,
-  async run() {
-    const server = await startApiKeyServer({ keys: { [key]: 'alice' } })
-    try {
-      assert.match(await whoAmI(sdk, server.url, apiKey({ value: key })), /alice/)
-    } finally {
-      await server.close()
-    }
-  },
-}))

@@ -2,6 +2,7 @@ import * as v2 from '@modelcontextprotocol/client'
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { SSEClientTransport as Sse1 } from '@modelcontextprotocol/sdk/client/sse.js'
 import { StreamableHTTPClientTransport as Streamable1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import * as oldest2 from 'client-oldest'
 import { Client as Client0 } from 'sdk-oldest/client/index.js'
 import { SSEClientTransport as Sse0 } from 'sdk-oldest/client/sse.js'
 import { StreamableHTTPClientTransport as Streamable0 } from 'sdk-oldest/client/streamableHttp.js'
@@ -27,6 +28,7 @@ export interface TestClient {
 
 export interface Sdk {
   readonly name: string
+  readonly major: 1 | 2
   client(options?: object): TestClient
   streamable(url: URL, options: { fetch: Fetch }): TestTransport
   sse(url: URL, options: { fetch: Fetch }): TestTransport
@@ -63,9 +65,25 @@ const reconnectionOptions = {
   maxRetries: 5,
 }
 
+type Module2 = Pick<typeof v2, 'Client' | 'SSEClientTransport' | 'StreamableHTTPClientTransport'>
+
+const ofMajor2 = (name: string, module: Module2): Sdk => ({
+  name,
+  major: 2,
+  client: (options) => adapt(new module.Client(info, options)),
+  streamable: (url, options) =>
+    new module.StreamableHTTPClientTransport(url, {
+      ...options,
+      reconnectionOptions,
+    }) as TestTransport,
+  sse: (url, options) => new module.SSEClientTransport(url, options) as TestTransport,
+})
+
+/** The oldest and the newest of either major version that the package is for. */
 export const sdks: readonly Sdk[] = [
   {
     name: 'SDK 1.15 (oldest)',
+    major: 1,
     client: () => adapt(new Client0(info)),
     streamable: (url, options) =>
       new Streamable0(url, { ...options, reconnectionOptions }) as TestTransport,
@@ -73,19 +91,12 @@ export const sdks: readonly Sdk[] = [
   },
   {
     name: 'SDK 1.x (newest)',
+    major: 1,
     client: () => adapt(new Client1(info)),
     streamable: (url, options) =>
       new Streamable1(url, { ...options, reconnectionOptions }) as TestTransport,
     sse: (url, options) => new Sse1(url, options) as TestTransport,
   },
-  {
-    name: 'SDK 2.x',
-    client: (options) => adapt(new v2.Client(info, options)),
-    streamable: (url, options) =>
-      new v2.StreamableHTTPClientTransport(url, {
-        ...options,
-        reconnectionOptions,
-      }) as TestTransport,
-    sse: (url, options) => new v2.SSEClientTransport(url, options) as TestTransport,
-  },
+  ofMajor2('SDK 2.0 (oldest)', oldest2 as unknown as Module2),
+  ofMajor2('SDK 2.x (newest)', v2),
 ]
