@@ -42,15 +42,19 @@ export async function startWorkerHost(compatibilityDate: string): Promise<Worker
     behaviour: world.behaviour,
     output: () => output,
     async call(call) {
-      const init = { method: 'POST', body: JSON.stringify(call), signal: AbortSignal.timeout(9000) }
+      const init = {
+        method: 'POST',
+        body: JSON.stringify(call),
+        signal: AbortSignal.timeout(20_000),
+      }
       const response = await fetch(`http://127.0.0.1:${port}/`, init)
       const text = await response.text()
       if (!response.ok) return { error: `The Worker failed: ${response.status} ${text}` }
       return JSON.parse(text) as WorkerAnswer
     },
     async stop() {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
+      const isRunning = child.exitCode === null && child.signalCode === null
+      if (isRunning && child.kill('SIGKILL')) await once(child, 'exit')
       await world.close()
       await rm(folder, { recursive: true, force: true })
     },

@@ -15,6 +15,8 @@ export interface Behaviour {
   serverDelay: number
   /** Tokens that the MCP server refuses. */
   readonly refused: Set<string>
+  /** Has the issuer keep its answers back until the function that it returns is called. */
+  holdIssuer(): () => void
 }
 
 /** The servers that a Worker calls. */
@@ -25,19 +27,37 @@ export interface WorkerWorld {
   close(): Promise<void>
 }
 
+interface GatedBehaviour extends Behaviour {
+  /** What the issuer waits for before it answers. */
+  gate: Promise<void>
+}
+
+function openBehaviour(): GatedBehaviour {
+  const behaviour: GatedBehaviour = {
+    asked: 0,
+    issuerDelay: 0,
+    issuerStatus: 200,
+    serverDelay: 0,
+    refused: new Set<string>(),
+    gate: Promise.resolve(),
+    holdIssuer() {
+      let release = () => {}
+      behaviour.gate = new Promise((resolve) => {
+        release = resolve
+      })
+      return release
+    },
+  }
+  return behaviour
+}
+
 /** Starts what the Worker calls: for each scenario an issuer and an MCP server, on one origin. */
 export async function startWorld(): Promise<WorkerWorld> {
-  const behaviours = new Map<string, Behaviour>()
-  const behaviour = (scenario: string): Behaviour => {
+  const behaviours = new Map<string, GatedBehaviour>()
+  const behaviour = (scenario: string): GatedBehaviour => {
     const known = behaviours.get(scenario)
     if (known !== undefined) return known
-    const fresh = {
-      asked: 0,
-      issuerDelay: 0,
-      issuerStatus: 200,
-      serverDelay: 0,
-      refused: new Set<string>(),
-    }
+    const fresh = openBehaviour()
     behaviours.set(scenario, fresh)
     return fresh
   }
@@ -54,7 +74,7 @@ export async function startWorld(): Promise<WorkerWorld> {
       if (endpoint === 'token') now.asked += 1
       const token = `token-${now.asked}`
       if (now.issuerDelay === Number.POSITIVE_INFINITY) return
-      await delay(now.issuerDelay)
+      await Promise.all([delay(now.issuerDelay), now.gate])
       response.statusCode = now.issuerStatus
       return void response.end(token)
     }

@@ -134,6 +134,7 @@ const fetches = new Map<string, typeof fetch>([
   shared('refused', 2),
   shared('refused-and-left', 2),
   shared('time-limit', 0.5),
+  shared('time-limit-left', 2),
   shared('issuer-down', 2),
   shared('single-use', 2, issued('single-use', true)),
   shared('overdue', 0.5, issued('overdue', true)),

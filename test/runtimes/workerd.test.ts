@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../support/tokens.ts'
+import type { WorkerAnswer } from './worker.ts'
 import { startWorkerHost, type WorkerHost } from './worker-host.ts'
 
 // Three sets of rules: a request's work can go on after its answer; it ends, and whoever waits for it learns
@@ -13,8 +15,43 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
     let host: WorkerHost
     beforeAll(async () => {
       host = await startWorkerHost(date)
-    }, 60_000)
+    })
     afterAll(() => host?.stop())
+
+    /** Waits until the issuer has been asked for so many tokens. */
+    const askedFor = (scenario: string, tokens = 1) =>
+      until(() => host.behaviour(scenario).asked === tokens, `${tokens} questions to the issuer`)
+
+    /**
+     * What others are answered who wait for the acquisition of one that has left. The issuer is held until then.
+     *
+     * @param tokens - How many tokens the issuer has been asked for by then.
+     */
+    async function answersAfterLeaving(
+      scenario: string,
+      others: number,
+      tokens = 1,
+    ): Promise<readonly WorkerAnswer[]> {
+      const release = host.behaviour(scenario).holdIssuer()
+      const starter = host.call({ scenario, leaveAfter: 400 })
+      await askedFor(scenario, tokens)
+      const waiting = Array.from({ length: others }, () => host.call({ scenario }))
+      expect(await starter).toEqual({ left: true })
+      release()
+      return Promise.all(waiting)
+    }
+
+    /** Calls until one call is served, as a pause after a failure may take its time. */
+    const served = (scenario: string) =>
+      expect
+        .poll(
+          async () => {
+            const { error, status } = await host.call({ scenario })
+            return error ?? status
+          },
+          { timeout: 15_000, interval: 200 },
+        )
+        .toBe(200)
 
     it('are served one after another by one credential', async () => {
       for (let request = 0; request < 4; request += 1) {
@@ -25,10 +62,12 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
 
     it('share the acquisition that another one started', async () => {
       const behaviour = host.behaviour('crowd')
-      behaviour.issuerDelay = 400
+      const release = behaviour.holdIssuer()
       const first = host.call({ scenario: 'crowd' })
-      await delay(100)
+      await askedFor('crowd')
       const others = [1, 2, 3, 4].map(() => host.call({ scenario: 'crowd' }))
+      await delay(100)
+      release()
 
       const answers = await Promise.all([first, ...others])
       expect(answers).toEqual(answers.map(() => ({ status: 200, token: 'token-1' })))
@@ -37,8 +76,8 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
 
     it('are answered although the one that brought their credential was answered first', async () => {
       const scenario = 'long-answer'
-      Object.assign(host.behaviour(scenario), { issuerDelay: 400, serverDelay: 500 })
-      const starter = host.call({ scenario, leaveAfter: 600 })
+      Object.assign(host.behaviour(scenario), { issuerDelay: 400, serverDelay: 1600 })
+      const starter = host.call({ scenario, leaveAfter: 1200 })
       await delay(100)
       const others = [1, 2].map(() => host.call({ scenario }))
 
@@ -48,26 +87,20 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
     })
 
     it('get a credential although the one that started the acquisition has been answered', async () => {
-      const behaviour = host.behaviour('starter-leaves')
-      behaviour.issuerDelay = 600
-      const starter = host.call({ scenario: 'starter-leaves', leaveAfter: 250 })
-      await delay(100)
-      const others = [1, 2, 3].map(() => host.call({ scenario: 'starter-leaves' }))
-
-      expect(await starter).toEqual({ left: true })
-      const answers = await Promise.all(others)
+      const answers = await answersAfterLeaving('starter-leaves', 3)
       expect(answers.map(({ status, error }) => error ?? status)).toEqual([200, 200, 200])
-      expect(behaviour.asked).toBeLessThanOrEqual(2)
+      expect(host.behaviour('starter-leaves').asked).toBeLessThanOrEqual(2)
     })
 
     it('get a credential although the one that started the acquisition was aborted', async () => {
       const behaviour = host.behaviour('starter-aborts')
-      behaviour.issuerDelay = 600
-      const starter = host.call({ scenario: 'starter-aborts', abortAfter: 250 })
-      await delay(100)
+      const release = behaviour.holdIssuer()
+      const starter = host.call({ scenario: 'starter-aborts', abortAfter: 400 })
+      await askedFor('starter-aborts')
       const others = [1, 2, 3].map(() => host.call({ scenario: 'starter-aborts' }))
 
       expect(await starter).toEqual({ error: 'Error : The caller has gone.' })
+      release()
       const answers = await Promise.all(others)
       expect(answers.map(({ status, error }) => error ?? status)).toEqual([200, 200, 200])
       expect(behaviour.asked).toBeLessThanOrEqual(2)
@@ -75,22 +108,22 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
 
     it('are aborted one by one', async () => {
       const behaviour = host.behaviour('one-aborts')
-      behaviour.issuerDelay = 600
+      const release = behaviour.holdIssuer()
       const starter = host.call({ scenario: 'one-aborts' })
-      await delay(100)
+      await askedFor('one-aborts')
       const other = host.call({ scenario: 'one-aborts', abortAfter: 100 })
 
       expect(await other).toEqual({ error: 'Error : The caller has gone.' })
+      release()
       expect(await starter).toEqual({ status: 200, token: 'token-1' })
       expect(behaviour.asked).toBe(1)
     })
 
     it('start another acquisition when the last one ended with its request', async () => {
-      const behaviour = host.behaviour('late-joiner')
-      behaviour.issuerDelay = 400
+      const release = host.behaviour('late-joiner').holdIssuer()
       expect(await host.call({ scenario: 'late-joiner', leaveAfter: 100 })).toEqual({ left: true })
-      await delay(600)
-      behaviour.issuerDelay = 0
+      release()
+      await delay(200)
 
       const { status, error } = await host.call({ scenario: 'late-joiner' })
       expect(error ?? status).toBe(200)
@@ -124,21 +157,26 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       // Longer than the time limit of one acquisition, so that nobody takes it for alive.
       await delay(2000)
       behaviour.issuerDelay = 0
-      // This one may still bring the old token; it stays long enough for a renewal to end.
-      const bridge = await host.call({ scenario, stayFor: 300 })
-      const last = await host.call({ scenario })
+      // The first may still bring the old token; it stays long enough for a renewal to end.
+      const tokenOf = async () => {
+        const { error, token } = await host.call({ scenario, stayFor: 300 })
+        return error ?? token
+      }
 
-      expect([bridge, last].map(({ status, error }) => error ?? status)).toEqual([200, 200])
-      expect(last.token).not.toBe('token-1')
+      await expect.poll(tokenOf, { timeout: 10_000 }).toMatch(/^token-[23]$/)
     })
 
     it('share one renewal when they are refused at the same time', async () => {
       const behaviour = host.behaviour('refused')
       await host.call({ scenario: 'refused' })
       behaviour.refused.add('token-1')
-      behaviour.issuerDelay = 300
+      const release = behaviour.holdIssuer()
 
-      const answers = await Promise.all([1, 2, 3, 4].map(() => host.call({ scenario: 'refused' })))
+      const calls = [1, 2, 3, 4].map(() => host.call({ scenario: 'refused' }))
+      await askedFor('refused', 2)
+      await delay(100)
+      release()
+      const answers = await Promise.all(calls)
       expect(answers).toEqual(answers.map(() => ({ status: 200, token: 'token-2' })))
       expect(behaviour.asked).toBe(2)
     })
@@ -147,13 +185,8 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       const behaviour = host.behaviour('refused-and-left')
       await host.call({ scenario: 'refused-and-left' })
       behaviour.refused.add('token-1')
-      behaviour.issuerDelay = 500
-      const starter = host.call({ scenario: 'refused-and-left', leaveAfter: 250 })
-      await delay(100)
-      const others = [1, 2].map(() => host.call({ scenario: 'refused-and-left' }))
 
-      expect(await starter).toEqual({ left: true })
-      const answers = await Promise.all(others)
+      const answers = await answersAfterLeaving('refused-and-left', 2, 2)
       expect(answers.map(({ status, error }) => error ?? status)).toEqual([200, 200])
       expect(behaviour.asked).toBeLessThanOrEqual(3)
     })
@@ -166,18 +199,16 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       const answers = await Promise.all([starter, host.call({ scenario: 'time-limit' })])
       for (const { error } of answers) expect(error).toMatch(/^CredentialError timeout/)
       behaviour.issuerDelay = 0
-      await delay(1100)
 
-      const { status, error } = await host.call({ scenario: 'time-limit' })
-      expect(error ?? status).toBe(200)
+      await served('time-limit')
     })
 
     it('keep to the time limit when their acquisition ended with another request', async () => {
-      const behaviour = host.behaviour('time-limit')
-      behaviour.issuerDelay = Number.POSITIVE_INFINITY
-      const starter = host.call({ scenario: 'time-limit', leaveAfter: 200, forward: 7200 })
-      await delay(100)
-      const other = host.call({ scenario: 'time-limit' })
+      const scenario = 'time-limit-left'
+      host.behaviour(scenario).issuerDelay = Number.POSITIVE_INFINITY
+      const starter = host.call({ scenario, leaveAfter: 400 })
+      await askedFor(scenario)
+      const other = host.call({ scenario })
 
       expect(await starter).toEqual({ left: true })
       expect((await other).error).toMatch(/^CredentialError timeout/)
@@ -189,26 +220,16 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       const { error } = await host.call({ scenario: 'issuer-down' })
       expect(error).toMatch(/^CredentialError server_error/)
       behaviour.issuerStatus = 200
-      await delay(1100)
 
-      const answer = await host.call({ scenario: 'issuer-down' })
-      expect(answer.error ?? answer.status).toBe(200)
+      await served('issuer-down')
     })
 
     it('get a credential although a single-use grant was sent by one that has been answered', async () => {
-      const scenario = 'single-use'
-      const behaviour = host.behaviour(scenario)
-      behaviour.issuerDelay = 600
-      const starter = host.call({ scenario, leaveAfter: 250 })
-      await delay(100)
-      const others = [1, 2].map(() => host.call({ scenario }))
-
-      expect(await starter).toEqual({ left: true })
-      const answers = await Promise.all(others)
+      const answers = await answersAfterLeaving('single-use', 2)
       expect(answers.map(({ status, error }) => error ?? status)).toEqual([200, 200])
       // Where a request's work goes on after its answer, the grant is not spent a second time.
       const mayEnd = date < '2026-01-01'
-      expect(behaviour.asked).toBe(mayEnd ? 2 : 1)
+      expect(host.behaviour('single-use').asked).toBe(mayEnd ? 2 : 1)
     })
 
     it('are served again when the answer to a single-use grant never came', async () => {
@@ -218,32 +239,22 @@ describe.concurrent.each(dates)('with the rules of %s', (date) => {
       const { error } = await host.call({ scenario })
       expect(error).toMatch(/^CredentialError outcome_unknown/)
       behaviour.issuerDelay = 0
-      await delay(1800)
 
-      const answer = await host.call({ scenario })
-      expect(answer.error ?? answer.status).toBe(200)
+      await served(scenario)
     })
 
     it.runIf(isCrossing)(
       'take over the lock of a record from one that ended while it held it',
       async () => {
-        const scenario = 'stored'
-        const behaviour = host.behaviour(scenario)
-        behaviour.issuerDelay = 600
-        const starter = host.call({ scenario, leaveAfter: 250 })
-        await delay(100)
-        const others = [1, 2, 3].map(() => host.call({ scenario }))
-
-        expect(await starter).toEqual({ left: true })
-        const answers = await Promise.all(others)
+        const answers = await answersAfterLeaving('stored', 3)
         expect(answers.map(({ status, error }) => error ?? status)).toEqual([200, 200, 200])
-        expect(behaviour.asked).toBeLessThanOrEqual(2)
+        expect(host.behaviour('stored').asked).toBeLessThanOrEqual(2)
       },
     )
 
     it.runIf(isCrossing)('hold a lock one after another although the first has left', async () => {
-      const first = host.call({ scenario: 'lock', lockFor: 600, leaveAfter: 200 })
-      await delay(50)
+      const first = host.call({ scenario: 'lock', lockFor: 2000, leaveAfter: 800 })
+      await delay(300)
       const others = [1, 2, 3].map(() => host.call({ scenario: 'lock', lockFor: 100 }))
 
       expect(await first).toEqual({ left: true })
