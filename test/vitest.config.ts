@@ -39,7 +39,10 @@ export default defineConfig({
           name: 'runtimes',
           include: ['test/runtimes/**/*.test.ts'],
           exclude: ['test/runtimes/core-suite.test.ts'],
-          testTimeout: 30_000,
+          globalSetup: ['test/runtimes/fetch-nodes.ts'],
+          // For bundlers, and for what is fetched on a machine that has fetched nothing yet.
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
         },
       },
       {

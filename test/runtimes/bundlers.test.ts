@@ -10,7 +10,7 @@ let project = ''
 beforeAll(async () => {
   workshop = await openWorkshop()
   project = await projectToBundle(workshop)
-}, 120_000)
+})
 afterAll(() => workshop?.[Symbol.asyncDispose]())
 
 const [withKey, withToken, withLogin] = programs
@@ -22,7 +22,7 @@ describe.each(bundlers)('a bundle for browsers that $name makes', ({ name, open 
     const found = await onDemand(open)
     if ('reason' in found) reason = found.reason
     else bundle = found.value
-  }, 120_000)
+  })
   beforeEach((context) => context.skip(reason !== undefined, reason))
 
   /** What the bundle of a program prints, and what it weighs. */

@@ -25,7 +25,7 @@ export function ownEnvironment(): Record<string, string | undefined> {
 
 /** Runs a program, and returns what it printed. */
 export async function run({ program, args, folder, env = {} }: Run): Promise<string> {
-  const options = { cwd: folder, timeout: 120_000, env: { ...ownEnvironment(), ...env } }
+  const options = { cwd: folder, timeout: 110_000, env: { ...ownEnvironment(), ...env } }
   const { stdout } = await promisify(execFile)(program, args, options)
   return stdout
 }

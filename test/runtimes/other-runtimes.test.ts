@@ -31,7 +31,7 @@ const runtimes: readonly Runtime[] = [
 
 /** Plays the cases in a process of the runtime, and reads what came of each. */
 async function play([program = '', ...args]: readonly string[]): Promise<Map<string, Outcome>> {
-  const options = { timeout: 60_000, env: { ...process.env, NO_COLOR: '1' } }
+  const options = { timeout: 180_000, env: { ...process.env, NO_COLOR: '1' } }
   const { stdout } = await promisify(execFile)(program, args, options)
   const lines = stdout.split('\n').filter((line) => line.startsWith('{"name":'))
   const outcomes = lines.map((line) => JSON.parse(line) as Outcome)
@@ -45,7 +45,7 @@ describe.each(runtimes)('in $name', ({ command }) => {
     const found = await onDemand(command)
     if ('reason' in found) reason = found.reason
     else outcomes = await play(found.value)
-  }, 180_000)
+  })
   beforeEach((context) => context.skip(reason !== undefined, reason))
 
   it.each(cases.map(({ name }) => name))('%s', (name) => {

@@ -65,7 +65,7 @@ async function projectOf({ name, files, install }: Manager, program: string): Pr
 }
 beforeAll(async () => {
   workshop = await openWorkshop()
-}, 60_000)
+})
 afterAll(() => workshop[Symbol.asyncDispose]())
 
 describe.each(managers)('the package, installed with $name', (manager) => {
@@ -79,7 +79,7 @@ describe.each(managers)('the package, installed with $name', (manager) => {
     else program = found.value
     if (reason !== undefined) return
     folder = await (manager === npm ? npmProject() : projectOf(manager, program))
-  }, 180_000)
+  })
   beforeEach((context) => context.skip(reason !== undefined, reason))
 
   it('sends a key, logs in and locks a record from an ECMAScript module', async () => {
@@ -111,7 +111,7 @@ describe.each([...nodeVersions])('the package, installed with npm, in Node %s', 
     if ('reason' in found) reason = found.reason
     else program = found.value
     folder = await npmProject()
-  }, 180_000)
+  })
   beforeEach((context) => context.skip(reason !== undefined, reason))
 
   it.each(['module.mjs', 'script.cjs'])('runs %s', async (file) => {

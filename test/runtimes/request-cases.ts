@@ -34,13 +34,20 @@ export const requestCases: RuntimeCase[] = [
     async run() {
       await using server = await startPlainServer()
       let skew = 0
+      let renewed = () => {}
+      const isRenewed = new Promise<void>((resolve) => {
+        renewed = resolve
+      })
       const provider = numbered()
-      const now = () => Date.now() + skew
-      const send = authorizedFetch(provider, { resource: server.url, now })
+      const send = authorizedFetch(provider, {
+        resource: server.url,
+        now: () => Date.now() + skew,
+        onEvent: ({ type }) => type === 'acquire_success' && skew > 0 && renewed(),
+      })
       await send(server.url)
       skew = 3_560_000
       await send(server.url)
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await isRenewed
       await send(server.url)
       const sent = server.requests.map(({ headers: given }) => given.authorization)
       assert.deepEqual(sent, ['Bearer token-1', 'Bearer token-1', 'Bearer token-2'])

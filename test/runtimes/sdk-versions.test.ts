@@ -74,7 +74,7 @@ describe('the package, installed beside an SDK', () => {
     installed = await workshop.project('installed')
     const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', workshop.tarball]
     await run({ program: 'npm', args, folder: installed })
-  }, 120_000)
+  })
   afterAll(() => workshop?.[Symbol.asyncDispose]())
 
   describe.each(all)('of node_modules/$folder', ({ name, folder, client }) => {
@@ -84,7 +84,7 @@ describe('the package, installed beside an SDK', () => {
       await cp(join(installed, 'node_modules'), join(project, 'node_modules'), { recursive: true })
       await mkdir(join(project, 'node_modules/@modelcontextprotocol'), { recursive: true })
       await symlink(fileURLToPath(new URL(folder, modules)), join(project, 'node_modules', name))
-    }, 60_000)
+    })
 
     describe.each(endsOfNode)('in Node %s', (version) => {
       let program = ''
@@ -93,7 +93,7 @@ describe('the package, installed beside an SDK', () => {
         const found = await onDemand(() => nodeOf(version))
         if ('reason' in found) reason = found.reason
         else program = found.value
-      }, 120_000)
+      })
       beforeEach((context) => context.skip(reason !== undefined, reason))
 
       it.each([
