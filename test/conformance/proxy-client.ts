@@ -83,5 +83,5 @@ try {
   }
 } finally {
   await transport.close()
-  await rm(folder, { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 })
 }

@@ -21,7 +21,8 @@ const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)
 /** Makes a home folder that the test leaves behind empty. */
 export async function proxyHome(): Promise<ProxyHome> {
   const directory = await mkdtemp(join(tmpdir(), 'proxy-home-'))
-  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  // From Node 22 on, a process that ends writes its compiled code there.
+  onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 10 }))
   const store = defaultStore({
     kind: 'file',
     directory: join(directory, 'data', 'mcp-credentials'),
