@@ -60,7 +60,7 @@ function idle() {
 }
 
 describe('an acquisition that was lost', () => {
-  test('makes room for the next one', () => {
+  test('frees its slot for the next one', () => {
     const lane = new Lane()
     const { state, acquisition } = idle()
     lane.start(() => acquisition)
@@ -71,7 +71,7 @@ describe('an acquisition that was lost', () => {
     expect(lane.start(() => next)).toBe(next)
   })
 
-  test('does not count as busy although a logout had detached it', () => {
+  test('does not count as running, even if a logout had detached it', () => {
     const lane = new Lane()
     const { state, acquisition } = idle()
     lane.start(() => acquisition)
