@@ -32,7 +32,7 @@ test.each([
   ['that was killed', 'kill -9 $$', 'false'],
   ['that is not there', undefined, 'false'],
 ])(
-  'on Windows a PowerShell %s is noticed at once',
+  'on Windows, a PowerShell %s is detected immediately',
   async (_what, powerShell, opened) => {
     expect(await openOnWindows(powerShell)).toBe(opened)
   },

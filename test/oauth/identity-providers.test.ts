@@ -273,7 +273,7 @@ function expectRenewed({ request, forms }: Awaited<ReturnType<typeof life>>) {
   ])
 }
 
-describe('a login with what the guide to identity providers recommends is renewed', () => {
+describe('a login with the configuration in the guide to identity providers is renewed', () => {
   test.each<[string, Product]>([
     ['Microsoft Entra ID', entra],
     ['Google', google],
@@ -299,7 +299,7 @@ describe('a login with what the guide to identity providers recommends is renewe
     expectRenewed(await life(product, { ...pinned(product), ...options }))
   })
 
-  test('Stytch, without `issuer`: the page of consent is at another origin, so nobody is sent there', async () => {
+  test('Stytch, without `issuer`: the consent page is at another origin, so the user is not sent there', async () => {
     await expect(life(stytch, {})).rejects.toMatchObject({
       code: 'discovery',
       message: expect.stringContaining('app.acme.example'),
@@ -307,7 +307,7 @@ describe('a login with what the guide to identity providers recommends is renewe
   })
 })
 
-test('Entra is asked for a token on behalf of a user with a JWT bearer grant', async () => {
+test('a token on behalf of a user is requested from Entra with a JWT bearer grant', async () => {
   const forms: Params[] = []
   const fetch = async (input: string | URL | Request, init: RequestInit = {}) => {
     const url = String(input instanceof Request ? input.url : input)

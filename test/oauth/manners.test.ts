@@ -225,7 +225,7 @@ const cells = Object.entries(allManners).flatMap(([name, manners]) =>
   grantNames.map((grant) => [name, grant, manners] as const),
 )
 
-describe('at a server with these manners, everything holds as docs/manners.md says', () => {
+describe('at a server with this behavior, the outcome is the one in docs/manners.md', () => {
   test.each(cells)('%s: %s', async (name, grant, manners) => {
     const revoked = await grantSuites[grant]?.(await impolite(manners), manners)
     // Where a key proves the client, this test has nothing for the server to refuse.
