@@ -12,7 +12,7 @@ import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** Several processes over one store. The server accepts refresh tokens that were revoked, so only we can refuse. */
+/** Several processes over one store. The server accepts refresh tokens that were revoked, so only the client can refuse them. */
 async function processes(script: Script = {}, store: CredentialStore = memoryStore()) {
   const world = await oauthWorld({
     token: (_params, count) => ({
@@ -64,7 +64,7 @@ describe('when another process has logged out', () => {
     await two.call()
     await one.send.logout()
     clock.advance(3_400_000)
-    // It is renewed in the background, and serves meanwhile.
+    // It is renewed in the background, and the current one is used.
     await two.call()
     await expect.poll(() => two.events.some(({ type }) => type === 'login_required')).toBe(true)
     expect(two.manager.current()).toBeUndefined()

@@ -127,7 +127,7 @@ describe('an acquisition', () => {
 
   test('accepts a response that arrived while the process was suspended', async () => {
     const { acquisition, grant } = setUp(5000)
-    // The timer fires first after the process goes on; the sockets are read afterwards.
+    // When the process resumes, the timer fires before the sockets are read.
     const suspended = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
     await vi.advanceTimersByTimeAsync(5000)
     suspended.mockRestore()
@@ -144,7 +144,7 @@ describe('an acquisition in a Worker', () => {
   test('is lost if its time limit never fired, and its late result is discarded', async () => {
     const { acquisition, grant, outcomes, discarded } = setUp(5000)
     await settle()
-    // Its timer is gone with its request.
+    // Its timer ended with its request.
     vi.clearAllTimers()
     vi.advanceTimersByTime(5300)
     expect(acquisition.lost).toBe(true)

@@ -20,7 +20,7 @@ test('the offset is measured at the middle of the round trip, plus half a second
 test.each([
   ['there is no date', { date: null }],
   ['the date cannot be read', { date: 'yesterday' }],
-  ['a cache answered', { age: '3' }],
+  ['the response comes from a cache', { age: '3' }],
   ['the round trip took too long', { sentAt: at - 30_000 }],
 ])('no offset is measured when %s', (_what, more) => {
   expect(clockOffset(reading(more))).toBeUndefined()

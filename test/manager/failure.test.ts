@@ -12,7 +12,7 @@ const failed = (code: string, depth = 1) => {
   return new TypeError('fetch failed', { cause })
 }
 
-/** What the platform says about a value that no header can carry: it quotes it. */
+/** The platform's error for a value that a header cannot contain, which quotes the value. */
 function headersError(): Error {
   try {
     new Headers({ Authorization: 'Bearer s3cret\nnext' })

@@ -16,7 +16,7 @@ import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 const record: CredentialRecord = { version: 1, provider: 'own', data: { accessToken: 'a' } }
 const secretText = 'secret-4711 in the message'
 
-/** A store of somebody's own, in which some methods are replaced. */
+/** An application's own store, with some methods replaced. */
 function own(methods: Partial<Record<keyof CredentialStore, unknown>>): CredentialStore {
   return guardStore({ ...memoryStore(), ...methods } as CredentialStore)
 }
@@ -73,7 +73,7 @@ describe("an application's own store", () => {
     ['null', null],
     ['text', '{"version":1}'],
     ['a list', []],
-    ['an object that is no record', { accessToken: 'a' }],
+    ['an object that is not a record', { accessToken: 'a' }],
     ['a record without data', { version: 1, provider: 'own', data: null }],
   ])('whose `get` resolves to %s is rejected', async (_what, value) => {
     expect(await errorOf(own({ get: async () => value }).get('key'))).toMatchObject({

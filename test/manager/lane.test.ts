@@ -19,13 +19,13 @@ describe('a caller', () => {
     ['waits for a reading of the store', request({ storeOnly: true }), request({}), false],
     ['waits for a step-up', stepUp('admin'), request({}), false],
     [
-      'that wants a new credential waits for a renewal',
+      'that needs a new credential waits for a renewal',
       request({}),
       request({ reason: 'forced' }),
       false,
     ],
     [
-      'that wants a new credential joins another',
+      'that needs a new credential joins another acquisition',
       request({ reason: 'forced' }),
       request({ reason: 'forced' }),
       true,

@@ -10,7 +10,7 @@ const never = () => new Promise<never>(() => {})
 
 const timers: ReturnType<typeof setTimeout>[] = []
 
-/** The request ends, and its timers with it. */
+/** Ends the request and its timers. */
 function endRequest(): void {
   for (const timer of timers.splice(0)) clearTimeout(timer)
 }

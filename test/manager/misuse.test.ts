@@ -20,7 +20,7 @@ const ok = async () => new Response('ok')
 
 afterEach(() => void vi.useRealTimers())
 
-/** A provider of logins that a store can keep. */
+/** A provider whose logins can be stored. */
 function loginProvider(more: Partial<CredentialProvider> = {}) {
   const contexts: AcquireContext[] = []
   const used: (string | undefined)[] = []
@@ -44,7 +44,7 @@ function loginProvider(more: Partial<CredentialProvider> = {}) {
   return { provider, contexts, used }
 }
 
-/** A memory store one of whose methods does not answer until it is told to. */
+/** A memory store with one method that does not respond until it is released. */
 function silentStore(method: 'get' | 'set') {
   const store = memoryStore()
   const state = { silent: false }

@@ -22,7 +22,7 @@ import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oau
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** Refresh tokens for one use; a second use revokes all of them. */
+/** Single-use refresh tokens; a second use revokes all of them. */
 function rotation(grace = 0) {
   const state = { current: 0, revoked: false, uses: [] as string[], cutNext: false }
   const token: NonNullable<Script['token']> = (params, _count, request) => {
@@ -52,7 +52,7 @@ interface Process {
   call(): Promise<Response>
 }
 
-/** A set of managers over one store and one clock, as so many processes would be. */
+/** Managers with one store and one clock, like the same number of processes. */
 async function fleet(script: Script = {}, store: CredentialStore = memoryStore()) {
   const world = await oauthWorld(script)
   const clock = testClock()
@@ -112,7 +112,7 @@ describe('processes that share a store', () => {
     const [one, two] = [process(), process()]
     await one.call()
     await two.call()
-    // The first renews because it is told to; the second only hears of it by a 401.
+    // The first renews on request; the second learns of it from a 401.
     transportPortOf(one.manager).rejected(await one.manager.credential(), {})
     await one.call()
     expect((await two.call()).status).toBe(200)
@@ -293,7 +293,7 @@ describe('a process that crashes between the grant and its response', () => {
     const { clock, store, process, key } = await fleet({ token })
     await process().call()
     const before = dead(await store.get(key))
-    // The server rotated, and the process died before it could write.
+    // The server rotated, and the process crashed before it could write.
     state.current += 1
     await store.set(key, before)
     clock.advance(3_700_000)
@@ -337,7 +337,7 @@ describe('a refused refresh token', () => {
     clock.advance(3_400_000)
     const one = process(() => savedLogin())
     await one.call()
-    // The first call took what was stored; the second notices that it is about to expire.
+    // The first call uses the stored token; the second detects that it is about to expire.
     expect((await one.call()).status).toBe(200)
     await expect.poll(async () => (await store.get(key))?.refused).toBe(true)
     const two = process(() => savedLogin())
@@ -408,7 +408,7 @@ describe('a store that fails', () => {
     const { set } = store
     store.set = async (name, record) => {
       await set(name, record)
-      // The next writes, which bring the answer, fail.
+      // The next writes, which contain the response, fail.
       if (record.pending !== undefined) disk.failures = 2
     }
     expect((await one.call()).status).toBe(200)
@@ -456,7 +456,7 @@ describe('a store that fails', () => {
     let peer: Promise<void> | undefined
     store.get = async (name) => {
       const found = await get(name)
-      // A peer that wants the lock gets it at once, if nobody holds it.
+      // Another process acquires the lock immediately if it is free.
       peer ??= store.lock(key, () => set(key, { ...stored, ...newest }))
       for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
       return found
@@ -567,7 +567,7 @@ describe('a login inside other providers', () => {
 })
 
 describe('beside a stored login', () => {
-  /** Redeems a code that works once. */
+  /** Redeems a single-use code. */
   const oneCode = () => {
     const redeemed: string[] = []
     const answered = deferred<void>()
@@ -664,7 +664,7 @@ describe('beside a stored login', () => {
 
   test.each<[string, () => unknown]>([
     [
-      'throws at once',
+      'throws synchronously',
       () => {
         throw new Error('none')
       },
@@ -736,7 +736,7 @@ test('a renewal response with an impossible expiry time does not lose the new re
       await commit()
       const refreshToken = previous?.record?.data['token']
       redeemed.push(refreshToken)
-      // The second answer counts in seconds.
+      // The second response has its time in seconds.
       const unit = redeemed.length === 2 ? 1 / 1000 : 1
       return credential(`refresh-${redeemed.length}`, (now() + 3_600_000) * unit)
     },

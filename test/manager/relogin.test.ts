@@ -13,7 +13,7 @@ import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 const hour = 3_600_000
 
-/** A server that knows which refresh tokens are good: the newest one, until somebody logs out. */
+/** A server that accepts only the newest refresh token, until a logout. */
 function rotating(revokes = true) {
   const state = { good: '', refused: [] as string[], revoked: [] as string[] }
   const token: NonNullable<Script['token']> = (params, count) => {
@@ -36,7 +36,7 @@ function rotating(revokes = true) {
   return { state, script: { token, metadata } satisfies Script }
 }
 
-/** Processes on machines whose clocks differ, over one store. */
+/** Processes with one store, on machines with different clocks. */
 async function machines(script: Script, store: CredentialStore = memoryStore()) {
   const world = await oauthWorld(script)
   const clock = testClock()
@@ -154,7 +154,7 @@ test('a record without a login identifier is renewed like any other', async () =
 })
 
 describe('a write that succeeded although it was reported as failed', () => {
-  /** Writes whole logins, and then reports a failure. */
+  /** Writes logins completely, and then reports a failure. */
   function deceptive() {
     const inner = memoryStore()
     const state = { isDeceptive: false, turnsDeaf: false, isDeaf: false }

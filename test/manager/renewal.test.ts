@@ -8,7 +8,7 @@ const lived = (expiresAt: number | undefined, advice?: number, limits = windows,
   deadlines({ obtainedAt: 0, expiresAt, advice }, limits, random)
 
 describe('the renewal windows', () => {
-  // Life, early window and hard margin in seconds.
+  // Lifetime, early window and hard margin in seconds.
   test.each([
     [3, 1.5, 0.3],
     [60, 30, 6],

@@ -14,7 +14,7 @@ import { testIssuer } from '../support/issuer.ts'
 const resource = 'https://mcp.example.com/mcp'
 const noOptions = { challenges: [], signal: undefined }
 
-/** A provider whose tokens are kept in a store, and that grants what it is told. */
+/** A provider whose tokens are stored, and which grants the configured scopes. */
 function storedProvider(granted: () => string, now: () => number) {
   const asked: (string | undefined)[] = []
   const credentialOf = (record: CredentialRecord) => ({
@@ -117,7 +117,7 @@ describe('a step-up', () => {
     const { issuer, port, narrow } = await readOnly()
     const wanted = port.stepUp(narrow, 'write', noOptions)
     await settle()
-    // The issuer says nothing of the scope, so it is the one that was asked for.
+    // The issuer does not name the scope, so it is the requested one.
     const wide = issuer.grant(3600)
     await wanted
     expect(await port.stepUp(narrow, 'write', noOptions)).toBe(wide)

@@ -36,7 +36,7 @@ function setUp(
 
 type Setting = ReturnType<typeof setUp>
 
-/** Gets a first credential of a life in seconds. */
+/** Acquires the first credential, with a lifetime in seconds. */
 async function hold({ manager, issuer }: Setting, life?: number) {
   const wanted = manager.credential()
   await settle()
@@ -79,7 +79,7 @@ describe('a fresh credential', () => {
     setting.clock.advance(20_000)
     setting.issuer.grant(undefined, { expiresAt: setting.clock.now() + 40_000 })
     await wanted
-    // 60 s of life: renewed in the background 30 s before its end.
+    // With a lifetime of 60 s, it is renewed in the background 30 s before expiry.
     setting.clock.advance(9_000)
     expect(setting.manager.current()).toBeDefined()
     setting.clock.advance(1_000)
@@ -153,7 +153,7 @@ describe('shortly before expiry', () => {
     await settle()
     issuer.fail(unavailable())
     expect(await wanted).toBe(old)
-    // Cooling down: still the old one, and nobody is asked.
+    // During the pause, the current one is used, and the provider is not called.
     expect(await manager.credential()).toBe(old)
     expect(issuer.contexts).toHaveLength(2)
   })
@@ -391,7 +391,7 @@ describe('an abort', () => {
     const left = manager.credential({ signal: leaving.signal })
     leaving.abort()
     await expect(left).rejects.toThrow()
-    // With fake timers the grace period would never end, so this waits for nothing but the flight.
+    // With fake timers the grace period would never end, so this waits only for the flight.
     vi.useFakeTimers()
     try {
       await settle()
@@ -430,7 +430,7 @@ describe('a rejected credential', () => {
     expect(issuer.contexts.map(({ reason }) => reason)).toEqual(['missing', 'rejected'])
     const renewed = issuer.grant(3600)
     expect(await wanted).toBe(renewed)
-    // Late refusals of the old one mean nothing.
+    // Late refusals of the old one are ignored.
     expect(port.rejected(old, {})).toBe(true)
     expect(manager.current()).toBe(renewed)
     expect(events.at(-1)).toMatchObject({ type: 'rejected', late: true })
@@ -578,10 +578,10 @@ describe('the clock', () => {
     const setting = setUp()
     const { issuer, clock, port } = setting
     expect(port.observeClock(reading(setting, 600_000), 0)).toBe(true)
-    // A request that was made with the corrected time gains nothing from another attempt.
+    // Another attempt does not help a request that used the corrected time.
     expect(port.observeClock(reading(setting, 600_000), port.clockOffset)).toBe(false)
     await hold(setting, 60)
-    // The header's seconds are cut, so half of one is added on average.
+    // The header's time is truncated to seconds, so half a second is added.
     expect((issuer.contexts[0]?.serverNow() ?? 0) - clock.now()).toBe(600_500)
   })
 

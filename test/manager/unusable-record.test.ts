@@ -21,7 +21,7 @@ const newKey = () => randomBytes(32).toString('base64url')
 const login = (options = {}) =>
   authorizationCode({ onAuthorizationUrl: (url: URL) => fetch(url), ...options })
 
-/** A server whose tokens come with refresh tokens, and clients of it over one store. */
+/** A server that issues refresh tokens, and its clients with one store. */
 async function scene(store: CredentialStore) {
   const state = { refusing: false }
   const world = await oauthWorld({
@@ -57,7 +57,7 @@ async function spoiled(how: 'damaged' | 'newer' | 'other key' | 'unencrypted') {
     return readFile(join(directory, own[0] ?? ''), 'utf8')
   }
   if (how === 'newer') {
-    // What no version of this package writes today, encrypted as a later one would.
+    // A record that only a later version of this package could write.
     const envelope = makeEnvelope('test', 'file', { key })
     const texts = recordFiles(directory, localLock({ directory }))
     await texts.set(rest.key, () => envelope.seal(rest.key, '{"version":2,"credentials":[]}'))

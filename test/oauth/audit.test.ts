@@ -30,7 +30,7 @@ const audited: readonly AuditEvent['type'][] = [
   'document_refused',
 ]
 
-/** An authorized fetch, and what an auditor hears of it, without time, resource and provider. */
+/** An authorized fetch and its audit events, without time, resource and provider. */
 function listening(provider: CredentialProvider, options: AuthorizedFetchOptions) {
   const all: CredentialEvent[] = []
   const send = authorizedFetch(provider, { ...options, onEvent: (event) => void all.push(event) })
@@ -266,7 +266,7 @@ describe('an auditor receives events of', () => {
 })
 
 describe('a refresh token that another party has used', () => {
-  /** A login that was renewed once, and a thief's copy of its refresh token. */
+  /** A login that was renewed once, and an attacker's copy of its refresh token. */
   async function stolen(options: Parameters<typeof testServers>[0] = {}) {
     const clock = testClock()
     const { resource, authorizationServer, close } = await testServers({

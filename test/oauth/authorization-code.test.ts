@@ -363,7 +363,7 @@ describe('the client of a login', () => {
       'registered-1',
       true,
     ],
-    ['registration where there is no document', takes, {}, 'registered-1', true],
+    ['registration without a metadata document', takes, {}, 'registered-1', true],
   ])('rows 24 to 26, 30, 31: %s', async (_what, metadata, options, expected, registers) => {
     const world = await oauthWorld({ metadata: () => metadata })
     expect((await world.call(authorizationCode({ ...browser, ...options }))).status).toBe(200)

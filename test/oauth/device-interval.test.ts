@@ -12,7 +12,7 @@ afterEach(() => {
 const json = (body: unknown, status = 200) =>
   new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } })
 
-/** How often a login is polled for in ten seconds, when nobody enters the code. */
+/** The number of polls in ten seconds while the user does not enter the code. */
 async function polls(host: string, interval: unknown, issuerHost = host): Promise<number> {
   const issuer = `https://${issuerHost}`
   let polled = 0
@@ -34,7 +34,7 @@ async function polls(host: string, interval: unknown, issuerHost = host): Promis
     deviceCode({
       clientId: 'tv',
       onUserCode: () => {},
-      // Keeps the test from looking names up.
+      // Prevents DNS lookups.
       allowPrivateNetwork: true,
       metadata: {
         issuer,

@@ -207,7 +207,7 @@ describe('the protocol of 2025-03-26', () => {
   test('row 23: a server without metadata is its own authorization server', async () => {
     const world = await oauthWorld({ resource: null })
     const error = await world.call(authorizationCode(browser)).catch((thrown: unknown) => thrown)
-    // The scripted MCP server has no such endpoints; that they were tried is the point.
+    // The scripted MCP server lacks these endpoints; the test checks that they were requested.
     expect(isCredentialError(error)).toBe(true)
     expect(world.mcpPaths()).toContain('/.well-known/oauth-authorization-server')
     expect(world.mcpPaths()).toContain('/register')
@@ -342,7 +342,7 @@ describe('a server that is down at the first login', () => {
 
 describe('the challenge is requested as by the transport of the URL', () => {
   const place = '/.well-known/of-its-own'
-  /** Names its metadata in a challenge only, and gives that to one method only. */
+  /** Names its metadata only in a challenge, which it sends only to one method. */
   const challenging = (path: string, method: string, other: Answer): Script => ({
     path,
     challenge: ({ mcp }) => `resource_metadata="${mcp}${place}"`,

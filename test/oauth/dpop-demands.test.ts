@@ -46,7 +46,7 @@ function tokenProofs(world: World): string[] {
     .map(({ headers }) => String(headers['dpop']))
 }
 
-/** A key that only signs, as a key service has it. */
+/** A key that can only sign, like the key of a key service. */
 async function keyService(algorithm: 'ES256' | 'PS256' = 'ES256') {
   const parameters =
     algorithm === 'ES256'

@@ -11,7 +11,7 @@ const mtls = (body: Record<string, unknown>) => ({
   body: { ...body, client_id: 'public-client', token_endpoint_auth_method: 'tls_client_auth' },
 })
 
-/** An authorization server whose aliases for clients with certificates lie at another origin. */
+/** An authorization server whose mTLS endpoint aliases are at another origin. */
 async function aliasing(...names: readonly string[]) {
   const other = await recordingOrigin((_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
@@ -115,7 +115,7 @@ test('a registration with a secret that cannot be sent is rejected, and not stor
   await expect(world.call(authorizationCode(browser), { store })).rejects.toMatchObject({
     code: 'registration_failed',
   })
-  // That it was asked for is counted.
+  // The attempt is counted.
   const [key = '', ...others] = await store.list()
   expect(others).toEqual([])
   expect((await store.get(key))?.data).not.toHaveProperty('clientId')

@@ -14,35 +14,35 @@ import { storedClients } from '../support/stored-clients.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** Error bodies that no specification knows; the status is the test's. */
+/** Non-standard error bodies; the test sets the status. */
 const bodies: readonly (readonly [string, Omit<Answer, 'status'>])[] = [
   ['nothing, without a content type', { type: null, body: '' }],
   ['nothing, as JSON', { body: '' }],
   ['plain text', { type: 'text/plain', body: 'token is dead' }],
   ['JSON as text/plain', { type: 'text/plain', body: '{"message":"dead"}' }],
-  ['a charset that it is not in', { type: 'application/json; charset=utf-16', body: '{"e":1}' }],
-  ['bytes of no charset', { body: new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x22]) }],
+  ['a wrong charset', { type: 'application/json; charset=utf-16', body: '{"e":1}' }],
+  ['bytes without a valid charset', { body: new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x22]) }],
   ['half of its JSON', { body: '{"error":"invalid_gr' }],
-  ['a connection that is cut', { body: '{"error":"invalid_gr', cut: true }],
+  ['a connection that is closed', { body: '{"error":"invalid_gr', cut: true }],
   ['a list', { body: ['invalid_grant'] }],
   ['null', { body: 'null' }],
   ['a number', { body: '7' }],
   ['an object without a code', { body: { message: 'dead' } }],
   ['a code that is an object', { body: { error: { code: 7 } } }],
-  ['the home-made code invalid_code', { body: { error: 'invalid_code' } }],
-  ['the home-made code scope_invalid', { body: { error: 'scope_invalid' } }],
-  ['the home-made code TOKEN-42 !', { body: { error: 'TOKEN-42 !' } }],
+  ['the non-standard code invalid_code', { body: { error: 'invalid_code' } }],
+  ['the non-standard code scope_invalid', { body: { error: 'scope_invalid' } }],
+  ['the non-standard code TOKEN-42 !', { body: { error: 'TOKEN-42 !' } }],
   ['2 MB', { type: 'text/html', body: 'x'.repeat(2_000_000) }],
   ['a challenge', { type: null, body: '', headers: { 'www-authenticate': 'Basic realm="x"' } }],
 ]
 
-/** A page, which a proxy may have sent: its status is a verdict only where the server alone gives that. */
+/** An HTML page, which a proxy may have sent: its status counts only if no proxy uses it. */
 const page: (typeof bodies)[number] = [
   'HTML',
   { type: 'text/html', body: '<html><h1>Error</h1></html>' },
 ]
 
-/** Issues a login with a refresh token; redeeming the latter is answered as told. */
+/** Issues a login with a refresh token, and responds to its use with `answer`. */
 const refusingRefresh =
   (answer: Answer): NonNullable<Script['token']> =>
   (params, count) =>
@@ -173,7 +173,7 @@ const deviceAnswer = {
   interval: 0.01,
 }
 
-/** A login that was saved; the server then answers its renewal as told, and as it should after `mend()`. */
+/** A stored login. The server responds to its renewal with `answer`, and correctly after `mend()`. */
 async function renewal(answer: Answer, more: { readonly clientId?: string } = {}) {
   let isMended = false
   const parts = await storedClients({
@@ -321,9 +321,12 @@ describe('an HTML page instead of an error', () => {
 })
 
 test.each([
-  ['a page with status 403, as of a firewall,', { status: 403, type: 'text/html', body: '<p>no' }],
+  [
+    'a page with status 403, as from a firewall,',
+    { status: 403, type: 'text/html', body: '<p>no' },
+  ],
   ['a page with status 503', { status: 503, type: 'text/html', body: '<p>no' }],
-  ['an answer that is not JSON', { status: 200, type: 'text/html', body: '<p>sign in' }],
+  ['a response that is not JSON', { status: 200, type: 'text/html', body: '<p>sign in' }],
 ])('%s instead of a renewal response costs no login and no registration', async (_what, answer) => {
   let isUp = true
   const { world, clock, client, store } = await storedClients({

@@ -25,7 +25,7 @@ const broken = async (): Promise<Uint8Array> => {
 
 type Sign = (data: Uint8Array) => Promise<unknown>
 
-/** A client whose proofs are signed as told, from now on. */
+/** A client whose proofs are signed by this function from now on. */
 async function proven(first: Sign) {
   const state = { sign: first }
   const parts = await storedClients({

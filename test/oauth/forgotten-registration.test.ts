@@ -14,7 +14,7 @@ import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
-/** A server that numbers its registrations, and forgets those before `state.oldest`. */
+/** A server that numbers its registrations, and deletes those before `state.oldest`. */
 async function setUp(script: Script = {}) {
   const state = { oldest: 1, registered: 0, code: 'unauthorized_client', gone: [] as string[] }
   const world = await oauthWorld({
@@ -52,7 +52,7 @@ async function failure(promise: Promise<unknown>): Promise<CredentialError> {
   )
 }
 
-/** Answers a registration with the means to delete it, at a server that is known by then. */
+/** Responds to a registration with its management URL and token, at a server that is known by then. */
 const manageable =
   (issuer: () => string): NonNullable<Script['register']> =>
   (body) => ({
@@ -86,7 +86,7 @@ describe('a registration that the authorization endpoint no longer accepts', () 
 
   test('is replaced once after a login that the user did not complete', async () => {
     const { login, visit, clients, logout, state } = await setUp()
-    // As on a page that says `unknown client`, from which no browser comes back.
+    // Like an error page `unknown client`, which does not redirect the browser.
     const stuck = { onAuthorizationUrl: () => new Promise(() => {}), loginTimeout: 0.02 }
     await login(authorizationCode(visit))
     await logout()

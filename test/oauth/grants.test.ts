@@ -51,7 +51,7 @@ describe('clientCredentials', () => {
       {},
     ],
     [
-      'in the body where the server lists nothing else',
+      'in the body if the server lists nothing else',
       undefined,
       ['client_secret_post'],
       null,
@@ -503,11 +503,11 @@ describe('enterpriseManaged', () => {
   const now = Math.floor(Date.now() / 1000)
   test.each([
     ['for another authorization server', { aud: 'https://other.example' }, 'is for another server'],
-    ['for nobody', { aud: undefined }, 'is for another server'],
+    ['without an audience', { aud: undefined }, 'is for another server'],
     ['of another type', { typ: 'JWT' }, 'is a token of a different type'],
     ['that has expired', { exp: now - 120 }, 'has expired'],
     ['that never expires', { exp: undefined }, 'has expired'],
-    ['whose end is no number', { exp: '9999999999' }, 'has expired'],
+    ['whose expiry is not a number', { exp: '9999999999' }, 'has expired'],
   ])('row 78: a grant %s is never sent', async (_what, changes, problem) => {
     const { world, provider } = await enterprise(undefined, {}, changes)
     const error = await world.call(provider).catch((thrown: unknown) => thrown)

@@ -8,13 +8,13 @@ import {
 import { authorizationCode, deviceCode, discover } from '../../src/oauth/index.ts'
 import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
-/** Clears the screen, turns the text around, and hides a character. */
+/** Clears the screen, reverses the text direction, and hides a character. */
 const hostile = '\u001b[2J\u202e\u200b\u2066\u0085\u2028\u3164'
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029]/u
 
 type Document = Record<string, unknown>
 
-/** The document once for each of its members, with hostile text in that member. */
+/** Copies of the document, each with hostile text in another member. */
 function spoilt(document: Document): [string, Document][] {
   return Object.entries(document).map(([name, value]) => [
     name,
@@ -25,7 +25,7 @@ function spoilt(document: Document): [string, Document][] {
   ])
 }
 
-/** All texts in a value that a person may see. */
+/** All strings in a value that the user may see. */
 function texts(value: unknown): string[] {
   if (typeof value === 'string') return [value]
   if (value instanceof URL) return [value.href, ...texts([...value.searchParams])]
@@ -38,7 +38,7 @@ function texts(value: unknown): string[] {
   return Object.entries(value).flatMap(([name, member]) => [name, ...texts(member)])
 }
 
-/** Everything that an application is given while a provider is used in a world. */
+/** Everything that an application receives while a provider is used in a world. */
 async function shown(
   script: Script,
   providerOf: (show: (value: unknown) => void) => CredentialProvider,
@@ -101,7 +101,7 @@ const serverDocument = {
 const deviceDocument = {
   device_code: 'device-1',
   user_code: 'WDJB-MJHT',
-  // At the host of the issuer, or it would not be shown for another reason.
+  // It is at the host of the issuer, because other hosts are never shown.
   verification_uri: 'http://127.0.0.1/device',
   verification_uri_complete: 'http://127.0.0.1/device?user_code=WDJB-MJHT',
   expires_in: 60,
@@ -164,7 +164,7 @@ describe('no dangerous character of a server reaches the user', () => {
     expectPrintable((await shown(script, browserLogin)).seen)
   })
 
-  // An interval that is no number counts as five seconds, and nobody is shown it.
+  // An invalid interval counts as five seconds, and is not shown.
   const deviceCases = spoilt(deviceDocument).filter(([name]) => name !== 'interval')
   test.each([...deviceCases, ...spoilt(errorDocument)])(
     'from the device authorization response: %s',

@@ -19,7 +19,7 @@ import { recordingOrigin } from '../support/recording-origin.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** All that a server was ever sent. */
+/** Everything that a server has received. */
 const seenBy = (world: World) =>
   world.authorizationServer.requests
     .map(
@@ -27,7 +27,7 @@ const seenBy = (world: World) =>
     )
     .join('\n')
 
-/** An MCP server that names the authorization server of another world when it is told to. */
+/** An MCP server that can be switched to the authorization server of another world. */
 async function movingWorld(first: Script = {}, second: Script = {}) {
   const named = { server: '', refused: new Set<string>() }
   const there = await oauthWorld(second)
@@ -151,7 +151,7 @@ describe('what one authorization server issued', () => {
     expect(here.logins().at(-1)?.['scope']).toContain('payroll-of-here')
     move(there.issuer)
     expect((await call('"moved"')).status).toBe(200)
-    // Without a refresh token the next one is a login too, when the first server is long forgotten.
+    // Without a refresh token, the next acquisition is a login too, long after the first server.
     clock.advance(3_700_000)
     expect((await call('"moved"')).status).toBe(200)
     expect(there.logins()).toHaveLength(2)

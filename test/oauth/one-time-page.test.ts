@@ -21,7 +21,7 @@ async function listener(
   return opened
 }
 
-/** Runs a script as a user who is neither this one nor the superuser; `net` and `url` are at hand. */
+/** Runs a script as a user who is neither this one nor the superuser, with the variables `net` and `url`. */
 async function asOtherUser(address: string, script: string): Promise<string> {
   const program = `const net = require('node:net'); const { once } = require('node:events')
 const url = new URL(${JSON.stringify(address)})
@@ -50,7 +50,7 @@ async function requestAndLeave(address: string): Promise<void> {
   const { hostname, port, host, pathname } = new URL(address)
   const socket = connect(Number(port), hostname)
   await once(socket, 'connect')
-  // Both at once, so that the server reads the request of a socket that is closed already.
+  // Both at the same time, so that the server reads the request after the socket was closed.
   socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
   socket.destroy()
   await once(socket, 'close')
@@ -179,7 +179,7 @@ test.runIf(isLinux)('a socket without a remote address is not trusted', async ()
 test.runIf(isLinux)(
   'no connection is trusted if the list of connections cannot be read',
   async () => {
-    // Like a process that has run out of file descriptors, which other users can cause.
+    // Like a process without free file descriptors, which other users can cause.
     const { accepted } = await connection()
     expect(await isFromTrustedUser(accepted, ['/proc/self/'])).toBe(false)
   },
@@ -193,7 +193,7 @@ test.runIf(isLinux)(
   },
 )
 
-// As a little-endian machine writes it; every number is one of the lines below.
+// In the format of a little-endian machine.
 const header =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'
 const line = (local: string, remote: string, state: string, uid: number, inode: number) =>

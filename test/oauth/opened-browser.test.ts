@@ -6,7 +6,7 @@ import { authorizedFetch } from '../../src/index.ts'
 import { authorizationCode } from '../../src/oauth/index.ts'
 import { oauthWorld, type World } from '../support/oauth-world.ts'
 
-/** Makes this script the user's browser. It has `url`, the address that it was started with. */
+/** Makes this script the user's browser. Its variable `url` is the URL to open. */
 async function useBrowser(script: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'browser-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
@@ -85,7 +85,7 @@ await fetch(url)`)
   expect(world.logins()).toHaveLength(1)
 }, 20_000)
 
-// Only the superuser can act as somebody else.
+// Only the superuser can act as another user.
 test.runIf(process.getuid?.() === 0)(
   'another user who reads the command line first receives nothing, and does not disturb the login',
   async () => {

@@ -18,7 +18,7 @@ import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oau
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 const ping = { method: 'POST', body: '{}' }
 
-/** A world in which every kind of step happens: a login, a step-up, a refresh and a logout. */
+/** A world with every kind of step: a login, a step-up, a refresh and a logout. */
 const script: Script = {
   challenge: () => 'scope="read"',
   metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),

@@ -12,7 +12,7 @@ const publicResource = 'https://mcp.example.com/mcp'
 const resource = publicResource
 const issuer = 'https://auth.example.com'
 
-/** Public servers that exist by name only, each with the address that the test gives it. */
+/** Simulated public servers with the addresses that the test sets. */
 function publicWorld(
   script: { resource?: string; metadata?: object; challenge?: string; addresses?: object } = {},
 ) {

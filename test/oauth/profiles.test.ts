@@ -6,7 +6,7 @@ import { profileOf } from '../../src/oauth/profiles.ts'
 const resource = 'https://93.184.215.14/mcp'
 const json = (body: object) => new Response(JSON.stringify(body), { status: 200 })
 
-/** Servers that cannot be had here: those of the large providers, as their documents describe them. */
+/** Simulated servers of large providers, as their documentation describes them. */
 function network(issuer: string, metadata: object) {
   const sent: { url: string; body: URLSearchParams; headers: Headers }[] = []
   const fetch = async (input: string | URL | Request, init: RequestInit = {}) => {
@@ -43,7 +43,7 @@ function network(issuer: string, metadata: object) {
   return { sent, acquire, token: () => sent.find(({ url }) => url.endsWith('/token'))?.body }
 }
 
-// The names of the products are not looked up, which would take a network.
+// Prevents DNS lookups of the products' hosts.
 const withoutLookups = { allowPrivateNetwork: true }
 const machine = { clientId: 'agent', clientSecret: 'secret', ...withoutLookups }
 

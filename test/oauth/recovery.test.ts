@@ -53,7 +53,7 @@ const insufficient = (scope: string) => ({
   headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
 })
 
-/** Like `rotating`, but a refresh token that was used before revokes all. */
+/** Like `rotating`, but the reuse of a refresh token revokes all tokens. */
 function oneUse() {
   const state = { live: '', revoked: false }
   const token: NonNullable<Script['token']> = (params, count) => {

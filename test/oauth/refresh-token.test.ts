@@ -87,7 +87,7 @@ describe('refreshToken()', () => {
 
   test.each([
     ['was rotated, and its successor was refused', { refresh_token: 'rotated' }, false],
-    ['was given up by logout()', {}, true],
+    ['was discarded by logout()', {}, true],
   ])(
     'does not send a token in a process that shares the store if the token %s',
     async (_case, answer, ends) => {

@@ -9,7 +9,7 @@ import { type Answer, oauthWorld, type Script } from '../support/oauth-world.ts'
 
 const redirectUri = 'https://app.example.com/callback'
 
-/** Web applications that share a store, in front of a server that registers clients. */
+/** Web applications that share a store, with a server that registers clients. */
 async function setUp(script: Script = {}) {
   let registered = 0
   const register: NonNullable<Script['register']> = (body) => {

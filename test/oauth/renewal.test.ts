@@ -14,7 +14,7 @@ import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oau
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** A client of a scripted world whose clock the test moves. */
+/** A client of a scripted world, with a clock that the test sets. */
 async function client(script: Script, providerOf?: (world: World) => CredentialProvider) {
   const world = await oauthWorld(script)
   const clock = testClock()
@@ -143,7 +143,7 @@ describe('refresh tokens', () => {
 })
 
 describe('a lost response', () => {
-  /** Rotates, and cuts the connection before the answer; afterwards the old token is good or not. */
+  /** Rotates, and closes the connection before the response; `grace`: whether the old token stays valid. */
   const cutting =
     (grace: boolean): NonNullable<Script['token']> =>
     (params, count, request) => {
@@ -343,7 +343,7 @@ describe('error responses of servers', () => {
       { code: 'unauthorized_client' },
     ],
     [
-      'a code of its own',
+      'a non-standard code',
       { status: 400, body: { error: 'TOKEN-42 !' } },
       { code: 'login_required' },
     ],

@@ -61,7 +61,7 @@ test('row 68: the browser receives one argument without characters with a meanin
   onTestFinished(() => rm(folder, { recursive: true }))
   const script = join(folder, 'browser')
   const log = join(folder, 'log')
-  // A browser that notes its arguments, and follows the login to its end.
+  // A browser that records its arguments, and completes the login.
   const code = `require('node:fs').writeFileSync('${log}', JSON.stringify(process.argv.slice(2))); fetch(process.argv[2])`
   await writeFile(script, `#!${process.execPath}\n${code}\n`)
   await chmod(script, 0o700)
@@ -177,7 +177,7 @@ test('logs: whatever happens in a login, a refresh or a refusal, no event, error
     { status: 500, body: 'canary-access' },
   ]
   for (const answer of answers) {
-    // Some servers repeat in their description what they were sent.
+    // Some servers repeat parts of the request in their description.
     const token: Script['token'] = (params, _count, request) => {
       if (answer !== 'echo') return answer
       const secret = params.get('refresh_token') ?? 'canary-secret'

@@ -9,7 +9,7 @@ import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 const hour = 3_600_000
 const clientSecret = 'canary-client-secret'
 
-/** It issues tokens to a client that authenticates. */
+/** Issues tokens to a client that authenticates. */
 const token: NonNullable<Script['token']> = (params, count, { headers }) => {
   const expected = `Basic ${btoa(`agent:${clientSecret}`)}`
   const isRight = headers.authorization === expected || params.get('client_secret') === clientSecret

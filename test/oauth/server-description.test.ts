@@ -72,7 +72,7 @@ describe('the error text of a server', () => {
 
   const secret = 'my-refresh-token+/ä'
   test.each([
-    ['as it is', secret],
+    ['unchanged', secret],
     ['form-encoded', new URLSearchParams({ x: secret }).toString().slice(2)],
     ['percent-encoded', encodeURIComponent(secret)],
     ['percent-encoded twice', encodeURIComponent(encodeURIComponent(secret))],

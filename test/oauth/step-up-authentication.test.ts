@@ -8,7 +8,7 @@ import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 const hour = 3_600_000
 
-/** A server that wants a stronger login for requests whose body says `pay`. */
+/** A server that requires a stronger login for requests whose body contains `pay`. */
 async function setUp(
   isContent: (logins: Record<string, string>[]) => boolean,
   demand = { acr_values: 'urn:mfa urn:pwd', max_age: '60' },

@@ -28,7 +28,7 @@ async function headersOf(credential: Credential): Promise<Record<string, string>
   return Object.fromEntries(request.headers)
 }
 
-/** An Azure credential that remembers what it was asked. */
+/** An Azure credential that records its calls. */
 class Recorded implements TokenCredential {
   readonly calls: { scopes: string | string[]; options: GetTokenOptions | undefined }[] = []
   readonly #answer: () => AccessToken | null
@@ -180,7 +180,7 @@ describe('fromTokenCredential()', () => {
     ['an empty token', { token: '', expiresOnTimestamp: now }],
     ['a token that no header can carry', { token: 'top\nsecret', expiresOnTimestamp: now }],
     ['no time of expiry', { token: 'topsecret' }],
-    ['a time of expiry that is none', { token: 'topsecret', expiresOnTimestamp: Number.NaN }],
+    ['an invalid expiry time', { token: 'topsecret', expiresOnTimestamp: Number.NaN }],
   ])('rejects %s without showing it', async (_what, answer) => {
     const manager = managerOf(fromTokenCredential(new Recorded(() => answer as AccessToken), scope))
 
@@ -237,7 +237,7 @@ describe('fromGoogleAuth()', () => {
   it('requests a token again before it expires', async () => {
     let time = Date.now()
     let refreshed = 0
-    // Google's library has no clock to set, so every token is due for it at once.
+    // Google's library has no clock to set, so it renews every token immediately.
     const client = new OAuth2Client({ eagerRefreshThresholdMillis: 7_200_000 })
     client.refreshHandler = async () => {
       refreshed += 1
@@ -295,7 +295,7 @@ describe('fromGoogleAuth()', () => {
       Buffer.from(authorization?.split('.')[1] ?? '', 'base64url').toString(),
     )
     expect(claims).toMatchObject({ iss: 'agent@example.com', aud: resource })
-    // The client's `expiry_date` is 1, as if the token were over since 1970.
+    // The client's `expiry_date` is 1, as if the token had expired in 1970.
     expect(credential.expiresAt).toBeUndefined()
   })
 

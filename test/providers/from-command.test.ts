@@ -121,7 +121,7 @@ describe('the output of a command', () => {
 
   test.each([
     ['no token', '{"secret":"cAnArY"}'],
-    ['a token that is none', '{"token":["cAnArY"]}'],
+    ['an invalid token', '{"token":["cAnArY"]}'],
     ['broken JSON', '{"token":"cAnArY"'],
     ['a token with a line break', '{"token":"cAn\\ncAnArY"}'],
     ['prose', 'Please log in, cAnArY'],
@@ -130,9 +130,9 @@ describe('the output of a command', () => {
     ['the word Bearer before it', 'Bearer cAnArY'],
     ['several lines', 'cAnArY\ncAnArY'],
     ['an empty token', '{"token":""}'],
-    ['a life that is none', '{"token":"t","expiresIn":"cAnArY"}'],
+    ['an invalid lifetime', '{"token":"t","expiresIn":"cAnArY"}'],
     ['a date as a life', '{"token":"t","expires_in":"2026-01-01T01:00:00Z"}'],
-    ['a date that is none', '{"token":"t","expiry":"cAnArY"}'],
+    ['an invalid date', '{"token":"t","expiry":"cAnArY"}'],
   ])('with %s is rejected without showing it', async (_what, output) => {
     const error: unknown = await sent(output).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'invalid_response', provider: 'fromCommand' })

@@ -204,7 +204,7 @@ describe('the signed body is the sent body, byte for byte', () => {
   for (const [title, body, expected] of [
     ['text of any script', '{"text":"Zoë €𝄞 日本"}', Buffer.from('{"text":"Zoë €𝄞 日本"}')],
     ['white space and key order', '{ "b" : 1,\r\n"a":2 }\n', '{ "b" : 1,\r\n"a":2 }\n'],
-    ['bytes that are no UTF-8', bytes, bytes],
+    ['bytes that are not UTF-8', bytes, bytes],
     ['a view into a larger buffer', bytes.subarray(100, 200), bytes.subarray(100, 200)],
     ['an ArrayBuffer', bytes.slice(128).buffer, bytes.slice(128)],
     ['form fields', new URLSearchParams({ a: 'ü &' }), 'a=%C3%BC+%26'],

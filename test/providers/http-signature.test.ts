@@ -591,7 +591,7 @@ describe('keys', () => {
 
   test.each([
     ['is short', 'utf8', 'short-secret-value'],
-    ['is no base64', 'base64', `${'%'.repeat(50)}secret-value`],
+    ['is not base64', 'base64', `${'%'.repeat(50)}secret-value`],
   ] as const)('a secret that %s is rejected when it is read', async (_what, encoding, secret) => {
     const provider = httpSignature({
       algorithm: 'hmac-sha256',
@@ -677,8 +677,8 @@ describe('invalid options', () => {
     ['a fractional lifetime', 'expiresIn', { ...ed25519, expiresIn: 1.5 }],
     ['an endless lifetime', 'expiresIn', { ...ed25519, expiresIn: Infinity }],
     ['an unknown digest', 'digest', { ...ed25519, digest: 'md5' }],
-    ['a nonce of its own', 'nonce', { ...ed25519, nonce: 'abc' }],
-    ['a time of its own', 'created', { ...ed25519, created: 1 }],
+    ['a fixed nonce', 'nonce', { ...ed25519, nonce: 'abc' }],
+    ['a fixed time', 'created', { ...ed25519, created: 1 }],
     ['one component instead of a list', 'components', { ...ed25519, components: '@method' }],
     ['an unknown derived component', 'components', { ...ed25519, components: ['@host'] }],
     ['an inherited component', 'components', { ...ed25519, components: ['@constructor'] }],
@@ -699,7 +699,7 @@ describe('invalid options', () => {
       'optionalComponents',
       { ...ed25519, components: [], optionalComponents: ['@path'] },
     ],
-    ['a header that is none', 'components', { ...ed25519, components: ['content type'] }],
+    ['an invalid header name', 'components', { ...ed25519, components: ['content type'] }],
     ['a component with parameters', 'components', { ...ed25519, components: ['date;sf'] }],
     ['its own header', 'components', { ...ed25519, components: ['Signature'] }],
     [

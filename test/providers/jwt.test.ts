@@ -176,11 +176,11 @@ describe('jwt rejects', () => {
       'jwt.key',
       { algorithm: 'ES384', key: curve.publicKey.export({ type: 'spki', format: 'pem' }) },
     ],
-    ['text that is no key', 'jwt.key', { algorithm: 'ES256', key: 'cAnArY' }],
+    ['a string that is not a key', 'jwt.key', { algorithm: 'ES256', key: 'cAnArY' }],
     ['a life of nothing', 'jwt.expiresIn', { ...shared, expiresIn: 0 }],
     ['a registered claim', 'jwt.claims', { ...shared, claims: { exp: 1 } }],
     ['claims that are a list', 'jwt.claims', { ...shared, claims: ['a'] }],
-    ['a header of its own', 'jwt.header.alg', { ...shared, header: { alg: 'none' } }],
+    ['a header with its own `alg`', 'jwt.header.alg', { ...shared, header: { alg: 'none' } }],
     ['a header that changes the payload', 'jwt.header.b64', { ...shared, header: { b64: 'x' } }],
     ['an option that does not exist', 'jwt.expires', { ...shared, expires: 60 }],
   ])('%s', (_what, option, options) => {

@@ -11,7 +11,7 @@ import { wire } from '../support/wire.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 
-/** A server with a provider for each tenant, and the tenants for which one was made. */
+/** A server with a provider for each tenant, and the tenants whose provider was created. */
 function tenants(options?: PerTenantOptions) {
   const storage = new AsyncLocalStorage<string>()
   const made: string[] = []
@@ -31,7 +31,7 @@ function tenants(options?: PerTenantOptions) {
   return { made, selector, send, request, authorizations }
 }
 
-/** What a request fails with, whose tenant and provider are these. */
+/** The error of a request with this tenant and provider. */
 function failure(keyOf: (request: SelectionRequest) => string, providerFor = unused) {
   const send = authorizedFetch(perTenant(keyOf, providerFor), { resource, fetch: wire().fetch })
   return send(resource).then(

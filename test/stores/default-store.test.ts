@@ -36,7 +36,7 @@ afterEach(async () => {
 const data = () => join(parent, 'data')
 const keyFile = () => join(parent, 'config', 'keys', 'store.key')
 
-/** A keychain in memory, which counts its calls. */
+/** A keychain in memory that counts its calls. */
 function fakeKeychain(failure?: () => Error | undefined) {
   const entries = new Map<string, string>()
   let calls = 0
@@ -61,7 +61,7 @@ function fakeKeychain(failure?: () => Error | undefined) {
 const noKeychain = () => new Error('Cannot autolaunch D-Bus without X11 $DISPLAY')
 const locked = () => new Error('The keychain is locked')
 
-/** A store of a process of its own, as far as the choice is concerned. */
+/** A store that reads the saved choice again, like the store of another process. */
 function open(backend: KeychainBackend, options: DefaultStoreOptions = {}) {
   const keyDirectory = join(parent, 'config', 'keys')
   return defaultStore({ directory: data(), keyDirectory, backend, ...options })
@@ -69,7 +69,7 @@ function open(backend: KeychainBackend, options: DefaultStoreOptions = {}) {
 
 const withoutKeychain = () => open(fakeKeychain(noKeychain).backend)
 
-/** All that was written below the folder of the test. */
+/** All files below the folder of the test. */
 async function written(): Promise<string> {
   const names = await readdir(parent, { recursive: true })
   const read = (name: string) => readFile(join(parent, name), 'utf8').catch(() => '')

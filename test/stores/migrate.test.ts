@@ -50,7 +50,7 @@ test('a login of mcp-remote is found and shown, and is imported only on request'
   expect(world.tokenRequests()).toMatchObject([{ refresh_token: 'r', client_id: 'remote-client' }])
 })
 
-/** What a registration with a secret answers, which mcp-remote writes down whole, with its issuer. */
+/** A registration response with a secret, which mcp-remote saves unchanged, with its issuer. */
 const confidential = (issuer: string, id: string, more: object = {}) => ({
   client_id: id,
   client_secret: 'of-the-client',
@@ -256,11 +256,11 @@ test('an entry for which `describe` returns no URL is reported', async () => {
 const wrong = (value: unknown) => value as never
 test.each([
   ['no servers', () => findMcpRemoteLogins(wrong({})), 'servers'],
-  ['servers that are no list', () => findMcpRemoteLogins(wrong({ servers: 5 })), 'servers'],
-  ['a server that is nothing', () => findMcpRemoteLogins(wrong({ servers: [null] })), 'servers'],
+  ['servers that are not a list', () => findMcpRemoteLogins(wrong({ servers: 5 })), 'servers'],
+  ['a server that is null', () => findMcpRemoteLogins(wrong({ servers: [null] })), 'servers'],
   ['a URL as a server', () => findMcpRemoteLogins(wrong({ servers: [server] })), 'servers'],
   [
-    'a folder that is no path',
+    'a folder that is not a path',
     () => findMcpRemoteLogins(wrong({ servers: [], directory: 5 })),
     'directory',
   ],

@@ -16,7 +16,7 @@ const limit = 2_097_152
 const nameInRedis = (of: string) =>
   `mcp-credentials:{${createHash('sha256').update(of).digest('hex').slice(0, 16)}}record:${of}`
 
-/** A Redis that knows the commands of a store; texts are returned as the client is set up to return them. */
+/** A Redis with the commands of a store, which returns values in the types of the client's configuration. */
 function fakeRedis({ shape = (text: string): unknown => text } = {}) {
   const values = new Map<string, string | readonly string[]>()
   let scans = 0

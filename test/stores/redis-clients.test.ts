@@ -34,7 +34,7 @@ describe('a client without encryption to another machine', () => {
       () => createCluster({ rootNodes: [{ url: local }, { url: plain }], defaults }),
     ],
     [
-      'a cluster that encrypts to its first server alone',
+      'a cluster that encrypts only to its first server',
       () => createCluster({ rootNodes: [{ url: encrypted }] }),
     ],
   ])('is rejected: %s', (_what, create) => {

@@ -274,7 +274,11 @@ describe('a request to the bound origin', () => {
       '/mcp',
       { method: 'POST', body: '{"redirect_uris":[]}' },
     ],
-    ['redirect_uris that is no array', '/apps', { method: 'POST', body: '{"redirect_uris":"x"}' }],
+    [
+      'redirect_uris that is not an array',
+      '/apps',
+      { method: 'POST', body: '{"redirect_uris":"x"}' },
+    ],
     ['redirect_uris deeper', '/apps', { method: 'POST', body: '{"a":{"redirect_uris":[]}}' }],
     ['another well-known document', '/.well-known/mcp.json', {}],
     ['a path that only looks alike', '/.well-known/oauth-protected-resources', {}],
@@ -283,7 +287,7 @@ describe('a request to the bound origin', () => {
       '/mcp',
       { method: 'POST', body: new Blob(['grant_type=x']), headers: form },
     ],
-    ['a blob that is no form', '/upload', { method: 'POST', body: new Blob(['grant_type=x']) }],
+    ['a blob that is not a form', '/upload', { method: 'POST', body: new Blob(['grant_type=x']) }],
     ['a POST to a well-known path', '/.well-known/oauth-protected-resource', { method: 'POST' }],
   ]
   it.each(authorized)('is sent with the credential if it is %s', async (_what, path, init) => {

@@ -30,7 +30,7 @@ const fetch = async () => {
   throw new Error('No request is expected.')
 }
 
-/** Tokens that last a minute each, numbered. */
+/** Numbered tokens that are valid for one minute each. */
 function numbered(now: () => number, apply?: () => Promise<void>): CredentialProvider {
   let count = 0
   return {

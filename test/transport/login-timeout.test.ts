@@ -10,7 +10,7 @@ import { toAuthProvider, toOAuthClientProvider } from '../../src/mcp/index.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 
-/** A login that a person finishes when the test says so. */
+/** A login that the user finishes when the test says so. */
 function slowLogin() {
   const asked: AbortSignal[] = []
   const token: Credential = { apply: ({ headers }) => headers.set('Authorization', 'Bearer t') }

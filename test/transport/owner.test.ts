@@ -17,7 +17,7 @@ import { wire } from '../support/wire.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 
-/** A provider that is named after its tenant, so that events tell the tenants apart. */
+/** A provider that is named after its tenant, so that events show which tenant they belong to. */
 function named(name: string, wait: Promise<unknown> = Promise.resolve()): CredentialProvider {
   return {
     name,
