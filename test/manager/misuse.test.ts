@@ -141,7 +141,7 @@ describe('a provider', () => {
   })
 })
 
-describe('a logout that gives up the login of the options', () => {
+describe('a logout that discards the login of the options', () => {
   test("whose stored login cannot be restored fails with an error without the provider's text", async () => {
     const { provider } = loginProvider()
     const store = memoryStore()

@@ -23,7 +23,7 @@ function storing(store: CredentialStore | undefined): CredentialProvider {
   }
 }
 
-test('a provider can bring the store of its records', async () => {
+test('a provider can specify the store of its records', async () => {
   const store = memoryStore()
   await new TokenManager(storing(store), { resource }).credential()
   expect(await store.list()).toEqual([key])

@@ -574,7 +574,7 @@ describe('the clock', () => {
     receivedAt: setting.clock.now(),
   })
 
-  test('of the server is learnt from a refusal, and passed to the provider', async () => {
+  test('of the server is determined from a refusal, and passed to the provider', async () => {
     const setting = setUp()
     const { issuer, clock, port } = setting
     expect(port.observeClock(reading(setting, 600_000), 0)).toBe(true)

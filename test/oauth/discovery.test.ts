@@ -114,7 +114,7 @@ describe('protected resource metadata', () => {
 })
 
 describe('authorization server metadata', () => {
-  test('rows 17, 18: an issuer with a path is looked up in three places, in this order', async () => {
+  test('rows 17, 18: metadata of an issuer with a path is requested at three URLs, in this order', async () => {
     const { world } = await failure({
       issuerPath: '/tenant',
       wellKnown: () => undefined,
@@ -126,7 +126,7 @@ describe('authorization server metadata', () => {
     ])
   })
 
-  test('rows 17, 19: an issuer without a path is looked up in two places', async () => {
+  test('rows 17, 19: metadata of an issuer without a path is requested at two URLs', async () => {
     const { world, error } = await failure({ wellKnown: () => undefined })
     expect(world.paths()).toEqual([
       '/.well-known/oauth-authorization-server',
