@@ -12,7 +12,7 @@ import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** Several processes over one store. The server accepts refresh tokens that were revoked, so only we can refuse. */
+/** Several processes over one store. The server accepts refresh tokens that were revoked, so only the client can refuse them. */
 async function processes(script: Script = {}, store: CredentialStore = memoryStore()) {
   const world = await oauthWorld({
     token: (_params, count) => ({
@@ -43,7 +43,7 @@ describe('when another process has logged out', () => {
   test.each([
     ['authorizationCode', () => authorizationCode(browser)],
     ['savedLogin', () => savedLogin()],
-  ])('%s() asks for a login instead of renewing what it has in memory', async (_name, provider) => {
+  ])('%s() requires a login instead of renewing the tokens in memory', async (_name, provider) => {
     const { world, clock, store, process, redeemed, key } = await processes()
     const [one, two] = [process(), process(provider())]
     await one.call()
@@ -57,14 +57,14 @@ describe('when another process has logged out', () => {
     expect(await store.get(key)).toBeUndefined()
   })
 
-  test('a token that is still good is given up as soon as a renewal notices', async () => {
+  test('a valid token is discarded when a background renewal detects the logout', async () => {
     const { clock, process, redeemed, world } = await processes()
     const [one, two] = [process(), process()]
     await one.call()
     await two.call()
     await one.send.logout()
     clock.advance(3_400_000)
-    // It is renewed in the background, and serves meanwhile.
+    // It is renewed in the background, and the current one is used.
     await two.call()
     await expect.poll(() => two.events.some(({ type }) => type === 'login_required')).toBe(true)
     expect(two.manager.current()).toBeUndefined()
@@ -87,7 +87,7 @@ describe('when another process has logged out', () => {
     expect((await two.call()).status).toBe(200)
   })
 
-  test('login() asks the user although a request has just learnt of it', async () => {
+  test('login() asks the user while a request is detecting the logout', async () => {
     const { clock, process, world } = await processes()
     const [one, two] = [process(), process()]
     await one.call()
@@ -100,7 +100,7 @@ describe('when another process has logged out', () => {
     expect(world.logins()).toHaveLength(2)
   })
 
-  test('a login of that process serves here too', async () => {
+  test('a new login of the other process is adopted', async () => {
     const { clock, process, world } = await processes()
     const [one, two] = [process(), process()]
     await one.call()
@@ -114,7 +114,7 @@ describe('when another process has logged out', () => {
     expect(world.logins()).toHaveLength(2)
   })
 
-  test('a renewal that could not be written is not written any more', async () => {
+  test('a renewal whose write failed is not written after the logout', async () => {
     const inner = memoryStore()
     const disk = { isFull: false }
     const { clock, process, store, key, redeemed } = await processes(
@@ -143,7 +143,7 @@ describe('when another process has logged out', () => {
     expect(await store.get(key)).toBeUndefined()
   })
 
-  test('a client that acts for itself gets a new token without its old one', async () => {
+  test('a client without a user obtains a new token without sending the old one', async () => {
     const { world, clock, process, key, store } = await processes()
     const machine = () =>
       clientCredentials({ clientId: 'a', clientSecret: 'secret', issuer: world.issuer })
@@ -162,7 +162,7 @@ describe('when another process has logged out', () => {
 })
 
 describe('a record that is absent for another reason', () => {
-  test('was never written: what is in memory is renewed, and written then', async () => {
+  test('was never written: the tokens in memory are renewed and then written', async () => {
     const inner = memoryStore()
     const disk = { isFull: true }
     const { clock, process, store, key, redeemed } = await processes(
@@ -185,7 +185,7 @@ describe('a record that is absent for another reason', () => {
     expect(await store.get(key)).toMatchObject({ data: { refreshToken: 'refresh-2' } })
   })
 
-  test('a refusal took it along: the next request may open the browser', async () => {
+  test('was deleted after a refusal: the next request may open the browser', async () => {
     const { clock, process, world } = await processes({
       token: (params, count) =>
         params.has('refresh_token')

@@ -35,7 +35,7 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 describe('an acquisition', () => {
-  test('makes room before its outcome is applied, and leaves no timer', async () => {
+  test('frees its slot before its result is applied, and leaves no timer', async () => {
     const { acquisition, grant, outcomes, released } = setUp()
     grant()
     expect(await acquisition.flight.result).toBe(credential)
@@ -44,7 +44,7 @@ describe('an acquisition', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('that is cancelled cannot commit, and what comes later is discarded', async () => {
+  test('that was cancelled cannot commit, and its late result is discarded', async () => {
     const { acquisition, grant, outcomes, discarded } = setUp()
     await settle()
     const reason = new Error('gone')
@@ -64,14 +64,14 @@ describe('an acquisition', () => {
     expect(acquisition.committed).toBe(false)
   })
 
-  test('that is cancelled at once asks nobody', async () => {
+  test('that is cancelled before it starts does not call the provider', async () => {
     const { acquisition, outcomes, discarded } = setUp()
     acquisition.cancel(new Error('gone'))
     await settle()
     expect([outcomes, discarded]).toEqual([[], []])
   })
 
-  test('is aborted by its time limit', async () => {
+  test('is aborted at its time limit', async () => {
     const { acquisition, released } = setUp(5000)
     const waiting = expect(acquisition.flight.result).rejects.toThrow('too slow')
     await vi.advanceTimersByTimeAsync(5000)
@@ -79,7 +79,7 @@ describe('an acquisition', () => {
     expect([acquisition.signal.aborted, released()]).toEqual([true, 1])
   })
 
-  test('that has sent its grant goes on after the time limit, and keeps its place', async () => {
+  test('that has sent its grant continues after the time limit and keeps its slot', async () => {
     const { acquisition, grant, outcomes, released } = setUp(5000)
     acquisition.commit()
     const waiting = expect(acquisition.flight.result).rejects.toThrow('too slow')
@@ -92,7 +92,7 @@ describe('an acquisition', () => {
     expect(outcomes.at(-1)).toHaveProperty('obtained')
   })
 
-  test('that has sent its grant is given up after twice its time, without being aborted', async () => {
+  test('that has sent its grant is abandoned after twice the time limit, without being aborted', async () => {
     const { acquisition, released } = setUp(5000)
     acquisition.commit()
     await vi.advanceTimersByTimeAsync(9999)
@@ -105,7 +105,7 @@ describe('an acquisition', () => {
     ])
   })
 
-  test('that is detached makes room at once, and is given up after its time', async () => {
+  test('that is detached frees its slot immediately, and is abandoned after the time limit', async () => {
     const { acquisition, released } = setUp(5000)
     acquisition.commit()
     const reason = new Error('logged out')
@@ -117,7 +117,7 @@ describe('an acquisition', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('is not ended by a time limit of a month at once', async () => {
+  test('is not ended immediately by a time limit of a month', async () => {
     const { acquisition, grant } = setUp(30 * 86_400_000)
     await vi.advanceTimersByTimeAsync(29 * 86_400_000)
     expect(acquisition.signal.aborted).toBe(false)
@@ -125,9 +125,9 @@ describe('an acquisition', () => {
     expect(await acquisition.flight.result).toBe(credential)
   })
 
-  test('takes an answer that arrived while the process was suspended', async () => {
+  test('accepts a response that arrived while the process was suspended', async () => {
     const { acquisition, grant } = setUp(5000)
-    // The timer fires first after the process goes on; the sockets are read afterwards.
+    // When the process resumes, the timer fires before the sockets are read.
     const suspended = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
     await vi.advanceTimersByTimeAsync(5000)
     suspended.mockRestore()
@@ -141,10 +141,10 @@ describe('an acquisition in a Worker', () => {
   beforeEach(() => void vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' }))
   afterEach(() => void vi.unstubAllGlobals())
 
-  test('is lost when its own time limit never came, and what comes later is discarded', async () => {
+  test('is lost if its time limit never fired, and its late result is discarded', async () => {
     const { acquisition, grant, outcomes, discarded } = setUp(5000)
     await settle()
-    // Its timer is gone with its request.
+    // Its timer ended with its request.
     vi.clearAllTimers()
     vi.advanceTimersByTime(5300)
     expect(acquisition.lost).toBe(true)
@@ -154,7 +154,7 @@ describe('an acquisition in a Worker', () => {
     expect([outcomes.length, discarded.length]).toEqual([0, 1])
   })
 
-  test('that is overdue is lost when nothing has come of it for as long again', async () => {
+  test('is lost if it is overdue and has no result after another time limit', async () => {
     const { acquisition } = setUp(5000)
     acquisition.commit()
     acquisition.flight.result.catch(() => {})
@@ -166,7 +166,7 @@ describe('an acquisition in a Worker', () => {
     expect(acquisition.lost).toBe(true)
   })
 
-  test('that is aborted in time is not lost, and the runtime may forbid to abort what it uses', async () => {
+  test('that is aborted in time is not lost, even if the runtime forbids aborting its resources', async () => {
     const { acquisition } = setUp(5000)
     vi.spyOn(AbortController.prototype, 'abort').mockImplementation(() => {
       throw new Error('another request')

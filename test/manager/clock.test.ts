@@ -11,7 +11,7 @@ const reading = (more: object = {}) => ({
   ...more,
 })
 
-test('the middle of the round trip is compared, and half a second added for the cut date', () => {
+test('the offset is measured at the middle of the round trip, plus half a second for the truncated date', () => {
   expect(clockOffset(reading())).toBe(500)
   expect(clockOffset(reading({ sentAt: at - 1000, receivedAt: at + 1000 }))).toBe(500)
   expect(clockOffset(reading({ sentAt: at - 60_000, receivedAt: at - 60_000 }))).toBe(60_500)
@@ -20,13 +20,13 @@ test('the middle of the round trip is compared, and half a second added for the 
 test.each([
   ['there is no date', { date: null }],
   ['the date cannot be read', { date: 'yesterday' }],
-  ['a cache answered', { age: '3' }],
+  ['the response comes from a cache', { age: '3' }],
   ['the round trip took too long', { sentAt: at - 30_000 }],
-])('nothing is learnt when %s', (_what, more) => {
+])('no offset is measured when %s', (_what, more) => {
   expect(clockOffset(reading(more))).toBeUndefined()
 })
 
-test('the clock for pauses goes on when the wall clock is set back', () => {
+test('the clock for pauses keeps running when the system time is set back', () => {
   let wall = 1_000_000
   const elapsed = monotonicClock(() => wall, true)
   const start = elapsed()
@@ -38,7 +38,7 @@ test('the clock for pauses goes on when the wall clock is set back', () => {
   expect(elapsed() - start).toBe(6000)
 })
 
-test('without an injected clock, pauses end although the wall clock stands still', async () => {
+test('without an injected clock, pauses end although the system time does not advance', async () => {
   const elapsed = monotonicClock(() => 0, false)
   const start = elapsed()
   while (elapsed() - start < 2) await new Promise((resolve) => setImmediate(resolve))

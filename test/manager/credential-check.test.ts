@@ -13,7 +13,7 @@ async function errorFor(credential: (now: number) => unknown): Promise<unknown> 
   return manager.credential().catch((error: unknown) => error)
 }
 
-describe('a credential of a provider of your own', () => {
+describe("the credential of an application's own provider", () => {
   test.each([
     ['nothing', () => undefined, /`apply` function.*Return \{ apply/],
     ['a text', () => 'token', /`apply` function/],
@@ -29,14 +29,17 @@ describe('a credential of a provider of your own', () => {
       /Return `expiresAt: now\(\) \+ seconds \* 1000`/,
     ],
     ['an expiry in seconds', (now: number) => ({ apply, expiresAt: now / 1000 + 60 }), /by 1000/],
-  ])('that is %s is refused with what to return instead', async (_what, credential, message) => {
-    expect(await errorFor(credential)).toMatchObject({
-      name: 'CredentialError',
-      code: 'invalid_response',
-      provider: 'own',
-      message: expect.stringMatching(message),
-    })
-  })
+  ])(
+    'that is %s is rejected with an error that says what to return',
+    async (_what, credential, message) => {
+      expect(await errorFor(credential)).toMatchObject({
+        name: 'CredentialError',
+        code: 'invalid_response',
+        provider: 'own',
+        message: expect.stringMatching(message),
+      })
+    },
+  )
 
   test.each([
     ['without an expiry', () => ({ apply })],
@@ -61,7 +64,7 @@ describe('revocation', () => {
     return result
   }
 
-  test('that throws at once does not keep anybody logged in', async () => {
+  test('that throws synchronously does not prevent the logout', async () => {
     const revoke = () => {
       throw new Error('canary-secret')
     }
@@ -69,13 +72,13 @@ describe('revocation', () => {
     expect(await logoutOf(revoke)).toEqual({ revoked: false, reason })
   })
 
-  test('that resolves to something else than true is none', async () => {
+  test('that resolves to anything but true does not count as revoked', async () => {
     const reason = 'own: the issuer does not support revocation.'
     expect(await logoutOf(async () => 'yes' as never)).toEqual({ revoked: false, reason })
   })
 })
 
-test('errors of a manager that a selector chose name the key, each its own', async () => {
+test("errors of a selector's manager name the key of that manager", async () => {
   const { CredentialError } = await import('../../src/index.ts')
   const shared = new CredentialError('invalid_client', 'The secret is wrong.')
   const provider = { name: 'own', acquire: () => Promise.reject(shared) }

@@ -27,7 +27,7 @@ test('every event of every manager is published on the diagnostics channel', asy
   expect(JSON.stringify(published)).not.toContain('secret-token')
 })
 
-test('it needs no listener of the manager’s own', async () => {
+test('the diagnostics channel works without an `onEvent` listener', async () => {
   const seen = listen()
   const resource = 'https://alone.example.com/mcp'
   await new TokenManager(bearer('token'), { resource }).credential()

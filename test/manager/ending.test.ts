@@ -4,7 +4,7 @@ import { transportPortOf } from '../../src/manager/token-manager.ts'
 import { deferred, settle, testClock } from '../support/clock.ts'
 import { testIssuer } from '../support/issuer.ts'
 
-test('after close(), a renewal that ends late makes no credential available', async () => {
+test('a renewal that ends after close() makes no credential available', async () => {
   const issuer = testIssuer()
   const { now } = testClock()
   const manager = new TokenManager(issuer.provider, { resource: 'https://a.example/mcp', now })
@@ -19,7 +19,7 @@ test('after close(), a renewal that ends late makes no credential available', as
   await expect(manager.credential()).rejects.toMatchObject({ code: 'closed' })
 })
 
-test('logout() ends a step-up that is under way', async () => {
+test('logout() ends a running step-up', async () => {
   const issuer = testIssuer({ scoped: true })
   const { now } = testClock()
   const manager = new TokenManager(issuer.provider, { resource: 'https://a.example/mcp', now })
@@ -40,7 +40,7 @@ test('logout() ends a step-up that is under way', async () => {
   expect(manager.current()).toBeUndefined()
 })
 
-test('logout(): who asks meanwhile waits, and gets nothing of what is given up', async () => {
+test('callers during logout() wait, and receive nothing that was discarded', async () => {
   const revoked = deferred<boolean>()
   const issuer = testIssuer({ revoke: () => revoked.promise })
   const clock = testClock()
@@ -62,7 +62,7 @@ test('logout(): who asks meanwhile waits, and gets nothing of what is given up',
   expect(await late).not.toBe(await first)
 })
 
-test('all(): a part that throws at once leaves no rejection of another unhandled', async () => {
+test('in all(), a part that throws synchronously leaves no unhandled rejection of another part', async () => {
   const seen: unknown[] = []
   const note = (reason: unknown) => void seen.push(reason)
   process.on('unhandledRejection', note)
@@ -86,7 +86,7 @@ test('all(): a part that throws at once leaves no rejection of another unhandled
   expect(seen).toEqual([])
 })
 
-test('a revocation that never settles is given up after ten seconds', async () => {
+test('a revocation that never settles is abandoned after ten seconds', async () => {
   vi.useFakeTimers()
   try {
     const signals: AbortSignal[] = []
@@ -111,7 +111,7 @@ test('a revocation that never settles is given up after ten seconds', async () =
   }
 })
 
-test('logout({ registration: true }) from a listener of a logout that drops it leaves nothing for the next logout', async () => {
+test('logout({ registration: true }) in a listener of another such logout leaves nothing for the next logout', async () => {
   const forget = vi.fn(async () => true)
   const provider = { name: 'forgetful', acquire: async () => ({ apply() {} }), forget }
   let again: Promise<unknown> | undefined

@@ -12,7 +12,7 @@ const failed = (code: string, depth = 1) => {
   return new TypeError('fetch failed', { cause })
 }
 
-/** What the platform says about a value that no header can carry: it quotes it. */
+/** The platform's error for a value that a header cannot contain, which quotes the value. */
 function headersError(): Error {
   try {
     new Headers({ Authorization: 'Bearer s3cret\nnext' })
@@ -22,7 +22,7 @@ function headersError(): Error {
   throw new Error('it was accepted')
 }
 
-describe('what a provider throws', () => {
+describe('an error of a provider', () => {
   test.each([
     'ENOTFOUND',
     'EAI_AGAIN',
@@ -31,18 +31,18 @@ describe('what a provider throws', () => {
     'EHOSTUNREACH',
     'UND_ERR_CONNECT_TIMEOUT',
     'CERT_HAS_EXPIRED',
-  ])('%s never reached the server, even after a grant was announced', (code) => {
+  ])('with %s never reached the server, even after a grant was announced', (code) => {
     for (const committed of [false, true]) {
       expect(classify(failed(code), committed)).toMatchObject({ code: 'network', retryable: true })
     }
   })
 
-  test('a system error is found beneath others', () => {
+  test('is recognized as a system error if one is among its causes', () => {
     expect(classify(failed('ECONNREFUSED', 3)).message).toContain('ECONNREFUSED')
   })
 
   test.each(['ECONNRESET', 'UND_ERR_SOCKET', 'UND_ERR_BODY_TIMEOUT'])(
-    '%s after a grant was sent leaves its outcome unknown',
+    'with %s after a grant was sent leaves the outcome unknown',
     (code) => {
       expect(classify(failed(code), true)).toMatchObject({
         code: 'outcome_unknown',
@@ -54,26 +54,29 @@ describe('what a provider throws', () => {
     },
   )
 
-  test('a time-out is one', () => {
+  test('with the name TimeoutError is a timeout', () => {
     const thrown = new DOMException('late', 'TimeoutError')
     expect(classify(thrown)).toMatchObject({ code: 'timeout', retryable: true })
   })
 
-  test('an error of ours stays what it is', () => {
+  test('that is a CredentialError is kept unchanged', () => {
     const own = new LoginRequiredError('no_credential', 'log in')
     expect(classify(own)).toBe(own)
   })
 
-  test.each([[undefined], [null], ['text'], [42], [{}]])('%j is an error too', (thrown) => {
-    expect(classify(thrown)).toMatchObject({ code: 'acquire_failed', retryable: true })
-  })
+  test.each([[undefined], [null], ['text'], [42], [{}]])(
+    'can be any value, such as %j',
+    (thrown) => {
+      expect(classify(thrown)).toMatchObject({ code: 'acquire_failed', retryable: true })
+    },
+  )
 
   test.each([
     ['of Headers', headersError()],
     ['of a provider', new Error('the token s3cret is not valid')],
     ['with a secret in its name', Object.assign(new Error('m'), { name: 's3cret in it' })],
     ['with a code', Object.assign(new Error('s3cret'), { code: 'ECONNRESET' })],
-  ])('an error %s is described by its class and what to do, not by its text', (_what, thrown) => {
+  ])('that is %s is described by its class and a remedy, not by its text', (_what, thrown) => {
     for (const committed of [false, true]) {
       const error = classify(thrown, committed)
       expect(inspect(error, { showHidden: true })).not.toContain('s3cret')
@@ -83,7 +86,7 @@ describe('what a provider throws', () => {
     expect(classify(thrown).message).toContain('Throw a CredentialError in the provider')
   })
 
-  test('a foreign error is not kept, since it may hold a token', () => {
+  test('of other code is not kept as the cause, because it may contain a token', () => {
     const thrown = Object.assign(
       new Error('token=eyJhbGciOiJIUzI1NiJ9.e30.abcdefghijklmnopqrstuvwxyz'),
       {
@@ -96,8 +99,8 @@ describe('what a provider throws', () => {
   })
 })
 
-describe('the error of a cool-down', () => {
-  test('has class, code and cause of the first, and says when to come back', () => {
+describe('the error during a pause', () => {
+  test('has the class, code and cause of the first error, and the time until the next attempt', () => {
     const first = new CredentialError('server_error', 'The issuer is down.', { retryable: true })
     const error = coolingError(first, 2500)
     expect(error).toBeInstanceOf(CredentialError)

@@ -15,13 +15,13 @@ const down = (retryAfter?: number) =>
 const nothingHeld = { usableFor: 0, unattended: false }
 
 describe('failures', () => {
-  test('that may pass are followed by ever longer pauses', () => {
+  test('that are retryable are followed by increasing pauses', () => {
     const { failures } = setUp()
     const waits = Array.from({ length: 6 }, () => failures.record(down(), nothingHeld).waitMs)
     expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000])
   })
 
-  test('pause for at most half of what the present credential has left', () => {
+  test("pause for at most half of the current credential's remaining lifetime", () => {
     const { failures } = setUp()
     for (let attempt = 0; attempt < 6; attempt += 1) failures.record(down(), nothingHeld)
     const wait = (usableFor: number) =>
@@ -29,12 +29,12 @@ describe('failures', () => {
     expect([wait(20_000), wait(4000), wait(300)]).toEqual([10_000, 2000, 250])
   })
 
-  test('pause for as long as the server asks, even if the present credential expires meanwhile', () => {
+  test('pause for as long as the server asks, even if the current credential expires meanwhile', () => {
     const { failures } = setUp()
     expect(failures.record(down(30), { usableFor: 10_000, unattended: false }).waitMs).toBe(30_000)
   })
 
-  test('that nobody can wait out pause for a minute', () => {
+  test('that are not retryable cause a pause of one minute', () => {
     const { clock, failures } = setUp()
     failures.record(new CredentialError('invalid_client', 'no'), nothingHeld)
     expect(failures.pauseMs).toBe(60_000)
@@ -42,14 +42,14 @@ describe('failures', () => {
     expect(failures.pauseMs).toBe(0)
   })
 
-  test('that only a login ends do not pass', () => {
+  test('that require a login last until the login', () => {
     const { clock, failures } = setUp()
     failures.record(new LoginRequiredError('grant_rejected', 'no'), nothingHeld)
     clock.advance(1e12)
     expect([failures.needsLogin, failures.pauseMs]).toEqual([true, Infinity])
   })
 
-  test('are forgiven by a login, but not in an endless loop', () => {
+  test('are cleared by a login, but not in an endless loop', () => {
     const { clock, failures } = setUp()
     const fail = () => failures.record(new LoginRequiredError('grant_rejected', 'no'), nothingHeld)
     for (let login = 0; login < 5; login += 1) {
@@ -65,7 +65,7 @@ describe('failures', () => {
     expect(failures.needsLogin).toBe(false)
   })
 
-  test('of credentials that expired on arrival pause from the second one on', () => {
+  test('of credentials that had expired on arrival cause a pause from the second failure on', () => {
     const { failures } = setUp()
     const waits = Array.from({ length: 4 }, () => failures.recordExpired(down()).waitMs)
     expect(waits).toEqual([0, 2000, 4000, 8000])

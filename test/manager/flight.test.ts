@@ -9,14 +9,14 @@ function flight(detached = false) {
 }
 
 describe('a flight', () => {
-  test('gives one result to all who wait', async () => {
+  test('returns one result to all waiting callers', async () => {
     const { running } = flight()
     const waiters = [running.wait(undefined), running.wait(new AbortController().signal)]
     running.resolve('token')
     expect(await Promise.all(waiters)).toEqual(['token', 'token'])
   })
 
-  test('serves those who come after its end', async () => {
+  test('returns its result to callers that come after its end', async () => {
     const { running, deserted } = flight()
     running.resolve('token')
     const late = new AbortController()
@@ -25,7 +25,7 @@ describe('a flight', () => {
     expect(deserted).toEqual([])
   })
 
-  test('lets one waiter leave with its own reason, and the others stay', async () => {
+  test('lets one caller leave with its own abort reason while the others wait', async () => {
     const { running, deserted } = flight()
     const impatient = new AbortController()
     const leaving = running.wait(impatient.signal)
@@ -37,7 +37,7 @@ describe('a flight', () => {
     expect(await staying).toBe('token')
   })
 
-  test('reports the reason of the last waiter that left', async () => {
+  test('reports the reason of the last caller that left', async () => {
     const { running, deserted } = flight()
     const controller = new AbortController()
     const reason = new Error('gone')
@@ -50,7 +50,7 @@ describe('a flight', () => {
   test.each([
     ['that runs in the background', true],
     ['that a caller without a signal waits for', false],
-  ])('%s is not deserted by those who join and leave', async (_which, detached) => {
+  ])('%s is not abandoned when callers join and leave', async (_which, detached) => {
     const { running, deserted } = flight(detached)
     if (!detached) void running.wait(undefined)
     const controller = new AbortController()
@@ -60,7 +60,7 @@ describe('a flight', () => {
     expect(deserted).toEqual([])
   })
 
-  test('that fails while nobody waits leaves no unhandled rejection', async () => {
+  test('that fails without waiting callers leaves no unhandled rejection', async () => {
     const unhandled: unknown[] = []
     const note = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', note)
@@ -96,7 +96,7 @@ describe('a flight in a Worker', () => {
     vi.restoreAllMocks()
   })
 
-  test('is lost when nothing has come of it after its time limit, and waiters get another result', async () => {
+  test('is lost if it has no result after its time limit, and its callers receive another result', async () => {
     const { running } = flight()
     const other = async () => 'another'
     const waiters = [
@@ -113,7 +113,7 @@ describe('a flight in a Worker', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('is lost to those who come after its time limit, although nobody has waited', async () => {
+  test('is lost for callers after its time limit, even if no caller was waiting', async () => {
     const { running } = flight()
     vi.advanceTimersByTime(5300)
     expect(running.lost).toBe(true)
@@ -140,7 +140,7 @@ describe('a flight in a Worker', () => {
     expect([running.lost, vi.getTimerCount(), other.mock.calls.length]).toEqual([false, 0, 0])
   })
 
-  test('gets nothing else for a waiter that has left, and leaves it no timer', async () => {
+  test('starts nothing else for a caller that has left, and leaves no timer for it', async () => {
     const { running } = flight(true)
     const controller = new AbortController()
     const other = vi.fn(async () => 'another')
@@ -152,7 +152,7 @@ describe('a flight in a Worker', () => {
     expect(other).not.toHaveBeenCalled()
   })
 
-  test('keeps the request alive that has started it, until it ends', async () => {
+  test('keeps the request that started it running until it ends', async () => {
     const kept: Promise<unknown>[] = []
     const module = { waitUntil: (promise: Promise<unknown>) => void kept.push(promise) }
     const ask = vi.fn(() => module)
@@ -164,7 +164,7 @@ describe('a flight in a Worker', () => {
     await expect(running.result).rejects.toThrow('refused')
   })
 
-  test('ends with its request where no request can be kept', async () => {
+  test('ends with its request if the platform cannot keep requests running', async () => {
     const refuse = () => {
       throw new Error('there is no request')
     }
@@ -173,7 +173,7 @@ describe('a flight in a Worker', () => {
   })
 })
 
-test('a flight elsewhere is never lost, and sets no timer', async () => {
+test('a flight outside a Worker is never lost, and sets no timer', async () => {
   vi.useFakeTimers()
   const { running } = flight()
   const waiting = running.wait(new AbortController().signal)

@@ -16,7 +16,7 @@ import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 const record: CredentialRecord = { version: 1, provider: 'own', data: { accessToken: 'a' } }
 const secretText = 'secret-4711 in the message'
 
-/** A store of somebody's own, in which some methods are replaced. */
+/** An application's own store, with some methods replaced. */
 function own(methods: Partial<Record<keyof CredentialStore, unknown>>): CredentialStore {
   return guardStore({ ...memoryStore(), ...methods } as CredentialStore)
 }
@@ -41,7 +41,7 @@ async function errorOf(work: Promise<unknown>): Promise<unknown> {
   )
 }
 
-describe('a store of your own', () => {
+describe("an application's own store", () => {
   test.each(Object.entries(calls))(
     'whose `%s` throws a plain error is reported by its class',
     async (operation, call) => {
@@ -64,7 +64,7 @@ describe('a store of your own', () => {
     },
   )
 
-  test('that throws an error of this library is not reworded', async () => {
+  test('that throws a CredentialError is reported unchanged', async () => {
     const failure = new StoreError('get', 'The vault is sealed.')
     expect(await errorOf(own({ get: () => Promise.reject(failure) }).get('key'))).toBe(failure)
   })
@@ -73,9 +73,9 @@ describe('a store of your own', () => {
     ['null', null],
     ['text', '{"version":1}'],
     ['a list', []],
-    ['an object that is no record', { accessToken: 'a' }],
+    ['an object that is not a record', { accessToken: 'a' }],
     ['a record without data', { version: 1, provider: 'own', data: null }],
-  ])('whose `get` resolves to %s is refused', async (_what, value) => {
+  ])('whose `get` resolves to %s is rejected', async (_what, value) => {
     expect(await errorOf(own({ get: async () => value }).get('key'))).toMatchObject({
       name: 'StoreError',
       operation: 'get',
@@ -83,7 +83,7 @@ describe('a store of your own', () => {
     })
   })
 
-  test('whose `lock` never runs the task is refused', async () => {
+  test('whose `lock` never runs the task is rejected', async () => {
     expect(
       await errorOf(own({ lock: async () => undefined }).lock('key', async () => 1)),
     ).toMatchObject({
@@ -110,7 +110,7 @@ describe('a store of your own', () => {
         return task()
       },
     ],
-  ])('whose `lock` %s gives back what the task gave, once', async (_what, lock) => {
+  ])('whose `lock` %s returns the result of the task, once', async (_what, lock) => {
     let runs = 0
     const task = async () => {
       runs += 1
@@ -124,26 +124,26 @@ describe('a store of your own', () => {
     ['passes it on', (_key: string, task: () => Promise<unknown>) => task()],
     ['rewords it', (_key: string, task: () => Promise<unknown>) => task().catch(fail)],
     ['swallows it', (_key: string, task: () => Promise<unknown>) => task().catch(() => {})],
-  ])('whose `lock` %s leaves the error of the task as it is', async (_what, lock) => {
+  ])('whose `lock` %s keeps the error of the task unchanged', async (_what, lock) => {
     const failure = new Error('the task failed')
     expect(await errorOf(own({ lock }).lock('key', () => Promise.reject(failure)))).toBe(failure)
   })
 
-  test('whose `lock` gives up because the caller did reports the reason of the caller', async () => {
+  test('whose `lock` is aborted by the caller reports the reason of the caller', async () => {
     const reason = new Error('no time')
     const signal = AbortSignal.abort(reason)
     expect(await errorOf(own({ lock: fail }).lock('key', async () => 1, signal))).toBe(reason)
   })
 
-  test('hands the signal of a lost lock to the task', async () => {
+  test('passes the signal of a lost lock to the task', async () => {
     const { signal } = new AbortController()
     const lock = (_key: string, task: (lost: AbortSignal) => Promise<unknown>) => task(signal)
     expect(await own({ lock }).lock('key', async (lost) => lost)).toBe(signal)
   })
 })
 
-describe('a manager with a store of your own', () => {
-  test('reports a failure before the grant is sent as a store error, and spends nothing', async () => {
+describe("a manager with an application's own store", () => {
+  test('reports a failure before the grant is sent as a store error, and does not send the grant', async () => {
     const store = memoryStore()
     const uses: unknown[] = []
     const world = await oauthWorld({
@@ -168,7 +168,7 @@ describe('a manager with a store of your own', () => {
     expect(uses.length).toBe(used)
   })
 
-  test('guards the records of a provider too', async () => {
+  test('also guards the records of a provider', async () => {
     const store = { ...memoryStore(), get: fail } as unknown as CredentialStore
     const provider: CredentialProvider = {
       name: 'own',

@@ -10,7 +10,7 @@ function holding() {
   return held
 }
 
-describe('the held credential', () => {
+describe('the current credential', () => {
   test.each([
     [0, 'fresh', 300],
     [99, 'fresh', 201],
@@ -22,13 +22,13 @@ describe('the held credential', () => {
     expect([holding().state(now), holding().usableFor(now)]).toEqual([state, usableFor])
   })
 
-  test('is gone when the server refused it', () => {
+  test('is gone after the server refused it', () => {
     const held = holding()
     held.reject()
     expect([held.state(0), held.freshUntil]).toEqual(['gone', -Infinity])
   })
 
-  test('is not handed out while it is suspended, and again when that ends', () => {
+  test('is not returned while it is suspended, and is returned afterwards', () => {
     const held = holding()
     held.suspend()
     expect([held.open, held.freshUntil]).toEqual([false, -Infinity])
@@ -36,7 +36,7 @@ describe('the held credential', () => {
     expect([held.open, held.freshUntil]).toEqual([true, 100])
   })
 
-  test('is not handed out after the end, also if it is adopted later', () => {
+  test('is not returned after the end, even if it is adopted later', () => {
     const held = holding()
     held.close()
     held.adopt(credential, limits, undefined)
@@ -44,7 +44,7 @@ describe('the held credential', () => {
     expect([held.closed, held.open, held.freshUntil]).toEqual([true, false, -Infinity])
   })
 
-  test('begins a new epoch with each suspension and with the end', () => {
+  test('starts a new epoch at each suspension and at the end', () => {
     const held = holding()
     held.suspend()
     held.resume()
@@ -52,7 +52,7 @@ describe('the held credential', () => {
     expect(held.epoch).toBe(2)
   })
 
-  test('is replaced by what was recovered of an invalid response in the next acquisition', () => {
+  test('is replaced in the next acquisition by the refresh token recovered from an invalid response', () => {
     const held = holding()
     const rest = { apply: () => {} }
     held.recover(rest)

@@ -19,13 +19,13 @@ describe('a caller', () => {
     ['waits for a reading of the store', request({ storeOnly: true }), request({}), false],
     ['waits for a step-up', stepUp('admin'), request({}), false],
     [
-      'that wants a new credential waits for a renewal',
+      'that needs a new credential waits for a renewal',
       request({}),
       request({ reason: 'forced' }),
       false,
     ],
     [
-      'that wants a new credential joins another',
+      'that needs a new credential joins another acquisition',
       request({ reason: 'forced' }),
       request({ reason: 'forced' }),
       true,
@@ -60,7 +60,7 @@ function idle() {
 }
 
 describe('an acquisition that was lost', () => {
-  test('makes room for the next one', () => {
+  test('frees its slot for the next one', () => {
     const lane = new Lane()
     const { state, acquisition } = idle()
     lane.start(() => acquisition)
@@ -71,7 +71,7 @@ describe('an acquisition that was lost', () => {
     expect(lane.start(() => next)).toBe(next)
   })
 
-  test('does not count as busy although a logout had detached it', () => {
+  test('does not count as running, even if a logout had detached it', () => {
     const lane = new Lane()
     const { state, acquisition } = idle()
     lane.start(() => acquisition)

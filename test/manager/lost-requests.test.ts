@@ -10,7 +10,7 @@ const never = () => new Promise<never>(() => {})
 
 const timers: ReturnType<typeof setTimeout>[] = []
 
-/** The request ends, and its timers with it. */
+/** Ends the request and its timers. */
 function endRequest(): void {
   for (const timer of timers.splice(0)) clearTimeout(timer)
 }
@@ -44,8 +44,8 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-describe('when the request of a Worker has ended', () => {
-  test('its renewal in the background is tried again after the time limit', async () => {
+describe('after the request of a Worker has ended', () => {
+  test('its background renewal is tried again after the time limit', async () => {
     const issuer = testIssuer()
     const manager = new TokenManager(issuer.provider, { resource, random: () => 0 })
     const first = manager.credential()
@@ -68,7 +68,7 @@ describe('when the request of a Worker has ended', () => {
     expect(issuer.waiting).toBe(2)
   })
 
-  test('its logout holds nobody up for longer than a logout may take, and brings nothing back', async () => {
+  test('its logout delays callers no longer than a logout may take, and restores nothing', async () => {
     const { issuer, manager, first } = await lostLogout(never)
 
     const waiting = manager.credential()
@@ -78,7 +78,7 @@ describe('when the request of a Worker has ended', () => {
     expect(await waiting).not.toBe(first)
   })
 
-  test('its logout does not stand in for another one', async () => {
+  test('its logout does not replace another logout', async () => {
     let revocations = 0
     const revoke: CredentialProvider['revoke'] = () => {
       revocations += 1
@@ -91,7 +91,7 @@ describe('when the request of a Worker has ended', () => {
     expect(await second).toEqual({ revoked: true })
   })
 
-  test('its reading of the store is begun anew', async () => {
+  test('its store read is started again', async () => {
     const store = memoryStore()
     let reads = 0
     const slow: CredentialStore = {
@@ -113,7 +113,7 @@ describe('when the request of a Worker has ended', () => {
     expect(await restored).toBe(false)
   })
 
-  test('its end of the manager is completed by the next one', async () => {
+  test('its close() is completed by the next one', async () => {
     const issuer = testIssuer()
     const manager = new TokenManager(issuer.provider, { resource })
     const waiting = manager.credential().catch((error: unknown) => error)

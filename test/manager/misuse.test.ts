@@ -20,7 +20,7 @@ const ok = async () => new Response('ok')
 
 afterEach(() => void vi.useRealTimers())
 
-/** A provider of logins that a store can keep. */
+/** A provider whose logins can be stored. */
 function loginProvider(more: Partial<CredentialProvider> = {}) {
   const contexts: AcquireContext[] = []
   const used: (string | undefined)[] = []
@@ -44,7 +44,7 @@ function loginProvider(more: Partial<CredentialProvider> = {}) {
   return { provider, contexts, used }
 }
 
-/** A memory store one of whose methods does not answer until it is told to. */
+/** A memory store with one method that does not respond until it is released. */
 function silentStore(method: 'get' | 'set') {
   const store = memoryStore()
   const state = { silent: false }
@@ -55,7 +55,7 @@ function silentStore(method: 'get' | 'set') {
 }
 
 describe('a provider', () => {
-  test('that keeps something after its acquisition has ended replaces nothing newer', async () => {
+  test('that salvages a credential after its acquisition has ended replaces nothing newer', async () => {
     const { provider, contexts, used } = loginProvider()
     const manager = new TokenManager(provider, { resource })
     const first = await manager.credential()
@@ -84,7 +84,7 @@ describe('a provider', () => {
     )
   })
 
-  test('that advises a renewal in a moment is renewed once a second at most', async () => {
+  test('that recommends an immediate renewal is renewed at most once a second', async () => {
     vi.useFakeTimers()
     let acquired = 0
     const acquire = async () => {
@@ -99,7 +99,7 @@ describe('a provider', () => {
     await manager.close()
   })
 
-  test('whose `refused` is a promise that rejects leaves no unhandled rejection', async () => {
+  test('whose `refused` returns a rejecting promise leaves no unhandled rejection', async () => {
     const unhandled: unknown[] = []
     const note = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', note)
@@ -127,7 +127,7 @@ describe('a provider', () => {
     expect(sent).toBe(1)
   })
 
-  test('whose credential throws when it is read is an error that does not quote it', async () => {
+  test('whose credential throws when its members are read causes an error that does not quote it', async () => {
     const acquire = async () => ({
       apply,
       get scope(): string {
@@ -141,8 +141,8 @@ describe('a provider', () => {
   })
 })
 
-describe('giving a login up', () => {
-  test('whose stored login cannot be restored is an error without the text of the provider', async () => {
+describe('a logout that discards the login of the options', () => {
+  test("whose stored login cannot be restored fails with an error without the provider's text", async () => {
     const { provider } = loginProvider()
     const store = memoryStore()
     await new TokenManager(provider, { resource, store }).credential()
@@ -155,7 +155,7 @@ describe('giving a login up', () => {
     expect(String(error)).not.toContain('SECRET')
   })
 
-  test('and the end after it revoke what arrives within five seconds', async () => {
+  test('and the close() after it revoke tokens that arrive within five seconds', async () => {
     vi.useFakeTimers()
     const revoked: unknown[] = []
     let answer: (credential: Credential) => void = () => {}
@@ -190,7 +190,7 @@ describe('giving a login up', () => {
 })
 
 describe('many tenants', () => {
-  test('above the limit at once are served, and the surplus is closed', async () => {
+  test('above the limit at the same time all receive responses, and the surplus is closed', async () => {
     const provider = perTenant(
       ({ url }) => url.searchParams.get('t') ?? '',
       (name) => bearer(async () => name),
@@ -211,7 +211,7 @@ describe('many tenants', () => {
     await send.close()
   })
 
-  test('whose selector closes the fetch meanwhile get nothing sent', async () => {
+  test('whose selector closes the fetch during a request send nothing', async () => {
     const sent: unknown[] = []
     const provider = { name: 'own', acquire: async () => ({ apply }) }
     const select = () => {
@@ -229,7 +229,7 @@ describe('many tenants', () => {
 })
 
 describe('a logout', () => {
-  test('that is followed by the end rejects those who wait with `closed`', async () => {
+  test('followed by close() rejects waiting callers with `closed`', async () => {
     const send = authorizedFetch(bearer('t'), { resource, fetch: ok })
     await send(resource)
     const out = async () => send.logout()
@@ -248,8 +248,8 @@ describe('a logout', () => {
   })
 })
 
-describe('a store that does not answer', () => {
-  test('once does not hang the first request and all that follow', async () => {
+describe('a store that does not respond', () => {
+  test('once does not block the first request and all later ones', async () => {
     vi.useFakeTimers()
     const { store, state } = silentStore('get')
     const { provider } = loginProvider({ discovers: true })

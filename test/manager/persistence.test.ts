@@ -22,7 +22,7 @@ import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oau
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** Refresh tokens for one use; a second use revokes all of them. */
+/** Single-use refresh tokens; a second use revokes all of them. */
 function rotation(grace = 0) {
   const state = { current: 0, revoked: false, uses: [] as string[], cutNext: false }
   const token: NonNullable<Script['token']> = (params, _count, request) => {
@@ -52,7 +52,7 @@ interface Process {
   call(): Promise<Response>
 }
 
-/** A set of managers over one store and one clock, as so many processes would be. */
+/** Managers with one store and one clock, like the same number of processes. */
 async function fleet(script: Script = {}, store: CredentialStore = memoryStore()) {
   const world = await oauthWorld(script)
   const clock = testClock()
@@ -76,7 +76,7 @@ const sources = ({ events }: Process) =>
   events.flatMap((event) => (event.type === 'acquire_success' ? [event.source] : []))
 
 describe('processes that share a store', () => {
-  test('one login serves all, and the second start asks nobody', async () => {
+  test('share one login, and the second start asks no user', async () => {
     const { world, process } = await fleet({ token: rotation().token })
     const [one, two] = [process(), process()]
     await one.call()
@@ -86,7 +86,7 @@ describe('processes that share a store', () => {
     expect(world.mcpServer.requests.filter(({ url }) => url === '/mcp')).toHaveLength(3)
   })
 
-  test('a renewal is made by one; the others adopt it, and no token is used twice', async () => {
+  test('make one renewal; the others adopt it, and no refresh token is used twice', async () => {
     const { state, token } = rotation()
     const { world, clock, process } = await fleet({ token })
     const all = Array.from({ length: 8 }, () => process())
@@ -103,7 +103,7 @@ describe('processes that share a store', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('after a 401 a newer record is adopted without the network', async () => {
+  test('adopt a newer record after a 401 without a network request', async () => {
     const { state, token } = rotation()
     const { process } = await fleet({
       token,
@@ -112,7 +112,7 @@ describe('processes that share a store', () => {
     const [one, two] = [process(), process()]
     await one.call()
     await two.call()
-    // The first renews because it is told to; the second only hears of it by a 401.
+    // The first renews on request; the second learns of it from a 401.
     transportPortOf(one.manager).rejected(await one.manager.credential(), {})
     await one.call()
     expect((await two.call()).status).toBe(200)
@@ -120,7 +120,7 @@ describe('processes that share a store', () => {
     expect(sources(two)).toEqual(['store', 'store'])
   })
 
-  test('a login in one process ends the waiting of another within a second', async () => {
+  test('find a login of another process within a second', async () => {
     const { clock, process } = await fleet({ token: rotation().token })
     const waiting = process(() => savedLogin())
     await expect(waiting.call()).rejects.toMatchObject({
@@ -133,7 +133,7 @@ describe('processes that share a store', () => {
     expect((await waiting.call()).status).toBe(200)
   })
 
-  test('savedLogin renews what another provider stored', async () => {
+  test("can renew another provider's login with savedLogin", async () => {
     const { state, token } = rotation()
     const { clock, process, world } = await fleet({ token })
     await process().call()
@@ -143,7 +143,7 @@ describe('processes that share a store', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('logging out removes the record, and the next start logs in anew', async () => {
+  test('delete the record at a logout, and log in again at the next start', async () => {
     const { store, process, key, world } = await fleet({ token: rotation().token })
     const one = process()
     await one.call()
@@ -154,7 +154,7 @@ describe('processes that share a store', () => {
   })
 })
 
-test('a store that was put back to an older state does not bring a spent refresh token back', async () => {
+test('a store restored to an older state does not bring back a used refresh token', async () => {
   const { state, token } = rotation()
   const { clock, store, process, key } = await fleet({ token })
   const one = process()
@@ -169,7 +169,7 @@ test('a store that was put back to an older state does not bring a spent refresh
   expect((await store.get(key))?.generation).toBe(3)
 })
 
-describe('logging out', () => {
+describe('a logout', () => {
   const revocable = () => {
     const { token } = rotation()
     return {
@@ -181,7 +181,7 @@ describe('logging out', () => {
   const revoked = (world: World) =>
     world.tokenRequests().flatMap(({ token }) => (token === undefined ? [] : [token]))
 
-  test('row 82: in a new process revokes what is stored', async () => {
+  test('row 82: in a new process revokes the stored tokens', async () => {
     const { store, process, key, world } = await fleet(revocable())
     await process().call()
     expect(await process().manager.logout()).toEqual({ revoked: true })
@@ -189,7 +189,7 @@ describe('logging out', () => {
     expect(await store.get(key)).toBeUndefined()
   })
 
-  test('row 82: revokes what a peer has renewed meanwhile', async () => {
+  test('row 82: revokes tokens that another process has renewed meanwhile', async () => {
     const { clock, process, world } = await fleet(revocable())
     const [one, two] = [process(), process()]
     await one.call()
@@ -200,7 +200,7 @@ describe('logging out', () => {
     expect(revoked(world)).toEqual(['refresh-2', 'access-2'])
   })
 
-  test('row 82: revokes at the issuer of the tokens, when the server is gone', async () => {
+  test('row 82: revokes at the issuer of the tokens if the server is gone', async () => {
     const { process, world } = await fleet(revocable())
     await process().call()
     await world.mcpServer.close()
@@ -208,7 +208,7 @@ describe('logging out', () => {
     expect(revoked(world)).toEqual(['refresh-1', 'access-1'])
   })
 
-  test('gives nothing up when the store cannot be used', async () => {
+  test('discards nothing if the store cannot be used', async () => {
     const { store, process, world, key } = await fleet(revocable())
     const one = process()
     await one.call()
@@ -222,8 +222,8 @@ describe('logging out', () => {
   })
 })
 
-describe('the record', () => {
-  test('holds what a renewal needs, and counts', async () => {
+describe('a record', () => {
+  test('contains what a renewal requires, and counts renewals', async () => {
     const { clock, store, process, key, world } = await fleet({
       token: rotation().token,
       resource: () => ({ scopes_supported: ['a'] }),
@@ -253,7 +253,7 @@ describe('the record', () => {
     })
   })
 
-  test('of another provider is left alone, and named', async () => {
+  test('of another provider is not used, and the event names that provider', async () => {
     const { store, process, key } = await fleet()
     const record: CredentialRecord = { version: 1, provider: 'clientCredentials', data: { a: 1 } }
     await store.set(key, record)
@@ -264,7 +264,7 @@ describe('the record', () => {
     expect(await store.get(key)).toEqual(record)
   })
 
-  test('of a key or a signature is never written', async () => {
+  test('is never written for a key or a signature', async () => {
     const store = memoryStore()
     const resource = 'https://mcp.example.com/mcp'
     await new TokenManager(bearer('secret'), { resource, store }).credential()
@@ -272,13 +272,13 @@ describe('the record', () => {
   })
 })
 
-describe('a process that dies between the grant and its answer', () => {
+describe('a process that crashes between the grant and its response', () => {
   const dead = (record: CredentialRecord | undefined): CredentialRecord => {
     if (record === undefined) throw new Error('nothing was stored')
     return { ...record, pending: { at: 0, by: '4711' } }
   }
 
-  test('leaves a mark; where the server grants grace, the next one goes on', async () => {
+  test('leaves a mark; if the server grants a grace period, the next process continues', async () => {
     const { token } = rotation(1)
     const { clock, store, process, key } = await fleet({ token })
     await process().call()
@@ -288,12 +288,12 @@ describe('a process that dies between the grant and its answer', () => {
     expect(await store.get(key)).not.toHaveProperty('pending')
   })
 
-  test('without grace the error says that the answer was lost, not that the login was refused', async () => {
+  test('without a grace period causes an error that says the response was lost, not that the login was refused', async () => {
     const { token, state } = rotation()
     const { clock, store, process, key } = await fleet({ token })
     await process().call()
     const before = dead(await store.get(key))
-    // The server rotated, and the process died before it could write.
+    // The server rotated, and the process crashed before it could write.
     state.current += 1
     await store.set(key, before)
     clock.advance(3_700_000)
@@ -303,7 +303,7 @@ describe('a process that dies between the grant and its answer', () => {
     })
   })
 
-  test('the mark is written before the grant is sent, and gone after the answer', async () => {
+  test('has marked the record before the grant was sent; the response removes the mark', async () => {
     const seen: (CredentialRecord | undefined)[] = []
     const store = memoryStore()
     const { clock, process, key } = await fleet(
@@ -331,13 +331,13 @@ describe('a refused refresh token', () => {
         : { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) },
   }
 
-  test('is not tried by the next process while its access token lives', async () => {
+  test('is not tried by the next process while its access token is valid', async () => {
     const { clock, store, process, key, world } = await fleet(refusing)
     await process().call()
     clock.advance(3_400_000)
     const one = process(() => savedLogin())
     await one.call()
-    // The first call took what was stored; the second notices that it is about to expire.
+    // The first call uses the stored token; the second detects that it is about to expire.
     expect((await one.call()).status).toBe(200)
     await expect.poll(async () => (await store.get(key))?.refused).toBe(true)
     const two = process(() => savedLogin())
@@ -347,7 +347,7 @@ describe('a refused refresh token', () => {
     expect(world.tokenRequests().filter((request) => 'refresh_token' in request)).toHaveLength(1)
   })
 
-  test('takes its record along when nothing of it is usable, but not the registration', async () => {
+  test('deletes its record if nothing in it is usable, but not the registration', async () => {
     const { clock, store, process, key } = await fleet(refusing)
     await process().call()
     clock.advance(3_700_000)
@@ -384,7 +384,7 @@ describe('a store that fails', () => {
     }
   }
 
-  test('before the grant is sent: the token is not spent', async () => {
+  test('before the grant is sent: the refresh token is not used', async () => {
     const { token, state } = rotation()
     const { store, state: disk } = failing()
     const { clock, process } = await fleet({ token }, store)
@@ -398,7 +398,7 @@ describe('a store that fails', () => {
     expect((await one.call()).status).toBe(200)
   })
 
-  test('after the answer: it is tried again, and written in the end', async () => {
+  test('after the response: the write is repeated until it succeeds', async () => {
     const { token } = rotation()
     const { store, state: disk } = failing()
     const { process, key } = await fleet({ token }, store)
@@ -408,7 +408,7 @@ describe('a store that fails', () => {
     const { set } = store
     store.set = async (name, record) => {
       await set(name, record)
-      // The next writes, which bring the answer, fail.
+      // The next writes, which contain the response, fail.
       if (record.pending !== undefined) disk.failures = 2
     }
     expect((await one.call()).status).toBe(200)
@@ -416,7 +416,7 @@ describe('a store that fails', () => {
     expect(await store.get(key)).toMatchObject({ generation: 1, data: { accessToken: 'access-1' } })
   })
 
-  test('for good: the credential serves from memory, an event says so, and closing writes it', async () => {
+  test('permanently: the credential is used from memory, an event reports it, and close() writes it', async () => {
     const { token } = rotation()
     const { store, state: disk } = failing()
     const { process, key } = await fleet({ token }, store)
@@ -437,7 +437,7 @@ describe('a store that fails', () => {
     expect((await store.get(key))?.data['accessToken']).toBe('access-1')
   })
 
-  test('for a while: what is written late replaces nothing that a peer wrote meanwhile', async () => {
+  test('temporarily: a late write replaces nothing that another process wrote meanwhile', async () => {
     const { token } = rotation()
     const { store } = failing()
     const { process, key } = await fleet({ token }, store)
@@ -456,7 +456,7 @@ describe('a store that fails', () => {
     let peer: Promise<void> | undefined
     store.get = async (name) => {
       const found = await get(name)
-      // A peer that wants the lock gets it at once, if nobody holds it.
+      // Another process acquires the lock immediately if it is free.
       peer ??= store.lock(key, () => set(key, { ...stored, ...newest }))
       for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
       return found
@@ -466,7 +466,7 @@ describe('a store that fails', () => {
     expect((await get(key))?.generation).toBe(99)
   })
 
-  test('while a valid token is in hand: nobody notices', async () => {
+  test('while a token is valid: no request fails', async () => {
     const { store, state: disk } = failing()
     const { clock, process } = await fleet({ token: rotation().token }, store)
     const one = process()
@@ -478,10 +478,10 @@ describe('a store that fails', () => {
   })
 })
 
-describe('a login within other providers', () => {
+describe('a login inside other providers', () => {
   const withTenant = () => all(authorizationCode(browser), headers({ 'X-Tenant-ID': 'acme' }))
 
-  test('is kept with all(), and serves the next start without a person', async () => {
+  test('is stored within all(), and used at the next start without a user', async () => {
     const { state, token } = rotation()
     const { clock, store, process, key, world } = await fleet({ token })
     await process(withTenant).call()
@@ -500,7 +500,7 @@ describe('a login within other providers', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('is renewed once by processes whose tokens are refused together', async () => {
+  test('is renewed once by processes whose tokens are refused at the same time', async () => {
     const { state, token } = rotation()
     let refused = ''
     const { process } = await fleet({
@@ -515,7 +515,7 @@ describe('a login within other providers', () => {
     expect(state.uses).toEqual(['refresh-1'])
   })
 
-  test('is renewed once beside a part that is good for one acquisition only', async () => {
+  test('is renewed once beside a part with a single-use credential', async () => {
     const { state, token } = rotation()
     let refused = ''
     const { process } = await fleet({
@@ -539,7 +539,7 @@ describe('a login within other providers', () => {
     expect(state.uses).toEqual(['refresh-1'])
   })
 
-  test('is the same as outside of it', async () => {
+  test('is the same record as outside of it', async () => {
     const { process, world } = await fleet({ token: rotation().token })
     await process().call()
     expect((await process(withTenant).call()).status).toBe(200)
@@ -549,7 +549,7 @@ describe('a login within other providers', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('is kept with firstAvailable(), behind whatever comes before it', async () => {
+  test('is stored within firstAvailable(), even if other providers precede it', async () => {
     const { process, world } = await fleet({ token: rotation().token })
     let token = ''
     const own = () =>
@@ -566,8 +566,8 @@ describe('a login within other providers', () => {
   })
 })
 
-describe('beside a login in a store', () => {
-  /** Redeems a code that works once. */
+describe('beside a stored login', () => {
+  /** Redeems a single-use code. */
   const oneCode = () => {
     const redeemed: string[] = []
     const answered = deferred<void>()
@@ -584,7 +584,7 @@ describe('beside a login in a store', () => {
     return { redeemed, provider, answer: () => answered.resolve() }
   }
 
-  test('a part of all() redeems its code once, although the first caller leaves', async () => {
+  test('a part of all() redeems its code once, although the first caller aborts', async () => {
     const { process, world } = await fleet({ token: rotation().token })
     await process().call()
     const { redeemed, provider, answer } = oneCode()
@@ -626,7 +626,7 @@ describe('beside a login in a store', () => {
     },
   )
 
-  test('a part of all() whose code is refused leaves the login in the store', async () => {
+  test('a part of all() whose code is refused keeps the login in the store', async () => {
     const { store, process, key, world } = await fleet({ token: rotation().token })
     await process().call()
     const refusing: CredentialProvider = {
@@ -645,7 +645,7 @@ describe('beside a login in a store', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('a part of all() that has no credential does not prevent a logout', async () => {
+  test('a part of all() without a credential does not prevent a logout', async () => {
     const { store, process, key } = await fleet({ token: rotation().token })
     await process().call()
     const unset = () => all(bearer(env('MCP_CREDENTIALS_UNSET')), authorizationCode(browser))
@@ -653,7 +653,7 @@ describe('beside a login in a store', () => {
     expect(await store.get(key)).toBeUndefined()
   })
 
-  test('all() adopts the login that ends the waiting for one', async () => {
+  test('all() adopts the login for which it was waiting', async () => {
     const { clock, process } = await fleet({ token: rotation().token })
     const waiting = process(() => all(savedLogin(), headers({ 'X-A': '1' })))
     await expect(waiting.call()).rejects.toMatchObject({ code: 'login_required' })
@@ -664,7 +664,7 @@ describe('beside a login in a store', () => {
 
   test.each<[string, () => unknown]>([
     [
-      'throws at once',
+      'throws synchronously',
       () => {
         throw new Error('none')
       },
@@ -687,7 +687,7 @@ describe('beside a login in a store', () => {
     },
   )
 
-  test('firstAvailable() spends no code of a provider before the login while it reads', async () => {
+  test('firstAvailable() redeems no code of an earlier provider while it reads the store', async () => {
     const { process, store, key } = await fleet({ token: rotation().token })
     await process().call()
     const { redeemed, provider } = oneCode()
@@ -721,7 +721,7 @@ test('tenants share a store, but no record', async () => {
   ])
 })
 
-test('a renewal that came with an impossible time does not lose the new refresh token', async () => {
+test('a renewal response with an impossible expiry time does not lose the new refresh token', async () => {
   const { process, clock, store } = await fleet()
   const redeemed: unknown[] = []
   const credential = (refreshToken: string, expiresAt: number) => ({
@@ -736,7 +736,7 @@ test('a renewal that came with an impossible time does not lose the new refresh 
       await commit()
       const refreshToken = previous?.record?.data['token']
       redeemed.push(refreshToken)
-      // The second answer counts in seconds.
+      // The second response has its time in seconds.
       const unit = redeemed.length === 2 ? 1 / 1000 : 1
       return credential(`refresh-${redeemed.length}`, (now() + 3_600_000) * unit)
     },

@@ -23,32 +23,32 @@ function storing(store: CredentialStore | undefined): CredentialProvider {
   }
 }
 
-test('a provider brings the store in which its records rest', async () => {
+test('a provider can specify the store of its records', async () => {
   const store = memoryStore()
   await new TokenManager(storing(store), { resource }).credential()
   expect(await store.list()).toEqual([key])
 })
 
-test('the store of the options is used instead of the one that the provider brings', async () => {
+test('the store of the options takes precedence over the store of the provider', async () => {
   const [own, given] = [memoryStore(), memoryStore()]
   await new TokenManager(storing(own), { resource, store: given }).credential()
   expect([await own.list(), await given.list()]).toEqual([[], [key]])
 })
 
-test('a logout deletes the record from the store that the provider brings', async () => {
+test("a logout deletes the record from the provider's store", async () => {
   const store = memoryStore()
   await new TokenManager(storing(store), { resource }).credential()
   await new TokenManager(storing(store), { resource }).logout()
   expect(await store.list()).toEqual([])
 })
 
-test('a provider that is made of others does not take over the store of one of them', async () => {
+test('a combined provider does not use the store of one of its parts', async () => {
   const store = memoryStore()
   await new TokenManager(all(storing(store)), { resource }).credential()
   expect(await store.list()).toEqual([])
 })
 
-test('a provider that brings something that is no store is refused by name', () => {
+test('a provider with an invalid store is rejected by name', () => {
   const provider = { ...storing(undefined), store: { get() {} } } as unknown as CredentialProvider
   expect(() => new TokenManager(provider, { resource })).toThrow(
     expect.objectContaining({ code: 'configuration', option: 'provider.store' }),

@@ -8,7 +8,7 @@ function setUp(alternatives = 1) {
 }
 
 describe('refusals', () => {
-  test('of one credential after another are worth ever rarer renewals', () => {
+  test('of consecutive credentials lead to increasingly rare renewals', () => {
     const { clock, refusals } = setUp()
     const pauses: number[] = []
     for (let round = 0; round < 4; round += 1) {
@@ -20,13 +20,13 @@ describe('refusals', () => {
     expect(pauses).toEqual([1000, 2000, 4000, 8000])
   })
 
-  test('are all worth a renewal while the provider has further credentials', () => {
+  test('all lead to a renewal while the provider has further credentials', () => {
     const { refusals } = setUp(3)
     expect([refusals.reject(), refusals.reject(), refusals.reject()]).toEqual([0, 0, 0])
     expect(refusals.reject()).toBeGreaterThan(0)
   })
 
-  test('start anew after a credential was accepted', () => {
+  test('are counted from zero after a credential was accepted', () => {
     const { refusals } = setUp()
     refusals.reject()
     refusals.adopted()
@@ -35,7 +35,7 @@ describe('refusals', () => {
     expect(refusals.reject()).toBe(0)
   })
 
-  test('that follow an acceptance within a minute depend on the request, so the fifth is ignored', () => {
+  test('within a minute after an acceptance depend on the request, so the fifth is ignored', () => {
     const { clock, refusals } = setUp()
     const outcomes: number[] = []
     for (let round = 0; round < 5; round += 1) {
@@ -47,7 +47,7 @@ describe('refusals', () => {
     expect(outcomes).toEqual([0, 0, 0, 0, 500])
   })
 
-  test('are forgotten by a login', () => {
+  test('are reset by a login', () => {
     const { refusals } = setUp()
     refusals.reject()
     refusals.clear()

@@ -13,7 +13,7 @@ import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 const hour = 3_600_000
 
-/** A server that knows which refresh tokens are good: the newest one, until somebody logs out. */
+/** A server that accepts only the newest refresh token, until a logout. */
 function rotating(revokes = true) {
   const state = { good: '', refused: [] as string[], revoked: [] as string[] }
   const token: NonNullable<Script['token']> = (params, count) => {
@@ -36,7 +36,7 @@ function rotating(revokes = true) {
   return { state, script: { token, metadata } satisfies Script }
 }
 
-/** Processes on machines whose clocks differ, over one store. */
+/** Processes with one store, on machines with different clocks. */
 async function machines(script: Script, store: CredentialStore = memoryStore()) {
   const world = await oauthWorld(script)
   const clock = testClock()
@@ -56,7 +56,7 @@ async function machines(script: Script, store: CredentialStore = memoryStore()) 
 
 describe('a login after a logout in another process', () => {
   test.each([-hour, -120_000, 120_000, hour])(
-    'is renewed by a process that had renewed the one before, with its clock %i ms off',
+    'is renewed by a process that had renewed the previous one, with its clock %i ms off',
     async (skew) => {
       const { state, script } = rotating()
       const { machine, record } = await machines(script)
@@ -74,7 +74,7 @@ describe('a login after a logout in another process', () => {
     },
   )
 
-  test('is not replaced by the one before, whose tokens the server still accepts', async () => {
+  test('is not replaced by the previous one, whose tokens the server still accepts', async () => {
     const { script } = rotating(false)
     const { machine, world } = await machines({
       ...script,
@@ -90,7 +90,7 @@ describe('a login after a logout in another process', () => {
     expect(world.tokenRequests().at(-1)).toMatchObject({ refresh_token: 'r-3' })
   })
 
-  test('is what a logout gives up, also where the process had renewed the one before', async () => {
+  test('is ended by a logout, even if the process had renewed the previous one', async () => {
     const { state, script } = rotating()
     const { machine, record } = await machines(script)
     const [one, two] = [machine(), machine(120_000, savedLogin())]
@@ -105,7 +105,7 @@ describe('a login after a logout in another process', () => {
     expect(await record()).toBeUndefined()
   })
 
-  test('serves a process whose token was rejected, at a server without refresh tokens', async () => {
+  test('is used by a process whose token was rejected, at a server without refresh tokens', async () => {
     let refused = ''
     const { machine } = await machines({
       token: (_params, count) => ({ body: tokenAnswer(count) }),
@@ -120,7 +120,7 @@ describe('a login after a logout in another process', () => {
     expect(await two.call()).toBe(200)
   })
 
-  test('has a name of its own, which renewals keep', async () => {
+  test('has its own identifier, which renewals keep', async () => {
     const { script } = rotating()
     const { machine, record } = await machines(script)
     const one = machine()
@@ -138,7 +138,7 @@ describe('a login after a logout in another process', () => {
   })
 })
 
-test('a record without a name is renewed like any other', async () => {
+test('a record without a login identifier is renewed like any other', async () => {
   const { state, script } = rotating()
   const { machine, store, key, record } = await machines(script)
   await machine().call()
@@ -153,8 +153,8 @@ test('a record without a name is renewed like any other', async () => {
   expect(await record()).toMatchObject({ generation: 3, login: expect.any(String) })
 })
 
-describe('a write that was reported as failed although it had landed', () => {
-  /** Writes whole logins, and then reports a failure. */
+describe('a write that succeeded although it was reported as failed', () => {
+  /** Writes logins completely, and then reports a failure. */
   function deceptive() {
     const inner = memoryStore()
     const state = { isDeceptive: false, turnsDeaf: false, isDeaf: false }
@@ -188,7 +188,7 @@ describe('a write that was reported as failed although it had landed', () => {
     expect(await inner.get(key)).toBeUndefined()
   })
 
-  test('a login without a single-use grant is not written again after a logout elsewhere', async () => {
+  test('a login without a single-use grant is not written again after a logout in another process', async () => {
     const { inner, state, store } = deceptive()
     const provider: CredentialProvider = {
       name: 'plain',
@@ -208,7 +208,7 @@ describe('a write that was reported as failed although it had landed', () => {
     expect(await inner.get(key)).toBeUndefined()
   })
 
-  test('the process asks for a login then, instead of renewing what it has in memory', async () => {
+  test('the process then requires a login, instead of renewing the tokens in memory', async () => {
     const { inner, state, store } = deceptive()
     const { state: server, script } = rotating()
     const { machine, key, clock } = await machines(script, store)

@@ -8,7 +8,7 @@ function setUp() {
 }
 
 describe('step-ups', () => {
-  test('ask for the union of what is held, what was granted before and what the server names', () => {
+  test('request the union of the current scopes, the scopes granted before and the scopes of the challenge', () => {
     const { scopes } = setUp()
     scopes.begin()
     scopes.granted('read write', undefined)
@@ -16,7 +16,7 @@ describe('step-ups', () => {
     expect(scopes.scope).toBe('read write')
   })
 
-  test('are made at most three times in ten minutes, whatever the server names', () => {
+  test('are made at most three times in ten minutes, whatever scopes the server names', () => {
     const { clock, scopes } = setUp()
     for (const name of ['a', 'b', 'c']) {
       expect(scopes.plan('read', name)).toBe(`read ${name}`)
@@ -27,7 +27,7 @@ describe('step-ups', () => {
     expect(scopes.plan('read', 'd')).toBe('read d')
   })
 
-  test('remember only what was granted', () => {
+  test('remember only granted scopes', () => {
     const { scopes } = setUp()
     scopes.begin()
     scopes.granted('read admin', 'read')
@@ -35,7 +35,7 @@ describe('step-ups', () => {
     expect(scopes.plan('read', 'write')).toBe('read write')
   })
 
-  test('do not ask for ten minutes for what was refused or not granted', () => {
+  test('do not request refused or missing scopes again for ten minutes', () => {
     const { clock, scopes } = setUp()
     scopes.begin()
     scopes.refused('read admin')
@@ -47,14 +47,14 @@ describe('step-ups', () => {
     expect(scopes.plan('read', 'admin')).toBe('read admin')
   })
 
-  test('may ask again for what was granted and is missing since', () => {
+  test('may request a granted scope again if it is missing since', () => {
     const { scopes } = setUp()
     scopes.begin()
     scopes.granted('read write', 'read write')
     expect(scopes.plan('read', 'write')).toBe('read write')
   })
 
-  test('do not ask again for what was granted and is held, before ten minutes are over', () => {
+  test('do not request a granted and current scope again within ten minutes', () => {
     const { clock, scopes } = setUp()
     scopes.begin()
     scopes.granted('read write', undefined)
@@ -72,7 +72,7 @@ describe('step-ups', () => {
     expect(setUp().scopes.plan('read', named)).toBeUndefined()
   })
 
-  test('may be made again after a login, and know nothing after a logout', () => {
+  test('may be made again after a login, and start from nothing after a logout', () => {
     const { scopes } = setUp()
     for (let attempt = 0; attempt < 3; attempt += 1) scopes.begin()
     scopes.granted('read write', undefined)

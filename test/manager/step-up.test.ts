@@ -14,7 +14,7 @@ import { testIssuer } from '../support/issuer.ts'
 const resource = 'https://mcp.example.com/mcp'
 const noOptions = { challenges: [], signal: undefined }
 
-/** A provider whose tokens are kept in a store, and that grants what it is told. */
+/** A provider whose tokens are stored, and which grants the configured scopes. */
 function storedProvider(granted: () => string, now: () => number) {
   const asked: (string | undefined)[] = []
   const credentialOf = (record: CredentialRecord) => ({
@@ -55,7 +55,7 @@ async function readOnly() {
 }
 
 describe('a step-up', () => {
-  test('that fails since the store has to be set up is made again as soon as it is', async () => {
+  test("that fails because of the store's configuration is made again when the store works", async () => {
     const clock = testClock()
     const inner = memoryStore()
     let isMissing = false
@@ -76,7 +76,7 @@ describe('a step-up', () => {
     expect(await port.stepUp(narrow, 'admin', noOptions)).toBeDefined()
   })
 
-  test('is made again at once after another process has stored a narrower credential', async () => {
+  test('is made again immediately after another process has stored a credential with fewer scopes', async () => {
     const clock = testClock()
     const store = memoryStore()
     let granted = 'read'
@@ -100,7 +100,7 @@ describe('a step-up', () => {
     expect(asked.at(-1)).toBe('read write')
   })
 
-  test('that waits for a renewal starts none when the renewal brought what is wanted', async () => {
+  test('that waits for a renewal does not start if the renewal returned the required scopes', async () => {
     const { clock, issuer, manager, port, narrow } = await readOnly()
     clock.advance(3_400_000)
     await manager.credential()
@@ -113,11 +113,11 @@ describe('a step-up', () => {
     expect(issuer.contexts).toHaveLength(2)
   })
 
-  test('answers a late 403 with the wider credential that is there', async () => {
+  test('is not needed for a late 403 if the current credential has the scopes', async () => {
     const { issuer, port, narrow } = await readOnly()
     const wanted = port.stepUp(narrow, 'write', noOptions)
     await settle()
-    // The issuer says nothing of the scope, so it is the one that was asked for.
+    // The issuer does not name the scope, so it is the requested one.
     const wide = issuer.grant(3600)
     await wanted
     expect(await port.stepUp(narrow, 'write', noOptions)).toBe(wide)

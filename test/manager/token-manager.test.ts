@@ -36,7 +36,7 @@ function setUp(
 
 type Setting = ReturnType<typeof setUp>
 
-/** Gets a first credential of a life in seconds. */
+/** Acquires the first credential, with a lifetime in seconds. */
 async function hold({ manager, issuer }: Setting, life?: number) {
   const wanted = manager.credential()
   await settle()
@@ -54,7 +54,7 @@ const unavailable = (retryAfter?: number) =>
 const login = () => new LoginRequiredError('grant_rejected', 'The login is over.')
 
 describe('a fresh credential', () => {
-  test('is handed out without asking the issuer again, and by current() at once', async () => {
+  test('is returned without a call of the provider, and synchronously by current()', async () => {
     const setting = setUp()
     const credential = await hold(setting, 3600)
     setting.clock.advance(3_299_000)
@@ -64,7 +64,7 @@ describe('a fresh credential', () => {
     expect(setting.issuer.contexts).toHaveLength(1)
   })
 
-  test('without an expiry lasts until it is rejected', async () => {
+  test('without an expiry time is used until it is rejected', async () => {
     const setting = setUp()
     const credential = await hold(setting)
     setting.clock.advance(10 * 365 * 86_400_000)
@@ -72,14 +72,14 @@ describe('a fresh credential', () => {
     expect(setting.manager.current()).toBe(credential)
   })
 
-  test('counts its life from before the issuer was asked', async () => {
+  test('has a lifetime that counts from before the request to the issuer', async () => {
     const setting = setUp()
     const wanted = setting.manager.credential()
     await settle()
     setting.clock.advance(20_000)
     setting.issuer.grant(undefined, { expiresAt: setting.clock.now() + 40_000 })
     await wanted
-    // 60 s of life: renewed in the background 30 s before its end.
+    // With a lifetime of 60 s, it is renewed in the background 30 s before expiry.
     setting.clock.advance(9_000)
     expect(setting.manager.current()).toBeDefined()
     setting.clock.advance(1_000)
@@ -88,7 +88,7 @@ describe('a fresh credential', () => {
 })
 
 describe('in the early window', () => {
-  test('the old one serves while one renewal runs in the background', async () => {
+  test('requests use the current credential while one renewal runs in the background', async () => {
     const setting = setUp()
     const { clock, issuer, manager } = setting
     const old = await hold(setting, 3600)
@@ -105,7 +105,7 @@ describe('in the early window', () => {
     expect(manager.current()).toBe(renewed)
   })
 
-  test('no caller notices an issuer that is down, and it is not asked more than the back-off says', async () => {
+  test('requests succeed although the issuer is down, and the issuer is contacted no more than the back-off allows', async () => {
     const setting = setUp()
     const { clock, issuer, manager } = setting
     const old = await hold(setting, 3600)
@@ -122,7 +122,7 @@ describe('in the early window', () => {
     }
   })
 
-  test('Retry-After is a floor for the next attempt', async () => {
+  test('the next attempt is not made before Retry-After', async () => {
     const setting = setUp()
     const { clock, issuer, manager } = setting
     await hold(setting, 3600)
@@ -144,7 +144,7 @@ describe('in the early window', () => {
 })
 
 describe('shortly before expiry', () => {
-  test('callers wait for the renewal, and get the old one when it fails', async () => {
+  test('callers wait for the renewal, and receive the current credential if it fails', async () => {
     const setting = setUp()
     const { clock, issuer, manager } = setting
     const old = await hold(setting, 3600)
@@ -153,12 +153,12 @@ describe('shortly before expiry', () => {
     await settle()
     issuer.fail(unavailable())
     expect(await wanted).toBe(old)
-    // Cooling down: still the old one, and nobody is asked.
+    // During the pause, the current one is used, and the provider is not called.
     expect(await manager.credential()).toBe(old)
     expect(issuer.contexts).toHaveLength(2)
   })
 
-  test('a renewal that succeeds serves everyone who waited', async () => {
+  test('all waiting callers receive the renewed credential', async () => {
     const setting = setUp()
     await hold(setting, 3600)
     setting.clock.advance(3_595_000)
@@ -170,7 +170,7 @@ describe('shortly before expiry', () => {
 })
 
 describe('without a usable credential', () => {
-  test('a thousand callers are one acquisition', async () => {
+  test('a thousand callers cause one acquisition', async () => {
     const setting = setUp()
     await hold(setting, 60)
     setting.clock.advance(61_000)
@@ -181,7 +181,7 @@ describe('without a usable credential', () => {
     expect(new Set(await Promise.all(wanted))).toEqual(new Set([renewed]))
   })
 
-  test('an expired one is never handed out', async () => {
+  test('an expired one is never returned', async () => {
     const setting = setUp()
     const { clock, issuer, manager } = setting
     await hold(setting, 60)
@@ -193,7 +193,7 @@ describe('without a usable credential', () => {
     expect(manager.current()).toBeUndefined()
   })
 
-  test('callers during the cool-down get the error at once, with the time that is left', async () => {
+  test('callers during the pause receive the error immediately, with the remaining time', async () => {
     const { clock, issuer, manager, types } = setUp()
     const first = manager.credential()
     await settle()
@@ -218,7 +218,7 @@ describe('without a usable credential', () => {
     await second
   })
 
-  test('a failure that nobody can wait out cools down for a minute', async () => {
+  test('an error that is not retryable causes a pause of one minute', async () => {
     const { clock, issuer, manager } = setUp()
     const first = manager.credential()
     await settle()
@@ -234,7 +234,7 @@ describe('without a usable credential', () => {
     await second
   })
 
-  test('a failure that somebody may mend at any moment pauses only as long as it says', async () => {
+  test('an error with its own `retryAfter` causes a pause of that length', async () => {
     const { clock, issuer, manager } = setUp()
     const first = manager.credential()
     await settle()
@@ -274,7 +274,7 @@ describe('without a usable credential', () => {
     expect(waits().at(-1)).toBe(1)
   })
 
-  test('one that had expired when it arrived is replaced at the next use, and then with pauses', async () => {
+  test('one that had expired on arrival is replaced at the next use, and later with pauses', async () => {
     const { issuer, manager, clock } = setUp()
     for (const attempts of [1, 2]) {
       const wanted = manager.credential()
@@ -294,8 +294,8 @@ describe('without a usable credential', () => {
   })
 })
 
-describe('when only a person can help', () => {
-  test('the issuer is not asked again until login()', async () => {
+describe('when the user must log in', () => {
+  test('the issuer is not contacted again until login()', async () => {
     const { clock, issuer, manager, types } = setUp()
     const first = manager.credential()
     await settle()
@@ -312,7 +312,7 @@ describe('when only a person can help', () => {
     await second
   })
 
-  test('the present credential serves to its end, and the event comes once', async () => {
+  test('the current credential is used until it expires, and the event is reported once', async () => {
     const setting = setUp()
     const { clock, issuer, manager, types } = setting
     const old = await hold(setting, 3600)
@@ -328,7 +328,7 @@ describe('when only a person can help', () => {
     await expect(manager.credential()).rejects.toBeInstanceOf(LoginRequiredError)
   })
 
-  test('a person is asked when the credential is over, though a background renewal could not', async () => {
+  test('the user is asked after the credential has expired, although a background renewal could not ask', async () => {
     const setting = setUp({ interactive: true })
     const { clock, issuer, manager } = setting
     await hold(setting, 3600)
@@ -347,7 +347,7 @@ describe('when only a person can help', () => {
 })
 
 describe('an abort', () => {
-  test('that came before the call rejects at once and starts nothing', async () => {
+  test('before the call rejects immediately and starts nothing', async () => {
     const { issuer, manager } = setUp()
     const reason = new Error('gone')
     await expect(manager.credential({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
@@ -355,7 +355,7 @@ describe('an abort', () => {
     expect(issuer.contexts).toHaveLength(0)
   })
 
-  test('rejects its own caller alone', async () => {
+  test('rejects only its own caller', async () => {
     const { issuer, manager } = setUp()
     const leaving = new AbortController()
     const left = manager.credential({ signal: leaving.signal })
@@ -385,13 +385,13 @@ describe('an abort', () => {
     expect(await wanted).toBe(credential)
   })
 
-  test('before the provider was asked leaves nothing running', async () => {
+  test('before the provider was called leaves nothing running', async () => {
     const { manager } = setUp()
     const leaving = new AbortController()
     const left = manager.credential({ signal: leaving.signal })
     leaving.abort()
     await expect(left).rejects.toThrow()
-    // With fake timers the grace period would never end, so this waits for nothing but the flight.
+    // With fake timers the grace period would never end, so this waits only for the flight.
     vi.useFakeTimers()
     try {
       await settle()
@@ -430,13 +430,13 @@ describe('a rejected credential', () => {
     expect(issuer.contexts.map(({ reason }) => reason)).toEqual(['missing', 'rejected'])
     const renewed = issuer.grant(3600)
     expect(await wanted).toBe(renewed)
-    // Late refusals of the old one mean nothing.
+    // Late refusals of the old one are ignored.
     expect(port.rejected(old, {})).toBe(true)
     expect(manager.current()).toBe(renewed)
     expect(events.at(-1)).toMatchObject({ type: 'rejected', late: true })
   })
 
-  test('is not handed out again, not even when the renewal fails', async () => {
+  test('is not returned again, not even if the renewal fails', async () => {
     const setting = setUp()
     const old = await hold(setting, 3600)
     setting.port.rejected(old, {})
@@ -447,7 +447,7 @@ describe('a rejected credential', () => {
     await expect(setting.manager.credential()).rejects.toMatchObject({ code: 'server_error' })
   })
 
-  test('costs ever rarer renewals when the server refuses every one', async () => {
+  test('leads to increasingly rare renewals if the server refuses every credential', async () => {
     const setting = setUp()
     const { clock, issuer, manager, port } = setting
     await hold(setting, 36_000)
@@ -467,7 +467,7 @@ describe('a rejected credential', () => {
     expect(renewals).toBeGreaterThan(4)
   })
 
-  test('ends the streak when the server takes one again', async () => {
+  test('no longer delays renewals after the server has accepted one', async () => {
     const setting = setUp()
     const { clock, issuer, manager, port } = setting
     for (let round = 0; round < 5; round += 1) {
@@ -482,10 +482,10 @@ describe('a rejected credential', () => {
   })
 })
 
-describe('further scopes', () => {
+describe('additional scopes', () => {
   const scoped = () => setUp({ scoped: true })
 
-  test('are asked for as the union, and not in an ordinary renewal', async () => {
+  test('are requested as the union, and not in an ordinary renewal', async () => {
     const setting = scoped()
     const { issuer, manager, port } = setting
     const first = manager.credential()
@@ -500,7 +500,7 @@ describe('further scopes', () => {
     expect(manager.current()).toBe(wider)
   })
 
-  test('are asked for once by many, and not again within ten minutes', async () => {
+  test('are requested once for many callers, and not again within ten minutes', async () => {
     const setting = scoped()
     const { clock, issuer, manager, port } = setting
     const credential = await hold(setting, 36_000)
@@ -521,15 +521,15 @@ describe('further scopes', () => {
     await again
   })
 
-  test('are not asked for of a provider that takes none', async () => {
+  test('are not requested from a provider without scopes', async () => {
     const setting = setUp()
     const credential = await hold(setting, 3600)
     expect(await setting.port.stepUp(credential, 'write', noOptions)).toBeUndefined()
   })
 })
 
-describe('a provider that fails after its server has spent the grant', () => {
-  test('finds what it salvaged as the previous credential', async () => {
+describe('a provider that fails after its server has consumed the grant', () => {
+  test('receives what it salvaged as the previous credential', async () => {
     const setting = setUp()
     const { clock, issuer, manager } = setting
     await hold(setting, 60)
@@ -554,7 +554,7 @@ describe('a provider that fails after its server has spent the grant', () => {
     await later
   })
 
-  test('keeps records of its own', async () => {
+  test('keeps its own records', async () => {
     const setting = setUp()
     await hold(setting, 60)
     const records = setting.issuer.contexts[0]?.records
@@ -574,18 +574,18 @@ describe('the clock', () => {
     receivedAt: setting.clock.now(),
   })
 
-  test('of the server is learnt from a refusal, and told to the provider', async () => {
+  test('of the server is determined from a refusal, and passed to the provider', async () => {
     const setting = setUp()
     const { issuer, clock, port } = setting
     expect(port.observeClock(reading(setting, 600_000), 0)).toBe(true)
-    // A request that was made with the corrected time gains nothing from another attempt.
+    // Another attempt does not help a request that used the corrected time.
     expect(port.observeClock(reading(setting, 600_000), port.clockOffset)).toBe(false)
     await hold(setting, 60)
-    // The header's seconds are cut, so half of one is added on average.
+    // The header's time is truncated to seconds, so half a second is added.
     expect((issuer.contexts[0]?.serverNow() ?? 0) - clock.now()).toBe(600_500)
   })
 
-  test('is not corrected for small differences, cached answers and broken clocks', () => {
+  test('is not corrected for small differences, cached responses and broken clocks', () => {
     const setting = setUp()
     const { types, port } = setting
     expect(port.observeClock(reading(setting, 20_000), 0)).toBe(false)
@@ -598,7 +598,7 @@ describe('the clock', () => {
 })
 
 describe('keepFresh', () => {
-  test('renews with one timer while nobody asks, and stops with close()', async () => {
+  test('renews with one timer without requests, and stops at close()', async () => {
     vi.useFakeTimers()
     try {
       const issuer = testIssuer()
@@ -640,7 +640,7 @@ describe('keepFresh', () => {
     }
   })
 
-  test('without it there is no timer once a credential is there', async () => {
+  test('if not set, leaves no timer after an acquisition', async () => {
     vi.useFakeTimers()
     try {
       const issuer = testIssuer()
@@ -675,7 +675,7 @@ describe('keepFresh', () => {
     }
   })
 
-  test('the time limit of an acquisition is an error that says how long it was', async () => {
+  test('the time limit of an acquisition is an error that states the limit', async () => {
     vi.useFakeTimers()
     try {
       const { manager, issuer } = setUp({}, { acquireTimeout: 5, now: Date.now })
@@ -704,7 +704,7 @@ describe('close()', () => {
     expect(types().filter((type) => type === 'closed')).toHaveLength(1)
   })
 
-  test('cancels what can be cancelled, and waits for a grant that was sent', async () => {
+  test('cancels running acquisitions, and waits for a grant that was sent', async () => {
     const cancellable = setUp()
     const refused = expect(cancellable.manager.credential()).rejects.toMatchObject({
       code: 'closed',
@@ -729,8 +729,8 @@ describe('close()', () => {
   })
 })
 
-describe('what is reported', () => {
-  test('a listener that throws changes nothing', async () => {
+describe('reporting', () => {
+  test('ignores errors of a listener', async () => {
     const setting = setUp(
       {},
       {
@@ -742,7 +742,7 @@ describe('what is reported', () => {
     await hold(setting, 60)
   })
 
-  test('no failure, event or printed object shows a secret', async () => {
+  test('shows no secret in a failure, an event or a printed object', async () => {
     const canary = 'cAnArY-0123456789-abcdefghijklmnopqrstuvwxyz'
     const forms = [canary, encodeURIComponent(canary), btoa(canary), btoa(`x${canary}`).slice(4)]
     const seen: unknown[] = []
@@ -776,7 +776,7 @@ describe('what is reported', () => {
   })
 })
 
-describe('bad options', () => {
+describe('invalid options', () => {
   const { provider } = testIssuer()
   test.each([
     ['renewal.earlyWindow', { renewal: { earlyWindow: 0 } }],
@@ -789,7 +789,7 @@ describe('bad options', () => {
     ['resource', { resource: 'nowhere' }],
     ['resource', { resource: 'file:///etc/passwd' }],
     ['resource', { resource: 'https://user:canary@mcp.example.com' }],
-  ])('%s is refused: %o', (option, options) => {
+  ])('such as %s are rejected: %o', (option, options) => {
     let thrown: unknown
     try {
       new TokenManager(provider, { resource, ...options })
@@ -809,24 +809,24 @@ describe('bad options', () => {
     [{ renewal: { jitter: 2 } }, '`renewal.jitter` must be a number from 0 to 1.'],
     [{ renewal: { hardMargin: -1 } }, '`renewal.hardMargin` must be a positive number of seconds.'],
     [{ renewal: { keepFresh: 1 as never } }, '`renewal.keepFresh` must be `true` or `false`.'],
-  ])('%o is told what to write instead', (options, message) => {
+  ])('such as %o are rejected with the correct form', (options, message) => {
     expect(() => new TokenManager(provider, { resource, ...options })).toThrow(message)
   })
 
-  test('a provider whose `refused` is no function is refused', () => {
+  test('include a provider whose `refused` is not a function', () => {
     const wrong = { ...provider, refused: true as never }
     expect(() => new TokenManager(wrong, { resource })).toThrow(
       expect.objectContaining({ option: 'provider.refused' }) as unknown as Error,
     )
   })
 
-  test('something that is no provider is refused', () => {
+  test('include a value that is not a provider', () => {
     expect(() => new TokenManager({} as CredentialProvider, { resource })).toThrow(
       ConfigurationError,
     )
   })
 
-  test('a provider that resolves to no credential is an error that says what to return', async () => {
+  test('a provider that resolves to no credential causes an error that says what to return', async () => {
     const manager = new TokenManager(
       { name: 'wrong', acquire: async () => 'token' as never },
       { resource },

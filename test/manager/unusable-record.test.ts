@@ -21,7 +21,7 @@ const newKey = () => randomBytes(32).toString('base64url')
 const login = (options = {}) =>
   authorizationCode({ onAuthorizationUrl: (url: URL) => fetch(url), ...options })
 
-/** A server whose tokens come with refresh tokens, and clients of it over one store. */
+/** A server that issues refresh tokens, and its clients with one store. */
 async function scene(store: CredentialStore) {
   const state = { refusing: false }
   const world = await oauthWorld({
@@ -57,7 +57,7 @@ async function spoiled(how: 'damaged' | 'newer' | 'other key' | 'unencrypted') {
     return readFile(join(directory, own[0] ?? ''), 'utf8')
   }
   if (how === 'newer') {
-    // What no version of this package writes today, encrypted as a later one would.
+    // A record that only a later version of this package could write.
     const envelope = makeEnvelope('test', 'file', { key })
     const texts = recordFiles(directory, localLock({ directory }))
     await texts.set(rest.key, () => envelope.seal(rest.key, '{"version":2,"credentials":[]}'))
@@ -75,7 +75,7 @@ async function spoiled(how: 'damaged' | 'newer' | 'other key' | 'unencrypted') {
 describe.each(['damaged', 'newer', 'other key', 'unencrypted'] as const)(
   'a record that cannot be read (%s)',
   (how) => {
-    test('stops a request with an error that says so, and stays as it is', async () => {
+    test('makes a request fail with an error that says so, and is not changed', async () => {
       const { client, file, store, key, world } = await spoiled(how)
       const before = await file()
 
@@ -111,7 +111,7 @@ describe.each(['damaged', 'newer', 'other key', 'unencrypted'] as const)(
       expect(world.logins()).toHaveLength(2)
     })
 
-    test('is left alone by a login() that fails', async () => {
+    test('is not changed by a login() that fails', async () => {
       const { client, file, state } = await spoiled(how)
       const before = await file()
       state.refusing = true
@@ -136,7 +136,7 @@ describe.each(['damaged', 'newer', 'other key', 'unencrypted'] as const)(
   },
 )
 
-test('a logout where nobody was logged in says so, and audits no revocation', async () => {
+test('a logout without a login says so, and reports no revocation', async () => {
   const { client, events } = await scene(memoryStore())
   const reason = 'authorizationCode: there was no login to revoke.'
   expect(await client().manager.logout()).toEqual({ revoked: false, reason })
@@ -151,7 +151,7 @@ describe('a record of an older client identifier', () => {
     return { ...rest, store, client }
   }
 
-  test('stops a request with an error that names it, and stays as it is', async () => {
+  test('makes a request fail with an error that names it, and is not changed', async () => {
     const { client, store, key } = await older()
     const before = await store.get(key)
     await expect(client(login({ clientId: 'new' })).send()).rejects.toMatchObject({
@@ -170,7 +170,7 @@ describe('a record of an older client identifier', () => {
     expect(await store.get(key)).toBeUndefined()
   })
 
-  test('is replaced by login() once the user has logged in', async () => {
+  test('is replaced by login() after the user has logged in', async () => {
     const { client, store, key, world, state } = await older()
     const before = await store.get(key)
     state.refusing = true
@@ -188,7 +188,7 @@ describe('a record of an older client identifier', () => {
   })
 })
 
-test('a login whose token expires at a time that JSON cannot hold is stored and read back', async () => {
+test('a login whose expiry time JSON cannot represent is stored and read back', async () => {
   const store = memoryStore()
   const claims = Buffer.from('{"exp":1e999}').toString('base64url')
   const world = await oauthWorld({
@@ -211,7 +211,7 @@ test('a login whose token expires at a time that JSON cannot hold is stored and 
   expect(world.logins()).toHaveLength(1)
 })
 
-test('a record that a store of the application returns damaged is replaced by login()', async () => {
+test("a damaged record of an application's own store is replaced by login()", async () => {
   const inner = memoryStore()
   let damaged = false
   const store: CredentialStore = {

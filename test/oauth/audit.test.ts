@@ -30,7 +30,7 @@ const audited: readonly AuditEvent['type'][] = [
   'document_refused',
 ]
 
-/** An authorized fetch, and what an auditor hears of it, without time, resource and provider. */
+/** An authorized fetch and its audit events, without time, resource and provider. */
 function listening(provider: CredentialProvider, options: AuthorizedFetchOptions) {
   const all: CredentialEvent[] = []
   const send = authorizedFetch(provider, { ...options, onEvent: (event) => void all.push(event) })
@@ -41,7 +41,7 @@ function listening(provider: CredentialProvider, options: AuthorizedFetchOptions
   return { send, all, events }
 }
 
-describe('an auditor hears of', () => {
+describe('an auditor receives events of', () => {
   test('a registration, a login, its scopes and its end, each with issuer, client, grant and account', async () => {
     const world = await oauthWorld({
       challenge: () => 'scope="read write"',
@@ -119,7 +119,7 @@ describe('an auditor hears of', () => {
     ])
   })
 
-  test('scopes, but no secret that a server repeats in one', async () => {
+  test('scopes, but no secret that a server repeats as a scope', async () => {
     const long = 'x'.repeat(500)
     const world = await oauthWorld({
       token: () => ({
@@ -138,7 +138,7 @@ describe('an auditor hears of', () => {
     expect(granted).toEqual([['notes:read', '…', '…', expect.stringMatching(/^x{1,100}…$/)]])
   })
 
-  test('tokens of a client that nobody logs in for, without a login', async () => {
+  test('tokens of a client without a user, without a login', async () => {
     const world = await oauthWorld()
     const { issuer } = world
     const provider = clientCredentials({
@@ -154,7 +154,7 @@ describe('an auditor hears of', () => {
     expect(events()).toEqual([{ type: 'scopes_granted', issuer, clientId: 'a', grant, ...scopes }])
   })
 
-  test('a renewal only when its scopes have changed', async () => {
+  test('a renewal only if its scopes have changed', async () => {
     let scope = 'read write'
     const world = await oauthWorld({
       challenge: () => 'scope="read write"',
@@ -182,7 +182,7 @@ describe('an auditor hears of', () => {
     ])
   })
 
-  test('another issuer', async () => {
+  test('a changed issuer', async () => {
     const second = await oauthWorld()
     let issuers: string[] = []
     const world = await oauthWorld({
@@ -224,7 +224,7 @@ describe('an auditor hears of', () => {
       { metadata: () => ({ token_endpoint: 'http://198.51.100.7/token' }) },
       { document: 'server_metadata', reason: expect.stringContaining('token_endpoint') },
     ],
-  ])('a document %s that is refused', async (_what, script, event) => {
+  ])('a document %s that is rejected', async (_what, script, event) => {
     const world = await oauthWorld(script)
     const { send, events } = listening(authorizationCode(browser), { resource: world.url })
     await send.login().catch(() => {})
@@ -239,7 +239,7 @@ describe('an auditor hears of', () => {
     expect(events()).toMatchObject([{ type: 'document_refused', document: 'resource_metadata' }])
   })
 
-  test('no document that is missing, or that cannot be read for a while', async () => {
+  test('no document that is missing or temporarily unreadable', async () => {
     const world = await oauthWorld({ resourceWellKnown: () => ({ status: 503 }) })
     const { send, events } = listening(authorizationCode(browser), { resource: world.url })
     await send.login().catch(() => {})
@@ -265,8 +265,8 @@ describe('an auditor hears of', () => {
   })
 })
 
-describe('a refresh token that somebody else has used', () => {
-  /** A login that was renewed once, and a thief's copy of its refresh token. */
+describe('a refresh token that another party has used', () => {
+  /** A login that was renewed once, and an attacker's copy of its refresh token. */
   async function stolen(options: Parameters<typeof testServers>[0] = {}) {
     const clock = testClock()
     const { resource, authorizationServer, close } = await testServers({
@@ -296,7 +296,7 @@ describe('a refresh token that somebody else has used', () => {
     return { authorizationServer, clock, common, steal, close, clientId }
   }
 
-  test('ends all tokens of the login, the thief\u2019s too, also after a restart', async () => {
+  test('ends all tokens of the login, including the attacker’s, also after a restart', async () => {
     const { authorizationServer, common, steal, close, clientId } = await stolen()
     const { access_token } = await steal()
     expect(authorizationServer.inspect(access_token)).toBeDefined()
@@ -315,7 +315,7 @@ describe('a refresh token that somebody else has used', () => {
     await close()
   })
 
-  test('is not suspected when the token was left alone until it may have expired', async () => {
+  test('is not suspected if the token was unused until it may have expired', async () => {
     const { clock, common, steal, close } = await stolen()
     await steal()
     clock.advance(3_600_000)
@@ -332,7 +332,7 @@ describe('a refresh token that somebody else has used', () => {
     ['The refresh token was already used.', 'server'],
     ['The refresh token has expired.', undefined],
     ['Session not active', undefined],
-  ])('is suspected when the server says so: %s', async (error_description, evidence) => {
+  ])('is suspected if the server says so: %s', async (error_description, evidence) => {
     const world = await oauthWorld({
       token: (params, count) =>
         params.get('grant_type') === 'refresh_token'
@@ -347,7 +347,7 @@ describe('a refresh token that somebody else has used', () => {
     if (evidence !== undefined) expect(suspected).toMatchObject({ revoked: false })
   })
 
-  test('is not suspected when this client did not hear the answer to its own renewal', async () => {
+  test('is not suspected if this client lost the response to its own renewal', async () => {
     let answers = 0
     const world = await oauthWorld({
       token: (params, count) => {
@@ -376,7 +376,7 @@ describe('a refresh token that somebody else has used', () => {
   })
 })
 
-test('a revocation that the policy refuses is reported as refused by it', async () => {
+test('a revocation that the policy refuses is reported as refused by the policy', async () => {
   const world = await oauthWorld({
     metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
   })
@@ -387,7 +387,7 @@ test('a revocation that the policy refuses is reported as refused by it', async 
   expect(events().at(-1)).toMatchObject({ type: 'revocation', code: 'refused_by_policy' })
 })
 
-test('no event holds a token that a server repeats as a scope, or a sentence as a client', async () => {
+test('no event contains a token that a server repeats as a scope, or a sentence as a client', async () => {
   const world = await oauthWorld({
     register: (body) => ({
       status: 201,

@@ -64,7 +64,7 @@ describe('a login', () => {
     ])
   })
 
-  test('row 47: the resource is sent although the server publishes no metadata of its own', async () => {
+  test('row 47: the resource is sent even if the server publishes no metadata of its own', async () => {
     const world = await oauthWorld({ resource: null })
     const provider = authorizationCode({ ...browser, issuer: world.issuer })
     expect((await world.call(provider)).status).toBe(200)
@@ -72,7 +72,7 @@ describe('a login', () => {
     expect(world.tokenRequests()[0]?.['resource']).toBe(world.url)
   })
 
-  test('a server that wants its parameters pushed gets no parameters in the URL', async () => {
+  test('a server that requires pushed parameters receives none in the URL', async () => {
     const world = await oauthWorld({
       metadata: ({ issuer }) => ({
         require_pushed_authorization_requests: true,
@@ -96,8 +96,8 @@ describe('a login', () => {
   })
 })
 
-describe('the way back', () => {
-  test('row 38, advisories CVE-2025-49596 and CVE-2026-31944: a call without the right state is answered and forgotten', async () => {
+describe('the callback', () => {
+  test('row 38, advisories CVE-2025-49596 and CVE-2026-31944: a request without the correct state gets a response and is ignored', async () => {
     const answers: number[] = []
     const pages: string[] = []
     const world = await oauthWorld()
@@ -124,7 +124,7 @@ describe('the way back', () => {
     expect(world.tokenRequests()[0]?.['code']).toBe('code-1')
   })
 
-  test('advisory CVE-2025-62800: the page at the end shows nothing of the request and loads nothing', async () => {
+  test('advisory CVE-2025-62800: the final page of the login shows nothing of the request and loads nothing', async () => {
     const world = await oauthWorld({
       redirect: (target) => target.searchParams.set('x', '<script>alert(1)</script>'),
     })
@@ -155,7 +155,7 @@ describe('the way back', () => {
     ['advertised and right', issuerRule(true, (issuer) => issuer)],
     ['neither advertised nor there', issuerRule(false, undefined)],
     ['not advertised, but right', issuerRule(false, (issuer) => issuer)],
-  ])('rows 40, 41: an issuer that is %s is taken', async (_what, script) => {
+  ])('rows 40, 41: an issuer that is %s is accepted', async (_what, script) => {
     const world = await oauthWorld(script)
     expect((await world.call(authorizationCode(browser))).status).toBe(200)
   })
@@ -183,7 +183,7 @@ describe('the way back', () => {
     },
   )
 
-  test('row 43: with a wrong issuer, nothing of the error is shown', async () => {
+  test('row 43: with a wrong issuer, no part of the error is shown', async () => {
     const { error } = await failedLogin({
       ...issuerRule(true, () => 'https://evil.example'),
       redirect(target) {
@@ -197,7 +197,7 @@ describe('the way back', () => {
     expect(inspect(error, { depth: 10 })).not.toMatch(/access_denied|CALL-0800|evil\.example/)
   })
 
-  test('a person who refuses ends the login, and is not asked again by itself', async () => {
+  test('a user who declines ends the login, and is not asked again automatically', async () => {
     const world = await oauthWorld({
       redirect(target) {
         target.searchParams.delete('code')
@@ -216,7 +216,7 @@ describe('the way back', () => {
     expect(world.logins()).toHaveLength(2)
   })
 
-  test('a token counts from its own request, however long the person took', async () => {
+  test('the lifetime of a token counts from its own request, however long the user took', async () => {
     const clock = testClock()
     const world = await oauthWorld({
       token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: 120 }) }),
@@ -232,7 +232,7 @@ describe('the way back', () => {
     expect(expiresAt).toBe(clock.now() + 120_000)
   })
 
-  test('a browser that holds a connection open does not keep the listener', async () => {
+  test('an open connection of the browser does not keep the listener running', async () => {
     const world = await oauthWorld()
     const held = new Promise<void>((resolve, reject) => {
       const provider = authorizationCode({
@@ -250,7 +250,7 @@ describe('the way back', () => {
     await held
   })
 
-  test('the page of a person who refused does not thank them', async () => {
+  test('the page after a declined login does not report success', async () => {
     const world = await oauthWorld({
       redirect(target) {
         target.searchParams.delete('code')
@@ -267,7 +267,7 @@ describe('the way back', () => {
     expect(await page).toContain('The login failed.')
   })
 
-  test('a person may paste the URL that the browser returned to', async () => {
+  test('the user may paste the URL to which the browser was redirected', async () => {
     const world = await oauthWorld()
     const provider = authorizationCode({
       redirectUri: 'https://app.example.com/done',
@@ -280,7 +280,7 @@ describe('the way back', () => {
     expect(world.tokenRequests()[0]?.['redirect_uri']).toBe('https://app.example.com/done')
   })
 
-  test('a pasted URL of another login is refused before anything is sent', async () => {
+  test('a pasted URL of another login is rejected before anything is sent', async () => {
     const { world, error } = await failedLogin(
       {},
       {
@@ -293,8 +293,8 @@ describe('the way back', () => {
   })
 })
 
-describe('nobody comes back', () => {
-  test('the login ends after its time, says so, and frees its port', async () => {
+describe('a login without a callback', () => {
+  test('ends at its time limit, says so, and frees its port', async () => {
     let port = ''
     const { world, error } = await failedLogin(
       {},
@@ -315,7 +315,7 @@ describe('nobody comes back', () => {
     await expect(fetch(`http://127.0.0.1:${port}/callback`)).rejects.toThrow()
   })
 
-  test('the caller may give up, which ends the login', async () => {
+  test('can be cancelled by the caller', async () => {
     const world = await oauthWorld()
     const controller = new AbortController()
     let port = ''
@@ -334,7 +334,7 @@ describe('nobody comes back', () => {
   })
 })
 
-describe('which client logs in', () => {
+describe('the client of a login', () => {
   const document = 'https://app.example.com/client.json'
   const takes = { client_id_metadata_document_supported: true }
   const closed = { registration_endpoint: undefined }
@@ -363,7 +363,7 @@ describe('which client logs in', () => {
       'registered-1',
       true,
     ],
-    ['registration where there is no document', takes, {}, 'registered-1', true],
+    ['registration without a metadata document', takes, {}, 'registered-1', true],
   ])('rows 24 to 26, 30, 31: %s', async (_what, metadata, options, expected, registers) => {
     const world = await oauthWorld({ metadata: () => metadata })
     expect((await world.call(authorizationCode({ ...browser, ...options }))).status).toBe(200)
@@ -371,7 +371,7 @@ describe('which client logs in', () => {
     expect(world.paths().includes('/register')).toBe(registers)
   })
 
-  test('row 25: with none of them a person has to register the client', async () => {
+  test('row 25: with none of them, the error says to register a client', async () => {
     const { error } = await failedLogin({ metadata: () => closed })
     expect(error).toMatchObject({ code: 'unsupported_server' })
     expect(error.message).toContain('`clientId`')
@@ -390,7 +390,7 @@ describe('which client logs in', () => {
     expect(() => authorizationCode({ clientMetadataUrl })).toThrow('clientMetadataUrl')
   })
 
-  test('rows 28, 29: the document names itself, and holds no shared secret', () => {
+  test('rows 28, 29: the metadata document names itself, and contains no shared secret', () => {
     const redirectUris = ['http://127.0.0.1/callback']
     expect(clientMetadataDocument(document, { clientName: 'Notes', redirectUris })).toEqual({
       client_id: document,
@@ -402,7 +402,7 @@ describe('which client logs in', () => {
     })
   })
 
-  test('rows 32, 56: a registration says what kind of client it is and that it refreshes', async () => {
+  test('rows 32, 56: a registration states the application type and the refresh grant', async () => {
     const world = await oauthWorld()
     await world.call(authorizationCode({ ...browser, clientName: 'Notes agent' }))
     const registration = world.authorizationServer.requests.find(({ url }) => url === '/register')
@@ -418,14 +418,14 @@ describe('which client logs in', () => {
     [{ status: 400, body: { error: 'invalid_redirect_uri' } }, 'invalid_redirect_uri'],
     [{ status: 403, body: 'forbidden' }, 'registration_failed'],
     [{ status: 201, body: { client_name: 'x' } }, 'registration_failed'],
-  ])('row 33: a refused registration (%j) says why and what to do', async (answer, code) => {
+  ])('row 33: a rejected registration (%j) says why and what to do', async (answer, code) => {
     const { error, world } = await failedLogin({ register: () => answer })
     expect(error).toMatchObject({ code, status: answer.status })
     expect(error.message).toContain('Register the client by hand')
     expect(world.logins()).toEqual([])
   })
 
-  test('row 34: a registration serves the next login too, at the same port', async () => {
+  test('row 34: a registration is used for the next login too, at the same port', async () => {
     const world = await oauthWorld()
     const send = authorizedFetch(authorizationCode(browser), { resource: world.url })
     await send.manager.credential()
@@ -436,7 +436,7 @@ describe('which client logs in', () => {
     expect(world.paths().filter((path) => path === '/register')).toHaveLength(1)
   })
 
-  test('row 34: when the port is taken, the client registers anew', async () => {
+  test('row 34: if the port is in use, the client registers again', async () => {
     const world = await oauthWorld()
     const send = authorizedFetch(authorizationCode(browser), { resource: world.url })
     await send.manager.credential()
@@ -452,7 +452,7 @@ describe('which client logs in', () => {
     expect(world.paths().filter((path) => path === '/register')).toHaveLength(2)
   })
 
-  test('a registered secret is used as the server asked', async () => {
+  test('a registered secret is used with the method that the server requires', async () => {
     const world = await oauthWorld({
       metadata: () => ({ token_endpoint_auth_methods_supported: ['client_secret_post'] }),
       register: (body) => ({
@@ -468,7 +468,7 @@ describe('which client logs in', () => {
   })
 })
 
-describe('options', () => {
+describe('the options', () => {
   test('row 37: a redirect URI is https or on this machine', () => {
     for (const redirectUri of [
       'http://example.com/cb',
@@ -480,13 +480,13 @@ describe('options', () => {
     }
   })
 
-  test('a redirect URI elsewhere needs somebody who sees what arrives there', () => {
+  test('a redirect URI elsewhere requires a function that receives the callback', () => {
     expect(() => authorizationCode({ redirectUri: 'https://app.example.com/cb' })).toThrow(
       'onAuthorizationUrl is missing',
     )
   })
 
-  test('a port that was asked for and is taken is an error that names it', async () => {
+  test('a configured port that is in use causes an error that names it', async () => {
     const squatter = createServer()
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve))
     const { port } = squatter.address() as AddressInfo
@@ -511,7 +511,7 @@ describe('options', () => {
     [{ loginTimeout: 3600 }, 'loginTimeout'],
     [{ clientid: 'a' }, 'clientid'],
     [{ clientAuth: 'client_secret_post', clientId: 'a' }, 'clientSecret'],
-  ])('%j is refused at construction, naming %s', (options, option) => {
+  ])('%j is rejected at construction, naming %s', (options, option) => {
     expect(() => authorizationCode(options as AuthorizationCodeOptions)).toThrow(
       expect.objectContaining({
         name: 'ConfigurationError',

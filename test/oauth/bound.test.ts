@@ -5,7 +5,7 @@ import { bind, openAt, readBound } from '../../src/oauth/bound-values.ts'
 const honest = 'https://login.example.com'
 const token = bind('refresh token', 'canary', honest)
 
-test('a bound value is taken out for its own authorization server only', () => {
+test('a bound value is returned only for its own authorization server', () => {
   expect(openAt(token, honest)).toBe('canary')
   expect(openAt(undefined, honest)).toBeUndefined()
   for (const other of ['https://login.example.com/', 'https://evil.example', '']) {
@@ -25,7 +25,7 @@ test('a secret stays bound when it is read from its source', async () => {
   expect(() => openAt(read, 'https://evil.example')).toThrow('client secret')
 })
 
-test('a bound value does not show when it is printed', () => {
+test('a bound value is not visible when it is printed', () => {
   const shown = [
     inspect(token, { showHidden: true, depth: 9 }),
     JSON.stringify({ token }),
@@ -34,7 +34,7 @@ test('a bound value does not show when it is printed', () => {
   expect(shown.join()).not.toContain('canary')
 })
 
-test('a bound value is compared without being taken out', () => {
+test('a bound value is compared without being revealed', () => {
   expect(token.equals('canary')).toBe(true)
   expect(token.equals(bind('refresh token', 'canary', honest))).toBe(true)
   expect(token.equals(bind('refresh token', 'canary', 'https://evil.example'))).toBe(false)

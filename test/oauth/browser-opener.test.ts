@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 
-/** Opens a page on a machine that takes itself for one with Windows, where PowerShell ends like this. */
+/** Opens a page on a simulated Windows machine, on which PowerShell ends like this. */
 async function openOnWindows(powerShell: string | undefined): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'windows-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   if (powerShell !== undefined) {
-    // One file name: backslashes separate nothing here.
+    // This is one file name, because backslashes are no separators here.
     const program = join(folder, String.raw`\System32\WindowsPowerShell\v1.0\powershell.exe`)
     await writeFile(program, `#!/bin/sh\n${powerShell}\n`)
     await chmod(program, 0o700)
@@ -32,7 +32,7 @@ test.each([
   ['that was killed', 'kill -9 $$', 'false'],
   ['that is not there', undefined, 'false'],
 ])(
-  'on Windows a PowerShell %s is noticed at once',
+  'on Windows, a PowerShell %s is detected immediately',
   async (_what, powerShell, opened) => {
     expect(await openOnWindows(powerShell)).toBe(opened)
   },

@@ -33,7 +33,7 @@ async function ownKey(algorithm = 'ES256') {
 }
 
 describe('clientSecretJwt', () => {
-  test('proves the secret to the issuer without sending it', async () => {
+  test('proves possession of the secret to the issuer without sending it', async () => {
     const world = await oauthWorld()
     await acquire(world, clientSecretJwt({ secret }))
     const [assertion = ''] = assertions(world)
@@ -46,20 +46,20 @@ describe('clientSecretJwt', () => {
     expect(world.authorizationServer.requests.at(-1)?.body).not.toContain(secret)
   })
 
-  test('names the token endpoint as the audience where the server wants that', async () => {
+  test('names the token endpoint as the audience if the server requires it', async () => {
     const world = await oauthWorld()
     await acquire(world, clientSecretJwt({ secret: () => secret, audience: 'token_endpoint' }))
     expect(decodeJwt(assertions(world)[0] ?? '').aud).toBe(`${world.issuer}/token`)
   })
 
-  test('needs the issuer that the secret belongs to', () => {
+  test('requires the issuer of the secret', () => {
     const clientAuth = clientSecretJwt({ secret })
     expect(() => clientCredentials({ clientId: 'agent', clientAuth } as never)).toThrow(
       expect.objectContaining({ option: 'clientCredentials.issuer' }),
     )
   })
 
-  test('refuses an unknown option, an empty secret and another audience', () => {
+  test('rejects an unknown option, an empty secret and another audience', () => {
     for (const [options, option] of [
       [{ secret, alg: 'HS256' }, 'clientSecretJwt.alg'],
       [{ secret: '' }, 'clientSecretJwt.secret'],
@@ -69,7 +69,7 @@ describe('clientSecretJwt', () => {
     }
   })
 
-  test('does not go together with `clientSecret`', () => {
+  test('cannot be combined with `clientSecret`', () => {
     const options = { clientId: 'agent', issuer: 'https://login.example.com', clientSecret: 'x' }
     const clientAuth = clientSecretJwt({ secret })
     expect(() => clientCredentials({ ...options, clientAuth })).toThrow(
@@ -79,7 +79,7 @@ describe('clientSecretJwt', () => {
 })
 
 describe('privateKeyJwt', () => {
-  test('uses the `kid` and the `alg` of a JWK, as an object and as text', async () => {
+  test('uses the `kid` and the `alg` of a JWK, as an object and as a string', async () => {
     const world = await oauthWorld()
     const jwk = { ...(await ownKey('RS512')), kid: 'own-kid', alg: 'RS512' } as JsonWebKey
     await acquire(world, privateKeyJwt({ key: jwk }))
@@ -91,7 +91,7 @@ describe('privateKeyJwt', () => {
     expect(assertions(world)).toHaveLength(3)
   })
 
-  test('prefers its own options to what a JWK says', async () => {
+  test('prefers its own options to those of a JWK', async () => {
     const world = await oauthWorld()
     const jwk = { ...(await ownKey('RS256')), kid: 'own-kid', alg: 'RS256' } as JsonWebKey
     await acquire(world, privateKeyJwt({ key: jwk, algorithm: 'PS256', keyId: 'registered' }))
@@ -99,7 +99,7 @@ describe('privateKeyJwt', () => {
     expect(header).toMatchObject({ alg: 'PS256', kid: 'registered' })
   })
 
-  test('says that `algorithm` has to be set for an RSA key', async () => {
+  test('requires `algorithm` for an RSA key', async () => {
     const jwk = await ownKey('RS256')
     expect(() => privateKeyJwt({ key: jwk })).toThrow(/set `algorithm`/i)
     const world = await oauthWorld()
@@ -132,7 +132,7 @@ describe.each([
     }
   }
 
-  test('are those of the server, where they are known', async () => {
+  test("use the server's clock if it is known", async () => {
     const world = await oauthWorld(strict(hour))
     await acquire(world, await make(), { serverNow: () => Date.now() + hour })
     const { iat = 0, nbf = 0, exp = 0 } = decodeJwt(assertions(world)[0] ?? '')
@@ -141,7 +141,7 @@ describe.each([
     expect(assertions(world)).toHaveLength(1)
   })
 
-  test.each([hour, -hour])('are corrected once by an answer that is %i ms off', async (offset) => {
+  test.each([hour, -hour])('are corrected once by a response that is %i ms off', async (offset) => {
     const world = await oauthWorld(strict(offset))
     await acquire(world, await make())
     const [first = '', second = '', ...more] = assertions(world)
@@ -162,7 +162,7 @@ describe.each([
     expect(assertions(world)).toHaveLength(3)
   })
 
-  test('are no reason to ask again a server whose clock agrees', async () => {
+  test("are not corrected if the server's clock agrees", async () => {
     const world = await oauthWorld({
       token: () => ({ status: 401, body: { error: 'invalid_client' } }),
     })
@@ -170,7 +170,7 @@ describe.each([
     expect(assertions(world)).toHaveLength(1)
   })
 
-  test('are corrected once, although the server refuses again', async () => {
+  test('are corrected once, even if the server rejects the assertion again', async () => {
     const world = await oauthWorld({
       token: () => ({
         status: 401,

@@ -15,7 +15,7 @@ const url = 'https://agent.example.com/client.json'
 const described = { clientName: 'Agent', redirectUris: ['http://127.0.0.1/callback'] }
 
 describe('a metadata document', () => {
-  test('row 29: of a client with keys lists them, or says where they are', async () => {
+  test('row 29: of a client with keys contains them or their URL', async () => {
     const { jwks } = await generateSigningKey('ES256')
     expect(clientMetadataDocument(url, { ...described, jwks })).toMatchObject({
       client_id: url,
@@ -43,7 +43,7 @@ describe('a metadata document', () => {
     [{ jwksUri: 'http://agent.example.com/jwks.json' }, 'jwksUri'],
     [{ jwks: { keys: [{ kty: 'EC' }] }, jwksUri: 'https://agent.example.com/jwks' }, 'jwksUri'],
     [{ clientSecret: 'shared' }, 'clientSecret'],
-  ])('row 29: never holds a secret, and is checked: %j', (more, option) => {
+  ])('row 29: never contains a secret, and is checked: %j', (more, option) => {
     expect(() => clientMetadataDocument(url, { ...described, ...more } as never)).toThrow(
       expect.objectContaining({ option: `clientMetadataDocument.${option}` }),
     )
@@ -51,7 +51,7 @@ describe('a metadata document', () => {
 
   const takes: Script['metadata'] = () => ({ client_id_metadata_document_supported: true })
 
-  test('names the client that signs its token requests', async () => {
+  test('identifies the client that signs its token requests', async () => {
     const world = await oauthWorld({ metadata: takes })
     const { privateKey } = await generateSigningKey('ES256')
     const clientAuth = privateKeyJwt({ key: privateKey })
@@ -61,7 +61,7 @@ describe('a metadata document', () => {
     expect(decodeJwt(request?.['client_assertion'] ?? '')).toMatchObject({ iss: url, sub: url })
   })
 
-  test('is no reason to sign for a client that had to register itself', async () => {
+  test('is not used to sign for a client that had to register dynamically', async () => {
     const world = await oauthWorld()
     const { privateKey } = await generateSigningKey('ES256')
     const clientAuth = privateKeyJwt({ key: privateKey })
@@ -71,7 +71,7 @@ describe('a metadata document', () => {
     expect(request).not.toHaveProperty('client_assertion')
   })
 
-  test('never goes with a shared secret, nor a key without a client', async () => {
+  test('cannot be combined with a shared secret, nor a key without a client', async () => {
     const issuer = 'https://login.example.com'
     const clientAuth = clientSecretJwt({ secret: 'shared' })
     const options = { clientMetadataUrl: url, clientAuth, issuer }
@@ -85,13 +85,13 @@ describe('a metadata document', () => {
   })
 })
 
-describe('a registration that the server has to allow', () => {
+describe('a registration that requires permission', () => {
   const registration = {
     initialAccessToken: 'canary-initial',
     softwareStatement: 'canary.soft.ware',
   }
 
-  test('carries the initial access token and the software statement', async () => {
+  test('sends the initial access token and the software statement', async () => {
     const world = await oauthWorld()
     const store = memoryStore()
     const provider = authorizationCode({ ...browser, issuer: world.issuer, registration })
@@ -107,7 +107,7 @@ describe('a registration that the server has to allow', () => {
     expect(JSON.stringify(world.mcpServer.requests)).not.toContain('canary')
   })
 
-  test('reads its secrets when it registers, and not for a registration that is stored', async () => {
+  test('reads its secrets when it registers, and not for a stored registration', async () => {
     const world = await oauthWorld()
     let count = 0
     const initialAccessToken = () => {
@@ -129,13 +129,13 @@ describe('a registration that the server has to allow', () => {
       { registration: { initialAccessToken: '' }, issuer: 'https://login.example.com' },
       'registration.initialAccessToken',
     ],
-  ])('is refused when nothing says whose it is: %j', (options, option) => {
+  ])('is rejected without an issuer: %j', (options, option) => {
     expect(() => authorizationCode(options as never)).toThrow(
       expect.objectContaining({ option: `authorizationCode.${option}` }),
     )
   })
 
-  test('says nothing of them when the server refuses', async () => {
+  test('does not show them if the server rejects the registration', async () => {
     const world = await oauthWorld({
       register: () => ({
         status: 400,

@@ -12,7 +12,7 @@ afterEach(() => {
 const json = (body: unknown, status = 200) =>
   new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } })
 
-/** How often a login is polled for in ten seconds, when nobody enters the code. */
+/** The number of polls in ten seconds while the user does not enter the code. */
 async function polls(host: string, interval: unknown, issuerHost = host): Promise<number> {
   const issuer = `https://${issuerHost}`
   let polled = 0
@@ -34,7 +34,7 @@ async function polls(host: string, interval: unknown, issuerHost = host): Promis
     deviceCode({
       clientId: 'tv',
       onUserCode: () => {},
-      // Keeps the test from looking names up.
+      // Prevents DNS lookups.
       allowPrivateNetwork: true,
       metadata: {
         issuer,
@@ -61,7 +61,7 @@ async function polls(host: string, interval: unknown, issuerHost = host): Promis
 
 describe('a device login', () => {
   test.each([0.001, '0.001', 1e-9])(
-    'is polled for once a second where the server says %s',
+    'is polled once a second if the server says %s',
     async (interval) => {
       const count = await polls('mcp.example.com', interval)
       expect(count).toBeGreaterThan(5)
@@ -70,7 +70,7 @@ describe('a device login', () => {
   )
 
   test.each([0, -1, 'often', undefined])(
-    'is polled for every five seconds where the server says %s',
+    'is polled every five seconds if the server says %s',
     async (interval) => {
       const count = await polls('mcp.example.com', interval)
       expect(count).toBeGreaterThanOrEqual(1)
@@ -78,7 +78,7 @@ describe('a device login', () => {
     },
   )
 
-  test('is polled for as often as a server on this machine says', async () => {
+  test('is polled as often as a server on this machine says', async () => {
     expect(await polls('localhost', 0.1)).toBeGreaterThan(50)
     expect(await polls('127.0.0.1', 0.1, 'auth.example.com')).toBeLessThanOrEqual(10)
     expect(await polls('mcp.example.com', 0.1, '127.0.0.1')).toBeLessThanOrEqual(10)

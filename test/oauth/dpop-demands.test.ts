@@ -46,7 +46,7 @@ function tokenProofs(world: World): string[] {
     .map(({ headers }) => String(headers['dpop']))
 }
 
-/** A key that only signs, as a key service has it. */
+/** A key that can only sign, like the key of a key service. */
 async function keyService(algorithm: 'ES256' | 'PS256' = 'ES256') {
   const parameters =
     algorithm === 'ES256'
@@ -68,7 +68,7 @@ async function keyService(algorithm: 'ES256' | 'PS256' = 'ES256') {
   return { sign, publicJwk }
 }
 
-describe('a key elsewhere', () => {
+describe('an external key', () => {
   test.each(['ES256', 'PS256'] as const)(
     'signs the proofs of both servers with %s',
     async (algorithm) => {
@@ -86,7 +86,7 @@ describe('a key elsewhere', () => {
     },
   )
 
-  test('leaves only its public part in the store, and goes on with the login from there', async () => {
+  test('leaves only its public part in the store, and continues with the stored login', async () => {
     const world = await oauthWorld({ token: bound })
     const key = await keyService()
     const credential = await acquire(world, key)
@@ -105,7 +105,7 @@ describe('a key elsewhere', () => {
     await jwtVerify(request.headers.get('DPoP') ?? '', EmbeddedJWK)
   })
 
-  test('is not replaced by another, since its tokens would be refused', async () => {
+  test('is not replaced by another one, whose tokens would be rejected', async () => {
     const world = await oauthWorld({ token: bound })
     const { record } = await acquire(world, await keyService())
     const context = acquireContext({ resource: new URL(world.url) })
@@ -126,7 +126,7 @@ describe('a key elsewhere', () => {
     [{ sign: async () => new Uint8Array(), publicJwk: { kty: 'RSA' } }, 'algorithm'],
     [{ sign: async () => new Uint8Array(), publicJwk: { kty: 'EC', crv: 'P-384' } }, 'algorithm'],
     [{ signer: 1 }, 'signer'],
-  ])('row 87: is refused when it is not described well: %j', (dpop, option) => {
+  ])('row 87: is rejected if it is described incorrectly: %j', (dpop, option) => {
     expect(() => authorizationCode({ dpop: dpop as never })).toThrow(
       expect.objectContaining({ option: `authorizationCode.dpop.${option}` }),
     )
@@ -146,7 +146,7 @@ describe('the algorithm of proofs', () => {
     [['PS256', 'RS256'], undefined, 'PS256'],
     [['ES256', 'PS256'], ['PS256'], 'PS256'],
     [undefined, ['Ed25519'], 'Ed25519'],
-  ])('is one that both servers take: %j and %j', async (server, resource, expected) => {
+  ])('is one that both servers support: %j and %j', async (server, resource, expected) => {
     const world = await oauthWorld(listing(server, resource))
     await acquire(world, true)
     expect(decodeProtectedHeader(tokenProofs(world)[0] ?? '').alg).toBe(expected)
@@ -162,7 +162,7 @@ describe('the algorithm of proofs', () => {
     expect(decodeProtectedHeader(tokenProofs(world)[0] ?? '').alg).toBe('PS256')
   })
 
-  test('is not sent when the servers take no such', async () => {
+  test('is not used if the servers support none', async () => {
     const world = await oauthWorld(listing(['PS256', 'ES512']))
     const { code, message } = await failure(acquire(world, { algorithm: 'ES256' }))
     expect(code).toBe('configuration')
@@ -174,8 +174,8 @@ describe('the algorithm of proofs', () => {
   })
 })
 
-describe('a server that wants DPoP', () => {
-  test('is not sent a login without `dpop`, when its metadata says so', async () => {
+describe('a server that requires DPoP', () => {
+  test('receives no login without `dpop` if its metadata says so', async () => {
     const world = await oauthWorld({
       resource: () => ({ dpop_bound_access_tokens_required: true }),
     })
@@ -185,7 +185,7 @@ describe('a server that wants DPoP', () => {
     expect(world.tokenRequests()).toEqual([])
   })
 
-  test('is not sent a login without `dpop`, when it challenges for DPoP alone', async () => {
+  test('receives no login without `dpop` if it challenges only for DPoP', async () => {
     const world = await oauthWorld()
     const challenge = (scheme: string) => ({ scheme, parameters: new Map() })
     const error = await failure(acquire(world, undefined, { challenges: [challenge('dpop')] }))
@@ -195,7 +195,7 @@ describe('a server that wants DPoP', () => {
     expect(world.tokenRequests()).toHaveLength(1)
   })
 
-  test('is named when it refuses a token request without a proof', async () => {
+  test('is named if it rejects a token request without a proof', async () => {
     const world = await oauthWorld({
       token: () => ({ status: 400, body: { error: 'invalid_dpop_proof' } }),
     })
@@ -205,7 +205,7 @@ describe('a server that wants DPoP', () => {
   })
 
   test.each(['use_dpop_nonce', 'invalid_dpop_proof'])(
-    'and answers %s is given another remedy where `dpop` is set already',
+    'and responds with %s causes another remedy if `dpop` is set',
     async (error) => {
       const world = await oauthWorld({ token: () => ({ status: 400, body: { error } }) })
       const without = await failure(acquire(world, undefined))
@@ -218,7 +218,7 @@ describe('a server that wants DPoP', () => {
     },
   )
 
-  test('gets the proof that its clock accepts', async () => {
+  test('receives a proof with a time that its clock accepts', async () => {
     const world = await oauthWorld({
       token: (params, count, request) => {
         const headers = { date: new Date(Date.now() + hour).toUTCString() }
@@ -232,7 +232,7 @@ describe('a server that wants DPoP', () => {
     expect(tokenProofs(world)).toHaveLength(2)
   })
 
-  test('gets each nonce once, and the next request carries it at once', async () => {
+  test('receives each nonce once, and the next request contains it immediately', async () => {
     const world = await oauthWorld({
       token: (params, count, request) => {
         const { nonce } = decodeJwt(String(request.headers['dpop']))
@@ -248,7 +248,7 @@ describe('a server that wants DPoP', () => {
     expect(tokenProofs(world)).toHaveLength(3)
   })
 
-  test('is not asked for ever when it never accepts its own nonce', async () => {
+  test('is not tried endlessly if it never accepts its own nonce', async () => {
     let count = 0
     const world = await oauthWorld({
       token: () => {
@@ -265,7 +265,7 @@ describe('a server that wants DPoP', () => {
   })
 })
 
-test('a login that is bound to a key elsewhere says which option goes on with it', async () => {
+test('a login that is bound to an external key names the option for continuing it', async () => {
   const world = await oauthWorld({ token: bound })
   const store = memoryStore()
   const dpop = await keyService()

@@ -11,14 +11,14 @@ async function keptKey(): Promise<JsonWebKey> {
   return (await start().key()).stored
 }
 
-test('all users of a session share one key', async () => {
+test('all callers of a session share one key', async () => {
   const { key } = start()
   const [one, two] = await Promise.all([key(), key()])
   expect(one).toBe(two)
   expect(await key()).toBe(one)
 })
 
-test('a key that could not be read is read again, also for those who waited meanwhile', async () => {
+test('a key that could not be read is read again, also for waiting callers', async () => {
   const { key, apply } = start(await keptKey())
   const importKey = vi.spyOn(crypto.subtle, 'importKey').mockRejectedValueOnce(new Error('busy'))
   const starting = key()
@@ -33,7 +33,7 @@ test('a key that could not be read is read again, also for those who waited mean
   expect(importKey).toHaveBeenCalledTimes(2)
 })
 
-test('a proof that failed for want of the key does not fail the next one', async () => {
+test('a proof that failed because of the key does not affect the next one', async () => {
   const { apply } = start(await keptKey())
   vi.spyOn(crypto.subtle, 'importKey').mockRejectedValueOnce(new Error('busy'))
   const headers = new Headers()

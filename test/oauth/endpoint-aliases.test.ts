@@ -11,7 +11,7 @@ const mtls = (body: Record<string, unknown>) => ({
   body: { ...body, client_id: 'public-client', token_endpoint_auth_method: 'tls_client_auth' },
 })
 
-/** An authorization server whose aliases for clients with certificates lie at another origin. */
+/** An authorization server whose mTLS endpoint aliases are at another origin. */
 async function aliasing(...names: readonly string[]) {
   const other = await recordingOrigin((_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
@@ -36,7 +36,7 @@ async function aliasing(...names: readonly string[]) {
 }
 
 describe('aliases for clients with certificates', () => {
-  test('lie at the origin of the issuer, or nothing is sent there', async () => {
+  test('must have the origin of the issuer, or nothing is sent there', async () => {
     const { other, world } = await aliasing('token_endpoint')
     await expect(world.call(authorizationCode(browser))).rejects.toMatchObject({
       code: 'discovery',
@@ -44,7 +44,7 @@ describe('aliases for clients with certificates', () => {
     expect(other.requests).toEqual([])
   })
 
-  test('are not chosen by the answer to a registration', async () => {
+  test('are not chosen by the registration response', async () => {
     const world = await oauthWorld({ register: mtls })
     await world.call(authorizationCode(browser))
     expect(world.tokenRequests()[0]).toMatchObject({ client_id: 'public-client' })
@@ -53,7 +53,7 @@ describe('aliases for clients with certificates', () => {
   test.each([
     ['pushed_authorization_request_endpoint', () => authorizationCode],
     ['device_authorization_endpoint', () => deviceCode],
-  ] as const)('are asked about before they are contacted: %s', async (name, kind) => {
+  ] as const)('are passed to the policy before they are contacted: %s', async (name, kind) => {
     const { other, world } = await aliasing(name)
     const shared = {
       issuer: world.issuer,
@@ -71,7 +71,7 @@ describe('aliases for clients with certificates', () => {
   })
 })
 
-test('the place where a code is typed in is asked about', async () => {
+test('the verification page is passed to the policy', async () => {
   const shown: unknown[] = []
   const world = await oauthWorld({
     metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
@@ -102,12 +102,12 @@ test.each([
   ['token_endpoint_auth_methods_supported', null],
   ['token_endpoint_auth_methods_supported', true],
   ['scopes_supported', {}],
-])('metadata whose %s is %j says nothing by it', async (name, value) => {
+])('metadata whose %s is %j is ignored', async (name, value) => {
   const world = await oauthWorld({ metadata: () => ({ [name]: value }) })
   expect((await world.call(authorizationCode(browser))).status).toBe(200)
 })
 
-test('a registration with a secret that cannot be sent is refused, and not stored', async () => {
+test('a registration with a secret that cannot be sent is rejected, and not stored', async () => {
   const store = memoryStore()
   const world = await oauthWorld({
     register: (body) => ({ status: 201, body: { ...body, client_id: 'r', client_secret: '秘密' } }),
@@ -115,7 +115,7 @@ test('a registration with a secret that cannot be sent is refused, and not store
   await expect(world.call(authorizationCode(browser), { store })).rejects.toMatchObject({
     code: 'registration_failed',
   })
-  // That it was asked for is counted.
+  // The attempt is counted.
   const [key = '', ...others] = await store.list()
   expect(others).toEqual([])
   expect((await store.get(key))?.data).not.toHaveProperty('clientId')

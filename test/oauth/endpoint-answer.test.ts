@@ -14,35 +14,35 @@ import { storedClients } from '../support/stored-clients.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** Error bodies that no specification knows; the status is the test's. */
+/** Non-standard error bodies; the test sets the status. */
 const bodies: readonly (readonly [string, Omit<Answer, 'status'>])[] = [
   ['nothing, without a content type', { type: null, body: '' }],
   ['nothing, as JSON', { body: '' }],
   ['plain text', { type: 'text/plain', body: 'token is dead' }],
   ['JSON as text/plain', { type: 'text/plain', body: '{"message":"dead"}' }],
-  ['a charset that it is not in', { type: 'application/json; charset=utf-16', body: '{"e":1}' }],
-  ['bytes of no charset', { body: new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x22]) }],
+  ['a wrong charset', { type: 'application/json; charset=utf-16', body: '{"e":1}' }],
+  ['bytes without a valid charset', { body: new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x22]) }],
   ['half of its JSON', { body: '{"error":"invalid_gr' }],
-  ['a connection that is cut', { body: '{"error":"invalid_gr', cut: true }],
+  ['a connection that is closed', { body: '{"error":"invalid_gr', cut: true }],
   ['a list', { body: ['invalid_grant'] }],
   ['null', { body: 'null' }],
   ['a number', { body: '7' }],
   ['an object without a code', { body: { message: 'dead' } }],
   ['a code that is an object', { body: { error: { code: 7 } } }],
-  ['the home-made code invalid_code', { body: { error: 'invalid_code' } }],
-  ['the home-made code scope_invalid', { body: { error: 'scope_invalid' } }],
-  ['the home-made code TOKEN-42 !', { body: { error: 'TOKEN-42 !' } }],
+  ['the non-standard code invalid_code', { body: { error: 'invalid_code' } }],
+  ['the non-standard code scope_invalid', { body: { error: 'scope_invalid' } }],
+  ['the non-standard code TOKEN-42 !', { body: { error: 'TOKEN-42 !' } }],
   ['2 MB', { type: 'text/html', body: 'x'.repeat(2_000_000) }],
   ['a challenge', { type: null, body: '', headers: { 'www-authenticate': 'Basic realm="x"' } }],
 ]
 
-/** A page, which a proxy may have sent: its status is a verdict only where the server alone gives that. */
+/** An HTML page, which a proxy may have sent: its status counts only if no proxy uses it. */
 const page: (typeof bodies)[number] = [
   'HTML',
   { type: 'text/html', body: '<html><h1>Error</h1></html>' },
 ]
 
-/** Issues a login with a refresh token; redeeming the latter is answered as told. */
+/** Issues a login with a refresh token, and responds to its use with `answer`. */
 const refusingRefresh =
   (answer: Answer): NonNullable<Script['token']> =>
   (params, count) =>
@@ -50,7 +50,7 @@ const refusingRefresh =
       ? answer
       : { body: tokenAnswer(count, { refresh_token: `refresh-${count}` }) }
 
-describe.each(bodies)('an error answer with %s', (_what, body) => {
+describe.each(bodies)('an error response with %s', (_what, body) => {
   test('and status 400 to a refresh ends the login, and login() logs in again', async () => {
     const token = refusingRefresh({ ...body, status: 400 })
     const { world, clock, client } = await storedClients({ token })
@@ -66,7 +66,7 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
     expect(world.logins()).toHaveLength(2)
   })
 
-  test('and status 400 to an assertion is a refused grant, which is not sent again', async () => {
+  test('and status 400 to an assertion is a rejected grant, which is not sent again', async () => {
     const { world, client } = await storedClients({ token: () => ({ ...body, status: 400 }) })
     const { failure } = client(
       jwtBearer({ clientId: 'job', issuer: world.issuer, assertion: 'platform-token' }),
@@ -76,7 +76,7 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
     expect(world.tokenRequests()).toHaveLength(1)
   })
 
-  test('and status 400 to a poll ends the login on another device', async () => {
+  test('and status 400 to a poll ends the device login', async () => {
     const { client } = await storedClients({
       metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
       token: (params) =>
@@ -100,8 +100,8 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
   })
 })
 
-describe.each(bodies)('an error answer with %s', (_what, body) => {
-  test.each([401, 403])('and status %d means that the client is refused, once', async (status) => {
+describe.each(bodies)('an error response with %s', (_what, body) => {
+  test.each([401, 403])('and status %d means that the client is rejected, once', async (status) => {
     const { world, client } = await storedClients({ token: () => ({ ...body, status }) })
     const { failure } = client(
       clientCredentials({ clientId: 'a', clientSecret: 'wrong', issuer: world.issuer }),
@@ -112,11 +112,11 @@ describe.each(bodies)('an error answer with %s', (_what, body) => {
   })
 })
 
-describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
+describe.each([...bodies, page])('an error response with %s', (_what, body) => {
   test.each([
     [429, 'rate_limited'],
     [503, 'server_error'],
-  ])('and status %d keeps the time that the server asks for', async (status, code) => {
+  ])('and status %d respects the time that the server asks for', async (status, code) => {
     const headers = { ...body.headers, 'retry-after': '30' }
     const { clock, client } = await storedClients({
       token: refusingRefresh({ ...body, status, headers }),
@@ -142,24 +142,27 @@ describe.each([...bodies, page])('an error answer with %s', (_what, body) => {
     expect(await client(authorizationCode(browser)).failure()).toMatchObject(expected)
   })
 
-  test.each([400, 401, 503])('and status %d to a revocation ends no logout', async (status) => {
-    const { client, store } = await storedClients({
-      metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
-      token: (params, count) =>
-        params.has('token')
-          ? { ...body, status }
-          : { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) },
-    })
-    const { send, call } = client(authorizationCode(browser))
-    await call()
-    const reason = expect.stringMatching(
-      new RegExp(
-        `^authorizationCode: 127\\.0\\.0\\.1:\\d+ responded with ${status}[a-zA-Z_ ]*\\.(?: (?:Contact|Check|The response may come from a proxy) |$)`,
-      ),
-    )
-    expect(await send.logout()).toEqual({ revoked: false, reason })
-    expect((await store.list()).filter((key) => !key.startsWith('registration'))).toEqual([])
-  })
+  test.each([400, 401, 503])(
+    'and status %d to a revocation does not prevent a logout',
+    async (status) => {
+      const { client, store } = await storedClients({
+        metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
+        token: (params, count) =>
+          params.has('token')
+            ? { ...body, status }
+            : { body: tokenAnswer(count, { refresh_token: 'refresh-1' }) },
+      })
+      const { send, call } = client(authorizationCode(browser))
+      await call()
+      const reason = expect.stringMatching(
+        new RegExp(
+          `^authorizationCode: 127\\.0\\.0\\.1:\\d+ responded with ${status}[a-zA-Z_ ]*\\.(?: (?:Contact|Check|The response may come from a proxy) |$)`,
+        ),
+      )
+      expect(await send.logout()).toEqual({ revoked: false, reason })
+      expect((await store.list()).filter((key) => !key.startsWith('registration'))).toEqual([])
+    },
+  )
 })
 
 const deviceAnswer = {
@@ -170,7 +173,7 @@ const deviceAnswer = {
   interval: 0.01,
 }
 
-/** A login that was saved; the server then answers its renewal as told, and as it should after `mend()`. */
+/** A stored login. The server responds to its renewal with `answer`, and correctly after `mend()`. */
 async function renewal(answer: Answer, more: { readonly clientId?: string } = {}) {
   let isMended = false
   const parts = await storedClients({
@@ -197,14 +200,14 @@ const ownErrors = (error: string): readonly Answer[] => [
   { status: 400, body: { error, error_description: 'See the documentation.' } },
 ]
 
-describe('a home-made code', () => {
+describe('a non-standard code', () => {
   test.each([
     ['incorrect_client_credentials', 'invalid_client'],
     ['application_suspended', 'invalid_client'],
     ['unverified_user_email', 'server_error'],
     ['own_invalid_client', 'invalid_client'],
     ['ClientNotFound', 'invalid_client'],
-  ])('%s does not accuse the grant, and keeps the login', async (error, code) => {
+  ])('%s does not count as a rejected grant, and the login is kept', async (error, code) => {
     for (const answer of ownErrors(error)) {
       const { failure, call, mend, world } = await renewal(answer, { clientId: 'by-hand' })
       expect(await failure()).toMatchObject({
@@ -219,7 +222,7 @@ describe('a home-made code', () => {
   })
 
   test.each(['bad_refresh_token', 'bad_verification_code'])(
-    '%s is a refused grant, whatever the status',
+    '%s is a rejected grant, whatever the status',
     async (error) => {
       for (const answer of [...ownErrors(error), { status: 401, body: { error } }]) {
         const { failure } = await renewal(answer, { clientId: 'by-hand' })
@@ -242,13 +245,13 @@ describe('a home-made code', () => {
   })
 })
 
-describe('a page in place of an error', () => {
+describe('an HTML page instead of an error', () => {
   const pages: readonly Answer[] = [400, 401, 403, 422].flatMap((status) => [
     { ...page[1], status },
     { status, type: null, body: '\n <?xml version="1.0"?><error/>' },
   ])
 
-  test('is no verdict on a refresh token, so that the login is kept', async () => {
+  test('does not reject a refresh token, so the login is kept', async () => {
     for (const answer of pages) {
       const { failure, call, mend, world, store } = await renewal(answer)
       const error = await failure()
@@ -263,7 +266,7 @@ describe('a page in place of an error', () => {
     }
   })
 
-  test('ends no login of the other users and processes, who share the registration', async () => {
+  test('does not end logins of other users and processes that share the registration', async () => {
     for (const status of [401, 403]) {
       const { client, failure, mend, world } = await renewal({ ...page[1], status })
       const other = client(savedLogin())
@@ -274,7 +277,7 @@ describe('a page in place of an error', () => {
     }
   })
 
-  test('is no verdict on the secret of a client', async () => {
+  test('does not reject the secret of a client', async () => {
     for (const answer of pages) {
       let isMended = false
       const { world, client, clock } = await storedClients({
@@ -291,7 +294,7 @@ describe('a page in place of an error', () => {
     }
   })
 
-  test('is no verdict on an assertion', async () => {
+  test('does not reject an assertion', async () => {
     for (const answer of pages) {
       const { world, client } = await storedClients({ token: () => answer })
       const { failure } = client(
@@ -301,7 +304,7 @@ describe('a page in place of an error', () => {
     }
   })
 
-  test('does not end a login on another device', async () => {
+  test('does not end a device login', async () => {
     let polls = 0
     const { client } = await storedClients({
       metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
@@ -318,10 +321,13 @@ describe('a page in place of an error', () => {
 })
 
 test.each([
-  ['a page with status 403, as of a firewall,', { status: 403, type: 'text/html', body: '<p>no' }],
+  [
+    'a page with status 403, as from a firewall,',
+    { status: 403, type: 'text/html', body: '<p>no' },
+  ],
   ['a page with status 503', { status: 503, type: 'text/html', body: '<p>no' }],
-  ['an answer that is not JSON', { status: 200, type: 'text/html', body: '<p>sign in' }],
-])('%s in place of a renewal costs no login and no registration', async (_what, answer) => {
+  ['a response that is not JSON', { status: 200, type: 'text/html', body: '<p>sign in' }],
+])('%s instead of a renewal response costs no login and no registration', async (_what, answer) => {
   let isUp = true
   const { world, clock, client, store } = await storedClients({
     token: (_params, count) =>
@@ -339,19 +345,22 @@ test.each([
   expect(world.logins()).toHaveLength(1)
 })
 
-test.each([401, 403])('login() logs in again after a bare %d to a refresh', async (status) => {
-  const { world, clock, client } = await storedClients({
-    token: refusingRefresh({ status, type: null, body: '' }),
-  })
-  const { send, call } = client(authorizationCode(browser))
-  await call()
-  clock.advance(3_700_000)
-  await send.login()
-  expect((await call()).status).toBe(200)
-  expect(world.logins()).toHaveLength(2)
-})
+test.each([401, 403])(
+  'login() logs in again after a %d without a body to a refresh',
+  async (status) => {
+    const { world, clock, client } = await storedClients({
+      token: refusingRefresh({ status, type: null, body: '' }),
+    })
+    const { send, call } = client(authorizationCode(browser))
+    await call()
+    clock.advance(3_700_000)
+    await send.login()
+    expect((await call()).status).toBe(200)
+    expect(world.logins()).toHaveLength(2)
+  },
+)
 
-test('an error names the server that answered, also where a grant takes two servers', async () => {
+test('an error names the server that responded, also if a grant uses two servers', async () => {
   const idp = await storedClients({ token: () => ({ status: 400, body: '' }) })
   const { world, client } = await storedClients()
   const { failure } = client(
@@ -387,7 +396,7 @@ describe('a registered code', () => {
     }
   })
 
-  test('invalid_grant means a refused grant with the status 403 too', async () => {
+  test('invalid_grant means a rejected grant with the status 403 too', async () => {
     const token = refusingRefresh({ status: 403, body: { error: 'invalid_grant' } })
     const { clock, client } = await storedClients({ token })
     await client(authorizationCode(browser)).call()
@@ -395,7 +404,7 @@ describe('a registered code', () => {
     expect(await client(savedLogin()).failure()).toMatchObject({ reason: 'grant_rejected' })
   })
 
-  test('authorization_pending and slow_down are waited for, also as text with status 200', async () => {
+  test('authorization_pending and slow_down continue the polling, also as text with status 200', async () => {
     let polls = 0
     const { client, world } = await storedClients({
       metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
@@ -413,7 +422,7 @@ describe('a registered code', () => {
     expect(world.tokenRequests()).toHaveLength(4)
   })
 
-  test('use_dpop_nonce is answered with the nonce, although the body is no JSON', async () => {
+  test('use_dpop_nonce leads to a request with the nonce, even if the body is not JSON', async () => {
     let asked = 0
     const { client, world } = await storedClients({
       token: () => {
@@ -434,7 +443,7 @@ describe('a registered code', () => {
   })
 })
 
-describe('a good answer is accepted', () => {
+describe('a successful response is accepted', () => {
   test.each<[string, Omit<Answer, 'body'>]>([
     ['as text/html', { type: 'text/html' }],
     ['as text/plain', { type: 'text/plain;charset=iso-8859-1' }],
@@ -473,7 +482,7 @@ describe('a good answer is accepted', () => {
   })
 })
 
-test('a device login takes `verification_url` for `verification_uri`', async () => {
+test('a device login accepts `verification_url` for `verification_uri`', async () => {
   const { verification_uri: address, ...others } = deviceAnswer
   const { client } = await storedClients({
     metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
@@ -491,7 +500,7 @@ test('a device login takes `verification_url` for `verification_uri`', async () 
   expect(shown).toEqual([address])
 })
 
-describe('an answer with status 200 that cannot be used', () => {
+describe('an unusable response with status 200', () => {
   const unusable: readonly (readonly [string, Answer, RegExp])[] = [
     ['nothing', { type: null, body: '' }, /an empty body/],
     ['HTML', { type: 'text/html', body: '<!doctype html><p>x' }, /a page of HTML.*proxy/],
@@ -520,7 +529,7 @@ describe('an answer with status 200 that cannot be used', () => {
     expect(inspect(error, { depth: 10 })).not.toContain('super-secret')
   })
 
-  test('gives each cause a text of its own', async () => {
+  test('has a different text for each cause', async () => {
     const texts = new Set<string>()
     for (const [, answer] of unusable) {
       const { client, world } = await storedClients({ token: () => answer })
@@ -532,7 +541,7 @@ describe('an answer with status 200 that cannot be used', () => {
     expect(texts.size).toBe(unusable.length)
   })
 
-  test('to a device login names the member that is missing', async () => {
+  test('to a device login names the missing member', async () => {
     for (const member of ['device_code', 'user_code', 'verification_uri', 'expires_in']) {
       const { client } = await storedClients({
         metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
@@ -545,7 +554,7 @@ describe('an answer with status 200 that cannot be used', () => {
     }
   })
 
-  test('to a registration names the client_id that is missing', async () => {
+  test('to a registration names the missing client_id', async () => {
     const { client } = await storedClients({
       register: () => ({ status: 201, body: { client: 'x' } }),
     })
@@ -555,7 +564,7 @@ describe('an answer with status 200 that cannot be used', () => {
   })
 })
 
-describe('a status line that a Response cannot have', () => {
+describe('a status line that a Response cannot represent', () => {
   test('with a reason phrase beyond Latin-1 loses neither a login nor a renewal', async () => {
     const { world, clock, client } = await storedClients({
       register: (body) => ({
@@ -599,7 +608,7 @@ describe('a status line that a Response cannot have', () => {
     expect(world.tokenRequests()).toHaveLength(2)
   })
 
-  test('is passing for metadata and registrations too', async () => {
+  test('is temporary for metadata and registrations too', async () => {
     const documents = await storedClients({ wellKnown: () => ({ status: 999, body: '' }) })
     const registrations = await storedClients({ register: () => ({ status: 999, body: '' }) })
     for (const { client } of [documents, registrations]) {

@@ -44,7 +44,7 @@ describe('checkEndpoint', () => {
     'https://h.example/<a>',
     'https://h.example\\@evil.example/',
   ])(
-    'row 69, advisories CVE-2025-6514 and CVE-2025-61591: %j holds characters that a shell would act on',
+    'row 69, advisories CVE-2025-6514 and CVE-2025-61591: %j contains characters with a meaning in a shell',
     (text) => {
       expect(() => checkEndpoint('authorization_endpoint', text, fromPublic)).toThrow(
         'characters that no endpoint needs',
@@ -73,7 +73,7 @@ describe('checkEndpoint', () => {
     'https://[::ffff:10.0.0.1]/',
     'https://[64:ff9b::a00:1]/',
     'https://[2002:a00:1::]/',
-  ])('rows 62, 64: a public server may not point to %s', (text) => {
+  ])('rows 62, 64: a public server must not point to %s', (text) => {
     expect(() => checkEndpoint('token_endpoint', text, fromPublic)).toThrow('private network')
     const allowed = { ...fromPublic, allowPrivateNetwork: true }
     expect(checkEndpoint('token_endpoint', text, allowed).protocol).toBe('https:')
@@ -92,11 +92,11 @@ describe('checkEndpoint', () => {
   test.each([
     'https://auth.example.com@evil.example/token',
     'https://auth.example.com:443@evil.example',
-  ])('attack 6: the authority of %s is not what it seems', (text) => {
+  ])('attack 6: the authority of %s is not what it seems to be', (text) => {
     expect(() => checkEndpoint('token_endpoint', text, fromPublic)).toThrow('user name')
   })
 
-  test('the message shows neither query nor user name', () => {
+  test('the message contains neither query nor user name', () => {
     const text = 'http://user:pa55word@evil.example/x?token=abc'
     const error = (() => {
       try {
@@ -143,7 +143,7 @@ describe('boundedFetch', () => {
     },
   )
 
-  test('a body that is too long is not read to its end', async () => {
+  test('a body that is too long is not read completely', async () => {
     let written = 0
     const { origin } = await recordingOrigin((_request, response) => {
       const chunk = 'x'.repeat(65_536)
@@ -160,7 +160,7 @@ describe('boundedFetch', () => {
     expect(written).toBeLessThan(500)
   })
 
-  test('a server that drips ends in a time-out, also after its headers', async () => {
+  test('a server that sends slowly causes a timeout, also after its headers', async () => {
     const { origin } = await recordingOrigin((_request, response) => {
       response.write('{')
     })
@@ -170,7 +170,7 @@ describe('boundedFetch', () => {
     })
   })
 
-  test('an error whose body never ends is known by its status, and its connection is ended', async () => {
+  test('an error whose body never ends is recognized by its status, and its connection is closed', async () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     let isCancelled = false
@@ -187,7 +187,7 @@ describe('boundedFetch', () => {
     expect([status, await (await answer).text(), isCancelled]).toEqual([400, 'half of', true])
   })
 
-  test('an error with a long body is not read to its end either, and known by its status', async () => {
+  test('an error with a long body is not read completely, and is recognized by its status', async () => {
     const { origin } = await recordingOrigin((_request, response) => {
       response.writeHead(400).end('x'.repeat(1_000_000))
     })

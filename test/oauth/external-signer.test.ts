@@ -25,7 +25,7 @@ const broken = async (): Promise<Uint8Array> => {
 
 type Sign = (data: Uint8Array) => Promise<unknown>
 
-/** A client whose proofs are signed as told, from now on. */
+/** A client whose proofs are signed by this function from now on. */
 async function proven(first: Sign) {
   const state = { sign: first }
   const parts = await storedClients({
@@ -38,8 +38,8 @@ async function proven(first: Sign) {
   return { ...parts, dpop, state, ...parts.client(authorizationCode({ ...browser, dpop })) }
 }
 
-describe('a key that signs elsewhere', () => {
-  test('and fails is named at the login, with what to do', async () => {
+describe('an external signer', () => {
+  test('that fails is named at the login, with what to do', async () => {
     const { failure, world } = await proven(broken)
     const error = await failure()
     expect(error).toMatchObject({ code: 'secret_unavailable', retryable: true })
@@ -49,7 +49,7 @@ describe('a key that signs elsewhere', () => {
     expect(world.tokenRequests()).toEqual([])
   })
 
-  test('and fails is named at a renewal, which can be repeated', async () => {
+  test('that fails is named at a renewal, which can be repeated', async () => {
     const { call, clock, client, dpop, state, world } = await proven(signed)
     await call()
     clock.advance(3_700_000)
@@ -64,7 +64,7 @@ describe('a key that signs elsewhere', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('and fails is named when the token is used', async () => {
+  test('that fails is named when the token is used', async () => {
     const { call, failure, state } = await proven(signed)
     await call()
     state.sign = broken
@@ -73,7 +73,7 @@ describe('a key that signs elsewhere', () => {
     expect(error.message).toContain('authorizationCode.dpop.sign threw')
   })
 
-  test('may say itself why it failed', async () => {
+  test('may state itself why it failed', async () => {
     const { failure } = await proven(async () => {
       throw new CredentialError('hsm_locked', 'The HSM is locked.')
     })
@@ -85,7 +85,7 @@ describe('a key that signs elsewhere', () => {
     ['a text', async () => 'signature', 'Uint8Array'],
     ['nothing', async () => undefined, 'Uint8Array'],
     ['too few bytes', async () => new Uint8Array(10), '64'],
-  ])('and makes %s is refused before anything is sent', async (_what, sign, hint) => {
+  ])('that returns %s is rejected before anything is sent', async (_what, sign, hint) => {
     const { failure, world } = await proven(sign)
     const error = await failure()
     expect(error).toMatchObject({
@@ -96,7 +96,7 @@ describe('a key that signs elsewhere', () => {
     expect(world.tokenRequests()).toEqual([])
   })
 
-  test('may make an ArrayBuffer', async () => {
+  test('may return an ArrayBuffer', async () => {
     const { call } = await proven(async (data) => (await signed(data)).slice().buffer)
     expect((await call()).status).toBe(200)
   })
@@ -117,7 +117,7 @@ describe('a key that signs elsewhere', () => {
   })
 })
 
-test('dpop.algorithm that does not fit the key says which one does', () => {
+test('dpop.algorithm that does not match the key names the matching one', () => {
   expect(() =>
     authorizationCode({ dpop: { sign: signed, publicJwk, algorithm: 'RS256' } }),
   ).toThrow('this key needs ES256')

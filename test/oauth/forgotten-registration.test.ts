@@ -14,7 +14,7 @@ import { authorizationCode, savedLogin } from '../../src/oauth/index.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
-/** A server that numbers its registrations, and forgets those before `state.oldest`. */
+/** A server that numbers its registrations, and deletes those before `state.oldest`. */
 async function setUp(script: Script = {}) {
   const state = { oldest: 1, registered: 0, code: 'unauthorized_client', gone: [] as string[] }
   const world = await oauthWorld({
@@ -52,7 +52,7 @@ async function failure(promise: Promise<unknown>): Promise<CredentialError> {
   )
 }
 
-/** Answers a registration with the means to delete it, at a server that is known by then. */
+/** Responds to a registration with its management URL and token, at a server that is known by then. */
 const manageable =
   (issuer: () => string): NonNullable<Script['register']> =>
   (body) => ({
@@ -65,7 +65,7 @@ const manageable =
     },
   })
 
-describe('a registration that the authorization endpoint no longer knows', () => {
+describe('a registration that the authorization endpoint no longer accepts', () => {
   test.each(['unauthorized_client', 'invalid_client'])(
     'is replaced by the login after a redirect with %s, which says so',
     async (code) => {
@@ -84,9 +84,9 @@ describe('a registration that the authorization endpoint no longer knows', () =>
     },
   )
 
-  test('is replaced after a login that the user did not complete, but only once', async () => {
+  test('is replaced once after a login that the user did not complete', async () => {
     const { login, visit, clients, logout, state } = await setUp()
-    // As on a page that says `unknown client`, from which no browser comes back.
+    // Like an error page `unknown client`, which does not redirect the browser.
     const stuck = { onAuthorizationUrl: () => new Promise(() => {}), loginTimeout: 0.02 }
     await login(authorizationCode(visit))
     await logout()
@@ -106,7 +106,7 @@ describe('a registration that the authorization endpoint no longer knows', () =>
     expect((await failure(login(authorizationCode(stuck)))).remedy).toContain('registered again')
   })
 
-  test('stays when the user refuses, and when the client is one of the application', async () => {
+  test('is kept if the user declines, and if the application configured the client', async () => {
     const { state, login, visit, clients, logout, world } = await setUp()
     await login(authorizationCode(visit))
     await logout()
@@ -121,7 +121,7 @@ describe('a registration that the authorization endpoint no longer knows', () =>
     expect(clients()).toEqual(['r-1', 'r-1', 'r-0', 'r-1'])
   })
 
-  test('is not replaced for ever by a server that knows none of its clients', async () => {
+  test('is not replaced endlessly at a server that accepts none of its clients', async () => {
     const { state, login, visit } = await setUp()
     state.oldest = 99
     for (let count = 0; count < 5; count += 1) await failure(login(authorizationCode(visit)))
@@ -138,7 +138,7 @@ describe('logout({ registration: true })', () => {
     ['all()', (provider) => all(provider, headers({ 'X-Tenant': 'a' }))],
     ['firstAvailable()', (provider) => firstAvailable(provider, bearer('x'))],
   ]
-  test.each(forms)('drops the registration of %s, which registers anew', async (_name, wrap) => {
+  test.each(forms)('drops the registration of %s, which registers again', async (_name, wrap) => {
     const { options, visit, clients, world } = await setUp()
     const client = authorizedFetch(wrap(authorizationCode(visit)), options)
     await client.login()
@@ -153,7 +153,7 @@ describe('logout({ registration: true })', () => {
     expect(world.paths()).not.toContain('/revoke')
   })
 
-  test('works in a new process, where nobody is logged in, and by every façade', async () => {
+  test('works in a new process without a login, and through every interface', async () => {
     const { options, visit, state, login, logout } = await setUp()
     const provider = () => authorizationCode(visit)
     for (const owner of [
@@ -174,7 +174,7 @@ describe('logout({ registration: true })', () => {
     }
   })
 
-  test('keeps the registration when it is not asked for, and says when there was none', async () => {
+  test('keeps the registration by default, and says if there was none', async () => {
     const { options, visit, state } = await setUp()
     const client = authorizedFetch(authorizationCode(visit), options)
     await client.login()
@@ -187,7 +187,7 @@ describe('logout({ registration: true })', () => {
     expect(await plain.logout({ registration: true })).toMatchObject({ registrationDropped: false })
   })
 
-  test('is not lost when another logout runs already', async () => {
+  test('is not lost if another logout is already running', async () => {
     const { options, visit, state } = await setUp()
     const client = authorizedFetch(authorizationCode(visit), options)
     await client.login()
@@ -197,7 +197,7 @@ describe('logout({ registration: true })', () => {
     expect(state.registered).toBe(2)
   })
 
-  test('refuses an unknown option', async () => {
+  test('rejects an unknown option', async () => {
     const { options } = await setUp()
     const logout = authorizedFetch(bearer('x'), options).logout
     await expect(logout({ registrations: true } as never)).rejects.toMatchObject({
@@ -205,7 +205,7 @@ describe('logout({ registration: true })', () => {
     })
   })
 
-  test('deletes nothing at the server where the application says no', async () => {
+  test('deletes nothing at the server if the policy refuses it', async () => {
     const { options, visit, world } = await setUp({
       register: manageable(() => world.issuer),
     })
@@ -217,7 +217,7 @@ describe('logout({ registration: true })', () => {
     expect(world.authorizationServer.requests.filter((r) => r.method === 'DELETE')).toEqual([])
   })
 
-  test('deletes the registration at the server that gave the means, and at no other', async () => {
+  test('deletes the registration only at the server that issued the management token', async () => {
     for (const isForeign of [false, true]) {
       const other = await oauthWorld()
       const { options, visit, world } = await setUp({

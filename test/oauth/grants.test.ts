@@ -28,7 +28,7 @@ type DeviceLogin = Parameters<Parameters<typeof deviceCode>[0]['onUserCode']>[0]
 const agent = { clientId: 'agent', clientSecret: 's3cret:&+ %é' }
 
 describe('clientCredentials', () => {
-  test('row 73: asks for a token of its own, and never registers', async () => {
+  test('row 73: requests a token for the client itself, and never registers', async () => {
     const world = await oauthWorld({ challenge: () => 'scope="tools"' })
     const provider = clientCredentials({ ...agent, issuer: world.issuer })
     expect((await world.call(provider)).status).toBe(200)
@@ -51,7 +51,7 @@ describe('clientCredentials', () => {
       {},
     ],
     [
-      'in the body where the server lists nothing else',
+      'in the body if the server lists nothing else',
       undefined,
       ['client_secret_post'],
       null,
@@ -95,7 +95,7 @@ describe('clientCredentials', () => {
     expect(request?.headers.authorization).toBe(basic('agent-1:a+b/c='))
   })
 
-  test('a secret that was rotated is read anew', async () => {
+  test('a rotated secret is read again', async () => {
     const world = await oauthWorld({
       token: (_params, _count, { headers }) =>
         headers.authorization === basic('agent:new') ? undefined : { status: 401 },
@@ -116,7 +116,7 @@ describe('clientCredentials', () => {
     expect(world.tokenRequests()).toHaveLength(2)
   })
 
-  test('explicit metadata needs no discovery', async () => {
+  test('explicit metadata makes discovery unnecessary', async () => {
     const world = await oauthWorld()
     const { issuer } = world
     const provider = clientCredentials({
@@ -128,7 +128,7 @@ describe('clientCredentials', () => {
     expect(world.mcpPaths()).toEqual(['/mcp'])
   })
 
-  test('explicit metadata may not point to plain http elsewhere either', async () => {
+  test('explicit metadata must not point to plain http on another machine either', async () => {
     const world = await oauthWorld()
     const provider = clientCredentials({
       ...agent,
@@ -137,7 +137,7 @@ describe('clientCredentials', () => {
     await expect(world.call(provider)).rejects.toMatchObject({ name: 'DiscoveryError' })
   })
 
-  test('a client that cannot prove who it is gets no such provider', () => {
+  test('a client without authentication is rejected', () => {
     const issuer = 'https://login.example.com'
     expect(() => clientCredentials({ clientId: 'agent', issuer })).toThrow(
       'clientSecret is missing',
@@ -152,7 +152,7 @@ describe('clientCredentials', () => {
     )
   })
 
-  test('options: parameters are added, and the resource can be left out or replaced', async () => {
+  test('options: parameters are added, and the resource can be omitted or replaced', async () => {
     const world = await oauthWorld()
     const shared = { ...agent, issuer: world.issuer }
     await world.call(
@@ -167,7 +167,7 @@ describe('clientCredentials', () => {
 })
 
 describe('privateKeyJwt', () => {
-  test('advisory CVE-2025-27370: the assertion is for the issuer alone, short-lived and unique', async () => {
+  test('advisory CVE-2025-27370: the assertion is only for the issuer, short-lived and unique', async () => {
     const { privateKey, jwks } = await generateSigningKey('ES256')
     const world = await oauthWorld()
     const clientAuth = privateKeyJwt({ key: privateKey, keyId: 'key-1' })
@@ -193,7 +193,7 @@ describe('privateKeyJwt', () => {
     expect(exp - iat).toBe(60)
   })
 
-  test('a key that cannot be read signs through a function', async () => {
+  test('a non-exportable key signs through a function', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const world = await oauthWorld()
     const clientAuth = privateKeyJwt({
@@ -224,7 +224,7 @@ describe('privateKeyJwt', () => {
     [{ key: 'x', sign: async () => new Uint8Array() }, 'privateKeyJwt.key'],
     [{ key: 'x', algorithm: 'HS256' }, 'privateKeyJwt.algorithm'],
     [{ key: 'x', algorithm: 'none' }, 'privateKeyJwt.algorithm'],
-  ])('%j is refused at construction', (options, option) => {
+  ])('%j is rejected at construction', (options, option) => {
     expect(() => privateKeyJwt(options as never)).toThrow(expect.objectContaining({ option }))
   })
 })
@@ -256,7 +256,7 @@ describe('deviceCode', () => {
     }
   }
 
-  test('shows the code, waits for the person, and polls as told', async () => {
+  test("shows the code, waits for the user, and polls at the server's interval", async () => {
     const world = await oauthWorld(device([{ error: 'authorization_pending' }]))
     const shown: DeviceLogin[] = []
     const provider = deviceCode({ clientId: 'tv', onUserCode: (login) => void shown.push(login) })
@@ -273,7 +273,7 @@ describe('deviceCode', () => {
     })
   })
 
-  test.each(['access_denied', 'expired_token'])('%s ends the login for good', async (error) => {
+  test.each(['access_denied', 'expired_token'])('%s ends the login permanently', async (error) => {
     const world = await oauthWorld(device([{ error }]))
     const provider = deviceCode({ clientId: 'tv', onUserCode: () => {} })
     await expect(world.call(provider)).rejects.toMatchObject({
@@ -282,13 +282,13 @@ describe('deviceCode', () => {
     })
   })
 
-  test.each([3e9, 1500.5, 1e308])('a code may last %s seconds', async (expires_in) => {
+  test.each([3e9, 1500.5, 1e308])('a code may be valid for %s seconds', async (expires_in) => {
     const world = await oauthWorld(device([{ error: 'authorization_pending' }], { expires_in }))
     const provider = deviceCode({ clientId: 'tv', onUserCode: () => {} })
     expect((await world.call(provider)).status).toBe(200)
   })
 
-  test('an address that nobody should open is not shown', async () => {
+  test('a URL that must not be opened is not shown', async () => {
     const world = await oauthWorld(device([], { verification_uri: 'javascript:alert(1)' }))
     const shown: DeviceLogin[] = []
     const provider = deviceCode({ clientId: 'tv', onUserCode: (login) => void shown.push(login) })
@@ -296,7 +296,7 @@ describe('deviceCode', () => {
     expect(shown).toEqual([])
   })
 
-  test('an address at another host is shown only where the application has named the issuer', async () => {
+  test('a URL at another host is shown only if the application has named the issuer', async () => {
     const elsewhere = 'https://login.example.net/devicelogin'
     for (const verification of [
       { verification_uri: elsewhere },
@@ -331,7 +331,7 @@ describe('deviceCode', () => {
     )
   })
 
-  test('a server without this grant is named, with what to use instead', async () => {
+  test('a server without this grant is named, with an alternative', async () => {
     const world = await oauthWorld()
     const provider = deviceCode({ clientId: 'tv', onUserCode: () => {} })
     await expect(world.call(provider)).rejects.toThrow(
@@ -367,7 +367,7 @@ describe('tokenExchange', () => {
 })
 
 test.each(['N_A', 'mac'])(
-  'row 78: what is exchanged for a token of type %s is never sent on',
+  'row 78: a token of type %s that was exchanged is never sent on',
   async (token_type) => {
     const world = await oauthWorld({ token: () => ({ body: tokenAnswer(1, { token_type }) }) })
     const provider = tokenExchange({ ...agent, issuer: world.issuer, subjectToken: 'user-token' })
@@ -400,7 +400,7 @@ test.each([
 })
 
 describe('jwtBearer', () => {
-  test('rows 89, 91: the assertion is read anew for each token request', async () => {
+  test('rows 89, 91: the assertion is read again for each token request', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'assertion-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const path = join(folder, 'token')
@@ -424,7 +424,7 @@ describe('jwtBearer', () => {
   })
 
   test.each(['invalid_grant', 'invalid_scope', 'unauthorized_client'])(
-    'row 90: %s reaches the caller as it is, and nothing else is tried',
+    'row 90: %s reaches the caller unchanged, and nothing else is tried',
     async (error) => {
       const world = await oauthWorld({ token: () => ({ status: 400, body: { error } }) })
       const provider = jwtBearer({ clientId: 'job', issuer: world.issuer, assertion: 'x' })
@@ -486,7 +486,7 @@ describe('enterpriseManaged', () => {
     )
   })
 
-  test('row 80: a server that lists its profiles without this one is not tried', async () => {
+  test('row 80: a server whose listed profiles lack this one is not tried', async () => {
     const { idp, world, provider } = await enterprise(['urn:example:other'])
     await expect(world.call(provider)).rejects.toMatchObject({ code: 'unsupported_server' })
     expect(idp.tokenRequests()).toEqual([])
@@ -503,12 +503,12 @@ describe('enterpriseManaged', () => {
   const now = Math.floor(Date.now() / 1000)
   test.each([
     ['for another authorization server', { aud: 'https://other.example' }, 'is for another server'],
-    ['for nobody', { aud: undefined }, 'is for another server'],
+    ['without an audience', { aud: undefined }, 'is for another server'],
     ['of another type', { typ: 'JWT' }, 'is a token of a different type'],
     ['that has expired', { exp: now - 120 }, 'has expired'],
     ['that never expires', { exp: undefined }, 'has expired'],
-    ['whose end is no number', { exp: '9999999999' }, 'has expired'],
-  ])('row 78: a grant %s is never presented', async (_what, changes, problem) => {
+    ['whose expiry is not a number', { exp: '9999999999' }, 'has expired'],
+  ])('row 78: a grant %s is never sent', async (_what, changes, problem) => {
     const { world, provider } = await enterprise(undefined, {}, changes)
     const error = await world.call(provider).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'invalid_response' })
@@ -517,13 +517,13 @@ describe('enterpriseManaged', () => {
     expect(world.tokenRequests()).toEqual([])
   })
 
-  test('row 78: a grant that is no JWT is never presented', async () => {
+  test('row 78: a grant that is not a JWT is never sent', async () => {
     const { world, provider } = await enterprise(undefined, { access_token: 'opaque' })
     await expect(world.call(provider)).rejects.toThrow('is a token of a different type')
     expect(world.tokenRequests()).toEqual([])
   })
 
-  test('row 78: a grant for several audiences, with the long name of its type, is presented', async () => {
+  test('row 78: a grant for several audiences, with the long name of its type, is sent', async () => {
     const typ = 'application/OAuth-ID-JAG+JWT'
     const changes: { typ: string; aud?: string[] } = { typ }
     const { world, provider } = await enterprise(undefined, {}, changes)
@@ -531,7 +531,7 @@ describe('enterpriseManaged', () => {
     expect((await world.call(provider)).status).toBe(200)
   })
 
-  test('row 77: without a client at the identity provider nothing is built', () => {
+  test('row 77: a missing client at the identity provider is rejected at construction', () => {
     const identityProvider = { issuer: 'https://idp.example' } as never
     expect(() => enterpriseManaged({ clientId: 'a', identityProvider, subjectToken: 't' })).toThrow(
       'enterpriseManaged.identityProvider.clientId is missing',
@@ -548,7 +548,7 @@ describe('tokenEndpoint', () => {
     return { endpoint, world }
   }
 
-  test('writes the fields as the endpoint wants them, as JSON or as a form', async () => {
+  test('sends the fields as JSON or as a form', async () => {
     const { endpoint, world } = await homeMade({ data: { token: 'home-made', ttl: '60' } })
     const shared = {
       url: `${endpoint.origin}/auth`,
@@ -577,7 +577,7 @@ describe('tokenEndpoint', () => {
     [200, '{"token":"home-made-secret"}', { code: 'invalid_response' }],
     [200, '{"access_token":"home-made\\nsecret"}', { code: 'invalid_response' }],
     [302, '', { code: 'invalid_response' }],
-  ])('%d %j ends in a typed error that shows nothing', async (status, body, expected) => {
+  ])('%d %j causes a typed error that shows nothing of it', async (status, body, expected) => {
     const { endpoint, world } = await homeMade(body, status)
     const provider = tokenEndpoint({ url: endpoint.origin, fields: { key: 'field-secret' } })
     const error = await world.call(provider).catch((thrown: unknown) => thrown)
@@ -593,14 +593,14 @@ describe('tokenEndpoint', () => {
     [{ url: 'https://example.com', fields: { a: 7 } }, 'fields.a'],
     [{ url: 'https://example.com', fields: {}, format: 'xml' }, 'format'],
     [{ url: 'https://example.com', fields: {}, body: {} }, 'body'],
-  ])('%j is refused at construction', (options, option) => {
+  ])('%j is rejected at construction', (options, option) => {
     expect(() => tokenEndpoint(options as never)).toThrow(
       expect.objectContaining({ name: 'ConfigurationError', option: `tokenEndpoint.${option}` }),
     )
   })
 })
 
-describe('a grant that is refused', () => {
+describe('a rejected grant', () => {
   test.each([
     [
       'clientCredentials',
@@ -617,7 +617,7 @@ describe('a grant that is refused', () => {
       (issuer: string) => deviceCode({ clientId: 'agent', issuer, onUserCode: () => {} }),
       'Call `login()`, so that the user can log in again.',
     ],
-  ])('leads %s to say what helps', async (_name, provider, remedy) => {
+  ])('makes %s say what helps', async (_name, provider, remedy) => {
     const deviceLogin = {
       device_code: 'device-1',
       user_code: 'ABCD',
@@ -637,20 +637,20 @@ describe('a grant that is refused', () => {
   })
 })
 
-test('scopes in a list are refused, rather than sent as one', () => {
+test('scopes in a list are rejected instead of sent as one', () => {
   const scope = ['notes:read', 'notes:write'] as never
   expect(() => deviceCode({ clientId: 'tv', onUserCode: () => {}, scope })).toThrow(
     expect.objectContaining({ option: 'deviceCode.scope' }),
   )
 })
 
-describe('options that keep a secret with its issuer', () => {
+describe('options that bind a secret to its issuer', () => {
   test.each([
     ['clientCredentials', () => clientCredentials(agent)],
     ['tokenExchange', () => tokenExchange({ clientId: 'a', subjectToken: 't' } as never)],
     ['jwtBearer', () => jwtBearer({ clientId: 'a', assertion: 't' } as never)],
     ['refreshToken', () => refreshToken({ clientId: 'a', refreshToken: 't' } as never)],
-  ])('row 35: %s insists on the issuer', (name, build) => {
+  ])('row 35: %s requires the issuer', (name, build) => {
     expect(build).toThrow(
       expect.objectContaining({ name: 'ConfigurationError', option: `${name}.issuer` }),
     )
@@ -658,7 +658,7 @@ describe('options that keep a secret with its issuer', () => {
 })
 
 describe('logout', () => {
-  test('row 82: revokes the refresh token and the access token, and forgets both', async () => {
+  test('row 82: revokes the refresh token and the access token, and deletes both', async () => {
     const world = await oauthWorld({
       metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
       token: (params, count) =>
@@ -681,7 +681,7 @@ describe('logout', () => {
     ])
   })
 
-  test('says that nothing was revoked where the server offers no way', async () => {
+  test('says that nothing was revoked if the server does not support revocation', async () => {
     const world = await oauthWorld()
     const provider = clientCredentials({ ...agent, issuer: world.issuer })
     const { manager } = authorizedFetch(provider, { resource: world.url })
@@ -694,7 +694,7 @@ describe('logout', () => {
   })
 })
 
-test('keys of other kinds are imported for assertions too', async () => {
+test('keys of other types are imported for assertions too', async () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const world = await oauthWorld()
   const key = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()

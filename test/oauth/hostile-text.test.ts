@@ -8,13 +8,13 @@ import {
 import { authorizationCode, deviceCode, discover } from '../../src/oauth/index.ts'
 import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
-/** Clears the screen, turns the text around, and hides a character. */
+/** Clears the screen, reverses the text direction, and hides a character. */
 const hostile = '\u001b[2J\u202e\u200b\u2066\u0085\u2028\u3164'
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029]/u
 
 type Document = Record<string, unknown>
 
-/** The document once for each of its members, with hostile text in that member. */
+/** Copies of the document, each with hostile text in another member. */
 function spoilt(document: Document): [string, Document][] {
   return Object.entries(document).map(([name, value]) => [
     name,
@@ -25,7 +25,7 @@ function spoilt(document: Document): [string, Document][] {
   ])
 }
 
-/** All texts in a value that a person may see. */
+/** All strings in a value that the user may see. */
 function texts(value: unknown): string[] {
   if (typeof value === 'string') return [value]
   if (value instanceof URL) return [value.href, ...texts([...value.searchParams])]
@@ -38,7 +38,7 @@ function texts(value: unknown): string[] {
   return Object.entries(value).flatMap(([name, member]) => [name, ...texts(member)])
 }
 
-/** Everything that an application is given while a provider is used in a world. */
+/** Everything that an application receives while a provider is used in a world. */
 async function shown(
   script: Script,
   providerOf: (show: (value: unknown) => void) => CredentialProvider,
@@ -101,7 +101,7 @@ const serverDocument = {
 const deviceDocument = {
   device_code: 'device-1',
   user_code: 'WDJB-MJHT',
-  // At the host of the issuer, or it would not be shown for another reason.
+  // It is at the host of the issuer, because other hosts are never shown.
   verification_uri: 'http://127.0.0.1/device',
   verification_uri_complete: 'http://127.0.0.1/device?user_code=WDJB-MJHT',
   expires_in: 60,
@@ -113,7 +113,7 @@ const errorDocument = {
   error_uri: `${origin}/why`,
 }
 
-describe('no hostile character of a server reaches a person', () => {
+describe('no dangerous character of a server reaches the user', () => {
   test.each(spoilt(resourceDocument))('from resource metadata: %s', async (name, document) => {
     const own = (base: string) =>
       JSON.parse(JSON.stringify(document[name]).replaceAll(origin, base)) as unknown
@@ -158,16 +158,16 @@ describe('no hostile character of a server reaches a person', () => {
     },
   )
 
-  test('from a challenge that asks for further scopes', async () => {
+  test('from a challenge for additional scopes', async () => {
     const header = 'Bearer error="insufficient_scope", scope="write\u0085\u009b2J\u00ad"'
     const script: Script = { mcp: () => ({ status: 403, headers: { 'www-authenticate': header } }) }
     expectPrintable((await shown(script, browserLogin)).seen)
   })
 
-  // An interval that is no number counts as five seconds, and nobody is shown it.
+  // An invalid interval counts as five seconds, and is not shown.
   const deviceCases = spoilt(deviceDocument).filter(([name]) => name !== 'interval')
   test.each([...deviceCases, ...spoilt(errorDocument)])(
-    'from the answer to a device: %s',
+    'from the device authorization response: %s',
     async (name, document) => {
       const isError = name in errorDocument
       const script: Script = {
@@ -182,7 +182,7 @@ describe('no hostile character of a server reaches a person', () => {
   test.each([
     ...spoilt({ client_id: 'client-1', client_name: 'Agent', token_endpoint_auth_method: 'none' }),
     ...spoilt(errorDocument),
-  ])('from the answer to a registration: %s', async (name, document) => {
+  ])('from the registration response: %s', async (name, document) => {
     const status = name in errorDocument ? 400 : 201
     const script: Script = { register: () => ({ status, body: document }) }
     expectPrintable((await shown(script, browserLogin)).seen)
@@ -191,7 +191,7 @@ describe('no hostile character of a server reaches a person', () => {
   test.each([
     ...spoilt({ ...tokenAnswer(1, { scope: 'read', refresh_token: 'refresh-1' }) }),
     ...spoilt(errorDocument),
-  ])('from the answer to a token request: %s', async (name, document) => {
+  ])('from the token response: %s', async (name, document) => {
     const status = name in errorDocument ? 400 : 200
     const script: Script = { token: () => ({ status, body: document }) }
     expectPrintable((await shown(script, browserLogin)).seen)
@@ -222,13 +222,13 @@ describe('a user code', () => {
     ['is as long as a page', 'A'.repeat(65)],
     ['is two lines', 'AB\nCD'],
     ['is blank', '   '],
-  ])('that %s is refused, and never shown', async (_what, code) => {
+  ])('that %s is rejected, and never shown', async (_what, code) => {
     const { seen, error } = await shown(answer(code), deviceLogin)
     expect(error).toMatchObject({ code: 'invalid_response', message: /user code/ })
     expect(seen.filter((value) => JSON.stringify(value)?.includes('userCode'))).toEqual([])
   })
 
-  test('in letters, numbers and signs is shown as it is', async () => {
+  test('of letters, digits and punctuation is shown unchanged', async () => {
     const { seen, error } = await shown(answer('wdjb MJHT-09+/'), deviceLogin)
     expect(error).toBeUndefined()
     expect(seen).toContainEqual(expect.objectContaining({ userCode: 'wdjb MJHT-09+/' }))
@@ -239,13 +239,13 @@ describe('scopes of a server', () => {
   test.each([
     ['challenge', { challenge: () => 'scope="read \u0085 write\u009b2J"' }],
     ['resource metadata', { resource: () => ({ scopes_supported: ['read', 'wri"te', hostile] }) }],
-  ])('that no request may name are left out: %s', async (_where, script: Script) => {
+  ])('that are not valid in a request are omitted: %s', async (_where, script: Script) => {
     const world = await oauthWorld(script)
     await world.call(authorizationCode({ onAuthorizationUrl: (url) => fetch(url) }))
     expect(world.logins()[0]?.['scope']).toBe('read')
   })
 
-  test('in a token answer are left out of the credential', async () => {
+  test('in a token response are omitted from the credential', async () => {
     const world = await oauthWorld({
       token: () => ({ body: tokenAnswer(1, { scope: 'read \u202ex' }) }),
     })
@@ -255,7 +255,7 @@ describe('scopes of a server', () => {
   })
 })
 
-test('an error holds no unprintable character, whoever wrote its message', () => {
+test('an error contains no unprintable character, whatever the origin of its message', () => {
   const error = new CredentialError('network', `It failed: ${hostile}`, { remedy: `Do${hostile}.` })
   expectPrintable(error)
 })

@@ -11,23 +11,23 @@ import { runSnippet } from '../support/run-snippet.ts'
 
 const resource = 'https://93.184.215.14/mcp'
 
-/** The names of the products are not looked up, which would take a network. */
+/** Prevents DNS lookups of the products' hosts. */
 const withoutLookups = { allowPrivateNetwork: true }
 
 type Params = URLSearchParams
 
-/** An authorization server as the documents of its product describe it. */
+/** An authorization server that behaves as its product's documentation says. */
 interface Product {
   readonly issuer: string
-  /** The only place where its metadata is. */
+  /** The only URL of its metadata. */
   readonly at: string
   readonly metadata: Record<string, unknown>
   readonly scopes?: readonly string[]
-  /** What the authorization endpoint says against a request; `undefined`: nothing. */
+  /** The authorization endpoint's objection to a request; `undefined`: none. */
   readonly refuses?: (request: Params) => string | undefined
-  /** Whether a login with this request brings a refresh token. Default: with `offline_access`. */
+  /** Whether a login with this request returns a refresh token. Default: with `offline_access`. */
   readonly renewable?: (request: Params) => boolean
-  /** Whether a client needs a secret. Default `false`. */
+  /** Whether clients require a secret. Default `false`. */
   readonly secret?: true
 }
 
@@ -217,7 +217,7 @@ const stytch: Product = {
   issuer: 'https://acme.customers.stytch.dev',
   at: 'https://acme.customers.stytch.dev/.well-known/oauth-authorization-server',
   metadata: {
-    // The page of the application that shows the consent.
+    // The consent page of the application.
     authorization_endpoint: 'https://app.acme.example/oauth/authorize',
     token_endpoint: 'https://acme.customers.stytch.dev/v1/oauth2/token',
     registration_endpoint: 'https://acme.customers.stytch.dev/v1/oauth2/register',
@@ -248,7 +248,7 @@ const guide = readFileSync(
   'utf8',
 )
 
-/** The options of the example below a heading of the guide. */
+/** The options of the example in a section of the guide. */
 async function recommended(heading: string): Promise<AuthorizationCodeOptions> {
   const section = guide.split('\n## ').find((text) => text.startsWith(`${heading}\n`))
   const code = /```ts\n([\s\S]*?)```/.exec(section ?? '')?.[1] ?? ''
@@ -273,7 +273,7 @@ function expectRenewed({ request, forms }: Awaited<ReturnType<typeof life>>) {
   ])
 }
 
-describe('a login with what the guide to identity providers recommends is renewed', () => {
+describe('a login with the configuration in the guide to identity providers is renewed', () => {
   test.each<[string, Product]>([
     ['Microsoft Entra ID', entra],
     ['Google', google],
@@ -299,7 +299,7 @@ describe('a login with what the guide to identity providers recommends is renewe
     expectRenewed(await life(product, { ...pinned(product), ...options }))
   })
 
-  test('Stytch, without `issuer`: the page of consent is at another origin, so nobody is sent there', async () => {
+  test('Stytch, without `issuer`: the consent page is at another origin, so the user is not sent there', async () => {
     await expect(life(stytch, {})).rejects.toMatchObject({
       code: 'discovery',
       message: expect.stringContaining('app.acme.example'),
@@ -307,7 +307,7 @@ describe('a login with what the guide to identity providers recommends is renewe
   })
 })
 
-test('Entra is asked for a token on behalf of a user with a JWT bearer grant', async () => {
+test('a token on behalf of a user is requested from Entra with a JWT bearer grant', async () => {
   const forms: Params[] = []
   const fetch = async (input: string | URL | Request, init: RequestInit = {}) => {
     const url = String(input instanceof Request ? input.url : input)

@@ -19,7 +19,7 @@ import { recordingOrigin } from '../support/recording-origin.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** All that a server was ever sent. */
+/** Everything that a server has received. */
 const seenBy = (world: World) =>
   world.authorizationServer.requests
     .map(
@@ -27,7 +27,7 @@ const seenBy = (world: World) =>
     )
     .join('\n')
 
-/** An MCP server that names the authorization server of another world when it is told to. */
+/** An MCP server that can be switched to the authorization server of another world. */
 async function movingWorld(first: Script = {}, second: Script = {}) {
   const named = { server: '', refused: new Set<string>() }
   const there = await oauthWorld(second)
@@ -82,7 +82,7 @@ describe('what one authorization server issued', () => {
     { token_type: 'Bearer', access_token: 'no header can carry é' },
     { token_type: 'mac', access_token: 'x' },
     { token_type: 'Bearer' },
-  ])('row 15: a refresh token beside %j is kept for the server that sent it', async (answer) => {
+  ])('row 15: a refresh token beside %j is bound to the server that sent it', async (answer) => {
     const { here, there, clock, client, move } = await movingWorld(
       { token: tokens('here') },
       unusableOnce(answer),
@@ -98,7 +98,7 @@ describe('what one authorization server issued', () => {
     expect(seenBy(there)).not.toContain('refresh-of-here')
   })
 
-  test('a refresh token in an unusable response is redeemed next at the server that sent it', async () => {
+  test('a refresh token in an unusable response is next redeemed at the server that sent it', async () => {
     const { there, clock, client, move } = await movingWorld(
       { token: tokens('here') },
       unusableOnce({ token_type: 'mac', access_token: 'x' }),
@@ -113,7 +113,7 @@ describe('what one authorization server issued', () => {
     expect(there.logins()).toHaveLength(1)
   })
 
-  test('row 50: granted scopes are not asked for at the next authorization server', async () => {
+  test('row 50: granted scopes are not requested from the next authorization server', async () => {
     const { there, client, move } = await movingWorld(
       {
         token: (_params, count) => ({ body: tokenAnswer(count, { scope: 'payroll-of-here' }) }),
@@ -128,7 +128,7 @@ describe('what one authorization server issued', () => {
     expect(seenBy(there)).not.toContain('payroll-of-here')
   })
 
-  test('the scopes of a step-up are not asked for at the next authorization server', async () => {
+  test('the scopes of a step-up are not requested from the next authorization server', async () => {
     const { here, there, clock, client, move } = await movingWorld(
       {
         mcp: (token, request) => {
@@ -151,7 +151,7 @@ describe('what one authorization server issued', () => {
     expect(here.logins().at(-1)?.['scope']).toContain('payroll-of-here')
     move(there.issuer)
     expect((await call('"moved"')).status).toBe(200)
-    // Without a refresh token the next one is a login too, when the first server is long forgotten.
+    // Without a refresh token, the next acquisition is a login too, long after the first server.
     clock.advance(3_700_000)
     expect((await call('"moved"')).status).toBe(200)
     expect(there.logins()).toHaveLength(2)
@@ -187,7 +187,7 @@ describe('what one authorization server issued', () => {
     }
   })
 
-  test('row 35: logout() sends the secret of the options to their own issuer only', async () => {
+  test('row 35: logout() sends the secret of the options only to its own issuer', async () => {
     const revocable: Script = {
       token: (params, count, request) =>
         params.has('token') ? { body: '' } : tokens('here')(params, count, request),
@@ -209,7 +209,7 @@ describe('what one authorization server issued', () => {
     expect(seenBy(here)).not.toContain(btoa('app:secret-for-there'))
   })
 
-  test('row 7: a stored login of another issuer than the pinned one is not used', async () => {
+  test('row 7: a stored login of another issuer than the configured one is not used', async () => {
     const { here, there, client } = await movingWorld({ token: tokens('here') })
     const store = memoryStore()
     await client(authorizationCode({ ...browser, clientId: 'app' }), { store }).call()
@@ -226,14 +226,14 @@ describe('a client assertion', () => {
     return privateKeyJwt({ key: privateKey, audience: 'token_endpoint' })
   }
 
-  test('advisory CVE-2025-27370: for the token endpoint needs an authorization server that the application chose', async () => {
+  test('advisory CVE-2025-27370: for the token endpoint requires an authorization server that the application chose', async () => {
     const clientAuth = await tokenEndpointOnly()
     expect(() => clientCredentials({ clientId: 'agent', clientAuth })).toThrow(
       expect.objectContaining({ name: 'ConfigurationError', option: 'clientCredentials.issuer' }),
     )
   })
 
-  test('for the token endpoint goes to no other origin', async () => {
+  test('for the token endpoint is sent to no other origin', async () => {
     const elsewhere = await recordingOrigin()
     const world = await oauthWorld({
       metadata: () => ({ device_authorization_endpoint: `${elsewhere.origin}/device` }),
@@ -251,7 +251,7 @@ describe('a client assertion', () => {
   })
 })
 
-describe('a response to a login', () => {
+describe('an authorization response', () => {
   const withForeignLogin = async (more: Script = {}) => {
     const honest = await oauthWorld()
     const world = await oauthWorld({
@@ -264,7 +264,7 @@ describe('a response to a login', () => {
     return { honest, world }
   }
 
-  test('row 39: is not even asked for where the login page is not that of the issuer', async () => {
+  test('row 39: is not even requested if the authorization endpoint has another origin than the issuer', async () => {
     const { world } = await withForeignLogin()
     const opened: URL[] = []
     const provider = authorizationCode({ onAuthorizationUrl: (url) => void opened.push(url) })
@@ -275,14 +275,14 @@ describe('a response to a login', () => {
     expect(world.paths()).not.toContain('/register')
   })
 
-  test('serves when the application names the issuer whose login page is elsewhere', async () => {
+  test('is accepted if the application configures an issuer whose authorization endpoint is elsewhere', async () => {
     const { honest, world } = await withForeignLogin()
     const provider = authorizationCode({ ...browser, issuer: world.issuer })
     expect((await world.call(provider)).status).toBe(200)
     expect(honest.logins()).toHaveLength(1)
   })
 
-  test('serves where the server promises to name itself, and does', async () => {
+  test('is accepted if the server announces `iss` and sends it', async () => {
     const honest = await oauthWorld({
       redirect: (target) => target.searchParams.set('iss', world.issuer),
     })
@@ -295,7 +295,7 @@ describe('a response to a login', () => {
     expect((await world.call(authorizationCode(browser))).status).toBe(200)
   })
 
-  test('requireIss: must name its issuer, also where none was promised', async () => {
+  test('requireIss: must contain `iss`, even if it was not announced', async () => {
     const world = await oauthWorld()
     const provider = authorizationCode({ ...browser, requireIss: true })
     const error = (await world.call(provider).catch((thrown) => thrown)) as CredentialError
@@ -308,7 +308,7 @@ describe('a response to a login', () => {
     expect((await naming.call(provider)).status).toBe(200)
   })
 
-  test.each(['other origin', 'other path'])('pasted from %s is refused', async (where) => {
+  test.each(['other origin', 'other path'])('pasted from %s is rejected', async (where) => {
     const world = await oauthWorld()
     const place = where.endsWith('origin')
       ? 'https://evil.example/done'
@@ -324,7 +324,7 @@ describe('a response to a login', () => {
   })
 })
 
-describe('parameters of the protocol', () => {
+describe('the parameters of the protocol', () => {
   test.each([
     'state',
     'client_id',
@@ -337,7 +337,7 @@ describe('parameters of the protocol', () => {
     'resource',
     'request',
     'request_uri',
-  ])('%s is refused in the URL of an authorization endpoint', async (parameter) => {
+  ])('%s is rejected in the URL of an authorization endpoint', async (parameter) => {
     const world = await oauthWorld({
       metadata: ({ issuer }) => ({
         authorization_endpoint: `${issuer}/authorize?tenant=7&${parameter}=injected`,
@@ -351,7 +351,7 @@ describe('parameters of the protocol', () => {
     expect(opened).toEqual([])
   })
 
-  test('a query of its own is left to an authorization endpoint', async () => {
+  test('another query of an authorization endpoint is kept', async () => {
     const world = await oauthWorld({
       metadata: ({ issuer }) => ({ authorization_endpoint: `${issuer}/authorize?tenant=7` }),
     })
@@ -360,7 +360,7 @@ describe('parameters of the protocol', () => {
   })
 
   test.each(['state', 'client_id', 'request_uri', 'scope', 'resource', 'code_challenge'])(
-    '%s is refused in `authorizationParameters`',
+    '%s is rejected in `authorizationParameters`',
     (parameter) => {
       expect(() => authorizationCode({ authorizationParameters: { [parameter]: 'mine' } })).toThrow(
         expect.objectContaining({
@@ -372,7 +372,7 @@ describe('parameters of the protocol', () => {
 })
 
 describe('dpop: true', () => {
-  test('a stored token that is bound to no key is renewed instead of used', async () => {
+  test('a stored token without a key is renewed instead of used', async () => {
     const world = await oauthWorld({
       token: (_params, count, request) => ({
         body: tokenAnswer(count, {
@@ -391,7 +391,7 @@ describe('dpop: true', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('a stored token that is bound to no key serves where that was allowed', async () => {
+  test('a stored token without a key is used if that is allowed', async () => {
     const world = await oauthWorld()
     const store = memoryStore()
     await world.call(authorizationCode(browser), { store })
@@ -401,14 +401,14 @@ describe('dpop: true', () => {
   })
 })
 
-describe('metadata that names the endpoints of others', () => {
+describe('metadata with endpoints of other servers', () => {
   test.each([
     'token_endpoint',
     'revocation_endpoint',
     'device_authorization_endpoint',
     'registration_endpoint',
     'pushed_authorization_request_endpoint',
-  ])('%s at another origin is refused, and nothing is sent', async (endpoint) => {
+  ])('%s at another origin is rejected, and nothing is sent', async (endpoint) => {
     const other = await recordingOrigin()
     const world = await oauthWorld({ metadata: () => ({ [endpoint]: `${other.origin}/x` }) })
     const opened: URL[] = []
@@ -421,7 +421,7 @@ describe('metadata that names the endpoints of others', () => {
     expect(opened).toEqual([])
   })
 
-  test('they serve when the application names the issuer', async () => {
+  test('is accepted if the application configures the issuer', async () => {
     const other = await recordingOrigin((_request, response) => {
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(tokenAnswer(1)))
@@ -434,15 +434,15 @@ describe('metadata that names the endpoints of others', () => {
     expect(other.requests).toHaveLength(1)
   })
 
-  test('`acceptIssuer` needs the issuer that it excuses', () => {
+  test('`acceptIssuer` requires the issuer to which it applies', () => {
     expect(() => authorizationCode({ acceptIssuer: 'https://other.example' })).toThrow(
       expect.objectContaining({ option: 'authorizationCode.issuer' }),
     )
   })
 })
 
-describe('an MCP server that names ever other authorization servers', () => {
-  test('row 53: gets three logins in ten minutes, whoever asks', async () => {
+describe('an MCP server that keeps naming other authorization servers', () => {
+  test('row 53: gets three logins in ten minutes for all its callers', async () => {
     const { here, there, clock, client, move } = await movingWorld(
       { token: tokens('here') },
       { token: tokens('there') },

@@ -71,7 +71,7 @@ describe('a user who did not call login()', () => {
     ],
   ]
   test.each(servers)(
-    'is asked three times in ten minutes at most by a server that %s',
+    'is asked at most three times in ten minutes by a server that %s',
     async (_what, script) => {
       const { world, work, registrations } = await setUp(script)
       await work()
@@ -80,7 +80,7 @@ describe('a user who did not call login()', () => {
     },
   )
 
-  test('is told what happened, and how to go on', async () => {
+  test('learns what happened, and how to continue', async () => {
     const { world, work, errors } = await setUp({
       token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: 3 }) }),
     })
@@ -92,7 +92,7 @@ describe('a user who did not call login()', () => {
     expect(errors[0]?.remedy).toContain('`login()`')
   })
 
-  test('is asked five times in ten minutes at most by an MCP server that rejects every login', async () => {
+  test('is asked at most five times in ten minutes by an MCP server that rejects every login', async () => {
     let isRejected = false
     const { world, call, clock } = await setUp({
       token: refusing(400, 'invalid_grant', 3600),
@@ -107,7 +107,7 @@ describe('a user who did not call login()', () => {
     expect(world.logins().length).toBeLessThanOrEqual(5)
   })
 
-  test('is asked five times in ten minutes at most, however a server mixes its demands', async () => {
+  test('is asked at most five times in ten minutes, whatever challenges a server mixes', async () => {
     let step = 0
     const { world, work } = await setUp({
       token: refusing(400, 'invalid_grant', 3600),
@@ -123,7 +123,7 @@ describe('a user who did not call login()', () => {
     expect(world.logins().length).toBeLessThanOrEqual(5)
   })
 
-  test('is asked five times in ten minutes at most by a server that wants ever stronger logins', async () => {
+  test('is asked at most five times in ten minutes by a server that requires ever stronger logins', async () => {
     let step = 0
     const { world, work } = await setUp({
       token: refusing(400, 'invalid_grant', 3600),
@@ -138,7 +138,7 @@ describe('a user who did not call login()', () => {
     expect(world.logins().length).toBeLessThanOrEqual(5)
   })
 
-  test('is asked anew after logout()', async () => {
+  test('is asked again after logout()', async () => {
     const { world, work, send, call } = await setUp({
       token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: 3 }) }),
     })
@@ -148,7 +148,7 @@ describe('a user who did not call login()', () => {
     expect(world.logins()).toHaveLength(4)
   })
 
-  test('can log in with login() all the same, as often as they want', async () => {
+  test('can still log in with login(), as often as needed', async () => {
     const { world, work, send, clock } = await setUp({
       token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: 3 }) }),
     })
@@ -172,7 +172,7 @@ describe('a user who did not call login()', () => {
     expect(world.logins()).toHaveLength(4)
   })
 
-  test('is not counted with the other users of one provider', async () => {
+  test('is counted separately from other users of one provider', async () => {
     const world = await oauthWorld()
     const provider = authorizationCode({ onAuthorizationUrl: (url) => fetch(url) })
     for (const account of ['a', 'b', 'c', 'd', 'e']) {
@@ -185,7 +185,7 @@ describe('a user who did not call login()', () => {
 })
 
 describe('a registration', () => {
-  test('whose secret has expired on arrival is refused, and nobody is asked to log in', async () => {
+  test('whose secret had expired on arrival is rejected, and no user is asked to log in', async () => {
     const { world, call, store } = await setUp({
       metadata: () => ({ token_endpoint_auth_methods_supported: ['client_secret_basic'] }),
       register: confidential(1),
@@ -199,7 +199,7 @@ describe('a registration', () => {
     }
   })
 
-  test('takes place three times in ten minutes at most, also for login()', async () => {
+  test('is made at most three times in ten minutes, also for login()', async () => {
     const { world, send, clock, registrations } = await setUp({
       token: () => ({ status: 401, body: { error: 'invalid_client' } }),
     })

@@ -23,7 +23,7 @@ const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ format: 'pem', type: 'pkcs8' })
   .toString()
 
-/** A world with these manners, and clients that share a store. */
+/** A world with this behavior, and clients that share a store. */
 async function impolite(manners: Manners) {
   const clock = testClock()
   const { errorPages = false } = manners
@@ -57,7 +57,7 @@ async function impolite(manners: Manners) {
 type Impolite = Awaited<ReturnType<typeof impolite>>
 type Client = ReturnType<Impolite['client']>
 
-/** Two clients at once renew after a rejection, and one after the end of the token's life. */
+/** Two clients renew at the same time after a rejection, and one after the token has expired. */
 async function renews({ world, clock, grants }: Impolite, clients: readonly Client[]) {
   const before = world.logins().length
   grants.expireTokens()
@@ -69,7 +69,7 @@ async function renews({ world, clock, grants }: Impolite, clients: readonly Clie
 
 const asked = ({ world }: Impolite) => world.tokenRequests().length
 
-/** A secret that is wrong is sent once. */
+/** A wrong secret is sent once. */
 async function refusesWrongSecret(pair: Impolite, wrong: CredentialProvider) {
   pair.clock.advance(3_700_000)
   const before = asked(pair)
@@ -81,7 +81,7 @@ async function refusesWrongSecret(pair: Impolite, wrong: CredentialProvider) {
   expect(asked(pair)).toBe(before + 1)
 }
 
-/** Everything in the life of a login, with the refresh token in the hands of a second process. */
+/** All steps of a login, with a second process that has the refresh token. */
 async function login(
   pair: Impolite,
   provider: CredentialProvider,
@@ -107,7 +107,7 @@ async function login(
   grants.endLogins()
   expect(await client(saved).failure()).toMatchObject(errorPages ? unclear : refusedLogin)
   expect(world.logins()).toHaveLength(logins)
-  // A login that may still be good is given up by nobody but the user.
+  // Only the user discards a login that may still be valid.
   if (errorPages) await own.logout()
   await own.login()
   await own.works()
@@ -119,10 +119,10 @@ async function login(
 }
 
 const refusedLogin = { code: 'login_required', reason: 'grant_rejected', retryable: false }
-/** What a refusal is that may be a proxy's. */
+/** The error for a refusal that a proxy may have sent. */
 const unclear = { code: 'server_error', retryable: true }
 
-/** Everything in the life of tokens that need no user. */
+/** All steps of tokens without a user. */
 async function machine(
   pair: Impolite,
   provider: CredentialProvider,
@@ -211,7 +211,7 @@ const [header = [], , ...rows] = document
   .filter((line) => line.startsWith('| '))
   .map((line) => line.slice(2, -2).split(' | '))
 
-/** What the documentation says of a grant at a server with these manners. */
+/** The documentation's entry for a grant at a server with this behavior. */
 function documented(name: string, grant: string): string | undefined {
   return rows.find(([first]) => first === name)?.[header.indexOf(grant)]
 }
@@ -225,10 +225,10 @@ const cells = Object.entries(allManners).flatMap(([name, manners]) =>
   grantNames.map((grant) => [name, grant, manners] as const),
 )
 
-describe('at a server with these manners, everything holds as docs/manners.md says', () => {
+describe('at a server with this behavior, the outcome is the one in docs/manners.md', () => {
   test.each(cells)('%s: %s', async (name, grant, manners) => {
     const revoked = await grantSuites[grant]?.(await impolite(manners), manners)
-    // Where a key proves the client, this test has nothing for the server to refuse.
+    // A client with a key has no secret that the server could reject.
     const isUnclear = manners.errorPages === true && grant !== 'clientCredentials, with a key'
     const outcome = isUnclear ? 'holds, refusals unclear' : 'holds'
     expect(documented(name, grant)).toBe(revoked === true ? outcome : `${outcome}, not revoked`)

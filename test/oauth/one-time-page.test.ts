@@ -21,7 +21,7 @@ async function listener(
   return opened
 }
 
-/** Runs a script as a user who is neither this one nor the superuser; `net` and `url` are at hand. */
+/** Runs a script as a user who is neither this one nor the superuser, with the variables `net` and `url`. */
 async function asOtherUser(address: string, script: string): Promise<string> {
   const program = `const net = require('node:net'); const { once } = require('node:events')
 const url = new URL(${JSON.stringify(address)})
@@ -50,13 +50,13 @@ async function requestAndLeave(address: string): Promise<void> {
   const { hostname, port, host, pathname } = new URL(address)
   const socket = connect(Number(port), hostname)
   await once(socket, 'connect')
-  // Both at once, so that the server reads the request of a socket that is closed already.
+  // Both at the same time, so that the server reads the request after the socket was closed.
   socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
   socket.destroy()
   await once(socket, 'close')
 }
 
-test('the page leads to the authorization URL once', async () => {
+test('the page redirects to the authorization URL once', async () => {
   const page = (await listener()).showOnce(authorizationUrl)
   const first = await visit(page.address)
   const second = await visit(page.address)
@@ -66,7 +66,7 @@ test('the page leads to the authorization URL once', async () => {
 })
 
 test.runIf(isRoot && isLinux)(
-  'closed connections with the same ports from other loopback addresses do not let another user in',
+  'closed connections with the same ports from other loopback addresses do not admit another user',
   async () => {
     const { address } = (await listener()).showOnce(authorizationUrl)
     const status = await asOtherUser(
@@ -89,7 +89,7 @@ console.log(await statusOf(net.connect({ host: url.hostname, port, localAddress:
 )
 
 test.runIf(isRoot && isLinux)(
-  'another user who closes the connection at once does not spend the page',
+  'another user who closes the connection immediately does not use up the page',
   async () => {
     const { address } = (await listener()).showOnce(authorizationUrl)
     await asOtherUser(
@@ -112,7 +112,7 @@ test.runIf(isRoot && isLinux).each([
   ['[::1]', '::1'],
   ['127.0.0.1', '::ffff:127.0.0.1'],
 ])(
-  'another user is refused on the listener at %s from a socket for %s, and the own user is not',
+  'another user is rejected by the listener at %s on a socket for %s, and the own user is not',
   async (host, client) => {
     const { address } = (await listener(host)).showOnce(authorizationUrl)
     const connection = `net.connect(port, ${JSON.stringify(client)})`
@@ -128,7 +128,7 @@ test.runIf(isRoot && isLinux).each([
 )
 
 test.runIf(isLinux)(
-  'a connection that its own user closed at once does not spend the page',
+  'a connection that its own user closed immediately does not use up the page',
   async () => {
     const page = (await listener()).showOnce(authorizationUrl)
     for (let count = 0; count < 10; count += 1) await requestAndLeave(page.address)
@@ -136,7 +136,7 @@ test.runIf(isLinux)(
   },
 )
 
-test('a request whose connection closes while its user is looked up does not spend the page', async () => {
+test('a request whose connection closes during the user check does not use up the page', async () => {
   const lookUp = vi.fn(async (socket: Socket) => {
     await once(socket, 'close')
     return true
@@ -170,24 +170,30 @@ test.runIf(isLinux)('the other end of a connection is trusted until it is closed
   expect(await isFromTrustedUser(accepted)).toBe(false)
 })
 
-test.runIf(isLinux)('nobody is trusted on a socket that has no other end', async () => {
+test.runIf(isLinux)('a socket without a remote address is not trusted', async () => {
   const { accepted } = await connection()
   accepted.destroy()
   expect(await isFromTrustedUser(accepted)).toBe(false)
 })
 
-test.runIf(isLinux)('nobody is trusted when the list of connections cannot be read', async () => {
-  // Like a process that has run out of file descriptors, which other users can cause.
-  const { accepted } = await connection()
-  expect(await isFromTrustedUser(accepted, ['/proc/self/'])).toBe(false)
-})
+test.runIf(isLinux)(
+  'no connection is trusted if the list of connections cannot be read',
+  async () => {
+    // Like a process without free file descriptors, which other users can cause.
+    const { accepted } = await connection()
+    expect(await isFromTrustedUser(accepted, ['/proc/self/'])).toBe(false)
+  },
+)
 
-test.runIf(isLinux)('everybody is trusted on a system that lists no connections', async () => {
-  const { accepted } = await connection()
-  expect(await isFromTrustedUser(accepted, ['/proc/none/tcp'])).toBe(true)
-})
+test.runIf(isLinux)(
+  'every connection is trusted on a system without a list of connections',
+  async () => {
+    const { accepted } = await connection()
+    expect(await isFromTrustedUser(accepted, ['/proc/none/tcp'])).toBe(true)
+  },
+)
 
-// As a little-endian machine writes it; every number is one of the lines below.
+// In the format of a little-endian machine.
 const header =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'
 const line = (local: string, remote: string, state: string, uid: number, inode: number) =>
@@ -198,7 +204,7 @@ const owner = (...lines: string[]) =>
   ownerOf([header, ...lines].join('\n'), browser, listening, 'LE')
 const established = line('0100007F:C350', '0100007F:1F90', '01', 1001, 3)
 
-test('the owner of a connection is found by both addresses and both ports', () => {
+test('the owner of a connection is found by both addresses and ports', () => {
   expect(
     owner(
       line('0100007F:1F90', '00000000:0000', '0A', 7, 1),
@@ -219,7 +225,7 @@ test.each(['02', '03', '04', '05', '06', '07', '08', '09', '0A', '0B', '0C'])(
   },
 )
 
-test('a connection that no process holds has no owner', () => {
+test('a connection without a process has no owner', () => {
   expect(owner(line('0100007F:C350', '0100007F:1F90', '01', 0, 0))).toBeUndefined()
 })
 
@@ -228,7 +234,7 @@ test('a connection that is listed twice has no owner', () => {
   expect(owner(established, line(`${mapped}:C350`, `${mapped}:1F90`, '01', 0, 9))).toBeUndefined()
 })
 
-test('an IPv4 connection of an IPv6 socket is found, whichever way either end writes it', () => {
+test('an IPv4 connection of an IPv6 socket is found, whichever notation either end uses', () => {
   const mapped = '0000000000000000FFFF00000100007F'
   const table = line(`${mapped}:C350`, `${mapped}:1F90`, '01', 1001, 3)
   expect(owner(table)).toBe(1001)

@@ -6,7 +6,7 @@ import { authorizedFetch } from '../../src/index.ts'
 import { authorizationCode } from '../../src/oauth/index.ts'
 import { oauthWorld, type World } from '../support/oauth-world.ts'
 
-/** Makes this script the user's browser. It has `url`, the address that it was started with. */
+/** Makes this script the user's browser. Its variable `url` is the URL to open. */
 async function useBrowser(script: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'browser-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
@@ -30,7 +30,7 @@ ${script}`,
 
 const send = (world: World) => authorizedFetch(authorizationCode(), { resource: world.url })
 
-test('a browser is opened without the authorization URL on any command line', async () => {
+test('a browser is opened without the authorization URL on a command line', async () => {
   const seen = await useBrowser(`
 const read = (id) => { try { return readFileSync('/proc/' + id + '/cmdline', 'utf8') } catch { return '' } }
 note(readdirSync('/proc').filter((id) => /^\\d+$/.test(id)).map(read))
@@ -45,7 +45,7 @@ await fetch(url)`)
   }
 }, 20_000)
 
-test('the page that a browser is opened with leads to the login once, and ends a login that it is read twice for', async () => {
+test('the page for the browser redirects to the login once, and a second request cancels the login', async () => {
   const seen = await useBrowser(`
 const first = await fetch(url, { redirect: 'manual' })
 const again = await fetch(url, { redirect: 'manual' })
@@ -71,7 +71,7 @@ note([first.status, first.headers.get('location'), first.headers.get('referrer-p
   expect(world.logins()).toEqual([])
 }, 20_000)
 
-test('requests that no opened browser makes leave the page alone', async () => {
+test('requests that a browser does not make do not use up the page', async () => {
   await useBrowser(`
 const other = new URL(url)
 other.pathname = '/' + 'A'.repeat(43)
@@ -85,9 +85,9 @@ await fetch(url)`)
   expect(world.logins()).toHaveLength(1)
 }, 20_000)
 
-// Only the superuser can act as somebody else.
+// Only the superuser can act as another user.
 test.runIf(process.getuid?.() === 0)(
-  'another user who reads the command line first gets nothing, and does not disturb the login',
+  'another user who reads the command line first receives nothing, and does not disturb the login',
   async () => {
     const seen = await useBrowser(`
 import { execFileSync } from 'node:child_process'

@@ -18,7 +18,7 @@ import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oau
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 const ping = { method: 'POST', body: '{}' }
 
-/** A world in which every kind of step happens: a login, a step-up, a refresh and a logout. */
+/** A world with every kind of step: a login, a step-up, a refresh and a logout. */
 const script: Script = {
   challenge: () => 'scope="read"',
   metadata: ({ issuer }) => ({ revocation_endpoint: `${issuer}/revoke/token` }),
@@ -67,7 +67,7 @@ function sent(world: World): string[] {
 }
 
 describe('the option `allow`', () => {
-  test('is asked before each step of a login, a step-up, a renewal and a logout', async () => {
+  test('is called before each step of a login, a step-up, a renewal and a logout', async () => {
     const steps: OAuthStep[] = []
     const { world, outcome } = await wholeLife((step) => void steps.push(step))
     expect(outcome).toEqual({ revoked: true })
@@ -133,7 +133,7 @@ describe('the option `allow`', () => {
       /refused the token request at http/,
       ['/.well-known/oauth-authorization-server', '/register', '/authorize'],
     ],
-  ])('that refuses %s leaves it undone', async (type, message, requests) => {
+  ])('that refuses %s prevents it', async (type, message, requests) => {
     const { world, outcome, refusals } = await wholeLife((step) => step.type !== type)
     expect(outcome).toMatchObject({
       name: 'CredentialError',
@@ -147,12 +147,12 @@ describe('the option `allow`', () => {
     expect(refusals).toMatchObject([{ step: type, origins, reason, account: 'alice' }])
   })
 
-  test('that refuses a step-up leaves the present token in use', async () => {
+  test('that refuses a step-up keeps the current token in use', async () => {
     const { world } = await wholeLife(({ type }) => type !== 'step_up')
     expect(world.logins().map(({ scope }) => scope)).toEqual(['read'])
   })
 
-  test('that refuses a revocation keeps the tokens from that endpoint', async () => {
+  test('that refuses a revocation prevents that the tokens are sent there', async () => {
     const { world, outcome, refusals } = await wholeLife(({ type }) => type !== 'revocation')
     expect(outcome).toEqual({
       revoked: false,
@@ -179,13 +179,13 @@ describe('the option `allow`', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('not here'))],
-  ])('refuses when it %s', async (_what, allow) => {
+  ])('refuses the step if it %s', async (_what, allow) => {
     const { world, outcome } = await wholeLife(allow)
     expect(outcome).toMatchObject({ code: 'refused_by_policy' })
     expect(sent(world)).toEqual([])
   })
 
-  test('may take its time, but not longer than the acquisition', async () => {
+  test('may be asynchronous, but not longer than the acquisition', async () => {
     const world = await oauthWorld(script)
     const provider = authorizationCode({ ...browser, allow: () => new Promise(() => {}) })
     const send = authorizedFetch(provider, { resource: world.url, acquireTimeout: 1 })
@@ -193,7 +193,7 @@ describe('the option `allow`', () => {
     expect(sent(world)).toEqual([])
   })
 
-  test('that refuses a renewal spends nothing: the login goes on when it permits one', async () => {
+  test('that refuses a renewal does not use up the refresh token: the login continues when it permits one', async () => {
     const world = await oauthWorld(script)
     const clock = testClock()
     const store = memoryStore()
@@ -212,7 +212,7 @@ describe('the option `allow`', () => {
     ])
   })
 
-  test('is asked for a login on another device', async () => {
+  test('is called for a device login', async () => {
     const world = await oauthWorld({
       metadata: ({ issuer }) => ({ device_authorization_endpoint: `${issuer}/device/token` }),
     })
@@ -227,7 +227,7 @@ describe('the option `allow`', () => {
     expect(world.tokenRequests()).toEqual([])
   })
 
-  test('is asked about the origin of pushed requests too', async () => {
+  test('is also called with the origin of pushed authorization requests', async () => {
     const other = await oauthWorld()
     const world = await oauthWorld({
       metadata: () => ({
@@ -244,7 +244,7 @@ describe('the option `allow`', () => {
     expect(other.paths()).toEqual([])
   })
 
-  test('keeps a registration to the scopes that allowOnly() lists', async () => {
+  test('restricts a registration to the scopes that allowOnly() lists', async () => {
     const world = await oauthWorld({
       resource: () => ({ scopes_supported: ['notes:read', 'admin', 'payments:write'] }),
     })
@@ -261,13 +261,13 @@ describe('the option `allow`', () => {
     })
   })
 
-  test.each(['issuers', 'origins', 'scopes'])('refuses an empty list of %s', (list) => {
+  test.each(['issuers', 'origins', 'scopes'])('rejects an empty list of %s', (list) => {
     expect(() => allowOnly({ [list]: [] })).toThrow(
       expect.objectContaining({ option: `allowOnly.${list}` }),
     )
   })
 
-  test('is asked about the identity provider of an enterprise', async () => {
+  test('is called with the identity provider of an enterprise', async () => {
     const idp = await oauthWorld()
     const world = await oauthWorld()
     const provider = enterpriseManaged({
@@ -284,7 +284,7 @@ describe('the option `allow`', () => {
     expect(idp.paths()).toEqual([])
   })
 
-  test('is told the MCP server that a grant of an identity provider is for', async () => {
+  test('receives the MCP server that a grant of an identity provider is for', async () => {
     const idp = await oauthWorld()
     const world = await oauthWorld()
     const steps: OAuthStep[] = []
@@ -327,7 +327,7 @@ describe('allowOnly', () => {
     )
   }
 
-  test('permits what is listed', async () => {
+  test('permits listed values', async () => {
     expect(await outcome(({ issuer }) => ({ issuers: [issuer], scopes: ['read'] }))).toBe(200)
     expect(await outcome(({ issuer }) => ({ origins: [new URL(issuer).origin] }))).toBe(200)
   })
@@ -352,7 +352,7 @@ describe('allowOnly', () => {
     expect(await outcome(list)).toMatch(message)
   })
 
-  test('refuses an endpoint on another origin than that of its issuer', async () => {
+  test('refuses an endpoint at another origin than that of its issuer', async () => {
     const other = await oauthWorld()
     const list = ({ issuer }: World) => ({ issuers: [issuer] })
     const changes = { metadata: () => ({ token_endpoint: `${other.issuer}/token` }) }
@@ -365,7 +365,7 @@ describe('allowOnly', () => {
     expect(await outcome(both, pinned, changes)).toBe(200)
   })
 
-  test('refuses metadata at an origin that is not listed', async () => {
+  test('refuses metadata at an unlisted origin', async () => {
     const other = await oauthWorld()
     const message = await outcome(({ issuer }) => ({ issuers: [issuer] }), undefined, {
       challenge: () => `resource_metadata="${other.issuer}/metadata"`,
@@ -374,7 +374,7 @@ describe('allowOnly', () => {
     expect(other.paths()).toEqual([])
   })
 
-  test('that lists scopes refuses a request that names none', async () => {
+  test('that lists scopes refuses a request without scopes', async () => {
     const machine = (world: World, allow: OAuthPolicy) =>
       clientCredentials({ clientId: 'a', clientSecret: 'secret', issuer: world.issuer, allow })
     const message = await outcome(() => ({ scopes: ['read'] }), machine, { challenge: () => '' })
@@ -388,12 +388,12 @@ describe('allowOnly', () => {
     [{ origins: ['https://a.example/'] }, /allowOnly.origins must be a list/],
     [{ scopes: ['a b'] }, /allowOnly.scopes must be a list/],
     [{ scopes: 'read' }, /allowOnly.scopes must be a list/],
-  ])('refuses the list %j', (list, message) => {
+  ])('rejects the list %j', (list, message) => {
     expect(() => allowOnly(list as never)).toThrow(message)
   })
 })
 
-test('allowOnly() says in few words what is not listed, whatever a server wrote', async () => {
+test('allowOnly() says concisely what is not listed, whatever a server wrote', async () => {
   const allow = allowOnly({ issuers: ['https://login.example.com'], scopes: ['read'] })
   const step = {
     type: 'authorization',

@@ -12,7 +12,7 @@ const publicResource = 'https://mcp.example.com/mcp'
 const resource = publicResource
 const issuer = 'https://auth.example.com'
 
-/** Public servers that exist by name only, each with the address that the test gives it. */
+/** Simulated public servers with the addresses that the test sets. */
 function publicWorld(
   script: { resource?: string; metadata?: object; challenge?: string; addresses?: object } = {},
 ) {
@@ -68,7 +68,7 @@ describe('a public MCP server', () => {
       },
     ],
   ])(
-    'row 66: whose %s has a private address gets nobody to send it anything',
+    'row 66: whose %s has a private address makes the client send nothing there',
     async (_what, script) => {
       const { asked, call } = publicWorld(script)
       await expect(call(machine())).rejects.toMatchObject({
@@ -80,7 +80,7 @@ describe('a public MCP server', () => {
     },
   )
 
-  test('row 66: whose registration endpoint has a private address gets nobody to register', async () => {
+  test('row 66: whose registration endpoint has a private address receives no registration', async () => {
     const { asked, call } = publicWorld({
       metadata: { registration_endpoint: 'https://register.example.com/' },
       addresses: { 'register.example.com': 'fd00::1' },
@@ -91,7 +91,7 @@ describe('a public MCP server', () => {
     expect(asked.join()).not.toContain('register.example.com')
   })
 
-  test('row 66: whose revocation endpoint has a private address keeps the tokens from it', async () => {
+  test('row 66: whose revocation endpoint has a private address does not receive the tokens', async () => {
     const { asked, fetch } = publicWorld({
       metadata: { revocation_endpoint: 'https://revoke.example.com/' },
       addresses: { 'revoke.example.com': '192.168.0.1' },
@@ -102,12 +102,12 @@ describe('a public MCP server', () => {
     expect(asked.join()).not.toContain('revoke.example.com')
   })
 
-  test('may have its authorization server in a private network when the application says so', async () => {
+  test('may have its authorization server in a private network if the application permits it', async () => {
     const { call } = publicWorld({ addresses: { 'auth.example.com': '10.0.0.1' } })
     expect((await call(machine({ allowPrivateNetwork: true }))).status).toBe(200)
   })
 
-  test('may itself have a private address, for the application chose it', async () => {
+  test('may have a private address itself, because the application chose it', async () => {
     const { asked, call } = publicWorld({ addresses: { 'mcp.example.com': '10.0.0.1' } })
     expect((await call(machine())).status).toBe(200)
     expect(asked).toContain('GET https://mcp.example.com/.well-known/oauth-protected-resource/mcp')
@@ -118,7 +118,7 @@ describe('a public MCP server', () => {
     'https://localhost/metadata',
     'https://169.254.169.254/latest/meta-data',
     'http://other.example.com/metadata',
-  ])('attack 2: sends nobody to %s for its metadata', async (place) => {
+  ])('attack 2: cannot make the client request %s for its metadata', async (place) => {
     const { asked, call } = publicWorld({ challenge: `resource_metadata="${place}"` })
     await expect(call(machine())).rejects.toMatchObject({ name: 'DiscoveryError' })
     expect(asked).toEqual([`POST ${resource}`])
@@ -167,7 +167,7 @@ describe('a private MCP server', () => {
     ['https://[fd00::5]/mcp', 'https://[fd00::9]'],
     ['https://mcp.intra/mcp', 'https://login.intra'],
     ['https://mcp.intra/mcp', 'https://alias.intra'],
-  ])('%s may not point to %s, unless the application says so', async (own, endpoint) => {
+  ])('%s must not point to %s, unless the application permits it', async (own, endpoint) => {
     const { outcome, asked } = await leadsTo(own, endpoint)
     expect(outcome).toMatchObject({
       name: 'DiscoveryError',
@@ -179,7 +179,7 @@ describe('a private MCP server', () => {
     expect(allowed.asked).toHaveLength(1)
   })
 
-  test('may point to the one that the policy lists, and to no other', async () => {
+  test('may point only to the address that the policy lists', async () => {
     const own = 'https://mcp.intra/mcp'
     const allow = allowOnly({ issuers: [issuer], origins: ['https://login.intra'] })
     const options = { allowPrivateNetwork: true, allow }

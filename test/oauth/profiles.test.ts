@@ -6,7 +6,7 @@ import { profileOf } from '../../src/oauth/profiles.ts'
 const resource = 'https://93.184.215.14/mcp'
 const json = (body: object) => new Response(JSON.stringify(body), { status: 200 })
 
-/** Servers that cannot be had here: those of the large providers, as their documents describe them. */
+/** Simulated servers of large providers, as their documentation describes them. */
 function network(issuer: string, metadata: object) {
   const sent: { url: string; body: URLSearchParams; headers: Headers }[] = []
   const fetch = async (input: string | URL | Request, init: RequestInit = {}) => {
@@ -43,12 +43,12 @@ function network(issuer: string, metadata: object) {
   return { sent, acquire, token: () => sent.find(({ url }) => url.endsWith('/token'))?.body }
 }
 
-// The names of the products are not looked up, which would take a network.
+// Prevents DNS lookups of the products' hosts.
 const withoutLookups = { allowPrivateNetwork: true }
 const machine = { clientId: 'agent', clientSecret: 'secret', ...withoutLookups }
 
-describe('what large authorization servers do differently', () => {
-  test('Entra gets no resource, and may speak for every tenant', async () => {
+describe('deviations of large authorization servers', () => {
+  test('Entra receives no resource, and may name every tenant', async () => {
     const issuer = 'https://login.microsoftonline.com/common/v2.0'
     const own = 'https://login.microsoftonline.com/{tenantid}/v2.0'
     const { acquire, token } = network(issuer, { issuer: own })
@@ -63,7 +63,7 @@ describe('what large authorization servers do differently', () => {
     ['login.microsoftonline.us', 'login.microsoftonline.us'],
     ['login.partner.microsoftonline.cn', 'login.partner.microsoftonline.cn'],
     ['login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
-  ])('the national cloud at %s speaks for every tenant in its own name', async (host, named) => {
+  ])('the national cloud at %s may name every tenant at its own host', async (host, named) => {
     const issuer = `https://${host}/organizations/v2.0`
     const own = `https://${named}/{tenantid}/v2.0`
     const { acquire, token } = network(issuer, { issuer: own })
@@ -71,7 +71,7 @@ describe('what large authorization servers do differently', () => {
     expect(token()?.has('resource')).toBe(false)
   })
 
-  test('the public cloud of Microsoft does not speak for a national one', async () => {
+  test('the public cloud of Microsoft may not name a tenant of a national cloud', async () => {
     const issuer = 'https://login.microsoftonline.us/organizations/v2.0'
     const own = 'https://login.microsoftonline.com/{tenantid}/v2.0'
     const { acquire, token } = network(issuer, { issuer: own })
@@ -79,7 +79,7 @@ describe('what large authorization servers do differently', () => {
     expect(token()).toBeUndefined()
   })
 
-  test('personal accounts of Microsoft have the tenant that it publishes for them', async () => {
+  test('personal accounts of Microsoft have the published tenant', async () => {
     const issuer = 'https://login.microsoftonline.com/consumers/v2.0'
     const own = 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0'
     const { acquire, token } = network(issuer, { issuer: own })
@@ -87,7 +87,7 @@ describe('what large authorization servers do differently', () => {
     expect(token()).toBeDefined()
   })
 
-  test('Auth0 gets the server as its audience', async () => {
+  test('Auth0 receives the server as its audience', async () => {
     const issuer = 'https://acme.eu.auth0.com/'
     const { acquire, token } = network(issuer, { token_endpoint: `${issuer}token` })
     await acquire(clientCredentials({ ...machine, issuer }))
@@ -95,7 +95,7 @@ describe('what large authorization servers do differently', () => {
     expect(token()?.has('resource')).toBe(false)
   })
 
-  test('Google is asked for a refresh token in its own way', async () => {
+  test('Google receives its own parameters for a refresh token', async () => {
     const issuer = 'https://accounts.google.com'
     const { acquire } = network(issuer, { code_challenge_methods_supported: ['S256'] })
     let shown: URL | undefined
@@ -115,7 +115,7 @@ describe('what large authorization servers do differently', () => {
     expect(shown?.searchParams.has('resource')).toBe(false)
   })
 
-  test('Cognito and Entra support PKCE without saying so; others are not believed', async () => {
+  test('Cognito and Entra support PKCE without announcing it; other servers must announce it', async () => {
     expect(profileOf('https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_x').hasPkce).toBe(true)
     expect(profileOf('https://login.microsoftonline.com/x/v2.0').hasPkce).toBe(true)
     for (const issuer of [
@@ -127,7 +127,7 @@ describe('what large authorization servers do differently', () => {
     }
   })
 
-  test('the application has the last word', async () => {
+  test('options of the application take precedence', async () => {
     const issuer = 'https://login.microsoftonline.com/x/v2.0'
     const { acquire, token } = network(issuer, {})
     await acquire(clientCredentials({ ...machine, issuer, resource: 'api://notes' }))
@@ -135,14 +135,14 @@ describe('what large authorization servers do differently', () => {
   })
 })
 
-test('row 6: no token, secret or code is ever part of a URL', async () => {
+test('row 6: no URL contains a token, secret or code', async () => {
   const issuer = 'https://93.184.215.15'
   const { acquire, sent } = network(issuer, {})
   await acquire(clientCredentials({ ...machine, issuer, clientAuth: 'client_secret_post' }))
   expect(sent.map(({ url }) => url).join()).not.toMatch(/secret|access_token|\?/)
 })
 
-test('row 74: the capabilities to declare name the extensions', () => {
+test('row 74: the exported capabilities name the extensions', () => {
   expect(Object.keys(oauthExtensions)).toEqual([
     'io.modelcontextprotocol/oauth-client-credentials',
     'io.modelcontextprotocol/enterprise-managed-authorization',
@@ -150,7 +150,7 @@ test('row 74: the capabilities to declare name the extensions', () => {
   ])
 })
 
-test('row 87: proofs are never made with a shared secret', () => {
+test('row 87: proofs are never signed with a shared secret', () => {
   const dpop = { algorithm: 'HS256' as never }
   expect(() => authorizationCode({ dpop })).toThrow('never made with a shared secret')
 })

@@ -53,7 +53,7 @@ const insufficient = (scope: string) => ({
   headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
 })
 
-/** Like `rotating`, but a refresh token that was used before revokes all. */
+/** Like `rotating`, but the reuse of a refresh token revokes all tokens. */
 function oneUse() {
   const state = { live: '', revoked: false }
   const token: NonNullable<Script['token']> = (params, count) => {
@@ -66,7 +66,7 @@ function oneUse() {
   return { state, token }
 }
 
-test('a step-up whose code is refused does not give up the stored login', async () => {
+test('a step-up whose code is rejected keeps the stored login', async () => {
   const store = memoryStore()
   let codes = 0
   const { clock, client, world } = await setUp({
@@ -89,7 +89,7 @@ test('a step-up whose code is refused does not give up the stored login', async 
   expect(world.logins()).toHaveLength(2)
 })
 
-test('a renewed token that cannot be used does not lose the new refresh token', async () => {
+test('an unusable renewed token does not lose the new refresh token', async () => {
   const { clock, client, redeemed, world } = await setUp({
     token: (_params, count) => ({
       body: {
@@ -108,7 +108,7 @@ test('a renewed token that cannot be used does not lose the new refresh token', 
   expect(world.logins()).toHaveLength(1)
 })
 
-test('all(): a part that fails does not lose the refresh token that another part got', async () => {
+test('all(): a part that fails does not lose the refresh token that another part received', async () => {
   const { clock, client, redeemed, world } = await setUp({ token: rotating })
   let broken = false
   const tenant: CredentialProvider = {
@@ -137,7 +137,7 @@ test('all(): a part that fails does not lose the refresh token that another part
 test.each<[string, (inner: CredentialProvider) => CredentialProvider]>([
   ['all', (inner) => all(inner, headers({ 'X-Tenant': 'a' }))],
   ['firstAvailable', (inner) => firstAvailable(inner)],
-])('%s(): what was salvaged is found again', async (_name, wrap) => {
+])('%s(): a salvaged refresh token is used again', async (_name, wrap) => {
   const { clock, client, redeemed, world } = await setUp({
     token: (_params, count) => {
       if (count === 2) return { body: { refresh_token: 'refresh-new', token_type: 'mac' } }
@@ -154,7 +154,7 @@ test.each<[string, (inner: CredentialProvider) => CredentialProvider]>([
   expect(world.logins()).toHaveLength(1)
 })
 
-test('firstAvailable(): a server that is busy for a moment costs no login', async () => {
+test('firstAvailable(): a temporarily busy server does not end a login', async () => {
   const store = memoryStore()
   let busy = false
   const { clock, client, world } = await setUp({
@@ -194,7 +194,7 @@ test('firstAvailable(savedLogin, authorizationCode): a busy server opens no brow
   expect(world.logins()).toHaveLength(1)
 })
 
-test('two callers who look into the store at once both learn that a login is required', async () => {
+test('two callers who read the store at the same time both learn that a login is required', async () => {
   const store = memoryStore()
   const { clock, client, world } = await setUp({
     token: () => ({ status: 400, body: { error: 'invalid_grant' } }),
@@ -225,7 +225,7 @@ test('a scope of the application with offline_access survives a step-up', async 
   ])
 })
 
-test('a registration that the server has forgotten does not stand in the way of a login', async () => {
+test('a registration that the server has deleted does not prevent a login', async () => {
   let gone = false
   let registered = 0
   const { clock, client, world } = await setUp({
@@ -249,7 +249,7 @@ test('a registration that the server has forgotten does not stand in the way of 
   expect(registered).toBe(2)
 })
 
-test('a registered secret that expired is not used for a renewal', async () => {
+test('an expired registered secret is not used for a renewal', async () => {
   let registered = 0
   const { clock, client, world } = await setUp({
     metadata: () => ({ token_endpoint_auth_methods_supported: ['client_secret_basic'] }),
@@ -282,7 +282,7 @@ test('a registered secret that expired is not used for a renewal', async () => {
   expect(world.logins()).toHaveLength(2)
 })
 
-test('refreshToken(): a 403 does not present a refresh token that was rotated long ago', async () => {
+test('refreshToken(): a 403 does not lead to the use of a refresh token that was rotated earlier', async () => {
   const store = memoryStore()
   const { state, token } = oneUse()
   const { clock, client, world, redeemed } = await setUp({
@@ -301,7 +301,7 @@ test('refreshToken(): a 403 does not present a refresh token that was rotated lo
   expect((await next.call()).status).toBe(200)
 })
 
-test('savedLogin() without a store says that it needs one', async () => {
+test('savedLogin() without a store requires one', async () => {
   const saved = authorizedFetch(savedLogin(), { resource: 'https://mcp.example.com/mcp' })
   await expect(saved('https://mcp.example.com/mcp')).rejects.toMatchObject({
     code: 'login_required',
@@ -311,7 +311,7 @@ test('savedLogin() without a store says that it needs one', async () => {
   })
 })
 
-test('savedLogin(): a 403 is not reported as if nobody were logged in', async () => {
+test('savedLogin(): a 403 is not reported as a missing login', async () => {
   const store = memoryStore()
   const { client } = await setUp({
     token: rotating,
@@ -341,7 +341,7 @@ test('a login that was widened by one process is adopted by another after its 40
   expect(world.logins()).toHaveLength(2)
 })
 
-test('a caller who leaves before the browser opens ends the login', async () => {
+test('a caller who aborts before the browser opens ends the login', async () => {
   const store = memoryStore()
   const controller = new AbortController()
   const opened: URL[] = []
@@ -389,7 +389,7 @@ const device = (
   return script
 }
 
-test('a device code that ran out ends the login, whatever the server goes on saying', async () => {
+test('an expired device code ends the login, whatever the server responds', async () => {
   const script = device(0.5, () => ({
     status: 400,
     body: { error: 'authorization_pending' },
@@ -403,7 +403,7 @@ test('a device code that ran out ends the login, whatever the server goes on say
 })
 
 test.each(['cut', '503'])(
-  'a poll that fails in passing (%s) does not end a device login',
+  'a temporary failure of a poll (%s) does not end a device login',
   async (how) => {
     const script = device(600, (poll, cut) => {
       if (poll !== 2)
@@ -422,7 +422,7 @@ test.each(['cut', '503'])(
   },
 )
 
-test('a caller who leaves during a step-up does not forbid it to the next one', async () => {
+test('a caller who aborts during a step-up does not prevent the next one', async () => {
   const { client, world } = await setUp({
     token: rotating,
     challenge: () => 'scope="read"',
@@ -450,7 +450,7 @@ test('a caller who leaves during a step-up does not forbid it to the next one', 
   expect(world.logins().length).toBeGreaterThan(1)
 })
 
-test('two 403s at once that name different scopes cost two further logins at most', async () => {
+test('two concurrent 403s with different scopes cost at most two further logins', async () => {
   const { client, world } = await setUp({
     token: (_params, count) => ({ body: tokenAnswer(count) }),
     challenge: () => 'scope="read"',
@@ -475,7 +475,7 @@ test('two 403s at once that name different scopes cost two further logins at mos
   expect(world.logins().length).toBeLessThanOrEqual(3)
 })
 
-test('two logins at one issuer at once keep their own secrets', async () => {
+test('two concurrent logins at one issuer keep their own secrets', async () => {
   const store: CredentialStore = memoryStore()
   let registered = 0
   const { clock, client, world } = await setUp({
@@ -502,7 +502,7 @@ test('two logins at one issuer at once keep their own secrets', async () => {
   expect(world.logins()).toHaveLength(2)
 })
 
-test('a token of one client is not used by another after a restart', async () => {
+test('a token of one client is not used by another one after a restart', async () => {
   const store = memoryStore()
   const { client, world } = await setUp({})
   const make = (clientId: string) =>
@@ -518,7 +518,7 @@ test('a token of one client is not used by another after a restart', async () =>
   ).not.toEqual(['Bearer access-1', 'Bearer access-1'])
 })
 
-test('a redirect URI with a query is refused, for the token request would lack it', () => {
+test('a redirect URI with a query is rejected, because the token request would lack it', () => {
   const redirectUri = 'https://app.example.com/callback?tenant=1'
   const onAuthorizationUrl = () => undefined
   expect(() => authorizationCode({ redirectUri, onAuthorizationUrl })).toThrow(
@@ -526,7 +526,7 @@ test('a redirect URI with a query is refused, for the token request would lack i
   )
 })
 
-test('a token endpoint that is not written in normal form is known as such', async () => {
+test('a token endpoint that is not in normal form is recognized', async () => {
   const { client } = await setUp({
     metadata: ({ issuer }) => ({ token_endpoint: `${issuer.replace('http:', 'HTTP:')}/token` }),
     token: (_params, count) => ({ body: tokenAnswer(count, { expires_in: null }) }),
@@ -535,7 +535,7 @@ test('a token endpoint that is not written in normal form is known as such', asy
   expect((await call()).status).toBe(200)
 })
 
-test('all(): nobody logs in for what another part spoils', async () => {
+test('all(): a failure of another part does not start a login', async () => {
   const { clock, client, world } = await setUp({ token: rotating })
   let broken = true
   const tenant: CredentialProvider = {
@@ -554,7 +554,7 @@ test('all(): nobody logs in for what another part spoils', async () => {
   expect(world.logins()).toHaveLength(1)
 })
 
-test('a registration that is turned away as too frequent may be tried again', async () => {
+test('a registration that the server rate-limits may be tried again', async () => {
   const { client } = await setUp({
     register: () => ({ status: 429, headers: { 'retry-after': '5' }, body: {} }),
   })
@@ -565,7 +565,7 @@ test('a registration that is turned away as too frequent may be tried again', as
   })
 })
 
-test('a certificate that is not trusted proves that the refresh token was not sent', async () => {
+test('an untrusted certificate proves that the refresh token was not sent', async () => {
   let broken = false
   let tries = 0
   const { clock, client } = await setUp({ token: rotating })
@@ -586,7 +586,7 @@ test('a certificate that is not trusted proves that the refresh token was not se
   expect(tries).toBe(1)
 })
 
-test('savedLogin() uses a login that is bound to a key, without being told', async () => {
+test('savedLogin() uses a login that is bound to a key without an option', async () => {
   const store = memoryStore()
   const token: Script['token'] = (_params, count) => ({
     body: tokenAnswer(count, { token_type: 'DPoP', refresh_token: `refresh-${count}` }),
@@ -601,7 +601,7 @@ test('savedLogin() uses a login that is bound to a key, without being told', asy
   expect(sent.slice(-2)).toEqual(['DPoP access-1', 'DPoP access-2'])
 })
 
-test('a registration at the same origin passes without the credential, in whichever form it comes', async () => {
+test('a registration at the same origin is sent without the credential, in whichever form it comes', async () => {
   const { client, world } = await setUp({ token: rotating })
   const { send, call } = client(authorizationCode(browser))
   await call()
@@ -617,7 +617,7 @@ test('a registration at the same origin passes without the credential, in whiche
   ).toEqual([undefined, undefined, undefined])
 })
 
-test('one tool that answers 401 for ever does not open a browser at every call', async () => {
+test('a tool that always responds with 401 does not open a browser at every call', async () => {
   const { client, world } = await setUp({
     mcp: (_token, request) => (request.body.includes('bad') ? { status: 401 } : undefined),
   })
@@ -629,7 +629,7 @@ test('one tool that answers 401 for ever does not open a browser at every call',
   expect(world.logins().length).toBeLessThanOrEqual(5)
 })
 
-test('who logged out and in again in one process is logged in in the others', async () => {
+test('a logout and a login in one process take effect in the others', async () => {
   const store = memoryStore()
   const dead = new Set<string>()
   const { clock, client, world, redeemed } = await setUp({
@@ -660,7 +660,7 @@ test('who logged out and in again in one process is logged in in the others', as
   )
 })
 
-test('an unattended process does not spoil the new login of another', async () => {
+test('a process without a user does not disturb the new login of another process', async () => {
   const store = memoryStore()
   const dead = new Set<string>()
   const { clock, client, world } = await setUp({
@@ -695,7 +695,7 @@ test('an unattended process does not spoil the new login of another', async () =
   })
 })
 
-test('a login in a new process ends the waiting of one that has renewed several times', async () => {
+test('a login in a new process is adopted by a process that has renewed several times', async () => {
   const store = memoryStore()
   let refuse = false
   const { clock, client } = await setUp({
@@ -716,7 +716,7 @@ test('a login in a new process ends the waiting of one that has renewed several 
   expect(await waiting.failure()).toMatchObject({ status: 200 })
 })
 
-test('the clock of a server that a 401 taught is used for DPoP proofs', async () => {
+test('the clock offset of a 401 is used for DPoP proofs', async () => {
   const skew = 3_600_000
   const { client, world } = await setUp({
     token: (_params, count) => ({
@@ -742,7 +742,7 @@ test('the clock of a server that a 401 taught is used for DPoP proofs', async ()
   expect(world.logins()).toHaveLength(1)
 })
 
-test('a device login that is abandoned leaves the lock of the record at once', async () => {
+test('a device login that is aborted releases the lock of the record immediately', async () => {
   const store = memoryStore()
   const script = device(600, () => ({ status: 400, body: { error: 'slow_down' } }))
   const { client, world } = await setUp(script)
@@ -755,7 +755,7 @@ test('a device login that is abandoned leaves the lock of the record at once', a
   expect(await store.lock(`${world.url} | default`, async () => 'free')).toBe('free')
 })
 
-test('a step-up that a person declines leaves the stored login alone', async () => {
+test('a step-up that the user declines keeps the stored login', async () => {
   const store = memoryStore()
   let logins = 0
   const { clock, client, world } = await setUp({
@@ -777,7 +777,7 @@ test('a step-up that a person declines leaves the stored login alone', async () 
   expect(world.tokenRequests().at(-1)).toMatchObject({ refresh_token: 'refresh-1' })
 })
 
-test('a record from the future is renewed in the background', async () => {
+test('a record with times in the future is renewed in the background', async () => {
   const store = memoryStore()
   const { clock, client, world } = await setUp({ token: rotating })
   await client(authorizationCode(browser), { store }).call()
@@ -788,7 +788,7 @@ test('a record from the future is renewed in the background', async () => {
   await expect.poll(() => world.tokenRequests().length).toBe(2)
 })
 
-test('a nonce that a stream lacked is no rejection of its token', async () => {
+test('a missing nonce on a stream does not count as a rejected token', async () => {
   const { client, world } = await setUp({
     token: (_params, count) => ({ body: tokenAnswer(count, { token_type: 'DPoP' }) }),
     mcp: (_token, request) => {
@@ -843,7 +843,7 @@ test('a request that waits for a background renewal may still open the browser',
   expect(world.logins()).toHaveLength(2)
 })
 
-test('metadata of the resource that is gone for a while costs no login', async () => {
+test('temporarily missing resource metadata does not end a login', async () => {
   let gone = false
   const { clock, client, redeemed, world } = await setUp({
     token: rotating,
@@ -867,7 +867,7 @@ test('metadata of the resource that is gone for a while costs no login', async (
   expect(world.mcpPaths()).not.toContain('/register')
 })
 
-test('a further authorization server in front of that of the login costs no login', async () => {
+test('an additional authorization server before that of the login does not end a login', async () => {
   let more = false
   const { clock, client, redeemed } = await setUp({
     token: rotating,
@@ -889,7 +889,7 @@ test('a further authorization server in front of that of the login costs no logi
   })
 })
 
-test('an empty scope in a token response means nothing for a step-up', async () => {
+test('an empty scope in a token response is ignored in a step-up', async () => {
   const { client, world } = await setUp({
     token: (_params, count) => ({ body: tokenAnswer(count, { scope: '' }) }),
     challenge: () => 'scope="read"',
@@ -899,7 +899,7 @@ test('an empty scope in a token response means nothing for a step-up', async () 
   expect(world.logins().map(({ scope }) => scope)).toEqual(['read', 'read write'])
 })
 
-test('a step-up that failed in passing may be tried again after a moment', async () => {
+test('a step-up that failed temporarily may be tried again after a short time', async () => {
   let busy = false
   const { client, clock, world } = await setUp({
     token: (_params, count) =>
@@ -917,7 +917,7 @@ test('a step-up that failed in passing may be tried again after a moment', async
   expect(world.logins()).toHaveLength(3)
 })
 
-test('a server that is busy at the moment of the login does not require another', async () => {
+test('a server that is temporarily busy at a login does not require another one', async () => {
   let logins = 0
   const { client, clock } = await setUp({
     token: rotating,
@@ -935,7 +935,7 @@ test('a server that is busy at the moment of the login does not require another'
   expect((await call()).status).toBe(200)
 })
 
-test('a secret that a server repeats is not shown, whichever way its JSON escapes it', async () => {
+test('a secret that a server repeats is not shown, however its JSON escapes it', async () => {
   const { client, world } = await setUp({
     token: () => ({
       status: 400,
@@ -948,7 +948,7 @@ test('a secret that a server repeats is not shown, whichever way its JSON escape
   expect(inspect(await failure())).not.toContain('my-own-secret')
 })
 
-test('a stored login whose token has expired is used at a server that answers anybody', async () => {
+test('a stored login whose token has expired is used at a server that accepts requests without a credential', async () => {
   const store = memoryStore()
   const { clock, client } = await setUp({ token: rotating })
   await client(authorizationCode(browser), { store }).call()
@@ -965,7 +965,7 @@ test('a stored login whose token has expired is used at a server that answers an
   expect(seen.slice(-2)).toEqual(['Bearer access-2', 'Bearer access-2'])
 })
 
-test('a device login that was given up frees the lock of the record', async () => {
+test('a device login that was abandoned releases the lock of the record', async () => {
   const store = memoryStore()
   const script = device(600, () => undefined)
   const { client, world } = await setUp(script)
@@ -977,7 +977,7 @@ test('a device login that was given up frees the lock of the record', async () =
   expect(await store.lock(`${world.url} | default`, async () => 'free')).toBe('free')
 })
 
-test('a secret that never comes holds the lock no longer than the acquisition may take', async () => {
+test('a secret that is never returned holds the lock no longer than the acquisition may take', async () => {
   const store = memoryStore()
   const { client, world } = await setUp({ token: rotating })
   const { manager } = client(
@@ -992,7 +992,7 @@ test('a secret that never comes holds the lock no longer than the acquisition ma
   expect(await store.lock(`${world.url} | default`, async () => 'free')).toBe('free')
 })
 
-test('a wrong secret of a client that was registered by hand forgets no registration', async () => {
+test('a wrong secret of a configured client drops no registration', async () => {
   const store = memoryStore()
   const { client, world } = await setUp({
     token: (_params, count, request) =>
@@ -1012,7 +1012,7 @@ test('a wrong secret of a client that was registered by hand forgets no registra
   expect(await store.list()).toContain(`registration ${world.issuer}`)
 })
 
-test('firstAvailable(): a person who declined is not asked again by itself', async () => {
+test('firstAvailable(): a user who declined is not asked again automatically', async () => {
   const { client, clock, world } = await setUp({
     token: rotating,
     redirect: (target) => {

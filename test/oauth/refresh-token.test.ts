@@ -47,7 +47,7 @@ describe('refreshToken()', () => {
     return { world, clock, start, send, call, redeemed }
   }
 
-  test('redeems the new token of a response that was unusable otherwise, and never the old one again', async () => {
+  test('redeems the new token of an otherwise unusable response, and never the old one again', async () => {
     const { clock, call, redeemed } = await setUp((_params, count) => ({
       body:
         count === 1
@@ -60,7 +60,7 @@ describe('refreshToken()', () => {
     expect(redeemed()).toEqual(['configured', 'rotated'])
   })
 
-  test('revokes its token at logout() when no answer brought a newer one, and does not present it again', async () => {
+  test('revokes its token at logout() if no response contained a newer one, and does not send it again', async () => {
     const { world, clock, send, call, redeemed } = await setUp((params) =>
       params.has('token') ? { body: '' } : { body: { token_type: 'Bearer' } },
     )
@@ -76,7 +76,7 @@ describe('refreshToken()', () => {
     ])
   })
 
-  test('does not present its token after a logout() before the first request', async () => {
+  test('does not send its token after a logout() before the first request', async () => {
     const { send, call, redeemed } = await setUp((params, count) =>
       params.has('token') ? { body: '' } : { body: tokenAnswer(count) },
     )
@@ -87,9 +87,9 @@ describe('refreshToken()', () => {
 
   test.each([
     ['was rotated, and its successor was refused', { refresh_token: 'rotated' }, false],
-    ['was given up by logout()', {}, true],
+    ['was discarded by logout()', {}, true],
   ])(
-    'a process that shares the store does not present a token that %s',
+    'does not send a token in a process that shares the store if the token %s',
     async (_case, answer, ends) => {
       const store = memoryStore()
       const { world, clock, call, send, start } = await setUp(
@@ -127,7 +127,7 @@ describe('refreshToken()', () => {
       (login: CredentialProvider) => firstAvailable(login, apiKey({ value: 'key' })),
     ],
     ['rotating', (login: CredentialProvider) => rotating([login, failing])],
-  ])('is given up inside of %s too', async (_name, inside) => {
+  ])('is ended inside %s too', async (_name, inside) => {
     const { redeemed, start } = await setUp((params) =>
       params.has('token') ? { body: '' } : { body: { token_type: 'Bearer' } },
     )
@@ -140,7 +140,7 @@ describe('refreshToken()', () => {
     expect(redeemed()).toEqual(before)
   })
 
-  test('does not present its token again after logout()', async () => {
+  test('does not send its token again after logout()', async () => {
     const { send, call, redeemed } = await setUp((params, count) =>
       params.has('token') ? { body: '' } : { body: tokenAnswer(count) },
     )

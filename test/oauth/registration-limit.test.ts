@@ -9,7 +9,7 @@ import { type Answer, oauthWorld, type Script } from '../support/oauth-world.ts'
 
 const redirectUri = 'https://app.example.com/callback'
 
-/** Web applications that share a store, in front of a server that registers clients. */
+/** Web applications that share a store, with a server that registers clients. */
 async function setUp(script: Script = {}) {
   let registered = 0
   const register: NonNullable<Script['register']> = (body) => {
@@ -39,7 +39,7 @@ async function setUp(script: Script = {}) {
 const users = Array.from({ length: 30 }, (_, index) => `user-${index}`)
 
 describe('the registration of a client', () => {
-  test('is one for all users who begin to log in at once', async () => {
+  test('is made once for all users whose logins begin at the same time', async () => {
     const { application, registrations } = await setUp()
     const [one, other] = [application(), application()]
     const begun = await Promise.all(
@@ -51,7 +51,7 @@ describe('the registration of a client', () => {
     )
   })
 
-  test('that fails at once for all is asked for three times at most', async () => {
+  test('that fails for all concurrent users is requested at most three times', async () => {
     const { application, registrations, failure } = await setUp({
       register: () => ({ status: 201, body: {} }),
     })
@@ -69,27 +69,30 @@ describe('the registration of a client', () => {
     ['status 999', { status: 999 }],
     ['an identifier of 9 kB', { status: 201, body: { client_id: 'a'.repeat(9000) } }],
   ]
-  test.each(unusable)('takes place three times in ten minutes with %s', async (_what, answer) => {
-    const { application, registrations, failure, clock, store } = await setUp({
-      register: () => answer,
-    })
-    const { begin } = application()
-    for (let count = 0; count < 6; count += 1) {
+  test.each(unusable)(
+    'is made at most three times in ten minutes with %s',
+    async (_what, answer) => {
+      const { application, registrations, failure, clock, store } = await setUp({
+        register: () => answer,
+      })
+      const { begin } = application()
+      for (let count = 0; count < 6; count += 1) {
+        await failure(begin())
+        clock.advance(30_000)
+      }
+      expect(registrations()).toBe(3)
+      const error = await failure(begin())
+      expect(error).toMatchObject({ code: 'registration_failed', retryable: false })
+      expect(error.retryAfter).toBeGreaterThan(0)
+      clock.advance(600_000)
       await failure(begin())
-      clock.advance(30_000)
-    }
-    expect(registrations()).toBe(3)
-    const error = await failure(begin())
-    expect(error).toMatchObject({ code: 'registration_failed', retryable: false })
-    expect(error.retryAfter).toBeGreaterThan(0)
-    clock.advance(600_000)
-    await failure(begin())
-    expect(registrations()).toBe(4)
-    const [key = ''] = await store.list()
-    expect(JSON.stringify(await store.get(key)).length).toBeLessThan(1000)
-  })
+      expect(registrations()).toBe(4)
+      const [key = ''] = await store.list()
+      expect(JSON.stringify(await store.get(key)).length).toBeLessThan(1000)
+    },
+  )
 
-  test('is not counted when the server answers that it did not take place', async () => {
+  test('is not counted if the server responds that it was not made', async () => {
     for (const status of [400, 403, 429, 503]) {
       const { application, registrations, failure, clock } = await setUp({
         register: () => ({ status, body: {} }),
@@ -103,7 +106,7 @@ describe('the registration of a client', () => {
     }
   })
 
-  test('without means to manage it that anybody could send is kept without them', async () => {
+  test('with management data that cannot be sent is kept without them', async () => {
     const { application, store, world } = await setUp({
       register: (body) => ({
         status: 201,
@@ -121,7 +124,7 @@ describe('the registration of a client', () => {
     expect(data).not.toHaveProperty('managementToken')
   })
 
-  test('with an empty secret has none', async () => {
+  test('with an empty secret is stored without a secret', async () => {
     const { world, store } = await setUp({
       register: (body) => ({
         status: 201,
@@ -135,7 +138,7 @@ describe('the registration of a client', () => {
   })
 })
 
-test('the event of a web login that begins names the client that has just been registered', async () => {
+test('the event of a web login contains the client that was just registered', async () => {
   const { world, store } = await setUp()
   const events: CredentialEvent[] = []
   const logins = webLogins({

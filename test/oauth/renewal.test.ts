@@ -14,7 +14,7 @@ import { oauthWorld, type Script, tokenAnswer, type World } from '../support/oau
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-/** A client of a scripted world whose clock the test moves. */
+/** A client of a scripted world, with a clock that the test sets. */
 async function client(script: Script, providerOf?: (world: World) => CredentialProvider) {
   const world = await oauthWorld(script)
   const clock = testClock()
@@ -39,7 +39,7 @@ const rotating: NonNullable<Script['token']> = (_params, count) => ({
 })
 
 describe('refresh tokens', () => {
-  test('row 59: each renewal redeems the newest one, and none twice', async () => {
+  test('row 59: each renewal redeems the newest token, and none twice', async () => {
     const { world, clock, call } = await client({ token: rotating })
     for (let round = 0; round < 4; round += 1) {
       expect((await call()).status).toBe(200)
@@ -54,7 +54,7 @@ describe('refresh tokens', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('row 59: the old one is kept when the server returns no new one', async () => {
+  test('row 59: the old token is kept if the server returns no new one', async () => {
     const { world, clock, call } = await client({
       token: (_params, count) => ({
         body: tokenAnswer(count, count === 1 ? { refresh_token: 'for-ever' } : {}),
@@ -84,7 +84,7 @@ describe('refresh tokens', () => {
     expect(refresh).not.toHaveProperty('scope')
   })
 
-  test('row 58: where none is issued, a person logs in again', async () => {
+  test('row 58: without a refresh token, the user logs in again', async () => {
     const { world, clock, call } = await client({})
     await call()
     clock.advance(3_700_000)
@@ -92,7 +92,7 @@ describe('refresh tokens', () => {
     expect(world.logins()).toHaveLength(2)
   })
 
-  test('row 59: twenty requests that are refused at once cost one renewal', async () => {
+  test('row 59: twenty concurrent refused requests cost one renewal', async () => {
     const { world, call } = await client({
       token: rotating,
       mcp: (token) => (token === 'access-1' ? { status: 401 } : undefined),
@@ -102,7 +102,7 @@ describe('refresh tokens', () => {
     expect(world.tokenRequests()).toHaveLength(2)
   })
 
-  test('a refresh in the background never opens a browser, and the present token serves on', async () => {
+  test('a background renewal never opens a browser, and the current token stays in use', async () => {
     const { world, clock, call, events } = await client({
       token: (params, count) =>
         params.get('grant_type') === 'refresh_token'
@@ -119,7 +119,7 @@ describe('refresh tokens', () => {
     expect(world.logins()).toHaveLength(2)
   })
 
-  test('a given refresh token that is refused ends in one clear error, and no further request', async () => {
+  test('a configured refresh token that is rejected causes one clear error, and no further request', async () => {
     const { world, failure } = await client(
       { token: () => ({ status: 400, body: { error: 'invalid_grant' } }) },
       fromRefreshToken,
@@ -129,7 +129,7 @@ describe('refresh tokens', () => {
     expect(world.tokenRequests()).toHaveLength(1)
   })
 
-  test('a given refresh token is renewed in the background, for that needs nobody', async () => {
+  test('a configured refresh token is renewed in the background without a user', async () => {
     const { world, clock, call } = await client({ token: rotating }, fromRefreshToken)
     await call()
     clock.advance(3_400_000)
@@ -142,8 +142,8 @@ describe('refresh tokens', () => {
   })
 })
 
-describe('an answer that is lost', () => {
-  /** Rotates, and cuts the connection before the answer; afterwards the old token is good or not. */
+describe('a lost response', () => {
+  /** Rotates, and closes the connection before the response; `grace`: whether the old token stays valid. */
   const cutting =
     (grace: boolean): NonNullable<Script['token']> =>
     (params, count, request) => {
@@ -159,7 +159,7 @@ describe('an answer that is lost', () => {
         : { status: 400, body: { error: 'invalid_grant' } }
     }
 
-  test('is asked for once more with the same token, which a grace period saves', async () => {
+  test('is requested once more with the same token, which a grace period permits', async () => {
     const { world, clock, call } = await client({ token: cutting(true) })
     await call()
     clock.advance(3_700_000)
@@ -212,18 +212,15 @@ describe('malformed token responses', () => {
     ['2 MB', `"super-secret${'x'.repeat(2_000_000)}"`, 'invalid_response'],
   ]
 
-  test.each(malformed)(
-    '%s ends in an error that shows nothing of it',
-    async (_what, body, code) => {
-      const { failure, events } = await client({ token: () => ({ body }) }, (world) =>
-        clientCredentials({ clientId: 'a', clientSecret: 'super-secret-2', issuer: world.issuer }),
-      )
-      const error = await failure()
-      expect(error.code).toBe(code)
-      expect(inspect([error, error.stack, events], { depth: 10 })).not.toMatch(secrets)
-      expect(JSON.stringify([error, error.message, error.cause])).not.toMatch(secrets)
-    },
-  )
+  test.each(malformed)('%s causes an error that shows nothing of it', async (_what, body, code) => {
+    const { failure, events } = await client({ token: () => ({ body }) }, (world) =>
+      clientCredentials({ clientId: 'a', clientSecret: 'super-secret-2', issuer: world.issuer }),
+    )
+    const error = await failure()
+    expect(error.code).toBe(code)
+    expect(inspect([error, error.stack, events], { depth: 10 })).not.toMatch(secrets)
+    expect(JSON.stringify([error, error.message, error.cause])).not.toMatch(secrets)
+  })
 
   test.each([
     ['a number', 100, 100],
@@ -236,7 +233,7 @@ describe('malformed token responses', () => {
     ['missing', undefined, undefined],
     ['more than ten years', 1e12, undefined],
     ['an object', {}, undefined],
-  ])('expires_in that is %s becomes a sensible life', async (_what, expiresIn, expected) => {
+  ])('expires_in that is %s becomes a plausible lifetime', async (_what, expiresIn, expected) => {
     const { send, clock } = await client({
       token: () => ({
         body: { access_token: 'opaque', token_type: 'Bearer', expires_in: expiresIn },
@@ -246,7 +243,7 @@ describe('malformed token responses', () => {
     expect(expiresAt).toBe(expected === undefined ? Infinity : clock.now() + expected * 1000)
   })
 
-  test('without expires_in the times of a JWT count, whoever has the right clock', async () => {
+  test('without expires_in, the times of a JWT are used, whichever clock is right', async () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
     const token = `${part({ alg: 'none' })}.${part({ iat: 5_000, exp: 5_600 })}.x`
     const { send, clock } = await client({
@@ -260,7 +257,7 @@ describe('malformed token responses', () => {
     ['ended in 1970', { exp: 0 }],
     ['lasts for centuries', { exp: 8.64e12 }],
   ])(
-    'a JWT whose life %s has no known end, and its renewal loses nothing',
+    'a JWT whose lifetime %s has no known expiry, and its renewal loses nothing',
     async (_what, claims) => {
       const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
       const { world, clock, send, call } = await client({
@@ -284,7 +281,7 @@ describe('malformed token responses', () => {
     },
   )
 
-  test('a refresh token in an answer that is unusable otherwise is kept, and used next', async () => {
+  test('a refresh token in an otherwise unusable response is kept, and used next', async () => {
     const { world, clock, call, failure } = await client({
       token: (_params, count) => {
         if (count === 2) return { body: { refresh_token: 'refresh-new', token_type: 'mac' } }
@@ -307,7 +304,7 @@ describe('malformed token responses', () => {
   })
 })
 
-describe('what servers answer when they refuse', () => {
+describe('error responses of servers', () => {
   const table: readonly (readonly [string, object, object])[] = [
     [
       'invalid_grant',
@@ -346,7 +343,7 @@ describe('what servers answer when they refuse', () => {
       { code: 'unauthorized_client' },
     ],
     [
-      'a code of its own',
+      'a non-standard code',
       { status: 400, body: { error: 'TOKEN-42 !' } },
       { code: 'login_required' },
     ],
@@ -371,7 +368,7 @@ describe('what servers answer when they refuse', () => {
     expect(error.message).toContain(new URL(world.issuer).host)
   })
 
-  test('a description has neither control characters nor anything like a token, and is not in the message', async () => {
+  test('a description contains no control characters and no token, and is not in the message', async () => {
     const description = `no\r\nway eyJhbGciOiJIUzI1NiJ9.${'a'.repeat(60)}`
     const { failure } = await client(
       {
@@ -388,7 +385,7 @@ describe('what servers answer when they refuse', () => {
     expect(inspect(error)).not.toMatch(/eyJ|aaaa/)
   })
 
-  test('a server that cannot be reached is a passing failure, and costs no login', async () => {
+  test('an unreachable server is a temporary failure, and does not end a login', async () => {
     const { failure, clock, call, world } = await client({ token: rotating })
     await call()
     clock.advance(3_700_000)
@@ -404,7 +401,7 @@ describe('what servers answer when they refuse', () => {
   })
 })
 
-describe('a server that says only in its challenge where its metadata is', () => {
+describe('a server that names its metadata only in its challenge', () => {
   const script: Script = {
     challenge: ({ mcp }) => `scope="a", resource_metadata="${mcp}/.well-known/of-its-own"`,
     resourceWellKnown: (path, { mcp, issuer }) =>
@@ -414,7 +411,7 @@ describe('a server that says only in its challenge where its metadata is', () =>
     token: rotating,
   }
 
-  test('row 12: is asked for it by a login before the first request', async () => {
+  test('row 12: receives a request without a credential before the first login', async () => {
     const { world, send, call } = await client(script)
     await send.manager.login()
     expect(world.logins()).toMatchObject([{ scope: 'a' }])
@@ -422,7 +419,7 @@ describe('a server that says only in its challenge where its metadata is', () =>
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('row 12: is found again when what was known of it is too old', async () => {
+  test('row 12: is discovered again if its known metadata is too old', async () => {
     const { world, clock, call } = await client(script)
     await call()
     clock.advance(3_700_000)
@@ -457,7 +454,7 @@ describe('scopes', () => {
     ['the list of the server', { resource: () => ({ scopes_supported: ['c', 'd'] }) }, {}, 'c d'],
     ['nothing', {}, {}, undefined],
     ['the application', { challenge: () => 'scope="a b"' }, { scope: 'mine' }, 'mine'],
-  ])('rows 48 to 50: what is asked for comes from %s', async (_what, script, options, expected) => {
+  ])('rows 48 to 50: are taken from %s', async (_what, script, options, expected) => {
     const { world, call } = await client(script, () =>
       authorizationCode({ ...browser, ...options }),
     )
@@ -465,7 +462,7 @@ describe('scopes', () => {
     expect(world.logins()[0]?.['scope']).toBe(expected)
   })
 
-  test('rows 48, 49: a renewal asks for the scopes of the token before it', async () => {
+  test('rows 48, 49: of a renewal are those of the token before it', async () => {
     const { world, clock, call } = await client(
       {
         challenge: () => 'scope="a"',
@@ -479,7 +476,7 @@ describe('scopes', () => {
     expect(world.tokenRequests().map(({ scope }) => scope)).toEqual(['a', 'a'])
   })
 
-  test('row 57: offline_access is added only where the authorization server lists it', async () => {
+  test('row 57: include offline_access only if the authorization server lists it', async () => {
     const listed = { scopes_supported: ['a'] }
     const offline = () => ({ scopes_supported: ['a', 'offline_access'] })
     const lists = await client({ resource: () => listed, metadata: offline })
@@ -490,7 +487,7 @@ describe('scopes', () => {
     expect(doesNot.world.logins()[0]?.['scope']).toBe('a')
   })
 
-  test('rows 51, 52, 54: a 403 leads to one new login with the union, and to no refresh', async () => {
+  test('rows 51, 52, 54: missing at a 403 lead to one new login with the union, and to no refresh', async () => {
     const { world, call } = await client({
       token: rotating,
       challenge: () => 'scope="read"',
@@ -504,7 +501,7 @@ describe('scopes', () => {
     ])
   })
 
-  test('row 53: a server that is never content gets a bounded number of logins', async () => {
+  test('row 53: that a server always asks for lead to a bounded number of logins', async () => {
     const { world, call } = await client({
       mcp: () => ({
         status: 403,
@@ -517,7 +514,7 @@ describe('scopes', () => {
   })
 })
 
-test('beside a tenant header, a login still learns what the server wants, and steps up', async () => {
+test("beside a tenant header, a login still uses the server's challenge, and steps up", async () => {
   const { world, call } = await client(
     {
       token: rotating,
@@ -537,7 +534,7 @@ test('beside a tenant header, a login still learns what the server wants, and st
   expect(world.mcpServer.requests.at(-1)?.headers['x-tenant-id']).toBe('acme')
 })
 
-test('a token endpoint that never answers ends in an error within the configured time', async () => {
+test('a token endpoint that never responds causes an error within the configured time', async () => {
   const world = await oauthWorld({
     token: (_params, _count, request) => {
       request.hang()
@@ -549,7 +546,7 @@ test('a token endpoint that never answers ends in an error within the configured
   await expect(manager.credential()).rejects.toMatchObject({ code: 'timeout', retryable: true })
 })
 
-test('a credential shows no token, however closely it is inspected', async () => {
+test('a credential shows no token, however it is inspected', async () => {
   const { send } = await client({
     token: () => ({ body: tokenAnswer(1, { access_token: 'canary', refresh_token: 'canary-2' }) }),
   })
@@ -565,7 +562,7 @@ test.each([
   ['invalid_request', 'Compare the parameters'],
   ['unsupported_response_type', "Contact the server's operator"],
   ['access_denied', 'Log in again and consent'],
-])('an authorization response with %s says what can help', async (error, remedy) => {
+])('an authorization response with %s says what to do', async (error, remedy) => {
   const { failure } = await client({
     redirect: (target) => {
       target.searchParams.delete('code')
@@ -575,7 +572,7 @@ test.each([
   expect((await failure()).remedy).toContain(remedy)
 })
 
-test('a port that fetch refuses is a network problem that says so', async () => {
+test('a port that fetch blocks is reported as a network problem', async () => {
   const resource = 'http://127.0.0.1:9/mcp'
   const send = authorizedFetch(authorizationCode(browser), { resource })
   const error = (await send.login().catch((thrown: unknown) => thrown)) as CredentialError

@@ -13,14 +13,14 @@ import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 
-test('row 2: a server that is started as a process takes its credential from the environment, and nothing is fetched', async () => {
+test('row 2: a server that is started as a process receives its credential from the environment, and nothing is fetched', async () => {
   const spy = vi.spyOn(globalThis, 'fetch')
   onTestFinished(() => spy.mockRestore())
   expect(await stdioEnvironment({ MCP_TOKEN: 'secret' })).toMatchObject({ MCP_TOKEN: 'secret' })
   expect(spy).not.toHaveBeenCalled()
 })
 
-test('row 7: with one store for two servers, neither gets what the other issued', async () => {
+test('row 7: with one store for two servers, neither receives what the other issued', async () => {
   const store = memoryStore()
   const [one, two] = [
     await oauthWorld(),
@@ -56,12 +56,12 @@ test('row 39: a login keeps its issuer, verifier and state to itself, and each i
   expect(new Set(verifiers).size).toBe(2)
 })
 
-test('row 68: the browser gets one argument without anything that a shell would act on, and the whole URL from there', async () => {
+test('row 68: the browser receives one argument without characters with a meaning in a shell, and opens the whole URL', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'browser-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const script = join(folder, 'browser')
   const log = join(folder, 'log')
-  // A browser that notes its arguments, and follows the login to its end.
+  // A browser that records its arguments, and completes the login.
   const code = `require('node:fs').writeFileSync('${log}', JSON.stringify(process.argv.slice(2))); fetch(process.argv[2])`
   await writeFile(script, `#!${process.execPath}\n${code}\n`)
   await chmod(script, 0o700)
@@ -86,7 +86,7 @@ test.each([
   ['https://mcp.example.com:8443/a%2Fb/mcp', 'https://mcp.example.com:8443/a%2Fb/mcp'],
   ['https://mcp.example.com/mcp?tenant=7#top', 'https://mcp.example.com/mcp'],
   ['https://[2001:DB8::1]/mcp', 'https://[2001:db8::1]/mcp'],
-])('rows 45, 46: %s is named %s to the authorization server', async (url, resource) => {
+])('rows 45, 46: %s is sent as %s to the authorization server', async (url, resource) => {
   const asked: unknown[] = []
   const issuer = 'https://auth.example.com'
   const metadata = { issuer, token_endpoint: `${issuer}/token` }
@@ -104,7 +104,7 @@ test.each([
   expect(asked).toEqual([resource])
 })
 
-test('advisory CVE-2026-32625: what a server writes is never filled in from the environment', async () => {
+test('advisory CVE-2026-32625: text of a server is never expanded with environment variables', async () => {
   process.env['CANARY'] = 'canary-of-the-environment'
   onTestFinished(() => void delete process.env['CANARY'])
   const scope = '$\x7bCANARY} $CANARY %CANARY% {{CANARY}}'
@@ -115,7 +115,7 @@ test('advisory CVE-2026-32625: what a server writes is never filled in from the 
   expect(JSON.stringify(seen)).not.toContain('canary-of')
 })
 
-test('a browser that cannot be opened is reported at once, and not after the time for the login', async () => {
+test('a browser that cannot be opened is reported immediately, not after the time limit of the login', async () => {
   vi.stubEnv('BROWSER', '/nowhere/no-such-browser')
   vi.stubEnv('DISPLAY', '')
   vi.stubEnv('WAYLAND_DISPLAY', '')
@@ -127,7 +127,7 @@ test('a browser that cannot be opened is reported at once, and not after the tim
   })
 }, 20_000)
 
-test('row 71: a scope that was not granted is not asked for again', async () => {
+test('row 71: a scope that was not granted is not requested again', async () => {
   const world = await oauthWorld({
     mcp: () => ({
       status: 403,
@@ -141,7 +141,7 @@ test('row 71: a scope that was not granted is not asked for again', async () => 
   expect(world.logins()).toHaveLength(asked)
 })
 
-test('row 93: a thousand signatures hold a thousand nonces', async () => {
+test('row 93: a thousand signatures contain a thousand nonces', async () => {
   const provider = httpSignature({
     algorithm: 'hmac-sha256',
     secret: 's'.repeat(32),
@@ -156,7 +156,7 @@ test('row 93: a thousand signatures hold a thousand nonces', async () => {
   expect(inputs[0]?.request.headers.get('Signature-Input')).not.toContain(';alg=')
 })
 
-test('logs: whatever happens in a login, a refresh or a refusal, no secret shows in an event, an error or a print-out', async () => {
+test('logs: whatever happens in a login, a refresh or a refusal, no event, error or output shows a secret', async () => {
   const secrets = ['canary-secret', 'canary-refresh', 'canary-access', 'canary-next']
   const spellings = secrets.flatMap((secret) => [
     secret,
@@ -177,7 +177,7 @@ test('logs: whatever happens in a login, a refresh or a refusal, no secret shows
     { status: 500, body: 'canary-access' },
   ]
   for (const answer of answers) {
-    // Some servers repeat in their description what they were sent.
+    // Some servers repeat parts of the request in their description.
     const token: Script['token'] = (params, _count, request) => {
       if (answer !== 'echo') return answer
       const secret = params.get('refresh_token') ?? 'canary-secret'

@@ -9,7 +9,7 @@ import { oauthWorld, type Script, tokenAnswer } from '../support/oauth-world.ts'
 const hour = 3_600_000
 const clientSecret = 'canary-client-secret'
 
-/** It issues tokens to a client that authenticates. */
+/** Issues tokens to a client that authenticates. */
 const token: NonNullable<Script['token']> = (params, count, { headers }) => {
   const expected = `Basic ${btoa(`agent:${clientSecret}`)}`
   const isRight = headers.authorization === expected || params.get('client_secret') === clientSecret
@@ -29,7 +29,7 @@ async function setUp(script: Script = {}, own: object = { keepSecret: true }) {
   return { world, clock, store, options }
 }
 
-describe('client credentials whose secret is kept', () => {
+describe('client credentials with a stored secret', () => {
   test.each([
     ['savedLogin()', () => savedLogin()],
     ['auto()', (store: ReturnType<typeof memoryStore>) => auto({ store, config: false })],
@@ -49,7 +49,7 @@ describe('client credentials whose secret is kept', () => {
     expect(requests.at(-1)).toMatchObject({ scope: 'read' })
   })
 
-  test('are renewed once they are refused by the server', async () => {
+  test('are renewed after the server refused them', async () => {
     const refused = new Set(['access-1'])
     const { world, options } = await setUp({
       mcp: (sent) => (refused.has(sent) ? { status: 401 } : undefined),
@@ -59,7 +59,7 @@ describe('client credentials whose secret is kept', () => {
     expect(world.tokenRequests()).toHaveLength(2)
   })
 
-  test('are forgotten by a logout', async () => {
+  test('are deleted by a logout', async () => {
     const { store, options } = await setUp()
     const later = authorizedFetch(savedLogin(), options)
     await later.logout()
@@ -67,7 +67,7 @@ describe('client credentials whose secret is kept', () => {
     expect(JSON.stringify(left)).not.toContain('canary')
   })
 
-  test('that are refused say how to store others, and show no secret', async () => {
+  test('that are rejected say how to store others, and show no secret', async () => {
     let isRefused = false
     const { world, clock, options } = await setUp({
       token: (params, count, request) =>
@@ -83,7 +83,7 @@ describe('client credentials whose secret is kept', () => {
     expect(error.message).not.toContain('canary')
   })
 
-  test('send the secret to no other authorization server', async () => {
+  test('are sent to no other authorization server', async () => {
     const { world, clock, options } = await setUp()
     const other = await oauthWorld({ token })
     clock.advance(2 * hour)
@@ -93,7 +93,7 @@ describe('client credentials whose secret is kept', () => {
   })
 })
 
-test('client credentials keep no secret in the store unless they are told to', async () => {
+test('client credentials store no secret by default', async () => {
   const { world, store, options } = await setUp({}, {})
   const kept = await Promise.all((await store.list()).map((key) => store.get(key)))
   expect(JSON.stringify(kept)).not.toContain('canary')
@@ -101,7 +101,7 @@ test('client credentials keep no secret in the store unless they are told to', a
   await expect(later(world.url)).rejects.toMatchObject({ code: 'store' })
 })
 
-test('the option that keeps the secret is for clients that have one', () => {
+test('the option that stores the secret requires a client with one', () => {
   const options = { clientId: 'agent', issuer: 'https://login.example.com' }
   const make = (own: object) => () => clientCredentials({ ...options, ...own } as never)
   expect(make({ clientSecret, keepSecret: 'yes' })).toThrow('keepSecret')

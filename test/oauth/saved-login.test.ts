@@ -55,7 +55,7 @@ async function setUp(script: Script, login: object) {
   return { world, client, later, failure, texts }
 }
 
-describe('savedLogin without what the client authenticates with', () => {
+describe("savedLogin without the client's authentication", () => {
   test.each([
     [
       'a secret',
@@ -87,7 +87,7 @@ describe('savedLogin without what the client authenticates with', () => {
       () => true,
       "`clientAuth: 'tls_client_auth'`",
     ],
-  ])('does not risk the login of a client with %s', async (_what, login, check, advice) => {
+  ])('does not use up the login of a client with %s', async (_what, login, check, advice) => {
     const { state, token } = burning(check)
     const given = await login()
     const { world, client, later, failure, texts } = await setUp({ token }, given)
@@ -103,7 +103,7 @@ describe('savedLogin without what the client authenticates with', () => {
     expect(world.tokenRequests()).toHaveLength(2)
   })
 
-  test('authenticates as the login did, also where the metadata prefers another way', async () => {
+  test('authenticates as the login did, even if the metadata prefers another method', async () => {
     const { state, token } = burning((params) => params.has('client_secret'))
     const given = { clientSecret: secret, clientAuth: 'client_secret_post' }
     const { client, later } = await setUp({ token }, given)
@@ -111,7 +111,7 @@ describe('savedLogin without what the client authenticates with', () => {
     expect(state.burnt).toBe(false)
   })
 
-  test('goes on with the login of a public client, and of one that registered itself', async () => {
+  test('continues the login of a public client, and of a dynamically registered one', async () => {
     const isPublic = await setUp({ token: burning(() => true).token }, {})
     await isPublic.later().login()
 
@@ -130,7 +130,7 @@ describe('savedLogin without what the client authenticates with', () => {
   })
 })
 
-test('login() without a stored login says who makes one, and does not miss the store', async () => {
+test('login() without a stored login names the provider to use, and does not ask for a store', async () => {
   const world = await oauthWorld()
   const saved = authorizedFetch(savedLogin(), { resource: world.url, store: memoryStore() })
   await expect(saved.login()).rejects.toThrow(/there is no login.*Log in once with/)

@@ -8,7 +8,7 @@ import { oauthWorld, tokenAnswer } from '../support/oauth-world.ts'
 const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
 const hour = 3_600_000
 
-/** A server that wants a stronger login for requests whose body says `pay`. */
+/** A server that requires a stronger login for requests whose body contains `pay`. */
 async function setUp(
   isContent: (logins: Record<string, string>[]) => boolean,
   demand = { acr_values: 'urn:mfa urn:pwd', max_age: '60' },
@@ -42,7 +42,7 @@ const isStrong = (login: Record<string, string> | undefined) =>
   login?.['acr_values'] === 'urn:mfa urn:pwd' && login['max_age'] === '60'
 
 describe('a challenge for a stronger or more recent login', () => {
-  test('leads to a login that asks for it, and to no refresh', async () => {
+  test('leads to a login with its parameters, and to no refresh', async () => {
     const { world, open } = await setUp((logins) => logins.some(isStrong))
     const { call } = open(authorizationCode(browser))
     expect((await call()).status).toBe(200)
@@ -54,7 +54,7 @@ describe('a challenge for a stronger or more recent login', () => {
     ])
   })
 
-  test('changes nothing that the application asks for at every login, but may shorten `max_age`', async () => {
+  test("does not change the application's own parameters, but may shorten `max_age`", async () => {
     const asked = async (own: Record<string, string>, max_age: string) => {
       const demand = { acr_values: 'urn:pwd', max_age }
       const { world, open } = await setUp((logins) => logins.length > 1, demand)
@@ -76,7 +76,7 @@ describe('a challenge for a stronger or more recent login', () => {
     })
   })
 
-  test('is forgotten after that login', async () => {
+  test('is not repeated after that login', async () => {
     const { world, clock, open } = await setUp((logins) => logins.some(isStrong))
     const { send, call } = open(authorizationCode(browser))
     await call()
@@ -89,7 +89,7 @@ describe('a challenge for a stronger or more recent login', () => {
     expect(world.logins().map(isStrong)).toEqual([false, true, false])
   })
 
-  test('is remembered while the user has not logged in', async () => {
+  test('is remembered until the user has logged in', async () => {
     let isWilling = true
     const onAuthorizationUrl = (url: URL) =>
       isWilling ? fetch(url) : Promise.reject(new Error('closed'))
@@ -103,7 +103,7 @@ describe('a challenge for a stronger or more recent login', () => {
     expect(world.logins().map(isStrong)).toEqual([false, true])
   })
 
-  test('leads to three logins in ten minutes at most, whatever the server says', async () => {
+  test('leads to at most three logins in ten minutes, whatever the server responds', async () => {
     const { world, clock, open } = await setUp(() => false)
     const { call } = open(authorizationCode(browser))
     for (let count = 0; count < 12; count += 1) {
@@ -115,7 +115,7 @@ describe('a challenge for a stronger or more recent login', () => {
     expect(world.logins().filter(isStrong).length).toBeLessThanOrEqual(3)
   })
 
-  test('never opens a browser where nobody can log in', async () => {
+  test('never opens a browser if user interaction is not possible', async () => {
     const { world, open } = await setUp(() => false)
     await open(authorizationCode(browser)).call()
     const { call } = open(savedLogin())
@@ -126,7 +126,7 @@ describe('a challenge for a stronger or more recent login', () => {
     expect(world.logins()).toHaveLength(1)
   })
 
-  test('is sent only as far as its values are valid', async () => {
+  test('is passed on only as far as its values are valid', async () => {
     const { world, open } = await setUp((logins) => logins.length > 1, {
       acr_values: 'urn:\u0085mfa',
       max_age: '-1',

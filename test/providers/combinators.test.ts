@@ -45,13 +45,13 @@ describe('all', () => {
     return provider
   }
 
-  test('applies its parts in their order and lasts as long as the shortest', async () => {
+  test('applies its parts in order, and expires with the part that expires first', async () => {
     const { request, credential } = await applied(all(part('a'), part('b', 5000), part('c', 9000)))
     expect(request.headers.get('X-Order')).toBe('a, b, c')
     expect(credential.expiresAt).toBe(5000)
   })
 
-  test('lets every part see the response, and asks for another attempt when one wants it', async () => {
+  test('passes the response to every part, and repeats the request if one of them asks for it', async () => {
     const response = { status: 401, headers: new Headers(), url: 'https://mcp.example.com/mcp' }
     const calm = (await applied(all(part('a'), part('b')))).credential
     expect(await calm.observe?.(response, outgoing())).toBeUndefined()
@@ -63,7 +63,7 @@ describe('all', () => {
   const observing = (observe: Credential['observe'] & {}) =>
     custom({ acquire: () => ({ apply: () => {}, observe }) })
 
-  test('waits for parts that take their time to look at the response', async () => {
+  test('waits for parts with an asynchronous observe', async () => {
     const slow = observing(async () => 'renew' as const)
     const { credential } = await applied(all(part('learns'), slow))
     expect(await credential.observe?.(response, outgoing())).toBe('renew')
@@ -82,14 +82,14 @@ describe('all', () => {
         throw new Error('confused')
       },
     ],
-  ])('lets the other parts see the response when one throws %s', async (_when, confused) => {
+  ])('passes the response to the other parts if one throws %s', async (_when, confused) => {
     const { credential } = await applied(all(observing(confused), part('learns')))
     expect(await credential.observe?.(response, outgoing())).toBe('resend')
     const alone = (await applied(all(observing(confused), part('a')))).credential
     await expect((async () => alone.observe?.(response, outgoing()))()).rejects.toThrow('confused')
   })
 
-  test('applies and observes without a detour over promises where its parts do', async () => {
+  test('applies and observes synchronously if its parts do', async () => {
     const { credential } = await applied(all(part('a'), part('learns')))
     const request = outgoing()
     expect(credential.apply(request)).toBeUndefined()
@@ -97,7 +97,7 @@ describe('all', () => {
     expect(credential.observe?.(response, request)).toBe('resend')
   })
 
-  test('applies a part after one that takes its time', async () => {
+  test('applies a part after an asynchronous one', async () => {
     const slow = custom({
       acquire: () => ({
         async apply({ headers }) {
@@ -110,7 +110,7 @@ describe('all', () => {
     expect(request.headers.get('X-Order')).toBe('a, slow, b, slow')
   })
 
-  test('renews only the parts that are due, and all of them after a refusal', async () => {
+  test('renews only the parts that are due, and all parts after a refusal', async () => {
     const { now } = acquireContext()
     const forever = part('forever')
     const short = part('short', now() + 60_000)
@@ -128,12 +128,12 @@ describe('all', () => {
 })
 
 describe('firstAvailable', () => {
-  test('takes the first that has a credential', async () => {
+  test('uses the first provider that has a credential', async () => {
     const provider = firstAvailable(failing('no variable'), key('second'), key('third'))
     expect(await sent((await applied(provider)).credential)).toBe('second')
   })
 
-  test('says of each what was wrong when none has', async () => {
+  test('lists the error of each provider if none has a credential', async () => {
     const provider = firstAvailable(failing('no variable'), failing('no file', true))
     await expect(applied(provider)).rejects.toMatchObject({
       message: expect.stringMatching(/no variable.*no file/),
@@ -142,7 +142,7 @@ describe('firstAvailable', () => {
   })
 })
 
-test('firstAvailable may be asked again as soon as its providers say', async () => {
+test('firstAvailable can be tried again as soon as its providers permit', async () => {
   const source = firstAvailable(
     bearer(env('MCP_TEST_NOT_SET')),
     bearer(env('MCP_TEST_NOT_SET_EITHER')),
@@ -155,7 +155,7 @@ test('firstAvailable may be asked again as soon as its providers say', async () 
 })
 
 describe('rotating', () => {
-  test('goes to the next after a refusal, remembers it, and comes round', async () => {
+  test('switches to the next credential after a refusal, keeps it, and starts over after the last', async () => {
     const provider = rotating([key('one'), key('two')])
     const first = await provider.acquire(acquireContext())
     const second = await provider.acquire(acquireContext({ reason: 'rejected', previous: first }))
@@ -174,7 +174,7 @@ describe('rotating', () => {
     expect(await sent((await applied(provider)).credential)).toBe('two')
   })
 
-  test('throws the first failure when no key can be read', async () => {
+  test('throws the first error if no key can be read', async () => {
     await expect(applied(rotating([failing('one'), failing('two')]))).rejects.toThrow('one')
   })
 })
@@ -183,14 +183,14 @@ describe.each([
   ['all', all],
   ['firstAvailable', firstAvailable],
   ['rotating', (...providers: CredentialProvider[]) => rotating(providers)],
-])('what %s is made of', (_name, combine) => {
-  test('decides how often a request may be sent again', () => {
+])('the parts of %s', (_name, combine) => {
+  test('determine how often a request may be sent again', () => {
     const handshake = { ...key('a'), maxResends: 3 }
     expect(combine(key('b'), handshake).maxResends).toBe(3)
     expect(combine(key('b'), key('c')).maxResends).toBe(1)
   })
 
-  test('decides what a refusal is', () => {
+  test('determine which responses are refusals', () => {
     const session = { ...key('a'), refused: ({ status }: { status: number }) => status === 302 }
     const provider = combine(key('b'), session)
     const answer = (status: number) => ({ status, headers: new Headers(), url: '' })
@@ -199,13 +199,13 @@ describe.each([
     expect(combine(key('b'), key('c')).refused).toBeUndefined()
   })
 
-  test('is no selector', () => {
+  test('cannot be selectors', () => {
     const selector = { name: 's', select: () => ({ key: 'k', provider: key('a') }) }
     expect(() => combine(key('b'), selector as never)).toThrow(/does not accept a selector/)
   })
 })
 
-test('firstAvailable does not quote what foreign code throws', async () => {
+test('firstAvailable does not quote errors of other code', async () => {
   const foreign = custom({ acquire: () => Promise.reject(new TypeError('cAnArY')) })
   const acquiring = applied(firstAvailable(foreign, foreign))
   await expect(acquiring).rejects.toThrow('custom: failed (TypeError).')
@@ -216,6 +216,6 @@ test.each([
   ['firstAvailable', () => firstAvailable()],
   ['rotating', () => rotating([key('only')])],
   ['all', () => all('key' as never)],
-])('%s refuses what is no list of providers', (option, build) => {
+])('%s rejects anything but a list of providers', (option, build) => {
   expect(build).toThrow(expect.objectContaining({ option }))
 })

@@ -28,7 +28,7 @@ async function headersOf(credential: Credential): Promise<Record<string, string>
   return Object.fromEntries(request.headers)
 }
 
-/** An Azure credential that remembers what it was asked. */
+/** An Azure credential that records its calls. */
 class Recorded implements TokenCredential {
   readonly calls: { scopes: string | string[]; options: GetTokenOptions | undefined }[] = []
   readonly #answer: () => AccessToken | null
@@ -46,7 +46,7 @@ class Recorded implements TokenCredential {
 describe('fromTokenCredential()', () => {
   const scope = 'api://mcp-server/.default'
 
-  it('sends the token, and passes on when it expires and should be renewed', async () => {
+  it('sends the token, and uses its expiry and its recommended renewal time', async () => {
     const expiresOnTimestamp = now + 3_600_000
     const refreshAfterTimestamp = now + 1_800_000
     const azure = new Recorded(() => ({
@@ -67,7 +67,7 @@ describe('fromTokenCredential()', () => {
     expect(azure.calls[0]?.options?.abortSignal).toBeInstanceOf(AbortSignal)
   })
 
-  it('asks for several scopes at once', async () => {
+  it('can request several scopes', async () => {
     const azure = new Recorded(() => ({ token: 't', expiresOnTimestamp: now + 3_600_000 }))
 
     const credential = await managerOf(fromTokenCredential(azure, ['s1', 's2'])).credential()
@@ -76,7 +76,7 @@ describe('fromTokenCredential()', () => {
     expect(credential.refreshAt).toBeUndefined()
   })
 
-  it('asks for another token before the first expires', async () => {
+  it('requests another token before the first expires', async () => {
     let time = now
     const azure: Recorded = new Recorded(() => ({
       token: `token-${azure.calls.length}`,
@@ -89,7 +89,7 @@ describe('fromTokenCredential()', () => {
     expect(await headersOf(await manager.credential())).toEqual({ authorization: 'Bearer token-2' })
   })
 
-  it('aborts a request for a token that nobody waits for any more', async () => {
+  it('aborts a request for a token when no caller is waiting', async () => {
     let signal: GetTokenOptions['abortSignal']
     const azure: TokenCredential = {
       getToken: (_scopes, options) =>
@@ -108,7 +108,7 @@ describe('fromTokenCredential()', () => {
     expect(signal?.aborted).toBe(true)
   })
 
-  describe('when a server asks for claims', () => {
+  describe('claims in a challenge', () => {
     const claims = '{"access_token":{"nbf":{"essential":true,"value":"1767225600"}}}'
     const asked = async (header: string) => {
       const azure = new Recorded(() => ({ token: 't', expiresOnTimestamp: now + 3_600_000 }))
@@ -121,7 +121,7 @@ describe('fromTokenCredential()', () => {
     it.each([
       ['in base64', btoa(claims)],
       ['in base64 for URLs', btoa(claims).replaceAll('+', '-').replace(/=+$/, '')],
-    ])('passes them on that are %s', async (_what, encoded) => {
+    ])('are passed on if they are %s', async (_what, encoded) => {
       const options = await asked(
         `Bearer realm="", authorization_uri="https://login.example.com", error="insufficient_claims", claims="${encoded}"`,
       )
@@ -131,17 +131,17 @@ describe('fromTokenCredential()', () => {
     it.each([
       ['another error', `Bearer error="invalid_token", claims="${btoa(claims)}"`],
       ['another scheme', `Basic error="insufficient_claims", claims="${btoa(claims)}"`],
-      ['claims that are none', 'Bearer error="insufficient_claims", claims="%%%"'],
-      ['claims that are no JSON', `Bearer error="insufficient_claims", claims="${btoa('x')}"`],
+      ['invalid claims', 'Bearer error="insufficient_claims", claims="%%%"'],
+      ['claims that are not JSON', `Bearer error="insufficient_claims", claims="${btoa('x')}"`],
       ['no claims', 'Bearer error="insufficient_claims"'],
-    ])('passes nothing on for %s', async (_what, header) => {
+    ])('are not passed on for %s', async (_what, header) => {
       expect(await asked(header)).toEqual({
         abortSignal: expect.any(AbortSignal),
         enableCae: true,
       })
     })
 
-    it('sends the token with the claims after the 401 that asked for them', async () => {
+    it('lead to a token with these claims after the 401', async () => {
       const azure: TokenCredential = {
         getToken: async (_scopes, options) => ({
           token: options?.claims === undefined ? 'plain' : 'with-claims',
@@ -166,7 +166,7 @@ describe('fromTokenCredential()', () => {
     })
   })
 
-  it('says that there is no token', async () => {
+  it('reports a missing token', async () => {
     const manager = managerOf(fromTokenCredential(new Recorded(() => null), scope))
 
     await expect(manager.credential()).rejects.toMatchObject({
@@ -180,8 +180,8 @@ describe('fromTokenCredential()', () => {
     ['an empty token', { token: '', expiresOnTimestamp: now }],
     ['a token that no header can carry', { token: 'top\nsecret', expiresOnTimestamp: now }],
     ['no time of expiry', { token: 'topsecret' }],
-    ['a time of expiry that is none', { token: 'topsecret', expiresOnTimestamp: Number.NaN }],
-  ])('refuses %s without showing it', async (_what, answer) => {
+    ['an invalid expiry time', { token: 'topsecret', expiresOnTimestamp: Number.NaN }],
+  ])('rejects %s without showing it', async (_what, answer) => {
     const manager = managerOf(fromTokenCredential(new Recorded(() => answer as AccessToken), scope))
 
     const error: unknown = await manager.credential().catch((thrown: unknown) => thrown)
@@ -197,7 +197,7 @@ describe('fromTokenCredential()', () => {
     ['scope', new Recorded(() => null), []],
     ['scope', new Recorded(() => null), ['s', '']],
     ['scope', new Recorded(() => null), undefined],
-  ])('checks its %s at once', (name, credential, wanted) => {
+  ])('checks its %s immediately', (name, credential, wanted) => {
     const make = () => fromTokenCredential(credential as TokenCredentialLike, wanted as string)
 
     expect(make).toThrow(ConfigurationError)
@@ -223,7 +223,7 @@ describe('fromGoogleAuth()', () => {
     expect(credential.expiresAt).toBe(expiry_date)
   })
 
-  it("sends a quota project's header too", async () => {
+  it('also sends the header of a quota project', async () => {
     const client = new OAuth2Client()
     client.quotaProjectId = 'billing'
     client.setCredentials({ access_token: 'ya29.x', expiry_date: soon() })
@@ -234,10 +234,10 @@ describe('fromGoogleAuth()', () => {
     })
   })
 
-  it('asks again before the token expires', async () => {
+  it('requests a token again before it expires', async () => {
     let time = Date.now()
     let refreshed = 0
-    // Google's library has no clock to set, so every token is due for it at once.
+    // Google's library has no clock to set, so it renews every token immediately.
     const client = new OAuth2Client({ eagerRefreshThresholdMillis: 7_200_000 })
     client.refreshHandler = async () => {
       refreshed += 1
@@ -250,7 +250,7 @@ describe('fromGoogleAuth()', () => {
     expect(await headersOf(await manager.credential())).toEqual({ authorization: 'Bearer token-2' })
   })
 
-  it('takes the client of a GoogleAuth', async () => {
+  it('uses the client of a GoogleAuth', async () => {
     const authClient: AuthClient = new OAuth2Client()
     const expiry_date = soon()
     authClient.setCredentials({ access_token: 'ya29.y', expiry_date })
@@ -261,7 +261,7 @@ describe('fromGoogleAuth()', () => {
     expect(credential.expiresAt).toBe(expiry_date)
   })
 
-  it('sends the ID token of an IdTokenClient until its own expiry', async () => {
+  it('sends the ID token of an IdTokenClient until it expires', async () => {
     const exp = Math.floor(soon() / 1000)
     const payload = Buffer.from(JSON.stringify({ exp })).toString('base64url')
     const audiences: string[] = []
@@ -282,7 +282,7 @@ describe('fromGoogleAuth()', () => {
     expect(audiences).toEqual(['https://mcp.example.com'])
   })
 
-  it('has a service account sign a token for the server itself', async () => {
+  it('lets a service account sign a token for the server', async () => {
     const { privateKey } = generateKeyPairSync('rsa', {
       modulusLength: 2048,
       privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -295,11 +295,11 @@ describe('fromGoogleAuth()', () => {
       Buffer.from(authorization?.split('.')[1] ?? '', 'base64url').toString(),
     )
     expect(claims).toMatchObject({ iss: 'agent@example.com', aud: resource })
-    // The client's `expiry_date` is 1, as if the token were over since 1970.
+    // The client's `expiry_date` is 1, as if the token had expired in 1970.
     expect(credential.expiresAt).toBeUndefined()
   })
 
-  it('understands the plain objects of older versions', async () => {
+  it('accepts the plain objects of older versions', async () => {
     const credential = await real({
       getRequestHeaders: async (url) => ({ Authorization: `Bearer for ${url}` }),
       credentials: { expiry_date: null },
@@ -309,14 +309,14 @@ describe('fromGoogleAuth()', () => {
     expect(credential.expiresAt).toBeUndefined()
   })
 
-  it('says that there are no credentials', async () => {
+  it('reports missing credentials', async () => {
     await expect(real({ getRequestHeaders: async () => new Headers() })).rejects.toMatchObject({
       code: 'acquire_failed',
       message: expect.stringContaining('returned no headers'),
     })
   })
 
-  it('refuses a header that cannot be sent without showing it', async () => {
+  it('rejects a header that cannot be sent without showing it', async () => {
     const made = real({ getRequestHeaders: async () => ({ Authorization: 'Bearer top\nsecret' }) })
 
     const error: unknown = await made.catch((thrown: unknown) => thrown)
@@ -325,7 +325,7 @@ describe('fromGoogleAuth()', () => {
     expect(inspect(error)).not.toMatch(/top\s*secret/)
   })
 
-  it('wants a client, and not the promise of one', () => {
+  it('requires a client, not the promise of one', () => {
     for (const wrong of [undefined, Promise.resolve(new OAuth2Client())]) {
       expect(() => fromGoogleAuth(wrong as unknown as GoogleAuthLike)).toThrow(ConfigurationError)
     }

@@ -44,16 +44,16 @@ function counting(extra = '') {
 }
 
 describe('the output of a command', () => {
-  test('is the token, which lasts until it is refused', async () => {
+  test('is a plain token, which is used until it is refused', async () => {
     expect(await sent('opaque')).toEqual({ authorization: 'Bearer opaque', expiresAt: undefined })
   })
 
-  test('is a JWT, which lasts until its exp', async () => {
+  test('is a JWT, which is used until its exp', async () => {
     const token = jwt({ exp: seconds })
     expect(await sent(token)).toEqual({ authorization: `Bearer ${token}`, expiresAt: expiry })
   })
 
-  test('is a token in the quotes of JSON', async () => {
+  test('is a token in JSON quotes', async () => {
     expect(await sent('"opaque"')).toMatchObject({ authorization: 'Bearer opaque' })
   })
 
@@ -71,12 +71,12 @@ describe('the output of a command', () => {
     ['expiration', new Date(expiry).toISOString()],
     ['Expiration', '2026-01-01T01:00:00+00:00'],
     ['expiry', '2026-01-01T03:00:00+02:00'],
-  ])('says by %s %j when the token expires', async (name, value) => {
+  ])('names in %s %j when the token expires', async (name, value) => {
     const { expiresAt } = await sent(JSON.stringify({ token: 'opaque', [name]: value }))
     expect(expiresAt).toBe(expiry)
   })
 
-  test('may be what gcloud prints', async () => {
+  test('can have the format of gcloud', async () => {
     const output = JSON.stringify({
       configuration: { active_configuration: 'default' },
       credential: {
@@ -89,7 +89,7 @@ describe('the output of a command', () => {
     expect(await sent(output)).toEqual({ authorization: 'Bearer ya29.x', expiresAt: expiry })
   })
 
-  test('may be what az prints, whose seconds count more than its local date', async () => {
+  test('can have the format of az, whose timestamp takes precedence over its local date', async () => {
     const output = JSON.stringify({
       accessToken: 'opaque',
       expiresOn: '2026-01-01 17:00:00.000000',
@@ -99,12 +99,12 @@ describe('the output of a command', () => {
     expect(await sent(output)).toEqual({ authorization: 'Bearer opaque', expiresAt: expiry })
   })
 
-  test('may have a date without a zone, which is local time', async () => {
+  test('can contain a date without a time zone, which is local time', async () => {
     const { expiresAt } = await sent('{"accessToken":"t","expiresOn":"2026-01-02 17:00:00.000000"}')
     expect(expiresAt).toBe(new Date(2026, 0, 2, 17).getTime())
   })
 
-  test('counts more than the exp of its JWT, which serves where the JSON says nothing', async () => {
+  test('takes precedence over the exp of its JWT, which is used if the JSON has no expiry', async () => {
     const token = jwt({ exp: seconds + 60 })
     expect(await sent(JSON.stringify({ token, expiresIn: 3600 }))).toMatchObject({
       expiresAt: expiry,
@@ -114,14 +114,14 @@ describe('the output of a command', () => {
     })
   })
 
-  test('may be over already; the server says so', async () => {
+  test('can have expired already; the server then refuses the token', async () => {
     const output = JSON.stringify({ token: 'opaque', expires_on: now / 1000 })
     expect(await sent(output)).toEqual({ authorization: 'Bearer opaque', expiresAt: undefined })
   })
 
   test.each([
     ['no token', '{"secret":"cAnArY"}'],
-    ['a token that is none', '{"token":["cAnArY"]}'],
+    ['an invalid token', '{"token":["cAnArY"]}'],
     ['broken JSON', '{"token":"cAnArY"'],
     ['a token with a line break', '{"token":"cAn\\ncAnArY"}'],
     ['prose', 'Please log in, cAnArY'],
@@ -130,10 +130,10 @@ describe('the output of a command', () => {
     ['the word Bearer before it', 'Bearer cAnArY'],
     ['several lines', 'cAnArY\ncAnArY'],
     ['an empty token', '{"token":""}'],
-    ['a life that is none', '{"token":"t","expiresIn":"cAnArY"}'],
+    ['an invalid lifetime', '{"token":"t","expiresIn":"cAnArY"}'],
     ['a date as a life', '{"token":"t","expires_in":"2026-01-01T01:00:00Z"}'],
-    ['a date that is none', '{"token":"t","expiry":"cAnArY"}'],
-  ])('with %s is refused without showing it', async (_what, output) => {
+    ['an invalid date', '{"token":"t","expiry":"cAnArY"}'],
+  ])('with %s is rejected without showing it', async (_what, output) => {
     const error: unknown = await sent(output).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'invalid_response', provider: 'fromCommand' })
     expect(inspect(error, { showHidden: true })).not.toContain('cAnArY')
@@ -148,7 +148,7 @@ describe('a command', () => {
     return { clock, manager: new TokenManager(provider, { resource, now: clock.now }) }
   }
 
-  test('runs once while its token lasts, and again before it expires', async () => {
+  test('runs once while its token is valid, and again before it expires', async () => {
     const { argv, runs } = counting(', expiresIn: 3600')
     const { clock, manager } = managed(argv)
     await Promise.all([manager.credential(), manager.credential()])
@@ -170,7 +170,7 @@ describe('a command', () => {
     expect(runs()).toBe(2)
   })
 
-  test('that fails is reported without what it printed', async () => {
+  test('that fails is reported without its output', async () => {
     const argv = evaluate('console.log("cAnArY"); console.error("cAnArY"); process.exit(4)')
     const error: unknown = await applied(fromCommand(argv)).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({
@@ -180,7 +180,7 @@ describe('a command', () => {
     expect(inspect(error, { showHidden: true })).not.toContain('cAnArY')
   })
 
-  test('has standard input closed, and a limited time', async () => {
+  test('has standard input closed, and a time limit', async () => {
     const reading = evaluate('process.stdin.on("end", () => console.log("ended")).resume()')
     const { request } = await applied(fromCommand(reading))
     expect(request.headers.get('Authorization')).toBe('Bearer ended')
@@ -188,7 +188,7 @@ describe('a command', () => {
     await expect(applied(endless)).rejects.toMatchObject({ code: 'secret_unavailable' })
   })
 
-  test('is ended when the acquisition is given up', async () => {
+  test('is killed when the acquisition is cancelled', async () => {
     const controller = new AbortController()
     const endless = fromCommand(evaluate('setInterval(() => {}, 1000)'))
     const acquiring = applied(endless, { signal: controller.signal })
@@ -198,7 +198,7 @@ describe('a command', () => {
   })
 
   test.skipIf(process.platform === 'win32')(
-    'is ended when the manager is closed',
+    'is killed when the manager is closed',
     { timeout: 20_000 },
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'from-command-test-'))
@@ -222,7 +222,7 @@ describe('a command', () => {
     },
   )
 
-  test('is checked at once', () => {
+  test('is checked immediately', () => {
     expect(() => fromCommand([])).toThrow(ConfigurationError)
     expect(() => fromCommand(['x'], { timeout: 0 })).toThrow(ConfigurationError)
     expect(() => fromCommand(['x'], { timeOut: 5 } as never)).toThrow(/timeOut/)

@@ -164,14 +164,14 @@ describe('the default scheme', () => {
     })
   })
 
-  it('has not changed', async () => {
+  it('has a stable format', async () => {
     // printf '1767225600.{"a":1}' | openssl dgst -sha256 -hmac 'correct horse battery staple'
     expect(await signature({ secret }, { body: '{"a":1}' })).toBe(
       'f9b3110dae8f911521c05e365798986bbfa98ea1393d2edc112df275801057d3',
     )
   })
 
-  it('signs an empty body when there is none', async () => {
+  it('signs an empty body for a request without one', async () => {
     const none = await signature({ secret }, { method: 'GET' })
     const empty = await signature({ secret }, { body: '' })
 
@@ -179,13 +179,13 @@ describe('the default scheme', () => {
     expect(empty).toBe(none)
   })
 
-  it('takes the time from the request, which knows the server’s clock', async () => {
+  it('uses the time of the request, which is corrected to the server’s clock', async () => {
     const headers = await signed({ secret }, { now: 1_000_000_999 })
 
     expect(headers.get('X-Timestamp')).toBe('1000000')
   })
 
-  it('signs before it returns, where Node is there', async () => {
+  it('signs synchronously on Node', async () => {
     const credential = await acquire(hmac({ secret }))
     const request = outgoing({ body: 'x' })
 
@@ -204,7 +204,7 @@ describe('the signed body is the sent body, byte for byte', () => {
   for (const [title, body, expected] of [
     ['text of any script', '{"text":"Zoë €𝄞 日本"}', Buffer.from('{"text":"Zoë €𝄞 日本"}')],
     ['white space and key order', '{ "b" : 1,\r\n"a":2 }\n', '{ "b" : 1,\r\n"a":2 }\n'],
-    ['bytes that are no UTF-8', bytes, bytes],
+    ['bytes that are not UTF-8', bytes, bytes],
     ['a view into a larger buffer', bytes.subarray(100, 200), bytes.subarray(100, 200)],
     ['an ArrayBuffer', bytes.slice(128).buffer, bytes.slice(128)],
     ['form fields', new URLSearchParams({ a: 'ü &' }), 'a=%C3%BC+%26'],
@@ -228,7 +228,7 @@ describe('the signed body is the sent body, byte for byte', () => {
     ['a stream', new Blob(['x']).stream()],
     ['a blob', new Blob(['x'])],
     ['a multipart form', new FormData()],
-  ])('refuses %s, whose bytes are not known yet', async (_, body) => {
+  ])('rejects %s, whose bytes are not known in advance', async (_, body) => {
     const credential = await acquire(hmac({ secret }))
     const url = 'https://mcp.example.com/mcp?token=query-secret'
     const request = outgoing({ url, body })
@@ -249,7 +249,7 @@ describe('the signed body is the sent body, byte for byte', () => {
 })
 
 describe('each attempt', () => {
-  it('is signed anew, with the time and a nonce of its own', async () => {
+  it('is signed again, with its own time and nonce', async () => {
     const options = { secret, nonceHeader: 'X-Nonce', message: '{timestamp}.{nonce}.{body}' }
     const credential = await acquire(hmac(options))
     const attempts = [1, 2].map((attempt) =>
@@ -269,7 +269,7 @@ describe('each attempt', () => {
     ])
   })
 
-  it('replaces the headers of an earlier one', async () => {
+  it('replaces the headers of an earlier attempt', async () => {
     const credential = await acquire(hmac({ secret }))
     const headers = { 'X-Signature': 'old', 'X-Timestamp': '1' }
     const request = outgoing({ headers, body: 'x' })
@@ -280,7 +280,7 @@ describe('each attempt', () => {
     expect(request.headers.get('X-Timestamp')).toBe(timestamp)
   })
 
-  it('uses a rotated secret and key id once the old ones were refused', async () => {
+  it('uses a rotated secret and key ID after the old ones were refused', async () => {
     let round = 0
     const provider = hmac({ secret: () => `secret-${round}`, keyId: () => `key-${round}` })
     const manager = new TokenManager(provider, { resource: 'https://mcp.example.com/mcp' })
@@ -298,7 +298,7 @@ describe('each attempt', () => {
 })
 
 describe('the options', () => {
-  it('name the headers, the prefix and the key id', async () => {
+  it('set the headers, the prefix and the key ID', async () => {
     const headers = await signed(
       {
         secret,
@@ -339,7 +339,7 @@ describe('the options', () => {
     expect(await signature({ secret: text, secretEncoding }, { body: 'x' })).toBe(expected)
   })
 
-  it('send no time when the server wants none', async () => {
+  it('omit the time if the server does not expect it', async () => {
     const headers = await signed(
       { secret, message: '{body}', timestampHeader: false, prefix: 'sha256=' },
       { body: 'x' },
@@ -377,7 +377,7 @@ describe('the options', () => {
     expect(made).toBe(sha256(`POST\n/mcp\ntenant=acme\n${timestamp}\nx`))
   })
 
-  it('sign what a function makes of the parts', async () => {
+  it('sign the result of a function', async () => {
     const message = ({ method, header, body }: HmacParts) => [method, header('X-Tenant'), body]
     const body = Uint8Array.of(0, 255)
     const made = await signature({ secret, message }, { headers: { 'x-tenant': 'acme' }, body })
@@ -396,17 +396,20 @@ describe('the options', () => {
       },
       'threw RangeError',
     ],
-  ])('refuse %s from a function, in words that quote nothing', async (_, message, problem) => {
-    const credential = await acquire(hmac({ secret, message: message as never }))
+  ])(
+    'reject %s from a function, with a message that quotes nothing',
+    async (_, message, problem) => {
+      const credential = await acquire(hmac({ secret, message: message as never }))
 
-    const error = await Promise.resolve()
-      .then(() => credential.apply(outgoing({ body: 'x' })))
-      .catch((thrown: unknown) => thrown)
+      const error = await Promise.resolve()
+        .then(() => credential.apply(outgoing({ body: 'x' })))
+        .catch((thrown: unknown) => thrown)
 
-    expect(error).toMatchObject({ code: 'invalid_credential' })
-    expect((error as Error).message).toContain(problem)
-    expect(inspect(error, { depth: 9 })).not.toContain(secret)
-  })
+      expect(error).toMatchObject({ code: 'invalid_credential' })
+      expect((error as Error).message).toContain(problem)
+      expect(inspect(error, { depth: 9 })).not.toContain(secret)
+    },
+  )
 })
 
 describe('Standard Webhooks', () => {
@@ -416,7 +419,7 @@ describe('Standard Webhooks', () => {
   it.each([
     ['with the mark whsec_', `whsec_${key}`],
     ['as bare base64', key],
-  ])('are verified by their own library, with the secret %s', async (_, own) => {
+  ])('are verified by the official library, with the secret %s', async (_, own) => {
     const headers = await signed(
       { secret: own, scheme: 'standard-webhooks' },
       { body, now: Date.now() },
@@ -430,7 +433,7 @@ describe('Standard Webhooks', () => {
     expect(altered).toThrow('No matching signature')
   })
 
-  it('differ in their defaults only', async () => {
+  it('have different defaults and nothing else', async () => {
     const headers = await signed(
       { secret: key, scheme: 'standard-webhooks', signatureHeader: 'X-Own', encoding: 'hex' },
       { body },
@@ -453,7 +456,7 @@ describe('WebCrypto', () => {
   ]
   const bodies = [undefined, '', '{"text":"Zoë €"}', randomBytes(100_000)]
 
-  it.each(cases)('signs the same as Node does: %s', async (_, options) => {
+  it.each(cases)('produces the same signature as Node: %s', async (_, options) => {
     for (const body of bodies) {
       const sent = body === undefined ? {} : { body }
       const byNode = Object.fromEntries(await signed(options, sent))
@@ -467,7 +470,7 @@ describe('WebCrypto', () => {
     }
   })
 
-  it('is verified by the library of Standard Webhooks too', async () => {
+  it('is also verified by the library of Standard Webhooks', async () => {
     withoutNode()
     const key = randomBytes(24).toString('base64')
     const options = { secret: `whsec_${key}`, scheme: 'standard-webhooks' } as const
@@ -486,7 +489,7 @@ describe('WebCrypto', () => {
     expect(imports).toHaveBeenCalledOnce()
   })
 
-  it('refuses a stream as well', async () => {
+  it('also rejects a stream', async () => {
     withoutNode()
     const credential = await acquire(hmac({ secret }))
 
@@ -496,7 +499,7 @@ describe('WebCrypto', () => {
   })
 })
 
-describe('refusals', () => {
+describe('invalid options', () => {
   const nonceHeader = 'X-Nonce'
 
   const refused: readonly [string, unknown, string, RegExp][] = [
@@ -650,7 +653,7 @@ describe('refusals', () => {
     expect(inspect(error)).not.toContain(secret)
   })
 
-  it('of a secret at construction do not show it', () => {
+  it('at construction do not show the secret', () => {
     const make = () => hmac({ secret: 'not-hex-at-all', secretEncoding: 'hex' })
 
     expect(make).toThrow(ConfigurationError)
@@ -663,7 +666,7 @@ describe('refusals', () => {
     ['contains a line break', { secret, keyId: () => 'top-secret-value\r\n' }],
   ]
 
-  it.each(sources)('of what a source delivers: it %s', async (problem, options) => {
+  it.each(sources)('from a source: it %s', async (problem, options) => {
     const error = await acquire(hmac(options)).catch((thrown: unknown) => thrown)
 
     expect(error).toMatchObject({ code: 'secret_unavailable' })

@@ -135,7 +135,7 @@ describe("the RFC's own signatures", () => {
   })
 
   test.each(named.filter(([section]) => section === 'B.2.5' || section === 'B.2.6'))(
-    '%s comes out byte for byte',
+    '%s is byte for byte the same',
     async (_section, vector) => {
       const request = await signed(optionsOf(vector), vector.request)
 
@@ -365,14 +365,14 @@ describe('headers', () => {
     expect(value).toBe('"cache-control": max-age=60, must-revalidate')
   })
 
-  test('an empty value stays, and a folded line becomes one', () => {
+  test('an empty value is kept, and a folded line becomes one line', () => {
     expect(line('x-empty-header', () => '')).toBe('"x-empty-header": ')
     expect(line('x-obs-fold-header', () => ' Obsolete\r\n    line folding. ')).toBe(
       '"x-obs-fold-header": Obsolete line folding.',
     )
   })
 
-  test('a header that is not there is named, and nothing is signed', async () => {
+  test('a missing header is named in the error, and nothing is signed', async () => {
     const request = outgoing()
     const options = { ...ed25519, components: ['@method', 'X-Tenant-ID'] }
     const credential = await acquired(httpSignature(options))
@@ -385,7 +385,7 @@ describe('headers', () => {
     expect([...request.headers]).toEqual([])
   })
 
-  test('an optional header is covered on the requests that carry it', async () => {
+  test('an optional header is covered in the requests that have it', async () => {
     const options = { ...ed25519, components: ['@method'], optionalComponents: ['Mcp-Session-Id'] }
 
     expect(inputOf(await signed(options))).toMatch(/^\("@method"\);/)
@@ -393,11 +393,11 @@ describe('headers', () => {
     expect(inputOf(later)).toMatch(/^\("@method" "mcp-session-id"\);/)
   })
 
-  test('a header with the name of an inherited property is a header', () => {
+  test('a header can have the name of an inherited property', () => {
     expect(line('constructor', () => 'acme')).toBe('"constructor": acme')
   })
 
-  test('a value outside ASCII is refused', async () => {
+  test('a value outside ASCII is rejected', async () => {
     const options = { ...ed25519, components: ['x-name'] }
 
     await expect(signed(options, { headers: { 'X-Name': 'zo\xeb' } })).rejects.toMatchObject({
@@ -406,7 +406,7 @@ describe('headers', () => {
     })
   })
 
-  test('what earlier parts of all() set can be covered', async () => {
+  test('headers that earlier parts of all() set can be covered', async () => {
     const request = outgoing()
     const last = httpSignature({ ...ed25519, components: ['authorization'], nonce: false })
     const credential = await acquired(all(bearer('token-1'), last))
@@ -421,7 +421,7 @@ describe('headers', () => {
     expect(base.endsWith(inputOf(request))).toBe(true)
   })
 
-  test('it sets its own three headers and no other', async () => {
+  test('only its own three headers are set', async () => {
     const { headers } = await signed(hmac, { headers: { accept: '*/*' }, body: '{}' })
 
     expect([...headers.keys()]).toEqual([
@@ -438,14 +438,14 @@ describe('the digest of the body', () => {
     ['{"hello": "world"}', 'sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:'],
     ['{"hello": "world"}\n', 'sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:'],
     ['', 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'],
-  ])('of %j is the one of RFC 9530', async (body, digest) => {
+  ])('of %j equals the one in RFC 9530', async (body, digest) => {
     const request = await signed(hmac, { body })
 
     expect(request.headers.get('Content-Digest')).toBe(digest)
     expect(inputOf(request)).toContain('"@query" "content-digest")')
   })
 
-  test('can be made with SHA-512', async () => {
+  test('can use SHA-512', async () => {
     const request = await signed({ ...hmac, digest: 'sha-512' }, { body: '{"hello": "world"}' })
 
     expect(request.headers.get('Content-Digest')).toBe(testRequest.headers['Content-Digest'])
@@ -461,21 +461,21 @@ describe('the digest of the body', () => {
     expect(inputOf(listed)).toMatch(/^\("content-digest"\);/)
   })
 
-  test('replaces one that was there', async () => {
+  test('replaces an existing one', async () => {
     const headers = { 'Content-Digest': 'sha-256=:AAAA:' }
     const request = await signed(hmac, { headers, body: '' })
 
     expect(request.headers.get('Content-Digest')).toContain('47DEQpj8HBSa+')
   })
 
-  test('of a stream is not known, so the stream is refused', async () => {
+  test('of a stream is not known, so the stream is rejected', async () => {
     await expect(signed(hmac, { streamed: true })).rejects.toMatchObject({
       code: 'unsignable_body',
       remedy: expect.stringContaining('digest: false'),
     })
   })
 
-  test('can be left out, for streams too', async () => {
+  test('can be omitted, also for streams', async () => {
     const request = await signed({ ...hmac, digest: false }, { streamed: true })
 
     expect(request.headers.has('Content-Digest')).toBe(false)
@@ -484,7 +484,7 @@ describe('the digest of the body', () => {
 })
 
 describe('signature parameters', () => {
-  test('stand in the order of the examples of the RFC', async () => {
+  test('have the order of the examples in the RFC', async () => {
     const options = { ...hmac, components: [], expiresIn: 60, tag: 'a "b" \\c' }
     const request = await signed({ ...options, includeAlgorithm: true, label: 'sig-b25' })
 
@@ -494,17 +494,17 @@ describe('signature parameters', () => {
     expect(request.headers.get('Signature')).toMatch(/^sig-b25=:[^:]+:$/)
   })
 
-  test('can all be left out but the key', async () => {
+  test('can all be omitted except the key', async () => {
     const request = await signed({ ...hmac, components: [], created: false, nonce: false })
 
     expect(inputOf(request)).toBe('();keyid="test-shared-secret"')
   })
 
-  test('hold the time of the request in whole seconds', async () => {
+  test('contain the time of the request in whole seconds', async () => {
     expect(inputOf(await signed(hmac, { now: 1_700_000_000_999 }))).toContain('created=1700000000;')
   })
 
-  test('hold another nonce for each attempt', async () => {
+  test('contain another nonce for each attempt', async () => {
     const credential = await acquired(httpSignature(ed25519))
     const inputs = new Set<string>()
     for (let attempt = 0; attempt < 50; attempt += 1) {
@@ -517,7 +517,7 @@ describe('signature parameters', () => {
   })
 })
 
-test('row 94: a retry after a refusal is signed anew, over the time then', async () => {
+test('row 94: a retry after a refusal is signed again, with the current time', async () => {
   const seen: { input: string; signature: string }[] = []
   let now = created * 1000
   const send = authorizedFetch(httpSignature(ed25519), {
@@ -550,7 +550,7 @@ test('row 94: a retry after a refusal is signed anew, over the time then', async
 })
 
 describe('keys', () => {
-  test('are read anew for each credential', async () => {
+  test('are read again for each credential', async () => {
     const secrets = ['a'.repeat(32), 'b'.repeat(32)]
     const provider = httpSignature({
       algorithm: 'hmac-sha256',
@@ -573,7 +573,7 @@ describe('keys', () => {
     expect(new Set(signatures).size).toBe(2)
   })
 
-  test.each(['hex', 'base64', 'base64url'] as const)('a secret may be in %s', async (encoding) => {
+  test.each(['hex', 'base64', 'base64url'] as const)('a secret can be in %s', async (encoding) => {
     const bytes = Buffer.from('fbefbe'.repeat(11), 'hex')
     const request = await signed({
       algorithm: 'hmac-sha256',
@@ -591,8 +591,8 @@ describe('keys', () => {
 
   test.each([
     ['is short', 'utf8', 'short-secret-value'],
-    ['is no base64', 'base64', `${'%'.repeat(50)}secret-value`],
-  ] as const)('a secret that %s is refused when it is read', async (_what, encoding, secret) => {
+    ['is not base64', 'base64', `${'%'.repeat(50)}secret-value`],
+  ] as const)('a secret that %s is rejected when it is read', async (_what, encoding, secret) => {
     const provider = httpSignature({
       algorithm: 'hmac-sha256',
       secret: () => secret,
@@ -605,7 +605,7 @@ describe('keys', () => {
     expect(shown(error)).not.toContain('secret-value')
   })
 
-  test('row 94: a key that cannot be read signs through a function', async () => {
+  test('row 94: a non-exportable key signs through a function', async () => {
     const asked: Uint8Array[] = []
     const { publicKey, privateKey } = generateKeyPairSync('ed25519')
     const provider = httpSignature({
@@ -623,7 +623,7 @@ describe('keys', () => {
     expect(verifySignature(null, base, publicKey, signature)).toBe(true)
   })
 
-  test('a key that does not fit is refused when it is read', async () => {
+  test('a key of the wrong type is rejected when it is read', async () => {
     const provider = httpSignature({ ...ed25519, key: () => JSON.stringify(p256Key) })
 
     const error = await caught(() => acquired(provider))
@@ -631,7 +631,7 @@ describe('keys', () => {
     expect(shown(error)).not.toContain(p256Key.d)
   })
 
-  test('are not part of what can be seen of a provider or a credential', async () => {
+  test('are not visible in a provider or a credential', async () => {
     for (const options of [hmac, ed25519]) {
       const provider = httpSignature(options)
       const text = shown([provider, await acquired(provider)])
@@ -641,7 +641,7 @@ describe('keys', () => {
   })
 })
 
-describe('mistakes', () => {
+describe('invalid options', () => {
   const key = ed25519Key
   const secret = `${'x'.repeat(40)}-canary`
 
@@ -677,8 +677,8 @@ describe('mistakes', () => {
     ['a fractional lifetime', 'expiresIn', { ...ed25519, expiresIn: 1.5 }],
     ['an endless lifetime', 'expiresIn', { ...ed25519, expiresIn: Infinity }],
     ['an unknown digest', 'digest', { ...ed25519, digest: 'md5' }],
-    ['a nonce of its own', 'nonce', { ...ed25519, nonce: 'abc' }],
-    ['a time of its own', 'created', { ...ed25519, created: 1 }],
+    ['a fixed nonce', 'nonce', { ...ed25519, nonce: 'abc' }],
+    ['a fixed time', 'created', { ...ed25519, created: 1 }],
     ['one component instead of a list', 'components', { ...ed25519, components: '@method' }],
     ['an unknown derived component', 'components', { ...ed25519, components: ['@host'] }],
     ['an inherited component', 'components', { ...ed25519, components: ['@constructor'] }],
@@ -699,7 +699,7 @@ describe('mistakes', () => {
       'optionalComponents',
       { ...ed25519, components: [], optionalComponents: ['@path'] },
     ],
-    ['a header that is none', 'components', { ...ed25519, components: ['content type'] }],
+    ['an invalid header name', 'components', { ...ed25519, components: ['content type'] }],
     ['a component with parameters', 'components', { ...ed25519, components: ['date;sf'] }],
     ['its own header', 'components', { ...ed25519, components: ['Signature'] }],
     [
@@ -713,7 +713,7 @@ describe('mistakes', () => {
       { ...ed25519, components: ['@query-param;name="a b"'] },
     ],
     ['a number as a component', 'components', { ...ed25519, components: [1] }],
-  ])('%s is refused where it is written', async (_what, option, options) => {
+  ])('such as %s are rejected at construction', async (_what, option, options) => {
     const error = await caught(() => httpSignature(options as HttpSignatureOptions))
 
     expect(error).toMatchObject({ code: 'configuration', option: `httpSignature.${option}` })
@@ -721,13 +721,13 @@ describe('mistakes', () => {
     expect(shown(error)).not.toContain(ed25519Key.d)
   })
 
-  test('the message says what to cover instead of a part of a header', () => {
+  test('for a part of a header name what to cover instead', () => {
     const options = { ...ed25519, components: ['content-type;sf'] }
 
     expect(() => httpSignature(options)).toThrow('cover the whole header instead')
   })
 
-  test('the message says how to write the name of a query parameter', () => {
+  test('for a query parameter say how to write its name', () => {
     const components = ['@query-param;name="façade"']
 
     expect(() => httpSignature({ ...ed25519, components })).toThrow(
@@ -746,7 +746,7 @@ function shown(value: unknown): string {
   return `${inspect(value, { depth: 10, showHidden: true })}${JSON.stringify(value)}${stack}`
 }
 
-test('rows 92, 93: the signature that SEP-2752 drafts for MCP can be made', async () => {
+test('rows 92, 93: the signature that SEP-2752 drafts for MCP can be created', async () => {
   const url = 'https://example.com/mcp?x=1'
   const provider = httpSignature({
     ...ed25519,
@@ -783,7 +783,7 @@ describe('two signatures on one request', () => {
   const signer = (label: string, keyId: string) =>
     httpSignature({ algorithm: 'hmac-sha256', secret: 's'.repeat(32), keyId, label })
 
-  test('stand side by side, each under its own label', async () => {
+  test('are kept, each under its own label', async () => {
     const { request } = await apply(all(signer('gateway', 'a'), signer('server', 'b')))
     for (const name of ['Signature', 'Signature-Input']) {
       expect(request.headers.get(name)).toMatch(/^gateway=.+, server=.+$/)
@@ -807,7 +807,7 @@ describe('two signatures on one request', () => {
     }
   })
 
-  test('may not share a label', async () => {
+  test('cannot share a label', async () => {
     await expect(apply(all(signer('sig', 'a'), signer('sig', 'b')))).rejects.toMatchObject({
       code: 'unsignable_request',
       message: expect.stringContaining('label sig'),

@@ -53,7 +53,7 @@ describe('a minted token', () => {
     }
   })
 
-  test('is signed by a key that cannot be read', async () => {
+  test('can be signed by a non-exportable key', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const sign = async (data: Uint8Array) =>
       createSign('SHA256').update(data).sign({ key: privateKey, dsaEncoding: 'ieee-p1363' })
@@ -62,7 +62,7 @@ describe('a minted token', () => {
     expect(payload.sub).toBe('hsm')
   })
 
-  test('holds the claims that were asked for, and the times', async () => {
+  test('contains the requested claims and the times', async () => {
     const token = await tokenOf({
       ...shared,
       issuer: 'https://agents.example.com',
@@ -89,7 +89,7 @@ describe('a minted token', () => {
     expect(jose.decodeJwt(await tokenOf({ ...shared, jwtId: false })).jti).toBeUndefined()
   })
 
-  test('computes claims at each minting, for the server at hand', async () => {
+  test('computes claims for each token, with the current server', async () => {
     let count = 0
     const claims = async ({ resource }: { resource: URL }) => ({ n: ++count, for: resource.host })
     const provider = jwt({ ...shared, claims })
@@ -102,7 +102,7 @@ describe('a minted token', () => {
     ])
   })
 
-  test('carries the time of the server, and lasts by that of this machine', async () => {
+  test("has times by the server's clock, and expires by this machine's clock", async () => {
     const serverNow = () => now + 600_000
     const { request, credential } = await applied(jwt(shared), { serverNow })
     const { iat } = jose.decodeJwt(request.headers.get('Authorization')?.slice(7) ?? '')
@@ -110,7 +110,7 @@ describe('a minted token', () => {
     expect(credential.expiresAt).toBe(now + 300_000)
   })
 
-  test('is used until it is due, and the key imported once', async () => {
+  test('is used until it is due for renewal, and the key is imported once', async () => {
     const clock = testClock()
     const imports = vi.spyOn(crypto.subtle, 'importKey')
     try {
@@ -128,7 +128,7 @@ describe('a minted token', () => {
     }
   })
 
-  test('is another for every request where that is wanted', async () => {
+  test('is a new one for every request with `perRequest`', async () => {
     const seen = new Set<string | null>()
     const fetch = withCredentials(jwt({ ...shared, perRequest: true }), {
       fetch: async (_url, init) => {
@@ -140,7 +140,7 @@ describe('a minted token', () => {
     expect(seen.size).toBe(5)
   })
 
-  test('is signed with the new key after its source delivers another', async () => {
+  test('is signed with the new key after its source returns another', async () => {
     let current = secret
     const provider = jwt({ algorithm: 'HS256', secret: () => current })
     await applied(provider)
@@ -151,7 +151,7 @@ describe('a minted token', () => {
   })
 })
 
-describe('jwt refuses', () => {
+describe('jwt rejects', () => {
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 })
   const curve = generateKeyPairSync('ec', { namedCurve: 'P-384' })
   const pem = (key: typeof weak.privateKey) =>
@@ -176,11 +176,11 @@ describe('jwt refuses', () => {
       'jwt.key',
       { algorithm: 'ES384', key: curve.publicKey.export({ type: 'spki', format: 'pem' }) },
     ],
-    ['text that is no key', 'jwt.key', { algorithm: 'ES256', key: 'cAnArY' }],
+    ['a string that is not a key', 'jwt.key', { algorithm: 'ES256', key: 'cAnArY' }],
     ['a life of nothing', 'jwt.expiresIn', { ...shared, expiresIn: 0 }],
     ['a registered claim', 'jwt.claims', { ...shared, claims: { exp: 1 } }],
     ['claims that are a list', 'jwt.claims', { ...shared, claims: ['a'] }],
-    ['a header of its own', 'jwt.header.alg', { ...shared, header: { alg: 'none' } }],
+    ['a header with its own `alg`', 'jwt.header.alg', { ...shared, header: { alg: 'none' } }],
     ['a header that changes the payload', 'jwt.header.b64', { ...shared, header: { b64: 'x' } }],
     ['an option that does not exist', 'jwt.expires', { ...shared, expires: 60 }],
   ])('%s', (_what, option, options) => {
@@ -194,7 +194,7 @@ describe('jwt refuses', () => {
     expect(inspect(thrown)).not.toContain('cAnArY')
   })
 
-  test('at run time what only then is known', async () => {
+  test('values that are known only at run time', async () => {
     const short = jwt({ algorithm: 'HS256', secret: () => 'cAnArY-short' })
     await expect(applied(short)).rejects.toMatchObject({ code: 'secret_unavailable' })
     const wrong = jwt({ algorithm: 'ES256', key: () => pem(curve.privateKey) })
@@ -204,7 +204,7 @@ describe('jwt refuses', () => {
   })
 })
 
-test('generateSigningKey refuses a shared-secret algorithm', async () => {
+test('generateSigningKey rejects an algorithm with a shared secret', async () => {
   await expect(generateSigningKey('HS256' as never)).rejects.toMatchObject({ option: 'algorithm' })
 })
 
@@ -214,7 +214,7 @@ describe('a JWK', () => {
     return { ...(await jose.exportJWK(privateKey)), kid: 'own', alg: 'PS384' } as JsonWebKey
   }
 
-  test('names the algorithm and itself in the header', async () => {
+  test('adds its `alg` and `kid` to the header', async () => {
     const key = await ownJwk()
     for (const source of [key, JSON.stringify(key), () => JSON.stringify(key)]) {
       const header = jose.decodeProtectedHeader(await tokenOf({ key: source }))
@@ -222,13 +222,13 @@ describe('a JWK', () => {
     }
   })
 
-  test('gives way to the options', async () => {
+  test('is overridden by the options', async () => {
     const options = { key: await ownJwk(), algorithm: 'RS256', keyId: 'chosen' } as const
     const header = jose.decodeProtectedHeader(await tokenOf(options))
     expect(header).toMatchObject({ alg: 'RS256', kid: 'chosen' })
   })
 
-  test('that does not name its algorithm needs `algorithm`', async () => {
+  test('without `alg` requires the option `algorithm`', async () => {
     const { alg: _, ...key } = await ownJwk()
     expect(() => jwt({ key })).toThrow('set `algorithm`')
     await expect(tokenOf({ key: () => JSON.stringify(key) })).rejects.toThrow('set `algorithm`')

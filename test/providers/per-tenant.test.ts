@@ -11,7 +11,7 @@ import { wire } from '../support/wire.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 
-/** A server with a provider for each tenant, and the tenants for which one was made. */
+/** A server with a provider for each tenant, and the tenants whose provider was created. */
 function tenants(options?: PerTenantOptions) {
   const storage = new AsyncLocalStorage<string>()
   const made: string[] = []
@@ -31,7 +31,7 @@ function tenants(options?: PerTenantOptions) {
   return { made, selector, send, request, authorizations }
 }
 
-/** What a request fails with, whose tenant and provider are these. */
+/** The error of a request with this tenant and provider. */
 function failure(keyOf: (request: SelectionRequest) => string, providerFor = unused) {
   const send = authorizedFetch(perTenant(keyOf, providerFor), { resource, fetch: wire().fetch })
   return send(resource).then(
@@ -41,7 +41,7 @@ function failure(keyOf: (request: SelectionRequest) => string, providerFor = unu
 }
 
 describe('perTenant()', () => {
-  it('sends the credential of the tenant that a request is made for', async () => {
+  it("sends the credential of the request's tenant", async () => {
     const { made, request, authorizations } = tenants()
 
     await Promise.all([request('acme'), request('globex'), request('acme')])
@@ -50,7 +50,7 @@ describe('perTenant()', () => {
     expect(made).toEqual(['acme', 'globex'])
   })
 
-  it('names the tenant from the request', async () => {
+  it('can take the tenant from the request', async () => {
     const seen: SelectionRequest[] = []
     await failure((request) => {
       seen.push(request)
@@ -61,7 +61,7 @@ describe('perTenant()', () => {
     expect(seen[0]?.url.href).toBe(resource)
   })
 
-  it('forgets the tenant that was not used for the longest time', async () => {
+  it('closes the least recently used tenant', async () => {
     const { made, request } = tenants({ maxTenants: 2 })
 
     for (const key of ['a', 'b', 'a', 'c', 'a', 'c', 'b']) await request(key)
@@ -81,7 +81,7 @@ describe('perTenant()', () => {
     expect(made.slice(1000)).toEqual(['one too many', 'tenant-0'])
   })
 
-  it("keeps tenants apart whose names are those of an object's members", async () => {
+  it("separates tenants whose names are those of an object's members", async () => {
     const { request, authorizations } = tenants()
 
     await request('__proto__')
@@ -90,7 +90,7 @@ describe('perTenant()', () => {
     expect(authorizations()).toEqual(['__proto__', 'constructor'])
   })
 
-  it('refuses a request whose tenant is not known', async () => {
+  it('rejects a request whose tenant is not known', async () => {
     const { send, made } = tenants()
 
     const error = await send(resource).catch((reason: unknown) => reason)
@@ -107,14 +107,14 @@ describe('perTenant()', () => {
     ['returns an empty text', () => ''],
     ['returns a promise that rejects', () => Promise.reject(new Error('top secret'))],
     ['returns a lone surrogate', () => 'acme\ud800'],
-  ])('refuses a function that %s', async (_what, keyOf) => {
+  ])('rejects a function that %s', async (_what, keyOf) => {
     const error = await failure(keyOf as () => string)
 
     expect(error).toMatchObject({ code: 'no_tenant' })
     expect(inspect(error, { showHidden: true })).not.toContain('top secret')
   })
 
-  it("leaves the function's own credential errors as they are", async () => {
+  it('does not change credential errors of the function', async () => {
     const own = new CredentialError('login_required', 'Log in.')
 
     expect(await failure(() => raise(own))).toBe(own)
@@ -126,7 +126,7 @@ describe('perTenant()', () => {
     ).toBe(own)
   })
 
-  it('does not keep a tenant whose provider could not be made, nor show what was thrown', async () => {
+  it('does not keep a tenant whose provider could not be created, and does not show the error', async () => {
     let broken = true
     const selector = perTenant(
       () => 'acme',
@@ -142,7 +142,7 @@ describe('perTenant()', () => {
     expect((await send(resource)).status).toBe(200)
   })
 
-  it('wants a provider, and neither the promise of one nor another selector', async () => {
+  it('requires a provider, not the promise of one or another selector', async () => {
     const inner = perTenant(() => 'x', unused)
     for (const wrong of [Promise.reject(new Error('late')), inner]) {
       const error = await failure(
@@ -153,7 +153,7 @@ describe('perTenant()', () => {
     }
   })
 
-  it('never hands one credential to all, whatever it is put into', () => {
+  it('cannot be passed where it would use one credential for all tenants', () => {
     const { selector, made } = tenants()
 
     // @ts-expect-error: a selector is no provider.
@@ -169,7 +169,7 @@ describe('perTenant()', () => {
     ['maxTenants', [() => 'acme', unused, { maxTenants: 0 }]],
     ['maxTenants', [() => 'acme', unused, { maxTenants: 1.5 }]],
     ['maxTenant', [() => 'acme', unused, { maxTenant: 5 }]],
-  ])('checks %s at once', (name, parameters) => {
+  ])('checks %s immediately', (name, parameters) => {
     const make = () => perTenant(...(parameters as Parameters<typeof perTenant>))
 
     expect(make).toThrow(
@@ -203,7 +203,7 @@ it.each([
     { name: 's', select: async () => Promise.reject(new Error('cAnArY')) } as never,
   ],
 ])(
-  'a promise of a %s is refused, and its rejection is not unhandled',
+  'a promise of a %s is rejected, and its own rejection is handled',
   async (_what, code, selector) => {
     const unhandled: unknown[] = []
     const listener = (reason: unknown) => unhandled.push(reason)

@@ -50,7 +50,7 @@ describe.each(Object.entries(make))('%s', (option, build) => {
   const bad = option.startsWith('basic') ? unsendable : [...unsendable, ...notInHeaders]
 
   test.each(bad)(
-    'attack 5: with %s is refused at construction, without quoting it',
+    'attack 5: with %s is rejected at construction, without quoting it',
     (_what, value) => {
       const error = thrownBy(() => build(value))
       expect(error).toBeInstanceOf(ConfigurationError)
@@ -59,7 +59,7 @@ describe.each(Object.entries(make))('%s', (option, build) => {
     },
   )
 
-  test.each(bad)('from a source that delivers %s fails when it is read', async (_what, value) => {
+  test.each(bad)('from a source that returns %s fails when it is read', async (_what, value) => {
     const provider = build(() => value)
     const error = await provider.acquire(acquireContext()).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({
@@ -69,11 +69,11 @@ describe.each(Object.entries(make))('%s', (option, build) => {
     expectNoCanary(error)
   })
 
-  test('that is missing is refused', () => {
+  test('that is missing is rejected', () => {
     expect(thrownBy(() => build(undefined as never))).toMatchObject({ option })
   })
 
-  test('is read anew for every acquisition', async () => {
+  test('is read again for every acquisition', async () => {
     let count = 0
     const provider = build(() => `value-${++count}`)
     const first = await applied(provider)
@@ -81,7 +81,7 @@ describe.each(Object.entries(make))('%s', (option, build) => {
     expect([...first.request.headers]).not.toEqual([...second.request.headers])
   })
 
-  test('whose source throws fails without its message being trusted', async () => {
+  test("whose source throws fails without quoting the source's message", async () => {
     const provider = build(() => {
       throw new Error(`https://vault.example.com/?token=${canary}`)
     })
@@ -92,14 +92,14 @@ describe.each(Object.entries(make))('%s', (option, build) => {
 })
 
 describe('apiKey', () => {
-  test('sends X-API-Key, or the header that is named', async () => {
+  test('sends X-API-Key, or the configured header', async () => {
     const standard = await applied(apiKey({ value: 'k' }))
     expect([...standard.request.headers]).toEqual([['x-api-key', 'k']])
     const named = await applied(apiKey({ value: 'k', header: 'X-Service-Key' }))
     expect([...named.request.headers]).toEqual([['x-service-key', 'k']])
   })
 
-  test('sets the query parameter, keeps the others, and leaves the caller’s URL alone', async () => {
+  test('sets the query parameter, keeps the others, and does not change the caller’s URL', async () => {
     const credential = await apiKey({ value: 'a b&c', query: 'key' }).acquire(acquireContext())
     const url = new URL('https://mcp.example.com/mcp?x=1&key=old')
     const request = { ...(await applied(apiKey({ value: 'k' }))).request, url }
@@ -119,7 +119,7 @@ describe('apiKey', () => {
     ['apiKey.query', { value: 'k', query: '' }],
     ['apiKey.query', { value: 'k', query: 'q', header: 'X-Key' }],
     ['apiKey.heder', { value: 'k', heder: 'X-Key' }],
-  ])('refuses a wrong %s', (option, options) => {
+  ])('rejects a wrong %s', (option, options) => {
     expect(thrownBy(() => apiKey(options as never))).toMatchObject({ option })
   })
 })
@@ -129,13 +129,13 @@ describe('bearer', () => {
   const now = Date.UTC(2026, 0, 1)
   const exp = now / 1000 + 600
 
-  test('is given without the word Bearer', async () => {
+  test('is rejected if it includes the prefix Bearer', async () => {
     expect(() => bearer('Bearer abc')).toThrow('leave out the word Bearer')
     await expect(applied(bearer(() => 'bearer abc'))).rejects.toThrow('leave out the word Bearer')
   })
 
   test.each(['two words', 'a,b', 'a"b', '1|abc', 'a=b', 'caf\u00e9'])(
-    'refuses %j, which no bearer token can be',
+    'rejects %j, which cannot be a bearer token',
     async (token) => {
       expect(thrownBy(() => bearer(token))).toMatchObject({
         option: 'bearer.token',
@@ -158,7 +158,7 @@ describe('bearer', () => {
     expect(request.headers.get('Authorization')).toBe('Bearer token')
   })
 
-  test('reads the expiry of a JWT that comes from a source, and of no other', async () => {
+  test('reads the expiry of a JWT only if it comes from a source', async () => {
     expect((await applied(bearer(() => jwt({ exp })))).credential.expiresAt).toBe(exp * 1000)
     expect((await applied(bearer(jwt({ exp })))).credential.expiresAt).toBeUndefined()
   })
@@ -171,7 +171,7 @@ describe('bearer', () => {
     ['e30.bnVsbA.s'],
     [jwt({ exp: 'soon' })],
     [jwt({ exp: now / 1000 - 1 })],
-  ])('takes %s as a token without an expiry', async (token) => {
+  ])('treats %s as a token without an expiry', async (token) => {
     expect((await applied(bearer(() => token))).credential.expiresAt).toBeUndefined()
   })
 })
@@ -186,14 +186,14 @@ describe('basic', () => {
     expect(request.headers.get('Authorization')).toBe(`Basic ${expected}`)
   })
 
-  test('refuses a user name with a colon', () => {
+  test('rejects a user name with a colon', () => {
     const error = thrownBy(() => basic({ username: 'a:b', password: 'p' }))
     expect(error).toMatchObject({ option: 'basic.username' })
   })
 })
 
 describe('headers', () => {
-  test('sends all of them', async () => {
+  test('sends all headers', async () => {
     const { request } = await applied(headers({ 'X-Tenant-ID': 'acme', 'X-Session': () => 's' }))
     expect([...request.headers]).toEqual([
       ['x-session', 's'],
@@ -202,7 +202,7 @@ describe('headers', () => {
   })
 
   test.each([[{}], [{ 'Mcp-Name': 'x' }], [{ 'bad name': 'x' }], [{ Accept: 'x' }]])(
-    'refuses %o',
+    'rejects %o',
     (values) => {
       expect(thrownBy(() => headers(values as never))).toBeInstanceOf(ConfigurationError)
     },
@@ -210,7 +210,7 @@ describe('headers', () => {
 })
 
 describe('custom', () => {
-  test('passes the context on and takes its own name', async () => {
+  test('passes the context on and uses its own name', async () => {
     const provider = custom({
       name: 'vault',
       acquire: ({ resource }) => ({
@@ -222,7 +222,7 @@ describe('custom', () => {
   })
 
   test.each([[{}], [{ acquire: 'token' }], [{ acquire: () => {}, refresh: () => {} }]])(
-    'refuses %o',
+    'rejects %o',
     (options) => {
       expect(thrownBy(() => custom(options as never))).toBeInstanceOf(ConfigurationError)
     },

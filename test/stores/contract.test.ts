@@ -33,7 +33,7 @@ describe('encryptedFileStore', () => {
   })
   for (const { name, run } of cases) test(name, run)
 
-  test('refuses what was begun under a lock that has ended', async () => {
+  test('rejects a change after its lock has ended', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'store-'))
     folders.push(directory)
     await checkLateWrites(key, (own) => encryptedFileStore({ key: own, directory }))

@@ -36,7 +36,7 @@ afterEach(async () => {
 const data = () => join(parent, 'data')
 const keyFile = () => join(parent, 'config', 'keys', 'store.key')
 
-/** A keychain in memory, which counts its calls. */
+/** A keychain in memory that counts its calls. */
 function fakeKeychain(failure?: () => Error | undefined) {
   const entries = new Map<string, string>()
   let calls = 0
@@ -61,7 +61,7 @@ function fakeKeychain(failure?: () => Error | undefined) {
 const noKeychain = () => new Error('Cannot autolaunch D-Bus without X11 $DISPLAY')
 const locked = () => new Error('The keychain is locked')
 
-/** A store of a process of its own, as far as the choice is concerned. */
+/** A store that reads the saved choice again, like the store of another process. */
 function open(backend: KeychainBackend, options: DefaultStoreOptions = {}) {
   const keyDirectory = join(parent, 'config', 'keys')
   return defaultStore({ directory: data(), keyDirectory, backend, ...options })
@@ -69,7 +69,7 @@ function open(backend: KeychainBackend, options: DefaultStoreOptions = {}) {
 
 const withoutKeychain = () => open(fakeKeychain(noKeychain).backend)
 
-/** All that was written below the folder of the test. */
+/** All files below the folder of the test. */
 async function written(): Promise<string> {
   const names = await readdir(parent, { recursive: true })
   const read = (name: string) => readFile(join(parent, name), 'utf8').catch(() => '')
@@ -77,7 +77,7 @@ async function written(): Promise<string> {
 }
 
 describe('defaultStore', () => {
-  test('uses the keychain where there is one, and writes no record to a file', async () => {
+  test('uses the keychain if there is one, and writes no record to a file', async () => {
     const { backend, entries } = fakeKeychain()
     const store = open(backend)
     await store.set(key, record)
@@ -90,7 +90,7 @@ describe('defaultStore', () => {
     })
   })
 
-  test('uses encrypted files where there is no keychain, and says what protects them', async () => {
+  test('uses encrypted files if there is no keychain, and says what protects them', async () => {
     const store = withoutKeychain()
     await store.set(key, record)
     expect(await store.get(key)).toEqual(record)
@@ -102,7 +102,7 @@ describe('defaultStore', () => {
     expect(reason).toContain('there is no keychain')
   })
 
-  test('asks once whether there is a keychain', async () => {
+  test('checks once whether there is a keychain', async () => {
     const { backend, calls } = fakeKeychain(noKeychain)
     const store = open(backend)
     await Promise.all([store.get(key), store.list(), store.where()])
@@ -110,7 +110,7 @@ describe('defaultStore', () => {
     expect(calls()).toBe(1)
   })
 
-  test('does not take a locked keychain for a missing one', async () => {
+  test('does not treat a locked keychain as a missing one', async () => {
     let failure: Error | undefined = locked()
     const { backend, entries } = fakeKeychain(() => failure)
     const store = open(backend)
@@ -125,20 +125,20 @@ describe('defaultStore', () => {
     expect(entries.has(key)).toBe(true)
   })
 
-  test('does not take a keychain that does not answer for a missing one', async () => {
+  test('does not treat an unresponsive keychain as a missing one', async () => {
     const backend = { ...fakeKeychain().backend, getPassword: () => new Promise<null>(() => {}) }
     const store = open(backend, { timeout: 0.01 })
     await expect(store.get(key)).rejects.toThrow('The keychain did not respond within 0.01 s')
     expect(await readdir(parent)).toEqual([])
   })
 
-  test('only reads where nothing is stored yet, and writes no choice down', async () => {
+  test('only reads if nothing is stored yet, and saves no choice', async () => {
     await withoutKeychain().get(key)
     const { backend } = fakeKeychain()
     expect(await open(backend).where()).toMatchObject({ kind: 'keychain' })
   })
 
-  test('keeps to the files when a keychain appears later', async () => {
+  test('keeps using files when a keychain becomes available later', async () => {
     await withoutKeychain().set(key, record)
     const { backend, calls } = fakeKeychain()
     const later = open(backend)
@@ -147,7 +147,7 @@ describe('defaultStore', () => {
     expect((await later.where()).reason).toContain('store-choice.json')
   })
 
-  test('says so when the keychain that was chosen is gone, and stores nothing elsewhere', async () => {
+  test('throws an error if the chosen keychain is gone, and stores nothing elsewhere', async () => {
     await open(fakeKeychain().backend).set(key, record)
     const later = withoutKeychain()
     await expect(later.get(key)).rejects.toMatchObject({
@@ -159,7 +159,7 @@ describe('defaultStore', () => {
     expect(await readdir(data())).not.toContain('records')
   })
 
-  test.each(['file', 'keychain'])('takes the kind %s from MCP_CREDENTIALS_STORE', async (kind) => {
+  test.each(['file', 'keychain'])('uses the kind %s from MCP_CREDENTIALS_STORE', async (kind) => {
     const [first, second] = [fakeKeychain(), fakeKeychain()]
     await (kind === 'file' ? open(first.backend) : withoutKeychain()).set(key, record)
     vi.stubEnv('MCP_CREDENTIALS_STORE', kind)
@@ -171,7 +171,7 @@ describe('defaultStore', () => {
     expect(await store.get(key)).toBeUndefined()
   })
 
-  test('finds without the variable what the first process stored with it', async () => {
+  test('without the variable, finds what the first process stored with it', async () => {
     vi.stubEnv('MCP_CREDENTIALS_STORE', 'file')
     await open(fakeKeychain().backend).set(key, record)
     vi.stubEnv('MCP_CREDENTIALS_STORE', undefined)
@@ -181,7 +181,7 @@ describe('defaultStore', () => {
   test.each([
     ['MCP_CREDENTIALS_STORE', 'plain', 'must be `keychain` or `file`'],
     ['MCP_CREDENTIALS_KEY', 'canary-short', '32 random bytes'],
-  ])('refuses a wrong %s without quoting it', (variable, value, text) => {
+  ])('rejects a wrong %s without quoting it', (variable, value, text) => {
     vi.stubEnv(variable, value)
     const make = () => defaultStore()
     expect(make).toThrow(expect.objectContaining({ code: 'configuration', option: variable }))
@@ -189,18 +189,18 @@ describe('defaultStore', () => {
     expect(make).not.toThrow('canary')
   })
 
-  test('refuses two keys, and an unknown option', () => {
+  test('rejects two keys, and an unknown option', () => {
     expect(() => defaultStore({ place: 'x' } as never)).toThrow('there is no option `place`')
     vi.stubEnv('MCP_CREDENTIALS_KEY', ownKey)
     vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', '/x')
     expect(() => defaultStore()).toThrow('not both')
   })
 
-  test('is the same store for everybody in a process who passes no options', () => {
+  test('is the same store for all callers without options in a process', () => {
     expect(defaultStore()).toBe(defaultStore())
   })
 
-  test('says which file is at fault when the choice cannot be read', async () => {
+  test('names the file if the saved choice cannot be read', async () => {
     await mkdir(data(), { mode: 0o700 })
     await writeFile(join(data(), 'store-choice.json'), '{"kind":"pl')
     await expect(withoutKeychain().get(key)).rejects.toThrow(/store-choice\.json.*cannot be read/)
@@ -208,7 +208,7 @@ describe('defaultStore', () => {
 })
 
 describe('the key of the files', () => {
-  test('is made once in another folder, for this user alone', async () => {
+  test('is generated once in another folder, for this user alone', async () => {
     const store = withoutKeychain()
     await store.set(key, record)
     const made = await readFile(keyFile(), 'utf8')
@@ -219,7 +219,7 @@ describe('the key of the files', () => {
     expect(await withoutKeychain().get(key)).toEqual(record)
   })
 
-  test('is the same for all who begin at the same time', async () => {
+  test('is the same for all processes that start at the same time', async () => {
     const keys = Array.from({ length: 8 }, (_, index) => `${key} ${index}`)
     await Promise.all(keys.map((each) => withoutKeychain().set(each, record)))
     const store = withoutKeychain()
@@ -227,7 +227,7 @@ describe('the key of the files', () => {
     expect(read).toEqual(keys.map(() => record))
   })
 
-  test('is made anew after a process that ended while it wrote it', async () => {
+  test('is generated again after a process that ended while it wrote the key', async () => {
     const directory = join(parent, 'config', 'keys')
     await mkdir(directory, { recursive: true, mode: 0o700 })
     const half = join(directory, 'store.key.1763000000000-0b5b2ba0-0000-4000-8000-000000000000.tmp')
@@ -237,7 +237,7 @@ describe('the key of the files', () => {
     expect(await withoutKeychain().get(key)).toEqual(record)
   })
 
-  test('is not made beside records that it could not read', async () => {
+  test('is not generated beside records that it could not read', async () => {
     await withoutKeychain().set(key, record)
     await rm(keyFile())
     const store = withoutKeychain()
@@ -245,7 +245,7 @@ describe('the key of the files', () => {
     await expect(store.set(`${key} 2`, record)).rejects.toThrow('MCP_CREDENTIALS_KEY')
   })
 
-  test('comes from MCP_CREDENTIALS_KEY, and none is made then', async () => {
+  test('comes from MCP_CREDENTIALS_KEY, and none is generated then', async () => {
     vi.stubEnv('MCP_CREDENTIALS_KEY', `${ownKey}\n`)
     const store = withoutKeychain()
     await store.set(key, record)
@@ -254,7 +254,7 @@ describe('the key of the files', () => {
     expect((await store.where()).description).toMatch(/their key is in MCP_CREDENTIALS_KEY\.$/)
   })
 
-  test('that was made reads older records when another is set', async () => {
+  test('that was generated still reads older records when another key is set', async () => {
     await withoutKeychain().set(key, record)
     vi.stubEnv('MCP_CREDENTIALS_KEY', ownKey)
     const store = withoutKeychain()
@@ -281,7 +281,7 @@ describe('the key of the files', () => {
     ['a file that everyone can write', (path) => chmod(path, 0o666)],
     ['a file in a folder that everyone can write', (path) => chmod(dirname(path), 0o777)],
     ...(process.getuid?.() === 0 ? ofOthers : []),
-  ])('does not come from %s', async (_what, open) => {
+  ])('is not read from %s', async (_what, open) => {
     const path = join(parent, 'folder', 'given.key')
     await mkdir(dirname(path))
     await writeFile(path, ownKey)
@@ -294,14 +294,14 @@ describe('the key of the files', () => {
     })
   })
 
-  test('is not waited for in a named pipe', async () => {
+  test('is not read from a named pipe', async () => {
     const path = join(parent, 'pipe')
     execFileSync('mkfifo', [path])
     vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
     await expect(withoutKeychain().set(key, record)).rejects.toThrow('is no regular file')
   })
 
-  test('may come through links that are the user’s own, as container platforms make them', async () => {
+  test('can be read through links of the same user, as container platforms create them', async () => {
     await mkdir(join(parent, '..data'))
     await writeFile(join(parent, '..data', 'key'), ownKey)
     await symlink('..data/key', join(parent, 'key'))
@@ -325,7 +325,7 @@ describe('the key of the files', () => {
     expect(await withoutKeychain().get(key)).toEqual(record)
   })
 
-  test('that others could replace is not used', async () => {
+  test('is not used if others could replace it', async () => {
     await withoutKeychain().set(key, record)
     await chmod(join(parent, 'config', 'keys'), 0o777)
     await expect(withoutKeychain().get(key)).rejects.toThrow('can be written by others')

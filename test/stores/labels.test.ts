@@ -37,7 +37,7 @@ async function expectLabel(work: Promise<unknown>): Promise<void> {
 const lockedTwice = (store: CredentialStore) =>
   store.lock(key, () => store.lock(key, async () => undefined))
 
-describe('a store whose key is a capability URL shortens it in its errors:', () => {
+describe('a store with a capability URL as the key of a record shortens it in its errors:', () => {
   test('encryptedFileStore', async () => {
     const store = encryptedFileStore({ key: secret, directory })
     await store.set(key, record)
@@ -108,7 +108,7 @@ describe('a store whose key is a capability URL shortens it in its errors:', () 
   })
 })
 
-test('two capabilities of one server have records of their own', async () => {
+test('two capability URLs of one server have separate records', async () => {
   const store = encryptedFileStore({ key: secret, directory })
   const other = key.replace(capability, `${capability}8`)
   await store.set(key, record)

@@ -25,7 +25,7 @@ async function folderOf(url: string, tokens: object, client: object) {
   return { directory, path: join(directory, 'mcp-remote-v1', `${hash}_tokens.json`) }
 }
 
-test('a login of mcp-remote is found, shown, and taken over on request only', async () => {
+test('a login of mcp-remote is found and shown, and is imported only on request', async () => {
   const world = await oauthWorld({
     token: (_params, count) => ({ body: tokenAnswer(count, { refresh_token: `new-${count}` }) }),
   })
@@ -50,7 +50,7 @@ test('a login of mcp-remote is found, shown, and taken over on request only', as
   expect(world.tokenRequests()).toMatchObject([{ refresh_token: 'r', client_id: 'remote-client' }])
 })
 
-/** What a registration with a secret answers, which mcp-remote writes down whole, with its issuer. */
+/** A registration response with a secret, which mcp-remote saves unchanged, with its issuer. */
 const confidential = (issuer: string, id: string, more: object = {}) => ({
   client_id: id,
   client_secret: 'of-the-client',
@@ -63,7 +63,7 @@ const confidential = (issuer: string, id: string, more: object = {}) => ({
 })
 const renewable = { access_token: 'a', refresh_token: 'r', token_type: 'Bearer' }
 
-test('a login of a client with a secret is renewed with it, and the secret is shown nowhere', async () => {
+test('a login of a client with a secret is renewed with the secret, which is shown nowhere', async () => {
   const world = await oauthWorld()
   const client = confidential(world.issuer, 'remote-client')
   const { directory } = await folderOf(world.url, renewable, client)
@@ -83,7 +83,7 @@ test('a login of a client with a secret is renewed with it, and the secret is sh
   ])
 })
 
-test('a secret that was written down for one server is not bound to another', async () => {
+test('a secret that was configured for one server is not bound to another', async () => {
   const url = 'https://mcp.example.com/mcp'
   const [honest, other] = ['https://login.example.com', 'https://other.example.com']
   const store = memoryStore()
@@ -101,7 +101,7 @@ test('a secret that was written down for one server is not bound to another', as
   expect(await another.list()).toEqual([`${url} | default`])
 })
 
-test('a client without a method of its own authenticates by Basic', async () => {
+test('a client without a configured method authenticates with Basic', async () => {
   const world = await oauthWorld()
   const { token_endpoint_auth_method: _method, ...client } = confidential(world.issuer, 'basic')
   const { directory } = await folderOf(world.url, renewable, client)
@@ -113,7 +113,7 @@ test('a client without a method of its own authenticates by Basic', async () => 
   )
 })
 
-test('a login keeps the secret of its client when another user registers anew', async () => {
+test('a login keeps the secret of its client when another user registers again', async () => {
   const world = await oauthWorld()
   const client = confidential(world.issuer, 'remote-client')
   const { directory } = await folderOf(world.url, renewable, client)
@@ -161,7 +161,7 @@ test('the registration of another client of the same server is not replaced', as
   })
 })
 
-test('a login whose client secret has expired is not called renewable', async () => {
+test('a login whose client secret has expired is not reported as renewable', async () => {
   const url = 'https://mcp.example.com/mcp'
   const client = confidential('https://login.example.com', 'c', { client_secret_expires_at: 1 })
   const { directory } = await folderOf(url, renewable, client)
@@ -169,7 +169,7 @@ test('a login whose client secret has expired is not called renewable', async ()
   expect(login?.renewable).toBe(false)
 })
 
-test('a login whose authorization server nobody wrote down says what to pass', async () => {
+test('a login whose authorization server is not recorded names the option to pass', async () => {
   const url = 'https://mcp.example.com/mcp'
   const { directory } = await folderOf(url, { access_token: 'a' }, { client_id: 'c' })
   const [login] = await findMcpRemoteLogins({ servers: [{ url }], directory })
@@ -180,13 +180,13 @@ test('a login whose authorization server nobody wrote down says what to pass', a
   expect(await known?.copyTo(memoryStore())).toBe(true)
 })
 
-test('where there is nothing, nothing is found', async () => {
+test('nothing is found if the folder of mcp-remote does not exist', async () => {
   const servers = [{ url: 'https://mcp.example.com/mcp' }]
   expect(await findMcpRemoteLogins({ servers, directory: '/nonexistent' })).toEqual([])
   await expect(findMcpRemoteLogins({ servers: [{ url: 'x' }] })).rejects.toThrow('pass servers')
 })
 
-test('entries of another program’s keychain service are taken over the same way', async () => {
+test('entries of another program’s keychain service are imported in the same way', async () => {
   const store = memoryStore()
   const logins = await findKeychainLogins({
     service: 'old-agent',
@@ -228,7 +228,7 @@ const find = (describe: () => typeof owner) =>
   findKeychainLogins({ service: 'old', backend: backendWith('x'), describe })
 
 test.each(['default | victim', '', 'line\nbreak'])(
-  'a login is not written into the place of another by the account %j',
+  'a login does not replace another one because of the account %j',
   async (account) => {
     const store = memoryStore()
     const [login] = await find(() => owner)
@@ -237,7 +237,7 @@ test.each(['default | victim', '', 'line\nbreak'])(
   },
 )
 
-test('a login is taken over where a first login ended before it had a token', async () => {
+test('a login is imported if the first login ended before it had a token', async () => {
   const store = memoryStore()
   const key = `${server} | default`
   const pending = { at: 1, by: 'a process that ended' }
@@ -247,7 +247,7 @@ test('a login is taken over where a first login ended before it had a token', as
   expect(await store.get(key)).toMatchObject({ data: { accessToken: 'canary' } })
 })
 
-test('an entry for which `describe` gives no URL says so', async () => {
+test('an entry for which `describe` returns no URL is reported', async () => {
   const [login] = await find(() => ({ ...owner, url: 'no URL' }))
   expect(login?.problem).toContain('URL')
   await expect(login?.copyTo(memoryStore())).rejects.toMatchObject({ name: 'ConfigurationError' })
@@ -256,11 +256,11 @@ test('an entry for which `describe` gives no URL says so', async () => {
 const wrong = (value: unknown) => value as never
 test.each([
   ['no servers', () => findMcpRemoteLogins(wrong({})), 'servers'],
-  ['servers that are no list', () => findMcpRemoteLogins(wrong({ servers: 5 })), 'servers'],
-  ['a server that is nothing', () => findMcpRemoteLogins(wrong({ servers: [null] })), 'servers'],
+  ['servers that are not a list', () => findMcpRemoteLogins(wrong({ servers: 5 })), 'servers'],
+  ['a server that is null', () => findMcpRemoteLogins(wrong({ servers: [null] })), 'servers'],
   ['a URL as a server', () => findMcpRemoteLogins(wrong({ servers: [server] })), 'servers'],
   [
-    'a folder that is no path',
+    'a folder that is not a path',
     () => findMcpRemoteLogins(wrong({ servers: [], directory: 5 })),
     'directory',
   ],
@@ -271,7 +271,7 @@ test.each([
     () => findKeychainLogins(wrong({ backend: backendWith('x'), service: 's' })),
     'describe',
   ],
-])('%s is refused, and the option is named', async (_what, search, option) => {
+])('%s is rejected, and the option is named', async (_what, search, option) => {
   await expect(search()).rejects.toMatchObject({
     name: 'ConfigurationError',
     option: expect.stringContaining(option),

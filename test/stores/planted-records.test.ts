@@ -16,7 +16,7 @@ const limit = 2_097_152
 const nameInRedis = (of: string) =>
   `mcp-credentials:{${createHash('sha256').update(of).digest('hex').slice(0, 16)}}record:${of}`
 
-/** A Redis that knows the commands of a store; texts are returned as the client is set up to return them. */
+/** A Redis with the commands of a store, which returns values in the types of the client's configuration. */
 function fakeRedis({ shape = (text: string): unknown => text } = {}) {
   const values = new Map<string, string | readonly string[]>()
   let scans = 0
@@ -51,7 +51,7 @@ function fakeRedis({ shape = (text: string): unknown => text } = {}) {
   return { client: client as never, values, scans: () => scans }
 }
 
-describe('in Redis, a value that is no text', () => {
+describe('in Redis, a value that is not a string', () => {
   test('is an unusable record, which a new login replaces', async () => {
     const { client, values } = fakeRedis()
     const store = redisStore({ client, key })
@@ -61,7 +61,7 @@ describe('in Redis, a value that is no text', () => {
     expect(await store.get(name)).toEqual(record)
   })
 
-  test('does not keep rekey() from encrypting the others', async () => {
+  test('does not prevent rekey() from encrypting the others', async () => {
     const { client, values } = fakeRedis()
     await redisStore({ client, key: oldKey }).set(name, record)
     const planted = 'https://a.example.com/mcp | default'
@@ -82,7 +82,7 @@ describe('in PostgreSQL, a row', () => {
     }),
   })
 
-  test('whose key is none of a record is not listed', async () => {
+  test('whose key is not the key of a record is not listed', async () => {
     const pool = poolWith([{ key: 'line\nbreak' }, { key: '' }, { key: name }])
     expect(await postgresStore({ pool, key }).list()).toEqual([name])
   })
@@ -103,7 +103,7 @@ describe('a record that is too large', () => {
   }
   const large: CredentialRecord = { ...record, data: { accessToken: 'a'.repeat(limit) } }
 
-  test('is not read from Redis as a whole', async () => {
+  test('is not read completely from Redis', async () => {
     const { client, values } = fakeRedis()
     values.set(nameInRedis(name), 'x'.repeat(limit + 1))
     await expect(redisStore({ client, key }).get(name)).rejects.toMatchObject(unusable)
@@ -128,7 +128,7 @@ describe('a record that is too large', () => {
     expect(values.size).toBe(0)
   })
 
-  test('can be almost as large as what is read', async () => {
+  test('is accepted just below the limit', async () => {
     const { client } = fakeRedis()
     const store = redisStore({ client, key })
     const wide = { ...record, data: { accessToken: randomBytes(800_000).toString('base64') } }
@@ -138,7 +138,7 @@ describe('a record that is too large', () => {
 })
 
 describe('a client of Redis that returns bytes', () => {
-  test('finds and lists what is stored', async () => {
+  test('finds and lists the stored records', async () => {
     const { client, scans } = fakeRedis({ shape: (text) => Buffer.from(text) })
     const store = redisStore({ client, key })
     await store.set(name, record)
@@ -147,7 +147,7 @@ describe('a client of Redis that returns bytes', () => {
     expect(scans()).toBe(1)
   })
 
-  test('of a kind that is unknown is refused, and hides no login', async () => {
+  test('of an unknown kind is rejected, and hides no login', async () => {
     const { client } = fakeRedis({ shape: (text) => ({ text }) })
     const store = redisStore({ client, key })
     await expect(store.get(name)).rejects.toMatchObject({ option: 'redisStore.client' })

@@ -58,7 +58,7 @@ describe('a lock', () => {
   test.each([
     ['a symbolic link', symlink],
     ['a hard link', link],
-  ])('whose file is %s does not touch what it leads to', async (_what, make) => {
+  ])('whose file is %s does not change its target', async (_what, make) => {
     await mkdir(directory, { mode: 0o700 })
     await make(victim, lockFile(directory))
     const running = localLock({ directory }).run(name, async () => 'entered')
@@ -70,17 +70,14 @@ describe('a lock', () => {
     expect(await readFile(victim, 'utf8')).toBe(content)
   })
 
-  test.runIf(process.platform !== 'win32')(
-    'whose file is a pipe does not wait for it',
-    async () => {
-      await mkdir(directory, { mode: 0o700 })
-      execFileSync('mkfifo', [lockFile(directory)])
-      const running = localLock({ directory }).run(name, async () => 'entered')
-      await expect(running).rejects.toMatchObject({ name: 'StoreError', code: 'store' })
-    },
-  )
+  test.runIf(process.platform !== 'win32')('whose file is a pipe does not block', async () => {
+    await mkdir(directory, { mode: 0o700 })
+    execFileSync('mkfifo', [lockFile(directory)])
+    const running = localLock({ directory }).run(name, async () => 'entered')
+    await expect(running).rejects.toMatchObject({ name: 'StoreError', code: 'store' })
+  })
 
-  test('whose folder is a symbolic link is refused, and nothing is made behind it', async () => {
+  test('whose folder is a symbolic link is rejected, and nothing is created behind it', async () => {
     const elsewhere = join(parent, 'elsewhere')
     await mkdir(elsewhere, { mode: 0o700 })
     await mkdir(directory, { mode: 0o700 })
@@ -92,7 +89,7 @@ describe('a lock', () => {
     expect(await readdir(elsewhere)).toEqual([])
   })
 
-  test('is taken again by the same process over an older, longer number', async () => {
+  test('is acquired again by the same process over an older, longer process ID', async () => {
     await mkdir(directory, { mode: 0o700 })
     await writeFile(lockFile(directory), '99999999999\n', { mode: 0o600 })
     const locks = localLock({ directory })
@@ -106,7 +103,7 @@ describe('a lock whose file is removed', () => {
   const lockFolder = () => join(directory, 'locks')
   const remove = () => rm(lockFolder(), { recursive: true })
 
-  test('lets its holder write nothing more', async () => {
+  test('prevents further writes of its holder', async () => {
     const store = storeOf()
     const elsewhere = AsyncLocalStorage.snapshot()
     const late = await store.lock(name, async () => {
@@ -126,7 +123,7 @@ describe('a lock whose file is removed', () => {
   })
 
   test.runIf(process.platform === 'linux')(
-    'does not let a process that waited for it in beside another holder',
+    'does not admit a waiting process beside another holder',
     async () => {
       const [release, releaseSecond] = [new AbortController(), new AbortController()]
       const entered: string[] = []
@@ -155,7 +152,7 @@ describe('a lock whose file is removed', () => {
 })
 
 describe('a folder', () => {
-  test('is made for its owner alone, and so is that of its locks', async () => {
+  test('is created for its owner alone, as is the folder of its locks', async () => {
     const store = storeOf()
     await store.set(name, record)
     await store.lock(name, async () => {})
@@ -169,7 +166,7 @@ describe('a folder', () => {
     ['can be read by others', 0o750],
     ['can be written by others', 0o777],
     ['can be written by others', 0o770],
-  ])('that %s is refused with the command that helps', async (problem, mode) => {
+  ])('that %s is rejected, and the error contains the chmod command', async (problem, mode) => {
     await mkdir(directory)
     await chmod(directory, mode)
     const store = storeOf()
@@ -191,14 +188,14 @@ describe('a folder', () => {
     await store.set(name, record)
   })
 
-  test('that is a symbolic link is refused', async () => {
+  test('that is a symbolic link is rejected', async () => {
     await mkdir(join(parent, 'elsewhere'), { mode: 0o700 })
     await symlink(join(parent, 'elsewhere'), directory)
     await expect(storeOf().set(name, record)).rejects.toThrow('is a symbolic link')
     expect(await readdir(join(parent, 'elsewhere'))).toEqual([])
   })
 
-  test.runIf(process.getuid)('of another user is refused', async () => {
+  test.runIf(process.getuid)('of another user is rejected', async () => {
     await mkdir(directory, { mode: 0o700 })
     const { uid } = await lstat(directory)
     const getuid = vi.spyOn(process as { getuid(): number }, 'getuid').mockReturnValue(uid + 1)
@@ -209,7 +206,7 @@ describe('a folder', () => {
     }
   })
 
-  test('that is replaced by a link while the process runs is refused from then on', async () => {
+  test('that is replaced by a link while the process runs is rejected from then on', async () => {
     const store = storeOf()
     await store.set(name, record)
     await rename(directory, join(parent, 'moved'))
@@ -220,7 +217,7 @@ describe('a folder', () => {
   test.each([
     ['is a file', () => victim],
     ['lies below a file', () => join(victim, 'store')],
-  ])('that %s is refused, with a remedy that can work', async (_what, place) => {
+  ])('that %s is rejected, with a suitable remedy', async (_what, place) => {
     const error = await storeOf(place())
       .get(name)
       .catch((thrown: unknown) => thrown)
@@ -229,7 +226,7 @@ describe('a folder', () => {
     expect(String(error)).not.toMatch(/chmod|writable/)
   })
 
-  test('that is relative stays where it was when the store was made', async () => {
+  test('with a relative path keeps its location if the working directory changes', async () => {
     const cwd = vi.spyOn(process, 'cwd').mockReturnValue(parent)
     const store = storeOf('store')
     cwd.mockRestore()
@@ -237,7 +234,7 @@ describe('a folder', () => {
     expect(await storeOf(directory).get(name)).toEqual(record)
   })
 
-  test('that is removed while the process runs is made again', async () => {
+  test('that is removed while the process runs is created again', async () => {
     const store = storeOf()
     await store.set(name, record)
     await rm(directory, { recursive: true })
@@ -248,7 +245,7 @@ describe('a folder', () => {
 })
 
 describe('foreign files in the folder', () => {
-  test('do not stop `list`', async () => {
+  test('do not prevent `list`', async () => {
     const store = storeOf()
     await store.set(name, record)
     const [own = ''] = await readdir(directory)
@@ -263,7 +260,7 @@ describe('foreign files in the folder', () => {
     expect(await store.list()).toEqual([name])
   })
 
-  test('in the place of a record are not read', async () => {
+  test('are not read as records', async () => {
     const store = storeOf()
     await store.set(name, record)
     const [own = ''] = await readdir(directory)

@@ -20,7 +20,7 @@ function problemOf(client: unknown, allowInsecure?: true): string | undefined {
   return undefined
 }
 
-describe('a client that does not encrypt on the way to another machine', () => {
+describe('a client without encryption to another machine', () => {
   test.each([
     ['a client for one server', () => createClient({ url: plain })],
     ['a cluster by its URL', () => createCluster({ rootNodes: [{ url: plain }] })],
@@ -34,10 +34,10 @@ describe('a client that does not encrypt on the way to another machine', () => {
       () => createCluster({ rootNodes: [{ url: local }, { url: plain }], defaults }),
     ],
     [
-      'a cluster that encrypts to its first server alone',
+      'a cluster that encrypts only to its first server',
       () => createCluster({ rootNodes: [{ url: encrypted }] }),
     ],
-  ])('is refused: %s', (_what, create) => {
+  ])('is rejected: %s', (_what, create) => {
     const problem = problemOf(create())
     expect(problem).toContain('is not encrypted on the way to redis.internal')
     expect(problem).not.toContain('canary')
@@ -50,14 +50,14 @@ test.each([
   ['of a cluster', () => createCluster({ rootNodes: [{ url: encrypted }], defaults })],
   ['of a cluster by its hosts', () => createCluster({ rootNodes: [{ socket }], defaults })],
   ['of a cluster on this machine', () => createCluster({ rootNodes: [{ url: local }] })],
-])('a client that encrypts, or needs not, is accepted: %s', (_what, create) => {
+])('a client with encryption, or on this machine, is accepted: %s', (_what, create) => {
   expect(problemOf(create())).toBeUndefined()
 })
 
 test.each([
   ['a pool', () => createClientPool({ url: encrypted })],
   ['a sentinel', () => createSentinel({ name: 'main', sentinelRootNodes: [socket] })],
-])('%s is refused, for it does not tell where it connects to', (_what, create) => {
+])('%s is rejected because its target is unknown', (_what, create) => {
   expect(problemOf(create())).toContain('createClient() or createCluster()')
 })
 
@@ -75,14 +75,14 @@ describe('a client of the application', () => {
     return { client, calls }
   }
 
-  test('is connected when it is not yet', async () => {
+  test('is connected if it is not connected yet', async () => {
     const { client, calls } = fakeClient()
     const store = redisStore({ client: client as never, key })
     expect(await store.get('x')).toBeUndefined()
     expect(calls).toEqual(['connect'])
   })
 
-  test('is not connected again when the application has closed it', async () => {
+  test('is not connected again after the application has closed it', async () => {
     const { client, calls } = fakeClient()
     const store = redisStore({ client: client as never, key })
     await store.get('x')

@@ -22,7 +22,7 @@ describe('rekey() of files', () => {
   test.each([
     ['has a second name', (path: string) => link(path, join(parent, 'backup'))],
     ['is damaged', (path: string) => truncate(path, 40)],
-  ])('reports a record whose file %s, after all others were encrypted', async (_what, spoil) => {
+  ])('reports a record whose file %s, after it has encrypted all others', async (_what, spoil) => {
     const directory = join(parent, 'store')
     const store = encryptedFileStore({ key: oldKey, directory })
     await store.set(first, record)

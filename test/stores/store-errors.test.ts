@@ -16,7 +16,7 @@ describe('an error of PostgreSQL', () => {
     ['a right is missing', '42501'],
     ['a column is missing', '42703'],
     ['the password is wrong', '28P01'],
-  ])('is not retryable when %s, and is looked at again after a second', (_what, code) => {
+  ])('is not retryable if %s, and may be tried again after a second', (_what, code) => {
     const error = statementFailed('get', Object.assign(new Error('no'), { code }), table)
     expect(error).toMatchObject({ retryable: false, retryAfter: 1 })
   })
@@ -28,25 +28,25 @@ describe('an error of PostgreSQL', () => {
     ['the server restarts', '57P01'],
     ['the server is a replica', '25006'],
     ['the connection was lost', 'ECONNRESET'],
-  ])('is retryable when %s', (_what, code) => {
+  ])('is retryable if %s', (_what, code) => {
     const error = statementFailed('get', Object.assign(new Error('no'), { code }), table)
     expect(error).toMatchObject({ retryable: true })
   })
 })
 
-describe('a schema of PostgreSQL that is missing', () => {
+describe('a missing schema of PostgreSQL', () => {
   const failure = (of: string) => {
     const thrown = Object.assign(new Error('no'), { code: '3F000' })
     return statementFailed('open', thrown, { table: of, seconds: 5 }).message
   }
 
-  test('is named with the statement that creates it, which migrate() does not', () => {
+  test('is reported with the statement that creates it, because migrate() does not', () => {
     const message = failure('app.logins')
     expect(message).toContain('The schema app does not exist. Run CREATE SCHEMA app')
     expect(message).not.toContain('migrate()')
   })
 
-  test('is that of the role where the table names none', () => {
+  test('is the schema of the role if the table names none', () => {
     expect(failure('logins')).toContain('search_path')
   })
 })
@@ -63,7 +63,7 @@ describe('an error of Redis', () => {
     'WRONGPASS invalid username-password pair or user is disabled.',
     'NOPERM this user has no permissions',
     'WRONGTYPE Operation against a key holding the wrong kind of value',
-  ])('is not retryable when the set-up is wrong: %s', async (message) => {
+  ])('is not retryable if the configuration is wrong: %s', async (message) => {
     const error = await failureOf(new Error(message))
     expect(error).toMatchObject({ name: 'StoreError', retryable: false, retryAfter: 1 })
   })
@@ -72,13 +72,13 @@ describe('an error of Redis', () => {
     "OOM command not allowed when used memory > 'maxmemory'.",
     'MISCONF Redis is configured to save RDB snapshots, but is unable to persist to disk.',
     'ERR max number of clients reached',
-  ])('is retryable when it may pass: %s', async (message) => {
+  ])('is retryable if the cause may be temporary: %s', async (message) => {
     const error = await failureOf(new Error(message))
     expect(error).toMatchObject({ name: 'StoreError', retryable: true })
   })
 })
 
-describe('Redis that cannot be reached', () => {
+describe('an unreachable Redis', () => {
   const failureOf = (thrown: Error) => {
     const connect = () => Promise.reject(thrown)
     const client = { isOpen: false, connect, sendCommand: connect }
@@ -104,22 +104,22 @@ describe('Redis that cannot be reached', () => {
     expect(text).not.toContain('canary')
   })
 
-  test('since it does not answer is reported so', async () => {
+  test('that does not respond is reported as such', async () => {
     const client = { isOpen: true, sendCommand: () => new Promise(() => {}) }
     const store = redisStore({ client: client as never, key, timeout: 0.1, allowInsecure: true })
     await expect(store.get('x')).rejects.toThrow('cannot be reached (no response within 0.1 s).')
   })
 })
 
-describe('a client of pg in the place of a pool', () => {
+describe('a client of pg instead of a pool', () => {
   const wrong = { option: 'postgresStore.pool', message: expect.stringContaining('not a Client') }
 
-  test('is refused at once', () => {
+  test('is rejected immediately', () => {
     const build = () => postgresStore({ pool: new pg.Client() as never, key })
     expect(build).toThrow(expect.objectContaining(wrong))
   })
 
-  test('is refused at the first use when it looks like a pool', async () => {
+  test('that looks like a pool is rejected at the first use', async () => {
     const store = postgresStore({ pool: { connect: async () => undefined } as never, key })
     await expect(store.get('x')).rejects.toMatchObject(wrong)
   })
@@ -143,7 +143,7 @@ describe('an error of the keychain', () => {
     ['The item canary could not be read (-25300)', 'The keychain failed (-25300).'],
     ['GDBus.Error:org.freedesktop.DBus.Error.Failed: canary', 'The keychain failed (org.free'],
     ['canary 0x80070057', 'The keychain failed (0x80070057).'],
-  ])('shows codes and nothing else of %j', async (message, shown) => {
+  ])('shows only the codes in %j', async (message, shown) => {
     const text = await failureOf(new Error(message))
     expect(text).toContain(shown)
     expect(text).not.toContain('canary')

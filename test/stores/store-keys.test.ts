@@ -26,7 +26,7 @@ describe('a key in an environment variable', () => {
     ],
   ]
 
-  test.each(cases)('that is malformed is refused when %s is given', (option, build) => {
+  test.each(cases)('that is malformed is rejected when %s is set', (option, build) => {
     vi.stubEnv(variable, malformed)
     const caught = () => {
       try {
@@ -45,7 +45,7 @@ describe('a key in an environment variable', () => {
     expect(String(error)).not.toContain(malformed)
   })
 
-  test.each(cases)('that is not set yet is no mistake when %s is given', (_option, build) => {
+  test.each(cases)('that is not set yet is accepted when %s is set', (_option, build) => {
     expect(build()).toBeDefined()
   })
 })

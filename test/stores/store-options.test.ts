@@ -36,7 +36,7 @@ const refusalOf = (build: () => unknown): unknown => {
 
 describe.each(cases)('%s.%s', (name, option) => {
   test.each([45_000, 600.5, Infinity, Number.NaN, 0, -1, '5', null])(
-    'refuses %s, which is no number of seconds up to 600',
+    'rejects %s, which is not a number of seconds up to 600',
     (value) => {
       expect(refusalOf(() => stores[name]?.({ [option]: value }))).toMatchObject({
         name: 'ConfigurationError',
@@ -51,7 +51,7 @@ describe.each(cases)('%s.%s', (name, option) => {
   })
 })
 
-test('a lease that is no whole number of milliseconds is rounded up for Redis', async () => {
+test('a lease with a fraction of a millisecond is rounded up for Redis', async () => {
   const sent: (readonly string[])[] = []
   const client = {
     isOpen: true,
@@ -71,7 +71,7 @@ test.each([
   ['keychainStore', 'backend', { backend: null }],
   ['keychainEntry', 'backend', { backend: {} }],
   ['keychainEntry', 'backend', { backend: 5 }],
-])('%s.%s that is of another kind is refused: %j', (name, option, options) => {
+])('%s.%s with a value of the wrong type is rejected: %j', (name, option, options) => {
   expect(refusalOf(() => stores[name]?.(options))).toMatchObject({
     name: 'ConfigurationError',
     option: `${name}.${option}`,

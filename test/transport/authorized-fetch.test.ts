@@ -36,7 +36,7 @@ const failureOf = (promise: Promise<unknown>) =>
   )
 
 describe('the first request', () => {
-  it('binds before anything is awaited, although its body is still to be read', async () => {
+  it('binds to its origin before its body is read', async () => {
     const network = wire()
     const { fetch } = withCredentials(bearer(secret), { fetch: network.fetch })
 
@@ -72,7 +72,7 @@ describe('the first request', () => {
       'a stream with a form',
       () => [endpoint, { method: 'POST', body: new Blob([text]).stream(), headers: formType }],
     ],
-  ])('does not bind when it is %s', async (_what, request) => {
+  ])('does not bind if it is %s', async (_what, request) => {
     const network = wire()
     const { fetch } = withCredentials(bearer(secret), { fetch: network.fetch })
 
@@ -86,7 +86,7 @@ describe('the first request', () => {
     expect(byUrl).toEqual({ [endpoint]: null, [resource]: `Bearer ${secret}` })
   })
 
-  it('does not bind when it asks for the metadata of an authorization server', async () => {
+  it('does not bind if it requests the metadata of an authorization server', async () => {
     const network = wire()
     const events: CredentialEvent[] = []
     const { fetch } = withCredentials(bearer(secret), {
@@ -105,7 +105,7 @@ describe('the first request', () => {
 })
 
 describe('the retry policy', () => {
-  it('renews after a 401 although its statuses do not name it', async () => {
+  it('renews after a 401 even if `statusCodes` does not contain it', async () => {
     const network = wire((_sent, count) => new Response(null, { status: count === 1 ? 401 : 200 }))
     const provider = countingTokens()
     const { fetch } = setUp(provider, network, { retry: { statusCodes: [503] } })
@@ -116,7 +116,7 @@ describe('the retry policy', () => {
     expect(provider.reasons).toEqual(['missing', 'rejected'])
   })
 
-  it('turns the renewal off with maxRetries: 0', async () => {
+  it('does not renew with maxRetries: 0', async () => {
     const network = wire(() => new Response(null, { status: 401 }))
     const { fetch } = setUp(countingTokens(), network, { retry: { maxRetries: 0 } })
 
@@ -125,8 +125,8 @@ describe('the retry policy', () => {
   })
 })
 
-describe('a provider that discovers', () => {
-  it('learns from a 403 to the first request, too', async () => {
+describe('a provider that needs a challenge', () => {
+  it('also uses the challenge of a 403 to the first request', async () => {
     const challenge = 'Bearer resource_metadata="https://mcp.example.com/metadata"'
     const network = wire((_sent, count) =>
       count === 1
@@ -151,7 +151,7 @@ describe('a provider that discovers', () => {
     expect(network.authorizations()).toEqual([null, 'Bearer t'])
   })
 
-  it('sends no bare request after close()', async () => {
+  it('sends no request without a credential after close()', async () => {
     const network = wire()
     const { fetch } = setUp(
       { name: 'discovering', discovers: true, acquire: async () => ({ apply() {} }) },
@@ -164,7 +164,7 @@ describe('a provider that discovers', () => {
     expect(network.sent).toEqual([])
   })
 
-  it('sends no bare request when it is closed while the store is read', async () => {
+  it('sends no request without a credential if it is closed while the store is read', async () => {
     const reading = deferred<undefined>()
     const network = wire()
     const inner = memoryStore()
@@ -193,7 +193,7 @@ describe('a provider that discovers', () => {
     ['close', 'closed'],
     ['logout', undefined],
   ] as const)(
-    'sends nothing further of it when %s() comes during the bare request',
+    'sends nothing further if %s() is called during the request without a credential',
     async (end, code) => {
       const network = wire(async (_sent, count) => {
         if (count === 1) await fetch[end]()
@@ -239,17 +239,22 @@ describe('a request to the bound origin', () => {
     ['metadata below two slashes', '//.well-known/oauth-authorization-server', {}],
     ['a registration', '/register', { method: 'POST', body: '{"redirect_uris":["http://a/"]}' }],
   ]
-  it.each(passing)('passes without the credential and with an event: %s', async (_, path, init) => {
-    const network = wire()
-    const { fetch, events } = setUp(bearer(secret), network)
-    const url = `https://mcp.example.com${path}`
+  it.each(passing)(
+    'is sent without the credential, and reported, if it is %s',
+    async (_, path, init) => {
+      const network = wire()
+      const { fetch, events } = setUp(bearer(secret), network)
+      const url = `https://mcp.example.com${path}`
 
-    await fetch(url, init)
-    await fetch(url, init)
+      await fetch(url, init)
+      await fetch(url, init)
 
-    expect(network.authorizations()).toEqual([null, null])
-    expect(events.filter(({ type }) => type === 'passed_through')).toMatchObject([{ target: url }])
-  })
+      expect(network.authorizations()).toEqual([null, null])
+      expect(events.filter(({ type }) => type === 'passed_through')).toMatchObject([
+        { target: url },
+      ])
+    },
+  )
 
   const authorized: [string, string, RequestInit][] = [
     ['a form', '/upload', { method: 'POST', body: 'a=b', headers: form }],
@@ -269,7 +274,11 @@ describe('a request to the bound origin', () => {
       '/mcp',
       { method: 'POST', body: '{"redirect_uris":[]}' },
     ],
-    ['redirect_uris that is no array', '/apps', { method: 'POST', body: '{"redirect_uris":"x"}' }],
+    [
+      'redirect_uris that is not an array',
+      '/apps',
+      { method: 'POST', body: '{"redirect_uris":"x"}' },
+    ],
     ['redirect_uris deeper', '/apps', { method: 'POST', body: '{"a":{"redirect_uris":[]}}' }],
     ['another well-known document', '/.well-known/mcp.json', {}],
     ['a path that only looks alike', '/.well-known/oauth-protected-resources', {}],
@@ -278,10 +287,10 @@ describe('a request to the bound origin', () => {
       '/mcp',
       { method: 'POST', body: new Blob(['grant_type=x']), headers: form },
     ],
-    ['a blob that is no form', '/upload', { method: 'POST', body: new Blob(['grant_type=x']) }],
+    ['a blob that is not a form', '/upload', { method: 'POST', body: new Blob(['grant_type=x']) }],
     ['a POST to a well-known path', '/.well-known/oauth-protected-resource', { method: 'POST' }],
   ]
-  it.each(authorized)('carries the credential: %s', async (_what, path, init) => {
+  it.each(authorized)('is sent with the credential if it is %s', async (_what, path, init) => {
     const network = wire()
     const { fetch } = setUp(bearer(secret), network)
 
@@ -290,7 +299,7 @@ describe('a request to the bound origin', () => {
     expect(network.authorizations()).toEqual([`Bearer ${secret}`])
   })
 
-  it('passes without the credential where only the body of a Request shows it', async () => {
+  it('is sent without the credential if the body of a Request shows that it is a token request', async () => {
     const network = wire()
     const { fetch } = setUp(bearer(secret), network)
     const body = () => new URLSearchParams({ grant_type: 'x' })
@@ -301,7 +310,7 @@ describe('a request to the bound origin', () => {
     expect(network.authorizations()).toEqual([null, `Bearer ${secret}`])
   })
 
-  it('is not sent on to the metadata of an authorization server, and an event says so', async () => {
+  it('does not follow a redirect to the metadata of an authorization server, and reports it', async () => {
     const target = 'https://mcp.example.com/.well-known/oauth-authorization-server'
     const network = wire(() => new Response(null, { status: 307, headers: { Location: target } }))
     const { fetch, events } = setUp(bearer(secret), network)
@@ -315,7 +324,7 @@ describe('a request to the bound origin', () => {
     [`data:text/html,${'x'.repeat(5000)}`, 'data:'],
     ['myapp://callback/cAnArY', 'myapp:'],
     [`https://other.example.com/${'ab/'.repeat(1000)}`, /^https:\/\/other.{187}$/],
-  ])('that a server redirects is reported by a short label', async (location, target) => {
+  ])('is reported by a short label if the server redirects it', async (location, target) => {
     const answer = () => new Response(null, { status: 307, headers: { Location: location } })
     const { fetch, events } = setUp(bearer(secret), wire(answer))
 
@@ -327,7 +336,7 @@ describe('a request to the bound origin', () => {
     ])
   })
 
-  it('carries the credential to a resource that lies under /.well-known/', async () => {
+  it('is sent with the credential to a resource below /.well-known/', async () => {
     const network = wire()
     const here = 'https://mcp.example.com/.well-known/openid-configuration'
     const { fetch } = setUp(bearer(secret), network, { resource: here })
@@ -338,8 +347,8 @@ describe('a request to the bound origin', () => {
   })
 })
 
-describe('what was asked for', () => {
-  it('is read from the members of a class, too', async () => {
+describe('the request options', () => {
+  it('can be members of a class', async () => {
     class Options {
       get method() {
         return 'POST'
@@ -364,7 +373,7 @@ describe('what was asked for', () => {
     expect(network.sent).toHaveLength(2)
   })
 
-  it('keeps method, headers and body of a Request that is given as init', async () => {
+  it('can be a Request, whose method, headers and body are kept', async () => {
     const network = wire()
     const { fetch } = setUp(bearer(secret), network)
     const request = new Request('https://elsewhere.example.com/', {
@@ -381,7 +390,7 @@ describe('what was asked for', () => {
     expect(new TextDecoder().decode(sent?.init.body as ArrayBuffer)).toBe('text')
   })
 
-  it('resolves a relative URL where the platform has a base, and refuses it elsewhere', async () => {
+  it('can contain a relative URL if the platform has a base URL', async () => {
     const network = wire()
     const { fetch } = setUp(bearer(secret), network)
 
@@ -392,7 +401,7 @@ describe('what was asked for', () => {
     expect(network.sent.map(({ url }) => url)).toEqual([resource])
   })
 
-  it('keeps the body of a Request that has no `body` property, and gives a GET none', async () => {
+  it('can be a Request without a `body` property, and a GET is sent without a body', async () => {
     const network = wire()
     const { fetch } = setUp(bearer(secret), network)
     const withoutBody = (request: Request) =>
@@ -406,7 +415,7 @@ describe('what was asked for', () => {
     expect(get?.init.body).toBeUndefined()
   })
 
-  it('prints no warning when twenty requests share a signal', async () => {
+  it('can share one signal among twenty requests without a warning', async () => {
     const warnings: unknown[] = []
     const onWarning = (warning: Error) => warnings.push(warning.name)
     process.on('warning', onWarning)
@@ -426,7 +435,7 @@ describe('what was asked for', () => {
   })
 })
 
-describe('an opaque redirect, as browsers return it', () => {
+describe('an opaque redirect in a browser', () => {
   const opaque = () => {
     const response = new Response(null)
     Object.defineProperty(response, 'type', { value: 'opaqueredirect' })
@@ -434,7 +443,7 @@ describe('an opaque redirect, as browsers return it', () => {
     return response
   }
 
-  it('is an error that says to use the final URL', async () => {
+  it('throws an error that says to use the final URL', async () => {
     const { fetch, events } = setUp(bearer(secret), wire(opaque))
 
     const error = await failureOf(fetch(resource))
@@ -449,7 +458,7 @@ describe('an opaque redirect, as browsers return it', () => {
     )
   })
 
-  it('goes to a caller that asked for manual redirects', async () => {
+  it('is returned to a caller that requested manual redirects', async () => {
     const { fetch, events } = setUp(bearer(secret), wire(opaque))
 
     expect((await fetch(resource, { redirect: 'manual' })).type).toBe('opaqueredirect')
@@ -457,11 +466,11 @@ describe('an opaque redirect, as browsers return it', () => {
   })
 })
 
-describe('an error of the network', () => {
+describe('a network error', () => {
   const inQuery = apiKey({ value: secret, query: 'api_key' })
   const failing = (error: Error) => wire(() => Promise.reject(error))
 
-  it('does not show a key of the query, whatever the runtime writes into it', async () => {
+  it("does not contain a key of the query, even if the runtime's message does", async () => {
     const cause = Object.assign(new Error(`connect ${resource}?api_key=${secret}`), {
       code: 'ECONNREFUSED',
     })
@@ -475,7 +484,7 @@ describe('an error of the network', () => {
     expect(inspect(error, { showHidden: true, depth: 9 })).not.toContain(secret)
   })
 
-  it('is left alone where the credential is in a header', async () => {
+  it('is not changed if the credential is in a header', async () => {
     const reason = new TypeError('fetch failed')
     const { fetch } = setUp(bearer(secret), failing(reason))
 
@@ -522,7 +531,7 @@ describe('a credential', () => {
     expect(network.sent).toEqual([])
   })
 
-  it('that replaces the URL by a text is sent there', async () => {
+  it('that replaces the URL by a string is sent there', async () => {
     const network = wire()
     const apply = (request: { url: unknown }) => {
       request.url = `${resource}?key=1`
@@ -532,7 +541,7 @@ describe('a credential', () => {
     expect(network.sent).toMatchObject([{ url: `${resource}?key=1` }])
   })
 
-  it('whose scope is no text leaves a 403 as it is', async () => {
+  it('whose scope is not a string leaves a 403 unchanged', async () => {
     const challenge = { 'WWW-Authenticate': 'Bearer error="insufficient_scope", scope="b"' }
     const network = wire(() => new Response(null, { status: 403, headers: challenge }))
     const provider = {
@@ -544,7 +553,7 @@ describe('a credential', () => {
     expect((await setUp(provider, network).fetch(resource)).status).toBe(403)
   })
 
-  it('whose observe throws leaves no body unread and none of its text in the error', async () => {
+  it('whose observe throws leaves no body unread, and its text is not in the error', async () => {
     let wasRead = false
     const body = () =>
       new ReadableStream(
@@ -577,7 +586,7 @@ describe('a credential', () => {
   })
 
   it.each(['mcp-session-id', 'accept', 'mcp-protocol-version'])(
-    'that deletes the header %s of the transport is refused',
+    'that deletes the header %s of the transport is rejected',
     async (header) => {
       const network = wire()
       const { fetch } = setUp(
@@ -595,7 +604,7 @@ describe('a credential', () => {
     },
   )
 
-  it('that throws an error of its own gets the advice on headers only for what `Headers` throws', async () => {
+  it('that throws its own error gets the advice about headers only for errors of `Headers`', async () => {
     const messageOf = async (apply: Credential['apply']) => {
       const { fetch } = setUp(custom({ acquire: () => ({ apply }) }), wire())
       return ((await failureOf(fetch(resource))) as Error).message
@@ -610,7 +619,7 @@ describe('a credential', () => {
     )
   })
 
-  it('that is never put on the request is given up after 30 seconds', async () => {
+  it('whose apply never settles is abandoned after 30 seconds', async () => {
     vi.useFakeTimers()
     const network = wire()
     const { fetch } = setUp(
@@ -627,7 +636,7 @@ describe('a credential', () => {
     expect(network.sent).toEqual([])
   })
 
-  it('that is put on the request slowly is not sent after close()', async () => {
+  it('whose apply settles after close() is not sent', async () => {
     const open = deferred<void>()
     const network = wire()
     const { fetch } = setUp(custom({ acquire: () => ({ apply: () => open.promise }) }), network)
@@ -643,7 +652,7 @@ describe('a credential', () => {
     expect(network.sent).toEqual([])
   })
 
-  it('is not sent along a redirect after close()', async () => {
+  it('is not sent with a redirect after close()', async () => {
     const network = wire(async (_sent, count) => {
       if (count > 1) return new Response('ok')
       await fetch.manager.close()
@@ -656,8 +665,8 @@ describe('a credential', () => {
   })
 })
 
-describe('a credential that was given up by logout()', () => {
-  it('signs no redirect of a request that it was put on', async () => {
+describe('a credential that logout() has discarded', () => {
+  it('does not sign a redirect of its earlier request', async () => {
     const signed: string[] = []
     let made = 0
     const network = wire(async (_sent, count) => {
@@ -686,7 +695,7 @@ describe('a credential that was given up by logout()', () => {
     expect(network.authorizations()).toEqual(['credential-1', 'credential-2'])
   })
 
-  it('is told to stop signing, and the request is sent with the next one', async () => {
+  it('is aborted while it signs, and the request is sent with the next credential', async () => {
     const signals: (AbortSignal | undefined)[] = []
     const network = wire()
     const { fetch } = setUp(
@@ -714,7 +723,7 @@ describe('a credential that was given up by logout()', () => {
     expect(network.authorizations()).toEqual(['second'])
   })
 
-  it('is told to stop signing by close() too', async () => {
+  it('is also aborted by close()', async () => {
     let signal: AbortSignal | undefined
     const network = wire()
     const { fetch } = setUp(
@@ -744,7 +753,7 @@ describe('an event source', () => {
     acquire: () => Promise.reject(new Error('down')),
   })
 
-  it('is not what merely asks for no-store', async () => {
+  it('is not assumed for a request that only has `cache: no-store`', async () => {
     const { fetch } = setUp(failing, wire())
 
     await expect(
@@ -752,7 +761,7 @@ describe('an event source', () => {
     ).rejects.toMatchObject({ code: 'acquire_failed' })
   })
 
-  it('gets a 401 in place of an error, so that it does not reconnect for ever', async () => {
+  it('receives a 401 instead of an error, so that it does not reconnect endlessly', async () => {
     const { fetch } = setUp(failing, wire())
     const headers = { Accept: 'text/event-stream' }
 
@@ -761,7 +770,7 @@ describe('an event source', () => {
     expect(response.status).toBe(401)
   })
 
-  it('gets one also after close(), and where its very first request is refused', async () => {
+  it('also receives a 401 after close(), and if its first request is rejected', async () => {
     const init = {
       cache: 'no-store',
       mode: 'cors',

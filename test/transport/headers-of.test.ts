@@ -30,7 +30,7 @@ const fetch = async () => {
   throw new Error('No request is expected.')
 }
 
-/** Tokens that last a minute each, numbered. */
+/** Numbered tokens that are valid for one minute each. */
 function numbered(now: () => number, apply?: () => Promise<void>): CredentialProvider {
   let count = 0
   return {
@@ -59,7 +59,7 @@ describe('headersOf', () => {
       all(apiKey({ value: 'k' }), bearer('t')),
       { authorization: 'Bearer t', 'x-api-key': 'k' },
     ],
-  ])('gives the headers of %s, and sends nothing', async (_what, provider, expected) => {
+  ])('returns the headers of %s, and sends nothing', async (_what, provider, expected) => {
     expect(await headersOf(provider, { resource, fetch })).toEqual(expected)
   })
 
@@ -84,7 +84,7 @@ describe('headersOf', () => {
     ['DPoP', dpop],
     ['a token of jwt() for each request', jwt({ secret, algorithm: 'HS256', perRequest: true })],
     ['one of two', all(apiKey({ value: secret, header: 'X-Key' }), hmac({ secret }))],
-  ])('refuses %s, which signs each request, and says what to use', async (_what, provider) => {
+  ])('rejects %s, which signs each request, and says what to use', async (_what, provider) => {
     for (const lend of [headersOf, liveHeaders]) {
       const refused = lend(provider, { resource, fetch })
       await expect(refused).rejects.toMatchObject({ code: 'not_fixed_headers' })
@@ -102,14 +102,14 @@ describe('headersOf', () => {
         acquire: async () => ({ apply: ({ url }) => url.searchParams.set('key', secret) }),
       }),
     ],
-  ])('refuses a credential in the address that %s', async (_what, provider) => {
+  ])('rejects a credential in the URL that %s', async (_what, provider) => {
     const refused = headersOf(provider, { resource, fetch })
     await expect(refused).rejects.toMatchObject({ code: 'not_fixed_headers' })
     await expect(refused).rejects.toThrow('in the URL')
     await expect(refused).rejects.not.toThrow('canary')
   })
 
-  it('quotes no value that cannot be sent', async () => {
+  it('does not quote a value that cannot be sent', async () => {
     const provider = custom({
       name: 'own',
       acquire: async () => ({ apply: ({ headers }) => headers.set('X-Key', 'canary\n1') }),
@@ -119,7 +119,7 @@ describe('headersOf', () => {
     await expect(failed).rejects.not.toThrow('canary')
   })
 
-  it('refuses headers of the transport, plain http, and options that it does not have', async () => {
+  it('rejects headers of the transport, plain http, and unknown options', async () => {
     const own = custom({
       name: 'own',
       acquire: async () => ({ apply: ({ headers }) => headers.set('Accept', 'x') }),
@@ -136,7 +136,7 @@ describe('headersOf', () => {
     await expect(headersOf(bearer('t'), {} as never)).rejects.toMatchObject({ option: 'resource' })
   })
 
-  it('asks the server what it wants where the provider has to know, without a credential', async () => {
+  it("requests the server's challenge without a credential if the provider needs it", async () => {
     const seen: (string | undefined)[] = []
     const provider: CredentialProvider = {
       ...bearer('t'),
@@ -157,7 +157,7 @@ describe('headersOf', () => {
     expect(new Headers(requests[0]?.headers).has('authorization')).toBe(false)
   })
 
-  it('takes the credential of the tenant in whose name it is called', async () => {
+  it('uses the credential of the tenant in whose context it is called', async () => {
     const provider = perTenant(
       () => 'acme',
       (name) => bearer(`t-${name}`),
@@ -165,7 +165,7 @@ describe('headersOf', () => {
     expect(await headersOf(provider, { resource })).toEqual({ authorization: 'Bearer t-acme' })
   })
 
-  it('ends with the reason of its signal, and closes its manager in any case', async () => {
+  it('rejects with the reason of its signal, and always closes its manager', async () => {
     const events: string[] = []
     const waiting = custom({ name: 'own', acquire: () => new Promise(() => {}) })
     const options = {
@@ -180,7 +180,7 @@ describe('headersOf', () => {
 })
 
 describe('liveHeaders', () => {
-  it('reads the credential that is held, and renews it before it expires', async () => {
+  it('reads the current credential, and renews it before it expires', async () => {
     const clock = testClock()
     await using live = await liveHeaders(numbered(clock.now), {
       resource,
@@ -198,7 +198,7 @@ describe('liveHeaders', () => {
     expect(read()).toEqual({ authorization: 'Bearer canary-2' })
   })
 
-  it('shows no value to what inspects it, and none after it is closed', async () => {
+  it('shows no value to `inspect`, and none after it is closed', async () => {
     const live = await liveHeaders(bearer(secret), { resource })
     expect(inspect(live, { depth: 9, showHidden: true })).not.toContain('canary')
     expect(JSON.stringify({ ...live, headers: undefined })).not.toContain('canary')
@@ -208,7 +208,7 @@ describe('liveHeaders', () => {
     )
   })
 
-  it('refuses a credential that is put on a request later, and says nothing of other names', async () => {
+  it('rejects a later credential that signs requests, and reveals nothing for other names', async () => {
     const clock = testClock()
     const later = numbered(clock.now, async () => {})
     await expect(liveHeaders(later, { resource, now: clock.now })).rejects.toMatchObject({
@@ -237,7 +237,7 @@ describe('liveHeaders', () => {
     expect(() => live.headers['x-one']).toThrow('no longer sends the same headers')
   })
 
-  it('serves the transport of the official SDK, which reads its headers for each request', async () => {
+  it('works with the transport of the official SDK, which reads its headers for each request', async () => {
     const server = await testMcpServer()
     onTestFinished(() => server.close())
     const clock = testClock()
@@ -260,8 +260,8 @@ describe('liveHeaders', () => {
   })
 })
 
-describe('headers that are lent', () => {
-  it('behave as those of the platform', () => {
+describe('live headers', () => {
+  it('behave like a platform Headers object', () => {
     const [own, native] = [new PlainHeaders(), new Headers()]
     for (const headers of [own, native]) {
       headers.set('X-B', '  two\t')

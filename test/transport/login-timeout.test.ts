@@ -10,7 +10,7 @@ import { toAuthProvider, toOAuthClientProvider } from '../../src/mcp/index.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 
-/** A login that a person finishes when the test says so. */
+/** A login that the user finishes when the test says so. */
 function slowLogin() {
   const asked: AbortSignal[] = []
   const token: Credential = { apply: ({ headers }) => headers.set('Authorization', 'Bearer t') }
@@ -42,8 +42,8 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-describe('a request that needs a login', () => {
-  test('fails within the time of the SDKs, says what to do, and leaves the login open', async () => {
+describe('a request that requires a login', () => {
+  test('fails within the time limit of the SDKs, says what to do, and keeps the login open', async () => {
     const { provider, asked, finish } = slowLogin()
     const { call } = sender(provider)
     const first = call().catch((error: unknown) => error)
@@ -65,7 +65,7 @@ describe('a request that needs a login', () => {
     expect(asked).toHaveLength(1)
   })
 
-  test('ends the login when its caller gives up, but not after it has failed', async () => {
+  test('cancels the login if its caller aborts, but not after it has failed', async () => {
     const { provider, asked } = slowLogin()
     const { call } = sender(provider)
     const late = new AbortController()
@@ -84,7 +84,7 @@ describe('a request that needs a login', () => {
     expect(other.asked[0]?.aborted).toBe(true)
   })
 
-  test('fails in time through the shapes of the SDKs too', async () => {
+  test('also fails in time through the interfaces of the SDKs', async () => {
     for (const waiting of [
       (options: { resource: string }) => toAuthProvider(slowLogin().provider, options).token(),
       (options: { resource: string }) =>
@@ -111,7 +111,7 @@ describe('a request that needs a login', () => {
 describe('login()', () => {
   const waitsFor = (manager: TokenManager) => manager.login().catch((error: unknown) => error)
 
-  test('waits as long as the person takes', async () => {
+  test('waits until the user has finished', async () => {
     const { provider, finish } = slowLogin()
     const { manager } = sender(provider)
     const login = waitsFor(manager)
@@ -120,7 +120,7 @@ describe('login()', () => {
     expect(await login).toHaveProperty('apply')
   })
 
-  test('asks again where the person has declined, which a credential() does not', async () => {
+  test('asks again after the user has declined, which credential() does not', async () => {
     let asked = 0
     const provider: CredentialProvider = {
       name: 'declined',

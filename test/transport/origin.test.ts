@@ -24,7 +24,7 @@ describe('this machine', () => {
 describe('the body of a request', () => {
   const text = (body: BodyInit | undefined) => new TextDecoder().decode(new Content(body).bytes)
 
-  test('is known in bytes where it can be', () => {
+  test('is known as bytes where possible', () => {
     const buffer = new TextEncoder().encode('xxäöü')
     expect(text('äöü')).toBe('äöü')
     expect(text(buffer.subarray(2))).toBe('äöü')
@@ -47,7 +47,7 @@ describe('the body of a request', () => {
     expect(content.replayable).toBe(replayable)
   })
 
-  test('goes to the caller’s URL unless a credential replaced it', () => {
+  test('is sent to the caller’s URL unless a credential replaced it', () => {
     const target = new URL('https://mcp.example.com/mcp')
     const request = new Outgoing('GET', target, new Headers(), new Content(undefined), 1, 0)
     expect(request.destination).toBe(target)

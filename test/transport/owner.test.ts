@@ -17,7 +17,7 @@ import { wire } from '../support/wire.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 
-/** A provider that is named after its tenant, so that events tell the tenants apart. */
+/** A provider that is named after its tenant, so that events show which tenant they belong to. */
 function named(name: string, wait: Promise<unknown> = Promise.resolve()): CredentialProvider {
   return {
     name,
@@ -42,7 +42,7 @@ function setUp(selector: CredentialSelector | CredentialProvider, options: objec
 }
 
 describe('the owner of one manager', () => {
-  it('needs a resource, and says so', () => {
+  it('requires a resource, and says so', () => {
     const untyped = authorizedFetch as (provider: CredentialProvider) => unknown
 
     expect(() => untyped(bearer('t'))).toThrow(
@@ -68,7 +68,7 @@ describe('the owner of one manager', () => {
     await expect(send.logout()).rejects.toMatchObject({ code: 'closed' })
   })
 
-  it('is disposed of at the end of a block', async () => {
+  it('is disposed at the end of a block', async () => {
     const { send, closed } = setUp(named('one'))
 
     await send[Symbol.asyncDispose]()
@@ -76,7 +76,7 @@ describe('the owner of one manager', () => {
     expect(closed()).toEqual(['one'])
   })
 
-  it('gives transport options that spread, with functions that need no `this`', async () => {
+  it('returns transport options that can be spread, with functions that need no `this`', async () => {
     const network = wire()
     const { fetch, login, logout, close, ...rest } = {
       ...withCredentials(named('one'), { fetch: network.fetch }),
@@ -93,7 +93,7 @@ describe('the owner of one manager', () => {
     await close()
   })
 
-  it('sends nothing after close() although the body of a Request was still being read', async () => {
+  it('sends nothing after close(), even if the body of a Request was still being read', async () => {
     const { send, sent } = setUp(named('one'))
     const body = new ReadableStream({
       async pull(controller) {
@@ -117,7 +117,7 @@ describe('the owner of many managers', () => {
       maxTenants === undefined ? {} : { maxTenants },
     )
 
-  it('logs in and out for the tenant of the moment', async () => {
+  it('logs in and out for the current tenant', async () => {
     const tenant = new AsyncLocalStorage<string>()
     const { send, events } = setUp(byTenant(tenant))
 
@@ -131,7 +131,7 @@ describe('the owner of many managers', () => {
     expect(() => send.manager).toThrow('login(), logout() and close()')
   })
 
-  it('closes every tenant, and the one that was evicted before', async () => {
+  it('closes every tenant, including one that was evicted before', async () => {
     const tenant = new AsyncLocalStorage<string>()
     const { send, closed } = setUp(byTenant(tenant, 2))
 
@@ -144,7 +144,7 @@ describe('the owner of many managers', () => {
     await expect(tenant.run('a', () => send(resource))).rejects.toMatchObject({ code: 'closed' })
   })
 
-  it('does not evict a tenant whose request is under way', async () => {
+  it('does not evict a tenant during a request', async () => {
     const tenant = new AsyncLocalStorage<string>()
     const open = deferred<void>()
     const { send, closed, authorizations } = setUp(byTenant(tenant, 1, open.promise))
@@ -160,7 +160,7 @@ describe('the owner of many managers', () => {
     expect(closed()).toHaveLength(2)
   })
 
-  it('does not evict a tenant whose credential is being renewed in the background', async () => {
+  it('does not evict a tenant during a background renewal', async () => {
     const renewal = deferred<void>()
     const acquired: string[] = []
     const clock = testClock()
@@ -207,7 +207,7 @@ describe('the owner of many managers', () => {
     expect(closed().sort()).toEqual(['a', 'b'])
   })
 
-  it('has a bound of its own where the selector names none', async () => {
+  it('has a default limit if the selector sets none', async () => {
     const select = ({ url }: SelectionRequest) => ({
       key: url.searchParams.get('key') ?? '',
       provider: () => named('x'),
@@ -224,7 +224,7 @@ describe('the owner of many managers', () => {
 })
 
 describe('a pool of managers', () => {
-  it('keeps a manager whose login could not be written yet, and closes it afterwards', async () => {
+  it('keeps a manager whose login is not written yet, and closes it afterwards', async () => {
     const closed: string[] = []
     let flushes = 0
     const flush = async () => {
@@ -247,7 +247,7 @@ describe('a pool of managers', () => {
     expect(closed).toEqual(['a'])
   })
 
-  it('waits at its end for those that are being closed already', async () => {
+  it('waits on close() for managers that are already being closed', async () => {
     const flushed = deferred<void>()
     const member = (close: () => Promise<void>) => () =>
       ({ manager: { close }, port: { resumeRenewals: () => {} }, uses: 0 }) as never
@@ -316,7 +316,7 @@ describe('a selector', () => {
     ['returns a promise', () => Promise.reject(new Error('late'))],
     ['returns no key', () => ({ provider: named('a') })],
     ['returns an empty key', () => ({ key: '', provider: named('a') })],
-  ])('that %s is told what to return', async (_what, select) => {
+  ])('that %s causes an error that says what to return', async (_what, select) => {
     const { send } = setUp({ name: 'byTool', select } as CredentialSelector)
     await expect(send(resource)).rejects.toMatchObject({
       code: 'configuration',
@@ -326,7 +326,7 @@ describe('a selector', () => {
     })
   })
 
-  it('without a name is refused when it is passed', () => {
+  it('without a name is rejected when it is passed', () => {
     const select = () => ({ key: 'a', provider: named('a') })
     expect(() => setUp({ select } as unknown as CredentialSelector)).toThrow(
       'The selector needs a `name`.',
@@ -334,7 +334,7 @@ describe('a selector', () => {
     expect(() => setUp({ name: '', select })).toThrow('The selector needs a `name`.')
   })
 
-  it('sees method, URL, and the method and the tool of an MCP message', async () => {
+  it('receives the HTTP method and the URL, and the method and tool of an MCP message', async () => {
     const seen: SelectionRequest[] = []
     const { send } = setUp({
       name: 'spy',
@@ -364,7 +364,7 @@ describe('a selector', () => {
     expect(seen.at(-1)?.url.search).toBe('?x=1')
   })
 
-  it('gives a tool a credential of its own', async () => {
+  it('can use a separate credential for a tool', async () => {
     const { send, authorizations } = setUp({
       name: 'byTool',
       select: ({ toolName }) =>
@@ -384,7 +384,7 @@ describe('a selector', () => {
     expect(authorizations()).toEqual(['payer', 'reader'])
   })
 
-  it('is asked when the call is made, also where the body is still to be read', async () => {
+  it('is called when the request is made, even if the body has not been read', async () => {
     let tenant = 'a'
     const { send, authorizations } = setUp(perTenant(() => tenant, named))
 
@@ -395,7 +395,7 @@ describe('a selector', () => {
     expect(authorizations()).toEqual(['a'])
   })
 
-  it('is not asked for requests that pass without a credential', async () => {
+  it('is not called for requests that are sent without a credential', async () => {
     const { send, events } = setUp(perTenant(() => '', named))
 
     await send('https://other.example.com/')

@@ -36,7 +36,7 @@ describe('retryDelay', () => {
     ])
   })
 
-  it('waits at least as long as the server asks, and not at all when it asks too much', () => {
+  it('waits at least as long as the server asks, and returns nothing if that is too long', () => {
     expect(retryDelay(policy, 1, true, 20)).toBe(20_000)
     expect(retryDelay(policy, 1, true, 31)).toBeUndefined()
   })
@@ -51,7 +51,7 @@ describe('resolveRetryPolicy', () => {
     ['retry.maxRetryAfter', { maxRetryAfter: -1 }],
     ['retry.retries', { retries: 3 }],
   ] as const) {
-    it(`refuses ${JSON.stringify(policy)}`, () => {
+    it(`rejects ${JSON.stringify(policy)}`, () => {
       expect(() => resolveRetryPolicy(policy as RetryPolicy, 1)).toThrow(
         expect.objectContaining({ option }),
       )

@@ -33,7 +33,7 @@ const redirect = (to = '/elsewhere') =>
   new Response(null, { status: 307, headers: { Location: to } })
 
 describe('a logout while a request is prepared', () => {
-  it('is not overtaken by a credential that was obtained before it', async () => {
+  it('prevents the use of a credential that was obtained before it', async () => {
     const network = wire()
     const port = fakePort(async (session) => {
       if (session === 0) port.session = 1
@@ -45,7 +45,7 @@ describe('a logout while a request is prepared', () => {
     expect(network.authorizations()).toEqual(['session-1'])
   })
 
-  it('nor by one that is put on the request slowly', async () => {
+  it('prevents the use of a credential whose apply is still running', async () => {
     const network = wire()
     const open = deferred<void>()
     const port = fakePort((session) =>
@@ -63,7 +63,7 @@ describe('a logout while a request is prepared', () => {
     expect(network.authorizations()).toEqual(['new'])
   })
 
-  it('nor along a redirect, which starts over with a new credential', async () => {
+  it('prevents its use in a redirect, which starts over with a new credential', async () => {
     const network = wire((_sent, count) => {
       if (count === 1) port.session = 1
       return count < 3 ? redirect() : new Response('ok')
@@ -80,7 +80,7 @@ describe('a logout while a request is prepared', () => {
     expect(network.authorizations()).toEqual(['session-0', 'session-1', 'session-1'])
   })
 
-  it('that happens every time ends in an error', async () => {
+  it('at every attempt ends in an error', async () => {
     const network = wire()
     const port = fakePort(() => {
       port.session += 1
@@ -96,7 +96,7 @@ describe('a logout while a request is prepared', () => {
 })
 
 describe('a closed manager', () => {
-  it('lets no request go, even with a credential at hand', async () => {
+  it('sends no request, even with a current credential', async () => {
     const network = wire()
     const port = fakePort(() => named('x'), { current: () => named('x') })
     port.close()
@@ -105,7 +105,7 @@ describe('a closed manager', () => {
     expect(network.sent).toEqual([])
   })
 
-  it('lets no bare request go that was waiting for the store', async () => {
+  it('sends no request without a credential that was waiting for the store', async () => {
     const network = wire()
     const port = fakePort(() => named('x'), {
       wantsChallenge: true,
@@ -121,7 +121,7 @@ describe('a closed manager', () => {
   })
 
   it.each([true, false])(
-    'sends nothing whenever it is closed, with a bare first request: %s',
+    'sends nothing whenever it is closed, with an initial request without a credential: %s',
     async (wantsChallenge) => {
       const sentAfterwards: boolean[] = []
       for (let turns = 0; turns < 40; turns += 1) {
@@ -159,7 +159,7 @@ describe('a closed manager', () => {
     expect(network.sent).toHaveLength(1)
   })
 
-  it('aborts the signal that a signer has received', async () => {
+  it('aborts the signal that a signer received', async () => {
     const signals: (AbortSignal | undefined)[] = []
     const port = fakePort(() => ({
       apply: ({ signal }) => {
@@ -182,7 +182,7 @@ describe('a closed manager', () => {
 })
 
 describe('observe()', () => {
-  it('may take its time, and asks for as many legs as the provider allows', async () => {
+  it('may be asynchronous, and requests as many round trips as the provider allows', async () => {
     const network = wire(() => new Response(null, { status: 401 }))
     const port = fakePort(() => named('x', { observe: async () => 'resend' as const }))
     port.maxResends = 3
@@ -212,7 +212,7 @@ describe('observe()', () => {
     expect(port.reported.filter((type) => type === 'rejected')).toHaveLength(2)
   })
 
-  it('can ask for a renewal, which is treated as a 401', async () => {
+  it('can request a renewal, which is treated like a 401', async () => {
     const network = wire()
     let made = 0
     const port = fakePort(() => {
@@ -229,7 +229,7 @@ describe('observe()', () => {
     expect(network.sent).toHaveLength(2)
   })
 
-  it('that always asks for a renewal ends with the retries', async () => {
+  it('that always requests a renewal stops when the retries are used up', async () => {
     const network = wire(() => new Response('page'))
     const port = fakePort(() => named('x', { observe: () => 'renew' }))
 
@@ -240,7 +240,7 @@ describe('observe()', () => {
     expect(port.reported.at(-1)).toBe('request_rejected')
   })
 
-  it('that rejects fails the request without its text', async () => {
+  it('that rejects makes the request fail without its text', async () => {
     const port = fakePort(() =>
       named('x', { observe: () => Promise.reject(new Error('top secret')) }),
     )
@@ -256,7 +256,7 @@ describe('refused()', () => {
   const toLogin = ({ status, headers }: { status: number; headers: Headers }) =>
     status === 307 && headers.get('Location') === '/login'
 
-  it('makes a 401 of a redirect to a login page, which is not followed', async () => {
+  it('treats a redirect to a login page as a 401, and does not follow it', async () => {
     const network = wire((_sent, count) => (count === 1 ? redirect('/login') : new Response('ok')))
     const port = fakePort(() => named('x'), { refused: toLogin })
 
@@ -267,7 +267,7 @@ describe('refused()', () => {
     expect(port.reported).toEqual(['rejected', 'request_retry', 'accepted'])
   })
 
-  it('makes one of a login page with status 200, and returns the last of them', async () => {
+  it('treats a login page with status 200 as a 401, and returns the last one', async () => {
     const network = wire(() => new Response('<form>'))
     const port = fakePort(() => named('x'), { refused: ({ status }) => status === 200 })
 
@@ -278,7 +278,7 @@ describe('refused()', () => {
     expect(port.reported).toEqual(['rejected', 'request_retry', 'rejected', 'request_rejected'])
   })
 
-  it('that throws spoils nothing', async () => {
+  it('that throws is ignored', async () => {
     const port = fakePort(() => named('x'), {
       refused: () => {
         throw new Error('bug')
@@ -288,7 +288,7 @@ describe('refused()', () => {
     expect((await send(port, wire())).status).toBe(200)
   })
 
-  it('leads to a login in answer to a bare request, too', async () => {
+  it('also leads to a login after the first request without a credential', async () => {
     const network = wire((_sent, count) => (count === 1 ? redirect('/login') : new Response('ok')))
     const port = fakePort(() => named('x'), { refused: toLogin, wantsChallenge: true })
 
