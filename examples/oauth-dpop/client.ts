@@ -18,7 +18,7 @@ const client = new Client({ name: 'dpop-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))
 assert.match(await whoami(client), /alice/)
 
-console.log('somebody has copied the token, but not the key:')
+console.log('an attacker has copied the token, but not the key:')
 const [token] = server.tokens
 const headers = { Authorization: `DPoP ${token}`, 'Content-Type': 'application/json' }
 const theft = await fetch(server.url, { method: 'POST', headers, body: '{}' })

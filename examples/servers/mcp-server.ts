@@ -181,7 +181,7 @@ export async function startMcpServer(options: ServerOptions): Promise<RunningSer
     recordOf(response).authenticated = true
     response.locals['subject'] = identity.subject
     const auth: AuthInfo = {
-      // The credential stays out of the handlers' reach.
+      // The handlers do not receive the credential.
       token: '',
       clientId: identity.subject,
       scopes: [...(identity.roles ?? [])],
