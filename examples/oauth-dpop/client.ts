@@ -25,7 +25,7 @@ const theft = await fetch(server.url, { method: 'POST', headers, body: '{}' })
 assert.equal(theft.status, 401)
 const accepted = mcpRequests(server).filter(({ authenticated }) => authenticated)
 const proofs = new Set(accepted.map(({ headers }) => headers['dpop']))
-console.log(`each accepted request had a proof of its own: ${proofs.size === accepted.length}`)
+console.log(`each accepted request had its own proof: ${proofs.size === accepted.length}`)
 assert.equal(proofs.size, accepted.length)
 
 await client.close()

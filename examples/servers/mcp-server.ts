@@ -80,7 +80,7 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-/** How the server speaks MCP. */
+/** The transport of the server. */
 export type ServerKind = 'stateful' | 'stateless' | 'sse'
 
 /** Options of {@link startMcpServer}. */
