@@ -17,7 +17,7 @@ const configure = allowOrigin(site.origin)
 const { issuer } = authorizationServer
 const server = await startOAuthServer({ issuer, configure, announce: show })
 
-console.log('a person opens the page, and clicks')
+console.log('the user opens the page and clicks')
 await page.goto(`${site.origin}/?server=${encodeURIComponent(server.url.href)}`)
 await page.click('button')
 await page.waitForSelector('#answer:not(:empty)')

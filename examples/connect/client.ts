@@ -16,7 +16,7 @@ const provider = apiKey({ value: env('MCP_API_KEY') })
 for (const { server, expected } of servers) {
   const client = new Client({ name: 'connect-example', version: '1.0.0' })
   const { kind, close } = await connect(client, server.url, provider)
-  console.log(`${server.url.pathname} speaks ${kind}`)
+  console.log(`${server.url.pathname} uses ${kind}`)
   assert.equal(kind, expected)
   assert.match(await tryTools(client), /alice/)
 

@@ -22,7 +22,7 @@ for (const number of [1, 2, 3]) {
   console.log(`request ${number} to the worker: ${response.status} ${answer}`)
   assert.match(answer, /edge-agent/)
 }
-console.log(`tokens for all of them: ${authorizationServer.tokenRequests.length}`)
+console.log(`tokens for all requests: ${authorizationServer.tokenRequests.length}`)
 assert.equal(authorizationServer.tokenRequests.length, 1)
 
 worker.close()

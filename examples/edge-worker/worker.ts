@@ -8,7 +8,7 @@ interface Environment {
   readonly CLIENT_SECRET: string
 }
 
-// One for all requests that this isolate serves, so that they share a token.
+// One for all requests of this isolate, so that they share a token.
 let options: CredentialTransportOptions | undefined
 
 function optionsOf({ MCP_URL, ISSUER, CLIENT_SECRET }: Environment): CredentialTransportOptions {

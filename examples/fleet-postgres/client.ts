@@ -12,7 +12,7 @@ const { url, key, logIn, check, close } = await startRotatingLogin()
 process.env['MCP_STORE_KEY'] = key
 const pool = new Pool({ connectionString: postgres.url })
 const store = postgresStore({ pool, key: env('MCP_STORE_KEY') })
-// When you deploy; any number of processes may do so at once.
+// At deployment; several processes can do so at the same time.
 await store.migrate()
 await logIn(store)
 await pool.end()

@@ -15,6 +15,6 @@ for (let call = 1; call <= 6; call += 1) {
   await client.callTool({ name: 'echo', arguments: { text: `call ${call}` } })
   await pause(1200)
 }
-console.log(`${name}: 6 calls, 6 answers`)
+console.log(`${name}: 6 of 6 calls succeeded`)
 await client.close()
 await options.close()

@@ -8,7 +8,7 @@ const { MCP_CONTROL: control = '', MCP_TOKEN_SECONDS: seconds = '5' } = process.
 export { issuer, url }
 
 /**
- * Calls the tool `echo` four times in one session: at once, after the token has expired, and twice after the server has
+ * Calls the tool `echo` four times in one session: immediately, after the token has expired, and twice after the server has
  * revoked the next token. Prints what came back, and reports it to the server.
  *
  * @param call - Calls the tool with this text, and resolves to its result in any form.

@@ -17,7 +17,7 @@ await client.connect(new StreamableHTTPClientTransport(server.url, withCredentia
 assert.match(await whoami(client), /alice/)
 await echo(client, 'pay 10 €')
 
-console.log('somebody recorded the request, and sends it with another amount, then as it was:')
+console.log('an attacker replays the request, with another amount and unchanged:')
 assert.match(await sendAgain(server, { body: ['10', '99'] }), /invalid_signature/)
 assert.match(await sendAgain(server), /replayed/)
 

@@ -22,12 +22,12 @@ await client.connect(new StreamableHTTPClientTransport(server.url, withCredentia
 assert.match(await whoami(client), /alice/)
 await echo(client, 'pay 10 €')
 
-console.log('somebody recorded the request, and sends it')
+console.log('an attacker replays the request')
 console.log('with another amount:')
 assert.match(await sendAgain(server, { body: ['10', '99'] }), /401/)
 console.log('to another path:')
 assert.match(await sendAgain(server, { path: '/mcp/other' }), /401/)
-console.log('as it was:')
+console.log('unchanged:')
 assert.match(await sendAgain(server), /401/)
 
 await client.close()

@@ -30,7 +30,7 @@ const provider = custom({
 
 const client = new Client({ name: 'jwt-token-endpoint-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, withCredentials(provider)))
-for (const text of ['at once', 'after 1.5 s', 'after 3 s', 'after 4.5 s']) {
+for (const text of ['immediately', 'after 1.5 s', 'after 3 s', 'after 4.5 s']) {
   await echo(client, text)
   await pause(1500)
 }

@@ -24,7 +24,7 @@ console.log('the server replaces its keys; the next call is sent twice:')
 server.replaceKeys({ 'demo-secondary': 'alice' })
 assert.match(await whoami(client), /alice/)
 
-console.log('from now on the new key is used at once:')
+console.log('later calls use the new key immediately:')
 assert.match(await whoami(client), /alice/)
 assert.equal(server.requests.filter(({ status }) => status === 401).length, 1)
 

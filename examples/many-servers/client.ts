@@ -32,7 +32,7 @@ const answers = await Promise.all(sessions.map(({ client }) => client.callTool({
 for (const [index, { name, provider }] of sessions.entries()) {
   const seen = credentialsSeenBy(name)
   console.log(`${name} (${provider.name}): ${textOf(answers[index] ?? {})}`)
-  console.log(`  it has seen the credential of: ${seen.join(', ') || 'none, only a signature'}`)
+  console.log(`  it received the credential of: ${seen.join(', ') || 'none, only signatures'}`)
   assert.deepEqual(seen, name === 'payments' ? [] : [name])
 }
 await Promise.all(sessions.map(({ connection }) => connection.close()))

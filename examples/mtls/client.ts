@@ -31,7 +31,7 @@ console.log('the certificate is replaced:')
 const renewed = authority.issue('alice, renewed')
 copyFileSync(renewed.cert, files.cert)
 copyFileSync(renewed.key, files.key)
-// The files are looked at once a second.
+// The files are checked once a second.
 await pause(1000)
 assert.match(await session(), /alice, renewed/)
 

@@ -28,7 +28,7 @@ assert.match(ofAcme, /acme/)
 assert.match(ofGlobex, /globex/)
 
 console.log(
-  'the session token of acme under the name of globex, which is tried once more after a 401:',
+  'the session token of acme with the tenant globex; after the 401, the request is repeated once:',
 )
 await assert.rejects(connectAs('globex', 'ACME_SESSION'), { code: 401, message: /unauthorized/ })
 

@@ -16,7 +16,7 @@ const provider = deviceCode({
   clientId: 'terminal',
   onUserCode({ userCode, verificationUri }) {
     console.log(`open ${verificationUri.href} and enter ${userCode}`)
-    // Plays the person at the other device.
+    // Simulates the user at the other device.
     return authorizationServer.approveDevice(userCode)
   },
 })

@@ -18,14 +18,14 @@ const client = new Client({ name: 'dpop-example', version: '1.0.0' })
 await client.connect(new StreamableHTTPClientTransport(server.url, options))
 assert.match(await whoami(client), /alice/)
 
-console.log('somebody has copied the token, but not the key:')
+console.log('an attacker has copied the token, but not the key:')
 const [token] = server.tokens
 const headers = { Authorization: `DPoP ${token}`, 'Content-Type': 'application/json' }
 const theft = await fetch(server.url, { method: 'POST', headers, body: '{}' })
 assert.equal(theft.status, 401)
 const accepted = mcpRequests(server).filter(({ authenticated }) => authenticated)
 const proofs = new Set(accepted.map(({ headers }) => headers['dpop']))
-console.log(`each accepted request had a proof of its own: ${proofs.size === accepted.length}`)
+console.log(`each accepted request had its own proof: ${proofs.size === accepted.length}`)
 assert.equal(proofs.size, accepted.length)
 
 await client.close()

@@ -25,7 +25,7 @@ const provider = enterpriseManaged({
   clientSecret: env('WIKI_CLIENT_SECRET'),
   issuer,
   identityProvider: { ...idp, clientSecret: env('IDP_CLIENT_SECRET') },
-  // The ID token of the person who is signed in to your application.
+  // The ID token of the user who is signed in to your application.
   subjectToken: () => identityProvider.issue({ subject: 'alice', audience: 'agent' }),
 })
 const client = new Client({ name: 'enterprise-example', version: '1.0.0' })

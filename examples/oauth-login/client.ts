@@ -12,9 +12,9 @@ const server = await startOAuthServer({ issuer: authorizationServer.issuer, anno
 
 const provider = authorizationCode({
   clientName: 'Notes agent',
-  // Plays the person. Leave it out, and the browser opens.
+  // Simulates the user. Without this option, the browser opens.
   async onAuthorizationUrl(url) {
-    console.log(`a person opens ${url.origin}${url.pathname}, logs in and agrees`)
+    console.log(`the user opens ${url.origin}${url.pathname}, logs in and consents`)
     await authorizationServer.approve(url)
   },
 })

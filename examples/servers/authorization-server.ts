@@ -19,7 +19,7 @@ export interface AuthorizationServerOptions {
   readonly tokenLifetime?: number
   /** Whether proofs of possession need a nonce; `false` unless told. */
   readonly dpopNonce?: boolean
-  /** Whether a person must click; otherwise everybody is `alice` and agrees. `false` unless told. */
+  /** Whether the user must click. Default `false`: every user is `alice` and consents. */
   readonly manual?: boolean
   /** The platforms whose workloads may exchange a JWT of theirs. */
   readonly platforms?: readonly Platform[]
@@ -50,13 +50,13 @@ export interface TokenRequest {
 /** An authorization server that is listening. */
 export interface AuthorizationServer {
   readonly issuer: string
-  /** Every request to the token endpoint, in the order of the answers. */
+  /** Every request to the token endpoint, in the order of the responses. */
   readonly tokenRequests: TokenRequest[]
   /** Every path that was asked for. */
   readonly paths: string[]
-  /** Plays a person with a browser: logs in, agrees and follows the way back. */
+  /** Simulates a user with a browser: logs in, consents and follows the redirect to the client. */
   approve(url: URL): Promise<void>
-  /** Plays a person who enters a code on another device. */
+  /** Simulates a user who enters a code on another device. */
   approveDevice(userCode: string): Promise<void>
   close(): Promise<void>
 }

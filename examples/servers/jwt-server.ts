@@ -92,7 +92,7 @@ function createTools(): McpServer {
   )
   server.registerTool('purge', { description: 'Deletes everything' }, (extra) =>
     rolesOf(extra).includes('admin')
-      ? answer('everything is gone')
+      ? answer('all records are deleted')
       : answer('purge needs the role admin', true),
   )
   server.registerTool('whoami', { description: 'Tells who the caller is' }, (extra) =>

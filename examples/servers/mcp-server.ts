@@ -80,7 +80,7 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-/** How the server speaks MCP. */
+/** The transport of the server. */
 export type ServerKind = 'stateful' | 'stateless' | 'sse'
 
 /** Options of {@link startMcpServer}. */
@@ -181,7 +181,7 @@ export async function startMcpServer(options: ServerOptions): Promise<RunningSer
     recordOf(response).authenticated = true
     response.locals['subject'] = identity.subject
     const auth: AuthInfo = {
-      // The credential stays out of the handlers' reach.
+      // The handlers do not receive the credential.
       token: '',
       clientId: identity.subject,
       scopes: [...(identity.roles ?? [])],

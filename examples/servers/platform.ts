@@ -5,7 +5,7 @@ import { exportJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 
 /** Options of {@link startPlatform}. */
 export interface PlatformOptions {
-  /** The secret of the client `agent`; without it nobody may exchange tokens. */
+  /** The secret of the client `agent`; without it, no client may exchange tokens. */
   readonly clientSecret?: string
 }
 
@@ -72,7 +72,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Runn
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  // A platform that nobody asks anything need not keep the process alive.
+  // The platform does not keep the process running.
   server.unref()
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {

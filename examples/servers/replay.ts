@@ -1,13 +1,13 @@
 import type { RecordedRequest, RunningServer } from './mcp-server.ts'
 
-/** What somebody changes in a request that they have recorded. */
+/** What an attacker changes in a recorded request. */
 export interface Change {
   /** A part of the body, and what takes its place. */
   readonly body?: readonly [string, string]
   readonly path?: string
 }
 
-/** Sends the last call of a tool that was accepted once more, as somebody would who recorded it, and returns the answer. */
+/** Replays the last accepted tool call, as an attacker with a recording would, and returns the response. */
 export async function sendAgain(server: RunningServer, change: Change = {}): Promise<string> {
   const recorded = server.requests.findLast(
     ({ authenticated, body }) => authenticated && body.includes('tools/call'),

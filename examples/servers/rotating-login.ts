@@ -4,14 +4,14 @@ import { authorizationCode } from 'mcp-credentials/oauth'
 import { startAuthorizationServer } from './authorization-server.ts'
 import { startOAuthServer } from './oauth-server.ts'
 
-/** An MCP server whose tokens live for five seconds, and whose refresh tokens are good for one use. */
+/** An MCP server with access tokens that live for five seconds, and single-use refresh tokens. */
 export interface RotatingLogin {
   readonly url: URL
   /** A key for a store, as `openssl rand -base64 32` makes one. */
   readonly key: string
-  /** Plays a person who logs in, and puts the login into a store. */
+  /** Simulates a user who logs in, and stores the login. */
   logIn(store: CredentialStore): Promise<void>
-  /** Prints what came of the login, and fails if a refresh token was used twice or somebody had to log in again. */
+  /** Prints the outcome, and fails if a refresh token was used twice or the user had to log in again. */
   check(): void
   close(): Promise<void>
 }
@@ -29,7 +29,7 @@ export async function startRotatingLogin(): Promise<RotatingLogin> {
       const fetch = authorizedFetch(login, { resource: server.url, store })
       await fetch.login()
       await fetch.close()
-      console.log('a person has logged in, and the login is in the store')
+      console.log('the user has logged in, and the login is stored')
     },
     check() {
       const renewals = tokenRequests.filter(({ grantType }) => grantType === 'refresh_token')

@@ -14,7 +14,7 @@ export interface SigV4ServerOptions extends HostOptions {
   readonly now?: () => number
 }
 
-/** Credentials as the AWS SDK for JavaScript hands them out. */
+/** Credentials in the format of the AWS SDK for JavaScript. */
 export interface SessionCredentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
@@ -22,7 +22,7 @@ export interface SessionCredentials {
   readonly expiration: Date
 }
 
-/** A server that also hands out credentials, as AWS's Security Token Service does. */
+/** A server that also issues credentials, as AWS's Security Token Service does. */
 export interface SigV4Server extends RunningServer {
   /** Makes credentials for a subject that expire after so many seconds. */
   issue(subject: string, seconds: number): SessionCredentials
@@ -51,7 +51,7 @@ interface Authorization {
 
 /**
  * Starts an MCP server that verifies AWS Signature Version 4 over the bytes of every request. Like
- * AWS it answers 403, without a challenge, and does not remember what it has seen: within the window
+ * AWS it responds with 403, without a challenge, and does not remember what it has seen: within the window
  * a recorded request can be sent again.
  */
 export async function startSigV4Server(options: SigV4ServerOptions = {}): Promise<SigV4Server> {
@@ -114,7 +114,7 @@ export async function startSigV4Server(options: SigV4ServerOptions = {}): Promis
   }
 }
 
-// The clock of the server is also what its answers say, because clients learn the time from them.
+// The responses contain the server's time, because clients learn the time from them.
 function refusal(problem: Problem, now: number): Verdict {
   return {
     status: 403,

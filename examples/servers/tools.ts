@@ -19,27 +19,27 @@ export function show(line: string): void {
   if (/ tools\/call | \/(token|reg|device)\b| → [45]\d\d/.test(line)) console.log(`  ${line}`)
 }
 
-/** The text of an answer. */
+/** The text of a tool result. */
 export function textOf(answer: { readonly [name: string]: unknown }): string {
   const [first] = answer['content'] as { readonly text?: string }[]
   return first?.text ?? ''
 }
 
-/** Calls `whoami`, prints the answer and returns it. */
+/** Calls `whoami`, prints the result and returns it. */
 export async function whoami(client: ToolClient): Promise<string> {
   const text = textOf(await client.callTool({ name: 'whoami' }))
   console.log(`whoami: ${text}`)
   return text
 }
 
-/** Calls `echo`, prints the answer and returns it. */
+/** Calls `echo`, prints the result and returns it. */
 export async function echo(client: ToolClient, text: string): Promise<string> {
   const answer = textOf(await client.callTool({ name: 'echo', arguments: { text } }))
   console.log(`echo: ${answer}`)
   return answer
 }
 
-/** Lists the tools of a server, calls `echo` and `whoami`, and returns the answer of the latter. */
+/** Lists the tools of a server, calls `echo` and `whoami`, and returns the result of the latter. */
 export async function tryTools(client: ToolClient): Promise<string> {
   const { tools } = await client.listTools()
   console.log(`tools: ${tools.map(({ name }) => name).join(', ')}`)

@@ -8,7 +8,7 @@ export async function ask(client: Client, text: string): Promise<string> {
     return JSON.stringify(content)
   } catch (error) {
     if (isCredentialError(error, 'login_required')) return 'Please log in again.'
-    // What does not pass by itself, such as a variable that is not set, is for the operator of the agent.
+    // The agent's operator must fix permanent errors, such as a missing variable.
     return isCredentialError(error) && error.retryable ? 'Try again soon.' : 'Something is wrong.'
   }
 }

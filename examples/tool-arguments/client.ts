@@ -19,7 +19,7 @@ await client.connect(transport)
 await echo(client, 'hello')
 assert.match(await whoami(client), /alice/)
 
-console.log('the token is replaced; one call is refused, the next one brings the new token:')
+console.log('the token is replaced; one call is rejected, the next call sends the new token:')
 server.replaceTokens({ 'token-2': 'alice' })
 process.env['MCP_TOKEN'] = 'token-2'
 assert.match(await whoami(client), /not valid/)

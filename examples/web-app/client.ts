@@ -20,7 +20,7 @@ const login = await ann.submitOnly(`${app.origin}/connect`, { server })
 console.log(`ann connects an MCP server, and is sent to ${new URL(login).origin}`)
 await app.kill()
 await app.start()
-console.log('the application was killed and started again during the login')
+console.log('the application was killed and restarted during the login')
 
 const callback = await ann.open(login, '/callback')
 const stolen = await mallory.open(callback)

@@ -28,7 +28,7 @@ export async function beginSession(response: express.Response, user: string): Pr
   response.cookie('session', token, cookieOptions)
 }
 
-/** The session of a request; `undefined`: nobody is signed in. */
+/** The session of a request; `undefined`: no user is signed in. */
 export async function sessionOf(request: express.Request): Promise<Session | undefined> {
   try {
     const { payload } = await jwtVerify(cookieOf(request, 'session') ?? '', key)

@@ -108,7 +108,8 @@ const scripts = {
  *
  * Give Redis `appendonly yes` and `appendfsync always`, or a crash of its host can lose the last record. A
  * failover to a replica can lose writes that the replica has not received: a lock, whose holder detects that
- * and stops writing, or the newest record, and with it a refresh token. `replicas` prevents both.
+ * and stops writing, or the newest record, and with it a refresh token. `replicas` makes such losses unlikely,
+ * but does not rule them out: Redis replicates asynchronously, also with `WAIT`.
  *
  * @example
  * ```ts
