@@ -395,6 +395,7 @@ describe('what servers answer when they refuse', () => {
     await world.authorizationServer.close()
     expect(await failure()).toMatchObject({
       code: 'network',
+      systemCode: 'ECONNREFUSED',
       retryable: true,
       message: expect.stringContaining(
         `${new URL(world.issuer).host} cannot be reached (ECONNREFUSED)`,
