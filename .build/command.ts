@@ -20,7 +20,7 @@ const common = './common.js'
 const loadedByHeaders = [
   'src/auto/index.ts',
   'src/cli/headers.ts',
-  'src/cli/lent-headers.ts',
+  'src/cli/request-headers.ts',
   'src/cli/open-server.ts',
   'src/cli/reveal.ts',
   'src/config/locations.ts',

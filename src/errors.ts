@@ -85,6 +85,8 @@ export interface CredentialErrorOptions {
   readonly remedy?: string
   /** The HTTP status of the response that caused it. */
   readonly status?: number
+  /** The system error code of the cause, such as `ECONNREFUSED`. */
+  readonly systemCode?: string | undefined
   /** What the server wrote about it; it is cleaned by {@link CredentialError}. Never pass what may repeat a secret. */
   readonly serverDescription?: string | undefined
   /** The underlying error. Never pass one that may quote a secret or a server's response. */
@@ -127,6 +129,8 @@ export class CredentialError extends Error {
   declare readonly remedy: string | undefined
   /** The HTTP status of the response that caused it. */
   declare readonly status: number | undefined
+  /** The system error code of the cause, such as `ECONNREFUSED`. */
+  declare readonly systemCode: string | undefined
   /**
    * Untrusted: what the server wrote about the error, at most 200 characters without control characters and anything
    * shaped like a token. It is no part of the message, and must not reach a language model: it may be an attack.
@@ -139,7 +143,8 @@ export class CredentialError extends Error {
     super(printable(text), options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
-    const { retryAfter, resource, provider, tenant, status, serverDescription } = options
+    const { retryAfter, resource, provider, tenant, status, systemCode, serverDescription } =
+      options
     const members = {
       retryAfter,
       resource: resource === undefined ? undefined : resourceLabel(resource),
@@ -147,6 +152,7 @@ export class CredentialError extends Error {
       tenant,
       remedy: remedy === undefined ? undefined : printable(remedy),
       status,
+      systemCode,
       serverDescription: (serverDescription && cleanText(serverDescription)) || undefined,
     }
     // A member without a value is left out, because it would appear where the error is printed.
@@ -241,6 +247,16 @@ export class LoginRequiredError extends CredentialError {
 }
 
 /**
+ * The options of a {@link DiscoveryError} besides its message.
+ *
+ * @group Errors
+ */
+export interface DiscoveryErrorOptions extends CredentialErrorOptions {
+  /** Why the metadata cannot be used, where a caller would branch on it. */
+  readonly reason?: DiscoveryError['reason']
+}
+
+/**
  * A server's metadata cannot be used: it is missing, contradicts itself, or points to an address to which no
  * credential may be sent.
  *
@@ -261,9 +277,16 @@ export class LoginRequiredError extends CredentialError {
 export class DiscoveryError extends CredentialError {
   /** The name of the class. */
   override readonly name = 'DiscoveryError'
+  /**
+   * The server names no authorization server (`no_authorization_server`), or a URL is neither https nor on this
+   * machine (`not_https`). `undefined`: another reason.
+   */
+  declare readonly reason: 'no_authorization_server' | 'not_https' | undefined
 
-  constructor(message: string, options: CredentialErrorOptions = {}) {
+  constructor(message: string, options: DiscoveryErrorOptions = {}) {
     super('discovery', message, options)
+    const { reason } = options
+    if (reason !== undefined) Object.assign(this, { reason })
   }
 }
 

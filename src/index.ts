@@ -33,6 +33,7 @@ export type {
 export type {
   CredentialErrorCode,
   CredentialErrorOptions,
+  DiscoveryErrorOptions,
   StoreErrorOptions,
 } from './errors.ts'
 export {

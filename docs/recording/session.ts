@@ -88,7 +88,7 @@ function userWhoLogsIn(): (output: string) => void {
     if (
       isDone ||
       address === undefined ||
-      !output.trimEnd().endsWith('Paste the address of that page here:')
+      !output.trimEnd().endsWith('Paste the URL of that page here:')
     )
       return
     isDone = true

@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly tarball?: string
   /** The Node.js that runs the client: many frameworks need a newer one than this package. */
   readonly node?: string
-  /** Seconds that a token lives. */
+  /** The lifetime of a token in seconds. */
   readonly tokenLifetime?: number
   /** Receives the server's lines. */
   readonly announce?: (line: string) => void

@@ -9,7 +9,7 @@ export interface TokenServerOptions extends Omit<HostOptions, 'createTools' | 'c
   readonly clients: Readonly<Record<string, string>>
   /** The secret that signs tokens, at least 32 bytes. */
   readonly signingSecret: Uint8Array
-  /** Seconds that a token lives. */
+  /** The lifetime of a token in seconds. */
   readonly lifetime: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * One provider that finds the credential by itself.
+ * A provider that finds the credential automatically.
  *
  * @module
  */
@@ -19,48 +19,52 @@ import { loginAtTerminal } from './terminal-login.ts'
  * @group Finding a credential
  */
 export interface AutoOptions {
-  /** The config file; `false`: none is read. Default: where `loadConfig()` of `mcp-credentials/config` looks. */
+  /**
+   * The config file; `false`: no config file is read. Default: the files that `loadConfig()` of
+   * `mcp-credentials/config` reads.
+   */
   readonly config?: string | false
-  /** The environment of the config file. Default: what `MCP_CREDENTIALS_ENV` says. */
+  /** The environment of the config file. Default: the environment variable `MCP_CREDENTIALS_ENV`. */
   readonly environment?: string
-  /** Where logins and keys are. Default: {@link defaultStore}. */
+  /** The store of logins and keys. Default: {@link defaultStore}. */
   readonly store?: CredentialStore
   /**
-   * Tells several logins at one server apart. Default `default`. Where the options beside the provider name a store,
-   * their `account` counts instead.
+   * Separates several logins at one server. Default `default`. If the options of the client include a
+   * store, their `account` is used instead.
    */
   readonly account?: string
-  /** Whether a person may be asked to log in, where there is a terminal. Default `false`. */
+  /** Whether the user may be asked to log in at a terminal. Default `false`. */
   readonly interactive?: boolean
 }
 
 const known: readonly string[] = ['config', 'environment', 'store', 'account', 'interactive']
 
 /**
- * Finds the credential for the server that it is asked about, as the application default credentials of the clouds
- * do. The first of these that there is, is used:
+ * Finds the credential for a server, like the application default credentials of cloud platforms. It uses
+ * the first of:
  *
- * 1. the entry of the config file whose URL has the server's origin, path and query, with its `auth` block; one
- *    without a query serves any, unless another entry for the same origin and path has one;
- * 2. a login or a key that is stored for this server, by `mcp-credentials login` or `set`, `saveKey()` or any login
- *    with the same store;
- * 3. the identity that the environment gives this process, where the server's entry allows it by
+ * 1. the config entry whose URL has the server's origin, path and query, with its `auth` block; an entry without a
+ *    query matches any query, unless another entry for the same origin and path has one;
+ * 2. a login or a key in the store for this server, from `mcp-credentials login` or `set`, `saveKey()` or a login of any
+ *    client with the same store;
+ * 3. the workload identity of this process, if the server's entry allows it with
  *    `"auth": { "provider": "workload", … }`, see {@link workloadIdentity};
- * 4. with `interactive`, and where there is a terminal, a person who logs in with a browser, as the client that the
- *    entry's `oauth` names, where it does.
+ * 4. with `interactive` and at a terminal, a login with a browser, with the client of the entry's `oauth` member if it
+ *    has one.
  *
- * Where there is none of them, the server is asked once without a credential. If it answers with anything but 401 or
- * 403, requests are sent without one: many servers ask for none. A login or a key that is stored afterwards is used
- * within a minute, and at once after a 401.
+ * If there is none, one request without a credential is sent to the server. Unless it responds with 401 or
+ * 403, requests are sent without a credential: many servers require none. A login or a key that is stored
+ * later is used within a minute, and immediately after a 401.
  *
- * The choice is made once for each server, and again after a logout or when what was chosen is gone. The event
- * `source_chosen` and `chosen()` say which it is, and why. When what was chosen fails, its error is
- * thrown as it is: nobody else's credential is sent instead. No secret of the environment goes to a server that the
- * config does not name.
+ * The choice is made once for each server, and again after a logout or when the chosen credential no longer
+ * exists. The event `source_chosen` and `chosen()` describe it. If the chosen source fails, its error is
+ * thrown: no other credential is sent instead. Secrets of the environment are sent only to servers in the
+ * config.
  *
- * @throws `ConfigurationError` when an option is wrong. An acquisition throws `LoginRequiredError` that lists what was
- * tried when there is nothing and the server wants a credential or cannot be asked; `ConfigurationError` when a config file is broken or not trusted, or its entry
- * has several tenants; and whatever the chosen provider throws.
+ * @throws `ConfigurationError` when an option is invalid. An acquisition throws `LoginRequiredError` with
+ *   the sources that were tried when none has a credential and the server requires one or cannot be
+ *   reached; `ConfigurationError` when a config file is invalid or not trusted, or its entry has several
+ *   tenants; and the errors of the chosen provider.
  *
  * @example
  * ```ts
@@ -84,7 +88,7 @@ export function auto(options: AutoOptions = {}): AutoProvider {
     saved: savedLogin(),
     config: configSource({ config, environment, store }),
     login: async (client) =>
-      interactive ? loginAtTerminal(client) : { nothing: 'no person may be asked here' },
+      interactive ? loginAtTerminal(client) : { reason: 'the option `interactive` is false' },
   }
   return autoProvider(sources, accountStore, { interactive, account })
 }
@@ -101,7 +105,7 @@ function checked(options: AutoOptions): AutoOptions {
   for (const [option, value] of Object.entries({ environment, account })) {
     if (value === undefined || (typeof value === 'string' && /^[^|\p{Cc}\p{Cs}]+$/u.test(value)))
       continue
-    fail(option, 'must be a text without `|`.')
+    fail(option, 'must be a string without `|`.')
   }
   if (interactive !== undefined && typeof interactive !== 'boolean') {
     fail('interactive', 'must be `true` or `false`.')
@@ -109,7 +113,7 @@ function checked(options: AutoOptions): AutoOptions {
   return options
 }
 
-/** The store of a manager without an account of its own, whose records are those of another account. */
+/** Maps the records of the default account to those of another account. */
 function ofAccount(store: CredentialStore, account: string): CredentialStore {
   const place = (key: string) => {
     const [url, own, ...tenant] = key.split(' | ')

@@ -1,5 +1,5 @@
 /**
- * Where the credential for one server comes from.
+ * Chooses the source of the credential for a server.
  *
  * @module
  */
@@ -7,88 +7,88 @@ import type { AcquireContext, CredentialProvider, CredentialRecord } from '../cr
 import { LoginRequiredError } from '../errors.ts'
 import { printable, serverLabel, serverText } from '../labels.ts'
 import { nextSteps } from './next-steps.ts'
-import { answersWithoutCredential, emptyCredentials } from './open-server.ts'
+import { emptyCredentials, worksWithoutCredential } from './open-server.ts'
 import { kindOf } from './saved-credentials.ts'
 
-/** Where a credential comes from; `none`: the server answers without one. */
+/** The source of a credential; `none`: the server requires none. */
 export type Source = 'config' | 'stored' | 'workload' | 'login' | 'none'
 
-/** A source that was found, and what is sent from it. */
+/** A source that was found, and its provider. */
 export interface Choice {
   readonly source: Source
-  /** Which, and why, in words without a secret. */
+  /** A description of the source, without secrets. */
   readonly detail: string
   readonly provider: CredentialProvider
 }
 
-/** A source that has nothing for a server, and why, in words. */
-export interface Nothing {
-  readonly nothing: string
+/** A source without a credential for a server, and the reason. */
+export interface Unavailable {
+  readonly reason: string
 }
 
-/** The client that a server's entry says to log in with, as other programs have it; it holds no secret. */
+/** The client that a server's entry defines for the login; it contains no secret. */
 export interface RegisteredClient {
   readonly clientId?: string
   /** The port of the redirect URI `http://localhost:PORT/callback`. */
   readonly callbackPort?: number
-  /** The scopes to ask for, separated by spaces. */
+  /** The scopes to request, separated by spaces. */
   readonly scope?: string
 }
 
-/** The sources that are asked, in the order of {@link Source}. */
+/** The sources, in the order of {@link Source}. */
 export interface Sources {
   /**
-   * Looks into the config files.
+   * Searches the config files.
    *
-   * @throws `ConfigurationError` when a file is broken, or may not be used.
+   * @throws `ConfigurationError` when a file is invalid or not trusted.
    */
   config(resource: URL): Promise<{
     /** The server's entry. */
-    readonly entry: Choice | Nothing
-    /** The identity of the environment, as far as the config allows it for this server. */
-    readonly workload: Choice | Nothing
-    /** What the entry says about the client of a login. */
+    readonly entry: Choice | Unavailable
+    /** The workload identity, if the config allows it for this server. */
+    readonly workload: Choice | Unavailable
+    /** The client that the entry defines for a login. */
     readonly client?: RegisteredClient | undefined
   }>
-  /** Uses a login or a key that is stored. */
+  /** The provider of stored logins and keys. */
   readonly saved: CredentialProvider
-  /** Asks a person. */
-  login(client: RegisteredClient | undefined): Promise<Choice | Nothing>
+  /** Starts a login of the user. */
+  login(client: RegisteredClient | undefined): Promise<Choice | Unavailable>
 }
 
-export function isChoice(found: Choice | Nothing): found is Choice {
+export function isChoice(found: Choice | Unavailable): found is Choice {
   return 'provider' in found
 }
 
-function wordsOf(found: Choice | Nothing): string {
-  return isChoice(found) ? found.detail : found.nothing
+function describe(found: Choice | Unavailable): string {
+  return isChoice(found) ? found.detail : found.reason
 }
 
-/** The choices for all servers that one provider is asked about. Each is made once, until it is forgotten. */
+/** The choices of one provider, by server. Each is made once, until it is forgotten. */
 export class Choices {
   readonly #sources: Sources
   readonly #account: string | undefined
   readonly #found = new Map<string, Promise<Awaited<ReturnType<Sources['config']>>>>()
   readonly #current = new Map<string, Choice>()
 
-  /** @param account - The account that the commands in errors are for. Default: they name none. */
+  /** @param account - The account of the commands in errors. Default: they contain none. */
   constructor(sources: Sources, account: string | undefined) {
     this.#sources = sources
     this.#account = account
   }
 
-  /** What was chosen for a server. */
+  /** The current choice for a server. */
   current(resource: URL): Choice | undefined {
     return this.#current.get(serverText(resource))
   }
 
-  /** What the config files say about a server; they are read once. */
+  /** The choice from the config files; they are read once. */
   async config(resource: URL): Promise<Choice | undefined> {
     const { entry } = await this.#inConfig(resource)
     return isChoice(entry) ? entry : undefined
   }
 
-  /** A login or a key in the store. */
+  /** The choice of a stored login or key. */
   stored(record: CredentialRecord): Choice {
     const kind = kindOf(record)
     const isPlural = kind === 'client credentials' || kind === 'headers'
@@ -96,7 +96,7 @@ export class Choices {
     return { source: 'stored', detail, provider: this.#sources.saved }
   }
 
-  /** The workload's identity or a login, where there is one. */
+  /** The workload identity or a login, if available. */
   async fallback({ serverUrl }: AcquireContext): Promise<Choice | undefined> {
     const { workload, client } = await this.#inConfig(serverUrl)
     if (isChoice(workload)) return workload
@@ -105,19 +105,20 @@ export class Choices {
   }
 
   /**
-   * No credential, where the server answers without one. It is asked before the first request; what it says of a
-   * request counts more than that.
+   * The choice of no credential, if the server requires none. The server is tested before the first
+   * request; a later 401 or 403 overrides the result.
    *
-   * @throws `LoginRequiredError` that says what was tried, when the server wants one or cannot be asked.
+   * @throws `LoginRequiredError` with the sources that were tried, when the server requires a credential or
+   *   cannot be reached.
    */
   async none(context: AcquireContext): Promise<Choice> {
     const { reason, serverUrl } = context
     const isKnown = reason === 'expiring' && this.current(serverUrl)?.source === 'none'
     const mayAsk = reason === 'missing' || reason === 'expiring' || reason === 'forced'
-    if (!isKnown && !(mayAsk && (await answersWithoutCredential(context)))) {
+    if (!isKnown && !(mayAsk && (await worksWithoutCredential(context)))) {
       throw await this.#nothingFound(context)
     }
-    const detail = 'none: the server answers without a credential'
+    const detail = 'none: the server requires no credential'
     return { source: 'none', detail, provider: emptyCredentials }
   }
 
@@ -125,19 +126,19 @@ export class Choices {
     const { entry, workload, client } = await this.#inConfig(serverUrl)
     const login = await this.#sources.login(client)
     const tried = [
-      `the config files (${wordsOf(entry)})`,
+      `the config files (${describe(entry)})`,
       'the store (nothing is stored for this server and account)',
-      `the identity of this workload (${wordsOf(workload)})`,
-      `a login (${wordsOf(login)})`,
+      `the identity of this workload (${describe(workload)})`,
+      `a login (${describe(login)})`,
     ]
     return new LoginRequiredError(
       'no_credential',
-      `auto: there is no credential for ${serverLabel(serverUrl)}. It was looked for in ${tried.join(', ')}.`,
+      `auto: there is no credential for ${serverLabel(serverUrl)}. Searched: ${tried.join(', ')}.`,
       { provider: 'auto', resource, remedy: nextSteps(serverUrl, this.#account) },
     )
   }
 
-  /** Takes note of what is used, and reports it when it is another than before. */
+  /** Records the choice in use, and reports it if it has changed. */
   use(choice: Choice, { serverUrl, emit }: AcquireContext): void {
     const place = serverText(serverUrl)
     const before = this.#current.get(place)
@@ -147,13 +148,13 @@ export class Choices {
     emit?.({ type: 'source_chosen', source, detail: printable(detail) })
   }
 
-  /** Chooses anew next time. */
+  /** Forgets the choice, so that the next acquisition chooses again. */
   forget(resource: URL): void {
     this.rereadConfig(resource)
     this.#current.delete(serverText(resource))
   }
 
-  /** Reads the config files anew next time. */
+  /** Reads the config files again at the next acquisition. */
   rereadConfig(resource: URL): void {
     this.#found.delete(serverText(resource))
   }
@@ -164,7 +165,7 @@ export class Choices {
     if (known !== undefined) return known
     const finding = this.#sources.config(resource)
     this.#found.set(place, finding)
-    // A file that is corrected counts at once.
+    // A corrected file takes effect immediately.
     finding.catch(() => {
       if (this.#found.get(place) === finding) this.#found.delete(place)
     })

@@ -1,5 +1,5 @@
 /**
- * What the config files say about a server.
+ * The config files as a source of credentials.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { printable, resourceLabel } from '../labels.ts'
 import type { Choice, RegisteredClient, Sources } from './choice.ts'
 import type { WorkloadProvider } from './workload.ts'
 
-/** The part of a config that is used here. */
+/** The part of a config that this source uses. */
 export interface ReadConfig {
   /** The entry of a server; `undefined`: there is none. */
   find(resource: URL): FoundEntry | undefined
   /** All entries. */
   readonly servers?: readonly Pick<FoundEntry, 'name' | 'problem'>[]
-  /** What proves who the client is to the server of an entry that was found. */
+  /** The provider for an entry. */
   credentials(entry: FoundEntry): CredentialProvider | CredentialSelector
 }
 
@@ -24,28 +24,28 @@ interface FoundEntry {
   readonly name: string
   readonly file: string
   readonly isTrusted: boolean
-  readonly auth: string
+  readonly usesSavedLogin: boolean
   readonly oauth?: RegisteredClient
-  /** Why it cannot be used, such as an environment that it does not have. */
+  /** Why it cannot be used, such as a missing environment. */
   readonly problem?: string
 }
 
-/** How config files are found and read. */
+/** The options for finding and reading config files. */
 export interface ConfigOptions {
   readonly config: string | false | undefined
   readonly environment: string | undefined
   readonly store: CredentialStore
 }
 
-/** Reads the config files whenever something is to be chosen. */
+/** Creates the source. It reads the config files for each choice. */
 export function configSource(
   { config, environment, store }: ConfigOptions,
   load: (options: LoadOptions) => Promise<ReadConfig | undefined> = loadLazily,
 ): Sources['config'] {
   return async (resource) => {
-    const missing = { nothing: 'no entry of the config allows one for this server' }
+    const missing = { reason: 'no config entry allows one for this server' }
     if (config === false)
-      return { entry: { nothing: 'the option `config` is false' }, workload: missing }
+      return { entry: { reason: 'the option `config` is false' }, workload: missing }
     const read = await load({
       ...(config === undefined ? {} : { path: config }),
       ...(environment === undefined ? {} : { environment }),
@@ -53,22 +53,22 @@ export function configSource(
     })
     const found = read?.find(resource)
     if (read === undefined || found === undefined) {
-      return { entry: { nothing: noEntry(read?.servers ?? []) }, workload: missing }
+      return { entry: { reason: noEntry(read?.servers ?? []) }, workload: missing }
     }
     const detail = `the entry \`${found.name}\` of ${found.file}`
-    // Whoever wrote a file that nobody trusts does not decide what a person is asked to agree to.
+    // The author of an untrusted file must not determine the client of a login.
     const client = found.isTrusted ? found.oauth : undefined
     const bare = {
       client,
-      entry: { nothing: `${detail} says nothing about credentials` },
+      entry: { reason: `${detail} defines no credential` },
       workload: missing,
     }
-    // There is nothing in it that would have to be trusted.
-    if (!found.isTrusted && found.auth.startsWith('saved login')) return bare
+    // The entry contains nothing that requires trust.
+    if (!found.isTrusted && found.usesSavedLogin) return bare
     const provider = read.credentials(found)
     if (!isProvider(provider)) throw severalTenants(detail, found.name, resource)
     if (isWorkload(provider)) {
-      const entry = { nothing: `${detail} allows a workload identity` }
+      const entry = { reason: `${detail} allows a workload identity` }
       return { entry, workload: await workloadOf(provider, detail) }
     }
     if (provider.name === 'savedLogin') return bare
@@ -76,7 +76,7 @@ export function configSource(
   }
 }
 
-/** An entry without a URL may be the one that was meant. */
+/** Explains that no entry matches, and names entries that cannot be used. */
 function noEntry(servers: readonly Pick<FoundEntry, 'name' | 'problem'>[]): string {
   const unusable = servers.filter(({ problem }) => problem !== undefined).slice(0, 3)
   const why = unusable.map(({ name, problem }) => `the entry \`${printable(name)}\`: ${problem}`)
@@ -89,10 +89,10 @@ interface LoadOptions {
   readonly store: CredentialStore
 }
 
-/** The parser and the tables of all providers are loaded only where there is a file; `undefined`: there is none. */
+/** Loads the parser and the provider table only if there is a file; `undefined`: there is none. */
 async function loadLazily(options: LoadOptions): Promise<ReadConfig | undefined> {
-  const { isAnyTaken, placesFor } = await import('../config/locations.ts')
-  if (!(await isAnyTaken(await placesFor(options)))) return undefined
+  const { hasAnyFile, placesFor } = await import('../config/locations.ts')
+  if (!(await hasAnyFile(await placesFor(options)))) return undefined
   const { loadConfig } = await import('../config/index.ts')
   return loadConfig(options)
 }
@@ -108,15 +108,19 @@ function isWorkload(provider: CredentialProvider): provider is WorkloadProvider 
 async function workloadOf(
   provider: WorkloadProvider,
   detail: string,
-): Promise<Choice | { readonly nothing: string }> {
+): Promise<Choice | { readonly reason: string }> {
   const platform = await provider.announced()
-  if (platform === undefined) return { nothing: 'the environment announces none' }
+  if (platform === undefined) return { reason: 'the environment has none' }
   return { source: 'workload', detail: `${platform}, as ${detail} allows`, provider }
 }
 
 function severalTenants(detail: string, name: string, resource: URL): ConfigurationError {
-  return new ConfigurationError('config', `auto: ${detail} has a credential for each tenant.`, {
-    resource: resourceLabel(resource),
-    remedy: `Use \`config.connect('${name}', client)\` or \`config.credentials('${name}')\` of mcp-credentials/config, which choose by tenant.`,
-  })
+  return new ConfigurationError(
+    'tenants',
+    `auto: ${detail} has a separate credential for each tenant.`,
+    {
+      resource: resourceLabel(resource),
+      remedy: `Use \`config.connect('${name}', client)\` or \`config.credentials('${name}')\` of mcp-credentials/config within \`inTenant()\`.`,
+    },
+  )
 }

@@ -1,5 +1,5 @@
 /**
- * One provider that finds the credential by itself, and the store that it shares with the command line.
+ * A provider that finds the credential automatically, and the store that it shares with the command line.
  *
  * @example
  * ```ts

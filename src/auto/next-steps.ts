@@ -1,21 +1,21 @@
 /**
- * What to type where no credential was found.
+ * The commands to run when no credential was found.
  *
  * @module
  */
 import { commandArgument } from '../labels.ts'
 
 /**
- * The commands that provide a credential, and the one that says which of them the server wants.
+ * Names the commands that store a credential, and the command that shows which one the server requires.
  *
- * @param account - For whom. Default: the commands name no account.
+ * @param account - The account of the commands. Default: they contain none.
  */
 export function nextSteps(serverUrl: URL, account: string | undefined): string {
-  // The text is typed into a shell.
+  // The user copies the text into a shell.
   const isWord = account !== undefined && /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(account)
   const who = isWord ? ` --account ${account}` : ''
   const login = `npx mcp-credentials login ${commandArgument(serverUrl)}${who}`
   const set = `npx mcp-credentials set ${commandArgument(serverUrl)} --header X-API-Key${who}`
   const doctor = `npx mcp-credentials doctor ${commandArgument(serverUrl)}`
-  return `Log in: \`${login}\`. Store a key: \`${set}\`. If unsure: \`${doctor}\`.`
+  return `Log in: \`${login}\`. Store a key: \`${set}\`. If you do not know which: \`${doctor}\`.`
 }

@@ -1,5 +1,5 @@
 /**
- * Servers that ask for no credential.
+ * Detects servers that require no credential.
  *
  * @module
  */
@@ -7,9 +7,9 @@ import type { AcquireContext, CredentialProvider } from '../credential.ts'
 import { addNothing } from '../empty-credential.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 
-/** Milliseconds that a server has to answer. */
+/** The time limit for the response in milliseconds. */
 const limitMs = 5000
-/** Milliseconds after which the store is read again: a login or a key may have been stored meanwhile. */
+/** Milliseconds after which the store is read again for a new login or key. */
 const lifeMs = 60_000
 
 /** Provides credentials that add nothing to a request. */
@@ -21,9 +21,9 @@ export const emptyCredentials: CredentialProvider = {
 /**
  * Sends an empty request without a credential, and follows no redirect.
  *
- * @returns Whether the answer is anything but 401 or 403; `false` also when none comes within five seconds.
+ * @returns Whether the status is neither 401 nor 403; `false` if there is no response within five seconds.
  */
-export async function answersWithoutCredential(context: AcquireContext): Promise<boolean> {
+export async function worksWithoutCredential(context: AcquireContext): Promise<boolean> {
   const { serverUrl, fetch, signal } = context
   try {
     const response = await withTimeLimit(limitMs, signal, (limit) =>

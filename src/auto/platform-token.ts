@@ -1,5 +1,5 @@
 /**
- * The token that a platform gives a process to prove which workload it is.
+ * The token with which a platform identifies a workload.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { fromBase64 } from '../encoding.ts'
 import { CredentialError, describeThrown } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 
-/** A platform that announces itself. */
+/** A detected platform. */
 export interface Platform {
-  /** What it is, in words. */
+  /** Its description. */
   readonly name: string
   /**
-   * Gets a token for an audience.
+   * Requests a token for an audience.
    *
-   * @throws `CredentialError` with the code `secret_unavailable` when it has none.
+   * @throws `CredentialError` with the code `secret_unavailable` when it provides none.
    */
   token(audience: string, signal: AbortSignal | undefined): Promise<string>
 }
 
-/** Where Kubernetes projects a token that is meant for this library, unless the options say otherwise. */
+/** The default path of a projected Kubernetes token for this library. */
 export const projectedToken = '/var/run/secrets/tokens/mcp'
 const longestToken = 65_536
 
@@ -28,9 +28,9 @@ const longestToken = 65_536
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Finds the platform of this process; `undefined`: none announces itself.
+ * Detects the platform of this process; `undefined`: none was found.
  *
- * @param tokenFile - A file of the options; it is a platform of its own when it is there.
+ * @param tokenFile - The token file of the options; if it exists, it is used as the platform.
  */
 export async function findPlatform(
   env: Environment,
@@ -57,7 +57,7 @@ function githubActions(requestUrl: string, bearer: string): Platform {
     name,
     async token(audience, signal) {
       const url = URL.canParse(requestUrl) ? new URL(requestUrl) : undefined
-      if (url?.protocol !== 'https:') throw unavailable(name, 'names no https URL for its tokens')
+      if (url?.protocol !== 'https:') throw unavailable(name, 'has no https URL for tokens')
       url.searchParams.set('audience', audience)
       let answer: unknown
       try {
@@ -66,12 +66,12 @@ function githubActions(requestUrl: string, bearer: string): Platform {
           redirect: 'error',
           ...(signal === undefined ? {} : { signal }),
         })
-        if (!response.ok) throw unavailable(name, `answered with status ${response.status}`)
+        if (!response.ok) throw unavailable(name, `responded with status ${response.status}`)
         answer = await response.json()
       } catch (error) {
         signal?.throwIfAborted()
         if (error instanceof CredentialError) throw error
-        throw unavailable(name, `could not be asked (${describeThrown(error)})`, true)
+        throw unavailable(name, `could not be reached (${describeThrown(error)})`, true)
       }
       return checked(name, (answer as { readonly value?: unknown } | null)?.value, audience)
     },
@@ -90,7 +90,7 @@ function fileToken(name: string, path: string): Platform {
         })
       } catch (error) {
         signal?.throwIfAborted()
-        throw unavailable(name, `is in a file that cannot be read (${describeThrown(error)})`, true)
+        throw unavailable(name, `could not be read from its file (${describeThrown(error)})`, true)
       }
       return checked(name, text.trim(), audience)
     },
@@ -98,19 +98,19 @@ function fileToken(name: string, path: string): Platform {
 }
 
 /**
- * Refuses a token for another audience: whoever receives it could use it there, such as at the API of the cluster
+ * Refuses a token for another audience: its recipient could use it there, such as at the API of the cluster
  * or at the cloud's token service.
  */
 function checked(name: string, token: unknown, audience: string): string {
   if (typeof token !== 'string' || token.length > longestToken) {
-    throw unavailable(name, 'gave something that is no token')
+    throw unavailable(name, 'returned a value that is not a token')
   }
   const audiences = audiencesOf(token)
-  if (audiences === undefined) throw unavailable(name, 'gave a token that is no JWT')
+  if (audiences === undefined) throw unavailable(name, 'returned a token that is not a JWT')
   if (audiences.includes(audience)) return token
   throw unavailable(
     name,
-    `gave a token for another audience than ${resourceLabel(audience)}, so it was not sent`,
+    `returned a token for an audience other than ${resourceLabel(audience)}, so it was not sent`,
   )
 }
 
@@ -135,6 +135,6 @@ async function isFile(path: string): Promise<boolean> {
 function unavailable(name: string, problem: string, retryable = false): CredentialError {
   return new CredentialError('secret_unavailable', `${name} ${problem}.`, {
     retryable,
-    remedy: 'Ask the platform for a token with the audience of the `auth` block.',
+    remedy: 'Configure the platform to issue a token for the audience of the `auth` block.',
   })
 }

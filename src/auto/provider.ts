@@ -1,5 +1,5 @@
 /**
- * A provider that does everything through the one that was chosen for the server.
+ * A provider that delegates to the provider that was chosen for the server.
  *
  * @module
  */
@@ -14,40 +14,40 @@ import { sourceOf } from '../provider-source.ts'
 import { type Choice, Choices, type Sources } from './choice.ts'
 
 /**
- * What `auto()` returns.
+ * The provider that `auto()` returns.
  *
  * @group Finding a credential
  */
 export type AutoProvider = CredentialProvider & {
-  /** The store in which it looks for logins and keys. */
+  /** The store of logins and keys. */
   readonly store: CredentialStore
-  /** What was chosen for a server; `undefined`: nothing yet. */
+  /** The choice for a server; `undefined`: none yet. */
   chosen(resource: string | URL):
     | {
-        /** Where the credential comes from, as in the event `source_chosen`. */
+        /** The source, as in the event `source_chosen`. */
         readonly source: 'config' | 'stored' | 'workload' | 'login' | 'none'
-        /** Which, and why, in words. */
+        /** A description of the source. */
         readonly detail: string
       }
     | undefined
 }
 
-/** What stands in the place of a record that the chosen provider does not use. */
+/** A stored record that the chosen provider does not use; a placeholder credential represents it. */
 interface Unused {
   readonly record: CredentialRecord
-  /** What the chosen provider has delivered before. */
+  /** The previous credential of the chosen provider. */
   readonly before: Credential | undefined
 }
 
-/** What {@link autoProvider} is told besides. */
+/** The settings of {@link autoProvider}. */
 export interface AutoSettings {
-  /** Whether a person may be asked to log in. Default `false`. */
+  /** Whether the user may be asked to log in. Default `false`. */
   readonly interactive?: boolean
-  /** The account that the commands in errors are for. Default: they name none. */
+  /** The account of the commands in errors. Default: they contain none. */
   readonly account?: string | undefined
 }
 
-/** Makes the provider of the sources. */
+/** Creates the provider from its sources. */
 export function autoProvider(
   sources: Sources,
   store: CredentialStore,
@@ -69,14 +69,14 @@ export function autoProvider(
   }
 }
 
-/** Acquires, restores, revokes and forgets through what was chosen. */
+/** Delegates acquire, restore, revoke and forget to the chosen provider. */
 class Chosen {
   readonly #choices: Choices
   readonly #saved: CredentialProvider
   readonly #interactive: boolean
   readonly #origin = new WeakMap<Credential, Choice>()
   readonly #unused = new WeakMap<Credential, Unused>()
-  /** Credentials that are handed out without their record, with those that they stand for. */
+  /** Credentials that were returned without their record, with the original credentials. */
   readonly #inner = new WeakMap<Credential, Credential>()
 
   constructor(choices: Choices, saved: CredentialProvider, interactive: boolean) {
@@ -94,7 +94,7 @@ class Chosen {
     }
   }
 
-  /** Where a credential comes from, in words; the provider that was chosen knows best. */
+  /** Describes the source of a credential, preferably in the words of the chosen provider. */
   sourceOf(credential: Credential): string | undefined {
     const choice = this.#origin.get(credential)
     if (choice === undefined) return undefined
@@ -105,21 +105,21 @@ class Chosen {
   async #acquire(given: AcquireContext): Promise<Credential> {
     const context = this.#attended(given)
     const { previous, serverUrl } = context
-    // A config entry may have been written meanwhile.
+    // A config entry may have been added meanwhile.
     if (this.#choices.current(serverUrl)?.source === 'none') this.#choices.rereadConfig(serverUrl)
     try {
       const choice = (await this.#choices.config(serverUrl)) ?? (await this.#besideConfig(context))
       this.#choices.use(choice, context)
       return await this.#acquireFrom(choice, context)
     } catch (error) {
-      // Whatever is wrong with it may have been corrected by the next time. Nobody else is asked now: that
-      // would be another identity.
+      // The cause may be corrected by the next acquisition. No other source is tried: that would be another
+      // identity.
       if (previous === undefined) this.#choices.forget(serverUrl)
       throw error
     }
   }
 
-  /** What is in use, unless it is gone: then there is another choice. */
+  /** The current choice, unless its credential no longer exists; then another one. */
   async #besideConfig(context: AcquireContext): Promise<Choice> {
     const { previous, serverUrl } = context
     const used = previous && this.#origin.get(previous)
@@ -138,11 +138,11 @@ class Chosen {
     const own = before !== undefined && this.#isFrom(choice, before) ? before : undefined
     const previous = own && (this.#inner.get(own) ?? own)
     const salvage = (rest: Credential) => context.salvage(this.#remember(rest, choice))
-    // What was handed out without its record before stands beside such a login.
+    // A credential that was returned without its record coexists with a stored login of another client.
     if (unused === undefined && !(given !== undefined && this.#inner.has(given))) {
       return this.#remember(await provider.acquire({ ...context, previous, salvage }), choice)
     }
-    // What is stored belongs to somebody else, so nothing of this may replace it.
+    // The stored record belongs to another credential, so it must not be replaced.
     const nothing = { commit: async () => {}, salvage: () => {} }
     const credential = await provider.acquire({ ...context, previous, ...nothing })
     const bare = withoutRecord(credential)
@@ -157,7 +157,7 @@ class Chosen {
       (entry) => ({ entry }),
       () => 'unusable' as const,
     )
-    // The next acquisition says why; a logout has to give up what is stored all the same.
+    // The next acquisition throws the error; a logout must delete the stored record nevertheless.
     if (found === 'unusable') return this.#standFor(record, context)
     const { entry } = found
     if (entry !== undefined) return this.#restoreFor(entry, record, context)
@@ -180,7 +180,7 @@ class Chosen {
     return this.#remember(credential, fallback)
   }
 
-  /** Where the config's entry says what is sent, a login that is stored for the same server is left alone. */
+  /** If the config entry defines the credential, a stored login for the same server is not used. */
   async #restoreFor(
     entry: Choice,
     record: CredentialRecord,
@@ -190,13 +190,13 @@ class Chosen {
     this.#choices.use(entry, context)
     const restored = await provider.restore?.(record, this.#forRestore(entry, context))
     if (restored !== undefined) return this.#remember(restored, entry)
-    // A login of another client: whether it may be replaced is for the user to say.
+    // The user decides whether the login of another client may be replaced.
     if (provider.interactive === true) return undefined
     return this.#standFor(record, context)
   }
 
   #standFor(record: CredentialRecord, { previous }: AcquireContext): Credential {
-    // Not valid by its times, so that nobody is given it: the next acquisition asks the entry's provider.
+    // Expired, so that it is never used: the next acquisition calls the entry's provider.
     const stand: Credential = { expiresAt: Number.NaN, apply: () => {} }
     const held = previous && (this.#unused.get(previous)?.before ?? previous)
     this.#unused.set(stand, { record, before: held })
@@ -207,13 +207,13 @@ class Chosen {
     const { serverUrl } = context
     const unused = this.#unused.get(credential)
     const choice = this.#origin.get(credential)
-    // After a logout everything is looked for again.
+    // After a logout all sources are searched again.
     this.#choices.forget(serverUrl)
     if (unused === undefined) {
       const inner = this.#inner.get(credential) ?? credential
       return (await choice?.provider.revoke?.(inner, { ...context, previous: inner })) ?? false
     }
-    // The record has been deleted with the rest.
+    // The record has already been deleted.
     const stored = await this.#saved.restore?.(unused.record, context)
     return stored !== undefined && (await this.#saved.revoke?.(stored, context)) === true
   }
@@ -222,7 +222,7 @@ class Chosen {
     const { previous, serverUrl } = context
     const used = previous && this.#origin.get(previous)
     const choice = used ?? this.#choices.current(serverUrl)
-    // What logins have left behind, such as registrations of clients, is there all the same.
+    // Client registrations of earlier logins exist even without a credential.
     const provider =
       choice === undefined || choice.source === 'none' ? this.#saved : choice.provider
     return (
@@ -233,7 +233,7 @@ class Chosen {
     )
   }
 
-  /** A provider compares what it restores with what it has delivered itself. */
+  /** Passes only a previous credential of the same provider, with which it compares the restored one. */
   #forRestore(choice: Choice, context: AcquireContext): AcquireContext {
     const { previous } = context
     const own = previous !== undefined && this.#isFrom(choice, previous) ? previous : undefined
@@ -249,7 +249,7 @@ class Chosen {
     return credential
   }
 
-  /** No person is asked where the options do not allow it, whoever was chosen. */
+  /** Prevents interaction with the user for every choice, unless the options allow it. */
   #attended(context: AcquireContext): AcquireContext {
     return { ...context, interactive: context.interactive && this.#interactive }
   }
@@ -266,7 +266,7 @@ function withoutRecord(credential: Credential): Credential {
   }
 }
 
-/** The store for what is found there: it is not touched for a server whose config's entry keeps nothing in it. */
+/** The store, which is not used for servers whose config entry stores nothing in it. */
 function ownStore(store: CredentialStore, choices: Choices): CredentialStore {
   const isUsed = async (key: string) => {
     const [url = ''] = key.split(' | ')
@@ -275,11 +275,12 @@ function ownStore(store: CredentialStore, choices: Choices): CredentialStore {
       const entry = await choices.config(new URL(url))
       return entry === undefined || entry.provider.restore !== undefined
     } catch {
-      // What is stored can be deleted whatever the files say; nothing of it is sent before they can be used.
+      // Records can be deleted even if the config files are invalid; they are not sent until the files are
+      // corrected.
       return true
     }
   }
-  /** What was read for a logout without a credential is not for what comes after it. */
+  /** Forgets config entries that were read only for a logout. */
   const forgetUnused = (key: string) => {
     const [url = ''] = key.split(' | ')
     if (!URL.canParse(url)) return

@@ -1,5 +1,5 @@
 /**
- * What is in a store, without its secrets.
+ * Lists the credentials of a store, without their secrets.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { jwtExpiry } from '../providers/bearer.ts'
 import { keyWords, type StoredKey, storedKeyProvider } from '../providers/stored-key.ts'
 
 /**
- * What a stored credential is, in words.
+ * The kind of a stored credential.
  *
  * @group Stored credentials
  */
@@ -28,50 +28,51 @@ export type SavedKind =
   | 'unknown'
 
 /**
- * One credential of a store, without its secrets.
+ * A stored credential, without its secrets.
  *
  * @group Stored credentials
  */
 export interface SavedCredential {
-  /** The key of its record in the store. Do not show it: the URL in it may hold a secret. */
+  /** The key of its record in the store. Do not show it: the URL in it may contain a secret. */
   readonly key: string
   /**
-   * The server, fit to be shown: segments of its path that look like tokens are shortened, and of its query only plain
-   * words are shown.
+   * The server, safe to show: token-like path segments are shortened, and of the query only plain words are
+   * shown.
    */
   readonly resource: string
-  /** The URL of the server, for a login or a logout. Do not show it: it may hold a secret. */
+  /** The URL of the server, for a login or a logout. Do not show it: it may contain a secret. */
   readonly url: string
-  /** The account, as the options of the client name it. */
+  /** The account, as in the options of the client. */
   readonly account: string
-  /** The key of the selection, where a selector such as `perTenant()` chose the provider. */
+  /** The key of the selection, if a selector such as `perTenant()` chose the provider. */
   readonly tenant?: string
-  /** What it is, in words; `unknown` when its record cannot be read. */
+  /** Its kind; `unknown`: its record cannot be read. */
   readonly kind: SavedKind
-  /** The provider that wrote it; empty when its record cannot be read. */
+  /** The provider that stored it; empty: its record cannot be read. */
   readonly provider: string
   /** The authorization server that issued it. */
   readonly issuer?: string
   /** The client that it was issued to. */
   readonly clientId?: string
-  /** The scopes that were granted, as far as they are known. */
+  /** The granted scopes, if they are known. */
   readonly scopes: readonly string[]
   /** When it was issued or stored, in milliseconds since the epoch. */
   readonly obtainedAt?: number
-  /** When it stops working unless it is renewed, in milliseconds since the epoch. Absent: not known. */
+  /** When it expires unless it is renewed, in milliseconds since the epoch. Absent: not known. */
   readonly expiresAt?: number
-  /** Whether it can be renewed without a person. */
+  /** Whether it can be renewed without the user. */
   readonly renewable: boolean
-  /** Why it cannot be used, in a sentence. Absent: nothing is known against it. */
+  /** Why it cannot be used, in one sentence. Absent: no problem is known. */
   readonly problem?: string
 }
 
 /**
- * Lists the credentials of a store, sorted by server. Nothing in it is a secret, but `key` and `url` may hold a
- * path that is one. Registrations of clients and other notes of the library are left out; so are logins that were
- * begun and not finished.
+ * Lists the credentials of a store, sorted by server. The result contains no secrets, except that the paths
+ * in `key` and `url` may be secret. Client registrations, other internal records and unfinished logins are
+ * left out.
  *
- * @throws `StoreError` when the store cannot be read. A single record that cannot is listed with a `problem`.
+ * @throws `StoreError` when the store cannot be read. A record that cannot be read is listed with a
+ *   `problem`.
  *
  * @example
  * ```ts
@@ -94,8 +95,8 @@ export async function listSaved(store: CredentialStore): Promise<readonly SavedC
 }
 
 /**
- * The URL of a server as `listSaved()` and the keys of records have it: the order of its query does not matter, and
- * a fingerprint stands for each value whose name says that it is secret.
+ * Returns the URL of a server in the form of `listSaved()` and of record keys: the order of the query does
+ * not matter, and secret values are replaced by fingerprints.
  *
  * @example
  * ```ts
@@ -111,7 +112,7 @@ export function savedUrl(server: string | URL): string {
   return serverKey(new URL(server))
 }
 
-/** What a record is, in words. */
+/** The kind of a record. */
 export function kindOf({ provider, data }: CredentialRecord): SavedKind {
   if (provider === storedKeyProvider) {
     const { type } = data as { readonly type?: unknown }
@@ -125,7 +126,7 @@ export function kindOf({ provider, data }: CredentialRecord): SavedKind {
 
 type Owner = Pick<SavedCredential, 'key' | 'resource' | 'url' | 'account' | 'tenant'>
 
-/** Whose record it is; `undefined`: the key is none of a credential. */
+/** The owner of a record; `undefined`: the key does not belong to a credential. */
 function ownerOf(key: string): Owner | undefined {
   const [url = '', account, tenant, ...more] = key.split(' | ')
   if (account === undefined || more.length > 0 || !URL.canParse(url)) return undefined
@@ -154,7 +155,7 @@ async function summaryOf(
     const { message: problem } = error
     return { ...owner, kind: 'unknown', provider: '', scopes: [], renewable: false, problem }
   }
-  // Deleted meanwhile, or the mark of a login that has just begun.
+  // Deleted meanwhile, or the record of a login in progress.
   if (record === undefined || Object.keys(record.data).length === 0) return undefined
   return { ...owner, ...described(record) }
 }
@@ -163,7 +164,7 @@ function described(record: CredentialRecord): Omit<SavedCredential, keyof Owner>
   const { provider, issuer, obtainedAt, data, refused } = record
   const { clientId, scope, token, refreshToken } = data
   const kind = kindOf(record)
-  // A token that is over still says when it ended.
+  // An expired token still contains its expiry.
   const stated = kind === 'bearer token' ? jwtExpiry(String(token), 0) : undefined
   const expiresAt = record.expiresAt ?? stated
   const isLogin = kind === 'login'
@@ -178,7 +179,7 @@ function described(record: CredentialRecord): Omit<SavedCredential, keyof Owner>
     ...(expiresAt === undefined ? {} : { expiresAt }),
     renewable: canRenew && refused !== true,
     ...(refused === true
-      ? { problem: 'Its issuer has refused to renew it, so it ends when it expires.' }
+      ? { problem: 'Its issuer refused to renew it, so it cannot be used after it expires.' }
       : {}),
   }
 }

@@ -13,13 +13,13 @@ import { providerOfKey, recordOfKey, type StoredKey } from '../providers/stored-
 import { kindOf, type SavedKind } from './saved-credentials.ts'
 
 /**
- * Stores a key, a token or a password for one server, where `auto()` and `savedLogin()` find it. It is sent to that
- * server alone. Whatever is stored for the same server and account is replaced, also a login of a person; that is
- * not revoked. Clients that run learn of it when the server refuses what they have.
+ * Stores a key, a token or a password for one server, where `auto()` and `savedLogin()` find it. It is sent
+ * only to that server. It replaces the credential of the same server and account, including a login, which
+ * is not revoked. Running clients use it when the server refuses their current credential.
  *
- * @returns What it replaced, if there was anything, or what it kept, as `ifAbsent` asks.
- * @throws `ConfigurationError` when an option is wrong, or the key could not be sent; `StoreError` when the store
- * cannot be used. What was stored is untouched then.
+ * @returns The kind of credential that was replaced or, with `ifAbsent`, kept.
+ * @throws `ConfigurationError` when an option is invalid, or the key cannot be sent in a request;
+ *   `StoreError` when the store cannot be used. The stored credential is then unchanged.
  *
  * @example
  * ```ts
@@ -35,25 +35,28 @@ import { kindOf, type SavedKind } from './saved-credentials.ts'
 export async function saveKey(
   store: CredentialStore,
   options: {
-    /** The MCP server. The key is for its very query, in any order of the parameters; the fragment does not count. */
+    /**
+     * The MCP server. The key is for this exact query, in any order of the parameters; the fragment is
+     * ignored.
+     */
     readonly resource: string | URL
-    /** Tells several credentials for one server apart. Default `default`. */
+    /** Separates several credentials for one server. Default `default`. */
     readonly account?: string
     /** The key. */
     readonly key: StoredKey
-    /** Keeps another credential that is stored for the server and account. Default `false`: it is replaced. */
+    /** Whether to keep another credential of the server and account. Default `false`: it is replaced. */
     readonly ifAbsent?: boolean
   },
 ): Promise<{
-  /** What was stored there before, and is gone; absent: nothing. */
+  /** The kind of credential that was replaced; absent: none. */
   readonly replaced?: SavedKind
-  /** Another credential that was kept, so that the key is not stored; only with `ifAbsent`. */
+  /** The kind of credential that was kept instead of the key, with `ifAbsent`; absent: none. */
   readonly kept?: SavedKind
 }> {
   checkOptions('saveKey', options, ['resource', 'account', 'key', 'ifAbsent'])
   const { key, ifAbsent = false, ...owner } = options
   if (key === undefined) {
-    throw new ConfigurationError('saveKey.key', 'saveKey: pass the key that is to be stored.')
+    throw new ConfigurationError('saveKey.key', 'saveKey: `key` is missing; pass the key to store.')
   }
   const { serverUrl: resource, account } = resolveOptions(providerOfKey(key), { ...owner, store })
   const place = recordKey({ resource, account, tenant: undefined })
@@ -64,7 +67,7 @@ export async function saveKey(
     const record = recordOfKey(key, Date.now())
     const isNothing = before === undefined || Object.keys(before.data).length === 0
     if (ifAbsent && !isNothing) return isSame(before, record) ? {} : { kept: kindOf(before) }
-    // Processes that have the earlier record notice that this is another one.
+    // A higher generation tells other processes that the record was replaced.
     const generation = (before?.generation ?? 0) + 1
     await store.set(place, { ...record, generation })
     return isNothing ? {} : { replaced: kindOf(before) }
@@ -75,7 +78,7 @@ function isSame(one: CredentialRecord, other: CredentialRecord): boolean {
   return one.provider === other.provider && isDeepStrictEqual(one.data, other.data)
 }
 
-/** What is stored; a record that cannot be read can be replaced like any other. */
+/** The stored record. A record that cannot be read can be replaced too. */
 async function readRecord(
   store: CredentialStore,
   place: string,

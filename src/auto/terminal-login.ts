@@ -1,36 +1,36 @@
 /**
- * The login of a person who sits at the terminal.
+ * The login of the user at a terminal.
  *
  * @module
  */
 import type { authorizationCode } from '../oauth/authorization-code.ts'
-import type { Choice, Nothing, RegisteredClient } from './choice.ts'
+import type { Choice, RegisteredClient, Unavailable } from './choice.ts'
 
-/** What is looked at of a process. */
+/** The parts of a process that this module reads. */
 export type Terminal = Pick<NodeJS.Process, 'env'> & {
   readonly stdin: { readonly isTTY?: boolean }
   readonly stderr: { readonly isTTY?: boolean }
 }
 
 /**
- * A person is asked where there is one: at a terminal, and not in a pipeline.
+ * Offers a login if the process has a terminal and does not run in CI.
  *
- * @param client - What the config says about the client; without it, one is registered.
+ * @param client - The client of the config entry; without it, a client is registered.
  */
 export async function loginAtTerminal(
   client: RegisteredClient = {},
   { stdin, stderr, env }: Terminal = process,
   load: () => Promise<typeof authorizationCode> = loadGrant,
-): Promise<Choice | Nothing> {
+): Promise<Choice | Unavailable> {
   if (stdin.isTTY !== true || stderr.isTTY !== true || (env['CI'] ?? '') !== '') {
-    return { nothing: 'there is no terminal' }
+    return { reason: 'there is no terminal' }
   }
   const { clientId, callbackPort, scope } = client
   const redirectUri = `http://localhost:${callbackPort}/callback`
   const grant = await load()
   return {
     source: 'login',
-    detail: 'a person logs in with a browser',
+    detail: 'login with a browser',
     provider: grant({
       ...(clientId === undefined ? {} : { clientId }),
       ...(callbackPort === undefined ? {} : { redirectUri }),

@@ -1,5 +1,5 @@
 /**
- * The identity that the environment gives this process.
+ * The workload identity of this process.
  *
  * @module
  */
@@ -19,28 +19,31 @@ import { type Environment, findPlatform } from './platform-token.ts'
  */
 export interface WorkloadOptions
   extends Omit<OAuthOptions, 'clientSecret' | 'clientAuth' | 'issuer' | 'clientId'> {
-  /** The authorization server that accepts the platform's token; it is sent to no other. */
+  /** The authorization server that accepts the platform's token; the token is sent only there. */
   readonly issuer: string
-  /** The client identifier that it knows. Not needed where the library of Azure or Google is used. */
+  /** The client ID at that server. Not required if the library of Azure or Google is used. */
   readonly clientId?: string
-  /** For whom the platform's token is made out; one for anybody else is not sent. Default: `issuer`. */
+  /** The audience of the platform's token; a token for another audience is not sent. Default: `issuer`. */
   readonly audience?: string
   /**
-   * What the platform's token is: an assertion (RFC 7523, section 2.1), a token to be exchanged (RFC 8693), or
-   * the client's authentication (RFC 7523, section 2.2). Default `jwt_bearer`.
+   * How the platform's token is used: as an assertion (RFC 7523, section 2.1), for token exchange (RFC
+   * 8693), or for client authentication (RFC 7523, section 2.2). Default `jwt_bearer`.
    */
   readonly grant?: 'jwt_bearer' | 'token_exchange' | 'client_credentials'
-  /** The file of a projected token. Default: where the environment says; else `/var/run/secrets/tokens/mcp`. */
+  /**
+   * The file of a projected token. Default: the file in the environment, otherwise
+   * `/var/run/secrets/tokens/mcp`.
+   */
   readonly tokenFile?: string
 }
 
 /**
- * What {@link workloadIdentity} returns.
+ * The provider that {@link workloadIdentity} returns.
  *
  * @group Workload identity
  */
 export type WorkloadProvider = CredentialProvider & {
-  /** The platform that announces itself, in words; `undefined`: none does. */
+  /** A description of the detected platform; `undefined`: none was found. */
   announced(): Promise<string | undefined>
 }
 
@@ -81,15 +84,15 @@ interface Known {
 }
 
 /**
- * Proves who this process is with the identity that its platform gives it: GitHub Actions, a token that Kubernetes
- * projects, `AZURE_FEDERATED_TOKEN_FILE` or `AWS_WEB_IDENTITY_TOKEN_FILE`. There is no secret to keep. The
- * platform's token is sent to `issuer` alone, and only when it is made out for `audience`.
+ * Authenticates with the workload identity of the platform: GitHub Actions, a projected token of
+ * Kubernetes, `AZURE_FEDERATED_TOKEN_FILE` or `AWS_WEB_IDENTITY_TOKEN_FILE`. No secret must be stored. The
+ * platform's token is sent only to `issuer`, and only if its audience is `audience`.
  *
- * Where `issuer` is that of Microsoft Entra or Google, and `@azure/identity` or `google-auth-library` is installed
- * and no `clientId` is given, the library gets the token.
+ * If `issuer` is that of Microsoft Entra or Google, `@azure/identity` or `google-auth-library` is
+ * installed, and no `clientId` is given, that library requests the token.
  *
- * @throws `ConfigurationError` when an option is wrong. An acquisition throws `CredentialError` with the code
- * `secret_unavailable` when no platform announces itself, or its token is for another audience.
+ * @throws `ConfigurationError` when an option is invalid. An acquisition throws `CredentialError` with the
+ *   code `secret_unavailable` when no platform is found, or its token is for another audience.
  *
  * @example
  * ```ts
@@ -123,7 +126,7 @@ export function makeWorkload(
   if (clientId === undefined) {
     throw new ConfigurationError(
       `${name}.clientId`,
-      `${name}.clientId is missing: pass the identifier that the server knows.`,
+      `${name}.clientId is missing: pass the client ID that is registered with the authorization server.`,
     )
   }
   const token = async ({ signal }: { readonly signal?: AbortSignal | undefined }) => {
@@ -183,7 +186,7 @@ function libraryOf(issuer: unknown): Library | undefined {
   return libraries.find(({ hosts }) => protocol === 'https:' && hosts.includes(host))
 }
 
-/** Tokens of a cloud's own library, which knows what the environment announces. */
+/** A provider with the tokens of a cloud platform's library. */
 function fromLibrary(
   library: Library,
   target: Parameters<Library['make']>[1],
@@ -212,11 +215,11 @@ function fromLibrary(
 function notAnnounced(): CredentialError {
   return new CredentialError(
     'secret_unavailable',
-    'The environment announces no identity for this process.',
+    'The environment provides no workload identity for this process.',
     {
       provider: name,
       remedy:
-        'In GitHub Actions give the job `permissions: id-token: write`; in Kubernetes project a token, and name its file as `tokenFile`.',
+        'In GitHub Actions, give the job `permissions: id-token: write`; in Kubernetes, project a token, and set `tokenFile` to its path.',
     },
   )
 }

@@ -1,5 +1,5 @@
 /**
- * How long to wait before another attempt.
+ * Delays between attempts.
  *
  * @module
  */
@@ -9,16 +9,17 @@ const longestDelayMs = 30_000
 
 /** Delays that grow with each failure. */
 export interface BackOff {
-  /** Milliseconds before the next attempt. */
+  /** Returns the milliseconds before the next attempt. */
   next(): number
-  /** An attempt succeeded: the next failure is the first again. */
+  /** Resets the delays after a success. */
   reset(): void
-  /** The server says how many milliseconds to wait; never less is waited, and never less than half a second. */
+  /** Sets the least delay that the server requests, in milliseconds; at least half a second. */
   serverAsks(milliseconds: number): void
 }
 
 /**
- * Makes delays from half a second on, spread so that clients do not come back in one moment.
+ * Creates delays that start at half a second, with jitter, so that clients do not reconnect at the same
+ * time.
  *
  * @param random - Numbers in [0, 1).
  * @param longestMs - The longest delay. Default 30 seconds.
@@ -30,7 +31,8 @@ export function backOff(random: () => number, longestMs: number = longestDelayMs
     next() {
       const ownMs = Math.min(firstDelayMs * 2 ** failures, longestMs) * (0.5 + random() / 2)
       failures += 1
-      // Servers end a stream on purpose, and say when to come back (MCP 2025-11-25, Transports).
+      // Servers may close a stream on purpose and tell the client when to reconnect (MCP 2025-11-25,
+      // Transports).
       return failures === 1 && askedMs !== undefined ? askedMs : Math.max(ownMs, askedMs ?? 0)
     },
     reset() {

@@ -1,5 +1,5 @@
 /**
- * The body of a response, read no further than a limit.
+ * Reads bodies of responses up to a limit.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { MessageTooLongError } from './message.ts'
 const maxChars = 1_048_576
 const maxMs = 5000
 
-/** The longest message that is taken from a server, in bytes: 64 MB. */
+/** The most bytes of a message from a server: 64 MB. */
 export const maxMessageBytes: number = 64 * 1024 * 1024
 
 /**
- * The text of a response that is one message.
+ * Reads the text of a response that is one message.
  *
- * @throws {@link MessageTooLongError}, and whatever ends the body early, such as a lost connection.
+ * @throws {@link MessageTooLongError}, and the errors of the body, such as a lost connection.
  */
 export async function readMessage({ body }: Response): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   let bytes = 0
-  // The iterator cancels the body when the loop is left early.
+  // The iterator cancels the body when the loop ends early.
   for await (const chunk of body ?? []) {
     bytes += chunk.byteLength
     if (bytes > maxMessageBytes) throw new MessageTooLongError('is longer than 64 MB')
@@ -30,7 +30,7 @@ export async function readMessage({ body }: Response): Promise<string> {
   return text + decoder.decode()
 }
 
-/** The text of a response, as much as arrives within five seconds, and at most about one million characters. */
+/** Reads the text of a response for at most five seconds, and about one million characters. */
 export async function readText({ body }: Response): Promise<string> {
   const reader = body?.getReader()
   if (reader === undefined) return ''
@@ -45,7 +45,7 @@ export async function readText({ body }: Response): Promise<string> {
       text += decoder.decode(value, { stream: true })
     }
   } catch {
-    // The status says enough.
+    // The status is sufficient.
   } finally {
     stop()
     giveUp()

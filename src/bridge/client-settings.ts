@@ -1,30 +1,30 @@
 /**
- * What a client has set up in its session, which a new session does not know.
+ * The settings of a client in its session, which must be restored in a new session.
  *
  * @module
  */
 import type { JsonObject, Part, RequestPart } from './message.ts'
 
-/** A request that sets something up. */
+/** A request that changes a setting. */
 export interface SettingRequest {
   readonly method: string
   readonly params: JsonObject
 }
 
-/** Knows what a new session has to be told. */
+/** Records the settings of a client. */
 export interface ClientSettings {
-  /** A request of the client was answered. */
+  /** Records a response to a request of the client. */
   answered(request: RequestPart | undefined, answer: Part): void
-  /** What restores the settings of the session before. */
+  /** The requests that restore the settings in a new session. */
   requests(): readonly SettingRequest[]
-  /** The client begins anew. */
+  /** Forgets the settings, when the client starts a new session. */
   clear(): void
 }
 
-/** Each is a request when the session is renewed. */
+/** The most subscriptions; each one is a request when the session is renewed. */
 const maxSubscriptions = 1000
 
-/** Makes a {@link ClientSettings} of a client that has set nothing up. */
+/** Creates empty {@link ClientSettings}. */
 export function clientSettings(): ClientSettings {
   let level: SettingRequest | undefined
   const subscriptions = new Map<string, SettingRequest>()
@@ -32,7 +32,7 @@ export function clientSettings(): ClientSettings {
     answered(request, answer) {
       if (request === undefined || answer.kind !== 'response' || answer.result === undefined) return
       const { method } = request
-      // Progress and tracing belong to the request that they came with.
+      // Progress tokens and tracing belong to the original request.
       const { _meta: _, ...params } = request.params
       const { uri } = params
       if (method === 'logging/setLevel') level = { method, params }

@@ -1,6 +1,6 @@
 /**
- * Headers that repeat parts of a message, so that whatever stands between client and server need not read it
- * (MCP 2026-07-28, Streamable HTTP, Request Headers).
+ * Headers that repeat parts of a message, so that intermediaries need not parse it (MCP 2026-07-28,
+ * Streamable HTTP, Request Headers).
  *
  * @module
  */
@@ -24,27 +24,30 @@ const nameMembers: ReadonlyMap<string, string> = new Map([
 ])
 
 const maxTools = 10_000
-/** Servers could nest a schema more deeply than a function can follow. */
+/** The most levels of a schema: deeper ones could overflow the stack. */
 const maxDepth = 64
-/** What a header can carry as it is. */
+/** Values that a header can contain without encoding. */
 const plainValue = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** An argument of a tool that is repeated in a header. */
+/** A tool argument that is repeated in a header. */
 interface HeaderArgument {
   readonly header: string
   readonly path: readonly string[]
 }
 
-/** Knows which headers go with a message. */
+/** Derives the headers of messages. */
 export interface DerivedHeaders {
-  /** The headers for a message of a stateless client, by names in lower case; none for others. */
+  /**
+   * Returns the headers for a message of a stateless client, with names in lower case; none for other
+   * clients.
+   */
   of(message: Message): Record<string, string>
-  /** Learns from the answer to `tools/list` which arguments the tools want in headers. */
+  /** Records from the response to `tools/list` which arguments the tools require in headers. */
   learn(request: RequestPart | undefined, answer: Part): void
 }
 
-/** Makes a {@link DerivedHeaders} that has learnt nothing yet. */
+/** Creates {@link DerivedHeaders} without tools. */
 export function derivedHeaders(): DerivedHeaders {
   const tools = new Map<string, readonly HeaderArgument[]>()
   return {
@@ -77,7 +80,7 @@ export function derivedHeaders(): DerivedHeaders {
   }
 }
 
-/** Finds `x-mcp-header` along `properties`, the only place where it means something. */
+/** Finds `x-mcp-header` within `properties`, the only place where it has a meaning. */
 function headerArguments(schema: unknown, path: readonly string[]): readonly HeaderArgument[] {
   if (!isObject(schema) || path.length > maxDepth) return []
   const header = schema['x-mcp-header']
@@ -106,7 +109,7 @@ function textOf(value: unknown): string | undefined {
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value)
 }
 
-/** What a header cannot carry as it is goes as Base64 of its UTF-8, in the mark that the specification names. */
+/** Encodes other values as Base64 of their UTF-8, with the marker of the specification. */
 function encodeValue(value: string): string {
   const isMark = value.startsWith('=?base64?') && value.endsWith('?=')
   if (plainValue.test(value) && !isMark) return value

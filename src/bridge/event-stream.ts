@@ -1,5 +1,5 @@
 /**
- * Server-sent events (HTML, section 9.2).
+ * Reads server-sent events (HTML, section 9.2).
  *
  * @module
  */
@@ -9,18 +9,18 @@ import { MessageTooLongError } from './message.ts'
 
 const maxEventLines = 1_000_000
 
-/** What reads a stream of events. */
+/** The callbacks for a stream of events. */
 export interface EventListener {
-  /** The next event is not read before this resolves. */
+  /** Receives an event; the next one is read when it resolves. */
   onEvent(event: EventSourceMessage): Promise<void> | void
-  /** The server says how many milliseconds to wait before a reconnection. */
+  /** Receives the milliseconds that the server requests before a reconnection. */
   onRetry(milliseconds: number): void
 }
 
 /**
  * Reads the events of a response until it ends.
  *
- * @throws `MessageTooLongError`, and whatever ends the stream early, such as a lost connection.
+ * @throws `MessageTooLongError`, and the errors of the stream, such as a lost connection.
  */
 export async function readEvents(
   response: Response,
@@ -48,7 +48,7 @@ export async function readEvents(
   }
 }
 
-/** Counts the lines of one event: the parser keeps a string for each, also for those without a character. */
+/** Limits the lines of one event: the parser keeps a string for each, even for empty ones. */
 class EventLines {
   #lines = 0
   #isEmptyLine = true

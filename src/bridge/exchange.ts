@@ -1,35 +1,35 @@
 /**
- * A message of the client, from its arrival until everything in it is answered.
+ * A message of the client, from its arrival until all its requests are answered.
  *
  * @module
  */
 import type { LoginConsent } from './login-input.ts'
 import { keyOf, type Message, type RequestPart, requestsOf } from './message.ts'
 
-/** Takes the text of a message for the client. Resolves when the client can take more. */
+/** Receives the text of a message for the client. Resolves when the client can receive more. */
 export type Sink = (text: string, about: { readonly isLast: boolean }) => Promise<void>
 
-/** A message of the client with requests in it. */
+/** A message of the client that contains requests. */
 export interface Exchange {
   readonly message: Message
-  /** The requests that are not answered yet. */
+  /** The unanswered requests. */
   readonly open: ReadonlyMap<string, RequestPart>
   readonly sink: Sink
   readonly signal: AbortSignal
-  /** What the user answered who was asked to log in for it; `undefined`: nobody was asked. */
+  /** The user's response to the request to log in; `undefined`: the user was not asked. */
   readonly consent: LoginConsent | undefined
-  /** Resolves when none is left. */
+  /** Resolves when all requests are answered. */
   readonly answered: Promise<void>
-  /** It may have reached the server. */
-  isOnItsWay: boolean
-  /** Counts a request as answered. */
+  /** Whether it may have reached the server. */
+  wasSent: boolean
+  /** Marks a request as answered. */
   settle(key: string): void
-  /** Gives it up: nothing that belongs to it is sent or read any more. */
+  /** Aborts sending it and reading its responses. */
   abort(): void
 }
 
-/** Begins an exchange. */
-export function beginExchange(
+/** Starts an exchange. */
+export function startExchange(
   message: Message,
   sink: Sink,
   consent: LoginConsent | undefined,
@@ -47,7 +47,7 @@ export function beginExchange(
     signal: controller.signal,
     consent,
     answered,
-    isOnItsWay: false,
+    wasSent: false,
     settle(key) {
       open.delete(key)
       if (open.size === 0) finish()

@@ -1,5 +1,5 @@
 /**
- * What a client is told when its request could not be answered.
+ * Describes why a request of a client failed.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import {
 } from '../errors.ts'
 import { commandArgument, resourceLabel } from '../labels.ts'
 import { type JsonObject, MessageTooLongError } from './message.ts'
-import { isBlockedPort, wasNotSent } from './unsent.ts'
+import { isBlockedPort, wasNotSent } from './not-sent.ts'
 import { ContentError, RefusalError, RevisionError, SessionLostError } from './wire.ts'
 
 /** The error of a JSON-RPC response. */
@@ -21,17 +21,17 @@ export interface Failure {
   readonly data?: JsonObject
 }
 
-/** JSON-RPC 2.0, section 5.1: reserved for what servers define. */
+/** JSON-RPC 2.0, section 5.1: reserved for errors that servers define. */
 const serverError = -32_000
 const parseErrorCode = -32_700
 
-/** The text was no JSON. */
+/** The text is not JSON. */
 export const parseFailure: Failure = {
   code: parseErrorCode,
   message: 'Parse error: the message is not valid JSON.',
 }
 
-/** The message is longer than the bridge takes. */
+/** The message exceeds the limit of the bridge. */
 export const lengthFailure: Failure = {
   code: parseErrorCode,
   message: 'Parse error: the message is too long.',
@@ -40,32 +40,35 @@ export const lengthFailure: Failure = {
 /** JSON-RPC 2.0, section 5.1. */
 const invalidRequest = -32_600
 
-/** Another request with the same identifier is under way. */
+/** Another request with the same ID is pending. */
 export const idInUseFailure: Failure = {
   code: invalidRequest,
   message:
-    'Invalid request: a request with this id is under way. Use another id, and no integer beyond 2^53.',
+    'Invalid request: a request with this id is pending. Use another id, and no integer beyond 2^53.',
 }
 
-/** The server took a request, and its answer can no longer arrive. */
-export class AnswerLostError extends Error {
+/** The server accepted a request, and its response was lost. */
+export class ResponseLostError extends Error {
   override readonly name = 'AnswerLostError'
 }
 
-/** The bridge was closed before the answer arrived. */
+/** The bridge was closed before the response arrived. */
 export class BridgeClosedError extends Error {
   override readonly name = 'BridgeClosedError'
 }
 
-/** What is known of a request besides the error. */
+/** Properties of the failed request. */
 export interface FailedRequest {
-  /** The server may have processed it, and it does harm when it is processed twice. */
+  /** Whether the server may have processed it, and processing it twice may cause damage. */
   readonly mayHaveActed: boolean
-  /** Whose login is required. Default: nobody is named. */
+  /** The account that must log in. Default: the command contains none. */
   readonly account?: string | undefined
 }
 
-/** Says why a request was not answered, where, and what to do. No secret and no text of the server is in it. */
+/**
+ * Describes why a request failed, at which server, and what to do. The description contains no secret and
+ * no text of the server.
+ */
 export function failureOf(
   error: unknown,
   url: URL,
@@ -92,7 +95,7 @@ export function failureOf(
   }
 }
 
-/** The text of an error, with the command to type: whoever reads it uses no library. */
+/** The message of an error with a command, because the user of the client does not use the library. */
 function withCommand(
   { message, remedy = '', reason, scope }: LoginRequiredError,
   url: URL,
@@ -100,13 +103,13 @@ function withCommand(
 ): { readonly message: string; readonly remedy: string } {
   if (remedy.includes('npx mcp-credentials') || reason === 'login_pending')
     return { message, remedy }
-  // A server may have written anything, and this is meant to be typed.
+  // The server wrote the scopes, and the user copies them into a shell.
   const isPlain = reason === 'step_up' && scope !== undefined && /^[\w:./ -]+$/.test(scope)
   const scopes = isPlain ? ` --scope '${scope}'` : ''
   const isWord = account !== undefined && /^[\w@%+=:,./-]+$/.test(account)
   const who = isWord ? ` --account ${account}` : ''
   const command = `Run \`npx mcp-credentials login ${commandArgument(url)}${scopes}${who}\`.`
-  // What else the provider knows says nothing about the scopes.
+  // The provider's own remedy does not mention the scopes.
   if (!isPlain) return { message: `${message} ${command}`, remedy: `${remedy} ${command}`.trim() }
   const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
   return { message: `${problem.trim()} ${command}`, remedy: command }
@@ -127,7 +130,7 @@ interface Description {
 
 function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): Description {
   const server = resourceLabel(url)
-  const doctor = `Run \`npx mcp-credentials doctor ${commandArgument(url)}\` to see why.`
+  const doctor = `Run \`npx mcp-credentials doctor ${commandArgument(url)}\` for details.`
   if (error instanceof RefusalError) return describeRefusal(error, server, doctor, mayHaveActed)
   if (error instanceof SessionLostError) {
     return {
@@ -139,25 +142,25 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
   }
   const unreadable = describeUnreadable(error, server, doctor)
   if (unreadable !== undefined) return unreadable
-  if (error instanceof AnswerLostError) {
+  if (error instanceof ResponseLostError) {
     return {
       code: 'outcome_unknown',
-      problem: `The connection to ${server} was lost before the answer arrived; it is not known whether the request was processed.`,
+      problem: `The connection to ${server} was lost before the response arrived; it is not known whether the request was processed.`,
       remedy: 'Check its effect before you repeat it.',
     }
   }
   if (error instanceof BridgeClosedError) {
     return {
       code: 'closed',
-      problem: `The connection to ${server} was closed before the answer arrived.`,
+      problem: `The connection to ${server} was closed before the response arrived.`,
       remedy: 'Start the proxy again.',
     }
   }
   if (isBlockedPort(error)) {
     return {
       code: 'network',
-      problem: `${server} cannot be reached: its port belongs to another protocol, and fetch refuses it.`,
-      remedy: 'Correct the port in the URL, or let the server listen at another one.',
+      problem: `${server} cannot be reached: its port belongs to another protocol, and fetch blocks it.`,
+      remedy: 'Correct the port in the URL, or configure another port for the server.',
     }
   }
   const isTimeout = describeThrown(error).startsWith('TimeoutError')
@@ -176,7 +179,7 @@ function describe(error: unknown, url: URL, { mayHaveActed }: FailedRequest): De
   }
 }
 
-/** Says what is wrong with an answer; `undefined`: that is not what the error is about. */
+/** Describes an invalid response; `undefined`: the error has another cause. */
 function describeUnreadable(
   error: unknown,
   server: string,
@@ -185,22 +188,22 @@ function describeUnreadable(
   if (error instanceof ContentError) {
     return {
       code: 'invalid_response',
-      problem: `${server} answered with something that is no MCP message.`,
+      problem: `${server} sent a response that is not an MCP message.`,
       remedy: `Check that this is the URL of an MCP server. ${doctor}`,
     }
   }
   if (error instanceof RevisionError) {
     return {
       code: 'invalid_response',
-      problem: `${server} agreed on a protocol version that is no date such as 2025-11-25.`,
+      problem: `${server} responded with a protocol version that is not a date such as 2025-11-25.`,
       remedy: `Check that this is the URL of an MCP server. ${doctor}`,
     }
   }
   if (error instanceof MessageTooLongError) {
     return {
       code: 'invalid_response',
-      problem: `${server} answered with a message that ${error.problem}; the request may have been processed.`,
-      remedy: 'Ask for less at once.',
+      problem: `${server} sent a message that ${error.problem}; the request may have been processed.`,
+      remedy: 'Request less data at once.',
     }
   }
   return undefined
@@ -226,7 +229,7 @@ function describeRefusal(
     return {
       ...about,
       code: 'redirect_refused',
-      problem: `The MCP server ${server} redirects (HTTP ${status})${to}, where the credential must not follow.`,
+      problem: `The MCP server ${server} redirects (HTTP ${status})${to}; credentials do not follow redirects.`,
       remedy: `Use the final URL of the MCP server. ${doctor}`,
     }
   }
@@ -235,14 +238,14 @@ function describeRefusal(
     return {
       code: 'server_error',
       status,
-      problem: `The MCP server ${server} answered with HTTP ${status}; it is not known whether the request was processed.`,
+      problem: `The MCP server ${server} responded with HTTP ${status}; it is not known whether the request was processed.`,
       remedy: 'Check its effect before you repeat it.',
     }
   }
   return {
     ...about,
     code: isPassing ? 'server_error' : 'unsupported_server',
-    problem: `The MCP server ${server} answered with HTTP ${status}.`,
+    problem: `The MCP server ${server} responded with HTTP ${status}.`,
     remedy: isPassing ? 'Try again later.' : doctor,
     retryable: isPassing,
   }

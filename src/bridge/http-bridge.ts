@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * A local MCP server that is another server, with credentials.
+ * A local HTTP server that relays to an MCP server, with credentials.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { errorText, initializeOf, parseClientMessage, requestsOf } from './messa
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 
 /**
- * How {@link bridge} works; the rest is for `authorizedFetch`.
+ * The options of {@link bridge}, and those of `authorizedFetch`.
  *
  * @group Bridges
  */
@@ -27,14 +27,14 @@ export interface BridgeOptions extends CommonBridgeOptions {
 }
 
 /**
- * A local MCP server that runs.
+ * A running local MCP server.
  *
  * @group Bridges
  */
 export interface Bridge {
-  /** Its address. Whoever knows it can use the credential, so it is a secret of this machine's user. */
+  /** Its URL. It is a secret, because programs that know it can use the credential. */
   readonly url: URL
-  /** Ends every session, here and at the server. Waits two seconds for the server at most. */
+  /** Ends every session, here and at the server. Waits at most two seconds for the server. */
   close(): Promise<void>
   /** The same as {@link Bridge.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
@@ -42,18 +42,18 @@ export interface Bridge {
 
 const maxBodyBytes = 64 * 1024 * 1024
 const maxSessions = 100
-const farewellMs = 2000
+const closeLimitMs = 2000
 
 /**
- * Serves Streamable HTTP on 127.0.0.1, for clients and frameworks that take nothing but a URL, and relays to a server
- * that speaks either HTTP transport. Each session of a client has one of its own at the server.
+ * Serves Streamable HTTP on 127.0.0.1, for clients and frameworks that accept only a URL, and relays to a
+ * server with either HTTP transport. Each session of a client has its own session at the server.
  *
- * When the provider finds no credential (`LoginRequiredError` with the reason `no_credential`), requests go without
- * one: many servers ask for none. After a 401 or 403 the provider's error counts. A message may have 64 MB and a
- * million values.
+ * When the provider has no credential (`LoginRequiredError` with the reason `no_credential`), requests are
+ * sent without one: many servers require none. After a 401 or 403 the provider's error is returned. A
+ * message may have 64 MB and a million values.
  *
- * Requests must have the address's random path, and `Host` and `Origin` headers that name this machine. No web page
- * can use it.
+ * Requests must have the random path of the URL, and `Host` and `Origin` headers of this machine, so web
+ * pages cannot use it.
  *
  * @example
  * ```ts
@@ -67,8 +67,8 @@ const farewellMs = 2000
  * await local.close()
  * ```
  *
- * @param provider - What proves who you are, or a selector such as `perTenant`.
- * @throws `ConfigurationError` when an option is wrong or the port is taken.
+ * @param provider - A provider, or a selector such as `perTenant`.
+ * @throws `ConfigurationError` when an option is invalid or the port is in use.
  * @see MCP 2025-11-25, Transports, Streamable HTTP
  * @group Bridges
  */
@@ -86,7 +86,7 @@ export async function bridge(
   const server = createServer((request, response) => {
     handle(sessions, path, request, response).catch(() => response.destroy())
   })
-  // Streams last, and so do requests that wait for a user.
+  // Streams and requests that wait for the user have no time limit.
   server.requestTimeout = 0
   await listen(server, port).catch(async (error: unknown) => {
     await uplink.close()
@@ -115,7 +115,7 @@ class LocalSessions {
     this.#shared = { channel: uplink.open(), logins }
   }
 
-  /** The session of a request; the least recently used one comes first in the table. */
+  /** The session of a request. The table is ordered by last use. */
   find(id: string): LocalSession | undefined {
     const session = this.#sessions.get(id)
     if (session === undefined) return undefined
@@ -124,48 +124,48 @@ class LocalSessions {
     return session
   }
 
-  /** A session for a client that begins one. Clients that went without a word must not fill the table. */
+  /** Adds a session. The limit removes sessions of clients that disconnected without ending them. */
   add(): LocalSession {
     const session = new LocalSession(randomUUID(), this.#uplink)
     this.#sessions.set(session.id, session)
     if (this.#sessions.size > maxSessions) {
-      const quiet = [...this.#sessions.values()].find((each) => each.isQuiet && each !== session)
+      const quiet = [...this.#sessions.values()].find((each) => each.isIdle && each !== session)
       if (quiet !== undefined) this.end(quiet).catch(() => {})
     }
     return session
   }
 
-  /** Answers a request that belongs to no session, in a relay of its own. */
-  async answerAlone(post: LocalPost, response: ServerResponse): Promise<void> {
+  /** Answers a request without a session, with a separate relay. */
+  async answerStateless(post: LocalPost, response: ServerResponse): Promise<void> {
     const session = new LocalSession('', this.#uplink, this.#shared)
     this.#unnamed.add(session)
-    // The end of the request is its cancellation (MCP 2026-07-28, Cancellation).
+    // Closing the request cancels it (MCP 2026-07-28, Cancellation).
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
     const answered = session.answer(post, response)
     answered.catch(() => {})
     await Promise.race([answered, closed])
     this.#unnamed.delete(session)
-    await session.close(AbortSignal.timeout(farewellMs))
+    await session.close(AbortSignal.timeout(closeLimitMs))
   }
 
-  /** Passes a notification on that belongs to no session. */
-  async takeAlone(post: LocalPost): Promise<void> {
+  /** Relays a notification without a session. */
+  async takeStateless(post: LocalPost): Promise<void> {
     const session = new LocalSession('', this.#uplink, this.#shared)
     this.#unnamed.add(session)
     await session.take(post)
     this.#unnamed.delete(session)
-    await session.close(AbortSignal.timeout(farewellMs))
+    await session.close(AbortSignal.timeout(closeLimitMs))
   }
 
   async end(session: LocalSession): Promise<void> {
     this.#sessions.delete(session.id)
-    await session.close(AbortSignal.timeout(farewellMs))
+    await session.close(AbortSignal.timeout(closeLimitMs))
   }
 
   async close(): Promise<void> {
     const all = [...this.#sessions.values(), ...this.#unnamed]
     this.#sessions.clear()
-    const farewell = AbortSignal.timeout(farewellMs)
+    const farewell = AbortSignal.timeout(closeLimitMs)
     await Promise.all(all.map((session) => session.close(farewell)))
   }
 }
@@ -187,8 +187,7 @@ async function handle(
     case 'POST':
       return handlePost(sessions, session, request, response)
     case 'GET':
-      if (session === undefined)
-        return refuse(response, 405, 'There is no stream without a session.')
+      if (session === undefined) return refuse(response, 405, 'A stream requires a session.')
       return session.listen(response)
     case 'DELETE':
       if (session === undefined)
@@ -207,7 +206,7 @@ async function handlePost(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  // A web page cannot send this type without asking first, which nobody answers.
+  // A web page cannot send this type without a preflight request, which is not answered.
   if (!/^application\/json[\t ]*(?:;|$)/i.test(request.headers['content-type'] ?? '')) {
     return refuse(response, 415, 'Content-Type must be application/json.')
   }
@@ -221,14 +220,17 @@ async function handlePost(
   const post = { text, headers: mcpHeaders(request), takesStream, begins }
   if (requestsOf(message).length === 0) {
     response.writeHead(202).end()
-    return known === undefined ? sessions.takeAlone(post) : known.take(post)
+    return known === undefined ? sessions.takeStateless(post) : known.take(post)
   }
   if (known !== undefined) return known.answer(post, response)
-  if (!begins) return sessions.answerAlone(post, response)
+  if (!begins) return sessions.answerStateless(post, response)
   return sessions.add().answer(post, response)
 }
 
-/** The headers by which a client says what is in the message. The session's are those of this side. */
+/**
+ * The headers with which a client describes the message. Session headers belong to this side, so they are
+ * left out.
+ */
 function mcpHeaders({ headers }: IncomingMessage): Record<string, string> {
   const own = new Set(['mcp-session-id', 'mcp-protocol-version'])
   const given: Record<string, string> = {}
@@ -248,7 +250,7 @@ function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => {
       const isTaken = error.code === 'EADDRINUSE' || error.code === 'EACCES'
-      const problem = `bridge: port ${port} cannot be used; leave \`port\` out, or free it.`
+      const problem = `bridge: port ${port} is in use or reserved; omit \`port\`, or free the port.`
       reject(isTaken ? new ConfigurationError('bridge.port', problem) : error)
     }
     server.once('error', onError)
@@ -261,8 +263,8 @@ function listen(server: Server, port: number): Promise<void> {
 
 async function closeAll(server: Server, sessions: LocalSessions, uplink: Uplink): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  await within(farewellMs, sessions.close())
+  await within(closeLimitMs, sessions.close())
   server.closeAllConnections()
-  await within(farewellMs, uplink.close())
+  await within(closeLimitMs, uplink.close())
   await closed
 }

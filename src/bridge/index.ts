@@ -1,5 +1,5 @@
 /**
- * Bridges between clients that cannot authenticate and servers that want it.
+ * Bridges between clients that cannot authenticate and servers that require it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Messages as lines of a stream (MCP 2025-11-25, Transports, stdio).
+ * Reads and writes messages as lines (MCP 2025-11-25, Transports, stdio).
  *
  * @module
  */
@@ -9,9 +9,10 @@ const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
 /**
- * Reads the lines of a stream, without their ends. The last one may lack its line feed. Empty lines are left out.
+ * Reads the lines of a stream without their terminators. The last line feed is optional. Empty lines are
+ * skipped.
  *
- * @param maxBytes - Longer lines are not kept; `undefined` stands in their place.
+ * @param maxBytes - For longer lines, `undefined` is returned.
  */
 export async function* readLines(
   input: Readable,
@@ -49,17 +50,17 @@ function lineOf(bytes: Buffer): string {
   return bytes.toString('utf8', 0, end).trim()
 }
 
-/** Writes lines to a stream, no faster than they are read. */
+/** Writes lines to a stream, with backpressure. */
 export interface LineWriter {
-  /** Resolves when more can be written; also when nobody reads any more. */
+  /** Resolves when more can be written, or the stream is closed. */
   write(line: string): Promise<void>
-  /** Resolves when what was written has been handed on, or nobody reads any more. */
+  /** Resolves when all lines are flushed, or the stream is closed. */
   flush(): Promise<void>
-  /** Resolves when nobody reads any more, such as after EPIPE. */
+  /** Resolves when the stream is closed, such as after EPIPE. */
   readonly broken: Promise<void>
 }
 
-/** Makes a {@link LineWriter}. It does not end the stream. */
+/** Creates a {@link LineWriter}. It does not end the stream. */
 export function lineWriter(output: Writable): LineWriter {
   let isBroken = output.destroyed || output.writableEnded
   const broken = new Promise<void>((resolve) => {
@@ -74,7 +75,7 @@ export function lineWriter(output: Writable): LineWriter {
   })
   const drained = () =>
     Promise.race([new Promise<void>((resolve) => output.once('drain', resolve)), broken])
-  // One promise for all who wait, or each of them would add a listener.
+  // One shared promise, so that waiting writers do not add listeners.
   let draining: Promise<void> | undefined
   return {
     broken,

@@ -1,12 +1,12 @@
 /**
- * Which requests on a loopback address are the local client's.
+ * Checks that requests on a loopback address come from the local client.
  *
  * @module
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
-/** What a request is refused with. */
+/** The refusal of a request. */
 export interface Refused {
   readonly status: number
   readonly reason: string
@@ -15,11 +15,11 @@ export interface Refused {
 const loopbackHost = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i
 
 /**
- * Checks that a request comes from a program on this machine that was given the URL. A web page could send one to
- * any loopback address, and reach it by a name of its own (DNS rebinding).
+ * Checks that a request comes from a program on this machine that knows the URL. A web page can send
+ * requests to loopback addresses, and to host names that resolve to them (DNS rebinding).
  *
  * @param path - The secret path.
- * @returns `undefined`: it may pass.
+ * @returns `undefined`: the request is accepted.
  * @see MCP 2025-11-25, Transports, Security Warning
  */
 export function checkLocalRequest(
@@ -28,23 +28,23 @@ export function checkLocalRequest(
 ): Refused | undefined {
   const [host = '', ...others] = headersDistinct['host'] ?? []
   if (others.length > 0 || !loopbackHost.test(host))
-    return { status: 403, reason: 'The Host header is wrong.' }
+    return { status: 403, reason: 'The Host header is not valid.' }
   if (origin !== undefined && !loopbackHost.test(origin.replace(/^https?:\/\//, ''))) {
-    return { status: 403, reason: 'The Origin header is wrong.' }
+    return { status: 403, reason: 'The Origin header is not valid.' }
   }
   return isSameText(url, path) ? undefined : { status: 404, reason: 'Not found.' }
 }
 
-/** Compares in a time that tells nothing of where the texts differ. */
+/** Compares texts in constant time. */
 function isSameText(left: string, right: string): boolean {
   const [a, b] = [left, right].map((text) => createHash('sha256').update(text).digest())
   return a !== undefined && b !== undefined && timingSafeEqual(a, b)
 }
 
 /**
- * Reads the text of a request.
+ * Reads the body of a request as text.
  *
- * @returns `undefined` when it is longer than allowed.
+ * @returns `undefined`: it is longer than allowed.
  */
 export async function readBody(
   request: IncomingMessage,

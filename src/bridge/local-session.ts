@@ -5,43 +5,46 @@
  */
 
 import type { ServerResponse } from 'node:http'
-import { type AnswerStream, answerStream } from './answer-stream.ts'
 import { parseMessage } from './message.ts'
 import type { Uplink } from './options.ts'
 import { Relay, type RelayOptions } from './relay.ts'
+import { type ResponseStream, responseStream } from './response-stream.ts'
 
-/** What the client has not asked for yet is kept up to this. */
+/** The most characters of undelivered messages. */
 const maxBacklogChars = 16 * 1024 * 1024
 
-/** What clients without sessions share: a client asks in one request and answers in another. */
+/**
+ * The state that clients without sessions share: a client may be asked in one request and respond in
+ * another.
+ */
 export type SharedBySessionless = Required<Pick<RelayOptions, 'channel' | 'logins'>>
 
-/** How a request came. */
+/** A request of a local client. */
 export interface LocalPost {
   readonly text: string
   /** The `Mcp-…` headers of the request. */
   readonly headers: Readonly<Record<string, string>>
   readonly takesStream: boolean
-  /** It is the `initialize` request. */
+  /** Whether it is the `initialize` request. */
   readonly begins: boolean
 }
 
-/** Owns the relay of a local client, and the streams on which the client listens. */
+/** Owns the relay of a local client and the streams to it. */
 export class LocalSession {
   readonly id: string
   readonly #relay: Relay
-  readonly #answers = new Set<AnswerStream>()
-  /** Those of the answers that may become streams. */
-  readonly #streams = new Set<AnswerStream>()
-  #notifications: AnswerStream | undefined
+  readonly #answers = new Set<ResponseStream>()
+  /** The responses that may become streams. */
+  readonly #streams = new Set<ResponseStream>()
+  #notifications: ResponseStream | undefined
   #backlog: string[] = []
   #backlogChars = 0
-  /** Resolves when a stream has what waited for it, which comes before what arrives meanwhile. */
+  /** Resolves when the undelivered messages are written, which precede new ones. */
   #backlogWritten: Promise<void> = Promise.resolve()
 
   /**
-   * @param id - What the client calls it by; empty for a client that has no session.
-   * @param shared - What the clients that have no session share.
+   * @param id - The session ID; empty for a client without a session.
+   * @param shared - The state that clients without sessions share.
    */
   constructor(id: string, uplink: Uplink, shared?: SharedBySessionless) {
     this.id = id
@@ -49,23 +52,23 @@ export class LocalSession {
     this.#relay = new Relay({ ...uplink, ...own, deliver: (text) => this.#deliver(text) })
   }
 
-  /** Nobody listens or waits for an answer, so that it may belong to a client that is gone. */
-  get isQuiet(): boolean {
+  /** Whether the client has no open stream or request, so that it may have disconnected. */
+  get isIdle(): boolean {
     return this.#answers.size === 0 && this.#notifications?.isClosed !== false
   }
 
-  /** Passes a message on that is not answered. */
+  /** Relays a message without requests. */
   take({ text, headers }: LocalPost): Promise<void> {
     return this.#relay.receive(text, { headers })
   }
 
-  /** Passes a request on, and answers with what comes back. Resolves when it is answered. */
+  /** Relays a request, and writes its responses. Resolves when it is answered. */
   async answer(
     { text, headers, takesStream, begins }: LocalPost,
     response: ServerResponse,
   ): Promise<void> {
     const identity = this.id === '' ? {} : { 'Mcp-Session-Id': this.id }
-    const answer = answerStream(response, identity, takesStream)
+    const answer = responseStream(response, identity, takesStream)
     this.#answers.add(answer)
     if (takesStream) this.#streams.add(answer)
     response.once('close', () => {
@@ -81,16 +84,16 @@ export class LocalSession {
     await closed
   }
 
-  /** Opens the stream of what belongs to no request. */
+  /** Opens the stream for messages that belong to no request. */
   listen(response: ServerResponse): void {
     this.#notifications?.end()
-    const stream = answerStream(response, { 'Mcp-Session-Id': this.id })
+    const stream = responseStream(response, { 'Mcp-Session-Id': this.id })
     this.#notifications = stream
     stream.begin()
     this.#backlogWritten = this.#backlogWritten.then(() => this.#writeBacklog(stream))
   }
 
-  async #writeBacklog(stream: AnswerStream): Promise<void> {
+  async #writeBacklog(stream: ResponseStream): Promise<void> {
     const backlog = this.#backlog.splice(0)
     let written = 0
     for (; written < backlog.length && !stream.isClosed; written += 1) {
@@ -109,7 +112,7 @@ export class LocalSession {
     this.#backlogChars += text.length
     this.#backlog.push(text)
     if (this.#backlogChars <= maxBacklogChars) return
-    // Many go at once: each removal moves all that stay.
+    // Many messages are removed at once, because each removal moves the remaining ones.
     let dropped = 0
     for (; this.#backlogChars > maxBacklogChars * 0.75; dropped += 1) {
       this.#backlogChars -= this.#backlog[dropped]?.length ?? this.#backlogChars
@@ -125,7 +128,7 @@ export class LocalSession {
   }
 }
 
-/** A session whose initialization failed does not exist. */
+/** Whether a message is an error response; after a failed initialization there is no session. */
 function isFailure(text: string): boolean {
   const [part] = parseMessage(text)?.parts ?? []
   return part?.kind === 'response' && part.error !== undefined

@@ -1,6 +1,6 @@
 /**
- * How a client without a session is asked to log in: the answer to its request asks for input, and the client sends
- * the request again with its user's answer (MCP 2026-07-28, Multi Round-Trip Requests).
+ * Asks the user of a client without a session to log in: the response requests input, and the client
+ * repeats the request with the user's response (MCP 2026-07-28, Multi Round-Trip Requests).
  *
  * @module
  */
@@ -14,26 +14,26 @@ import {
   showsUrls,
 } from './message.ts'
 
-/** Names our question among those that the server may have asked. */
+/** The key of the bridge's input request; the server may have requests of its own. */
 const inputKey = 'mcp-credentials-login'
-/** The requests whose answers may ask for input. */
+/** The requests whose responses may request input. */
 const inputMethods: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 
-/** What a user answered who was asked to log in. */
+/** The user's response to the request to log in. */
 export type LoginConsent = 'given' | 'refused'
 
-/** Whether the answer to a message may ask its user to open a URL. */
+/** Whether the response to a message may ask the user to open a URL. */
 export function takesLoginInput(message: Message): boolean {
   const { parts } = message
   const [part] = parts
   if (parts.length !== 1 || part?.kind !== 'request' || !inputMethods.has(part.method)) return false
-  // The client would forget what it was about to answer the server.
+  // The client would lose its own responses to the server.
   const { inputResponses, requestState } = part.params
   if (inputResponses !== undefined || requestState !== undefined) return false
   return showsUrls(declaredCapabilitiesOf(message))
 }
 
-/** The answer that asks a user to log in. */
+/** Creates the response that asks the user to log in. */
 export function loginInputText(id: RequestId, url: string, message: string): string {
   const params = { mode: 'url', message, url }
   const inputRequests = { [inputKey]: { method: 'elicitation/create', params } }
@@ -44,10 +44,10 @@ export function loginInputText(id: RequestId, url: string, message: string): str
   })
 }
 
-/** Takes the answer to our question out of a message, which the server did not ask. */
+/** Removes the response to the bridge's input request from a message, because the server did not request it. */
 export function takeLoginConsent(message: Message): {
   readonly message: Message
-  /** `undefined`: the message does not answer it. */
+  /** `undefined`: the message has no such response. */
   readonly consent: LoginConsent | undefined
 } {
   const [part] = message.parts
@@ -58,9 +58,9 @@ export function takeLoginConsent(message: Message): {
   return { message: withoutConsent(message) ?? message, consent }
 }
 
-/** `undefined`: it cannot be written anew without a change of something else. */
+/** Removes the response; `undefined`: the message cannot be serialized without other changes. */
 function withoutConsent({ text }: Message): Message | undefined {
-  // Numbers of so many digits are not exact, and those of such an exponent are none.
+  // Parsing loses the precision of long numbers and the value of large exponents.
   if (/\d{16}|\d[eE][+-]?\d{3}/.test(text)) return undefined
   try {
     const value: unknown = JSON.parse(text)
@@ -70,7 +70,7 @@ function withoutConsent({ text }: Message): Message | undefined {
     const rest = Object.keys(others).length === 0 ? {} : { inputResponses: others }
     return parseMessage(JSON.stringify({ ...value, params: { ...params, ...rest } }))
   } catch {
-    // It is nested too deeply.
+    // The message is nested too deeply.
     return undefined
   }
 }

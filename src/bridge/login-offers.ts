@@ -1,5 +1,5 @@
 /**
- * What a client is told when its user has to log in.
+ * Tells clients that their user must log in.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Failure } from './failure.ts'
 import { notificationText, showsUrls } from './message.ts'
 
 /**
- * What {@link OnLoginRequired} is asked.
+ * The argument of {@link OnLoginRequired}.
  *
  * @group Bridges
  */
@@ -18,31 +18,32 @@ export interface LoginRequest {
   /** Why a login is required. */
   readonly error: LoginRequiredError
   /**
-   * The client can show a URL to its user (MCP 2025-11-25, Elicitation, URL mode), so no browser needs to be
-   * opened.
+   * Whether the client can show a URL to its user (MCP 2025-11-25, Elicitation, URL mode), so that no
+   * browser must be opened.
    */
   readonly clientShowsUrl: boolean
 }
 
 /**
- * A login that has begun.
+ * A login that was started.
  *
  * @group Bridges
  */
 export interface LoginOffer {
-  /** Where the user logs in. */
+  /** The URL at which the user logs in. */
   readonly url?: string | URL
-  /** What the user is told: one sentence, without a secret. */
+  /** The message for the user: one sentence, without secrets. */
   readonly message?: string
   /**
-   * Settles when the login is over. When it resolves, the provider is asked for its credential again; without it, a
+   * Settles when the login has ended. When it resolves, the credential is acquired again; without it, a
    * later login is found only in the option `store`.
    */
   readonly completed?: Promise<unknown>
 }
 
 /**
- * Begins a login, and says where; `undefined`: there is none. It is called once until that login is over.
+ * Starts a login, and returns where; `undefined`: no login can be started. It is not called again until
+ * that login has ended.
  *
  * @group Bridges
  */
@@ -53,16 +54,16 @@ export type OnLoginRequired = (
 /** MCP 2025-11-25, Elicitation, URL Elicitation Required Error. */
 const urlElicitationRequired = -32_042
 
-/** Clients give a request up after a minute. */
+/** How long to wait for a login in milliseconds: clients time out after a minute. */
 const loginMs = 45_000
 
 /**
- * How a client is told of a login: by the URL in the text of the error, by an elicitation, or by a question for input;
- * `open login`: by the text, and no login is begun for it.
+ * How a client receives the URL of a login: in the text of the error, in an elicitation, or in an input
+ * request. `open login`: in the text, and only if a login is already pending.
  */
-export type LoginWay = 'text' | 'elicitation' | 'input' | 'open login'
+export type LoginDelivery = 'text' | 'elicitation' | 'input' | 'open login'
 
-/** What a request is answered with that needs a login. */
+/** The response to a request that requires a login. */
 export type LoginAnswer =
   | { readonly failure: Failure }
   | { readonly input: { readonly url: string; readonly message: string } }
@@ -70,11 +71,11 @@ export type LoginAnswer =
 interface OpenOffer {
   readonly id: string
   readonly offer: LoginOffer
-  /** The client was given the URL as an elicitation. */
+  /** Whether the client has received the URL as an elicitation. */
   wasElicited: boolean
 }
 
-/** Offers the login that is under way to every request that fails for want of it. */
+/** Offers the pending login to every request that requires it. */
 export class LoginOffers {
   readonly #onLoginRequired: OnLoginRequired | undefined
   readonly #notify: (text: string) => Promise<void>
@@ -89,18 +90,22 @@ export class LoginOffers {
     this.#notify = notify
   }
 
-  /** The client has said what it can do. */
+  /** Records the capabilities of the client. */
   announced(capabilities: unknown): void {
     this.#clientShowsUrl = showsUrls(capabilities)
   }
 
-  /** How a client with a session is told. */
-  get way(): LoginWay {
+  /** How a client with a session receives the URL. */
+  get way(): LoginDelivery {
     return this.#clientShowsUrl ? 'elicitation' : 'text'
   }
 
-  /** What a request is answered with. */
-  async answer(error: LoginRequiredError, failure: Failure, way: LoginWay): Promise<LoginAnswer> {
+  /** Creates the response to a request. */
+  async answer(
+    error: LoginRequiredError,
+    failure: Failure,
+    way: LoginDelivery,
+  ): Promise<LoginAnswer> {
     if (way !== 'open login') this.#open ??= this.#begin(error, way !== 'text')
     const open = await this.#open
     if (open === undefined) {
@@ -122,7 +127,7 @@ export class LoginOffers {
     return { failure: { code: urlElicitationRequired, message: text, data } }
   }
 
-  /** Waits for the end of the login that is open, if there is one, but no longer than clients wait. */
+  /** Waits for the end of the pending login, but no longer than clients wait. */
   async over(signal: AbortSignal): Promise<void> {
     const open = await this.#open
     const { completed } = open?.offer ?? {}
@@ -137,7 +142,8 @@ export class LoginOffers {
       const over = async () => {
         if ((await this.#open)?.offer === offer) this.succeeded()
       }
-      // When it failed, the client must not wait for it any longer; the next request that needs one begins another.
+      // After a failure the client must not wait any longer; the next request that requires a login starts
+      // another.
       offer.completed?.then(over, over)
       return { id: randomUUID(), offer, wasElicited: false }
     } catch {
@@ -145,7 +151,7 @@ export class LoginOffers {
     }
   }
 
-  /** A credential is there: whoever was asked to log in need not any more. */
+  /** Ends the pending login, because a credential is available. */
   succeeded(): void {
     const open = this.#open
     if (open === undefined) return

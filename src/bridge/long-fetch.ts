@@ -1,10 +1,10 @@
 /**
- * Requests whose answers may take as long as a tool does.
+ * Sends requests whose responses may take as long as a tool call.
  *
  * @module
  */
 
-/** Where undici keeps the dispatcher of the runtime's `fetch`, which a program may have replaced. */
+/** The key of the dispatcher of the runtime's `fetch`, which a program may have replaced. */
 const globalDispatcher = Symbol.for('undici.globalDispatcher.1')
 
 interface Dispatcher {
@@ -12,8 +12,8 @@ interface Dispatcher {
 }
 
 /**
- * The runtime's `fetch`, without its limits of 300 seconds for the headers and between two parts of the body. A call
- * ends when its client cancels it, or when its connection is lost.
+ * The runtime's `fetch`, without its time limits of 300 seconds for the headers and between two parts of
+ * the body. A request ends when its client cancels it, or when the connection is lost.
  */
 export function longFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
   const dispatcher = withoutTimeLimits()
@@ -22,9 +22,9 @@ export function longFetch(input: string | URL | Request, init?: RequestInit): Pr
     : fetch(input, { ...init, dispatcher } as RequestInit)
 }
 
-/** `undefined`: this runtime has another `fetch`. */
+/** Returns a dispatcher without time limits; `undefined`: this runtime has another `fetch`. */
 function withoutTimeLimits(): Dispatcher | undefined {
-  // The runtime loads its `fetch` at the first use.
+  // The runtime loads its `fetch` at first use.
   void Response
   const present: unknown = Reflect.get(globalThis, globalDispatcher)
   if (!isDispatcher(present)) return undefined

@@ -1,10 +1,10 @@
 /**
- * JSON-RPC messages as the bridge sees them: a text that goes on as it is, and the few members that decide where to.
+ * JSON-RPC messages: the unchanged text, and the members by which the bridge routes it.
  *
  * @module
  */
 
-/** The identifier of a request (JSON-RPC 2.0, section 4). */
+/** The ID of a request (JSON-RPC 2.0, section 4). */
 export type RequestId = string | number
 
 /** The members of a JSON object. */
@@ -21,7 +21,7 @@ export type Part =
   | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject }
   | {
       readonly kind: 'response'
-      /** `undefined`: the sender could not tell which request it answers. */
+      /** `undefined`: the sender did not know which request it answers. */
       readonly id: RequestId | undefined
       readonly result: JsonObject | undefined
       readonly error: unknown
@@ -31,24 +31,24 @@ export type Part =
 /** A request of a {@link Message}. */
 export type RequestPart = Extract<Part, { kind: 'request' }>
 
-/** What is passed on at once. */
+/** A message or a batch. */
 export interface Message {
   /** The JSON text, without line breaks. */
   readonly text: string
   readonly parts: readonly Part[]
 }
 
-// From this revision on requests say for themselves which revision they follow (MCP 2026-07-28, Basic Protocol).
+// From this revision on, requests contain their revision (MCP 2026-07-28, Basic Protocol).
 const revisionMember = 'io.modelcontextprotocol/protocolVersion'
 const capabilitiesMember = 'io.modelcontextprotocol/clientCapabilities'
 
-/** The largest number of values in a message: a value takes a hundred times the memory of its text. */
+/** The most values in a message: a value takes a hundred times the memory of its text. */
 export const maxMessageValues = 1_000_000
 
-/** A message is longer than the bridge takes. */
+/** A message exceeds the limits of the bridge. */
 export class MessageTooLongError extends Error {
   override readonly name = 'MessageTooLongError'
-  /** What is too much, such as `is longer than 64 MB`. */
+  /** The limit that it exceeds, such as `is longer than 64 MB`. */
   readonly problem: string
 
   constructor(problem: string) {
@@ -58,7 +58,7 @@ export class MessageTooLongError extends Error {
 }
 
 /**
- * Reads a JSON text; `undefined`: it is none.
+ * Parses a JSON text; `undefined`: it is not JSON.
  *
  * @throws {@link MessageTooLongError} when it has more than a million values.
  */
@@ -74,7 +74,7 @@ export function parseMessage(text: string): Message | undefined {
   return { text: onOneLine(text), parts }
 }
 
-/** Reads what a client wrote, as {@link parseMessage} does; a text says why it is no message. */
+/** Parses a message of a client, as {@link parseMessage}; a string states the problem. */
 export function parseClientMessage(text: string): Message | 'too long' | 'no JSON' {
   try {
     return parseMessage(text) ?? 'no JSON'
@@ -84,7 +84,7 @@ export function parseClientMessage(text: string): Message | 'too long' | 'no JSO
   }
 }
 
-/** Counts what separates the values of a JSON text; each is a character, so that a short text is not looked at. */
+/** Counts the separators of a JSON text; a text with fewer characters than the limit is not scanned. */
 function hasTooManyValues(text: string): boolean {
   let left = maxMessageValues
   if (text.length <= left) return false
@@ -101,7 +101,7 @@ function hasTooManyValues(text: string): boolean {
 
 const signs = { quote: 0x22, comma: 0x2c, bracket: 0x5b, backslash: 0x5c, brace: 0x7b } as const
 
-/** Where the text within a JSON text ends that begins at a place. */
+/** The end of a string literal within a JSON text. */
 function endOfText(text: string, start: number): number {
   for (let end = start + 1; end < text.length; end += 1) {
     const sign = text.charCodeAt(end)
@@ -111,13 +111,13 @@ function endOfText(text: string, start: number): number {
   return text.length
 }
 
-/** A line break of a JSON text stands between its tokens, where a space means the same. */
+/** Replaces line breaks by spaces; within JSON both only separate tokens. */
 function onOneLine(text: string): string {
   const trimmed = text.trim()
   return /[\r\n]/.test(trimmed) ? trimmed.replace(/[\r\n]+/g, ' ') : trimmed
 }
 
-/** One for all, since a batch may have a million. */
+/** A shared object, because a batch may have a million parts. */
 const unknownPart: Part = { kind: 'unknown' }
 
 function partOf(value: unknown): Part {
@@ -146,12 +146,12 @@ function isRequestId(value: unknown): value is RequestId {
   return typeof value === 'string' || typeof value === 'number'
 }
 
-/** A key for tables of requests: 1 and "1" are two identifiers. */
+/** A key for tables of requests: 1 and "1" are different IDs. */
 export function keyOf(id: RequestId): string {
   return `${typeof id} ${id}`
 }
 
-/** Whether an identifier is the number that was written: beyond 2^53, two integers may be one. */
+/** Whether an ID was parsed without loss: beyond 2^53, different integers may become equal. */
 export function isExactId(id: RequestId): boolean {
   return typeof id === 'string' || !Number.isInteger(id) || Number.isSafeInteger(id)
 }
@@ -167,13 +167,13 @@ export function initializeOf({ parts }: Message): RequestPart | undefined {
   return part?.kind === 'request' && part.method === 'initialize' ? part : undefined
 }
 
-/** The protocol revision that a message of a stateless client names (MCP 2026-07-28). */
+/** The protocol revision in a message of a stateless client (MCP 2026-07-28). */
 export function revisionOf(message: Message): string | undefined {
   const revision = metaOf(message)[revisionMember]
   return typeof revision === 'string' ? revision : undefined
 }
 
-/** What a stateless client says with a message that it can do (MCP 2026-07-28). */
+/** The capabilities in a message of a stateless client (MCP 2026-07-28). */
 export function declaredCapabilitiesOf(message: Message): unknown {
   return metaOf(message)[capabilitiesMember]
 }
@@ -189,25 +189,25 @@ export function showsUrls(capabilities: unknown): boolean {
   return isObject(elicitation) && isObject(elicitation['url'])
 }
 
-/** The protocol version on which a server agrees in its answer to `initialize`, whatever it wrote there. */
+/** The protocol version in a response to `initialize`, which may be invalid. */
 export function agreedRevisionOf(answer: Part): string | undefined {
   const revision = answer.kind === 'response' ? answer.result?.['protocolVersion'] : undefined
   return typeof revision === 'string' ? revision : undefined
 }
 
-/** Whether a protocol version is the date that it has to be (MCP 2025-11-25, Versioning). */
+/** Whether a protocol version is a date (MCP 2025-11-25, Versioning). */
 export function isRevision(text: string): boolean {
   return /^\d{4}-\d{2}-\d{2}$/.test(text)
 }
 
-/** The request that a `notifications/cancelled` gives up. */
+/** The request that a `notifications/cancelled` cancels. */
 export function cancelledRequestOf({ parts: [part] }: Message): RequestId | undefined {
   if (part?.kind !== 'notification' || part.method !== 'notifications/cancelled') return undefined
   const { requestId } = part.params
   return isRequestId(requestId) ? requestId : undefined
 }
 
-/** Makes the text of an error response. */
+/** Creates the text of an error response. */
 export function errorText(
   id: RequestId | null,
   error: { readonly code: number; readonly message: string; readonly data?: JsonObject },
@@ -215,7 +215,7 @@ export function errorText(
   return JSON.stringify({ jsonrpc: '2.0', id, error })
 }
 
-/** Makes the text of a notification. */
+/** Creates the text of a notification. */
 export function notificationText(method: string, params?: JsonObject): string {
   return JSON.stringify(params ? { jsonrpc: '2.0', method, params } : { jsonrpc: '2.0', method })
 }

@@ -21,10 +21,10 @@ import {
 const endpointTimeoutMs = 30_000
 
 /**
- * Opens the stream of a session, and waits until the server has named the endpoint for messages.
+ * Opens the stream of a session, and waits for the endpoint of messages.
  *
- * @throws {@link RefusalError} when the server answers with an error status, {@link ContentError} when it sends
- * no such stream.
+ * @throws {@link RefusalError} when the server responds with an error status; {@link ContentError} when it
+ *   sends no such stream.
  */
 export async function openOlderWire(options: WireOptions, signal: AbortSignal): Promise<Wire> {
   const wire = new OlderWire(options)
@@ -37,11 +37,11 @@ export async function openOlderWire(options: WireOptions, signal: AbortSignal): 
   return wire
 }
 
-/** Sends messages to the endpoint that the server named; everything comes back on one stream. */
+/** Sends messages to the server's endpoint; all responses arrive on one stream. */
 class OlderWire implements Wire {
   readonly #options: WireOptions
   readonly #ending = new AbortController()
-  /** Ends the wait for the answer to a request. */
+  /** Functions that end the wait for a response, by request. */
   readonly #open = new Map<string, () => void>()
   #endpoint: URL | undefined
   #revision: string | undefined
@@ -77,7 +77,7 @@ class OlderWire implements Wire {
     }
   }
 
-  /** Reads the stream; resolves at the event that names the endpoint. */
+  /** Reads the stream; resolves with the event that contains the endpoint. */
   #named(response: Response, mediaType: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const onEvent = async (event: EventSourceMessage) => {
@@ -87,14 +87,14 @@ class OlderWire implements Wire {
       readEvents(response, { onEvent, onRetry: () => {} })
         .catch(() => {})
         .finally(() => {
-          // Without an endpoint there was no session yet; a second settling does nothing.
+          // Without an endpoint there was no session. Otherwise the promise is already settled.
           reject(new ContentError(mediaType))
           this.#streamEnded()
         })
     })
   }
 
-  /** The endpoint gets the credential, so it has to be on the same origin. */
+  /** The endpoint receives the credential, so it must have the same origin. */
   #setEndpoint(text: string): boolean {
     const { url } = this.#options
     const endpoint = URL.canParse(text, url) ? new URL(text, url) : undefined
@@ -106,7 +106,8 @@ class OlderWire implements Wire {
   async #pass({ data, event }: EventSourceMessage): Promise<void> {
     if (data === '' || (event !== undefined && event !== 'message')) return
     const message = parseMessage(data)
-    if (message === undefined) return this.#options.log('The server sent an event that is no JSON.')
+    if (message === undefined)
+      return this.#options.log('The server sent an event that is not JSON.')
     await this.#options.receive(this, message, undefined)
     for (const part of message.parts) {
       if (part.kind === 'response' && part.id !== undefined) this.#open.get(keyOf(part.id))?.()
@@ -121,7 +122,7 @@ class OlderWire implements Wire {
 
   async post(message: Message, { signal }: PostOptions): Promise<Accepted> {
     if (this.isRetired || this.#endpoint === undefined) throw new SessionLostError()
-    // The answer may arrive before the server has taken the message.
+    // The response may arrive before the server has accepted the message.
     const finished = this.#answered(message, signal)
     const response = await this.#options.fetch(this.#endpoint, {
       method: 'POST',
@@ -142,7 +143,7 @@ class OlderWire implements Wire {
     return { finished }
   }
 
-  /** Resolves when every request of a message is answered, or cannot be any more. */
+  /** Resolves when every request of a message is answered or aborted. */
   #answered(message: Message, signal: AbortSignal): Promise<void> {
     const waits = requestsOf(message).map(
       ({ id }) =>

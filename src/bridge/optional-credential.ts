@@ -1,5 +1,5 @@
 /**
- * Requests that go without a credential where there is none: many servers ask for none.
+ * Sends requests without a credential if there is none: many servers require none.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import { type AuthorizedFetch, authorizedFetch } from '../transport/authorized-f
 import { drain } from '../transport/drain.ts'
 import type { AuthorizedFetchOptions } from '../transport/options.ts'
 
-/** The way of one client to the server. */
+/** The connection of one client to the server. */
 export interface Channel {
   fetch(input: string | URL, init?: RequestInit): Promise<Response>
-  /** Whether the request that a response answers had a credential. */
+  /** Whether the request of a response had a credential. */
   hadCredential(response: Response): boolean
 }
 
-/** A `fetch` that puts a credential on its requests when there is one. */
+/** A `fetch` that adds a credential if there is one. */
 export interface OptionalCredential {
   /** Opens a {@link Channel}. */
   open(): Channel
@@ -25,10 +25,10 @@ export interface OptionalCredential {
 }
 
 /**
- * Sends a request without a credential when its provider has none. `auto()` asks the server before it says so; other
- * providers do not, and a server may want a credential for some requests alone. When the server refuses that, the provider's
- * error is thrown: it says what to do. Once a request of a channel had a credential, none goes without: what the user began
- * under a name must not continue without one.
+ * Sends a request without a credential when its provider has none. `auto()` tests the server first; other
+ * providers do not, and a server may require a credential only for some requests. When the server refuses,
+ * the provider's error is thrown, because its remedy helps the user. After one request of a channel had a
+ * credential, all others require one, so that the identity does not change.
  */
 export function optionalCredential(
   authorized: AuthorizedFetch,
@@ -39,7 +39,7 @@ export function optionalCredential(
     acquire: async () => ({ apply: addNothing }),
   }
   const retry = { maxRetries: 0 }
-  // It keeps to the server's origin, and to its own in redirects, as requests with a credential do.
+  // The same rules for origins and redirects apply as to requests with a credential.
   const bare = authorizedFetch(nothing, {
     resource,
     retry,
@@ -59,7 +59,7 @@ export function optionalCredential(
             withCredential.add(response)
             return response
           } catch (error) {
-            if (needsCredential || !isNothingThere(error)) throw error
+            if (needsCredential || !hasNoCredential(error)) throw error
             const response = await bare(input, init)
             if (response.status !== 401 && response.status !== 403) return response
             drain(response)
@@ -75,17 +75,20 @@ export function optionalCredential(
   }
 }
 
-/** Whether the credential that is held adds nothing to requests, because the server asks for none. */
+/** Whether the current credential is empty, because the server requires none. */
 function isEmpty(authorized: AuthorizedFetch): boolean {
   try {
     return isEmptyCredential(authorized.manager.current())
   } catch {
-    // A selector has several managers; whatever it chose counts as a credential.
+    // A selector has several managers; its choice is treated as a credential.
     return false
   }
 }
 
-/** A login that failed, was refused, or is under way is another reason: the user wants a credential to be used. */
-function isNothingThere(error: unknown): boolean {
+/**
+ * Whether there is no credential. Failed, refused and pending logins have other reasons, and require a
+ * credential.
+ */
+function hasNoCredential(error: unknown): boolean {
   return isCredentialError(error, 'login_required') && error.reason === 'no_credential'
 }

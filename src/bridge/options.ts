@@ -1,5 +1,5 @@
 /**
- * What both bridges have in common.
+ * The options and connections that both bridges share.
  *
  * @module
  */
@@ -13,33 +13,33 @@ import { type Channel, optionalCredential } from './optional-credential.ts'
 import type { RelayOptions } from './relay.ts'
 import { withStepUps } from './step-ups.ts'
 
-/** A client waits for it, and what was stored is found at once. */
+/** The time limit of the acquisition after a login in milliseconds: a client waits for it. */
 const acquisitionMs = 10_000
 
 /**
- * What both bridges take; the rest is for `authorizedFetch`.
+ * The options of both bridges, and those of `authorizedFetch`.
  *
  * @group Bridges
  */
 export interface CommonBridgeOptions extends AuthorizedFetchOptions {
-  /** Begins a login when one is required. Default: the client is told which command to type. */
+  /** Starts a login when one is required. Default: the client receives the command to run. */
   readonly onLoginRequired?: OnLoginRequired
-  /** Takes lines for whoever watches the bridge. They hold no secret. Default: nobody is told. */
+  /** Receives log lines, without secrets. Default: nothing is logged. */
   readonly onLog?: (line: string) => void
 }
 
-/** The way to the server, for every relay of a bridge. */
+/** The connection to the server, for every relay of a bridge. */
 export interface Uplink extends Omit<RelayOptions, 'deliver' | 'logins' | 'channel'> {
-  /** Opens the way of one client. */
+  /** Opens the connection of one client. */
   open(): Channel
-  /** Gives the credentials up. */
+  /** Closes the credential managers. */
   close(): Promise<void>
 }
 
 /**
- * Makes the authorized fetch of a bridge.
+ * Creates the authorized `fetch` of a bridge.
  *
- * @throws `ConfigurationError` when an option is wrong.
+ * @throws `ConfigurationError` when an option is invalid.
  */
 export function openUplink(
   where: string,
@@ -55,7 +55,7 @@ export function openUplink(
   const authorized = authorizedFetch(provider, rest)
   const { open, close } = optionalCredential(authorized, rest)
   const shared = withStepUps()
-  // A selector may give each client the credential of another tenant.
+  // With a selector, each client may have the credential of another tenant.
   const stepUps = () => ('select' in provider ? withStepUps() : shared)
   return {
     open() {
@@ -71,7 +71,7 @@ export function openUplink(
   }
 }
 
-/** After a login the provider is asked again: without a store, nothing else would show that there is a credential. */
+/** Acquires the credential after a login: without a store, the manager would not notice the login. */
 function withAcquisition(
   onLoginRequired: OnLoginRequired,
   authorized: AuthorizedFetch,

@@ -1,5 +1,5 @@
 /**
- * The requests of a server that its client has not answered yet.
+ * The unanswered requests of a server.
  *
  * @module
  */
@@ -8,18 +8,18 @@ const maxRequests = 1000
 const maxKeyChars = 1024
 
 /**
- * Knows where the latest requests came from. One that is forgotten is answered all the same, if only to the session of
- * the moment, so a server cannot fill the memory.
+ * Records the sources of the latest requests, with a limit on memory. The response to a forgotten request
+ * is sent to the current session.
  */
 export interface RecentRequests<Source> {
   add(key: string, source: Source): void
-  /** Where a request came from, which is forgotten then. */
+  /** Returns the source of a request, and forgets the request. */
   take(key: string): Source | undefined
-  /** The requests of a source, which are still known. */
+  /** The recorded requests of a source. */
   keysOf(source: Source): readonly string[]
 }
 
-/** Makes a table that is empty. */
+/** Creates an empty table. */
 export function recentRequests<Source>(): RecentRequests<Source> {
   const sources = new Map<string, Source>()
   return {

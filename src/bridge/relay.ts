@@ -1,21 +1,21 @@
 /**
- * Passes the messages of one client on to the server, and those of the server to the client.
+ * Relays messages between one client and the server.
  *
  * @module
  */
 import { isCredentialError } from '../errors.ts'
 import { onAbort, within } from '../waiting.ts'
-import { beginExchange, type Exchange, type Sink } from './exchange.ts'
+import { type Exchange, type Sink, startExchange } from './exchange.ts'
 import {
-  AnswerLostError,
   BridgeClosedError,
   failureOf,
   idInUseFailure,
   lengthFailure,
   parseFailure,
+  ResponseLostError,
 } from './failure.ts'
 import { loginInputText, takeLoginConsent, takesLoginInput } from './login-input.ts'
-import { LoginOffers, type LoginWay, type OnLoginRequired } from './login-offers.ts'
+import { type LoginDelivery, LoginOffers, type OnLoginRequired } from './login-offers.ts'
 import {
   agreedRevisionOf,
   cancelledRequestOf,
@@ -35,33 +35,33 @@ import {
   revisionOf,
 } from './message.ts'
 import type { Channel } from './optional-credential.ts'
-import { isIdempotent } from './repetition.ts'
+import { isIdempotent } from './retries.ts'
 import { Session } from './session.ts'
 import { RefusalError, RevisionError, SessionLostError, type WireOptions } from './wire.ts'
 
-/** What a relay needs. */
+/** The options of a relay. */
 export interface RelayOptions extends Pick<WireOptions, 'url' | 'random' | 'log'> {
-  /** The way of the client to the server. */
+  /** The connection of the client to the server. */
   readonly channel: Channel
-  /** Takes what belongs to no request of the client. */
+  /** Receives messages that belong to no request of the client. */
   readonly deliver: Sink
   readonly onLoginRequired: OnLoginRequired | undefined
-  /** The logins that others began as well. Default: those of this relay alone. */
+  /** Logins that are shared with other relays. Default: separate logins. */
   readonly logins?: LoginOffers
-  /** Whose login it is, where several are told apart. */
+  /** The account of the login, if there are several. */
   readonly account: string | undefined
 }
 
-/** What a client sends besides the text. */
+/** The context of a message from a client. */
 export interface Arrival {
-  /** Takes what belongs to the message. Default: what takes everything else. */
+  /** Receives the responses to the message. Default: the sink of all other messages. */
   readonly sink?: Sink
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A message waits so long for the notifications before it, which a server may not answer. */
+/** How long a message waits for earlier notifications, in milliseconds; a server may not respond to them. */
 const maxOrderMs = 10_000
-// A subscription lasts as long as its client, so nobody waits for its end.
+// A subscription lasts until its client disconnects, so its end is not awaited.
 const endlessMethods: ReadonlySet<string> = new Set(['subscriptions/listen'])
 
 /** Relays between one client and the server. */
@@ -71,7 +71,7 @@ export class Relay {
   readonly #logins: LoginOffers
   readonly #closing = new AbortController()
   readonly #exchanges = new Map<string, Exchange>()
-  /** Resolves when the notifications and the initialization before have reached the server. */
+  /** Resolves when earlier notifications and the initialization have reached the server. */
   #order: Promise<unknown> = Promise.resolve()
   readonly #idleListeners = new Set<() => void>()
 
@@ -87,8 +87,8 @@ export class Relay {
   }
 
   /**
-   * Takes a message of the client; `undefined` stands for one that is too long. Resolves when the server has taken
-   * it, or the client was told why not.
+   * Receives a message of the client; `undefined`: one that is too long. Resolves when the server has
+   * accepted it, or the client has received an error.
    */
   async receive(text: string | undefined, arrival: Arrival = {}): Promise<void> {
     const sink = arrival.sink ?? this.#options.deliver
@@ -104,11 +104,11 @@ export class Relay {
     const cancelled = cancelledRequestOf(message)
     if (cancelled !== undefined) return this.#cancel(message, cancelled, arrival.headers)
     if (message.parts[0]?.kind === 'response') return this.#send(message, arrival.headers)
-    // Notifications reach the server in the order in which they came, as on a pipe.
+    // Notifications reach the server in their original order, as on a pipe.
     return this.#inOrder(() => this.#send(message, arrival.headers))
   }
 
-  /** Resolves when every request has been answered that will be. */
+  /** Resolves when all requests are answered, except subscriptions. */
   async idle(): Promise<void> {
     while (!this.#isIdle()) await new Promise<void>((resolve) => this.#idleListeners.add(resolve))
   }
@@ -120,9 +120,9 @@ export class Relay {
     return true
   }
 
-  /** Sends what the server does not answer. What goes wrong is of no interest to the client. */
+  /** Sends a message without a response. Errors are only logged. */
   async #send(message: Message, headers: Arrival['headers']): Promise<void> {
-    // The runtime leaves a listener on the signal of each request for a while.
+    // The runtime keeps a listener on the signal of each request for some time.
     const ending = new AbortController()
     const stop = onAbort(this.#closing.signal, () => ending.abort())
     try {
@@ -139,7 +139,7 @@ export class Relay {
   async #fetch(input: string | URL, init?: RequestInit): Promise<Response> {
     const { channel } = this.#options
     const response = await channel.fetch(input, init)
-    // What needs no credential does not show that the user has logged in.
+    // A success without a credential does not prove a login.
     if (response.ok && channel.hadCredential(response)) this.#logins.succeeded()
     return response
   }
@@ -152,12 +152,12 @@ export class Relay {
 
   async #request(message: Message, sink: Sink, headers: Arrival['headers']): Promise<void> {
     const { message: relayed, consent } = takeLoginConsent(message)
-    const exchange = beginExchange(relayed, sink, consent)
+    const exchange = startExchange(relayed, sink, consent)
     for (const key of exchange.open.keys()) this.#exchanges.set(key, exchange)
     const initialize = initializeOf(message)
     if (initialize !== undefined) this.#logins.announced(initialize.params['capabilities'])
     const earlier = this.#order
-    // The server knows nothing of a session before this one is answered.
+    // Later messages require the session, which exists when `initialize` is answered.
     if (initialize !== undefined) this.#order = exchange.answered
     await earlier
     await this.#exchange(exchange, headers)
@@ -166,14 +166,14 @@ export class Relay {
   async #exchange(exchange: Exchange, headers: Arrival['headers']): Promise<void> {
     const { message, signal } = exchange
     const onLeave = () => {
-      exchange.isOnItsWay = true
+      exchange.wasSent = true
     }
     try {
       signal.throwIfAborted()
       if (exchange.consent === 'given') await this.#logins.over(signal)
       const accepted = await this.#session.send(message, { signal, headers, onLeave })
       accepted?.finished
-        .then(() => new AnswerLostError())
+        .then(() => new ResponseLostError())
         .catch((error: unknown) => error)
         .then((error) => this.#fail(exchange, error))
         .catch(() => {})
@@ -182,7 +182,7 @@ export class Relay {
     }
   }
 
-  /** Answers every request of an exchange that the server will not answer. */
+  /** Sends an error for every unanswered request of an exchange. */
   async #fail(exchange: Exchange, error: unknown): Promise<void> {
     const unanswered = [...exchange.open]
     for (const [key] of unanswered) this.#forget(key, exchange)
@@ -194,15 +194,15 @@ export class Relay {
   }
 
   async #answerFor(exchange: Exchange, error: unknown): Promise<(id: RequestId) => string> {
-    const { message, isOnItsWay } = exchange
-    const mayHaveActed = isOnItsWay && !isIdempotent(message)
+    const { message, wasSent } = exchange
+    const mayHaveActed = wasSent && !isIdempotent(message)
     const { url, account } = this.#options
     const failed = () => failureOf(error, url, { mayHaveActed, account })
     const refusal = error instanceof SessionLostError ? error.refusal : error
     if (refusal instanceof RefusalError && refusal.response !== undefined && !isDenial(refusal)) {
-      // The server's own words, which it may not have been able to address.
+      // The server's own error, which may lack the ID of the request.
       const { response } = refusal
-      return (id) => addressed(response, id) ?? errorText(id, failed())
+      return (id) => withId(response, id) ?? errorText(id, failed())
     }
     if (!isCredentialError(error, 'login_required')) return (id) => errorText(id, failed())
     if (exchange.consent === 'refused') return (id) => errorText(id, failed())
@@ -211,8 +211,11 @@ export class Relay {
     return (id) => loginInputText(id, answer.input.url, answer.input.message)
   }
 
-  /** A client without a session says with each request what it can do. */
-  #wayOf({ message, consent }: Exchange): LoginWay {
+  /**
+   * Determines how the client receives a login; a client without a session sends its capabilities with each
+   * request.
+   */
+  #wayOf({ message, consent }: Exchange): LoginDelivery {
     if (consent !== undefined) return 'open login'
     if (revisionOf(message) === undefined) return this.#logins.way
     return takesLoginInput(message) ? 'input' : 'text'
@@ -222,9 +225,9 @@ export class Relay {
     const exchange = this.#exchanges.get(keyOf(id))
     if (exchange !== undefined) this.#forget(keyOf(id), exchange)
     const isOver = exchange !== undefined && exchange.open.size === 0
-    // Without a session, the end of the request itself is its cancellation (MCP 2026-07-28, Cancellation).
+    // Without a session, closing the request cancels it (MCP 2026-07-28, Cancellation).
     const isStateless = revisionOf(exchange?.message ?? message) !== undefined
-    if (isStateless || exchange?.isOnItsWay === false) {
+    if (isStateless || exchange?.wasSent === false) {
       if (isOver) exchange.abort()
       return
     }
@@ -234,7 +237,7 @@ export class Relay {
 
   #forget(key: string, exchange: Exchange): void {
     exchange.settle(key)
-    // A client may have used the identifier again.
+    // A client may have reused the ID.
     if (this.#exchanges.get(key) === exchange) this.#exchanges.delete(key)
     if (!this.#isIdle()) return
     for (const listener of this.#idleListeners) listener()
@@ -246,14 +249,14 @@ export class Relay {
     const answered = keys.map((key) => (key === undefined ? undefined : this.#exchanges.get(key)))
     const isWanted = message.parts.map(
       ({ kind }, index) =>
-        // What is no message would be an answer besides that of the bridge.
+        // An invalid message would be a second response beside that of the bridge.
         kind !== 'unknown' && (kind !== 'response' || answered[index] !== undefined),
     )
     if (!isWanted.includes(true)) return this.#failUnaddressed(message, cause)
-    const misled = answered.find((each, index) => disagrees(each, message.parts[index]))
+    const misled = answered.find((each, index) => hasInvalidRevision(each, message.parts[index]))
     if (misled !== undefined) return this.#fail(misled, new RevisionError())
-    // This may fail, so it comes before anything counts as answered.
-    const text = isWanted.includes(false) ? onlyWanted(message.text, isWanted) : message.text
+    // This may fail, so it precedes marking requests as answered.
+    const text = isWanted.includes(false) ? onlyAwaited(message.text, isWanted) : message.text
     for (const [index, exchange] of answered.entries()) {
       const key = keys[index]
       if (exchange === undefined || key === undefined) continue
@@ -267,7 +270,10 @@ export class Relay {
     await sink(text, { isLast })
   }
 
-  /** A server that cannot tell which request is wrong says what is wrong all the same (JSON-RPC 2.0, section 5). */
+  /**
+   * Handles an error response without an ID, for a request that the server could not identify (JSON-RPC
+   * 2.0, section 5).
+   */
   async #failUnaddressed({ parts }: Message, cause: Message | undefined): Promise<void> {
     const [part, ...others] = parts
     const exchange = this.#exchangeOf(cause)
@@ -283,9 +289,9 @@ export class Relay {
   }
 
   /**
-   * Gives up every request of the client, and ends the session at the server.
+   * Aborts every request of the client, and ends the session at the server.
    *
-   * @param signal - Ends the wait for the server.
+   * @param signal - Aborts the wait for the server.
    */
   async close(signal: AbortSignal): Promise<void> {
     this.#closing.abort()
@@ -297,22 +303,22 @@ export class Relay {
   }
 }
 
-/** What to do about these is known here better than there. */
+/** Whether the credential was refused; then the bridge's error has a better remedy than the server's. */
 function isDenial({ status }: RefusalError): boolean {
   return status === 401 || status === 403
 }
 
-/** Answers requests whose identifiers are in use. */
+/** Refuses requests whose IDs are in use. */
 async function refuse(requests: readonly RequestPart[], sink: Sink): Promise<void> {
   for (const [index, { id }] of requests.entries()) {
-    // The client could take the number of one request for that of another.
+    // An inexact ID could be that of another request.
     const known = isExactId(id) ? id : null
     await sink(errorText(known, idInUseFailure), { isLast: index === requests.length - 1 })
   }
 }
 
-/** Whether an answer agrees on a protocol version that is none. */
-function disagrees(exchange: Exchange | undefined, answer: Part | undefined): boolean {
+/** Whether a response to `initialize` contains an invalid protocol version. */
+function hasInvalidRevision(exchange: Exchange | undefined, answer: Part | undefined): boolean {
   if (exchange === undefined || answer === undefined) return false
   if (initializeOf(exchange.message) === undefined) return false
   const revision = agreedRevisionOf(answer)
@@ -323,8 +329,8 @@ function keyOfAnswer(part: Part): string | undefined {
   return part.kind === 'response' && part.id !== undefined ? keyOf(part.id) : undefined
 }
 
-/** A response for the request that it answers; `undefined`: it is nested too deeply to be written. */
-function addressed(response: JsonObject, id: RequestId): string | undefined {
+/** Adds the request ID to a response; `undefined`: it is nested too deeply to be serialized. */
+function withId(response: JsonObject, id: RequestId): string | undefined {
   try {
     return JSON.stringify({ ...response, id })
   } catch {
@@ -332,8 +338,8 @@ function addressed(response: JsonObject, id: RequestId): string | undefined {
   }
 }
 
-/** The answers of a batch that the client still waits for. */
-function onlyWanted(text: string, isWanted: readonly boolean[]): string {
+/** The responses of a batch for which the client still waits. */
+function onlyAwaited(text: string, isWanted: readonly boolean[]): string {
   const batch: unknown = JSON.parse(text)
   const wanted = Array.isArray(batch) ? batch.filter((_, index) => isWanted[index]) : batch
   return JSON.stringify(isObject(wanted) ? [wanted] : wanted)

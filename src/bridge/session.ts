@@ -1,6 +1,6 @@
 /**
- * A client's session at the server, through whichever transport, and through as many sessions of the server as it
- * takes.
+ * A client's session at the server, for both transports. It is renewed when the server has ended its
+ * session.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
 } from './message.ts'
 import { openOlderWire } from './older-wire.ts'
 import { recentRequests } from './recent-requests.ts'
-import { delayBefore, longestDelayMs, mayRepeat } from './repetition.ts'
+import { delayBefore, longestDelayMs, mayRetry } from './retries.ts'
 import { StreamableWire } from './streamable-wire.ts'
 import {
   type Accepted,
@@ -37,54 +37,55 @@ import {
   type WireOptions,
 } from './wire.ts'
 
-/** How a session reaches the server and its client. */
+/** The options of a session. */
 export interface SessionOptions extends Omit<WireOptions, 'receive' | 'lost'> {
-  /** A message of the server; `cause` is the client's message that it belongs to, where that is known. */
+  /** Receives a message of the server; `cause` is the client's message to which it belongs, if known. */
   receive(message: Message, cause: Message | undefined): Promise<void>
 }
 
-/** How a message is sent. */
+/** The options for sending a message. */
 export interface SendOptions {
   readonly signal: AbortSignal
-  /** Headers that the client sent with it. */
+  /** Headers of the client's request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Told when the message leaves; a message that has not left may be given up without a word to the server. */
+  /** Called when the message is sent; before that, it can be cancelled without notifying the server. */
   onLeave?(): void
 }
 
-// A server of the older transport answers the first POST so (MCP 2025-11-25, Transports, Backwards Compatibility).
+// The responses of a server with the older transport to the first POST (MCP 2025-11-25, Transports, Backwards
+// Compatibility).
 const olderTransport: ReadonlySet<number> = new Set([400, 404, 405])
-/** With the delays between them some 25 seconds: clients give a request up after a minute. */
+/** The most attempts, about 25 seconds with their delays: clients time out after a minute. */
 const maxAttempts = 8
-/** Connecting may take its time as well. */
-const maxTryingMs = 40_000
-/** Whoever sees a client start waits for this one, and may have mistyped the URL. */
-const maxBeginningMs = 4000
-/** A session that lived as long was sound. */
-const soundSessionMs = 5000
+/** The time limit of all attempts in milliseconds, because connecting takes time too. */
+const maxRetryMs = 40_000
+/** The time limit for `initialize` in milliseconds: the user waits for it, and the URL may be wrong. */
+const maxInitializeMs = 4000
+/** A session with this lifetime in milliseconds resets the delays. */
+const stableSessionMs = 5000
 const renewalTimeoutMs = 30_000
-/** The client waits for it, so a server that does not answer must not take long. */
+/** The time limit for restoring settings in milliseconds; the client waits for it. */
 const settingsTimeoutMs = 10_000
 
-/** Sends a client's messages, and begins the session anew when the server has forgotten it. */
+/** Sends a client's messages, and renews the session when the server has ended it. */
 export class Session {
   readonly #options: SessionOptions
   readonly #wireOptions: WireOptions
   readonly #closing = new AbortController()
   readonly #headers: DerivedHeaders = derivedHeaders()
-  /** On which session of the server each of its open requests came. */
+  /** The server session of each unanswered request of the server. */
   readonly #serverRequests = recentRequests<Wire>()
   #wire: Wire | undefined
   #usesOlderTransport = false
   #initialize: Message | undefined
   #renewal: Promise<Wire> | undefined
-  /** Takes the answers to the requests of a renewal. */
-  readonly #ownAnswers = new Map<string, (part: Part) => void>()
+  /** Receives the responses to requests of a renewal. */
+  readonly #ownResponses = new Map<string, (part: Part) => void>()
   readonly #settings: ClientSettings = clientSettings()
-  /** One for all sessions: a server may end each of them as soon as it has begun. */
+  /** Shared by all sessions, because a server may end each of them immediately. */
   readonly #restorations: BackOff
   #beganAt = 0
-  /** It was said that the server cannot be reached, and it has not been since. */
+  /** Whether the log already contains that the server cannot be reached. */
   #isUnreachable = false
 
   constructor(options: SessionOptions) {
@@ -98,9 +99,10 @@ export class Session {
   }
 
   /**
-   * Sends a message, and waits a while for a server that cannot be reached, or is too busy for what may be repeated.
+   * Sends a message, and retries for some time if the server cannot be reached, or is busy and the message
+   * is idempotent.
    *
-   * @returns `undefined` when the message answers a request of a session that is over: nobody waits for it.
+   * @returns `undefined`: the message responds to a request of an ended session, so it was not sent.
    * @throws As {@link Wire.post} does.
    */
   async send(message: Message, options: SendOptions): Promise<Accepted | undefined> {
@@ -121,10 +123,10 @@ export class Session {
         }
         const delayMs = delayBefore(error, delays.next())
         const isShort = isInitialize && !(error instanceof RefusalError)
-        const limitMs = isShort ? maxBeginningMs : maxTryingMs
+        const limitMs = isShort ? maxInitializeMs : maxRetryMs
         const endsAt = performance.now() + delayMs
         const isOver = attempt >= maxAttempts || endsAt - startedAt > limitMs
-        if (isOver || !mayRepeat(message, error)) throw error
+        if (isOver || !mayRetry(message, error)) throw error
         this.#logUnreachable(error, limitMs)
         await pause(delayMs, options.signal, this.#closing.signal)
       }
@@ -139,7 +141,7 @@ export class Session {
     const problem = isCredentialError(error)
       ? error.message
       : `${resourceLabel(url)} cannot be reached (${code}).`
-    log(`${problem} Trying again for ${limitMs / 1000} s.`)
+    log(`${problem} Retrying for ${limitMs / 1000} s.`)
   }
 
   async #post(message: Message, options: SendOptions): Promise<Accepted | undefined> {
@@ -159,7 +161,7 @@ export class Session {
       if (error instanceof SessionLostError) wire.retire()
       if (!isInitialize || !isOlderTransport(error) || this.#usesOlderTransport) throw error
       this.#wire = await openOlderWire(this.#wireOptions, signal).catch((reason: unknown) => {
-        // Neither transport is there, so the first answer says more, unless it was for want of a credential.
+        // Neither transport works, so the first error is more useful, unless the second is about a credential.
         throw isCredentialError(reason) ? reason : error
       })
       this.#usesOlderTransport = true
@@ -167,7 +169,7 @@ export class Session {
     }
   }
 
-  /** A new session for a client that begins one. */
+  /** Starts a new session for `initialize`. */
   async #begin(signal: AbortSignal): Promise<Wire> {
     const old = this.#wire
     this.#wire = await this.#open(signal)
@@ -191,7 +193,7 @@ export class Session {
     return new StreamableWire(this.#wireOptions)
   }
 
-  /** The session of the request that a message answers. */
+  /** The session of the request to which a message responds. */
   #targetOfAnswer({ parts: [part] }: Message): Wire | undefined {
     if (part?.kind !== 'response' || part.id === undefined) return undefined
     return this.#serverRequests.take(keyOf(part.id))
@@ -210,7 +212,7 @@ export class Session {
   }
 
   async #beginAgain(old: Wire, initialize: Message): Promise<Wire> {
-    this.#options.log('The server has ended the session; a new one begins.')
+    this.#options.log('The server has ended the session; starting a new one.')
     await this.#forgetServerRequests(old)
     const wire = await withTimeLimit(renewalTimeoutMs, this.#closing.signal, async (signal) => {
       const fresh = await this.#open(signal)
@@ -227,7 +229,7 @@ export class Session {
   async #initializeAgain(wire: Wire, initialize: Message, signal: AbortSignal): Promise<void> {
     const [request] = requestsOf(initialize)
     try {
-      const answer = await this.#ask(wire, 'initialize', request?.params ?? {}, signal)
+      const answer = await this.#request(wire, 'initialize', request?.params ?? {}, signal)
       if (answer === undefined) throw new SessionLostError()
       const revision = agreedRevisionOf(answer)
       if (revision !== undefined && !isRevision(revision)) throw new RevisionError()
@@ -239,8 +241,8 @@ export class Session {
     }
   }
 
-  /** Sends a request of our own; `undefined`: the server did not answer with a result. */
-  async #ask(
+  /** Sends a request of the bridge; `undefined`: the response has no result. */
+  async #request(
     wire: Wire,
     method: string,
     params: JsonObject,
@@ -248,7 +250,7 @@ export class Session {
   ): Promise<Part | undefined> {
     const id = `mcp-credentials-${randomUUID()}`
     const answer = new Promise<Part>((resolve) => {
-      this.#ownAnswers.set(keyOf(id), resolve)
+      this.#ownResponses.set(keyOf(id), resolve)
     })
     try {
       const message = messageOf(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
@@ -256,27 +258,32 @@ export class Session {
       const part = await abortable(Promise.race([answer, finished]), signal)
       return part?.kind === 'response' && part.result !== undefined ? part : undefined
     } finally {
-      this.#ownAnswers.delete(keyOf(id))
+      this.#ownResponses.delete(keyOf(id))
     }
   }
 
-  /** Tells a new session what the client has set up. It can be used also where the server refuses that. */
+  /**
+   * Restores the client's settings in a new session. If the server refuses, the session is used without
+   * them.
+   */
   async #restoreSettings(wire: Wire): Promise<void> {
     const failed = new Set<string>()
     const restore = async (signal: AbortSignal) => {
       for (const { method, params } of this.#settings.requests()) {
-        const answer = await this.#ask(wire, method, params, signal).catch(() => undefined)
+        const answer = await this.#request(wire, method, params, signal).catch(() => undefined)
         if (answer === undefined) failed.add(method)
         signal.throwIfAborted()
       }
     }
     await withTimeLimit(settingsTimeoutMs, this.#closing.signal, restore).catch(() => {})
     for (const method of failed) {
-      this.#options.log(`The new session refused ${method}, which the client had asked of the old.`)
+      this.#options.log(
+        `The new session refused ${method}, which restores a setting of the client.`,
+      )
     }
   }
 
-  /** Tells the client that nobody waits for its answers to the requests of a session that is over. */
+  /** Cancels requests of an ended session at the client. */
   async #forgetServerRequests(old: Wire): Promise<void> {
     for (const key of this.#serverRequests.keysOf(old)) {
       const [kind, ...id] = key.split(' ')
@@ -287,14 +294,14 @@ export class Session {
     }
   }
 
-  /** A stream has shown that the session is gone, while the client may wait for what comes on it. */
+  /** Handles a stream that shows that the session has ended, while the client may wait for its messages. */
   #lost(wire: Wire): void {
     wire.retire()
     this.#restore(wire).catch(() => {})
   }
 
   async #restore(wire: Wire): Promise<void> {
-    if (performance.now() - this.#beganAt > soundSessionMs) this.#restorations.reset()
+    if (performance.now() - this.#beganAt > stableSessionMs) this.#restorations.reset()
     while (this.#wire === wire && this.#initialize !== undefined) {
       await pause(this.#restorations.next(), this.#closing.signal)
       if (this.#wire !== wire || this.#initialize === undefined) return
@@ -305,7 +312,7 @@ export class Session {
   async #receive(wire: Wire, message: Message, cause: Message | undefined): Promise<void> {
     const [part] = message.parts
     if (part?.kind === 'response' && part.id !== undefined) {
-      const take = this.#ownAnswers.get(keyOf(part.id))
+      const take = this.#ownResponses.get(keyOf(part.id))
       if (take !== undefined) return take(part)
     }
     const cancelled = cancelledRequestOf(message)
@@ -314,7 +321,7 @@ export class Session {
     await this.#options.receive(message, cause)
   }
 
-  /** An answer of the server to a request of the client has arrived. */
+  /** Records a response of the server to a request of the client. */
   answered(request: Message, answer: Part): void {
     if (answer.kind !== 'response' || answer.result === undefined) return
     if (initializeOf(request) !== undefined) {
@@ -339,7 +346,7 @@ export class Session {
 
 function messageOf(text: string): Message {
   const message = parseMessage(text)
-  if (message === undefined) throw new TypeError('A message of our own is JSON.')
+  if (message === undefined) throw new TypeError('The message of the bridge is not JSON.')
   return message
 }
 

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * A stdio MCP server that is another server, with credentials.
+ * A stdio MCP server that relays to an HTTP MCP server, with credentials.
  *
  * @module
  */
@@ -8,61 +8,62 @@ import type { Readable, Writable } from 'node:stream'
 import type { CredentialProvider, CredentialSelector } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { onAbort, within } from '../waiting.ts'
-import { type Intake, intake } from './intake.ts'
+import { type FlowControl, flowControl } from './flow-control.ts'
 import { type LineWriter, lineWriter, readLines } from './lines.ts'
 import { type CommonBridgeOptions, openUplink, type Uplink } from './options.ts'
 import { Relay } from './relay.ts'
 
 /**
- * How {@link stdioBridge} works; the rest is for `authorizedFetch`.
+ * The options of {@link stdioBridge}, and those of `authorizedFetch`.
  *
  * @group Bridges
  */
 export interface StdioBridgeOptions extends CommonBridgeOptions {
-  /** Where the client's messages come from, such as `process.stdin`. */
+  /** The stream of the client's messages, such as `process.stdin`. */
   readonly input: Readable
-  /** Where the messages for the client go, such as `process.stdout`. Nothing else is written to it. */
+  /** The stream for messages to the client, such as `process.stdout`. Nothing else is written to it. */
   readonly output: Writable
   /** Closes the bridge. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * A bridge that runs.
+ * A running bridge.
  *
  * @group Bridges
  */
 export interface StdioBridge {
   /**
-   * Resolves when the bridge has ended: the input has, nobody reads the output any more, or it was closed. It never
-   * rejects.
+   * Resolves when the bridge has ended, because the input has ended, the output was closed, or `close()`
+   * was called. It never rejects.
    */
   readonly ended: Promise<void>
-  /** Ends the session at the server and gives up what is under way. Waits two seconds for the server at most. */
+  /** Ends the session at the server, and aborts pending requests. Waits at most two seconds for the server. */
   close(): Promise<void>
   /** The same as {@link StdioBridge.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
 const maxLineBytes = 64 * 1024 * 1024
-/** After the end of the input, answers are awaited as long. */
+/** How long to wait for responses after the end of the input, in milliseconds. */
 const drainMs = 30_000
-const farewellMs = 2000
+const closeLimitMs = 2000
 
 /**
- * Relays a client that speaks the stdio transport to a server that speaks either HTTP transport. Messages go on as
- * they are, in both directions.
+ * Relays a client with the stdio transport to a server with either HTTP transport. Messages are relayed
+ * unchanged, in both directions.
  *
- * - The session is begun anew when the server has forgotten it, with the client's own `initialize`.
- * - A session in place of a forgotten one has the log level and the subscriptions of the client.
- * - A message is sent again only when no connection was made, when the server has forgotten the session, or when it is
- *   busy (429, or 503 with `Retry-After`) and the message does no harm twice, which the call of a tool may do.
- * - When the provider finds no credential (`LoginRequiredError` with the reason `no_credential`), requests go without
- *   one: many servers ask for none, or only for some requests. After a 401 or 403 the provider's error counts.
+ * - When the server has ended the session, a new one is started with the client's own `initialize`.
+ * - The new session has the log level and the subscriptions of the client.
+ * - A message is retried only when no connection was made, when the server has ended the session, or when the server
+ *   is busy (429, or 503 with `Retry-After`) and the message is idempotent. Tool calls are not.
+ * - When the provider has no credential (`LoginRequiredError` with the reason `no_credential`), requests are sent
+ *   without one: many servers require none, or only for some requests. After a 401 or 403 the provider's error is
+ *   returned.
  * - A message may have 64 MB and a million values.
- * - Each request gets one answer. When the server cannot be reached or a login is required, that is a JSON-RPC error
- *   which says what to do.
- * - At the end of `input`, the answers that are under way are delivered first, for at most 30 seconds.
+ * - Each request receives one response. When the server cannot be reached or a login is required, it is a JSON-RPC
+ *   error with a remedy.
+ * - At the end of `input`, pending responses are delivered first, for at most 30 seconds.
  *
  * @example
  * ```ts
@@ -77,8 +78,8 @@ const farewellMs = 2000
  * await ended
  * ```
  *
- * @param provider - What proves who you are, or a selector such as `perTenant`.
- * @throws `ConfigurationError` when an option is wrong.
+ * @param provider - A provider, or a selector such as `perTenant`.
+ * @throws `ConfigurationError` when an option is invalid.
  * @see MCP 2025-11-25, Transports
  * @group Bridges
  */
@@ -103,7 +104,7 @@ export function stdioBridge(
   const stopListening = signal && onAbort(signal, () => void close())
   void writer.broken.then(close)
   const run = async () => {
-    const messages = intake((line) => relay.receive(line))
+    const messages = flowControl((line) => relay.receive(line))
     await relayLines(input, messages)
     const answered = messages.empty().then(() => relay.idle())
     await Promise.race([within(drainMs, answered), closing ?? writer.broken])
@@ -125,11 +126,11 @@ function checkStreams(input: unknown, output: unknown): void {
   }
 }
 
-async function relayLines(input: Readable, messages: Intake): Promise<void> {
+async function relayLines(input: Readable, messages: FlowControl): Promise<void> {
   try {
     for await (const line of readLines(input, maxLineBytes)) await messages.take(line)
   } catch {
-    // An input that fails has ended.
+    // An error of the input ends it.
   }
 }
 
@@ -139,10 +140,10 @@ async function closeAll(
   writer: LineWriter,
   input: Readable,
 ): Promise<void> {
-  // The process could not end while its input is open.
+  // An open input keeps the process alive.
   input.destroy()
-  const farewell = AbortSignal.timeout(farewellMs)
-  await within(farewellMs, relay.close(farewell))
-  await within(farewellMs, uplink.close())
-  await within(farewellMs, writer.flush())
+  const farewell = AbortSignal.timeout(closeLimitMs)
+  await within(closeLimitMs, relay.close(farewell))
+  await within(closeLimitMs, uplink.close())
+  await within(closeLimitMs, writer.flush())
 }

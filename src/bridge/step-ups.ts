@@ -1,5 +1,5 @@
 /**
- * What a server's wish for further scopes takes, for every request that meets it.
+ * Reports the login that a server requires for further scopes, for every affected request.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { parseChallenges } from '../www-authenticate.ts'
 type Send = (input: string | URL, init?: RequestInit) => Promise<Response>
 
 /**
- * Throws the error that says which login a server asks for in place of each 403 with `insufficient_scope`: the
- * credential's manager asks its provider once, and hands later answers on as they are.
+ * Throws the login error for each 403 with `insufficient_scope`: the manager asks its provider only once,
+ * and passes later responses through.
  */
 export function withStepUps(): (send: Send) => Send {
   let latest: LoginRequiredError | undefined
@@ -24,7 +24,7 @@ export function withStepUps(): (send: Send) => Send {
       if (isCredentialError(error, 'login_required') && error.reason === 'step_up') latest = error
       throw error
     }
-    const scope = response.status === 403 ? wantedScope(response) : undefined
+    const scope = response.status === 403 ? requiredScope(response) : undefined
     if (latest === undefined || scope === undefined) return response
     if (!scopeCovers(latest.scope, scope)) return response
     drain(response)
@@ -32,8 +32,8 @@ export function withStepUps(): (send: Send) => Send {
   }
 }
 
-/** The scopes that a 403 names (RFC 6750, section 3.1). */
-function wantedScope({ headers }: Response): string | undefined {
+/** The scopes in a 403 response (RFC 6750, section 3.1). */
+function requiredScope({ headers }: Response): string | undefined {
   const challenge = parseChallenges(headers.get('WWW-Authenticate')).find(
     ({ parameters }) => parameters.get('error') === 'insufficient_scope',
   )

@@ -31,34 +31,37 @@ import {
 } from './wire.ts'
 
 const eventStream = 'text/event-stream'
-/** More than a minute. */
+/** The most attempts to resume a stream, which take more than a minute. */
 const maxResumptions = 12
-/** A stream that lived as long was no failure. A shorter one is, whatever came on it: it may end as soon the next time. */
-const soundStreamMs = 5000
+/**
+ * A stream with this lifetime in milliseconds resets the delays; a shorter one counts as a failure, even if
+ * it delivered messages.
+ */
+const stableStreamMs = 5000
 
-/** It goes into a header, and servers take some 8 KB of headers. */
+/** The most bytes of an event ID: it is sent in a header, and servers accept about 8 KB of headers. */
 const maxEventIdBytes = 4096
 
-/** Where a stream stands. */
+/** The position in a stream. */
 interface Cursor {
-  /** The message that the stream answers; `undefined`: none. */
+  /** The message to which the stream responds; `undefined`: none. */
   readonly cause: Message | undefined
-  /** The requests that it has not answered yet. */
+  /** The unanswered requests. */
   readonly open: Set<string>
-  /** As it goes into the header. */
+  /** The last event ID, encoded for the header. */
   lastEventId: string | undefined
 }
 
-/** How an attempt to open a stream went. */
+/** The result of an attempt to open a stream. */
 interface Attempt {
   readonly wasOpen: boolean
-  /** `undefined`: there was no answer. */
+  /** `undefined`: there was no response. */
   readonly status?: number
-  /** Why there was none. */
+  /** Why there was no response. */
   readonly problem?: string
 }
 
-/** Sends each message by a POST, and reads what comes back. */
+/** Sends each message with a POST, and reads the responses. */
 export class StreamableWire implements Wire {
   readonly #options: WireOptions
   readonly #ending = new AbortController()
@@ -130,9 +133,10 @@ export class StreamableWire implements Wire {
   }
 
   /**
-   * Reads the stream that answers a message, and resumes it until everything is answered or nothing more can come.
+   * Reads the stream that responds to a message, and resumes it until all requests are answered or it
+   * cannot be resumed.
    *
-   * @throws {@link MessageTooLongError}: the stream would begin with the same message again.
+   * @throws {@link MessageTooLongError}: a resumed stream would start with the same message.
    */
   async #follow(first: Response, cursor: Cursor, signal: AbortSignal): Promise<void> {
     const delays = backOff(this.#options.random, 10_000)
@@ -170,7 +174,7 @@ export class StreamableWire implements Wire {
       if (attempt.problem !== undefined) {
         this.#options.log(`The stream of notifications could not be opened: ${attempt.problem}.`)
       }
-      // A server without such a stream answers 405, or something else of that kind.
+      // A server without such a stream responds with 405 or a similar status.
       if (attempt.status === 404 && isKnown) return this.#options.lost(this)
       if (isFinal(attempt)) return
       await pause(delays.next(), signal)
@@ -178,12 +182,12 @@ export class StreamableWire implements Wire {
   }
 
   /**
-   * Asks for a stream, and reads it to its end.
+   * Requests a stream, and reads it to its end.
    *
    * @throws The reason of the signal when it has aborted, and {@link MessageTooLongError}.
    */
   async #openStream(cursor: Cursor, delays: BackOff, signal: AbortSignal): Promise<Attempt> {
-    // The runtime leaves a listener on the signal of each request for a while.
+    // The runtime keeps a listener on the signal of each request for some time.
     const ending = new AbortController()
     const stop = onAbort(signal, () => ending.abort(signal.reason))
     try {
@@ -216,14 +220,14 @@ export class StreamableWire implements Wire {
   }
 
   /**
-   * Reads a stream to its end, however it ends.
+   * Reads a stream to its end or until the connection is lost.
    *
    * @throws {@link MessageTooLongError}.
    */
   async #read(response: Response, cursor: Cursor, delays: BackOff): Promise<void> {
     const openedAt = performance.now()
     const onEvent = async ({ id, data, event }: EventSourceMessage) => {
-      // The message counts as received only when it has been passed on.
+      // A message counts as received when it has been delivered.
       if (data !== '' && (event === undefined || event === 'message'))
         await this.#pass(data, cursor)
       if (id !== undefined) cursor.lastEventId = headerOfEventId(id) ?? cursor.lastEventId
@@ -232,14 +236,15 @@ export class StreamableWire implements Wire {
       await readEvents(response, { onEvent, onRetry: (delay) => delays.serverAsks(delay) })
     } catch (error) {
       if (error instanceof MessageTooLongError) throw error
-      // The connection was lost, which the stream's end says as well.
+      // A lost connection is treated like the end of the stream.
     }
-    if (performance.now() - openedAt > soundStreamMs) delays.reset()
+    if (performance.now() - openedAt > stableStreamMs) delays.reset()
   }
 
   async #pass(data: string, cursor: Cursor): Promise<void> {
     const message = parseMessage(data)
-    if (message === undefined) return this.#options.log('The server sent an event that is no JSON.')
+    if (message === undefined)
+      return this.#options.log('The server sent an event that is not JSON.')
     for (const part of message.parts) {
       if (part.kind === 'response' && part.id !== undefined) cursor.open.delete(keyOf(part.id))
     }
@@ -260,12 +265,12 @@ export class StreamableWire implements Wire {
   }
 }
 
-/** The server does not have the stream. */
+/** Whether the server does not offer the stream. */
 function isFinal({ wasOpen, status }: Attempt): boolean {
   return !wasOpen && status !== undefined && !isPassing(status)
 }
 
-/** An event's identifier goes as its UTF-8 bytes (HTML, section 9.2.4). `undefined`: no header can carry it. */
+/** Encodes an event ID as UTF-8 bytes (HTML, section 9.2.4); `undefined`: it is not valid in a header. */
 function headerOfEventId(id: string): string | undefined {
   const value = Buffer.from(id, 'utf8').toString('latin1')
   const isSound = value !== '' && value.length <= maxEventIdBytes

@@ -1,5 +1,5 @@
 /**
- * What carries messages to a server: one of the two HTTP transports.
+ * The interface of the two HTTP transports.
  *
  * @module
  */
@@ -7,53 +7,53 @@ import { parseRetryAfter } from '../retry-after.ts'
 import { readText } from './body.ts'
 import { isObject, type JsonObject, type Message } from './message.ts'
 
-/** The way to one session of a server. */
+/** A connection to one session of a server. */
 export interface Wire {
   /**
-   * Sends a message. Resolves when the server has taken it.
+   * Sends a message. Resolves when the server has accepted it.
    *
-   * @throws {@link SessionLostError} when the server has forgotten the session, {@link RefusalError} when it
-   * answers with another error status, and otherwise what `fetch` throws.
+   * @throws {@link SessionLostError} when the server has ended the session; {@link RefusalError} when it
+   *   responds with another error status; otherwise the errors of `fetch`.
    */
   post(message: Message, options: PostOptions): Promise<Accepted>
-  /** The revision on which client and server agreed. */
+  /** Sets the negotiated revision. */
   negotiated(revision: string): void
-  /** Opens the stream for what the server sends unasked. */
+  /** Opens the stream for messages that the server sends on its own. */
   listen(): void
-  /** The session is over: nothing further is sent on it, and no stream of it is resumed. */
+  /** Ends the use of the session: nothing more is sent on it, and its streams are not resumed. */
   retire(): void
   readonly isRetired: boolean
   /** Ends the session at the server, and closes its streams. */
   close(signal: AbortSignal): Promise<void>
 }
 
-/** How a message is sent. */
+/** The options for sending a message. */
 export interface PostOptions {
   readonly signal: AbortSignal
-  /** Headers that say about the message what its text says, such as `Mcp-Method`. */
+  /** Headers that repeat parts of the message, such as `Mcp-Method`. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** The server has taken a message. */
+/** A message that the server has accepted. */
 export interface Accepted {
-  /** Resolves when nothing further can arrive in answer to it; rejects when it could not be read. */
+  /** Resolves when no more responses can arrive; rejects when they could not be read. */
   readonly finished: Promise<void>
 }
 
-/** What a wire needs. */
+/** The options of a wire. */
 export interface WireOptions {
   readonly fetch: (input: string | URL, init?: RequestInit) => Promise<Response>
   readonly url: URL
   readonly random: () => number
-  /** A message has arrived; `cause` is the client's message that it belongs to, where that is known. */
+  /** Receives a message; `cause` is the client's message to which it belongs, if known. */
   receive(wire: Wire, message: Message, cause: Message | undefined): Promise<void>
-  /** The session is gone, and no message of the client has noticed it yet. */
+  /** Called when a stream shows that the session has ended. */
   lost(wire: Wire): void
-  /** Something that a person may want to know. */
+  /** Logs a line for the user. */
   log(line: string): void
 }
 
-/** The server does not know the session any more. Nothing of the message was processed. */
+/** The server has ended the session. The message was not processed. */
 export class SessionLostError extends Error {
   override readonly name = 'SessionLostError'
   readonly refusal: RefusalError | undefined
@@ -64,24 +64,24 @@ export class SessionLostError extends Error {
   }
 }
 
-/** The server answered with an error status. */
+/** The server responded with an error status. */
 export class RefusalError extends Error {
   override readonly name = 'RefusalError'
   readonly status: number
-  /** Seconds after which the server wants to be asked again. */
+  /** The seconds of `Retry-After`. */
   readonly retryAfter: number | undefined
-  /** Where it redirects to, as the server wrote it. */
+  /** The target of a redirect, as the server wrote it. */
   readonly location: string | undefined
-  /** The JSON-RPC error response that came with it. */
+  /** The JSON-RPC error response in the body. */
   readonly response: JsonObject | undefined
-  /** The session is gone. */
+  /** Whether the session has ended. */
   readonly endsSession: boolean
 
   constructor(
     status: number,
     about: Partial<Pick<RefusalError, 'retryAfter' | 'location' | 'response' | 'endsSession'>>,
   ) {
-    super(`The server answered with status ${status}.`)
+    super(`The server responded with status ${status}.`)
     this.status = status
     this.retryAfter = about.retryAfter
     this.location = about.location
@@ -90,27 +90,27 @@ export class RefusalError extends Error {
   }
 }
 
-/** The server agreed on a protocol version that cannot be one. */
+/** The server responded with an invalid protocol version. */
 export class RevisionError extends Error {
   override readonly name = 'RevisionError'
 
   constructor() {
-    super('The server agreed on a protocol version that is no date.')
+    super('The server responded with a protocol version that is not a date.')
   }
 }
 
-/** The server answered with something that is no message. */
+/** The response of the server is not a message. */
 export class ContentError extends Error {
   override readonly name = 'ContentError'
   readonly mediaType: string
 
   constructor(mediaType: string) {
-    super('The server answered with something else than JSON or an event stream.')
+    super('The response of the server is neither JSON nor an event stream.')
     this.mediaType = mediaType
   }
 }
 
-/** Reads why a server refuses a message. */
+/** Reads the response with which a server refuses a message. */
 export async function refusalOf(response: Response): Promise<RefusalError> {
   const { status, headers } = response
   const text = await readText(response)
@@ -123,7 +123,10 @@ export async function refusalOf(response: Response): Promise<RefusalError> {
   })
 }
 
-/** The JSON-RPC errors with which the official SDKs refuse what belongs to no session, before they look at it. */
+/**
+ * The JSON-RPC errors with which the official SDKs refuse messages without a session, before they process
+ * them.
+ */
 const unknownSessionErrors: ReadonlySet<string> = new Set([
   '-32000 Bad Request: Server not initialized',
   '-32000 Bad Request: Mcp-Session-Id header is required',
@@ -134,13 +137,14 @@ const unknownSessionErrors: ReadonlySet<string> = new Set([
 const unknownSessionText = 'Bad Request: No valid session ID provided'
 
 /**
- * Whether a 400 says that the session is gone, which MCP 2025-11-25 (Transports, Session Management) leaves to 404. A
- * message may be sent again then, so nothing counts but the very answers of those who never processed it.
+ * Whether a 400 means that the session has ended; MCP 2025-11-25 (Transports, Session Management) requires
+ * 404. The message is then retried, so only exact responses are accepted that prove that it was not
+ * processed.
  */
 function isUnknownSession(text: string, response: JsonObject | undefined): boolean {
   if (response === undefined) return text.trim() === unknownSessionText
   const { id, error } = response
-  // Whoever knows the identifier has read the request.
+  // A server that returns the ID has parsed the request.
   const isUnaddressed = id === null || id === undefined || id === 'server-error'
   return (
     isUnaddressed &&
@@ -160,7 +164,10 @@ function errorResponseOf(text: string): JsonObject | undefined {
   }
 }
 
-/** Whether the same request may succeed later: the server is busy, away, or wants another credential. */
+/**
+ * Whether the same request may succeed later: the server is busy, unavailable, or requires another
+ * credential.
+ */
 export function isPassing(status: number): boolean {
   return status >= 500 || [401, 403, 408, 429].includes(status)
 }

@@ -1,5 +1,5 @@
 /**
- * What went wrong with a credential, in the words of the command line: the library's own errors name its functions.
+ * Replaces remedies that name functions of the library by commands that the user can type.
  *
  * @module
  */
@@ -10,12 +10,13 @@ import {
   LoginRequiredError,
 } from '../index.ts'
 import type { Invocation } from './command.ts'
-import { fetchOption } from './conversation.ts'
 import { commandWord, shown } from './labels.ts'
-import type { Server } from './server.ts'
-import { withinTime } from './time-limit.ts'
+import { problemOf } from './problem.ts'
+import { readConfig, type Server } from './server.ts'
+import { withTimeLimit } from './time-limit.ts'
+import { fetchOption } from './verbose-fetch.ts'
 
-/** The kinds of `set` that most servers with keys use. */
+/** The options of `set` that fit most servers with keys. */
 const commonFlags = ['--header X-API-Key', '--bearer', '--basic'] as const
 
 /** Whether nothing is stored for a server, and nothing else provides a credential. */
@@ -23,24 +24,23 @@ export function isNothingStored(error: unknown): boolean {
   return isCredentialError(error, 'login_required') && error.reason === 'no_credential'
 }
 
-/** Says what to type where a person has to do something; other errors stay as they are. */
-export async function forCommand(
+/** Returns the error with a command as its remedy where the user must act; other errors are unchanged. */
+export async function toCommandError(
   error: unknown,
   server: Server,
   invocation: Invocation,
 ): Promise<unknown> {
-  if (isInsecure(error)) return insecure(error, server)
-  if (isCredentialError(error, 'not_fixed_headers')) return notFixed(error, server)
-  if (isCredentialError(error, 'no_tenant')) return unknownTenant(error, server, invocation)
-  const [, named] = /`config\.connect\('([^']+)', client\)`/.exec(remedyOf(error)) ?? []
-  if (named !== undefined) return severalTenants(named, server)
-  if (!isCredentialError(error, 'login_required')) return error
-  if (isNothingStored(error)) return nothingStored(server, invocation)
-  if (/npx mcp-credentials set /.test(error.remedy ?? '')) {
-    return keyRefused(error, server, invocation)
+  if (isInsecure(error, server)) return insecureError(error, server)
+  if (isCredentialError(error, 'not_fixed_headers')) return notFixedError(error, server)
+  if (isCredentialError(error, 'no_tenant')) return unknownTenantError(error, server, invocation)
+  if (isCredentialError(error, 'configuration') && error.option === 'tenants') {
+    return severalTenantsError(error, server, invocation)
   }
+  if (!isCredentialError(error, 'login_required')) return error
+  if (isNothingStored(error)) return nothingStoredError(server, invocation)
+  if (isKeyRefused(error)) return keyRefusedError(error, server, invocation)
   const { reason, scope } = error
-  // A server may have written anything, and this is meant to be typed.
+  // The server wrote the scopes, and the user copies them into a shell.
   const isPlain = scope !== undefined && /^[\w:./ -]+$/.test(scope)
   const scopes = reason === 'step_up' && isPlain ? ` --scope '${scope}'` : ''
   return new LoginRequiredError(reason, problemOf(error), {
@@ -50,8 +50,14 @@ export async function forCommand(
   })
 }
 
-/** Runs a task, and throws its errors as {@link forCommand} says them. */
-export async function inCommandWords<T>(
+/** Whether the server refuses a stored key; a login replaces only a login that needs further scopes. */
+function isKeyRefused({ reason, remedy = '' }: LoginRequiredError): boolean {
+  if (reason === 'key_rejected') return true
+  return reason === 'step_up' && remedy.includes('npx mcp-credentials set ')
+}
+
+/** Runs a task, and passes its errors through {@link toCommandError}. */
+export async function withCommandErrors<T>(
   server: Server,
   invocation: Invocation,
   task: () => T | Promise<T>,
@@ -59,12 +65,12 @@ export async function inCommandWords<T>(
   try {
     return await task()
   } catch (error) {
-    throw await forCommand(error, server, invocation)
+    throw await toCommandError(error, server, invocation)
   }
 }
 
-/** The error of a server for which there is no credential. */
-export function nothingStored(server: Server, invocation: Invocation): LoginRequiredError {
+/** The error for a server without a credential. */
+export function nothingStoredError(server: Server, invocation: Invocation): LoginRequiredError {
   const { account } = invocation.global
   const who = account === undefined ? '' : ` (account ${account})`
   const set = `npx mcp-credentials set ${commandWord(server.label)} --header X-API-Key${accountFlag(invocation)}`
@@ -72,16 +78,17 @@ export function nothingStored(server: Server, invocation: Invocation): LoginRequ
   const login = loginCommand(server, invocation)
   return new LoginRequiredError('no_credential', `Nothing is stored for ${server.label}${who}.`, {
     resource: server.url,
-    remedy: `Log in: \`${login}\`. Store a key: \`${set}\`. If unsure: \`${doctor}\`.`,
+    remedy: `Log in: \`${login}\`. Store a key: \`${set}\`. If you do not know which: \`${doctor}\`.`,
   })
 }
 
 /**
- * The error of a credential that the server refuses.
+ * The error for a credential that the server refuses.
  *
- * @param source - The entry of a config file that it comes from, in words; neither a login nor `set` replaces that.
+ * @param source - A description of the config entry that provides it; neither a login nor `set` replaces
+ *   that credential.
  */
-export function credentialRefused(
+export function credentialRefusedError(
   error: CredentialError,
   server: Server,
   source: string | undefined,
@@ -95,12 +102,12 @@ export function credentialRefused(
     remedy:
       source === undefined
         ? `Log in: \`${loginCommand(server, invocation)}\`. Replace a key: \`${set}\`.`
-        : `Check the credential of ${source}. To see what the server wants, run \`npx mcp-credentials doctor ${commandWord(server.label)}\`.`,
+        : `Check the credential of ${source}. To see what the server requires, run \`npx mcp-credentials doctor ${commandWord(server.label)}\`.`,
   })
 }
 
-/** A key that is refused may be the wrong one, be sent in the wrong way, or not be what the server wants. */
-async function keyRefused(
+/** The key may be wrong, or be sent in the wrong way, or the server may require a login. */
+async function keyRefusedError(
   error: LoginRequiredError,
   server: Server,
   invocation: Invocation,
@@ -110,29 +117,33 @@ async function keyRefused(
   return new CredentialError('access_denied', problemOf(error), {
     resource: server.url,
     remedy: (await offersLogin(server, invocation))
-      ? `This server wants a login: \`${loginCommand(server, invocation)}\`.`
-      : `${again}; ${otherFlags(remedy)}.`,
+      ? `This server requires a login: \`${loginCommand(server, invocation)}\`.`
+      : `${again}; ${otherKeyFlags(remedy)}.`,
   })
 }
 
-/** The other ways in which keys are sent, after a command with one of them. */
-export function otherFlags(command: string): string {
+/** Names the other options for keys, to follow a command that has one of them. */
+export function otherKeyFlags(command: string): string {
   const others = commonFlags.filter((flag) => !command.includes(flag))
-  return `with ${inWords(others)}, if your key is sent so`
+  return `use ${joinedWithOr(others)} if the server expects the key there`
 }
 
-function remedyOf(error: unknown): string {
-  return isCredentialError(error) ? (error.remedy ?? '') : ''
-}
-
-function severalTenants(name: string, { url }: Server): ConfigurationError {
+/** The error for the URL of a config entry that has several tenants. */
+async function severalTenantsError(
+  error: CredentialError,
+  { url }: Server,
+  invocation: Invocation,
+): Promise<unknown> {
+  const { defaultStore } = await import('../auto/index.ts')
+  const name = (await readConfig(invocation, defaultStore())).find(url)?.name
+  if (name === undefined) return error
   return new ConfigurationError('tenant', `The entry ${shown(name)} has several tenants.`, {
     resource: url,
-    remedy: `Write its name in the place of the URL, and add \`--tenant\`: \`${commandWord(name)} --tenant NAME\`.`,
+    remedy: `Use its name instead of the URL, and add \`--tenant\`: \`${commandWord(name)} --tenant NAME\`.`,
   })
 }
 
-function unknownTenant(
+function unknownTenantError(
   error: CredentialError,
   { entry, url }: Server,
   { global: { tenant } }: Invocation,
@@ -141,24 +152,26 @@ function unknownTenant(
   if (tenant === undefined || names.length === 0) return error
   return new ConfigurationError('tenant', problemOf(error), {
     resource: url,
-    remedy: `Write one of its tenants: ${names.map(shown).join(', ')}.`,
+    remedy: `Choose one of its tenants: ${names.map(shown).join(', ')}.`,
   })
 }
 
-/** Whether a server was refused because it is reached by http. */
-function isInsecure(error: unknown): error is CredentialError {
-  return isCredentialError(error) && / is (?:not|neither) https/.test(error.message)
+/** Whether a server was refused because a URL is not https. */
+function isInsecure(error: unknown, { url }: Server): error is CredentialError {
+  if (isCredentialError(error, 'discovery')) return error.reason === 'not_https'
+  const isOfResource = isCredentialError(error, 'configuration') && error.option === 'resource'
+  return isOfResource && url.protocol === 'http:'
 }
 
-function insecure(error: CredentialError, server: Server): CredentialError {
+function insecureError(error: CredentialError, server: Server): CredentialError {
   return new CredentialError(error.code, problemOf(error), {
     resource: server.url,
-    remedy: 'Use its address with https://; the commands send no credential without it.',
+    remedy: 'Use its https:// URL; the commands send credentials over https only.',
   })
 }
 
-/** A credential that signs each request, or is sent in the address. */
-function notFixed(error: CredentialError, { label }: Server): ConfigurationError {
+/** The error for a credential that signs each request or is sent in the URL. */
+function notFixedError(error: CredentialError, { label }: Server): ConfigurationError {
   return new ConfigurationError('server', problemOf(error), {
     remedy: `Use \`npx mcp-credentials proxy ${commandWord(label)}\` instead.`,
   })
@@ -166,7 +179,7 @@ function notFixed(error: CredentialError, { label }: Server): ConfigurationError
 
 async function offersLogin(server: Server, invocation: Invocation): Promise<boolean> {
   const { discover } = await import('../oauth/index.ts')
-  const found = withinTime(10_000, invocation.signal, (signal) =>
+  const found = withTimeLimit(10_000, invocation.signal, (signal) =>
     discover(server.url, { signal, ...fetchOption(invocation) }),
   )
   return found.then(
@@ -183,16 +196,7 @@ function accountFlag({ global: { account } }: Invocation): string {
   return account === undefined ? '' : ` --account ${commandWord(account)}`
 }
 
-/** What happened, without what to do and without the name of the library's function. */
-function problemOf({ message, remedy = '' }: CredentialError): string {
-  const problem = message.endsWith(remedy)
-    ? message.slice(0, message.length - remedy.length)
-    : message
-  const text = problem.replace(/^[a-z]\w*: /, '').trim()
-  return /^https?:/.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1)
-}
-
-function inWords(names: readonly string[]): string {
+function joinedWithOr(names: readonly string[]): string {
   return names.length < 3
     ? names.join(' or ')
     : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`

@@ -1,15 +1,15 @@
 /**
- * What all commands have in common.
+ * Types that all commands share.
  *
  * @module
  */
 import type { Command } from 'commander'
 import type { Terminal } from './terminal.ts'
 
-/** What a command is given besides its own options. */
+/** What a command receives besides its own options. */
 export interface Invocation {
   readonly terminal: Terminal
-  /** Aborts on Ctrl-C and when the process is asked to end. */
+  /** Aborts on Ctrl-C, SIGTERM and SIGHUP. */
   readonly signal: AbortSignal
   /** The options that every command has. */
   readonly global: GlobalOptions
@@ -17,21 +17,21 @@ export interface Invocation {
 
 /** The options that every command has. */
 export interface GlobalOptions {
-  /** The config file, instead of the places where one is looked for. */
+  /** The config file; without it, the usual places are searched. */
   readonly config?: string
   /** The environment of the config file: `development`, `staging`, `production`. */
   readonly environment?: string
-  /** Tells several logins at one server apart. */
+  /** Separates several logins at one server. */
   readonly account?: string
-  /** The tenant, of a server whose entry in the config file has several. */
+  /** The tenant, for a server whose config entry has several. */
   readonly tenant?: string
-  /** Show the HTTP conversation, without secrets, on standard error. */
+  /** Log HTTP requests and responses, without secrets, to standard error. */
   readonly verbose?: boolean
 }
 
 /**
- * Runs a command: `arguments` are those of the command line, then its options. Whatever it throws is printed as a
- * sentence, and decides the exit code; what it returns is the exit code otherwise.
+ * Runs a command. The exit code is what it returns; an error that it throws is printed and determines the
+ * exit code.
  */
 export type CommandRun<Options> = (
   invocation: Invocation,
@@ -39,10 +39,10 @@ export type CommandRun<Options> = (
   ...given: readonly string[]
 ) => Promise<number | void>
 
-/** Adds a command to the program. Whatever is slow to load is loaded when the command runs. */
+/** Adds a command to the program. Modules that are slow to load are imported when the command runs. */
 export type AddCommand = (program: Command, run: RunCommand) => void
 
-/** Makes a commander action of a {@link CommandRun}. */
+/** Turns a {@link CommandRun} into a commander action. */
 export type RunCommand = <Options>(
   command: CommandRun<Options>,
 ) => (this: Command, ...given: unknown[]) => Promise<void>

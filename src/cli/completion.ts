@@ -1,5 +1,6 @@
 /**
- * The command `completion`: the script by which a shell completes commands, options and the names of servers.
+ * The command `completion`: prints a script with which a shell completes commands, options and server
+ * names.
  *
  * @module
  */
@@ -11,25 +12,25 @@ import { readConfig } from './server.ts'
 
 const shells = ['bash', 'zsh', 'fish', 'powershell']
 const examples = `
-The command has to be installed, as by \`npm install --global mcp-credentials\`.
+The command must be installed: \`npm install --global mcp-credentials\`.
 
 Examples:
   bash:  source <(mcp-credentials completion bash)
   zsh:   source <(mcp-credentials completion zsh)
   fish:  mcp-credentials completion fish | source`
 
-/** Adds the command, and the hidden one that the script calls. */
+/** Adds the command, and the hidden command that the script calls. */
 export const addCompletion: AddCommand = (program, run) => {
   program
     .command('completion')
-    .description('print the script by which a shell completes what is typed')
+    .description('print the completion script for a shell')
     .argument('<shell>', shells.join(', '))
     .addHelpText('after', examples)
     .action(
       run(async (_invocation, _options, shell = '') => {
         if (!shells.includes(shell)) {
-          throw new ConfigurationError('shell', 'That shell is not known here.', {
-            remedy: `Write one of ${shells.join(', ')}.`,
+          throw new ConfigurationError('shell', 'Completion is not available for that shell.', {
+            remedy: `Use one of ${shells.join(', ')}.`,
           })
         }
         const { default: tab } = await import('@bomb.sh/tab')
@@ -92,7 +93,7 @@ function pathOf(command: Command): string {
   return isTop ? command.name() : `${pathOf(parent)} ${command.name()}`
 }
 
-/** The names in the config files; whoever presses the tabulator key is told of no error. */
+/** The server names in the config files. Completion reports no errors. */
 async function serverNames(
   invocation: Invocation,
   store: DefaultStore,
@@ -105,7 +106,7 @@ async function serverNames(
   }
 }
 
-/** The URLs for which something is stored. One whose path looks secret is not written to the screen. */
+/** The URLs with a stored credential. URLs whose path may contain a secret are left out. */
 async function storedUrls(store: DefaultStore): Promise<readonly string[]> {
   try {
     const { listSaved } = await import('../auto/index.ts')

@@ -1,5 +1,5 @@
 /**
- * `doctor`: looks at a server as a client would, and explains what it sees.
+ * The command `doctor`: examines a server as a client without a credential, and explains the result.
  *
  * @module
  */
@@ -16,17 +16,17 @@ export interface DoctorOptions {
 }
 
 const help = `
-It sends what a client without a credential would send, follows what the server
-publishes, and rehearses a login up to the point where the browser would open.
-Nothing is registered, stored or changed. Nothing secret is printed, so the
-output can be pasted into an issue.
+It sends the requests of a client without a credential, reads the metadata that
+the server publishes, and simulates a login up to the point where the browser
+would open. It registers, stores and changes nothing. The output contains no
+secrets, so it can be pasted into an issue.
 
 Examples:
   npx mcp-credentials doctor https://mcp.example.com/mcp
   npx mcp-credentials doctor https://mcp.example.com/mcp --json
   npx mcp-credentials doctor crm
 
-It exits with 0 where nothing is wrong, and with 1 where there are problems.
+The exit code is 0 without problems, 1 with problems, 5 if the server is unreachable.
 
 --json prints one object: version (1), url, examinedAt, outcome (ok, problem,
 unreachable), findings (id, verdict: ok, note or problem, text, remedy, issuer),
@@ -37,11 +37,11 @@ recommendation (provider, reason, command, code: sdkV2, sdkV1, fetch; mcpJson).
 export const addDoctor: AddCommand = (program, run) => {
   program
     .command('doctor')
-    .summary('explain how a server can be used, and what is wrong with it')
-    .description('Looks at an MCP server as a client would, and explains what it sees.')
+    .summary('examine a server: which credential it requires, and what is wrong')
+    .description('Examines an MCP server as a client would, and explains the result.')
     .argument('<server>', 'the URL of the server, or its name in the config file')
     .option('--json', 'print the result as JSON')
-    .option('--allow-private-network', 'follow the server to OAuth servers in private networks')
+    .option('--allow-private-network', 'contact OAuth servers in private networks')
     .addHelpText('after', help)
     .action(
       run(async (invocation, options: DoctorOptions, server = '') => {
@@ -51,7 +51,7 @@ export const addDoctor: AddCommand = (program, run) => {
     )
 }
 
-/** Examines a server, and prints what was seen. */
+/** Examines a server, and prints the report. */
 export async function runDoctor(
   invocation: Invocation,
   { json = false, allowPrivateNetwork = false }: DoctorOptions,
@@ -65,7 +65,7 @@ export async function runDoctor(
     import('./doctor/report.ts'),
     import('./doctor/render.ts'),
   ])
-  if (terminal.isInteractive && !json) terminal.note(terminal.style.dim('Looking at the server …'))
+  if (terminal.isInteractive && !json) terminal.note(terminal.style.dim('Examining the server …'))
   const note = (line: string) => terminal.note(terminal.style.dim(line))
   const seen = await examine(url, {
     store,
@@ -85,7 +85,7 @@ export async function runDoctor(
   ]
 }
 
-/** The server: a password in its URL is part of what is examined, although no command sends one. */
+/** The server; a password in its URL is reported, and not sent. */
 async function targetOf(
   typed: string,
   invocation: Invocation,
@@ -95,13 +95,13 @@ async function targetOf(
   return isUrl ? { url: new URL(typed), entry: undefined } : findServer(typed, invocation, store)
 }
 
-/** The width of the text: that of the terminal, but neither unreadably narrow nor wide. */
+/** The width of the text: that of the terminal, from 40 to 120 characters. */
 function columnsOf({ stdout, env }: Terminal): number {
   const columns = stdout.columns ?? Number(env['COLUMNS'])
   return Math.min(Math.max(Number.isInteger(columns) && columns > 0 ? columns : 80, 40), 120)
 }
 
-// The marks of the terminal are for standard error, and the result goes to standard output.
+// The style of the terminal is for standard error; the report goes to standard output.
 function styleOf({ stdout, style }: Terminal): Style {
   if (stdout.isTTY === true) return style
   const plain = (text: string) => text

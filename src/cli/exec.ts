@@ -14,13 +14,13 @@ import { readConfig } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
 const examples = `
-The secrets of the server's entry in the config file are read, and given to the process in its environment. They stand
-on no command line. Of the variables of the shell, the process gets only those that programs need, such as PATH and
-HOME. The exit code is that of the process.
+The process receives the secrets of the server's config entry as environment variables, not as arguments. From the
+shell's environment it receives only the variables that programs need, such as PATH and HOME. The exit code is that of
+the process.
 
-It starts in the folder that the entry names as "cwd". Where it names none, a program after -- starts in the folder where
-you are, and the command of the entry in the folder of the project that the config file came with, as clients do. The
-commands of your own config files start in your home folder, where a project cannot put programs in their way.
+It starts in the folder that "cwd" of the entry names. Without "cwd", a program after -- starts in the current folder,
+and the command of the entry starts in the project folder of the config file, as in other clients. Commands of your own
+config files start in your home folder, where no project can place programs.
 
 Examples:
   npx mcp-credentials exec files -- npx -y @modelcontextprotocol/server-filesystem /tmp
@@ -50,15 +50,15 @@ async function exec(
   const config = await readConfig(invocation, defaultStore())
   const entry = config.server(name)
   if (entry.kind === 'http') {
-    throw new ConfigurationError('name', `The server ${shown(name)} has a URL, and no program.`, {
-      remedy: `Relay a client to it: \`npx mcp-credentials proxy ${commandWord(name)}\`.`,
+    throw new ConfigurationError('name', `The server ${shown(name)} has a URL, not a command.`, {
+      remedy: `Connect a client to it with \`npx mcp-credentials proxy ${commandWord(name)}\`.`,
     })
   }
   const environment = await config.environmentOf(name, { signal: invocation.signal })
   const [program, ...args] = given.length > 0 ? given : await commandOf(name, entry)
   if (program === undefined || program === '') {
-    throw new ConfigurationError('command', 'There is no program to start.', {
-      remedy: `Write it as in \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
+    throw new ConfigurationError('command', 'No program to start was given.', {
+      remedy: `Add it: \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
     })
   }
   const started = given.length > 0 ? undefined : entry.workspace
@@ -67,19 +67,19 @@ async function exec(
   return runChild(invocation, [program, ...args], environment, folder)
 }
 
-/** A folder that is missing would look as if the program were. */
+/** Without this check, a missing folder would be reported as a missing program. */
 async function checkFolder(name: string, folder: string): Promise<void> {
   const found = await stat(folder).catch(() => undefined)
   if (found?.isDirectory() === true) return
-  throw new ConfigurationError('cwd', `The folder ${printable(folder)} is not there.`, {
-    remedy: `Make it, or correct \`cwd\` of ${shown(name)}.`,
+  throw new ConfigurationError('cwd', `The folder ${printable(folder)} does not exist.`, {
+    remedy: `Create it, or correct \`cwd\` of ${shown(name)}.`,
   })
 }
 
 /**
- * The command of the entry; a program that it names by its place is looked for where the file that was trusted says or
- * is, and not where the user is.
- * Variables in it are for the client that the file is written for.
+ * The command of the entry. A relative path of the program is resolved against the folder of the entry or
+ * of the trusted file, not against the current folder. A command with variables is refused: only the client
+ * that the file was written for can expand them.
  */
 async function commandOf(
   name: string,
@@ -91,18 +91,18 @@ async function commandOf(
     const folder = cwd ?? workspace ?? dirname(await realpath(file))
     return [isPath ? resolve(folder, command) : command, ...args]
   }
-  throw new ConfigurationError('command', `The command of ${name} has variables in it.`, {
-    remedy: `Write it out: \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
+  throw new ConfigurationError('command', `The command of ${name} contains variables.`, {
+    remedy: `Pass the command with their values: \`npx mcp-credentials exec ${commandWord(name)} -- program argument\`.`,
   })
 }
 
-/** What programs need, and what says how they speak: the variables that clients hand on to servers. */
+/** Variables that programs need, and those for the language: the ones that clients pass on to servers. */
 const inherited =
   process.platform === 'win32'
     ? /^(?:APPDATA|HOMEDRIVE|HOMEPATH|LOCALAPPDATA|PATH|PATHEXT|PROCESSOR_ARCHITECTURE|PROGRAMFILES|SYSTEMDRIVE|SYSTEMROOT|TEMP|TMP|USERNAME|USERPROFILE)$/i
     : /^(?:HOME|LANG|LC_[A-Z]+|LOGNAME|PATH|SHELL|TERM|TMPDIR|TZ|USER)$/
 
-/** The other variables of the shell may be secrets of other servers, or open the store. */
+/** Other variables of the shell may contain secrets of other servers or the key of the store. */
 function inheritedOf(env: Terminal['env']): Readonly<Record<string, string | undefined>> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => inherited.test(name)))
 }

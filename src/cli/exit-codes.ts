@@ -1,5 +1,5 @@
 /**
- * What the command says to the shell. The numbers are documented, and scripts branch on them.
+ * The exit codes of the command. They are documented, and scripts depend on them.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import { isCredentialError } from '../index.ts'
 /** The exit codes of every command. */
 export const exitCodes = {
   success: 0,
-  /** Anything that has no code of its own; of `doctor`: it found a problem. */
+  /** Any other failure; with `doctor`: a problem was found. */
   failure: 1,
   /** The command line, a config file or an option is wrong. */
   usage: 2,
-  /** A person has to log in. */
+  /** The user must log in. */
   loginRequired: 3,
   /** The server refuses the credential. */
   refused: 4,
@@ -51,11 +51,11 @@ export function exitCodeOf(error: unknown): ExitCode {
 /** The exit codes, for the help of every command. */
 export const exitCodesHelp = `
 Exit codes:
-  0    it worked
-  1    it failed for another reason than those below
+  0    success
+  1    failure for any other reason
   2    the command line, a config file or an option is wrong
-  3    a person has to log in
+  3    the user must log in
   4    the server refuses the credential
   5    a server cannot be reached
   6    the keychain or another store cannot be used
-  130  it was interrupted`
+  130  interrupted`

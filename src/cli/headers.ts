@@ -6,7 +6,7 @@
 import type { AddCommand } from './command.ts'
 
 const examples = `
-The object holds secrets, and is meant for a program that reads it.
+The output contains secrets; pass it to a program.
 
 Examples:
   npx mcp-credentials headers https://mcp.example.com/mcp
@@ -24,17 +24,19 @@ export const addHeaders: AddCommand = (program, run) => {
     .addHelpText('after', examples)
     .action(
       run<{ readonly reveal?: boolean }>(async (invocation, { reveal }, server = '') => {
-        const [{ lentHeaders }, { headersOrNone }, { refuseTerminal }] = await Promise.all([
-          import('./lent-headers.ts'),
+        const [{ requestHeaders }, { headersOrNone }, { refuseTerminal }] = await Promise.all([
+          import('./request-headers.ts'),
           import('./open-server.ts'),
           import('./reveal.ts'),
         ])
         refuseTerminal(invocation.terminal, reveal)
-        const lent = await headersOrNone(server, invocation, () => lentHeaders(server, invocation))
-        if (Object.keys(lent.headers).length === 0) {
-          invocation.terminal.note(`${lent.server.label} answers without a credential.`)
+        const found = await headersOrNone(server, invocation, () =>
+          requestHeaders(server, invocation),
+        )
+        if (Object.keys(found.headers).length === 0) {
+          invocation.terminal.note(`${found.server.label} requires no credential.`)
         }
-        invocation.terminal.print(JSON.stringify(lent.headers))
+        invocation.terminal.print(JSON.stringify(found.headers))
       }),
     )
 }

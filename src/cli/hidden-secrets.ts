@@ -1,25 +1,25 @@
 /**
- * Config files as they may be shown.
+ * Hides the secrets of config files before they are printed.
  *
  * @module
  */
 import { applyEdits, type Edit, type Node, parseTree, stripComments } from 'jsonc-parser'
 import { labelOf, printable } from './labels.ts'
 
-/** What stands in the place of a secret. */
+/** Printed instead of a secret. */
 const hidden = '<hidden>'
 
-// More than what the config warns of: a text that is hidden needlessly does no harm.
+// Wider than the patterns for warnings: hiding a harmless text does no damage.
 const secretName =
   /key|token|secret|pass(?:w|phrase)|pwd|auth|cookie|session|signature|credential|bearer|jwt|(?:^|[-_])pat(?:$|[-_])/i
 const secretValue =
   /^(?:Bearer|Basic|Token)\s+\S|^(?:sk|pk|rk)[-_]|^gh[opsur]_|^github_pat_|^glpat-|^xox[a-z]-|^AKIA|^AIza|^npm_|^eyJ|PRIVATE KEY/i
-// These members name things, and their values are judged by what they look like.
+// The names of these members say nothing about secrets, so only their values are checked.
 const plainMember = /^(?:type|provider|command|header|clientId|issuer|.*(?:Endpoint|Url))$/i
 const reference = /\$\{[^{}]*\}/g
 const wholeReference = /^(?:env|file|keychain|stored|input):/
 
-/** The text of a file, in which secrets are hidden; comments can hold any, so they are left out. */
+/** The text of a file with secrets hidden. Comments are removed, because they may contain secrets. */
 export function withHiddenSecrets(text: string): {
   readonly text: string
   readonly hidden: number
@@ -50,12 +50,12 @@ function editsOf(node: Node, member: string): Edit[] {
   return [{ offset: node.offset, length: node.length, content: JSON.stringify(content) }]
 }
 
-/** The arguments of a command as they may be shown. */
+/** The arguments of a command with secrets hidden. */
 export function withHiddenArguments(args: readonly string[]): readonly string[] {
   return args.map((text, index) => shownText(flagIn(args[index - 1]) ?? '', text))
 }
 
-// Options of well-known programs whose value is a header, or a user with a password.
+// Options of well-known programs whose value is a header, or a user name with a password.
 const headerFlag = /^(?:-H|--header)$/
 const passwordFlag = /^(?:-u|--user|-p)$/
 const assignedFlag = /^(--?[\w-]+)=(.+)$/s
@@ -86,7 +86,7 @@ function isFlagOfSecret(flag: string): boolean {
   return headerFlag.test(flag) || passwordFlag.test(flag)
 }
 
-/** What stands in the file itself: references are left out, but for their defaults. */
+/** The literal part of a text: references are removed, except for their defaults. */
 function literalOf(text: string): string {
   return text.replace(reference, (each) => /:-([^}]*)/.exec(each)?.[1] ?? '').trim()
 }
@@ -95,7 +95,7 @@ function isUrl(text: string): boolean {
   return /^https?:/i.test(text) && URL.canParse(literalOf(text))
 }
 
-/** A URL without a password and a query, and without segments of its path that look like tokens. */
+/** A URL without password, query and path segments that look like tokens. */
 function shownUrl(text: string): string {
   const { username, password, hash, searchParams, ...url } = partsOf(literalOf(text))
   const isQuerySecret = [...searchParams.values()].some((value) => value !== '') || hash !== ''
@@ -110,7 +110,7 @@ function partsOf(text: string) {
   return { place: `${origin}${pathname}`, username, password, hash, searchParams }
 }
 
-/** The option of a command line whose value an argument is. */
+/** The command-line option that precedes an argument. */
 function flagBefore(args: readonly Node[], index: number): string | undefined {
   return flagIn(args[index - 1]?.value)
 }
@@ -119,7 +119,7 @@ function flagIn(text: unknown): string | undefined {
   return typeof text === 'string' && /^-[^=]*$/.test(text) ? text : undefined
 }
 
-/** Whether the value of a member, a header or an option is a secret; in doubt, it is one. */
+/** Whether the value of a member, a header or an option is a secret; in doubt: yes. */
 export function isSecret(member: string, text: string): boolean {
   const value = literalOf(text)
   if (/^(?:|bearer|basic|token|true|false|none)$/i.test(value)) return false
@@ -129,6 +129,6 @@ export function isSecret(member: string, text: string): boolean {
   if (flag !== undefined && secretName.test(flag)) return true
   if (/^--?[a-z][\w-]*$/i.test(value)) return false
   if (!plainMember.test(member) && secretName.test(member)) return true
-  // Long, and neither words nor a path: nobody could remember it.
+  // A long run of letters and digits that is neither words nor a path.
   return (value.match(/[\w+=~-]{24,}/g) ?? []).some((run) => /\d/.test(run) && /[a-z]/i.test(run))
 }

@@ -1,5 +1,5 @@
 /**
- * What the command `import` finds.
+ * Logins and keys that the command `import` finds.
  *
  * @module
  */
@@ -15,9 +15,9 @@ export interface ImportOptions {
   readonly inPlace?: boolean
 }
 
-/** Something that can be moved into the store. */
+/** A login or key that can be moved into the store. */
 export interface Finding {
-  /** The server; it may hold a secret in its path, so it is shown by its label. */
+  /** The server. Its path may contain a secret, so only its label is shown. */
   readonly server: string
   /** Where it was found. */
   readonly source: string
@@ -25,12 +25,12 @@ export interface Finding {
   /** Why it cannot be moved; `undefined`: it can. */
   readonly problem: string | undefined
   /**
-   * Writes it, and says what was written in a sentence; `undefined`: something is stored for that server already, and
-   * is kept.
+   * Stores it, and returns a sentence for the user; `undefined`: another credential is stored for that
+   * server, and was kept.
    */
   copyTo(store: DefaultStore, account: { readonly account?: string }): Promise<string | undefined>
-  /** The config file that has to be trusted first; absent: none. */
+  /** The config file that must be trusted first; absent: none. */
   readonly untrustedFile?: string
-  /** What else there is to do once it was written, in sentences. */
+  /** What the user must do afterwards, in sentences. */
   advice?(account: { readonly account?: string }): string
 }

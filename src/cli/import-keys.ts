@@ -1,12 +1,12 @@
 /**
- * Keys in headers that a config file holds, on their way into the store.
+ * Moves keys in headers of config files into the store.
  *
  * @module
  */
 import type { DefaultStore, StoredKey } from '../auto/index.ts'
 import { labelOf } from './labels.ts'
 
-/** The key of literal headers; `undefined`: a part of them is read from elsewhere. */
+/** The key in literal headers; `undefined`: they contain variables. */
 export function keyOfHeaders(
   given: readonly (readonly [name: string, value: string])[],
 ): StoredKey | undefined {
@@ -20,7 +20,10 @@ export function keyOfHeaders(
   return token === undefined ? { type: 'headers', headers } : { type: 'bearer', token }
 }
 
-/** Stores a key, and says so in a sentence; `undefined`: another credential is stored, and was kept. */
+/**
+ * Stores a key, and returns a sentence for the user; `undefined`: another credential is stored, and was
+ * kept.
+ */
 export async function storeKey(
   store: DefaultStore,
   url: URL,
@@ -32,7 +35,7 @@ export async function storeKey(
   return kept === undefined ? `Stored for ${labelOf(url)}.` : undefined
 }
 
-/** The entry of a config file that reaches a server with what is stored for it. */
+/** A config entry that connects to a server through `proxy`, with the stored credential. */
 export function proxyEntry(server: string, options: readonly string[]): string {
   const args = ['-y', 'mcp-credentials', 'proxy', server, ...options]
   return JSON.stringify({ command: 'npx', args })

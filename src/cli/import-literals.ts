@@ -1,5 +1,5 @@
 /**
- * Secrets that stand in config files as they are.
+ * Literal secrets in config files.
  *
  * @module
  */
@@ -29,37 +29,35 @@ import {
 import { commandWord, labelOf, printable } from './labels.ts'
 import { rewriteFile, withoutLiterals } from './rewritten-file.ts'
 
-/** A config file with secrets in it. */
+/** A config file that contains secrets. */
 export interface LiteralFile {
   readonly path: string
   readonly findings: readonly Finding[]
   /**
-   * Takes those secrets out that were moved.
+   * Removes the secrets that were moved.
    *
-   * @param isInPlace - Writes the file without those that were moved.
+   * @param isInPlace - Whether to write the file; otherwise only its text is returned.
    */
   withoutSecrets(isMoved: (finding: Finding) => boolean, isInPlace: boolean): Promise<Cleaned>
 }
 
-/** What is left of a file. */
+/** A file after secrets were removed. */
 export interface Cleaned {
-  /** Its text, in which other secrets are hidden. */
+  /** Its text, with the remaining secrets hidden. */
   readonly text: string
-  /** How many secrets were taken out. */
+  /** The number of secrets that were removed. */
   readonly removed: number
-  /** How many are left. */
+  /** The number of secrets that remain. */
   readonly left: number
 }
 
 /**
- * Finds them, as the warnings of the config say.
+ * Finds the secrets that the warnings of the config report.
  *
  * @throws `ConfigurationError` when a file has changed since it was read.
  */
 export async function literalFindings(config: Config): Promise<readonly LiteralFile[]> {
-  const secrets = config.warnings.filter(({ message }) =>
-    /stands in the file as it is/.test(message),
-  )
+  const secrets = config.warnings.filter(({ kind }) => kind === 'secret')
   const files = config.files.filter(({ path }) => secrets.some(({ file }) => file === path))
   return Promise.all(
     files.map(async (file) => {
@@ -69,11 +67,11 @@ export async function literalFindings(config: Config): Promise<readonly LiteralF
   )
 }
 
-/** The text that was judged: another one was not. */
+/** Reads the file again, and checks that its content is the one that was checked for trust. */
 async function textOf({ path, sha256 }: ConfigFile): Promise<string> {
   const [real, bytes] = await Promise.all([realpath(path), readFile(path)])
   if (createHash('sha256').update(`${real}\0`).update(bytes).digest('hex') !== sha256) {
-    throw new ConfigurationError('config', `${printable(path)} has changed while it was read.`, {
+    throw new ConfigurationError('config', `${printable(path)} changed while it was read.`, {
       remedy: 'Run the command again.',
     })
   }
@@ -90,7 +88,7 @@ async function literalFile(
   const groups = new Map<string, Literal[]>()
   for (const literal of warnings.flatMap((warning) => literalAt(root, text, warning) ?? [])) {
     const { path } = literal
-    // The headers of a server are one key; each variable of a process is a secret by itself.
+    // The headers of a server form one key; each environment variable is a separate secret.
     const place = JSON.stringify(isVariable(path) ? path : path.slice(0, -1))
     groups.set(place, [...(groups.get(place) ?? []), literal])
   }
@@ -139,7 +137,7 @@ function findingOf(file: ConfigFile, group: readonly Literal[], root: Node): Fin
     place.at(-2) === 'headers' && /^(?:mcpServers|servers)$/.test(String(place.at(-4)))
   const names = group.map(({ path }) => String(path.at(-1)))
   const key = isHeader ? keyOf(group) : undefined
-  // Entries of one name can stand in several places of a file; the key is for the server beside it.
+  // A file can have several entries with one name; the key belongs to the URL of the same entry.
   const url = isHeader ? urlIn(root, place.slice(0, -2)) : undefined
   const server = url?.href ?? String(place.at(-3) ?? '')
   return {
@@ -156,13 +154,13 @@ function findingOf(file: ConfigFile, group: readonly Literal[], root: Node): Fin
   }
 }
 
-/** What has to stand in a file whose headers were taken out. */
+/** What to write into a file whose headers were removed. */
 function adviceFor(path: string, url: URL, { account }: { readonly account?: string }): string {
   const server = commandWord(labelOf(url))
   const more = account === undefined ? [] : ['--account', account]
   const helper = ['npx -y mcp-credentials headers', server, ...more.map(commandWord)].join(' ')
   const entry = proxyEntry(labelOf(url), more)
-  return `Without the headers, a client that reads ${printable(path)} is refused by ${labelOf(url)}. For Claude Code, add this to the entry: "headersHelper": ${JSON.stringify(helper)}. For other clients, replace the entry with ${entry}`
+  return `Without the headers, ${labelOf(url)} refuses clients that read ${printable(path)}. For Claude Code, add this to the entry: "headersHelper": ${JSON.stringify(helper)}. For other clients, replace the entry with ${entry}`
 }
 
 function problemOf(
@@ -171,14 +169,14 @@ function problemOf(
   url: URL | undefined,
 ): string | undefined {
   if (key === undefined) {
-    return `move it by hand: write \${NAME} in the file, and set that variable`
+    return `replace it yourself: write \${NAME} in the file, and set that variable`
   }
-  // Its author could choose as whom this user appears at any server.
+  // The author of the file could otherwise choose the identity of this user at any server.
   if (!file.isTrusted) return untrusted(file)
-  return url === undefined ? 'its URL is not written out, so it is moved by hand' : undefined
+  return url === undefined ? 'its URL contains variables, so replace it yourself' : undefined
 }
 
-/** The URL of an entry, where it is written out. */
+/** The URL of an entry, if it is a literal. */
 function urlIn(root: Node, place: JSONPath): URL | undefined {
   const node =
     findNodeAtLocation(root, [...place, 'url']) ?? findNodeAtLocation(root, [...place, 'serverUrl'])

@@ -1,5 +1,5 @@
 /**
- * Logins that other programs have stored: `mcp-remote`, and those that use keytar.
+ * Logins that `mcp-remote` or programs with keytar have stored.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { ConfigurationError, CredentialError, isCredentialError } from '../index
 import type { KeychainBackend } from '../stores/keychain.ts'
 import { type FoundLogin, findKeychainLogins, findMcpRemoteLogins } from '../stores/migrate.ts'
 import type { Invocation } from './command.ts'
-import { fetchOption } from './conversation.ts'
 import type { Finding, ImportOptions } from './import-findings.ts'
 import { labelOf, shown } from './labels.ts'
 import { remoteUrl } from './mcp-remote-url.ts'
 import { serverUrl } from './server.ts'
+import { fetchOption } from './verbose-fetch.ts'
 
-/** Finds them, without writing anything. */
+/** Finds them; nothing is written. */
 export async function loginFindings(
   config: Config,
   options: ImportOptions,
@@ -26,7 +26,7 @@ export async function loginFindings(
   return [...remote, ...keychain].map(findingOf)
 }
 
-/** The servers that are named, those of the config files, and those for which mcp-remote is started there. */
+/** The URLs of the options and of the config files, including those that entries pass to mcp-remote. */
 function urlsOf(config: Config, { server = [] }: ImportOptions): readonly string[] {
   const named = server.map((text) => {
     serverUrl(text)
@@ -49,7 +49,7 @@ async function remoteLogins(
     servers: urls.map((url) => ({ url, ...pinned })),
     ...directory,
   })
-  // mcp-remote does not note the authorization server, so it is asked for again.
+  // mcp-remote does not store the issuer, so it is discovered again.
   return Promise.all(
     found.map(async (login) => {
       if (login.problem === undefined || issuer !== undefined) return login
@@ -78,13 +78,9 @@ async function keychainLogins(
   { server = [], issuer, clientId }: ImportOptions,
 ): Promise<readonly FoundLogin[]> {
   if (clientId === undefined) {
-    throw new ConfigurationError(
-      'client-id',
-      'It is not known which client the logins were issued to.',
-      {
-        remedy: 'Add --client-id with the identifier that the other program used.',
-      },
-    )
+    throw new ConfigurationError('client-id', 'The logins belong to a client that is not known.', {
+      remedy: 'Add --client-id with the client ID that the other program used.',
+    })
   }
   const backend = await loadKeytar()
   const [only] = server.length === 1 ? server : []
@@ -100,7 +96,7 @@ async function keychainLogins(
       'store',
       `The keychain entries of ${shown(service)} cannot be read.`,
       {
-        remedy: 'Unlock or start the keychain.',
+        remedy: 'Start or unlock the keychain.',
       },
     )
   }
@@ -113,21 +109,22 @@ async function loadKeytar(): Promise<KeychainBackend> {
   } catch {
     throw new ConfigurationError(
       'keytar',
-      'The package keytar cannot be loaded, so there is no keychain.',
+      'The keychain cannot be read, because the package keytar cannot be loaded.',
       {
-        remedy: 'Install it: `npm install keytar@npm:@github/keytar`; on Linux also libsecret.',
+        remedy:
+          'Install it with `npm install keytar@npm:@github/keytar`; on Linux, install libsecret too.',
       },
     )
   }
 }
 
 function findingOf(login: FoundLogin): Finding {
-  const { server, source, problem, renewable } = login
+  const { server, source, problem, needsIssuer, renewable } = login
   return {
     server,
     source,
     kind: renewable ? 'login' : 'login that cannot be renewed',
-    problem: problem?.replace(/pass `issuer` with the server/, 'add --issuer URL'),
+    problem: needsIssuer ? 'Its authorization server was not stored; add --issuer URL.' : problem,
     async copyTo(store, account) {
       return (await login.copyTo(store, account)) ? `Stored for ${labelOf(server)}.` : undefined
     },

@@ -1,5 +1,5 @@
 /**
- * Secrets that stand in the `env` of servers that are started as a process.
+ * Literal secrets in the `env` of stdio servers.
  *
  * @module
  */
@@ -12,30 +12,30 @@ import type { Finding } from './import-findings.ts'
 import { commandWord, printable, shown } from './labels.ts'
 import type { Removal } from './rewritten-file.ts'
 
-/** A secret in a file. */
+/** A literal secret in a file. */
 export interface Literal {
   readonly path: JSONPath
   readonly value: string
   readonly line: number
 }
 
-/** Secrets that are moved together, and how the file changes once they were. */
+/** Secrets that are moved together, and the resulting changes of the file. */
 export interface FoundLiteral {
   readonly finding: Finding
   removals(): readonly Removal[]
 }
 
-/** Whether a member is a variable of a server. */
+/** Whether a member is an environment variable of a server. */
 export function isVariable(path: JSONPath): boolean {
   return path.at(-2) === 'env' && /^(?:mcpServers|servers)$/.test(String(path.at(-4)))
 }
 
-/** Why nothing is moved out of a file. */
+/** Why secrets of a file are not moved. */
 export function untrusted({ path }: Pick<ConfigFile, 'path'>): string {
-  return `its file is not trusted: run \`npx mcp-credentials trust ${commandWord(path)}\` first`
+  return `the file is not trusted: run \`npx mcp-credentials trust ${commandWord(path)}\` first`
 }
 
-/** A variable, which is stored under a name that the file refers to. */
+/** The finding for a variable. Its value is stored under a name, and the file refers to that name. */
 export async function variableFinding(
   file: ConfigFile,
   literal: Literal,
@@ -62,7 +62,7 @@ export async function variableFinding(
       const args = (member('args')?.children ?? []).map(({ value }) => String(value))
       const words = [String(command), ...withHiddenArguments(args)].map(commandWord).join(' ')
       const line = `npx -y mcp-credentials exec ${commandWord(server)} --config ${commandWord(file.path)} -- ${words}`
-      return `A client that reads ${printable(file.path)} does not know the store. Let it start ${shown(server)} with this command: ${line}`
+      return `A client that reads ${printable(file.path)} cannot read the store. Configure this command for ${shown(server)}: ${line}`
     },
   }
   const replaced = () => ({ path, value, replacement: `\${stored:${name}}` })
@@ -76,14 +76,14 @@ async function problemOf(
   command: unknown,
 ): Promise<string | undefined> {
   if (value.includes('${') || typeof command !== 'string') {
-    return `move it by hand: write \${NAME} in the file, and set that variable`
+    return `replace it yourself: write \${NAME} in the file, and set that variable`
   }
   if (!file.isTrusted) return untrusted(file)
   if (await canHoldSecret(variable)) return undefined
-  return 'no secret is read into a variable of this name, so it is moved by hand'
+  return 'a variable of this name cannot hold a stored secret, so replace it yourself'
 }
 
-/** Whether a variable may be read from elsewhere: some decide what a process runs. */
+/** Whether a variable may hold a stored secret. Some may not, because they determine what a process runs. */
 async function canHoldSecret(variable: string): Promise<boolean> {
   const { stdioEnvironment } = await import('../mcp/index.ts')
   try {
@@ -95,13 +95,13 @@ async function canHoldSecret(variable: string): Promise<boolean> {
   }
 }
 
-/** The name of a secret, made of those of the server and the variable. */
+/** The name of a secret: that of the server and that of the variable. */
 function baseName(server: string, variable: string): string {
   const text = `${server}.${variable}`.replace(/[^\w.-]+/g, '-').replace(/^[.-]+/, '')
   return text.slice(0, 90)
 }
 
-/** Stores a secret under a name that is free, or under which that very secret is stored already. */
+/** Stores a secret under an unused name, or under one that already holds the same secret. */
 async function stored(store: DefaultStore, base: string, value: string): Promise<string> {
   const { saveSecret } = await import('../auto/index.ts')
   for (let count = 1; ; count += 1) {

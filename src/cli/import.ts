@@ -1,5 +1,5 @@
 /**
- * The command `import`: finds logins and keys that other programs keep, and moves them into the store.
+ * The command `import`: finds logins and keys of other programs, and copies them into the store.
  *
  * @module
  */
@@ -14,20 +14,20 @@ import { accountOption, readConfig } from './server.ts'
 import { tableLines } from './table.ts'
 
 const examples = `
-It lists first, and writes only with --write. What was found stays where it is; stop the program that uses a login,
-because both would use the same refresh token. A secret in the env of a server that is started as a process is stored
-under a name, and the file refers to it by "\${stored:NAME}"; \`exec\` reads it. Secrets are taken only from files that
-you have trusted with \`mcp-credentials trust FILE\`, and from your own files.
+Without --write, it only lists what it finds. Logins are copied: stop the other program, because both would use the same
+refresh token. A secret in the env of a stdio server is stored under a name, and the file refers to it as
+"\${stored:NAME}"; \`exec\` reads it. Secrets are read only from your own files and from files that you have trusted with
+\`mcp-credentials trust FILE\`.
 
 Examples:
-  What mcp-remote has stored for the servers of the config files:
+  Logins of mcp-remote for the servers of the config files:
     npx mcp-credentials import
-  The same for a server that no config file names:
+  The same for a server that is in no config file:
     npx mcp-credentials import --server https://mcp.example.com/mcp --write
-  Keys that stand in a config file: store them, and take them out of the file:
+  Keys in a config file: store them, and remove them from the file:
     npx mcp-credentials trust mcp.json
     npx mcp-credentials import --config mcp.json --write --in-place
-  Entries of the keychain that another program has written with keytar:
+  Keychain entries that another program has written with keytar:
     npx mcp-credentials import --keytar my-old-agent --client-id my-old-agent --issuer https://login.example.com`
 
 /** Adds the command. */
@@ -35,22 +35,15 @@ export const addImport: AddCommand = (program, run) => {
   const several = (value: string, before: readonly string[] = []) => [...before, value]
   program
     .command('import')
-    .description('move logins and keys of other programs into the store')
-    .option(
-      '--server <url>',
-      'a server that mcp-remote was used for; repeat it for several',
-      several,
-    )
-    .option('--issuer <url>', 'the authorization server, where the other program did not note it')
-    .option(
-      '--keytar <service>',
-      'the service under which another program keeps its keychain entries',
-    )
-    .option('--client-id <id>', 'of --keytar: the client that the logins were issued to')
-    .option('--write', 'store what was found')
+    .description('copy logins and keys of other programs into the store')
+    .option('--server <url>', 'a server with a login of mcp-remote; can be repeated', several)
+    .option('--issuer <url>', 'the authorization server, if the other program did not store it')
+    .option('--keytar <service>', 'the keychain service that another program uses')
+    .option('--client-id <id>', 'with --keytar: the client ID of the logins')
+    .option('--write', 'store the logins and keys')
     .option(
       '--in-place',
-      'take the secrets out of the config files, instead of showing those files without',
+      'remove the secrets from the config files, instead of printing the files without them',
     )
     .addHelpText('after', examples)
     .action(run<ImportOptions>((invocation, options) => importAll(invocation, options)))
@@ -59,7 +52,7 @@ export const addImport: AddCommand = (program, run) => {
 async function importAll(invocation: Invocation, options: ImportOptions): Promise<ExitCode> {
   if (options.inPlace === true && options.write !== true) {
     throw new ConfigurationError('in-place', 'The secrets would be lost.', {
-      remedy: 'Add --write, so that they are stored first.',
+      remedy: 'Add --write to store them first.',
     })
   }
   const modules = [
@@ -80,7 +73,7 @@ async function importAll(invocation: Invocation, options: ImportOptions): Promis
   ]
   const { terminal } = invocation
   if (findings.length === 0) {
-    terminal.note('Nothing was found. Name the servers with --server, or a file with --config.')
+    terminal.note('Nothing was found. Pass a server with --server, or a config file with --config.')
     return exitCodes.success
   }
   const say = options.write === true ? terminal.note : terminal.print
@@ -88,13 +81,15 @@ async function importAll(invocation: Invocation, options: ImportOptions): Promis
   if (options.write === true) await writeAll({ findings, literals, store }, options, invocation)
   else {
     const isReady = findings.some(({ problem }) => problem === undefined)
-    terminal.note(`Nothing was written.${isReady ? ' Add --write to store what is ready.' : ''}`)
+    terminal.note(
+      `Nothing was written.${isReady ? ' Add --write to store the entries that are ready.' : ''}`,
+    )
   }
   const untrusted = new Set(findings.flatMap(({ untrustedFile = [] }) => untrustedFile))
   for (const path of untrusted) {
     const command = `npx mcp-credentials trust ${commandWord(path)}`
     terminal.note(
-      `Nothing is taken from ${printable(path)} before you trust it. Read it, and run: ${command}`,
+      `Secrets of ${printable(path)} are stored only if you trust the file. Review it, and run: ${command}`,
     )
   }
   return options.write === true && untrusted.size > 0 ? exitCodes.failure : exitCodes.success
@@ -106,7 +101,10 @@ interface Found {
   readonly store: DefaultStore
 }
 
-/** Stores what is ready, and takes it out of the config files, or shows them without. */
+/**
+ * Stores the findings without a problem, and removes them from the config files or prints the files without
+ * them.
+ */
 async function writeAll(
   { findings, literals, store }: Found,
   options: ImportOptions,
@@ -120,7 +118,7 @@ async function writeAll(
     invocation.signal.throwIfAborted()
     const written = await finding.copyTo(store, account)
     if (written !== undefined) stored.add(finding)
-    terminal.note(written ?? keptWords(finding, account))
+    terminal.note(written ?? keptMessage(finding, account))
   }
   const isInPlace = options.inPlace === true
   const changed: string[] = []
@@ -129,7 +127,7 @@ async function writeAll(
     const cleaned = await literal.withoutSecrets((finding) => stored.has(finding), isInPlace)
     if (!isInPlace) terminal.print(cleaned.text)
     else {
-      terminal.note(wordsOf(literal, cleaned))
+      terminal.note(removalMessage(literal, cleaned))
       if (cleaned.removed > 0) changed.push(literal.path)
     }
   }
@@ -139,14 +137,17 @@ async function writeAll(
   }
 }
 
-function keptWords({ server }: Finding, { account }: { readonly account?: string }): string {
+function keptMessage({ server }: Finding, { account }: { readonly account?: string }): string {
   const label = labelOf(server)
   const more = account === undefined ? '' : ` --account ${commandWord(account)}`
   const command = `npx mcp-credentials logout ${commandWord(label)}${more}`
-  return `Something is stored already, and was kept: ${label}. To replace it, run \`${command}\`, and import again.`
+  return `A credential for ${label} is already stored, and was kept. To replace it, run \`${command}\`, and import again.`
 }
 
-/** Trust is in a content, so a file that was changed has lost it, unless it is the user's own. */
+/**
+ * Trust applies to the content of a file, so a changed file must be trusted again, unless it is the user's
+ * own.
+ */
 async function noteTrust(
   changed: readonly string[],
   invocation: Invocation,
@@ -157,17 +158,15 @@ async function noteTrust(
   const lost = files.filter(({ path, isTrusted }) => !isTrusted && changed.includes(path))
   for (const { path } of lost) {
     const command = `npx mcp-credentials trust ${commandWord(path)}`
-    invocation.terminal.note(
-      `${printable(path)} has changed, so it has to be trusted again: ${command}`,
-    )
+    invocation.terminal.note(`${printable(path)} has changed. To trust it again, run: ${command}`)
   }
 }
 
-function wordsOf({ path }: LiteralFile, { removed, left }: Cleaned): string {
+function removalMessage({ path }: LiteralFile, { removed, left }: Cleaned): string {
   const file = printable(path)
-  if (removed === 0) return `Nothing was taken out of ${file}.`
-  const rest = left === 0 ? '' : ' Other secrets are left in it.'
-  return `Took the secrets that were stored out of ${file}.${rest}`
+  if (removed === 0) return `No secrets were removed from ${file}.`
+  const rest = left === 0 ? '' : ' It still contains other secrets.'
+  return `Removed the stored secrets from ${file}.${rest}`
 }
 
 function linesOf(findings: readonly Finding[]): readonly string[] {

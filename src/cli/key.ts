@@ -1,5 +1,5 @@
 /**
- * The command `key`: makes a key for the encrypted files of the store, and replaces the one they have.
+ * The command `key`: generates and replaces the key of the encrypted files of the store.
  *
  * @module
  */
@@ -12,22 +12,22 @@ interface RotateOptions {
 }
 
 const examples = `
-Where there is no keychain, credentials are kept in encrypted files. Their key is that of MCP_CREDENTIALS_KEY, or of
-the file that MCP_CREDENTIALS_KEY_FILE names; without them, one is made for this user.
+Without a keychain, credentials are stored in encrypted files. The key is the value of MCP_CREDENTIALS_KEY or the content
+of the file in MCP_CREDENTIALS_KEY_FILE; if neither is set, a key is generated for this user.
 
 Examples:
-  Make a key of your own:
+  Generate your own key:
     (umask 077; npx mcp-credentials key make > new.key)
-  Encrypt everything with it, in the place of the key that was made by itself:
+  Encrypt all records with it instead of the generated key:
     MCP_CREDENTIALS_KEY_FILE=new.key npx mcp-credentials key rotate
-  In the place of an earlier key of your own:
+  Replace your own earlier key:
     MCP_CREDENTIALS_KEY_FILE=new.key npx mcp-credentials key rotate --previous-file old.key`
 
 /** Adds the command. */
 export const addKey: AddCommand = (program, run) => {
   const key = program
     .command('key')
-    .description('make or replace the key of the encrypted files')
+    .description('generate or replace the key of the encrypted files')
     .addHelpText('after', examples)
   key
     .command('make')
@@ -45,7 +45,7 @@ export const addKey: AddCommand = (program, run) => {
     )
   key
     .command('rotate')
-    .description('encrypt again, with the present key, what an earlier key has encrypted')
+    .description('encrypt the records of an earlier key with the current key')
     .option('--previous', 'ask for the earlier key')
     .option('--previous-file <file>', 'the file of the earlier key')
     .action(run<RotateOptions>((invocation, options) => rotate(invocation, options)))
@@ -57,13 +57,13 @@ async function rotate({ terminal }: Invocation, options: RotateOptions): Promise
   const store = defaultStore()
   const { kind, description } = await store.where()
   if (kind === 'keychain') {
-    throw new ConfigurationError('store', `${description} It has no key that could be replaced.`, {
-      remedy: 'Nothing is to be done.',
+    throw new ConfigurationError('store', `${description} The keychain has no key to replace.`, {
+      remedy: 'No action is needed.',
     })
   }
   const count = await store.rekey(previous)
   const what = count === 1 ? 'One record was' : `${count} records were`
-  terminal.print(`${what} encrypted again.`)
+  terminal.print(`${what} encrypted with the current key.`)
   terminal.note(description)
 }
 

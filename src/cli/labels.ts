@@ -1,27 +1,27 @@
 /**
- * How URLs and foreign texts are shown: as the library's own errors show them.
+ * Makes URLs and untrusted texts safe to print, by the rules of the library's errors.
  *
  * @module
  */
 import { CredentialError } from '../index.ts'
 
-/** The origin and path of a URL, in which segments that look like tokens are shortened. */
+/** The origin and path of a URL, with segments that look like tokens shortened. */
 export function labelOf(url: string | URL): string {
   return new CredentialError('label', '', { resource: url }).resource ?? ''
 }
 
-/** A foreign text in one line: without what controls a terminal, and cut at 120 characters. */
+/** An untrusted text in one line of at most 120 characters, without terminal control characters. */
 export function shown(text: string): string {
   const line = printable(text).trim()
   return line.length <= 120 ? line : `${line.slice(0, 119)}…`
 }
 
-/** A text without what controls a terminal, turns text around or does not show; nothing of it is shortened. */
+/** A text without control, bidirectional and invisible characters, in full length. */
 export function printable(text: string): string {
   return new CredentialError('text', text).message
 }
 
-/** A word of a command line that a shell takes as it is: an address or a name can be an attack. */
+/** A text quoted as one word for a shell: a URL or a name may be an attack. */
 export function commandWord(text: string): string {
   const plain = printable(text)
   return /^[\w@%+=:,./-]+$/.test(plain) ? plain : `'${plain.replaceAll("'", "'\\''")}'`

@@ -1,5 +1,5 @@
 /**
- * The command `list`: what is stored, and where.
+ * The command `list`: lists the stored credentials.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { shown } from './labels.ts'
 import { secretLines, secretsInUse } from './named-secrets.ts'
 import { readConfig } from './server.ts'
 import { tableLines } from './table.ts'
-import { expiryWords } from './times.ts'
+import { formatExpiry } from './times.ts'
 
 const examples = `
 Examples:
@@ -22,7 +22,7 @@ Examples:
 export const addList: AddCommand = (program, run) => {
   program
     .command('list')
-    .description('list what is stored, without secrets')
+    .description('list the stored credentials, without secrets')
     .option('--json', 'print JSON')
     .addHelpText('after', examples)
     .action(
@@ -49,7 +49,7 @@ async function list(invocation: Invocation, isJson: boolean): Promise<void> {
   const listed = saved.map((each) => ({ ...each, usedBy: namesFor(each.url) }))
   const secrets = secretsInUse(await listSecrets(store), config)
   if (isJson) {
-    // The key and the URL may hold a path that is a secret.
+    // The key and the URL may contain a secret in their path.
     const credentials = listed.map(({ key: _key, url: _url, ...rest }) => rest)
     const { kind, description } = where
     const named = secrets.map(({ key: _key, ...rest }) => rest)
@@ -94,7 +94,7 @@ function linesOf(listed: readonly Listed[]): readonly string[] {
     each.usedBy.length === 0 ? '-' : each.usedBy.map(shown).join(', '),
     each.problem ?? '-',
   ])
-  // A column in which nothing stands says nothing.
+  // Empty columns are left out.
   const kept = heads.map((_, column) => column < 6 || rows.some((row) => row[column] !== '-'))
   const filtered = (row: readonly string[]) => row.filter((_, column) => kept[column] === true)
   return tableLines(filtered(heads), rows.map(filtered))
@@ -102,10 +102,10 @@ function linesOf(listed: readonly Listed[]): readonly string[] {
 
 function expiryOf({ expiresAt, kind }: SavedCredential, now: number): string {
   if (expiresAt === undefined && kind !== 'login') return '-'
-  return expiryWords(expiresAt, now)
+  return formatExpiry(expiresAt, now)
 }
 
-/** The config; one that is broken is no reason to list nothing. */
+/** The config; an invalid one is reported, and the list is printed without it. */
 async function configIfAny(
   invocation: Invocation,
   store: DefaultStore,

@@ -1,5 +1,5 @@
 /**
- * A login with a browser: one that is opened here, or one elsewhere.
+ * A login with a browser on this or another machine.
  *
  * @module
  */
@@ -7,19 +7,19 @@ import { createInterface } from 'node:readline'
 import type { CredentialProvider } from '../index.ts'
 import { type AuthorizationCodeOptions, authorizationCode } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
-import { type ClientOptions, type LoginOptions, mayOpen } from './login-options.ts'
+import { type ClientOptions, type LoginOptions, opensBrowser } from './login-options.ts'
 import type { Terminal } from './terminal.ts'
-import { spanWords } from './times.ts'
+import { formatDuration } from './times.ts'
 
 type ShowUrl = NonNullable<AuthorizationCodeOptions['onAuthorizationUrl']>
 
-/** Seconds that a person has, unless a config file says otherwise. */
+/** The time for the login in seconds, unless a config file sets another. */
 const loginTimeout = 240
 
-/** Milliseconds in which an input that has nothing to say is known to have ended. */
+/** Milliseconds after which standard input is known to be open: an empty one ends sooner. */
 const endOfInputMs = 250
 
-/** Makes the provider. */
+/** Creates the provider. */
 export function loginProvider(
   client: ClientOptions,
   options: LoginOptions,
@@ -27,38 +27,41 @@ export function loginProvider(
 ): CredentialProvider {
   const { terminal } = invocation
   const common = { ...client, clientName: 'mcp-credentials', loginTimeout }
-  const show = mayOpen(options, invocation)
+  const show = opensBrowser(options, invocation)
     ? openAndShow(terminal)
     : showUrl(terminal, loginTimeout)
   return authorizationCode({ ...common, onAuthorizationUrl: show })
 }
 
-/** Opens a browser, and prints the address as well: a program that opens one may succeed and show nothing. */
+/**
+ * Opens a browser and prints the URL, because the program that opens browsers may report success without
+ * effect.
+ */
 function openAndShow(terminal: Terminal): ShowUrl {
   return async (url, { signal, openBrowser }) => {
-    terminal.note('Log in with the browser that opens. (Add --no-browser to use another one.)')
-    terminal.note('If none opens, open this address in a browser on this machine:')
+    terminal.note('Log in with the browser that opens. (Add --no-browser to use another browser.)')
+    terminal.note('If no browser opens, open this URL on this machine:')
     terminal.note('')
     terminal.note(url.href)
     terminal.note('')
     if (await openBrowser()) return undefined
-    terminal.note('No browser could be opened here.')
+    terminal.note('No browser could be opened.')
     return pastedCallback(terminal, url, signal)
   }
 }
 
 /**
- * Prints the address, and takes the one that is pasted, unless the browser comes back by itself.
+ * Prints the URL, and accepts a pasted callback URL, unless the browser returns to this machine.
  *
- * @param timeout - Seconds that the person has, where they are known.
+ * @param timeout - The time for the login in seconds, if it is known.
  */
 export function showUrl(
   terminal: Terminal,
   timeout?: number,
 ): (url: URL, options: { readonly signal: AbortSignal }) => Promise<URL | undefined> {
   return async (url, { signal }) => {
-    const limit = timeout === undefined ? '' : ` within ${spanWords(timeout * 1000)}`
-    terminal.note(`Open this address in a browser, and log in${limit}:`)
+    const limit = timeout === undefined ? '' : ` within ${formatDuration(timeout * 1000)}`
+    terminal.note(`Open this URL in a browser, and log in${limit}:`)
     terminal.note('')
     terminal.note(url.href)
     terminal.note('')
@@ -66,20 +69,20 @@ export function showUrl(
   }
 }
 
-/** Reads lines until one is the address that the browser was sent back to; `undefined`: there are no more. */
+/** Reads lines until one is the callback URL; `undefined`: the input has ended. */
 async function pastedCallback(
   { stdin, note }: Terminal,
   url: URL,
   signal: AbortSignal,
 ): Promise<URL | undefined> {
   const lines = createInterface({ input: stdin, terminal: false })
-  // The process ends although nobody has pasted anything.
+  // An open input would keep the process alive.
   const stop = () => lines.close()
   signal.addEventListener('abort', stop, { once: true })
   // Nothing can be pasted into an input that has ended, such as /dev/null.
   const prompt = setTimeout(() => {
     note(
-      'If the browser is on another machine, it ends at a page that it cannot show. Paste the address of that page here:',
+      'If the browser is on another machine, it ends at a page that cannot be loaded. Paste the URL of that page here:',
     )
   }, endOfInputMs)
   let hasInput = false
@@ -89,11 +92,11 @@ async function pastedCallback(
       const text = line.trim()
       if (isCallback(text, url)) return new URL(text)
       if (text !== '') {
-        note('That is not the address after the login. Copy the whole of it, and paste it here:')
+        note('That is not the URL after the login. Copy the complete URL, and paste it here:')
       }
     }
     if (!hasInput && !signal.aborted) {
-      note('Use a browser on this machine: there is no input here to paste an address into.')
+      note('Use a browser on this machine: standard input is closed, so no URL can be pasted.')
     }
     return undefined
   } finally {
@@ -104,7 +107,7 @@ async function pastedCallback(
   }
 }
 
-/** Whether a text is an answer to this login; the library checks the rest. */
+/** Whether a text is the callback URL of this login; the library checks the rest. */
 function isCallback(text: string, { searchParams }: URL): boolean {
   const redirectUri = searchParams.get('redirect_uri') ?? ''
   if (!URL.canParse(text) || !URL.canParse(redirectUri)) return false

@@ -1,5 +1,5 @@
 /**
- * A login of a client for itself, without a person.
+ * A login with client credentials, without a user.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { ConfigurationError, type CredentialProvider } from '../index.ts'
 import { clientCredentials } from '../oauth/index.ts'
 import type { ClientOptions } from './login-options.ts'
 
-/** Makes the provider. What it stores holds the secret, because it is renewed with that. */
+/** Creates the provider. Its record contains the secret, which renewals need. */
 export function loginProvider({ redirectUri: _, ...client }: ClientOptions): CredentialProvider {
   const { clientId, clientSecret } = client
   if (clientId === undefined || clientSecret === undefined) {

@@ -9,11 +9,11 @@ import { deviceCode } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
 import type { ClientOptions, LoginOptions } from './login-options.ts'
 import type { Terminal } from './terminal.ts'
-import { spanWords } from './times.ts'
+import { formatDuration } from './times.ts'
 
 type ShowCode = Parameters<typeof deviceCode>[0]['onUserCode']
 
-/** Makes the provider. */
+/** Creates the provider. */
 export function loginProvider(
   { redirectUri: _, ...client }: ClientOptions,
   _options: LoginOptions,
@@ -24,13 +24,13 @@ export function loginProvider(
   return deviceCode({ ...client, clientId, onUserCode: showCode(terminal) })
 }
 
-/** Prints the code, with a QR code where somebody can point a camera at it. */
+/** Prints the code, on a terminal with a QR code. */
 export function showCode({ note, stderr, style }: Terminal): ShowCode {
   return ({ userCode, verificationUri, verificationUriComplete, expiresIn }) => {
     if (stderr.isTTY === true) {
       note(renderUnicodeCompact((verificationUriComplete ?? verificationUri).href))
     }
     note(`Open ${verificationUri.href} on any device, and enter the code ${style.bold(userCode)}.`)
-    note(`The code works for ${spanWords(expiresIn * 1000)}.`)
+    note(`The code is valid for ${formatDuration(expiresIn * 1000)}.`)
   }
 }

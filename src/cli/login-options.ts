@@ -1,5 +1,5 @@
 /**
- * The options of the command `login`, and what this machine can do about them.
+ * The options of the command `login`, and whether this machine can open a browser.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface LoginOptions {
   readonly allowPrivateNetwork?: boolean
 }
 
-/** What both ways to log in are told about the client. */
+/** The client options that all login methods share. */
 export interface ClientOptions {
   readonly clientId?: string
   readonly clientSecret?: string
@@ -31,14 +31,17 @@ export interface ClientOptions {
   readonly redirectUri?: string
 }
 
-/** Whether a browser on this machine would be seen by whoever typed the command. */
+/** Whether the user would see a browser that opens on this machine. */
 export function hasDisplay({ terminal: { env } }: Pick<Invocation, 'terminal'>): boolean {
   const isSet = (name: string) => (env[name] ?? '') !== ''
   if (isSet('SSH_CONNECTION')) return false
   return process.platform !== 'linux' || isSet('DISPLAY') || isSet('WAYLAND_DISPLAY')
 }
 
-/** Whether a browser is opened. */
-export function mayOpen(options: Pick<LoginOptions, 'browser'>, invocation: Invocation): boolean {
+/** Whether to open a browser. */
+export function opensBrowser(
+  options: Pick<LoginOptions, 'browser'>,
+  invocation: Invocation,
+): boolean {
   return options.browser && hasDisplay(invocation)
 }

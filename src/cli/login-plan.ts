@@ -1,5 +1,5 @@
 /**
- * How to log in to a server: what it offers, what this machine can do, and what was asked for.
+ * Chooses how to log in, from the options, the server's metadata and this machine.
  *
  * @module
  */
@@ -13,21 +13,21 @@ import {
 } from '../index.ts'
 import type { discover } from '../oauth/index.ts'
 import type { Invocation } from './command.ts'
-import { forCommand, otherFlags } from './command-errors.ts'
-import { fetchOption } from './conversation.ts'
+import { otherKeyFlags, toCommandError } from './command-errors.ts'
 import { commandWord } from './labels.ts'
-import { type ClientOptions, hasDisplay, type LoginOptions, mayOpen } from './login-options.ts'
+import { type ClientOptions, hasDisplay, type LoginOptions, opensBrowser } from './login-options.ts'
 import { initializeRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
-import { withWords } from './unreachable.ts'
+import { withExplanation } from './unreachable.ts'
+import { fetchOption } from './verbose-fetch.ts'
 
-/** A client's secret, which renewals need as well. */
+/** A client secret, which renewals need too. */
 export interface ClientSecret {
   readonly clientId: string
   readonly secret: string
 }
 
-/** What is going to happen. */
+/** The chosen login. */
 export interface LoginPlan {
   readonly kind: 'browser' | 'device' | 'client' | 'config'
   readonly provider: CredentialProvider
@@ -37,11 +37,11 @@ export interface LoginPlan {
 type Found = Awaited<ReturnType<typeof discover>>
 
 /**
- * Asks the server what it offers, and chooses.
+ * Discovers the server's authorization, and chooses the login.
  *
- * @returns `undefined`: the server wants no login.
- * @throws `ConfigurationError` when the options do not fit; `CredentialError` when the server wants something else
- * than a login.
+ * @returns `undefined`: the server requires no login.
+ * @throws `ConfigurationError` when the options do not fit; `CredentialError` when the server requires a
+ *   credential but offers no login.
  */
 export async function planLogin(
   server: Server,
@@ -52,11 +52,11 @@ export async function planLogin(
   checkGrant(options)
   const configured = await configuredLogin(server, options, invocation, store)
   if (configured !== undefined) return configured
-  invocation.terminal.note(`Asking ${server.label} how to log in.`)
+  invocation.terminal.note(`Checking how to log in to ${server.label}.`)
   const found = await discovered(server, options, invocation)
   if (found === 'no login') return undefined
   if (found !== undefined) {
-    invocation.terminal.note(`It names the authorization server ${found.issuer}.`)
+    invocation.terminal.note(`The authorization server is ${found.issuer}.`)
   }
   const kind = kindOf(options, found, invocation)
   const client = await clientOptions(server, kind, options, found, invocation)
@@ -82,13 +82,13 @@ function checkGrant({ grant, device, browser, port, clientId, clientSecret }: Lo
   }
   if (grant !== undefined && !grants.includes(grant)) {
     const ways = grants.map((way) => `\`${way}\``).join(', ')
-    fail('grant', `The option --grant takes one of ${ways}.`, 'Write one, or leave it out.')
+    fail('grant', `The option --grant must be one of ${ways}.`, 'Use one of them, or omit --grant.')
   }
   if (device === true && ((grant ?? 'device') !== 'device' || !browser)) {
     fail(
       'device',
-      'A login on another device opens no browser here.',
-      'Leave out --device, or the other option.',
+      '--device conflicts with --no-browser and with other grants.',
+      'Omit --device or the other option.',
     )
   }
   if (
@@ -97,16 +97,16 @@ function checkGrant({ grant, device, browser, port, clientId, clientSecret }: Lo
   ) {
     fail(
       'port',
-      'The option --port takes a number from 1 to 65535.',
-      'Leave it out to use a free one.',
+      'The option --port must be a number from 1 to 65535.',
+      'Omit it to use a free port.',
     )
   }
   if (clientSecret === true && clientId === undefined && grant !== 'client-credentials') {
-    fail('client-secret', 'A secret belongs to a client.', 'Add --client-id.')
+    fail('client-secret', 'The option --client-secret requires a client ID.', 'Add --client-id.')
   }
 }
 
-/** The login of the config's entry, where it has one of its own. */
+/** The login that the config entry defines, if any. */
 async function configuredLogin(
   server: Server,
   options: LoginOptions,
@@ -114,7 +114,7 @@ async function configuredLogin(
   store: DefaultStore,
 ): Promise<LoginPlan | undefined> {
   const { entry } = server
-  if (entry === undefined || entry.auth.startsWith('saved login')) return undefined
+  if (entry === undefined || entry.usesSavedLogin) return undefined
   const [{ readConfig }, { showUrl }, { showCode }] = await Promise.all([
     import('./server.ts'),
     import('./login-browser.ts'),
@@ -122,7 +122,9 @@ async function configuredLogin(
   ])
   const hooks = {
     onUserCode: showCode(invocation.terminal),
-    ...(mayOpen(options, invocation) ? {} : { onAuthorizationUrl: showUrl(invocation.terminal) }),
+    ...(opensBrowser(options, invocation)
+      ? {}
+      : { onAuthorizationUrl: showUrl(invocation.terminal) }),
   }
   const provider = (await readConfig(invocation, store, hooks)).credentials(entry.name)
   if ('acquire' in provider && provider.interactive === true) {
@@ -130,9 +132,9 @@ async function configuredLogin(
   }
   throw new ConfigurationError(
     'server',
-    `The server ${entry.name} needs no login: ${entry.file} says that it is used with: ${entry.auth}.`,
+    `The server ${entry.name} needs no login: ${entry.file} configures another credential (${entry.auth}).`,
     {
-      remedy: `Run \`npx mcp-credentials status ${commandWord(entry.name)}\` to see whether it works.`,
+      remedy: `Run \`npx mcp-credentials status ${commandWord(entry.name)}\` to test it.`,
     },
   )
 }
@@ -147,27 +149,27 @@ async function discovered(
   try {
     return await discover(server.url, { signal, allowPrivateNetwork, ...fetchOption(invocation) })
   } catch (error) {
-    if (isCredentialError(error, 'network')) throw withWords(error, server.url)
+    if (isCredentialError(error, 'network')) throw withExplanation(error, server.url)
     if (!isCredentialError(error, 'discovery')) throw error
     if (issuer !== undefined) return undefined
-    if (!/names no authorization server/.test(error.message)) {
-      throw withDoctor(await forCommand(error, server, invocation), server)
+    if (error.reason !== 'no_authorization_server') {
+      throw withDoctorRemedy(await toCommandError(error, server, invocation), server)
     }
     return withoutOAuth(server, invocation)
   }
 }
 
-/** An error without a next step gets one. */
-function withDoctor(error: unknown, { url, label }: Server): unknown {
+/** Adds a remedy to an error without one. */
+function withDoctorRemedy(error: unknown, { url, label }: Server): unknown {
   if (!isCredentialError(error) || error.remedy !== undefined) return error
   return new CredentialError(error.code, error.message, {
     resource: url,
     retryable: error.retryable,
-    remedy: `Run \`npx mcp-credentials doctor ${commandWord(label)}\` to see what the server is.`,
+    remedy: `Run \`npx mcp-credentials doctor ${commandWord(label)}\` for details.`,
   })
 }
 
-/** What a server wants that names no authorization server. */
+/** Determines what a server without an authorization server requires. */
 async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no login'> {
   const { url, label } = server
   const send = fetchOption(invocation).fetch ?? fetch
@@ -175,21 +177,22 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
   const { signal } = invocation
   const response = await reach(server, () => send(url, { ...initializeRequest(), signal }))
   await response.body?.cancel()
-  const doctor = `Check the address, or run \`npx mcp-credentials doctor ${commandWord(label)}\`.`
+  const doctor = `Check the URL, or run \`npx mcp-credentials doctor ${commandWord(label)}\`.`
   if (response.headers.get('content-type')?.startsWith('text/html') && response.ok) {
-    throw new CredentialError('unsupported_server', `${label} is a web page, and no MCP server.`, {
+    throw new CredentialError('unsupported_server', `${label} is a web page, not an MCP server.`, {
       resource: url,
-      remedy: `Run \`npx mcp-credentials doctor ${commandWord(label)}\` to look for the right address.`,
+      remedy: `Run \`npx mcp-credentials doctor ${commandWord(label)}\` to search for the correct URL.`,
     })
   }
   if (response.ok) return 'no login'
   const mayBeOlder = response.status === 400 || response.status === 405
-  if (mayBeOlder && (await isOpen(() => openSession(server, send, signal)))) return 'no login'
+  if (mayBeOlder && (await opensWithoutCredential(() => openSession(server, send, signal))))
+    return 'no login'
   if (response.status >= 502 && response.status <= 504) throw refusal(server, response.status)
   if (!mayBeOlder && response.status !== 401 && response.status !== 403) {
     throw new CredentialError(
       response.status >= 500 ? 'server_error' : 'unsupported_server',
-      `${label} answers with the status ${response.status}, and names no authorization server.`,
+      `${label} responds with status ${response.status} and names no authorization server.`,
       {
         resource: url,
         status: response.status,
@@ -207,16 +210,16 @@ async function withoutOAuth(server: Server, invocation: Invocation): Promise<'no
       : '--header X-API-Key'
   throw new CredentialError(
     'unsupported_server',
-    `${label} offers no login: it names no authorization server, so it wants a key or a token that its operator gives out.`,
+    `${label} offers no login: it names no authorization server. It requires a key or a token from its operator.`,
     {
       resource: url,
-      remedy: `Store it with \`npx mcp-credentials set ${commandWord(label)} ${flag}\`; ${otherFlags(flag)}.`,
+      remedy: `Store it with \`npx mcp-credentials set ${commandWord(label)} ${flag}\`; ${otherKeyFlags(flag)}.`,
     },
   )
 }
 
-/** Whether a session is opened without a credential; other errors than a refusal are thrown. */
-async function isOpen(open: () => Promise<unknown>): Promise<boolean> {
+/** Whether a session opens without a credential; errors other than a refusal are thrown. */
+async function opensWithoutCredential(open: () => Promise<unknown>): Promise<boolean> {
   try {
     await open()
     return true
@@ -236,9 +239,9 @@ function kindOf(
     if (clientId !== undefined) return 'device'
     throw new ConfigurationError(
       'client-id',
-      'A login on another device needs a client that is registered.',
+      'A login on another device requires a registered client.',
       {
-        remedy: 'Add --client-id with the identifier that the authorization server knows.',
+        remedy: 'Add --client-id with the ID of the registered client.',
       },
     )
   }
@@ -256,7 +259,7 @@ async function clientOptions(
 ): Promise<ClientOptions> {
   const { allowPrivateNetwork, dpop, port } = options
   const known = options.clientId ?? entry?.oauth?.clientId
-  const clientId = kind === 'client' ? (known ?? (await askedClientId(terminal))) : known
+  const clientId = kind === 'client' ? (known ?? (await promptedClientId(terminal))) : known
   const scope = options.scope ?? entry?.oauth?.scope
   const callbackPort = entry?.oauth?.callbackPort
   const redirectUri =
@@ -265,7 +268,7 @@ async function clientOptions(
       ? callbackPort && `http://localhost:${callbackPort}/callback`
       : `http://127.0.0.1:${port}/callback`)
   const hasSecret = options.clientSecret === true || kind === 'client'
-  const issuer = options.issuer ?? (hasSecret ? await agreedIssuer(found, terminal) : undefined)
+  const issuer = options.issuer ?? (hasSecret ? await confirmedIssuer(found, terminal) : undefined)
   const clientSecret = hasSecret ? await terminal.askSecret('Client secret') : undefined
   return {
     ...(clientId === undefined ? {} : { clientId }),
@@ -278,16 +281,16 @@ async function clientOptions(
   }
 }
 
-async function askedClientId(terminal: Invocation['terminal']): Promise<string> {
-  const given = (await terminal.askText('Client identifier'))?.trim() ?? ''
+async function promptedClientId(terminal: Invocation['terminal']): Promise<string> {
+  const given = (await terminal.askText('Client ID'))?.trim() ?? ''
   if (given !== '') return given
-  throw new ConfigurationError('client-id', 'It is not known which client the secret is of.', {
-    remedy: 'Add --client-id with the identifier that the authorization server knows.',
+  throw new ConfigurationError('client-id', 'No client ID was given.', {
+    remedy: 'Add --client-id with the ID of the registered client.',
   })
 }
 
-/** A secret is sent to a server that the user knows, and not to whichever one the MCP server names. */
-async function agreedIssuer(
+/** The user must confirm the issuer that the MCP server names, because the client secret is sent there. */
+async function confirmedIssuer(
   found: Found | undefined,
   terminal: Invocation['terminal'],
 ): Promise<string> {
@@ -296,9 +299,9 @@ async function agreedIssuer(
   if (issuer !== undefined && (await terminal.confirm(question, false))) return issuer
   throw new ConfigurationError(
     'issuer',
-    'It is not known to which authorization server the client secret belongs.',
+    'The authorization server of the client secret is not known.',
     {
-      remedy: `Add \`--issuer ${commandWord(issuer ?? 'URL')}\` if that is where the client is registered.`,
+      remedy: `Add \`--issuer ${commandWord(issuer ?? 'URL')}\` if the client is registered there.`,
     },
   )
 }

@@ -1,32 +1,33 @@
 /**
- * The command `login`: a person logs in to a server, and the login is stored.
+ * The command `login`: logs the user in to a server, and stores the login.
  *
  * @module
  */
 import type { DefaultStore, SavedCredential } from '../auto/index.ts'
 import { CredentialError, type CredentialEvent, isCredentialError, TokenManager } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
-import { fetchOption } from './conversation.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
 import { commandWord, shown } from './labels.ts'
 import type { LoginOptions } from './login-options.ts'
 import type { ClientSecret, LoginPlan } from './login-plan.ts'
+import { problemOf } from './problem.ts'
 import { accountOption, findServer, type Server } from './server.ts'
 import { stagedStore } from './staged-store.ts'
-import { clockWords, expiryWords } from './times.ts'
+import { formatExpiry, formatTime } from './times.ts'
+import { fetchOption } from './verbose-fetch.ts'
 
 const examples = `
 Examples:
   Log in with the browser:
     npx mcp-credentials login https://mcp.example.com/mcp
-  On a machine without a browser: open the printed address anywhere, and paste the address that you end up at:
+  On a machine without a browser: open the printed URL anywhere, and paste the URL of the page at the end:
     npx mcp-credentials login https://mcp.example.com/mcp --no-browser
-  With a client that is registered, and its secret, which is asked for:
+  With a registered client and its secret, which the command asks for:
     npx mcp-credentials login https://mcp.example.com/mcp --client-id my-app --client-secret \\
       --issuer https://login.example.com
   With a code on another device:
     npx mcp-credentials login https://mcp.example.com/mcp --device --client-id my-app
-  As a client, without a person; its secret is asked for, or read as one line from a pipe, and tried once:
+  With client credentials, without a user; the secret is asked for, or read as one line from a pipe:
     npx mcp-credentials login https://mcp.example.com/mcp --grant client-credentials --client-id my-agent \\
       --issuer https://login.example.com`
 
@@ -34,34 +35,25 @@ Examples:
 export const addLogin: AddCommand = (program, run) => {
   program
     .command('login')
-    .description('log in to a server with a browser, another device or the secret of a client')
+    .description('log in to a server with a browser, another device or client credentials')
     .argument('<server>', 'the URL of the server, or its name in the config file')
-    .option('--no-browser', 'print the address instead of opening a browser')
-    .option('--client-id <id>', 'the client that is registered with the authorization server')
-    .option(
-      '--client-secret',
-      'ask for the secret of that client; it is never part of the command line',
-    )
-    .option(
-      '--port <number>',
-      'the port at which the browser comes back, if the server insists on one',
-    )
-    .option(
-      '--redirect-uri <url>',
-      'where the browser comes back, if the server insists on another address',
-    )
-    .option('--scope <scopes>', 'the scopes to ask for, separated by spaces')
-    .option(
-      '--issuer <url>',
-      'the authorization server, if it is not the one that the server names',
-    )
+    .option('--no-browser', 'print the URL instead of opening a browser')
+    .option('--client-id <id>', 'the ID of a registered client')
+    .option('--client-secret', 'ask for the client secret; it is never part of the command line')
+    .option('--port <number>', 'the port of the callback, if the server requires a fixed one')
+    .option('--redirect-uri <url>', 'the URL of the callback, if the server requires a fixed one')
+    .option('--scope <scopes>', 'the scopes to request, separated by spaces')
+    .option('--issuer <url>', 'the authorization server; default: the one that the server names')
     .option('--device', 'log in with a code on another device; the same as --grant device')
-    .option('--dpop', 'ask for tokens that are bound to a key (DPoP), for a server that wants them')
+    .option(
+      '--dpop',
+      'request DPoP tokens, which are bound to a key, for a server that requires them',
+    )
     .option(
       '--grant <way>',
-      'the way to log in: authorization-code (a browser), device, or client-credentials (no person)',
+      'how to log in: authorization-code (browser), device, or client-credentials (no user)',
     )
-    .option('--allow-private-network', 'allow an authorization server inside a private network')
+    .option('--allow-private-network', 'allow an authorization server in a private network')
     .addHelpText('after', examples)
     .action(
       run<LoginOptions>((invocation, options, server = '') => login(invocation, options, server)),
@@ -82,7 +74,7 @@ async function login(
   const server = await findServer(given, invocation, store)
   const plan = await planLogin(server, options, invocation, store)
   if (plan === undefined) {
-    terminal.print(`${server.label} works without a login.`)
+    terminal.print(`${server.label} requires no login.`)
     return exitCodes.success
   }
   const saved = await acquire(server, plan, invocation, store)
@@ -90,7 +82,10 @@ async function login(
   return exitCodes.success
 }
 
-/** Runs the login. Nothing is stored before it has succeeded, and nothing listens after it. */
+/**
+ * Runs the login. Nothing is stored before it has succeeded, and the callback listener is closed
+ * afterwards.
+ */
 async function acquire(
   server: Server,
   plan: LoginPlan,
@@ -113,20 +108,20 @@ async function acquire(
     signal.throwIfAborted()
     const { listSaved } = await import('../auto/index.ts')
     const [saved] = await listSaved({ ...staged, list: async () => [key] })
-    if (plan.clientSecret !== undefined) await keepSecret(plan.clientSecret, saved, staged)
+    if (plan.clientSecret !== undefined) await storeSecret(plan.clientSecret, saved, staged)
     await staged.finish()
     return saved
   } catch (error) {
-    // What was issued although nobody waits for it is not left behind.
+    // Tokens that were issued after Ctrl-C are revoked.
     if (signal.aborted) await manager.logout().catch(() => {})
-    throw isCredentialError(error) ? forCommandLine(error, server, plan) : error
+    throw isCredentialError(error) ? withCommandRemedy(error, server, plan) : error
   } finally {
     await manager.close()
   }
 }
 
-/** The secret is stored where renewals look for it, unless another client of that server has its own there. */
-async function keepSecret(
+/** Stores the secret where renewals read it, unless the secret of another client is stored there. */
+async function storeSecret(
   { clientId, secret }: ClientSecret,
   saved: SavedCredential | undefined,
   store: Pick<DefaultStore, 'get' | 'set'>,
@@ -139,7 +134,7 @@ async function keepSecret(
   if (other !== undefined && other !== clientId && before?.data['clientSecret'] !== undefined) {
     throw new CredentialError(
       'store',
-      `Another client is stored for ${issuer}, whose secret would be lost.`,
+      `The secret of another client is stored for ${issuer}, and would be lost.`,
       {
         remedy:
           'Log out of the servers that use it with `npx mcp-credentials logout URL --registration`.',
@@ -163,11 +158,14 @@ function showProgress(event: CredentialEvent, note: (line: string) => void): voi
   }
 }
 
-/** Remedies of the library name its functions; here a command is what can be typed. */
-function forCommandLine(error: CredentialError, server: Server, plan: LoginPlan): CredentialError {
-  const { remedy = '', message, code, retryable } = error
+/** Replaces remedies that name functions of the library by commands. */
+function withCommandRemedy(
+  error: CredentialError,
+  server: Server,
+  plan: LoginPlan,
+): CredentialError {
+  const { remedy = '', code, retryable } = error
   const command = `npx mcp-credentials login ${commandWord(server.label)}`
-  const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
   const isOfClient = code === 'invalid_client' || code === 'invalid_grant'
   const next =
     plan.kind === 'client'
@@ -176,8 +174,7 @@ function forCommandLine(error: CredentialError, server: Server, plan: LoginPlan)
         : undefined
       : nextAfterLogin(remedy, command, plan)
   if (next === undefined) return error
-  const text = problem.replace(/^(?:authorizationCode|deviceCode|clientCredentials): /, '').trim()
-  return new CredentialError(code, capitalized(text), {
+  return new CredentialError(code, problemOf(error), {
     retryable,
     resource: server.url,
     remedy: next,
@@ -186,18 +183,14 @@ function forCommandLine(error: CredentialError, server: Server, plan: LoginPlan)
 
 function nextAfterLogin(remedy: string, command: string, { kind }: LoginPlan): string | undefined {
   if (/clientId/.test(remedy)) {
-    return `Register a client there by hand, and run \`${command} --client-id ID\`.`
+    return `Register a client there, and run \`${command} --client-id ID\`.`
   }
   if (/dpop: true/.test(remedy)) return `Run \`${command} --dpop\`.`
   if (!/login\(\)|authorizationCode\(\)|deviceCode\(\)/.test(remedy)) return undefined
   return `Run \`${command}${kind === 'device' ? ' --grant authorization-code' : ''}\` to try again.`
 }
 
-function capitalized(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
-}
-
-/** Who, which server, what for, until when, and how it goes on. */
+/** Names the account, the server, the scopes, the expiry, and how the login is renewed. */
 function summary(server: Server, saved: SavedCredential | undefined): string {
   const parts = [`Logged in to ${server.label} (account ${saved?.account ?? 'default'})`]
   if (saved === undefined) return `${parts.join('')}.`
@@ -207,13 +200,13 @@ function summary(server: Server, saved: SavedCredential | undefined): string {
   const now = Date.now()
   parts.push(
     expiresAt === undefined
-      ? 'without a known end'
-      : `until ${clockWords(expiresAt, now)} (${expiryWords(expiresAt, now)})`,
+      ? 'with an unknown expiry'
+      : `until ${formatTime(expiresAt, now)} (${formatExpiry(expiresAt, now)})`,
   )
   const means =
     kind === 'client credentials'
       ? `the secret of the client ${shown(clientId)}`
       : 'a refresh token'
-  parts.push(renewable ? `and renewed by itself with ${means}` : 'and then you log in again')
+  parts.push(renewable ? `and renewed automatically with ${means}` : 'and not renewable')
   return `${parts.join(', ')}.`
 }

@@ -1,15 +1,15 @@
 /**
- * The command `logout`: ends a login, or deletes what is stored for a server.
+ * The command `logout`: revokes a login, or deletes a stored key.
  *
  * @module
  */
 import type { DefaultStore, SavedCredential } from '../auto/index.ts'
 import { authorizedFetch, ConfigurationError, type LogoutResult, perTenant } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
-import { fetchOption } from './conversation.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
-import { deleteSecret, giveUpSecret } from './named-secrets.ts'
+import { deleteListedSecret, deleteSecret } from './named-secrets.ts'
 import { findServer } from './server.ts'
+import { fetchOption } from './verbose-fetch.ts'
 
 interface LogoutCommandOptions {
   readonly all?: boolean
@@ -19,7 +19,7 @@ interface LogoutCommandOptions {
 }
 
 const examples = `
-A login is ended at its authorization server too, where that offers it.
+A login is also revoked at its authorization server, if that supports it.
 
 Examples:
   npx mcp-credentials logout https://mcp.example.com/mcp
@@ -32,17 +32,17 @@ Examples:
 export const addLogout: AddCommand = (program, run) => {
   program
     .command('logout')
-    .description('end a login, or delete a key')
+    .description('revoke a login, or delete a key')
     .argument('[server]', 'the URL of the server, or its name in the config file')
-    .option('--secret <name>', 'delete the secret of this name, which belongs to no server')
+    .option('--secret <name>', 'delete the secret of this name')
     .option(
       '--all',
-      'delete everything that is stored, after asking: registrations and the trust in config files too',
+      'delete all stored records after confirmation, including registrations and trust in config files',
     )
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .option(
       '--registration',
-      'also forget the registration of this client, for a server that has forgotten it',
+      'also delete the client registration, for example if the server has deleted it',
     )
     .addHelpText('after', examples)
     .action(
@@ -60,8 +60,8 @@ async function logout(
   const { terminal, global } = invocation
   const { all, secret } = options
   if ([given, secret, all].filter((each) => each !== undefined).length !== 1) {
-    throw new ConfigurationError('server', 'logout needs a server.', {
-      remedy: 'Name one, or add --secret NAME or --all and no server.',
+    throw new ConfigurationError('server', 'logout requires a server.', {
+      remedy: 'Pass one, or use --secret NAME or --all without a server.',
     })
   }
   if (secret !== undefined) {
@@ -76,8 +76,9 @@ async function logout(
   const count = chosen.length + secrets.length
   const others = given === undefined ? await otherRecords(store) : []
   if (count + others.length === 0) {
-    const account = global.account === undefined ? '' : ` for the account ${global.account}`
-    terminal.note(`Nothing is stored${account} there. See what is: npx mcp-credentials list`)
+    const account = global.account === undefined ? '' : ` in the account ${global.account}`
+    const server = given === undefined ? '' : ' for that server'
+    terminal.note(`Nothing is stored${server}${account}. For a list, run: npx mcp-credentials list`)
     return exitCodes.success
   }
   const isAgreed = all !== true || options.yes === true
@@ -87,11 +88,11 @@ async function logout(
   }
   for (const each of chosen) {
     invocation.signal.throwIfAborted()
-    terminal.print(sentence(each, await giveUp(each, store, options, invocation)))
+    terminal.print(resultMessage(each, await logOutOf(each, store, options, invocation)))
   }
   for (const each of secrets) {
     invocation.signal.throwIfAborted()
-    await giveUpSecret(each, store, terminal)
+    await deleteListedSecret(each, store, terminal)
   }
   for (const key of others) await store.lock(key, () => store.delete(key))
   if (others.length > 0) {
@@ -100,12 +101,15 @@ async function logout(
   return exitCodes.success
 }
 
-/** The keys of what logins and config files left besides: registrations, which can hold secrets, and trust. */
+/**
+ * The keys of records other than credentials: registrations, which can contain secrets, and trust in config
+ * files.
+ */
 async function otherRecords(store: DefaultStore): Promise<readonly string[]> {
   return (await store.list()).filter((key) => /^(?:registration |trusted config \| )/.test(key))
 }
 
-/** What is stored for one server and account: of all its tenants, or of the one that was chosen. */
+/** The credentials of one server and account, of all tenants or of the chosen one. */
 async function savedFor(
   saved: readonly SavedCredential[],
   given: string,
@@ -113,7 +117,7 @@ async function savedFor(
   store: DefaultStore,
 ): Promise<readonly SavedCredential[]> {
   const { tenant, ...global } = invocation.global
-  // A credential that is stored for a tenant can be given up even where no entry names that tenant any more.
+  // The credential of a tenant can be deleted even if no entry names that tenant any more.
   const { url } = await findServer(given, { ...invocation, global }, store)
   const { account = 'default' } = global
   const { savedUrl } = await import('../auto/index.ts')
@@ -123,7 +127,7 @@ async function savedFor(
 }
 
 /**
- * Asks a person.
+ * Asks the user for confirmation.
  *
  * @throws `ConfigurationError` when there is no terminal.
  */
@@ -135,12 +139,16 @@ async function mayDeleteAll(count: number, { terminal }: Invocation): Promise<bo
         ? 'one credential'
         : `${count} credentials`
   if (terminal.isInteractive) return terminal.confirm(`Delete ${what}?`, false)
-  throw new ConfigurationError('yes', `This deletes ${what}, and there is no terminal to ask in.`, {
-    remedy: 'See which with `npx mcp-credentials list`, and add --yes.',
-  })
+  throw new ConfigurationError(
+    'yes',
+    `This deletes ${what}, and there is no terminal for a confirmation.`,
+    {
+      remedy: 'Check `npx mcp-credentials list`, and add --yes.',
+    },
+  )
 }
 
-async function giveUp(
+async function logOutOf(
   { url, account, tenant }: SavedCredential,
   store: DefaultStore,
   { registration = false }: LogoutCommandOptions,
@@ -167,14 +175,13 @@ async function giveUp(
   }
 }
 
-function sentence({ resource, account, kind }: SavedCredential, result: LogoutResult): string {
+function resultMessage({ resource, account, kind }: SavedCredential, result: LogoutResult): string {
   const who = account === 'default' ? '' : ` (account ${account})`
   if (kind !== 'login') return `Deleted the ${kind} for ${resource}${who}.`
   const { revoked, reason = '', registrationDropped } = result
   const end = revoked
-    ? 'The server has ended the login.'
-    : `The server was not told: ${reason.replace(/^savedLogin: /, '')}`
-  const client =
-    registrationDropped === true ? ' The registration of this client is forgotten.' : ''
+    ? 'The server has revoked it.'
+    : `It was not revoked at the server: ${reason.replace(/^savedLogin: /, '')}`
+  const client = registrationDropped === true ? ' The client registration was deleted.' : ''
   return `Logged out of ${resource}${who}. ${end}${client}`
 }

@@ -1,11 +1,11 @@
 /**
- * The server of an entry that starts `mcp-remote`.
+ * Finds the URL in an entry that starts `mcp-remote`.
  *
  * @module
  */
 import type { ConfiguredServer } from '../config/index.ts'
 
-/** The URL for which an entry starts mcp-remote, as it is written; `undefined`: it starts something else. */
+/** The URL that an entry passes to mcp-remote, as written; `undefined`: it starts another program. */
 export function remoteUrl({
   command = '',
   args = [],

@@ -1,5 +1,5 @@
 /**
- * Entries of config files that start `mcp-remote`.
+ * Finds keys in config entries that start `mcp-remote`.
  *
  * @module
  */
@@ -34,7 +34,7 @@ function headersIn(args: readonly string[]): readonly Header[] {
 function findingOf(server: ConfiguredServer, url: URL, headers: readonly Header[]): Finding {
   const { file, line, isTrusted } = server
   const key = keyOfHeaders(headers)
-  const byHand = 'a part of it is read from a variable: run `set`, and use `proxy`'
+  const byHand = 'it contains a variable: store the key with `set`, and use `proxy`'
   return {
     server: url.href,
     source: `${printable(file)}:${line}`,

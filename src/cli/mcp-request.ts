@@ -1,10 +1,10 @@
 /**
- * The first requests of an MCP session, by hand: the command needs no SDK.
+ * The first requests of an MCP session, without an SDK.
  *
  * @module
  */
 
-/** The protocol version that is offered. */
+/** The protocol version that the client offers. */
 const protocolVersion = '2025-11-25'
 
 /** A request that opens a session. */
@@ -20,7 +20,7 @@ export function initializeRequest(): RequestInit {
   })
 }
 
-/** A request with one message of JSON-RPC. */
+/** A request with one JSON-RPC message. */
 export function rpcRequest(
   message: Readonly<Record<string, unknown>>,
   headers: Readonly<Record<string, string>> = {},

@@ -1,5 +1,5 @@
 /**
- * A short MCP session, to see whether a server works.
+ * A short MCP session, to test a server.
  *
  * @module
  */
@@ -7,14 +7,14 @@ import { CredentialError, type CredentialErrorOptions, type FetchLike } from '..
 import { commandWord, labelOf, shown } from './labels.ts'
 import { initializeRequest, rpcRequest } from './mcp-request.ts'
 import type { Server } from './server.ts'
-import { errorCode, unreachable } from './unreachable.ts'
+import { errorCode, unreachableError } from './unreachable.ts'
 
-/** What a server said about itself. All of it is foreign text. */
+/** How a server describes itself. All texts are untrusted. */
 export interface SessionReport {
   readonly name: string | undefined
   readonly version: string | undefined
   readonly protocol: string | undefined
-  /** How many tools it lists; `undefined`: it has none, or does not say. */
+  /** The number of tools that it lists; `undefined`: it offers no tools, or the list failed. */
   readonly tools: number | undefined
   readonly transport: 'Streamable HTTP' | 'HTTP+SSE'
 }
@@ -24,7 +24,7 @@ type Json = Readonly<Record<string, unknown>>
 /**
  * Opens a session, lists the tools and closes it.
  *
- * @throws `CredentialError` that says what is wrong, and what to do.
+ * @throws `CredentialError` with a remedy.
  */
 export async function openSession(
   server: Server,
@@ -65,7 +65,7 @@ export async function openSession(
   }
 }
 
-/** A server of newer versions only lists them where it does not know the one of the request. */
+/** A server that supports only newer versions lists them in its error. */
 function refuseOtherVersions(server: Server, answer: Json | undefined): void {
   const { supported } = ((answer?.['error'] as Json | undefined)?.['data'] ?? {}) as Json
   const versions = Array.isArray(supported) ? supported.filter((each) => textOf(each)) : []
@@ -74,8 +74,8 @@ function refuseOtherVersions(server: Server, answer: Json | undefined): void {
   throw fail(
     server,
     'unsupported_server',
-    `${server.label} speaks only other versions of the protocol: ${known}.`,
-    `Use a client that speaks one of them; \`${doctor(server)}\` says which credential it asks for.`,
+    `${server.label} supports only other protocol versions: ${known}.`,
+    `Use a client that supports one of them. To see which credential the server requires, run \`${doctor(server)}\`.`,
   )
 }
 
@@ -98,7 +98,10 @@ async function toolCount(
   return Array.isArray(tools) ? tools.length : undefined
 }
 
-/** A server of the older transport answers a GET with an event stream, and the first POST with an error. */
+/**
+ * A server with the older transport responds to GET with an event stream, and to the first POST with an
+ * error.
+ */
 async function olderSession(
   server: Server,
   send: FetchLike,
@@ -127,11 +130,11 @@ export async function reach(server: Server, request: () => Promise<Response>): P
     return await request()
   } catch (error) {
     if (!(error instanceof TypeError) || error.name !== 'TypeError') throw error
-    throw unreachable(server.url, errorCode(error))
+    throw unreachableError(server.url, errorCode(error))
   }
 }
 
-/** The result of a JSON-RPC answer, as JSON or as the first events of a stream. */
+/** The result of a JSON-RPC response, which arrives as JSON or in an event stream. */
 async function resultOf(server: Server, response: Response): Promise<Json> {
   if (!response.ok) {
     await response.body?.cancel()
@@ -140,14 +143,14 @@ async function resultOf(server: Server, response: Response): Promise<Json> {
   const type = (response.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
   const answer =
     type === 'text/event-stream'
-      ? await firstAnswer(server, response)
+      ? await firstResponse(server, response)
       : parsed(await boundedText(server, response))
   if (answer === undefined) {
     throw fail(
       server,
       'unsupported_server',
-      `${server.label} answers, but not as an MCP server.`,
-      `Run \`${doctor(server)}\` to look for the right path.`,
+      `${server.label} responds, but not as an MCP server.`,
+      `Run \`${doctor(server)}\` to search for the correct path.`,
     )
   }
   if (answer['result'] !== undefined) return answer['result'] as Json
@@ -155,15 +158,15 @@ async function resultOf(server: Server, response: Response): Promise<Json> {
   throw fail(
     server,
     'server_error',
-    `${server.label} answers with the MCP error ${typeof code === 'number' ? code : 'without a code'}.`,
+    `${server.label} responds with the MCP error ${typeof code === 'number' ? code : 'without a code'}.`,
     "Contact the server's operator.",
   )
 }
 
-/** Bytes of an answer that are read. */
-const maxAnswerBytes = 16 * 1_048_576
+/** The most bytes of a response that are read. */
+const maxResponseBytes = 16 * 1_048_576
 
-async function firstAnswer(server: Server, response: Response): Promise<Json | undefined> {
+async function firstResponse(server: Server, response: Response): Promise<Json | undefined> {
   const { createParser } = await import('eventsource-parser')
   let answer: Json | undefined
   const parser = createParser({
@@ -185,7 +188,7 @@ async function boundedText(server: Server, response: Response): Promise<string> 
   return all
 }
 
-/** The pieces of a body, which is left when its reader has enough. */
+/** The chunks of a body. The body is cancelled when the consumer stops. */
 async function* textsOf(server: Server, { body }: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   const reader = body?.getReader()
@@ -194,7 +197,7 @@ async function* textsOf(server: Server, { body }: Response): AsyncGenerator<stri
       const { done, value } = await reader.read()
       if (done) return
       size += value.byteLength
-      if (size > maxAnswerBytes) throw tooLarge(server)
+      if (size > maxResponseBytes) throw tooLarge(server)
       yield decoder.decode(value, { stream: true })
     }
   } finally {
@@ -203,7 +206,7 @@ async function* textsOf(server: Server, { body }: Response): AsyncGenerator<stri
 }
 
 function tooLarge(server: Server): CredentialError {
-  const problem = `${server.label} answers with more than 16 MB.`
+  const problem = `${server.label} sent a response larger than 16 MB.`
   return fail(server, 'server_error', problem, "Contact the server's operator.")
 }
 
@@ -221,10 +224,10 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** The error of a status by which a server refuses. */
+/** The error for the status of a response that refuses the request. */
 export function refusal(server: Server, status: number): CredentialError {
   const { label } = server
-  const say = `answers with the status ${status}`
+  const say = `responds with status ${status}`
   if (status === 401 || status === 403) {
     const problem = `${label} refuses the credential (status ${status}).`
     return fail(
@@ -236,18 +239,18 @@ export function refusal(server: Server, status: number): CredentialError {
     )
   }
   if (status >= 502 && status <= 504) {
-    const problem = `${label}: A gateway answers, but not the server behind it (status ${status}).`
+    const problem = `${label}: A gateway responds, but the server behind it does not (status ${status}).`
     const remedy = "Try again later, or contact the server's operator."
     return fail(server, 'server_error', problem, remedy, status)
   }
   if (status >= 500 || status === 429) {
     return fail(server, 'server_error', `${label} ${say}.`, 'Try again later.', status)
   }
-  const remedy = `Run \`${doctor(server)}\` to look for the right path.`
+  const remedy = `Run \`${doctor(server)}\` to search for the correct path.`
   return fail(server, 'unsupported_server', `${label} ${say}.`, remedy, status)
 }
 
-/** The error of a server that redirects to where no credential may follow. */
+/** The error for a redirect, which credentials must not follow. */
 function redirected(server: Server, { status, headers }: Response): CredentialError {
   const location = headers.get('location') ?? ''
   const target = URL.canParse(location, server.url) ? new URL(location, server.url) : undefined
@@ -255,8 +258,8 @@ function redirected(server: Server, { status, headers }: Response): CredentialEr
   return fail(
     server,
     'redirect_refused',
-    `${server.label} does not answer itself: it redirects (status ${status})${to}.`,
-    `Use the final URL of the MCP server. To see what it is, run \`${doctor(server)}\`.`,
+    `${server.label} redirects (status ${status})${to}; credentials do not follow redirects.`,
+    `Use the final URL of the MCP server. To find it, run \`${doctor(server)}\`.`,
     status,
   )
 }

@@ -1,5 +1,5 @@
 /**
- * Secrets that are stored under a name, for the config files that refer to them.
+ * Named secrets in the store, to which config files refer.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { DefaultStore, SavedSecret } from '../auto/index.ts'
 import type { Config } from '../config/index.ts'
 import type { Invocation } from './command.ts'
 import { tableLines } from './table.ts'
-import { clockWords } from './times.ts'
+import { formatTime } from './times.ts'
 
 /** Asks for a secret, and stores it. */
 export async function setSecret({ terminal }: Invocation, name: string): Promise<void> {
@@ -16,28 +16,28 @@ export async function setSecret({ terminal }: Invocation, name: string): Promise
   const isFirst = (await store.list()).length === 0
   const value = () => terminal.askSecret(`Value of the secret ${name}`)
   const { replaced } = await saveSecret(store, { name, value })
-  const before = replaced ? ', in the place of the one that was there' : ''
+  const before = replaced ? ', and replaced the earlier value' : ''
   terminal.print(`Stored the secret ${name}${before}.`)
   if (isFirst) terminal.note((await store.where()).description)
   terminal.note(
-    `A config file refers to it as stored:${name} in an auth block, and as \${stored:${name}} in env and headers.`,
+    `Refer to it in a config file as stored:${name} in an auth block, and as \${stored:${name}} in env and headers.`,
   )
 }
 
-/** Deletes the secret of a name. */
+/** Deletes a secret by its name. */
 export async function deleteSecret({ terminal }: Invocation, name: string): Promise<void> {
   const { defaultStore, listSecrets } = await import('../auto/index.ts')
   const store = defaultStore()
   const found = (await listSecrets(store)).find((secret) => secret.name === name)
   if (found === undefined) {
-    terminal.note(`No secret of that name is stored. See what is: npx mcp-credentials list`)
+    terminal.note(`No secret of that name is stored. For a list, run: npx mcp-credentials list`)
     return
   }
-  await giveUpSecret(found, store, terminal)
+  await deleteListedSecret(found, store, terminal)
 }
 
-/** Deletes a secret that was listed. */
-export async function giveUpSecret(
+/** Deletes a listed secret. */
+export async function deleteListedSecret(
   { key, name }: SavedSecret,
   store: DefaultStore,
   { print }: Invocation['terminal'],
@@ -51,20 +51,19 @@ export interface ListedSecret extends SavedSecret {
   readonly usedBy: readonly string[]
 }
 
-/** Says which servers refer to which secret. */
+/** Finds the servers that refer to each secret. */
 export function secretsInUse(
   secrets: readonly SavedSecret[],
   config: Config | undefined,
 ): readonly ListedSecret[] {
   const servers = config?.files.flatMap((file) => config.review(file)) ?? []
   return secrets.map((secret) => {
-    const use = `reads stored:${secret.name}`
-    const users = servers.filter(({ uses }) => uses.some((each) => each.split(' (')[0] === use))
+    const users = servers.filter(({ storedSecrets }) => storedSecrets.includes(secret.name))
     return { ...secret, usedBy: [...new Set(users.map(({ name }) => name))] }
   })
 }
 
-/** The secrets as a table. */
+/** Formats the secrets as a table. */
 export function secretLines(
   secrets: readonly ListedSecret[],
   show: (text: string) => string,
@@ -74,7 +73,7 @@ export function secretLines(
   const hasProblem = secrets.some(({ problem }) => problem !== undefined)
   const rows = secrets.map(({ name, savedAt, usedBy, problem }) => [
     name,
-    savedAt === undefined ? '-' : clockWords(savedAt, now),
+    savedAt === undefined ? '-' : formatTime(savedAt, now),
     usedBy.length === 0 ? '-' : usedBy.map(show).join(', '),
     ...(hasProblem ? [problem ?? '-'] : []),
   ])

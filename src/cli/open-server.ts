@@ -1,15 +1,15 @@
 /**
- * Servers that ask for no credential, for commands that print one.
+ * Detects servers that require no credential, for commands that print headers.
  *
  * @module
  */
 import type { Invocation } from './command.ts'
 import { isNothingStored } from './command-errors.ts'
-import { fetchOption } from './conversation.ts'
 import { findServer, type Server } from './server.ts'
-import { orAborted, withinTime } from './time-limit.ts'
+import { abortable, withTimeLimit } from './time-limit.ts'
+import { fetchOption } from './verbose-fetch.ts'
 
-/** Milliseconds that a server has to answer without a credential. */
+/** The time for a response without a credential, in milliseconds. */
 const limitMs = 5000
 
 /** The headers of a server. */
@@ -19,10 +19,10 @@ interface ServerHeaders {
 }
 
 /**
- * Runs a task that finds the headers of a server.
+ * Runs a task that determines the headers of a server.
  *
- * @returns No headers where nothing provides a credential, and the server answers without one.
- * @throws What the task throws otherwise.
+ * @returns No headers if there is no credential and the server requires none.
+ * @throws The error of the task, in all other cases.
  */
 export async function headersOrNone(
   given: string,
@@ -35,18 +35,18 @@ export async function headersOrNone(
     if (!isNothingStored(error)) throw error
     const { defaultStore } = await import('../auto/index.ts')
     const server = await findServer(given, invocation, defaultStore())
-    if (await answersWithout(server, invocation)) return { server, headers: {} }
+    if (await worksWithoutCredential(server, invocation)) return { server, headers: {} }
     throw error
   }
 }
 
-async function answersWithout(server: Server, invocation: Invocation): Promise<boolean> {
+async function worksWithoutCredential(server: Server, invocation: Invocation): Promise<boolean> {
   const { openSession } = await import('./mcp-session.ts')
   const { signal } = invocation
   const send = fetchOption(invocation).fetch ?? ((input, init) => fetch(input, init))
   try {
-    await withinTime(limitMs, signal, (limited) =>
-      orAborted(openSession(server, send, limited), limited),
+    await withTimeLimit(limitMs, signal, (limited) =>
+      abortable(openSession(server, send, limited), limited),
     )
     return true
   } catch {

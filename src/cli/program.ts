@@ -1,5 +1,5 @@
 /**
- * The program: its commands, and what happens around each of them.
+ * The program: its commands, and how their errors are reported.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type ExitCode, exitCodeOf, exitCodes, exitCodesHelp } from './exit-code
 import { InterruptedError, type Terminal } from './terminal.ts'
 import { packageVersion } from './version.ts'
 
-/** The commands in the order of the help. Each is a file that is loaded when it is needed. */
+/** The commands, in the order of the help. Each file is imported on demand. */
 const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   login: async () => (await import('./login.ts')).addLogin,
   set: async () => (await import('./set.ts')).addSet,
@@ -28,7 +28,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   completion: async () => (await import('./completion.ts')).addCompletion,
 }
 
-/** Parses a command line and runs the command. Nothing is thrown: the exit code says how it went. */
+/** Parses a command line and runs the command. It throws nothing: errors determine the exit code. */
 export async function runProgram(
   argv: readonly string[],
   terminal: Terminal,
@@ -52,10 +52,10 @@ export async function runProgram(
 }
 
 /**
- * Makes the program without running it.
+ * Creates the program without running it.
  *
- * @param first - The first word of the command line. Where it is a command, the program has that one alone; where it
- * is not, as for help and completion, it has all of them.
+ * @param first - The first word of the command line. If it is a command, only that command is added;
+ *   otherwise all are, for help and completion.
  */
 export async function makeProgram(
   terminal: Terminal,
@@ -63,12 +63,12 @@ export async function makeProgram(
   first?: string,
 ): Promise<Command> {
   const program = new Command('mcp-credentials')
-    .description('Logs in to MCP servers, keeps their credentials, and lends them to clients.')
-    .option('--config <file>', 'the config file, instead of the usual places')
+    .description('Logs in to MCP servers, stores credentials, and provides them to MCP clients.')
+    .option('--config <file>', 'the config file; default: the usual places are searched')
     .option('--environment <name>', 'the environment of the config file: development, staging, …')
-    .option('--account <name>', 'tells several logins at one server apart')
-    .option('--tenant <name>', 'the tenant, of a server whose config has several')
-    .option('--verbose', 'show the HTTP conversation, without secrets')
+    .option('--account <name>', 'the account, for several logins at one server')
+    .option('--tenant <name>', 'the tenant, for a server whose config entry has several')
+    .option('--verbose', 'log HTTP requests and responses, without secrets')
     .version(packageVersion(), '-V, --version', 'print the version')
     .showHelpAfterError(helpHint())
     .configureHelp({ showGlobalOptions: true })
@@ -84,35 +84,35 @@ export async function makeProgram(
     const add = await load()
     add(program, run)
   }
-  for (const command of program.commands) nameHelp(command, command.name())
+  for (const command of program.commands) addHelpHints(command, command.name())
   return program
 }
 
 function helpHint(path = ''): string {
-  return `Run \`npx mcp-credentials ${path}--help\` to see what can be done.`
+  return `Run \`npx mcp-credentials ${path}--help\` for help.`
 }
 
-/** A mistake in the words of a command leads to the help of that command. */
-function nameHelp(command: Command, path: string): void {
+/** Usage errors refer to the help of the command that has them. */
+function addHelpHints(command: Command, path: string): void {
   command.showHelpAfterError(helpHint(`${path} `))
-  for (const each of command.commands) nameHelp(each, `${path} ${each.name()}`)
+  for (const each of command.commands) addHelpHints(each, `${path} ${each.name()}`)
 }
 
-/** Says what went wrong in a sentence; a stack is of no use to whoever typed the command. */
+/** Prints the message of an error, without its stack. */
 function report(error: unknown, terminal: Terminal, signal: AbortSignal): ExitCode {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
   }
   if (error instanceof InterruptedError || signal.aborted) return exitCodes.interrupted
-  const text = isCredentialError(error) ? error.message : unexpected(error)
+  const text = isCredentialError(error) ? error.message : unexpectedMessage(error)
   terminal.note(`${terminal.style.red('error')} ${text}`)
   return exitCodeOf(error)
 }
 
-/** Foreign messages may quote a secret, so its class and code have to do. */
-function unexpected(error: unknown): string {
+/** Messages of other libraries may quote a secret, so only the class and the code are printed. */
+function unexpectedMessage(error: unknown): string {
   const { name, code, cause } = (error ?? {}) as Record<'name' | 'code' | 'cause', unknown>
   const inner = (cause as { readonly code?: unknown } | undefined)?.code
   const words = [name, code ?? inner].filter((word) => /^[A-Za-z]\w{0,63}$/.test(String(word)))
-  return `Unexpected error (${words.join(', ') || typeof error}). Add --verbose to see how far it got.`
+  return `Unexpected error (${words.join(', ') || typeof error}). Run it again with --verbose for details.`
 }

@@ -1,5 +1,5 @@
 /**
- * A login that the proxy begins while its client waits.
+ * A login that the proxy starts for its client.
  *
  * @module
  */
@@ -14,43 +14,47 @@ import {
 import type { LoginOffer, LoginRequest } from '../node/index.ts'
 import { type AuthorizationCodeOptions, authorizationCode } from '../oauth/index.ts'
 import { commandWord, labelOf } from './labels.ts'
+import { withoutFunction } from './problem.ts'
 
-/** Where the login is for, and what it may do. */
+/** The server of the login, and its settings. */
 export interface LoginSettings {
   readonly resource: URL
   readonly store: CredentialStore
   readonly account?: string
-  /** Ends the login. */
+  /** Aborts the login. */
   readonly signal: AbortSignal
-  /** A browser may be opened. */
+  /** Whether a browser may be opened. */
   readonly mayOpen: boolean
   log(line: string): void
 }
 
-/** Discovery and registration come first; a client waits a minute. */
-const beginMs = 20_000
-/** A browser that cannot be opened says so at once. */
-const openMs = 3000
-/** What is stored is looked for once a second; until then a request may still fail, and must not begin a login. */
-const foundMs = 1000
-/** Another proxy that is at it holds the lock. */
-const lockMs = 500
+/** Limit for discovery and registration, in milliseconds; clients time out after a minute. */
+const startLimitMs = 20_000
+/** How long to wait for an error of the browser, in milliseconds. */
+const openLimitMs = 3000
+/**
+ * The store is read once a second, so requests may fail until then, and must not start another login. In
+ * milliseconds.
+ */
+const storeReadMs = 1000
+/** How long to wait for the lock, in milliseconds; another proxy that logs in holds it. */
+const lockLimitMs = 500
 
 /**
- * Logs in with a browser: the client's own when it can show a URL, else the one of this machine. Only one process
- * at a time does it; the others find its outcome in the store.
+ * Logs in with a browser: through the client if it can show a URL, otherwise on this machine. Only one
+ * process logs in at a time; the others read the result from the store.
  *
- * @returns `undefined`: no login could be begun, so the client is told which command to type.
+ * @returns `undefined`: no login can be started, so the client receives the command to run.
  */
 export async function loginOffer(
   { error, clientShowsUrl }: LoginRequest,
   settings: LoginSettings,
 ): Promise<LoginOffer | undefined> {
-  // A login is no key; whoever was given the key stores another one.
+  // A login does not replace a key.
   if (error.reason === 'login_pending' || error.reason === 'key_rejected') return undefined
   if (!clientShowsUrl && !settings.mayOpen) return undefined
   const scope = error.reason === 'step_up' ? error.scope : undefined
-  const login = beginLogin(clientShowsUrl, scope, settings)
+  const login = startLogin(clientShowsUrl, scope, settings)
   const { completed } = login
   completed.catch((error: unknown) => {
     if (isCredentialError(error)) settings.log(failureText(error, settings))
@@ -61,42 +65,44 @@ export async function loginOffer(
   )
   const name = settings.resource.host
   if (clientShowsUrl) {
-    const url = await Promise.race([login.url, failed, sleep(beginMs, undefined, { ref: false })])
+    const url = await Promise.race([
+      login.url,
+      failed,
+      sleep(startLimitMs, undefined, { ref: false }),
+    ])
     return url === undefined ? undefined : { url, message: `Log in to ${name}.`, completed }
   }
   const isPending = Symbol('pending')
-  const outcome = await Promise.race([failed, sleep(openMs, isPending, { ref: false })])
+  const outcome = await Promise.race([failed, sleep(openLimitMs, isPending, { ref: false })])
   if (outcome !== isPending) return undefined
   const scopes = scope === undefined ? '' : ` --scope ${commandWord(scope)}`
   const who = settings.account === undefined ? '' : ` --account ${commandWord(settings.account)}`
   const command = `npx mcp-credentials login ${commandWord(labelOf(settings.resource))}${scopes}${who}`
   settings.log(
-    `A browser was told to open the login to ${name}. If none appears, run \`${command}\`.`,
+    `A browser is opening for the login to ${name}. If none appears, run \`${command}\`.`,
   )
-  const message = `A browser was told to open the login to ${name}; try again afterwards. If none appears, run \`${command}\`.`
+  const message = `A browser is opening for the login to ${name}; try again after the login. If none appears, run \`${command}\`.`
   return { message, completed }
 }
 
-/** The library's own advice names its functions. */
+/** Replaces the library's remedy, which names functions, by commands. */
 function failureText(error: CredentialError, { resource, account }: LoginSettings): string {
-  const { message, remedy = '' } = error
-  const problem = message.endsWith(remedy) ? message.slice(0, -remedy.length || undefined) : message
-  const what = problem.replace(/^[a-z]\w*: /, '').trim()
+  const what = withoutFunction(error)
   const who = account === undefined ? '' : ` --account ${commandWord(account)}`
   const label = labelOf(resource)
-  return `The login failed: ${what} Run \`npx mcp-credentials login ${commandWord(label)}${who} --no-browser\`, or see what the server wants: \`npx mcp-credentials doctor ${commandWord(label)}\`.`
+  return `The login failed: ${what} Run \`npx mcp-credentials login ${commandWord(label)}${who} --no-browser\`, or check the server with \`npx mcp-credentials doctor ${commandWord(label)}\`.`
 }
 
-interface BegunLogin {
+interface StartedLogin {
   readonly url: Promise<URL>
   readonly completed: Promise<unknown>
 }
 
-function beginLogin(
+function startLogin(
   clientShowsUrl: boolean,
   scope: string | undefined,
   { resource, store, account, signal, log }: LoginSettings,
-): BegunLogin {
+): StartedLogin {
   let show: (url: URL) => void = () => {}
   const url = new Promise<URL>((resolve) => {
     show = resolve
@@ -105,7 +111,7 @@ function beginLogin(
     address,
     { openBrowser },
   ) => {
-    log(`To log in, open this address in a browser on this machine, if none opens: ${address.href}`)
+    log(`Logging in with a browser. If none opens, open this URL on this machine: ${address.href}`)
     if (await openBrowser()) return
     throw new LoginRequiredError('no_credential', 'No browser could be opened.', { resource })
   }
@@ -125,15 +131,16 @@ function beginLogin(
     } finally {
       await fetch.close()
     }
-    await sleep(foundMs)
+    await sleep(storeReadMs)
   }
-  return { url, completed: alone(store, `${resource.href} | proxy login`, logIn) }
+  return { url, completed: exclusively(store, `${resource.href} | proxy login`, logIn) }
 }
 
 /**
- * A person takes minutes, in which others may look for the login: the record is locked while it is written alone.
+ * The login takes minutes, and other processes read the record meanwhile, so it is locked only while it is
+ * written.
  *
- * @param isFound - The login that is stored may do; not where it lacks scopes.
+ * @param isFound - Whether the stored login may be used; not if it lacks scopes.
  */
 function lockedToWrite(store: CredentialStore, isFound: boolean): CredentialStore {
   return {
@@ -145,14 +152,14 @@ function lockedToWrite(store: CredentialStore, isFound: boolean): CredentialStor
   }
 }
 
-/** Runs a task unless another process does. */
-async function alone(
+/** Runs a task, unless another process is running it. */
+async function exclusively(
   store: CredentialStore,
   key: string,
   task: () => Promise<void>,
 ): Promise<void> {
   const waiting = new AbortController()
-  const timer = setTimeout(() => waiting.abort(), lockMs)
+  const timer = setTimeout(() => waiting.abort(), lockLimitMs)
   await store.lock(
     key,
     () => {

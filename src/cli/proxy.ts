@@ -1,5 +1,5 @@
 /**
- * The command `proxy`: lends a credential to a client that cannot use the library.
+ * The command `proxy`: connects a client that cannot use the library, and adds the credential.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import {
 } from '../index.ts'
 import type { CommonBridgeOptions } from '../node/index.ts'
 import type { AddCommand, GlobalOptions, Invocation } from './command.ts'
-import { shownFetch } from './conversation.ts'
 import { commandWord } from './labels.ts'
 import { ofTenant, refuseTenant, refuseUnknown, trustedEntry } from './server.ts'
 import type { Terminal } from './terminal.ts'
+import { loggingFetch } from './verbose-fetch.ts'
 
 interface ProxyOptions {
   /** The port, or `true` for a free one. */
@@ -25,7 +25,7 @@ interface ProxyOptions {
   readonly browser: boolean
 }
 
-/** The server that is relayed to. */
+/** The server to which messages are relayed. */
 interface Target {
   readonly resource: URL
   readonly provider: CredentialProvider | CredentialSelector
@@ -39,17 +39,17 @@ Examples:
       "args": ["-y", "mcp-credentials", "proxy", "https://mcp.example.com/mcp"] } } }
   A server of the config file by its name:
     npx mcp-credentials proxy crm
-  For a client that takes nothing but a URL:
+  For a client that accepts only a URL:
     npx mcp-credentials proxy crm --listen`
 
 /** Adds the command. */
 export const addProxy: AddCommand = (program, run) => {
   program
     .command('proxy')
-    .description('relay a local client to a server, with the credential that is stored for it')
+    .description('connect a local client to a server, with the stored credential')
     .argument('<server>', 'the URL of the server, or its name in the config file')
     .option('--listen [port]', 'serve HTTP on this machine instead of standard input and output')
-    .option('--no-browser', 'never open a browser when somebody has to log in')
+    .option('--no-browser', 'do not open a browser when a login is required')
     .addHelpText('after', examples)
     .action(
       run<ProxyOptions>((invocation, options, server = '') => proxy(invocation, options, server)),
@@ -61,13 +61,13 @@ async function proxy(
   options: ProxyOptions,
   server: string,
 ): Promise<void> {
-  // The client may be gone before its proxy has said everything.
+  // The client may close the pipe before the last log line.
   terminal.stderr.on('error', () => {})
   const [{ bridge, stdioBridge }, { provider, resource, store }] = await Promise.all([
     import('../node/index.ts'),
     findTarget(server, global, terminal),
   ])
-  // The process could not end with its client while it waits for a person.
+  // A pending login must not keep the process alive after its client has gone.
   const ending = new AbortController()
   const logins = AbortSignal.any([signal, ending.signal])
   const log = (line: string) => terminal.note(`mcp-credentials: ${line}`)
@@ -83,12 +83,14 @@ async function proxy(
       return loginOffer(request, { resource, store, ...account, signal: logins, mayOpen, log })
     },
     ...(global.verbose === true
-      ? { fetch: shownFetch(log, (input, init) => fetch(input, init)) }
+      ? { fetch: loggingFetch(log, (input, init) => fetch(input, init)) }
       : {}),
   }
   if (options.listen === undefined) {
     if (terminal.stdin.isTTY === true) {
-      log('This speaks MCP on standard input and output; a client starts it. Ctrl-C ends it.')
+      log(
+        'The proxy speaks MCP on standard input and output; configure an MCP client to start it. Press Ctrl-C to stop.',
+      )
     }
     const { stdin: input, stdout: output } = terminal
     await stdioBridge(provider, { ...common, input, output, signal }).ended
@@ -97,12 +99,12 @@ async function proxy(
   }
   const port = portOf(options.listen)
   const local = await bridge(provider, { ...common, port }).catch((error: unknown) => {
-    throw isCredentialError(error, 'configuration') && / port /.test(error.message)
+    throw isCredentialError(error, 'configuration') && error.option === 'bridge.port'
       ? portTaken(port)
       : error
   })
   terminal.print(local.url.href)
-  log('Whoever knows this address can use the credential. Ctrl-C ends it.')
+  log('Anyone who knows this URL can use the credential. Press Ctrl-C to stop.')
   if (!signal.aborted) await once(signal, 'abort')
   await local.close()
 }
@@ -117,8 +119,8 @@ async function findTarget(
   const where = environment === undefined ? {} : { environment }
   if (/^https?:\/\//i.test(server)) {
     if (!URL.canParse(server)) {
-      throw new ConfigurationError('server', 'That is no URL.', {
-        remedy: 'Write it as in `npx mcp-credentials proxy https://mcp.example.com/mcp`.',
+      throw new ConfigurationError('server', 'The URL is not valid.', {
+        remedy: 'Use a URL as in `npx mcp-credentials proxy https://mcp.example.com/mcp`.',
       })
     }
     refuseTenant(server, tenant)
@@ -133,31 +135,27 @@ async function findTarget(
   const { kind, url, tenants } = trustedEntry(server, config)
   if (kind === 'stdio') {
     throw new ConfigurationError('server', `The server \`${server}\` has no URL.`, {
-      remedy: `It runs on this machine: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,
+      remedy: `It is a stdio server: use \`npx mcp-credentials exec ${commandWord(server)} -- command\`.`,
     })
   }
   const entry = { name: server, tenants }
   const provider = await ofTenant(config.credentials(server), entry, tenant)
   if (url !== undefined) return { resource: url, provider, store }
-  throw new ConfigurationError('server', `The URL of \`${server}\` cannot be used.`, {
+  throw new ConfigurationError('server', `The URL of \`${server}\` is not valid.`, {
     remedy: 'Correct it in the config file.',
   })
 }
 
 function portTaken(port: number): ConfigurationError {
-  return new ConfigurationError(
-    'listen',
-    `The port ${port} cannot be used: it is in use, or reserved.`,
-    {
-      remedy: 'Write another one after --listen, or none to use a free one.',
-    },
-  )
+  return new ConfigurationError('listen', `The port ${port} is in use or reserved.`, {
+    remedy: 'Pass another port to --listen, or omit the port to use a free one.',
+  })
 }
 
 function portOf(listen: string | true): number {
   if (listen === true) return 0
   if (/^\d{1,5}$/.test(listen) && Number(listen) <= 65_535) return Number(listen)
-  throw new ConfigurationError('listen', 'The option --listen takes a port up to 65535.', {
-    remedy: 'Leave the port out to use a free one.',
+  throw new ConfigurationError('listen', 'The port of --listen must be a number up to 65535.', {
+    remedy: 'Omit the port to use a free one.',
   })
 }

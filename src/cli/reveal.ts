@@ -1,5 +1,5 @@
 /**
- * Secrets go to a pipe, and to a terminal only where that was asked for.
+ * Refuses to print secrets to a terminal without --reveal.
  *
  * @module
  */
@@ -7,11 +7,11 @@ import { ConfigurationError } from '../index.ts'
 import type { Terminal } from './terminal.ts'
 
 /**
- * @throws `ConfigurationError` when a secret would be shown on a terminal that nobody has asked for.
+ * @throws `ConfigurationError` when standard output is a terminal and `reveal` is not set.
  */
 export function refuseTerminal({ stdout }: Terminal, reveal: boolean | undefined): void {
   if (reveal === true || stdout.isTTY !== true) return
   throw new ConfigurationError('reveal', 'A secret would be shown on this terminal.', {
-    remedy: 'Send it to a program through a pipe, or add --reveal.',
+    remedy: 'Pipe it to a program, or add --reveal.',
   })
 }

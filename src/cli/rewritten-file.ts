@@ -1,5 +1,5 @@
 /**
- * Config files from which secrets are taken, while other programs use them.
+ * Removes secrets from config files that other programs may write at the same time.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { applyEdits, findNodeAtLocation, type JSONPath, modify, parseTree } from
 import { CredentialError } from '../index.ts'
 import { printable } from './labels.ts'
 
-/** A member of a file, the value that it has to have, and what stands there afterwards. */
+/** A member of a file, the value that it must have, and its replacement. */
 export interface Removal {
   readonly path: JSONPath
   readonly value: string
-  /** Absent: the member is taken out. */
+  /** Absent: the member is removed. */
   readonly replacement?: string
 }
 
 const formattingOptions = { insertSpaces: true, tabSize: 2 }
 
-/** The text without some members, and without the objects that this leaves empty. */
+/** The text without some members, and without objects that become empty. */
 export function withoutLiterals(text: string, removals: readonly Removal[]): string {
   return removals.reduce(removed, text)
 }
@@ -37,15 +37,15 @@ function removed(text: string, { path, value, replacement }: Removal): string {
   return applyEdits(without, modify(without, parent, undefined, { formattingOptions }))
 }
 
-/** How often another program may come in between. */
+/** The most attempts while another program writes the file. */
 const mostAttempts = 10
 
 /**
- * Takes members out of a file, in the form that it has now. It is replaced whole or not at all, with the rights that
- * it has; a link to it stays a link.
+ * Removes members from the current content of a file. The file is replaced atomically and keeps its
+ * permissions; a link to it is preserved.
  *
  * @returns Its new text.
- * @throws `CredentialError` when another program writes it again and again.
+ * @throws `CredentialError` when another program keeps writing the file.
  */
 export async function rewriteFile(path: string, removals: readonly Removal[]): Promise<string> {
   const real = await realpath(path)
@@ -63,12 +63,12 @@ export async function rewriteFile(path: string, removals: readonly Removal[]): P
   }
   throw new CredentialError(
     'config_busy',
-    `Another program keeps writing ${printable(path)}, so the secrets that were stored are still in it.`,
-    { remedy: 'End that program, and take them out by hand.' },
+    `Another program keeps writing ${printable(path)}, so the stored secrets are still in it.`,
+    { remedy: 'Stop that program, and remove the secrets from the file yourself.' },
   )
 }
 
-/** The mark of the temporary files: the process that made one, and what makes the name unique. */
+/** The suffix of temporary files: the process that created one, and a UUID. */
 const temporaryName = /^\.(\d+)-[\da-f-]{36}\.tmp$/
 
 async function writeTemporary(path: string, content: Buffer, mode: number): Promise<string> {
@@ -86,7 +86,10 @@ async function writeTemporary(path: string, content: Buffer, mode: number): Prom
   return temporary
 }
 
-/** Whether a file has taken the place of another; not where the file is gone, as another process may have removed it. */
+/**
+ * Renames a file to another, and returns whether it succeeded; it fails if another process has removed the
+ * file.
+ */
 async function renamed(temporary: string, path: string): Promise<boolean> {
   try {
     await rename(temporary, path)
@@ -95,14 +98,14 @@ async function renamed(temporary: string, path: string): Promise<boolean> {
     await unlink(temporary).catch(() => {})
     throw error
   }
-  // After a power failure, the folder must not lead to the old file again. Windows cannot open folders for this.
+  // Without this, the folder may refer to the old file after a power failure. Windows cannot open folders.
   const folder = await open(dirname(path)).catch(() => undefined)
   await folder?.sync().catch(() => {})
   await folder?.close()
   return true
 }
 
-/** Removes what processes left that were ended while they wrote; it holds the secrets that were to stay in the file. */
+/** Removes temporary files of processes that were killed; they contain secrets. */
 async function removeUnfinished(path: string): Promise<void> {
   const name = basename(path)
   const names = await readdir(dirname(path)).catch(() => [])

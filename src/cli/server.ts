@@ -1,5 +1,5 @@
 /**
- * Which server a command is about: a URL, or a name in the config file.
+ * Resolves the server argument of a command: a URL, or a name in the config file.
  *
  * @module
  */
@@ -15,13 +15,14 @@ import {
 import type { Invocation } from './command.ts'
 import { commandWord, labelOf, shown } from './labels.ts'
 import { remoteUrl } from './mcp-remote-url.ts'
+import { withoutRemedy } from './problem.ts'
 
-/** The server that a command is about. */
+/** The server of a command. */
 export interface Server {
   readonly url: URL
-  /** What may be shown of the URL. */
+  /** The URL as it may be shown. */
   readonly label: string
-  /** Its entry in the config file, where it was named. */
+  /** Its config entry, if it was given by name. */
   readonly entry: ConfiguredServer | undefined
   readonly config: Config | undefined
 }
@@ -29,8 +30,8 @@ export interface Server {
 /**
  * Finds the server of an argument.
  *
- * @throws `ConfigurationError` when it is no URL and no name of the config file, when that file is not trusted, and when
- * a tenant was chosen for a server that has none.
+ * @throws `ConfigurationError` when it is neither a URL nor a name in the config file, when that file is
+ *   not trusted, and when a tenant was chosen for a server that has none.
  */
 export async function findServer(
   given: string,
@@ -46,7 +47,7 @@ export async function findServer(
   const config = await readConfig(invocation, store)
   const isKnown = config.servers.some(({ name }) => name === given)
   if (!isKnown) refuseUnknown(given, config)
-  // Whoever wrote the file decides where its names lead, and so who is sent a secret.
+  // The author of the file decides which URL a name stands for, and so who receives a secret.
   const entry = trustedEntry(given, config)
   if (entry.tenants.length === 0) refuseTenant(given, tenant)
   if (entry.url !== undefined) {
@@ -56,7 +57,7 @@ export async function findServer(
   throw new ConfigurationError(
     'server',
     isProcess
-      ? `The server ${given} runs on this machine and has no URL.`
+      ? `The server ${given} is a stdio server and has no URL.`
       : `The server ${given} of ${entry.file} cannot be used: ${entry.problem ?? 'it has no URL'}.`,
     {
       remedy: isProcess ? processRemedy(given, entry) : remedyFor(entry),
@@ -64,26 +65,25 @@ export async function findServer(
   )
 }
 
-/** Where an environment is missing, nothing is wrong with the entry. */
+/** An entry with environments may only need a choice of one. */
 function remedyFor({ environments }: ConfiguredServer): string {
   return environments.length === 0
     ? 'Correct that entry.'
     : `Choose an environment: ${environments.map((name) => `\`--environment ${commandWord(name)}\``).join(' or ')}.`
 }
 
-/** The entry of a trusted file. An entry that is only a URL can be used without trust, by that URL. */
+/** The entry of a trusted file. The error for an untrusted entry that has only a URL also suggests that URL. */
 export function trustedEntry(name: string, config: Config): ConfiguredServer {
-  const { url, auth, isTrusted } = config.server(name)
+  const { url, usesSavedLogin, isTrusted } = config.server(name)
   try {
     return config.trusted(name)
   } catch (error) {
-    const isOnlyUrl = url !== undefined && auth.startsWith('saved login')
+    const isOnlyUrl = url !== undefined && usesSavedLogin
     if (isTrusted || !isOnlyUrl || !isCredentialError(error, 'configuration')) throw error
-    const { message, remedy = '', option } = error
-    const problem = message.replace(remedy, '').trim()
+    const { remedy = '', option } = error
     const label = commandWord(labelOf(url))
-    throw new ConfigurationError(option, problem, {
-      remedy: `${remedy} Or pass the URL instead of the name, if you know that server: ${label}`,
+    throw new ConfigurationError(option, withoutRemedy(error), {
+      remedy: `${remedy} If you know that server, you can pass its URL instead of the name: ${label}`,
     })
   }
 }
@@ -93,32 +93,32 @@ function processRemedy(name: string, entry: ConfiguredServer): string {
   if (url === undefined)
     return `Start it with \`npx mcp-credentials exec ${commandWord(name)} -- command\`.`
   const label = labelOf(url)
-  return `It starts mcp-remote for ${label}: pass that URL. \`npx mcp-credentials proxy ${commandWord(label)}\` stands in for mcp-remote, and \`npx mcp-credentials set ${commandWord(label)}\` stores a key in place of \`--header\`.`
+  return `It starts mcp-remote for ${label}: pass that URL. \`npx mcp-credentials proxy ${commandWord(label)}\` replaces mcp-remote, and \`npx mcp-credentials set ${commandWord(label)}\` stores a key instead of \`--header\`.`
 }
 
 /**
- * Refuses a tenant that would have no effect: the credential of all tenants would stand in for that of one.
+ * Refuses a tenant that would have no effect, so that no other credential is used by mistake.
  *
- * @throws `ConfigurationError` when there is one.
+ * @throws `ConfigurationError` when a tenant was chosen.
  */
 export function refuseTenant(server: string, tenant: string | undefined): void {
   if (tenant === undefined) return
   const isUrl = /^https?:/i.test(server)
   const problem = isUrl
-    ? 'The server of a URL has no tenants; they belong to entries of a config file.'
+    ? 'A server that is given by its URL has no tenants; only config entries have.'
     : `The server ${shown(server)} has no tenants.`
   throw new ConfigurationError('tenant', problem, {
-    remedy: isUrl ? 'Name the entry, or leave out --tenant.' : 'Leave out --tenant.',
+    remedy: isUrl ? 'Pass the name of the entry, or omit --tenant.' : 'Omit --tenant.',
   })
 }
 
-/** An argument that is no name: a URL without its beginning, or a name where no config file has any. */
+/** Refuses an argument that is a URL without its scheme, or a name when no config file has servers. */
 export function refuseUnknown(given: string, { servers, files }: Config): void {
   const isLocal = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?(?:\/|$)/.test(given)
   if (isLocal || /^[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:\/|$)/.test(given)) {
     const beginning = isLocal ? 'http://' : 'https://'
-    throw new ConfigurationError('server', `The URL of a server begins with ${beginning}.`, {
-      remedy: `Write \`${beginning}${given}\`.`,
+    throw new ConfigurationError('server', `The URL of a server must start with ${beginning}.`, {
+      remedy: `Use \`${beginning}${given}\`.`,
     })
   }
   if (servers.length > 0) return
@@ -129,30 +129,26 @@ export function refuseUnknown(given: string, { servers, files }: Config): void {
 }
 
 /**
- * Reads a URL that was typed.
+ * Parses a URL argument.
  *
- * @throws `ConfigurationError` when it is none, or has a password in it.
+ * @throws `ConfigurationError` when it is not a URL, or contains a password.
  */
 export function serverUrl(given: string): URL {
   const url = URL.canParse(given) ? new URL(given) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new ConfigurationError('server', 'That is no address of a server.', {
-      remedy: 'Write it as in `https://mcp.example.com/mcp`.',
+    throw new ConfigurationError('server', 'The URL of the server is not valid.', {
+      remedy: 'Use a URL such as `https://mcp.example.com/mcp`.',
     })
   }
   if (url.username !== '' || url.password !== '') {
-    throw new ConfigurationError(
-      'server',
-      'The address has a password in it, which others can read.',
-      {
-        remedy: `Leave it out, and run \`npx mcp-credentials set ${commandWord(labelOf(url))} --basic USER\`.`,
-      },
-    )
+    throw new ConfigurationError('server', 'The URL contains a password, which others can read.', {
+      remedy: `Remove it, and run \`npx mcp-credentials set ${commandWord(labelOf(url))} --basic USER\`.`,
+    })
   }
   return url
 }
 
-/** Reads the config files, with the store in which trust is kept. */
+/** Reads the config files, with the store that records trust. */
 export async function readConfig(
   { terminal, global }: Invocation,
   store: CredentialStore,
@@ -173,14 +169,14 @@ export async function readConfig(
   })
 }
 
-/** What proves who the client is to a server, as `auto()` and the config say. */
+/** The provider for a server: that of its config entry, otherwise `auto()`. */
 export async function providerFor(
   { entry, config }: Server,
   { global }: Invocation,
   store: CredentialStore,
 ): Promise<CredentialProvider | CredentialSelector> {
-  const saved = entry?.auth.startsWith('saved login') === true
-  if (entry !== undefined && config !== undefined && !saved) return config.credentials(entry)
+  const isConfigured = entry !== undefined && !entry.usesSavedLogin
+  if (isConfigured && config !== undefined) return config.credentials(entry)
   const { auto } = await import('../auto/index.ts')
   return auto({
     store,
@@ -197,7 +193,7 @@ export function accountOption({ global }: Pick<Invocation, 'global'>): {
 }
 
 /**
- * Runs a task in the name of the tenant that was chosen.
+ * Runs a task for the chosen tenant.
  *
  * @throws `ConfigurationError` when the server has tenants, and none was chosen.
  */
@@ -213,7 +209,7 @@ export async function asTenant<T>(
 }
 
 /**
- * What proves who the tenant is that was chosen, whoever sends the requests.
+ * Restricts a provider to the chosen tenant.
  *
  * @throws `ConfigurationError` when the server has tenants, and none was chosen.
  */

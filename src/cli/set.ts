@@ -14,21 +14,21 @@ interface SetOptions {
   readonly header?: readonly string[]
   readonly query?: string
   readonly bearer?: boolean
-  /** The user name, or `true`: it is asked for. */
+  /** The user name; `true`: ask for it. */
   readonly basic?: string | true
   readonly hmac?: boolean
   readonly jwt?: boolean
   readonly keyFile?: string
   readonly option?: readonly string[]
-  /** The name of a secret that is for config files, and no server's key. */
+  /** The name of a secret for config files. */
   readonly secret?: string
 }
 
 const examples = `
-The secret is asked for without echo, or read from a pipe: as one line, or one line for each --header. It is never
-part of the command line.
-With --secret, it is stored under a name instead, and goes into what a trusted config file names: "stored:NAME" in an
-auth block, "\${stored:NAME}" in env and headers.
+The command asks for the secret without echo, or reads it from a pipe: one line, or one line for each --header. It is
+never part of the command line.
+With --secret, it is stored under a name. A trusted config file refers to it as "stored:NAME" in an auth block, and as
+"\${stored:NAME}" in env and headers.
 
 Examples:
   npx mcp-credentials set https://mcp.example.com/mcp --header X-API-Key
@@ -46,19 +46,19 @@ export const addSet: AddCommand = (program, run) => {
     .command('set')
     .description('store a key, a token or a password for a server, or a secret for config files')
     .argument('[server]', 'the URL of the server, or its name in the config file')
-    .option('--header <name>', 'a key in this header; repeat it for several headers', several)
+    .option('--header <name>', 'a key in this header; can be repeated', several)
     .option('--query <name>', 'a key in this query parameter, for a server that accepts no header')
-    .option('--bearer', 'a token after the word Bearer')
+    .option('--bearer', 'a bearer token')
     .option('--basic [user]', 'a user name and a password')
     .option('--hmac', 'a secret that signs each request')
     .option('--jwt', 'a secret or a private key that signs a token for each request')
-    .option('--key-file <file>', 'of --jwt: the file of the private key, in PEM or as a JWK')
+    .option('--key-file <file>', 'with --jwt: the file of the private key, as PEM or JWK')
     .option(
       '--option <name=value>',
-      'of --hmac and --jwt: an option of hmac() or jwt() that is no secret',
+      'with --hmac or --jwt: an option of hmac() or jwt() that is not a secret',
       several,
     )
-    .option('--secret <name>', 'a secret that config files refer to by this name, for no server')
+    .option('--secret <name>', 'a secret for config files, under this name')
     .addHelpText('after', examples)
     .action(run<SetOptions>((invocation, options, server) => set(invocation, options, server)))
 }
@@ -70,21 +70,21 @@ async function set(
 ): Promise<void> {
   const kind = kindOf(options)
   if (kind === 'secret') {
-    if (given !== undefined) throw serverOfSecret()
+    if (given !== undefined) throw secretWithServerError()
     const { setSecret } = await import('./named-secrets.ts')
     return setSecret(invocation, options.secret ?? '')
   }
   if (given === undefined) {
-    throw new ConfigurationError('server', 'It has to be said for which server the key is.', {
-      remedy: 'Write its URL, or its name in the config file.',
+    throw new ConfigurationError('server', 'The server of the key is missing.', {
+      remedy: 'Pass its URL, or its name in the config file.',
     })
   }
   return setKey(invocation, kind, options, given)
 }
 
-function serverOfSecret(): ConfigurationError {
-  return new ConfigurationError('secret', 'A secret with a name belongs to no server.', {
-    remedy: 'Leave out the server: config files say where the secret goes.',
+function secretWithServerError(): ConfigurationError {
+  return new ConfigurationError('secret', '--secret cannot be combined with a server.', {
+    remedy: 'Omit the server: config files refer to the secret by its name.',
   })
 }
 
@@ -99,28 +99,28 @@ async function setKey(
   const store = defaultStore()
   const { url, label, entry } = await findServer(given, invocation, store)
   const server = entry === undefined ? label : `${shown(entry.name)} (${label})`
-  const key = await ask[kind](askingFor(server, terminal), options)
-  // Where it is kept is news to whoever stores something for the first time.
+  const key = await readKeyOf[kind](terminalFor(server, terminal), options)
+  // The location of the store is printed once, with the first record.
   const isFirst = (await store.list()).length === 0
   const { replaced } = await saveKey(store, { resource: url, key, ...accountOption(invocation) })
-  const before = replaced === undefined ? '' : `, in the place of the ${replaced} that was there`
+  const before = replaced === undefined ? '' : `, and replaced the ${replaced}`
   terminal.print(`Stored for ${label}${before}.`)
   if (isFirst) terminal.note((await store.where()).description)
   if (!isSafe(url)) {
     terminal.note(
-      'It is reached by http, where others can read the key: it is sent only by applications that set `allowInsecure: true`.',
+      'Its URL is http, so others can read the key: only applications that set `allowInsecure: true` send it.',
     )
   }
-  terminal.note(`See whether it works: npx mcp-credentials status ${commandWord(label)}`)
+  terminal.note(`To test it, run: npx mcp-credentials status ${commandWord(label)}`)
 }
 
-/** Whether others cannot read what is sent there. */
+/** Whether requests are encrypted or stay on this machine. */
 function isSafe({ protocol, hostname }: URL): boolean {
   return protocol === 'https:' || /^(?:(?:.+\.)?localhost|127\.[\d.]+|\[::1\])$/.test(hostname)
 }
 
-/** The terminal, with questions that say where the answer will go. */
-function askingFor(server: string, terminal: Terminal): Terminal {
+/** The terminal, with the server appended to each question. */
+function terminalFor(server: string, terminal: Terminal): Terminal {
   return {
     ...terminal,
     askSecret: (question) => terminal.askSecret(`${question} for ${server}`),
@@ -142,58 +142,59 @@ function kindOf(options: SetOptions): (typeof kinds)[number] {
   }
   if (kind === undefined || given.length > 1) {
     return fail(
-      'It has to be said what kind of key it is, once.',
+      'Exactly one kind of key is required.',
       'Add one of --header NAME, --query NAME, --bearer, --basic USER, --hmac and --jwt; or --secret NAME.',
     )
   }
   if (options.header?.some((name) => !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) === true) {
     fail(
-      'The option --header takes the name of a header alone.',
-      'Leave out its value, which is asked for. If you typed a secret, the history of the shell has it: remove it there, or replace the secret.',
+      'The option --header must be the name of a header.',
+      'Omit the value; the command asks for it. If you typed a secret, remove it from the shell history, or replace the secret.',
     )
   }
   if (options.option !== undefined && !isSigning) {
-    fail('The option --option belongs to --hmac and --jwt.', 'Leave it out.')
+    fail('The option --option is only for --hmac and --jwt.', 'Omit it.')
   }
   if (options.keyFile !== undefined && kind !== 'jwt') {
-    fail('The option --key-file belongs to --jwt.', 'Leave it out.')
+    fail('The option --key-file is only for --jwt.', 'Omit it.')
   }
   return kind
 }
 
-const ask: Readonly<Record<Kind, (terminal: Terminal, options: SetOptions) => Promise<StoredKey>>> =
-  {
-    async header(terminal, { header = [] }) {
-      const [name = '', ...more] = header
-      if (more.length === 0) {
-        return { type: 'apiKey', header: name, value: await terminal.askSecret(`Value of ${name}`) }
-      }
-      const values = await terminal.askSecrets(header.map((each) => `Value of ${each}`))
-      const named = header.map((each, index) => [each, values[index] ?? ''])
-      return { type: 'headers', headers: Object.fromEntries(named) }
-    },
-    query: async (terminal, { query = '' }) => ({
-      type: 'apiKey',
-      query,
-      value: await terminal.askSecret(`Value of ${query}`),
-    }),
-    bearer: async (terminal) => ({
-      type: 'bearer',
-      token: (await terminal.askSecret('Token')).replace(/^Bearer /i, ''),
-    }),
-    basic: askPassword,
-    hmac: async (terminal, { option }) => {
-      const options = signerOptions(option)
-      return { type: 'hmac', ...options, secret: await terminal.askSecret('Secret') } as StoredKey
-    },
-    jwt: async (terminal, { option, keyFile }) => {
-      const options = signerOptions(option)
-      if (keyFile !== undefined) {
-        return { type: 'jwt', ...options, key: await readKey(keyFile) } as StoredKey
-      }
-      return { type: 'jwt', ...options, secret: await terminal.askSecret('Secret') } as StoredKey
-    },
-  }
+const readKeyOf: Readonly<
+  Record<Kind, (terminal: Terminal, options: SetOptions) => Promise<StoredKey>>
+> = {
+  async header(terminal, { header = [] }) {
+    const [name = '', ...more] = header
+    if (more.length === 0) {
+      return { type: 'apiKey', header: name, value: await terminal.askSecret(`Value of ${name}`) }
+    }
+    const values = await terminal.askSecrets(header.map((each) => `Value of ${each}`))
+    const named = header.map((each, index) => [each, values[index] ?? ''])
+    return { type: 'headers', headers: Object.fromEntries(named) }
+  },
+  query: async (terminal, { query = '' }) => ({
+    type: 'apiKey',
+    query,
+    value: await terminal.askSecret(`Value of ${query}`),
+  }),
+  bearer: async (terminal) => ({
+    type: 'bearer',
+    token: (await terminal.askSecret('Token')).replace(/^Bearer /i, ''),
+  }),
+  basic: askPassword,
+  hmac: async (terminal, { option }) => {
+    const options = signerOptions(option)
+    return { type: 'hmac', ...options, secret: await terminal.askSecret('Secret') } as StoredKey
+  },
+  jwt: async (terminal, { option, keyFile }) => {
+    const options = signerOptions(option)
+    if (keyFile !== undefined) {
+      return { type: 'jwt', ...options, key: await readKey(keyFile) } as StoredKey
+    }
+    return { type: 'jwt', ...options, secret: await terminal.askSecret('Secret') } as StoredKey
+  },
+}
 
 async function askPassword(terminal: Terminal, { basic }: SetOptions): Promise<StoredKey> {
   if (typeof basic === 'string') {
@@ -204,26 +205,26 @@ async function askPassword(terminal: Terminal, { basic }: SetOptions): Promise<S
   const password = rest.join(':')
   if (username !== '' && password !== '') return { type: 'basic', username, password }
   throw new ConfigurationError('basic', 'The user name or the password is missing.', {
-    remedy: 'Write both as USER:PASSWORD, or add the user name as in `--basic ada`.',
+    remedy: 'Enter both as USER:PASSWORD, or pass the user name as in `--basic ada`.',
   })
 }
 
-/** Options of a signer, as `name=value`; a value that is JSON is read as such. */
+/** Parses options of a signer, `name=value`; a value that is JSON is parsed. */
 function signerOptions(given: readonly string[] = []): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     given.map((text) => {
       const [name = '', ...rest] = text.split('=')
       if (name === '' || rest.length === 0) {
-        throw new ConfigurationError('option', 'The option --option takes a name and a value.', {
-          remedy: 'Write it as in `--option algorithm=HS256`.',
+        throw new ConfigurationError('option', 'The option --option requires a name and a value.', {
+          remedy: 'Use it as in `--option algorithm=HS256`.',
         })
       }
       if (/^(?:secret|key|type|sign)$/.test(name)) {
         throw new ConfigurationError(
           'option',
-          `Everybody on this machine could read the ${name} here.`,
+          `Other users of this machine could read the ${name} on the command line.`,
           {
-            remedy: 'Leave it out; it is asked for.',
+            remedy: 'Omit it; the command asks for it.',
           },
         )
       }
@@ -255,6 +256,6 @@ function jwkOf(path: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new ConfigurationError('key-file', `The file ${path} holds neither PEM nor a JWK.`)
+    throw new ConfigurationError('key-file', `The file ${path} contains neither PEM nor a JWK.`)
   }
 }

@@ -1,21 +1,21 @@
 /**
- * A store that holds back what is written until a login has succeeded.
+ * A store that delays writes until a login has succeeded.
  *
  * @module
  */
 import type { CredentialRecord, CredentialStore } from '../index.ts'
 
-/** What a login writes, before it is finished. */
+/** A store with pending writes. */
 export interface StagedStore extends CredentialStore {
-  /** Writes it all into the store beneath. */
+  /** Writes all pending records to the underlying store. */
   finish(): Promise<void>
 }
 
 /**
- * Makes a store on top of another one. A login that is given up leaves nothing behind, and one that succeeds replaces
- * what was stored for the same server and account.
+ * Wraps a store. An aborted login stores nothing; a successful one replaces the record of the same server
+ * and account.
  *
- * @param isReplaced - Says which keys are to be seen as absent until they are written anew.
+ * @param isReplaced - Whether the record of a key is treated as absent until it is written.
  */
 export function stagedStore(
   store: CredentialStore,
@@ -38,7 +38,7 @@ export function stagedStore(
     list: () => store.list(),
     lock: (_key, task) => task(new AbortController().signal),
     async finish() {
-      // What a login needs besides comes first: without it the login could not be renewed.
+      // Registrations are written first: without them the login could not be renewed.
       const keys = [...staged.keys()].sort(
         (one, other) => Number(isReplaced(one)) - Number(isReplaced(other)),
       )
@@ -58,7 +58,7 @@ async function write(
       await store.delete(key)
       return
     }
-    // Processes that have the earlier record notice that this is another one.
+    // A higher generation tells other processes that the record was replaced.
     const before = await store.get(key).catch(() => undefined)
     const generation = Math.max(before?.generation ?? 0, (record.generation ?? 1) - 1) + 1
     await store.set(key, record.generation === undefined ? record : { ...record, generation })

@@ -1,5 +1,5 @@
 /**
- * What every command needs.
+ * The modules that every command needs.
  *
  * @module
  */

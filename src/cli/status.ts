@@ -1,5 +1,5 @@
 /**
- * The command `status`: one real MCP session with a server, and what came of it.
+ * The command `status`: opens one MCP session with a server, and reports the result.
  *
  * @module
  */
@@ -16,17 +16,17 @@ import {
 } from '../index.ts'
 import type { AddCommand, Invocation } from './command.ts'
 import {
-  credentialRefused,
-  forCommand,
-  inCommandWords,
+  credentialRefusedError,
   isNothingStored,
-  nothingStored,
+  nothingStoredError,
+  toCommandError,
+  withCommandErrors,
 } from './command-errors.ts'
-import { fetchOption } from './conversation.ts'
 import { shown } from './labels.ts'
 import { accountOption, asTenant, findServer, providerFor, type Server } from './server.ts'
-import { orAborted, withinTime } from './time-limit.ts'
-import { expiryWords } from './times.ts'
+import { abortable, withTimeLimit } from './time-limit.ts'
+import { formatExpiry } from './times.ts'
+import { fetchOption } from './verbose-fetch.ts'
 
 const examples = `
 Examples:
@@ -37,13 +37,13 @@ Examples:
 export const addStatus: AddCommand = (program, run) => {
   program
     .command('status')
-    .description('open a session with a server, and say whether it works')
+    .description('open a session with a server, and report whether it works')
     .argument('<server>', 'the URL of the server, or its name in the config file')
     .addHelpText('after', examples)
     .action(run((invocation, _options, server = '') => status(invocation, server)))
 }
 
-const openServer = 'Credential: none. The server answers without one.'
+const openServer = 'Credential: none. The server requires no credential.'
 
 async function status(invocation: Invocation, given: string): Promise<void> {
   const { terminal } = invocation
@@ -52,7 +52,7 @@ async function status(invocation: Invocation, given: string): Promise<void> {
   const server = await findServer(given, invocation, store)
   const provider = await providerFor(server, invocation, store)
   const events: CredentialEvent[] = []
-  const authorized = await inCommandWords(server, invocation, () =>
+  const authorized = await withCommandErrors(server, invocation, () =>
     authorizedFetch(provider, {
       resource: server.url,
       store,
@@ -63,23 +63,23 @@ async function status(invocation: Invocation, given: string): Promise<void> {
   )
   try {
     const words = await asTenant(server, invocation, () =>
-      tryServer(server, authorized, invocation),
+      testServer(server, authorized, invocation),
     )
     terminal.print(`${server.label} works: ${words}.`)
-    terminal.print(await credentialWords(server, events, store, invocation))
+    terminal.print(await describeCredential(server, events, store, invocation))
   } catch (error) {
     if (isCredentialError(error, 'access_denied')) {
       const source = configuredSource(server, events, provider, authorized.manager)
-      throw credentialRefused(error, server, source, invocation)
+      throw credentialRefusedError(error, server, source, invocation)
     }
-    if (!isNothingStored(error)) throw await forCommand(error, server, invocation)
-    await tryOpenServer(server, invocation)
+    if (!isNothingStored(error)) throw await toCommandError(error, server, invocation)
+    await testOpenServer(server, invocation)
   } finally {
     await authorized.close()
   }
 }
 
-/** Which entry of a config file the credential comes from, in words; `undefined`: it comes from none. */
+/** Describes the config entry that provides the credential; `undefined`: no entry does. */
 function configuredSource(
   { entry }: Server,
   events: readonly CredentialEvent[],
@@ -97,27 +97,32 @@ function configuredSource(
 }
 
 /**
- * Where nothing is stored, the server may need nothing.
+ * Tests a server without a credential.
  *
- * @throws `LoginRequiredError` when it asks for a credential, and `CredentialError` when it cannot be used at all.
+ * @throws `LoginRequiredError` when the server requires a credential; `CredentialError` when it cannot be
+ *   used at all.
  */
-async function tryOpenServer(server: Server, invocation: Invocation): Promise<void> {
+async function testOpenServer(server: Server, invocation: Invocation): Promise<void> {
   const send = fetchOption(invocation).fetch ?? ((input, init) => fetch(input, init))
   try {
-    const words = await tryServer(server, send, invocation)
+    const words = await testServer(server, send, invocation)
     invocation.terminal.print(`${server.label} works: ${words}.`)
     invocation.terminal.print(openServer)
   } catch (error) {
     const isRefused = isCredentialError(error, 'access_denied')
-    throw isRefused ? nothingStored(server, invocation) : error
+    throw isRefused ? nothingStoredError(server, invocation) : error
   }
 }
 
-async function tryServer(server: Server, send: FetchLike, { signal }: Invocation): Promise<string> {
+async function testServer(
+  server: Server,
+  send: FetchLike,
+  { signal }: Invocation,
+): Promise<string> {
   const { openSession } = await import('./mcp-session.ts')
   try {
-    const session = await withinTime(30_000, signal, (limited) =>
-      orAborted(openSession(server, send, limited), limited),
+    const session = await withTimeLimit(30_000, signal, (limited) =>
+      abortable(openSession(server, send, limited), limited),
     )
     const { name, version, protocol, tools, transport } = session
     const offered = tools === undefined ? '' : `, ${tools === 1 ? 'one tool' : `${tools} tools`}`
@@ -127,15 +132,15 @@ async function tryServer(server: Server, send: FetchLike, { signal }: Invocation
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof DOMException) || error.name !== 'TimeoutError') throw error
-    throw new CredentialError('timeout', `${server.label} did not answer within 30 seconds.`, {
+    throw new CredentialError('timeout', `${server.label} did not respond within 30 seconds.`, {
       resource: server.url,
       remedy: 'Try again later.',
     })
   }
 }
 
-/** Where the credential came from, and how long it serves. */
-async function credentialWords(
+/** Describes the source of the credential and its expiry. */
+async function describeCredential(
   { url }: Server,
   events: readonly CredentialEvent[],
   store: DefaultStore,
@@ -150,6 +155,6 @@ async function credentialWords(
   const [saved] = await listSaved({ ...store, list: async () => [key] })
   if (saved === undefined || chosen?.source !== 'stored') return `Credential: ${source}.`
   const { expiresAt, renewable } = saved
-  const end = expiresAt === undefined ? '' : `, expires ${expiryWords(expiresAt, Date.now())}`
-  return `Credential: ${source}${end}${renewable ? ', renewed by itself' : ''}.`
+  const end = expiresAt === undefined ? '' : `, expires ${formatExpiry(expiresAt, Date.now())}`
+  return `Credential: ${source}${end}${renewable ? ', renewed automatically' : ''}.`
 }

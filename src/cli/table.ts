@@ -1,10 +1,10 @@
 /**
- * Tables of plain text.
+ * Formats tables as plain text.
  *
  * @module
  */
 
-/** Lines of columns that are as wide as what is in them. */
+/** Formats rows with columns as wide as their content. */
 export function tableLines(
   heads: readonly string[],
   rows: readonly (readonly string[])[],

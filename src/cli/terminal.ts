@@ -1,5 +1,5 @@
 /**
- * Where a command reads and writes. Results go to standard output, everything else to standard error.
+ * The terminal of a command. Results go to standard output, everything else to standard error.
  *
  * @module
  */
@@ -9,42 +9,45 @@ import { ConfigurationError } from '../index.ts'
 /** A stream that may be a terminal. */
 type Stream<S> = S & { readonly isTTY?: boolean; readonly columns?: number }
 
-/** What a command sees of the process. */
+/** The parts of the process that a command uses. */
 export interface Terminal {
   readonly stdin: Stream<Readable>
   readonly stdout: Stream<Writable>
   readonly stderr: Stream<Writable>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** The folder in which the command was called. */
+  /** The current folder. */
   readonly cwd: string
-  /** Whether a person can be asked: standard input and standard error are a terminal, and this is no CI. */
+  /** Whether the user can be asked: standard input and standard error are terminals, and `CI` is not set. */
   readonly isInteractive: boolean
   /** Writes a line of the result to standard output. */
   print(line: string): void
-  /** Writes a line for the reader, such as progress, to standard error. */
+  /** Writes a line for the user, such as progress, to standard error. */
   note(line: string): void
-  /** Marks a text on standard error; without colours it stays as it is. */
+  /** Styles for standard error; without colours they change nothing. */
   readonly style: Style
-  /** Asks for a text that is no secret; `undefined` where nobody can be asked. */
+  /** Asks for a text that is not a secret; `undefined`: the session is not interactive. */
   askText(question: string): Promise<string | undefined>
   /**
    * Asks for a secret without showing it.
    *
-   * @throws {@link ConfigurationError} when the answer is empty, or when nobody can be asked and something else than
-   * one line was piped in.
+   * @throws {@link ConfigurationError} when the input is empty, or when the session is not interactive and
+   *   not exactly one line was piped in.
    */
   askSecret(question: string): Promise<string>
   /**
-   * Asks for several secrets, one after another. From a pipe they are read as one line each, in this order.
+   * Asks for several secrets, one after another. From a pipe, one line is read for each, in this order.
    *
    * @throws {@link ConfigurationError} as {@link Terminal.askSecret}.
    */
   askSecrets(questions: readonly string[]): Promise<readonly string[]>
-  /** Asks a question with yes or no; `fallback` where nobody can be asked, and what the Enter key alone means. */
+  /**
+   * Asks a yes-or-no question. `fallback` is the default of the prompt, and the result if the session is
+   * not interactive.
+   */
   confirm(question: string, fallback: boolean): Promise<boolean>
 }
 
-/** Marks on a text. */
+/** Functions that style a text. */
 export type Style = Readonly<
   Record<'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan', (text: string) => string>
 >
@@ -61,14 +64,14 @@ const codes = {
 /**
  * The terminal of this process.
  *
- * @param signal - Ends a question that is waiting for its answer.
+ * @param signal - Cancels a pending prompt.
  */
 export function processTerminal(signal?: AbortSignal): Terminal {
   const { stdin, stdout, stderr, env } = process
   return makeTerminal({ stdin, stdout, stderr, env, cwd: process.cwd() }, signal)
 }
 
-/** Makes a terminal of streams; tests pass their own. */
+/** Creates a terminal from streams; tests pass their own. */
 export function makeTerminal(
   streams: Pick<Terminal, 'stdin' | 'stdout' | 'stderr' | 'env' | 'cwd'>,
   signal?: AbortSignal,
@@ -92,7 +95,7 @@ export function makeTerminal(
   }
 }
 
-// NO_COLOR and CI count when they are set to anything but an empty text (no-color.org).
+// NO_COLOR and CI take effect when they are set and not empty (no-color.org).
 function isUnset(value: string | undefined): boolean {
   return value === undefined || value === ''
 }
@@ -117,7 +120,7 @@ export class InterruptedError extends Error {
   override readonly name = 'InterruptedError'
 }
 
-/** Where a question is asked, and what ends it. */
+/** The streams of a prompt, and the signal that cancels it. */
 interface Place {
   readonly input: Terminal['stdin']
   readonly output: Terminal['stderr']
@@ -166,7 +169,7 @@ async function promptConfirm(
   return answer
 }
 
-/** Longer than any secret. */
+/** The most characters that are read; no secret is longer. */
 const maxSecretLength = 65_536
 
 async function pipedSecrets(
@@ -178,7 +181,7 @@ async function pipedSecrets(
     count === 1
       ? 'Pipe the secret in, as one line: `pass show mcp | npx mcp-credentials …`.'
       : `Pipe the ${count} secrets in, one line each, in the order of the options.`
-  if (stdin.isTTY === true) throw noSecret('There is no terminal to ask for the secret in.', remedy)
+  if (stdin.isTTY === true) throw noSecret('There is no terminal for the secret.', remedy)
   const text = await pipedText(stdin, signal)
   if (text.length > maxSecretLength) throw noSecret('The piped text is too long.', remedy)
   const lines = text.replace(/\r?\n$/, '').split(/\r\n|[\r\n]/)

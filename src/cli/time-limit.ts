@@ -1,15 +1,16 @@
 /**
- * Waiting that ends in time.
+ * Time limits and cancellation for tasks.
  *
  * @module
  */
 
 /**
- * Runs a task with a signal that aborts when another one does, or after a time: then with a `TimeoutError`.
+ * Runs a task with a signal that aborts with another signal, or after a time with a `TimeoutError`.
  *
- * A timer is kept for it, because signals of `AbortSignal.any()` that only `fetch` knows can be collected as garbage.
+ * It uses its own timer, because a signal of `AbortSignal.any()` that only `fetch` references can be
+ * garbage collected.
  */
-export async function withinTime<T>(
+export async function withTimeLimit<T>(
   milliseconds: number,
   signal: AbortSignal,
   task: (signal: AbortSignal) => Promise<T>,
@@ -28,8 +29,8 @@ export async function withinTime<T>(
   }
 }
 
-/** Waits for something that may not heed the signal; rejects with its reason when it aborts. */
-export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Waits for a promise whose task may ignore the signal; rejects with the signal's reason when it aborts. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = () => reject(signal.reason)
     if (signal.aborted) leave()

@@ -1,5 +1,5 @@
 /**
- * Times in words.
+ * Formats durations and times.
  *
  * @module
  */
@@ -16,23 +16,23 @@ const units: readonly (readonly [milliseconds: number, name: string])[] = [
   [second, 'second'],
 ]
 
-/** A span in its largest unit, such as `3 days`; anything below a second is a second. */
-export function spanWords(milliseconds: number): string {
+/** Formats a duration in its largest unit, such as `3 days`; the minimum is one second. */
+export function formatDuration(milliseconds: number): string {
   const span = Math.max(Math.abs(milliseconds), second)
   const [length, name] = units.find(([unit]) => span >= unit) ?? [second, 'second']
   const count = Math.floor(span / length)
   return `${count} ${name}${count === 1 ? '' : 's'}`
 }
 
-/** When something expires, seen from now: `in 59 minutes`, `expired 2 hours ago`, or `not known`. */
-export function expiryWords(expiresAt: number | undefined, now: number): string {
+/** Formats an expiry relative to now: `in 59 minutes`, `expired 2 hours ago`, or `not known`. */
+export function formatExpiry(expiresAt: number | undefined, now: number): string {
   if (expiresAt === undefined) return 'not known'
-  const words = spanWords(expiresAt - now)
+  const words = formatDuration(expiresAt - now)
   return expiresAt > now ? `in ${words}` : `expired ${words} ago`
 }
 
-/** The time of a day in the user's own zone, with the date unless it is today. */
-export function clockWords(time: number, now: number): string {
+/** Formats a time in the local time zone, with the date unless it is today. */
+export function formatTime(time: number, now: number): string {
   const at = new Date(time)
   const pad = (number: number) => String(number).padStart(2, '0')
   const clock = `${pad(at.getHours())}:${pad(at.getMinutes())}`

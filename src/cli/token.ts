@@ -1,5 +1,5 @@
 /**
- * The command `token`: the bearer token for a server, for scripts.
+ * The command `token`: prints the bearer token for a server, for scripts.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { AddCommand, Invocation } from './command.ts'
 import { commandWord } from './labels.ts'
 
 const examples = `
-The token is renewed first where that is due. It goes to a pipe; to a terminal only with --reveal.
+An expired token is renewed first. The output must be a pipe or file; for a terminal, add --reveal.
 
 Examples:
   npx mcp-credentials token https://mcp.example.com/mcp | some-program --token-stdin
@@ -34,24 +34,24 @@ async function token(
   reveal: boolean | undefined,
   given: string,
 ): Promise<void> {
-  const [{ lentHeaders }, { headersOrNone }, { refuseTerminal }] = await Promise.all([
-    import('./lent-headers.ts'),
+  const [{ requestHeaders }, { headersOrNone }, { refuseTerminal }] = await Promise.all([
+    import('./request-headers.ts'),
     import('./open-server.ts'),
     import('./reveal.ts'),
   ])
   refuseTerminal(invocation.terminal, reveal)
   const { server, headers } = await headersOrNone(given, invocation, () =>
-    lentHeaders(given, invocation),
+    requestHeaders(given, invocation),
   )
   const { label } = server
   if (Object.keys(headers).length === 0) {
-    const problem = `${label} answers without a credential, so there is no token.`
-    throw new ConfigurationError('server', problem, { remedy: 'Connect to it without one.' })
+    const problem = `${label} requires no credential, so there is no token.`
+    throw new ConfigurationError('server', problem, { remedy: 'Connect to it without a token.' })
   }
   const text = /^Bearer (\S+)$/i.exec(headers['authorization'] ?? '')?.[1]
   if (text === undefined) {
-    throw new ConfigurationError('server', `What is sent to ${label} is no token.`, {
-      remedy: `Run \`npx mcp-credentials headers ${commandWord(label)}\` for what it is.`,
+    throw new ConfigurationError('server', `The credential of ${label} is not a bearer token.`, {
+      remedy: `Run \`npx mcp-credentials headers ${commandWord(label)}\` to print its headers.`,
     })
   }
   invocation.terminal.print(text)

@@ -1,5 +1,5 @@
 /**
- * The command `trust`: shows what a config file would do, and lets it, once a person has agreed.
+ * The command `trust`: shows what a config file would do, and records that the user trusts it.
  *
  * @module
  */
@@ -13,8 +13,8 @@ import { readConfig } from './server.ts'
 import type { Terminal } from './terminal.ts'
 
 const examples = `
-A config file that came with a project neither runs a command nor sends a secret before you have trusted its very
-content. When the file changes, you are asked again.
+A config file of a project runs no command and sends no secret until you trust its exact content. When the file changes,
+you must trust it again.
 
 Examples:
   npx mcp-credentials trust .mcp.json
@@ -24,9 +24,9 @@ Examples:
 export const addTrust: AddCommand = (program, run) => {
   program
     .command('trust')
-    .description('let a config file run commands and send secrets, after showing which')
-    .argument('[file]', 'the config file; default: those of this project')
-    .option('--yes', 'do not ask')
+    .description('allow a config file to run commands and send secrets, after showing them')
+    .argument('[file]', 'the config file; default: the files of this project')
+    .option('--yes', 'do not ask for confirmation')
     .addHelpText('after', examples)
     .action(
       run<{ readonly yes?: boolean }>((invocation, { yes }, file) =>
@@ -50,27 +50,30 @@ async function trust(
   const files = config.files.filter(({ isTrusted }) => !isTrusted)
   if (files.length === 0) {
     const known = config.files.map((file) => printablePath(file.path)).join(', ')
-    terminal.note(known === '' ? 'There is no config file here.' : `Trusted already: ${known}.`)
+    terminal.note(known === '' ? 'There is no config file.' : `Trusted already: ${known}.`)
     return exitCodes.success
   }
   for (const file of files) {
     describeFile(file, config, terminal)
     if (!isAgreed && !terminal.isInteractive) {
-      throw new ConfigurationError('yes', 'There is no terminal to ask in.', {
-        remedy: `Read ${file.path}, and add --yes.`,
+      throw new ConfigurationError('yes', 'There is no terminal for a confirmation.', {
+        remedy: `Review ${file.path}, and add --yes.`,
       })
     }
     if (!isAgreed && !(await terminal.confirm('Trust this file?', false))) {
-      terminal.note('It is not trusted.')
+      terminal.note('The file is not trusted.')
       return exitCodes.failure
     }
     await config.trust(file)
-    terminal.print(`Trusted ${printablePath(file.path)}, as long as it stays as it is.`)
+    terminal.print(`Trusted ${printablePath(file.path)}, until its content changes.`)
   }
   return exitCodes.success
 }
 
-/** Shows what was hashed when the file was read; it is not read again, because it may have changed since. */
+/**
+ * Shows the content that was hashed when the file was read. The file is not read again, because it may have
+ * changed.
+ */
 function describeFile(file: ConfigFile, config: Config, terminal: Terminal): void {
   const { bold } = terminal.style
   const path = printablePath(file.path)
@@ -81,12 +84,12 @@ function describeFile(file: ConfigFile, config: Config, terminal: Terminal): voi
     terminal.note(`  ${bold(shown(name))} (line ${line}):`)
     for (const use of uses) terminal.note(`    ${use}`)
   }
-  if (servers.some(({ uses }) => uses.some((use) => use.startsWith('runs ')))) {
-    terminal.note('A program that it runs is trusted as well, also after that program has changed.')
+  if (servers.some(({ runsPrograms }) => runsPrograms)) {
+    terminal.note('The programs that it runs are trusted too, even after they change.')
   }
 }
 
-/** A path in which nothing acts on the terminal. */
+/** A path without terminal control characters. */
 function printablePath(path: string): string {
   return path.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, '\ufffd')
 }

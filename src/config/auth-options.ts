@@ -1,20 +1,20 @@
 /**
- * The options of an `auth` block: what may stand in them, and what they become.
+ * Checks the options of an `auth` block.
  *
  * @module
  */
 import type { Node } from 'jsonc-parser'
 import type { CredentialProvider } from '../credential.ts'
 import { splitCommand } from './command-line.ts'
+import { parseReference, referenceProblem } from './file-context.ts'
 import { isLiteralSecret } from './literal-secrets.ts'
 import { nearest } from './nearest.ts'
 import { membersOf, textOf, textsOf } from './nodes.ts'
 import type { OptionSpec, OptionSpecs } from './option-specs.ts'
 import { type Report, shown } from './problems.ts'
-import { parseReference, referenceProblem } from './surroundings.ts'
 import { literalOf, parseTemplate, readsAnything } from './template.ts'
 
-/** How an `auth` block within an option is checked and made. */
+/** Functions that check and create an `auth` block within an option. */
 export interface Nested {
   check(node: Node, report: Report): void
   make(node: Node): CredentialProvider
@@ -22,7 +22,7 @@ export interface Nested {
 
 const referenceForms = `"env:NAME", "file:PATH", "keychain:SERVICE/ACCOUNT", "stored:NAME", "command:PROGRAM …" or "\${NAME}"`
 
-/** Checks the members of an object against what they may be. */
+/** Checks the members of an object against their specifications. */
 export function checkOptionSpecs(
   where: string,
   node: Node,
@@ -42,7 +42,7 @@ export function checkOptionSpecs(
   }
   for (const [name, spec] of Object.entries(specs)) {
     if (spec.required === true && !members.has(name)) {
-      report(node.offset, `\`${where}\` needs \`${name}\`: ${firstLower(spec.about)}`)
+      report(node.offset, `\`${where}\` requires \`${name}\`: ${firstLower(spec.about)}`)
     }
   }
 }
@@ -97,7 +97,7 @@ function checkOption(
   }
 }
 
-/** Whether the kind of a value is the one expected; what it says is checked elsewhere. */
+/** Whether a value has the expected kind; its content is checked elsewhere. */
 export function fits(spec: OptionSpec, node: Node): boolean {
   const isList = node.type === 'array'
   switch (spec.kind) {
@@ -130,7 +130,7 @@ export function fits(spec: OptionSpec, node: Node): boolean {
   }
 }
 
-/** What was expected in place of a value; `undefined`: it is as it should be. */
+/** What was expected instead of a value; `undefined`: the value is valid. */
 function valueProblem(spec: OptionSpec, node: Node): string | undefined {
   const value = textOf(node)
   switch (spec.kind) {
@@ -162,33 +162,33 @@ function expectation(spec: OptionSpec): string {
     case 'false':
       return 'false'
     case 'texts':
-      return 'a list of texts'
+      return 'a list of strings'
     case 'providers':
       return 'a list of `auth` blocks'
     case 'textMap':
     case 'secretMap':
-      return 'an object of texts'
+      return 'an object of strings'
     case 'json':
     case 'members':
       return 'an object'
     case 'choice':
       return `one of ${spec.values.join(', ')}`
     case 'command':
-      return 'a program with its arguments, as a list or as a line without a shell'
+      return 'a program with its arguments, as a list or as a command line without shell syntax'
     case 'secret':
-      return `a reference, since a secret must not stand in the file: ${referenceForms}`
+      return `a reference, because secrets must not be in the file: ${referenceForms}`
     case 'either':
       return spec.specs.map(expectation).join(', or ')
     case 'public':
     case 'text':
-      return 'a text'
+      return 'a string'
     default:
       return spec satisfies never
   }
 }
 
 function checkSecretMap(where: string, node: Node, report: Report): void {
-  for (const [name, { value, text }] of textsOf(node, 'an object of texts', report)) {
+  for (const [name, { value, text }] of textsOf(node, 'an object of strings', report)) {
     const reference = parseReference(text)
     const problem =
       reference === undefined ? parseTemplate(text).problem : referenceProblem(reference)
@@ -200,7 +200,7 @@ function checkSecretMap(where: string, node: Node, report: Report): void {
   }
 }
 
-/** Whether a value refers to a secret and holds no part of one: a default would be one. */
+/** Whether a value is only a reference to a secret; a default would be a literal secret. */
 function isReference(node: Node): boolean {
   if (commandOf(node) !== undefined) return true
   const value = textOf(node)
@@ -219,7 +219,7 @@ export function commandOf(node: Node): readonly string[] | undefined {
   return argvOf(value)
 }
 
-/** A program with its arguments; `undefined`: it is none. */
+/** A program with its arguments; `undefined`: the value is not a command. */
 export function argvOf(node: Node): readonly string[] | undefined {
   if (node.type === 'array') {
     const words = (node.children ?? []).map(textOf)

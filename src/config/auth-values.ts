@@ -1,5 +1,5 @@
 /**
- * What the checked options of an `auth` block become.
+ * Converts the checked options of an `auth` block to options of a provider.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import type { Secret } from '../credential.ts'
 import { command } from '../secret.ts'
 import { argvOf, commandOf, fits, type Nested } from './auth-options.ts'
 import { placedIn } from './command-line.ts'
+import { type FileContext, parseReference, secretOf } from './file-context.ts'
 import { jsonOf, membersOf, textOf, textsOf } from './nodes.ts'
 import type { OptionSpec, OptionSpecs } from './option-specs.ts'
-import { parseReference, type Surroundings, secretOf } from './surroundings.ts'
 import { expand, secretText } from './template.ts'
 
-/** What options that were checked become. */
+/** Converts checked options to values. */
 export function optionValues(
   where: string,
   node: Node,
   specs: OptionSpecs,
-  surroundings: Surroundings,
+  fileContext: FileContext,
   nested: Nested,
 ): Record<string, unknown> {
   const entries = [...(membersOf(node, 'an object', () => {}) ?? [])].flatMap(
     ([name, { value }]): [string, unknown][] => {
       const spec = Object.hasOwn(specs, name) ? specs[name] : undefined
       if (spec === undefined) return []
-      return [[name, optionValue(`${where}.${name}`, value, spec, surroundings, nested)]]
+      return [[name, optionValue(`${where}.${name}`, value, spec, fileContext, nested)]]
     },
   )
   return Object.fromEntries(entries)
@@ -35,7 +35,7 @@ function optionValue(
   where: string,
   node: Node,
   spec: OptionSpec,
-  surroundings: Surroundings,
+  fileContext: FileContext,
   nested: Nested,
 ): unknown {
   const map = (read: (name: string, text: string) => unknown) =>
@@ -44,25 +44,25 @@ function optionValue(
     )
   switch (spec.kind) {
     case 'text':
-      return expand(textOf(node) ?? '', surroundings)
+      return expand(textOf(node) ?? '', fileContext)
     case 'texts':
-      return (node.children ?? []).map((each) => expand(textOf(each) ?? '', surroundings))
+      return (node.children ?? []).map((each) => expand(textOf(each) ?? '', fileContext))
     case 'textMap':
-      return map((_name, text) => expand(text, surroundings))
+      return map((_name, text) => expand(text, fileContext))
     case 'secretMap':
-      return map((name, text) => readable(`${where}.${name}`, text, surroundings))
+      return map((name, text) => readable(`${where}.${name}`, text, fileContext))
     case 'secret':
     case 'public':
-      return secretValue(where, node, surroundings)
+      return secretValue(where, node, fileContext)
     case 'command':
-      return placedIn(surroundings.directory, argvOf(node) ?? [])
+      return placedIn(fileContext.directory, argvOf(node) ?? [])
     case 'members':
-      return optionValues(where, node, spec.members, surroundings, nested)
+      return optionValues(where, node, spec.members, fileContext, nested)
     case 'providers':
       return (node.children ?? []).map((each) => nested.make(each))
     case 'either': {
       const fitting = spec.specs.find((one) => fits(one, node))
-      return fitting && optionValue(where, node, fitting, surroundings, nested)
+      return fitting && optionValue(where, node, fitting, fileContext, nested)
     }
     case 'choice':
     case 'flag':
@@ -75,15 +75,15 @@ function optionValue(
   }
 }
 
-function secretValue(where: string, node: Node, surroundings: Surroundings): Secret {
+function secretValue(where: string, node: Node, fileContext: FileContext): Secret {
   const argv = commandOf(node)
-  if (argv === undefined) return readable(where, textOf(node) ?? '', surroundings)
-  return command(placedIn(surroundings.directory, argv))
+  if (argv === undefined) return readable(where, textOf(node) ?? '', fileContext)
+  return command(placedIn(fileContext.directory, argv))
 }
 
-function readable(where: string, text: string, surroundings: Surroundings): Secret {
+function readable(where: string, text: string, fileContext: FileContext): Secret {
   const reference = parseReference(text)
   return reference === undefined
-    ? secretText(where, text, surroundings)
-    : secretOf(reference, surroundings)
+    ? secretText(where, text, fileContext)
+    : secretOf(reference, fileContext)
 }

@@ -7,15 +7,20 @@ import type { Node } from 'jsonc-parser'
 import type { CredentialProvider } from '../credential.ts'
 import { checkOptionSpecs, type Nested } from './auth-options.ts'
 import { optionValues } from './auth-values.ts'
+import type { FileContext } from './file-context.ts'
 import { nearest } from './nearest.ts'
 import { membersOf, textOf } from './nodes.ts'
 import { type Report, shown } from './problems.ts'
-import { type ProviderEntry, providerTable, type ToolModule, type Tools } from './provider-table.ts'
-import type { Surroundings } from './surroundings.ts'
+import {
+  type Dependencies,
+  type ModuleName,
+  type ProviderEntry,
+  providerTable,
+} from './provider-table.ts'
 
 const ignored: readonly string[] = ['provider']
 
-/** Checks a block; what is wrong goes to `report`. */
+/** Checks a block, and reports problems to `report`. */
 export function checkAuth(node: Node, report: Report): void {
   const members = membersOf(node, 'an `auth` block: an object with `provider`', report)
   if (members === undefined) return
@@ -30,23 +35,23 @@ export function checkAuth(node: Node, report: Report): void {
   const meant = name === undefined ? undefined : nearest(name, names)
   const hint = meant === undefined ? `one of ${names.join(', ')}` : `did you mean \`${meant}\`?`
   if (named === undefined) report(node.offset, `Expected \`provider\` in \`auth\`: ${hint}.`)
-  else if (name === undefined) report(named.offset, `Expected a text for \`provider\`: ${hint}.`)
+  else if (name === undefined) report(named.offset, `Expected a string for \`provider\`: ${hint}.`)
   else if (meant === undefined) {
     report(named.offset, `There is no provider \`${shown(name)}\`; expected ${hint}.`)
   } else report(named.offset, `There is no provider \`${shown(name)}\`; ${hint}`)
 }
 
-// Checks of nested blocks make nothing.
+// Checks of nested blocks create no providers.
 const checking: Nested = {
   check: checkAuth,
   make: () => {
-    throw new Error('Nothing is made while a file is checked.')
+    throw new Error('No provider is created while a file is checked.')
   },
 }
 
-/** The modules that a checked block needs. */
-export function modulesOf(node: Node): ReadonlySet<ToolModule> {
-  const needed = new Set<ToolModule>()
+/** The modules that a checked block requires. */
+export function modulesOf(node: Node): ReadonlySet<ModuleName> {
+  const needed = new Set<ModuleName>()
   for (const each of blocksOf(node)) {
     const { needs } = entryOf(each) ?? {}
     if (needs !== undefined) needed.add(needs)
@@ -54,27 +59,39 @@ export function modulesOf(node: Node): ReadonlySet<ToolModule> {
   return needed
 }
 
-/** What a checked block is, in words. */
+/** Whether a checked block is that of `savedLogin`. */
+export function isSavedLogin(node: Node): boolean {
+  return entryOf(node) === providerTable.get('savedLogin')
+}
+
+/** Describes a checked block. */
 export function describeAuth(node: Node): string {
   const [, ...inner] = blocksOf(node)
-  const words = entryOf(node)?.words ?? 'unknown'
+  const words = entryOf(node)?.description ?? 'unknown'
   if (inner.length === 0) return words
   return `${words} ${nestedIn(node).map(describeAuth).join(', ')}`
 }
 
 /**
- * Makes the provider of a checked block.
+ * Creates the provider of a checked block.
  *
- * @throws `ConfigurationError` when the provider itself refuses an option; `CredentialError` when a variable in an
- * option that is no secret is not set.
+ * @throws `ConfigurationError` when the provider itself refuses an option; `CredentialError` when a
+ *   variable in an option that is not a secret is not set.
  */
-export function makeAuth(node: Node, surroundings: Surroundings, tools: Tools): CredentialProvider {
+export function makeAuth(
+  node: Node,
+  fileContext: FileContext,
+  dependencies: Dependencies,
+): CredentialProvider {
   const name = textOf(membersOf(node, '', () => {})?.get('provider')?.value) ?? ''
   const entry = providerTable.get(name)
   if (entry === undefined) throw new Error('The block was not checked.')
-  const making: Nested = { ...checking, make: (inner) => makeAuth(inner, surroundings, tools) }
-  const options = optionValues(name, node, entry.options, surroundings, making)
-  return entry.make(options as never, tools)
+  const making: Nested = {
+    ...checking,
+    make: (inner) => makeAuth(inner, fileContext, dependencies),
+  }
+  const options = optionValues(name, node, entry.options, fileContext, making)
+  return entry.make(options as never, dependencies)
 }
 
 function entryOf(node: Node): ProviderEntry | undefined {

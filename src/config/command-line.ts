@@ -1,18 +1,18 @@
 /**
- * Command lines that are run without a shell.
+ * Parses command lines that run without a shell.
  *
  * @module
  */
 import { resolve } from 'node:path'
 
-/** What a shell would act upon; here it would be an argument like any other, which nobody means. */
+/** Characters with a meaning in a shell; without one, they would be part of an argument by mistake. */
 const shellCharacters = /[|&;<>`$\n]/
 
 /**
- * Splits a command line into the program and its arguments: at white space, with quotes as in a shell. Nothing is
- * expanded.
+ * Splits a command line into the program and its arguments at white space, with quotes as in a shell.
+ * Nothing is expanded.
  *
- * @returns The list, or why it is none, in words.
+ * @returns The list, or the problem.
  */
 export function splitCommand(line: string): readonly string[] | { readonly problem: string } {
   const words: string[] = []
@@ -21,9 +21,12 @@ export function splitCommand(line: string): readonly string[] | { readonly probl
     const word = /^(?:[^\s"'\\]|\\[\s"'\\]|\\(?![\s"'\\])|"(?:[^"\\]|\\.)*"|'[^']*')+/s.exec(
       rest,
     )?.[0]
-    if (word === undefined) return { problem: 'has a quote that is not closed' }
+    if (word === undefined) return { problem: 'has an unclosed quote' }
     if (shellCharacters.test(word.replace(/'[^']*'/g, ''))) {
-      return { problem: 'needs a shell, and none is used; put it into a script and name that' }
+      return {
+        problem:
+          'contains shell syntax, but no shell is used; move it to a script, and run the script',
+      }
     }
     words.push(unquoted(word))
     rest = rest.slice(word.length).trimStart()
@@ -39,7 +42,7 @@ function unquoted(word: string): string {
   )
 }
 
-/** The same command with a program that is named by its place relative to a folder. */
+/** The same command, with a relative path of the program resolved against a folder. */
 export function placedIn(directory: string, [program = '', ...args]: readonly string[]): string[] {
   return [/^\.{1,2}[\\/]/.test(program) ? resolve(directory, program) : program, ...args]
 }

@@ -1,5 +1,5 @@
 /**
- * What was read from config files, ready for use.
+ * The servers of config files, and their credentials.
  *
  * @module
  */
@@ -16,56 +16,57 @@ import type { ConfigWarning, ReadFile } from './files.ts'
 import { serverAt, serversByName } from './find-server.ts'
 import { nearest } from './nearest.ts'
 import { problemText, shown } from './problems.ts'
-import type { Tools } from './provider-table.ts'
+import type { Dependencies } from './provider-table.ts'
 import { type ReviewedServer, reviewFile } from './review.ts'
 import { serverProvider } from './server-provider.ts'
 import { type ConfiguredServer, describeServer, type LoadedServer, problemOf } from './servers.ts'
 import { secretText } from './template.ts'
-import { type ConfigFile, noteTrust, untrusted } from './trust.ts'
+import { type ConfigFile, recordTrust, untrustedError } from './trust.ts'
 
 /** A client of either official SDK. */
 export type ConfigClient = Parameters<typeof connect>[0]
 
-/** What config files say, and what can be done with it. */
+/** The servers of config files, and their credentials. */
 export interface Config {
-  /** The files that were read, the nearest first. */
+  /** The files that were read, nearest first. */
   readonly files: readonly ConfigFile[]
   /**
-   * The servers; of several entries with one name, the nearest of a trusted file, or the nearest where none is
-   * trusted.
+   * The servers. Of several entries with one name: the nearest in a trusted file, otherwise the nearest.
    */
   readonly servers: readonly ConfiguredServer[]
-  /** What a person should know: secrets that stand in a file, and what was left out. */
+  /** Warnings for the user: secrets in a file, and entries that were ignored. */
   readonly warnings: readonly ConfigWarning[]
   /**
-   * The server whose URL has the origin and path of a resource; one of a trusted file before others, then the nearest.
-   * Entries that share their name with another count as well. An entry with a query serves only a resource of that
-   * query, in any order of the parameters. One without a query serves any, unless another entry for the same origin
-   * and path has a query.
+   * Finds the server whose URL has the origin and path of a resource: first in trusted files, then the
+   * nearest. Entries that share their name with another are included. An entry with a query matches only a
+   * resource with that query, in any order of the parameters. An entry without a query matches any, unless
+   * another entry for the same origin and path has a query.
    *
-   * @throws `ConfigurationError` when several entries fit equally well, and their credentials differ.
+   * @throws `ConfigurationError` when several entries match equally well, and their credentials differ.
    */
   find(resource: string | URL): ConfiguredServer | undefined
   /**
-   * The server of a name.
+   * Returns the server with a name.
    *
-   * @throws `ConfigurationError` when there is none, with the name that was perhaps meant.
+   * @throws `ConfigurationError` when there is none; the error suggests a similar name.
    */
   server(name: string): ConfiguredServer
   /**
-   * The server of a name, in a file that is trusted: whoever wrote the file decides where that name leads.
+   * Returns the server with a name, from a trusted file: the author of the file decides which URL a name
+   * stands for.
    *
-   * @throws `ConfigurationError` when there is none, or its file is not trusted, with the command to type; `StoreError`
-   * when it is not known whether it is.
+   * @throws `ConfigurationError` when there is none, or its file is not trusted; the remedy is a command.
+   *   `StoreError` when the trust cannot be read.
    */
   trusted(name: string): ConfiguredServer
   /**
-   * What proves who the client is to a server: a provider, or a selector where the entry has `tenants`. Its secrets
-   * go to the origin of the entry's URL and to no other: anything else fails with the code `wrong_origin`.
+   * Returns the provider for a server, or a selector if the entry has `tenants`. Its secrets are sent only
+   * to the origin of the entry's URL; requests to others fail with the code `wrong_origin`.
    *
-   * @param server - Its name, or an object that this config has returned.
-   * @throws `ConfigurationError` when there is no such server, when it is one of stdio, when its file is not trusted,
-   * with the command to type, or when an option is wrong; `StoreError` when it is not known whether it is trusted.
+   * @param server - The name, or an object that this config has returned.
+   * @throws `ConfigurationError` when there is no such server, when it is a stdio server, when its file is
+   *   not trusted (the remedy is a command), or when an option is invalid; `StoreError` when the trust
+   *   cannot be read.
    */
   credentials(
     server: string | Pick<ConfiguredServer, 'name' | 'file'>,
@@ -73,53 +74,56 @@ export interface Config {
   /**
    * Connects a client to a server, with its credentials.
    *
-   * @param client - A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x).
-   * @throws What `credentials()` throws, and what `connect()` of `mcp-credentials/mcp` throws.
+   * @param client - A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client`
+   *   (2.x).
+   * @throws The errors of `credentials()`, and of `connect()` of `mcp-credentials/mcp`.
    */
   connect(name: string, client: ConfigClient, options?: ConnectOptions): Promise<ConnectedTransport>
   /**
-   * The variables of a stdio server, its secrets read. They are those of the entry and no others.
+   * Returns the environment variables of a stdio server, with its secrets. Only variables of the entry are
+   * included.
    *
-   * @param options.signal - Gives up waiting, with the signal's reason.
-   * @throws `ConfigurationError` when the server has a URL, its file is not trusted, or a secret stands where it
-   * decides what the process runs (`PATH`, `NODE_OPTIONS`); `CredentialError` when a secret cannot be read.
+   * @param options.signal - Aborts reading the secrets, with the signal's reason.
+   * @throws `ConfigurationError` when the server has a URL, its file is not trusted, or a secret is in a
+   *   variable that determines what the process runs (`PATH`, `NODE_OPTIONS`); `CredentialError` when a
+   *   secret cannot be read.
    */
   environmentOf(
     name: string,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<Record<string, string>>
   /**
-   * What a file would do if it were trusted: all its entries, as they were when the file was read, with those that
-   * another one hides.
+   * Describes what a file would do if it were trusted: all its entries, as the file was read, including
+   * entries that others hide.
    *
    * @param file - One of `files`, or its path.
    * @throws `ConfigurationError` when the file was not read.
    */
   review(file: string | Pick<ConfigFile, 'path'>): readonly ReviewedServer[]
   /**
-   * Notes in the store that the user trusts what a file held when it was read. It counts when the file is loaded
-   * again, as long as its content stays the same.
+   * Records in the store that the user trusts the content of a file as it was read. The trust applies when
+   * the file is loaded again with the same content.
    *
    * @param file - One of `files`, or its path.
-   * @throws `ConfigurationError` when there is no store, or the file was not read; `StoreError` when the store cannot
-   * be used.
+   * @throws `ConfigurationError` when there is no store, or the file was not read; `StoreError` when the
+   *   store cannot be used.
    */
   trust(file: string | Pick<ConfigFile, 'path'>): Promise<void>
 }
 
-/** What a config is made of. */
+/** The parts of a config. */
 export interface ConfigParts {
   readonly files: readonly ConfigFile[]
-  /** What was read of the files; of a file that was read several times, the first counts. */
+  /** The content of the files; of a file that was read several times, the first is used. */
   readonly read: readonly ReadFile[]
-  /** All entries, the nearest first. */
+  /** All entries, nearest first. */
   readonly servers: readonly LoadedServer[]
   readonly warnings: readonly ConfigWarning[]
-  readonly tools: Tools
+  readonly dependencies: Dependencies
   readonly store: CredentialStore | undefined
 }
 
-/** Makes the object that a user gets. */
+/** Creates the public object. */
 export function makeConfig(parts: ConfigParts): Config {
   const { files, warnings, store } = parts
   const described = new Map(parts.servers.map((server) => [server, describeServer(server)]))
@@ -131,9 +135,9 @@ export function makeConfig(parts: ConfigParts): Config {
   const named = (name: string) => byName.get(name) ?? unknownServer(name, [...byName.keys()])
   const made = new Map<LoadedServer, CredentialProvider | CredentialSelector>()
   const credentials: Config['credentials'] = (given) => {
-    // A copy could stand for any of several entries with its name.
+    // A copied object may match several entries with its name, so only the originals are accepted.
     const server = typeof given === 'string' ? named(given) : (loaded.get(given) ?? foreign())
-    const provider = made.get(server) ?? makeCredentials(server, parts.tools)
+    const provider = made.get(server) ?? makeCredentials(server, parts.dependencies)
     made.set(server, provider)
     return provider
   }
@@ -161,12 +165,12 @@ export function makeConfig(parts: ConfigParts): Config {
     },
     async trust(file) {
       const { content, sha256 } = readOf(parts, file)
-      await noteTrust(content.realPath, sha256, store)
+      await recordTrust(content.realPath, sha256, store)
     },
   }
 }
 
-/** What was read of a file. */
+/** The content of a file, as it was read. */
 function readOf({ read, files }: ConfigParts, file: string | Pick<ConfigFile, 'path'>): ReadFile {
   const path = typeof file === 'string' ? file : file.path
   const found = read.find((each) => each.place.path === path)
@@ -177,25 +181,25 @@ function readOf({ read, files }: ConfigParts, file: string | Pick<ConfigFile, 'p
 }
 
 function foreign(): never {
-  throw new ConfigurationError('server', 'The server is not of this config.', {
-    remedy: 'Pass its name, or what `find()` or `server()` has returned.',
+  throw new ConfigurationError('server', 'The server object does not belong to this config.', {
+    remedy: 'Pass its name, or an object that `find()` or `server()` has returned.',
   })
 }
 
 function unknownServer(name: string, names: readonly string[]): never {
   const meant = nearest(name, names)
   const list = names.slice(0, 10).map(shown).join(', ')
-  const known = names.length === 0 ? 'No server is configured.' : `Configured are ${list}.`
+  const known = names.length === 0 ? 'No server is configured.' : `The servers are ${list}.`
   const hint = meant === undefined ? known : `Did you mean \`${shown(meant)}\`?`
   throw new ConfigurationError('name', `There is no server \`${shown(name)}\`. ${hint}`)
 }
 
 function trustedServer(server: LoadedServer): LoadedServer {
   if (server.file.isTrusted) return server
-  throw untrusted(server.file.path, server.verdict)
+  throw untrustedError(server.file.path, server.verdict)
 }
 
-/** A server that may be used for what is asked; otherwise the reason is thrown. */
+/** Returns a server that is trusted and of the requested kind; otherwise throws the problem. */
 function usable(server: LoadedServer, kind: 'http' | 'stdio'): LoadedServer {
   const found = trustedServer(server)
   const { entry, target } = found
@@ -207,8 +211,8 @@ function usable(server: LoadedServer, kind: 'http' | 'stdio'): LoadedServer {
   }
   if (entry.kind !== kind) {
     return kind === 'http'
-      ? fail('it is started as a process and has no URL; `environmentOf` reads its secrets')
-      : fail('it has a URL, and no environment; `credentials` proves who the client is')
+      ? fail('it is a stdio server without a URL; `environmentOf` reads its secrets')
+      : fail('it has a URL and no environment; use `credentials`')
   }
   const problem = problemOf(entry, target)
   return problem === undefined ? found : fail(problem)
@@ -220,25 +224,32 @@ function whereIs({ file, at }: LoadedServer): string {
 
 function makeCredentials(
   server: LoadedServer,
-  tools: Tools,
+  dependencies: Dependencies,
 ): CredentialProvider | CredentialSelector {
   const found = usable(server, 'http')
-  const { entry, file, target, surroundings } = found
+  const { entry, file, target, fileContext } = found
   const url = target !== undefined && 'url' in target ? target.url : undefined
-  if (url === undefined) throw new Error('A server that can be used has a URL.')
-  return serverProvider({ entry, url, file: file.path, where: whereIs(found), surroundings, tools })
+  if (url === undefined) throw new Error('A usable server has a URL.')
+  return serverProvider({
+    entry,
+    url,
+    file: file.path,
+    where: whereIs(found),
+    fileContext,
+    dependencies,
+  })
 }
 
-/** What is read is a secret, and obeys the rules of secrets; what stands in the file is as trusted as its command. */
+/** Values that are read are checked as secrets; literal values are as trusted as the command of the file. */
 async function environmentOf(
   found: LoadedServer,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Record<string, string>> {
-  const { entry, surroundings } = found
+  const { entry, fileContext } = found
   const plain: [string, string][] = []
   const secrets: [string, Secret][] = []
   for (const [name, text] of entry.env) {
-    const secret = secretText(name, text, surroundings)
+    const secret = secretText(name, text, fileContext)
     if (typeof secret === 'string') plain.push([name, secret])
     else secrets.push([name, secret])
   }

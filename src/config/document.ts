@@ -1,5 +1,5 @@
 /**
- * Config files as text: read with bounds, and parsed with comments, trailing commas and positions.
+ * Reads config files with a size limit, and parses them with comments, trailing commas and positions.
  *
  * @module
  */
@@ -10,42 +10,42 @@ import { createScanner, type Node, parseTree, printParseErrorCode } from 'jsonc-
 import { isProtectedPath } from '../stores/protected-path.ts'
 import type { Position, Report } from './problems.ts'
 
-/** What a file holds. */
+/** The content of a file. */
 export interface FileContent {
-  /** Where it was looked for. */
+  /** The path that was searched. */
   readonly path: string
-  /** Where it really is: links are resolved. */
+  /** The path with links resolved. */
   readonly realPath: string
   readonly bytes: Buffer
-  /** Whether only this user and the administrator can change it, its folders, and the links that lead to it. */
+  /** Whether only this user and the administrator can change it, its folders and the links to it. */
   readonly isProtected: boolean
 }
 
-/** Why a file could not be read, in words. */
+/** Why a file could not be read. */
 export interface Unreadable {
   readonly problem: string
 }
 
-/** Deeper than any config file; the parser is recursive. */
+/** The most levels of nesting; the parser is recursive. */
 const deepest = 64
 
-/** Reads a file; `undefined`: there is none. */
+/** Reads a file; `undefined`: it does not exist. */
 export async function readContent(
   path: string,
   maxBytes: number,
 ): Promise<FileContent | Unreadable | undefined> {
   try {
     const realPath = await realpath(path)
-    // A named pipe must not be waited for.
+    // Opening a named pipe must not block.
     const handle = await open(realPath, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     try {
       const stats = await handle.stat()
       const { size } = stats
-      if (!stats.isFile()) return { problem: 'is no regular file' }
+      if (!stats.isFile()) return { problem: 'is not a regular file' }
       if (size > maxBytes) return { problem: `is larger than ${maxBytes / 1_048_576} MB` }
       const buffer = Buffer.alloc(size + 1)
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)
-      if (bytesRead > size) return { problem: 'changes while it is read' }
+      if (bytesRead > size) return { problem: 'changed while it was read' }
       const isProtected = await isProtectedPath(path)
       return { path, realPath, bytes: buffer.subarray(0, bytesRead), isProtected }
     } finally {
@@ -58,15 +58,15 @@ export async function readContent(
   }
 }
 
-/** The SHA-256 of where a file is and what it holds, in hex. */
+/** The SHA-256 of the path and the content of a file, in hex. */
 export function fingerprint({ realPath, bytes }: FileContent): string {
   return createHash('sha256').update(`${realPath}\0`).update(bytes).digest('hex')
 }
 
 /**
- * Parses a file; what is wrong goes to `report`.
+ * Parses a file, and reports problems to `report`.
  *
- * @returns The root; `undefined` when the text is too broken to be read.
+ * @returns The root; `undefined`: the text cannot be parsed.
  */
 export function parseText(text: string, report: Report): Node | undefined {
   const tooDeep = offsetTooDeep(text)
@@ -83,7 +83,7 @@ export function parseText(text: string, report: Report): Node | undefined {
   return root
 }
 
-/** Decodes a file; `undefined`: it is no UTF-8. */
+/** Decodes a file; `undefined`: it is not UTF-8. */
 export function decode(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -92,7 +92,7 @@ export function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Finds where offsets of a text are; a hostile file can have a great many things to be found. */
+/** Converts offsets of a text to positions, by binary search: a hostile file can contain very many problems. */
 export function positionsOf(text: string): (offset: number) => Position {
   const lineStarts = [0]
   for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) {
@@ -120,11 +120,11 @@ const syntaxMessages: Readonly<Record<string, string>> = {
   CloseBracketExpected: 'Expected a closing bracket `]`.',
   EndOfFileExpected: 'Expected the end of the file.',
   UnexpectedEndOfComment: 'Expected the end of the comment, `*/`.',
-  UnexpectedEndOfString: 'Expected the closing quote of a text.',
+  UnexpectedEndOfString: 'Expected the closing quote of a string.',
   UnexpectedEndOfNumber: 'Expected the rest of a number.',
   InvalidUnicode: 'Expected four hex digits after `\\u`.',
-  InvalidEscapeCharacter: 'Expected one of the escapes of JSON after the backslash.',
-  InvalidCharacter: 'Expected no control character in a text.',
+  InvalidEscapeCharacter: 'Expected a JSON escape sequence after the backslash.',
+  InvalidCharacter: 'Expected no control character in a string.',
 }
 
 const openBrace = 1
@@ -133,7 +133,7 @@ const openBracket = 3
 const closeBracket = 4
 const endOfFile = 17
 
-/** Where a text is nested too deeply. */
+/** The offset at which a text is nested too deeply. */
 function offsetTooDeep(text: string): number | undefined {
   const scanner = createScanner(text, true)
   let depth = 0

@@ -1,11 +1,11 @@
 /**
- * The entry of one server, as a config file has it.
+ * Reads the entry of one server in a config file.
  *
  * @module
  */
 import type { Node } from 'jsonc-parser'
 import { isTransportHeader } from '../transport-headers.ts'
-import { checkAuth, describeAuth } from './auth.ts'
+import { checkAuth, describeAuth, isSavedLogin } from './auth.ts'
 import { argvOf } from './auth-options.ts'
 import { splitCommand } from './command-line.ts'
 import { environmentProblem } from './environments.ts'
@@ -15,26 +15,26 @@ import { type Report, shown } from './problems.ts'
 import { hasSecretQuery } from './server-url.ts'
 import { literalOf, parseTemplate, readsAnything } from './template.ts'
 
-/** What a client other than ours was told about the OAuth login of a server. It holds no secret. */
+/** The OAuth registration that the entry has for another client. It contains no secret. */
 export interface ClientRegistration {
-  /** The client identifier that is registered with the authorization server. */
+  /** The client ID that is registered with the authorization server. */
   readonly clientId?: string
   /** The port of the redirect URI `http://localhost:PORT/callback`. */
   readonly callbackPort?: number
-  /** The scopes to ask for, separated by spaces. */
+  /** The scopes to request, separated by spaces. */
   readonly scope?: string
 }
 
-/** An entry that was read; nothing of it was expanded or run. */
+/** An entry as it was read; nothing was expanded or run. */
 export interface ServerEntry {
   readonly name: string
-  /** Where the entry begins in its file. */
+  /** The offset of the entry in its file. */
   readonly offset: number
   readonly kind: 'http' | 'stdio'
-  /** The URL as it is written. */
+  /** The URL as written. */
   readonly url: string | undefined
   readonly headers: ReadonlyMap<string, string>
-  /** The block of ours. */
+  /** This library's `auth` block. */
   readonly auth: Node | undefined
   readonly tenants: ReadonlyMap<string, Node> | undefined
   readonly headersHelper: readonly string[] | undefined
@@ -42,34 +42,39 @@ export interface ServerEntry {
   readonly command: string | undefined
   readonly args: readonly string[]
   readonly env: ReadonlyMap<string, string>
-  /** The folder in which the process starts, as it is written. */
+  /** The folder in which the process starts, as written. */
   readonly cwd: string | undefined
-  /** The environment that was chosen, where the entry has it. */
+  /** The chosen environment, if the entry has it. */
   readonly environment: string | undefined
   readonly environments: readonly string[]
-  /** Why it cannot be used although its file can, in words. */
+  /** Why it cannot be used, although its file is valid. */
   readonly problem: string | undefined
-  /** How it proves who the client is, in words. */
-  readonly words: string
+  /** A description of its credential. */
+  readonly description: string
+  /** Whether its credential is the login or key that is stored for the server. */
+  readonly usesSavedLogin: boolean
 }
 
-/** How entries are read. */
-export interface Reading {
-  /** Something that makes the file unusable. */
+/** The kinds of warnings about entries. */
+export type WarningKind = 'secret' | 'secret_in_url' | 'ignored'
+
+/** The settings and callbacks for reading entries. */
+export interface EntryContext {
+  /** Reports a problem that makes the file invalid. */
   readonly report: Report
-  /** Something that a person should know; `moves`: a secret that belongs elsewhere. */
-  readonly warn: (offset: number, message: string, kind: 'secret' | 'left-out') => void
-  /** The environment that was chosen. */
+  /** Reports a warning for the user. */
+  readonly warn: (offset: number, message: string, kind: WarningKind) => void
+  /** The chosen environment. */
   readonly environment: string | undefined
 }
 
 const overridable: readonly string[] = ['url', 'serverUrl', 'headers', 'auth', 'tenants']
 
-/** Reads an entry; `undefined`: it is none, and `report` knows why. */
+/** Reads an entry; `undefined`: it is invalid, which was reported. */
 export function readEntry(
   name: string,
   { key, value: node }: Member,
-  reading: Reading,
+  reading: EntryContext,
 ): ServerEntry | undefined {
   const label = `the server \`${shown(name)}\``
   const base = membersOf(node, `an object for ${label}`, reading.report)
@@ -79,7 +84,7 @@ export function readEntry(
   const members = new Map([...base, ...(chosen ?? [])])
   const url = textMember(members, ['url', 'serverUrl'], reading)
   if (url !== undefined && hasSecretQuery(url)) {
-    reading.warn(key.offset, `The URL of ${label} holds a secret as it is.`, 'secret')
+    reading.warn(key.offset, `The URL of ${label} contains a literal secret.`, 'secret_in_url')
   }
   const command = textMember(members, ['command'], reading)
   const isHttp = url !== undefined || (command === undefined && environments.size > 0)
@@ -106,7 +111,8 @@ export function readEntry(
     environment: chosen === undefined ? undefined : reading.environment,
     environments: [...environments.keys()],
     problem: environmentProblem(reading.environment, environments, base, url ?? command),
-    words: wordsOf(isHttp, auth, headersHelper, headers),
+    description: describeCredential(isHttp, auth, headersHelper, headers),
+    usesSavedLogin: isHttp && usesSavedLogin(auth, headersHelper, headers),
   }
 }
 
@@ -116,23 +122,23 @@ type AuthParts = Pick<ServerEntry, 'auth' | 'tenants'>
 function textMember(
   members: Members,
   names: readonly string[],
-  { report }: Reading,
+  { report }: EntryContext,
 ): string | undefined {
   for (const name of names) {
     const member = members.get(name)
     if (member === undefined) continue
     const text = textOf(member.value)
     if (text !== undefined && text.trim() !== '') return text.trim()
-    report(member.value.offset, `Expected a text for \`${name}\`.`)
+    report(member.value.offset, `Expected a string for \`${name}\`.`)
   }
   return undefined
 }
 
-/** The overrides of each environment, checked, whether it is chosen or not. */
+/** Reads and checks the overrides of all environments, not only of the chosen one. */
 function readEnvironments(
   label: string,
   members: Members,
-  { report, ...reading }: Reading,
+  { report, ...reading }: EntryContext,
 ): ReadonlyMap<string, Members> {
   const node = members.get('environments')?.value
   const found = new Map<string, Members>()
@@ -144,11 +150,11 @@ function readEnvironments(
     for (const [member, { key }] of overrides) {
       if (overridable.includes(member)) continue
       const options = overridable.filter((each) => each !== 'serverUrl').join(', ')
-      const text = `An environment cannot change \`${shown(member)}\`; it has ${options}.`
+      const text = `An environment cannot override \`${shown(member)}\`; it can override ${options}.`
       report(key.offset, text)
     }
     textMember(overrides, ['url', 'serverUrl'], { report, ...reading })
-    // The chosen one is read again in its place, with the same problems.
+    // The chosen one is read with the entry, which reports its problems.
     if (name !== reading.environment) {
       readAuth(label, overrides, true, { report, ...reading })
       readHeaders(overrides, { report, ...reading })
@@ -158,7 +164,12 @@ function readEnvironments(
   return found
 }
 
-function readAuth(label: string, members: Members, isHttp: boolean, reading: Reading): AuthParts {
+function readAuth(
+  label: string,
+  members: Members,
+  isHttp: boolean,
+  reading: EntryContext,
+): AuthParts {
   const { report } = reading
   const auth = members.get('auth')
   const tenants = members.get('tenants')
@@ -167,17 +178,18 @@ function readAuth(label: string, members: Members, isHttp: boolean, reading: Rea
     return { auth: undefined, tenants: undefined }
   }
   if (auth !== undefined && !isHttp) {
-    report(auth.key.offset, `\`auth\` is for servers with a URL; ${label} has a command.`)
+    report(auth.key.offset, `\`auth\` is only for servers with a URL; ${label} has a command.`)
   }
   if (auth !== undefined && tenants !== undefined) {
-    report(tenants.key.offset, 'Write either `auth` or `tenants`: each tenant has its own `auth`.')
+    report(tenants.key.offset, 'Use either `auth` or `tenants`: each tenant has its own `auth`.')
   }
   if (auth !== undefined) checkAuth(auth.value, report)
   const blocks = new Map<string, Node>()
   if (tenants === undefined) return { auth: auth?.value, tenants: undefined }
   for (const [name, { value }] of membersOf(tenants.value, '`tenants`: an object', report) ?? []) {
     const block = membersOf(value, `an object with \`auth\` for the tenant`, report)?.get('auth')
-    if (block === undefined) report(value.offset, `The tenant \`${shown(name)}\` needs \`auth\`.`)
+    if (block === undefined)
+      report(value.offset, `The tenant \`${shown(name)}\` requires \`auth\`.`)
     else {
       checkAuth(block.value, report)
       blocks.set(name, block.value)
@@ -186,28 +198,31 @@ function readAuth(label: string, members: Members, isHttp: boolean, reading: Rea
   return { auth: undefined, tenants: blocks }
 }
 
-/** Cursor has an `auth` of its own, with a client that is registered already. */
+/** Cursor uses its own form of `auth`, with a registered client. */
 function isForeignAuth(node: Node): boolean {
   const members = membersOf(node, '', () => {})
   return members?.has('provider') !== true && members?.has('CLIENT_ID') === true
 }
 
-function warnOfForeignSecret(node: Node, { warn }: Reading): void {
+function warnOfForeignSecret(node: Node, { warn }: EntryContext): void {
   const secret = membersOf(node, '', () => {})?.get('CLIENT_SECRET')?.value
   const literal = literalOf(parseTemplate(textOf(secret) ?? ''))
   if (secret !== undefined && literal !== '') {
-    warn(secret.offset, 'The client secret stands in the file as it is.', 'secret')
+    warn(secret.offset, 'The file contains a literal client secret.', 'secret')
   }
 }
 
-function readHeaders(members: Members, { report, warn }: Reading): ReadonlyMap<string, string> {
+function readHeaders(
+  members: Members,
+  { report, warn }: EntryContext,
+): ReadonlyMap<string, string> {
   const headers = new Map<string, string>()
   const node = members.get('headers')?.value
   if (node === undefined) return headers
   for (const [name, { key, value, text }] of textsOf(node, '`headers`: an object', report)) {
     if (isTransportHeader(name)) {
-      const message = `The header \`${shown(name)}\` belongs to the transport, so it is left out.`
-      warn(key.offset, message, 'left-out')
+      const message = `The header \`${shown(name)}\` is set by the transport, so it is ignored.`
+      warn(key.offset, message, 'ignored')
       continue
     }
     const template = parseTemplate(text)
@@ -215,7 +230,7 @@ function readHeaders(members: Members, { report, warn }: Reading): ReadonlyMap<s
       report(value.offset, `The header \`${shown(name)}\` ${template.problem}.`)
     }
     if (isLiteralSecret(name, literalOf(template))) {
-      const message = `The header \`${shown(name)}\` holds a secret that stands in the file as it is.`
+      const message = `The header \`${shown(name)}\` contains a literal secret.`
       warn(value.offset, message, 'secret')
     }
     headers.set(name, text)
@@ -223,15 +238,15 @@ function readHeaders(members: Members, { report, warn }: Reading): ReadonlyMap<s
   return headers
 }
 
-function readEnv(members: Members, { report, warn }: Reading): ReadonlyMap<string, string> {
+function readEnv(members: Members, { report, warn }: EntryContext): ReadonlyMap<string, string> {
   const variables = new Map<string, string>()
   const node = members.get('env')?.value
   if (node === undefined) return variables
   for (const [name, { key, value, text }] of textsOf(node, '`env`: an object', report)) {
-    if (!/^[^=\0]+$/.test(name)) report(key.offset, 'Expected the name of a variable.')
+    if (!/^[^=\0]+$/.test(name)) report(key.offset, 'Expected a valid name of a variable.')
     const template = parseTemplate(text)
     if (isLiteralSecret(name, literalOf(template))) {
-      const message = `The variable \`${shown(name)}\` holds a secret that stands in the file as it is.`
+      const message = `The variable \`${shown(name)}\` contains a literal secret.`
       warn(value.offset, message, 'secret')
     }
     variables.set(name, text)
@@ -239,30 +254,33 @@ function readEnv(members: Members, { report, warn }: Reading): ReadonlyMap<strin
   return variables
 }
 
-function readArgs(members: Members, { report }: Reading): readonly string[] {
+function readArgs(members: Members, { report }: EntryContext): readonly string[] {
   const node = members.get('args')?.value
   if (node === undefined) return []
   const args = (node.type === 'array' ? (node.children ?? []) : [node]).map((each) => {
     const text = textOf(each)
-    if (text === undefined) report(each.offset, 'Expected a list of texts for `args`.')
+    if (text === undefined) report(each.offset, 'Expected a list of strings for `args`.')
     return text ?? ''
   })
   return args
 }
 
-function readHelper(members: Members, { report }: Reading): readonly string[] | undefined {
+function readHelper(members: Members, { report }: EntryContext): readonly string[] | undefined {
   const node = members.get('headersHelper')?.value
   if (node === undefined) return undefined
   const argv = argvOf(node)
   if (argv !== undefined) return argv
   const words = splitCommand(textOf(node) ?? '')
-  const problem = 'problem' in words ? words.problem : 'is no command'
+  const problem = 'problem' in words ? words.problem : 'is not a command'
   report(node.offset, `\`headersHelper\` ${problem}.`)
   return undefined
 }
 
-/** What Claude Code writes as `oauth`, and Cursor as `auth`. */
-function readRegistration(members: Members, { report }: Reading): ClientRegistration | undefined {
+/** Reads the `oauth` member of Claude Code and the `auth` member of Cursor. */
+function readRegistration(
+  members: Members,
+  { report }: EntryContext,
+): ClientRegistration | undefined {
   const node = members.get('oauth')?.value
   const cursor = members.get('auth')?.value
   if (node?.type === 'object') {
@@ -290,7 +308,7 @@ function readRegistration(members: Members, { report }: Reading): ClientRegistra
   }
 }
 
-/** Scopes as a text, as Claude Code has them, or as a list. */
+/** Scopes as a string, as in Claude Code, or as a list. */
 function scopeOf(node: Node | undefined): string | undefined {
   const scopes = node?.type === 'array' ? (node.children ?? []).map(textOf) : [textOf(node)]
   return scopes.filter((scope) => scope !== undefined && scope !== '').join(' ') || undefined
@@ -300,7 +318,17 @@ function isPort(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536
 }
 
-function wordsOf(
+function usesSavedLogin(
+  { auth, tenants }: AuthParts,
+  helper: readonly string[] | undefined,
+  headers: ReadonlyMap<string, string>,
+): boolean {
+  if (tenants !== undefined) return false
+  if (auth !== undefined) return isSavedLogin(auth)
+  return helper === undefined && !carriesSecret(headers)
+}
+
+function describeCredential(
   isHttp: boolean,
   { auth, tenants }: AuthParts,
   helper: readonly string[] | undefined,
@@ -310,10 +338,10 @@ function wordsOf(
   if (tenants !== undefined) return 'one for each tenant'
   if (auth !== undefined) return describeAuth(auth)
   if (helper !== undefined) return 'headers of a command'
-  return carriesSecret(headers) ? 'headers' : 'saved login, if the server asks for one'
+  return carriesSecret(headers) ? 'headers' : 'saved login, if the server requires one'
 }
 
-/** Whether headers prove who the client is: one that is read from somewhere is a secret. */
+/** Whether headers are a credential: a value that is read from elsewhere is a secret. */
 export function carriesSecret(headers: ReadonlyMap<string, string>): boolean {
   return [...headers].some(
     ([name, text]) => isSecretName(name) || readsAnything(parseTemplate(text)),

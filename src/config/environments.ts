@@ -1,5 +1,5 @@
 /**
- * Why the chosen environment of an entry cannot be used.
+ * Checks whether an entry can be used in the chosen environment.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { parseTemplate, readsAnything } from './template.ts'
 type Members = ReadonlyMap<string, Member>
 
 /**
- * Says why an entry cannot be used in an environment; `undefined`: it can.
+ * Returns why an entry cannot be used in an environment; `undefined`: it can.
  *
  * @param base - The members of the entry, without those of the environment.
- * @param target - The URL or the command that the entry has in the environment.
+ * @param target - The URL or the command of the entry in the environment.
  */
 export function environmentProblem(
   wanted: string | undefined,
@@ -24,18 +24,18 @@ export function environmentProblem(
 ): string | undefined {
   const names = [...environments.keys()].map(shown).join(', ')
   if (environments.size === 0) return undefined
-  // Another environment's secret in place of the one that was asked for would be the worse mistake.
+  // The secret of another environment must not be used instead.
   if (wanted !== undefined && !environments.has(wanted)) {
-    return `it has no environment \`${shown(wanted)}\`; there are ${names}`
+    return `it has no environment \`${shown(wanted)}\`; its environments are ${names}`
   }
-  if (target === undefined) return `it has a URL only in its environments; choose one of ${names}`
+  if (target === undefined) return `its URL depends on the environment; choose one of ${names}`
   const missing = foreignCredential(base, environments.get(wanted ?? ''))
   return missing === undefined
     ? undefined
-    : `its environment \`${shown(wanted ?? '')}\` is at another origin, which must not get the credential of the entry; write \`${missing}\` into that environment`
+    : `its environment \`${shown(wanted ?? '')}\` has another origin, which must not receive the credential of the entry; add \`${missing}\` to that environment`
 }
 
-/** The member that an environment at another origin would inherit, although it proves who the client is. */
+/** The member with a credential that an environment with another origin would inherit. */
 function foreignCredential(base: Members, chosen: Members | undefined): string | undefined {
   const [from, to] = [originIn(base), originIn(chosen)]
   if (from === undefined || to === undefined || from === to) return undefined
@@ -58,7 +58,7 @@ function hasSecretHeader(base: Members): boolean {
   )
 }
 
-/** The origin of a URL as it is written; one that is made of variables is equal only to itself. */
+/** The origin of a URL as written; a URL with variables equals only itself. */
 function originIn(members: Members | undefined): string | undefined {
   const node = members?.get('url')?.value ?? members?.get('serverUrl')?.value
   const text = textOf(node)?.trim()

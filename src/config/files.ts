@@ -1,5 +1,5 @@
 /**
- * Reads config files: what they say about servers, and what is wrong with them.
+ * Reads the servers of config files, and reports their problems.
  *
  * @module
  */
@@ -14,27 +14,35 @@ import {
   positionsOf,
   readContent,
 } from './document.ts'
-import { readEntry, type ServerEntry } from './entry.ts'
+import { readEntry, type ServerEntry, type WarningKind } from './entry.ts'
 import type { Place } from './locations.ts'
 import { nearest } from './nearest.ts'
 import { type Member, membersOf, textOf } from './nodes.ts'
 import { type Position, type Problem, problemsError, quoted, shown } from './problems.ts'
 
-/** Something in a config file that a person should know. */
+/**
+ * The kind of a {@link ConfigWarning}: a literal secret in a value (`secret`) or in a URL (`secret_in_url`), a member
+ * that is ignored (`ignored`), or a file or entry that cannot be used (`invalid`).
+ */
+export type ConfigWarningKind = 'secret' | 'secret_in_url' | 'ignored' | 'invalid'
+
+/** A warning about a config file, for the user. */
 export interface ConfigWarning {
+  /** What the warning is about. */
+  readonly kind: ConfigWarningKind
   /** The file. */
   readonly file: string
   /** The line, from 1. */
   readonly line: number
   /** The column in that line, from 1, in UTF-16 code units. */
   readonly column: number
-  /** What it is; it quotes no value of the file. */
+  /** The warning; it quotes no value of the file. */
   readonly message: string
-  /** What to do about it, such as a command to type. */
+  /** What to do about it, such as a command to run. */
   readonly remedy: string
 }
 
-/** What an input of VS Code asks for. */
+/** An input of VS Code. */
 export interface Input {
   readonly description: string | undefined
   readonly password: boolean
@@ -45,7 +53,7 @@ export interface ReadFile {
   readonly place: Place
   readonly content: FileContent
   readonly sha256: string
-  /** The parsed text, of the very bytes that were hashed. */
+  /** The parsed text of the same bytes that were hashed. */
   readonly root: Node | undefined
   readonly entries: readonly ServerEntry[]
   readonly inputs: ReadonlyMap<string, Input>
@@ -54,17 +62,17 @@ export interface ReadFile {
 }
 
 const megabyte = 1_048_576
-/** Of one file; nobody reads more. */
+/** The most warnings of one file. */
 const mostWarnings = 90
 
 /**
- * Reads the file at a place; `undefined`: there is none.
+ * Reads the file at a place; `undefined`: it does not exist.
  *
- * The files of other clients may hold what only those know, so there a mistake is a warning, and its entry is left
- * out.
+ * User files of other clients may contain unknown members, so problems in them are warnings, and the
+ * entries are ignored.
  *
- * @throws {@link ConfigurationError} with what is wrong in a file that somebody chose, that lies in the project, or
- * that is ours.
+ * @throws {@link ConfigurationError} for problems in a chosen file, in a project file, and in this
+ *   library's own file.
  */
 export async function readFile(
   place: Place,
@@ -85,13 +93,13 @@ export async function readFile(
   const positionOf = positionsOf(text)
   const at = (offset: number) => ({ file: place.path, ...positionOf(offset) })
   const report = (offset: number, message: string) => void problems.push({ ...at(offset), message })
-  const warn = (offset: number, message: string, kind: 'secret' | 'left-out') => {
+  const warn = (offset: number, message: string, kind: WarningKind) => {
     if (warnings.length === mostWarnings) return
-    warnings.push({ ...at(offset), message, remedy: remedyOf(kind, place.path) })
+    warnings.push({ kind, ...at(offset), message, remedy: remedyOf(kind, place.path) })
   }
   const isRelevant = !isLenient || /"(?:mcpServers|servers)"/.test(text)
   const root = isRelevant && text.trim() !== '' ? parseText(text, report) : undefined
-  // Entries of a text that is no JSON would be guesses.
+  // Entries of invalid JSON are not read.
   const isBroken = problems.length > 0
   const scope = isBroken ? undefined : serversIn(root, place, report)
   const entries = [...(scope ?? [])].flatMap(([name, member]) => {
@@ -101,8 +109,8 @@ export async function readFile(
   })
   const inputs = root === undefined || isBroken ? new Map() : inputsOf(root)
   if (problems.length > 0 && !isLenient) throw problemsError(problems)
-  const remedy = `Correct ${printable(place.path)}; until then, this part of it is left out.`
-  const leftOut = problems.map((problem) => ({ ...problem, remedy }))
+  const remedy = `Correct ${printable(place.path)}; until then, this part of it is ignored.`
+  const leftOut = problems.map((problem) => ({ kind: 'invalid' as const, ...problem, remedy }))
   return {
     place,
     content,
@@ -115,16 +123,16 @@ export async function readFile(
   }
 }
 
-function remedyOf(kind: 'secret' | 'left-out', path: string): string {
-  if (kind === 'left-out') return 'Remove it.'
+function remedyOf(kind: WarningKind, path: string): string {
+  if (kind === 'ignored') return 'Remove it.'
   return `Run \`npx mcp-credentials import --config ${quoted(path)}\` to move it.`
 }
 
 function unreadable(place: Place, problem: string): { readonly warning: ConfigWarning } {
   const message = `The config file ${place.path} ${problem}.`
   if (place.kind !== 'user') throw new ConfigurationError('config', message)
-  const remedy = 'Correct it; until then, it is left out.'
-  return { warning: { file: place.path, line: 1, column: 1, message, remedy } }
+  const remedy = 'Correct it; until then, it is ignored.'
+  return { warning: { kind: 'invalid', file: place.path, line: 1, column: 1, message, remedy } }
 }
 
 /** The members of `mcpServers`, and of VS Code's `servers`. */
@@ -145,7 +153,7 @@ function serversIn(
   }
   const members = membersOf(node, 'an object with `mcpServers`', report)
   if (members === undefined) return undefined
-  // The first of two entries with one name counts.
+  // Of two entries with one name, the first is used.
   const found = new Map<string, Member>()
   for (const name of ['mcpServers', 'servers']) {
     const servers = members.get(name)?.value

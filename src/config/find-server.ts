@@ -1,5 +1,5 @@
 /**
- * Which entry of the config files a URL or a name stands for.
+ * Finds the entry of the config files for a URL or a name.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { shown } from './problems.ts'
 import { comparableUrl } from './server-url.ts'
 import type { LoadedServer } from './servers.ts'
 
-/** The servers by name: the nearest of a trusted file; one of another file only where there is no other. */
+/** The servers by name: the nearest in a trusted file, otherwise the nearest. */
 export function serversByName(servers: readonly LoadedServer[]): ReadonlyMap<string, LoadedServer> {
   const found = new Map<string, LoadedServer>()
   for (const server of servers) {
@@ -22,13 +22,13 @@ export function serversByName(servers: readonly LoadedServer[]): ReadonlyMap<str
 }
 
 /**
- * The server of a resource.
+ * Finds the server of a resource.
  *
- * An entry with a query is for one tenant, say, and so serves only a resource with the same query. One without a
- * query was written for the server as a whole, and serves any query, unless another entry for the same server tells
- * queries apart: then a query that no entry has may be a tenant that nobody has configured, and gets nothing.
+ * The query of an entry may select a tenant, so the entry matches only a resource with the same query. An
+ * entry without a query matches any query, unless another entry for the same server has one: then an
+ * unknown query may be another tenant, and matches no entry.
  *
- * @throws {@link ConfigurationError} when there are several such entries, and their credentials differ.
+ * @throws {@link ConfigurationError} when several entries match, and their credentials differ.
  */
 export function serverAt(
   servers: readonly LoadedServer[],
@@ -59,11 +59,9 @@ function urlOf({ target }: LoadedServer): URL | undefined {
   return target !== undefined && 'url' in target ? target.url : undefined
 }
 
-/** The nearest place counts; within one, nothing says which of two is meant. */
+/** The nearest place is used; two entries in one place with different credentials are ambiguous. */
 function unambiguous(first: LoadedServer, others: readonly LoadedServer[], url: URL): LoadedServer {
-  const rival = others.find(
-    (each) => each.surroundings === first.surroundings && differ(first, each),
-  )
+  const rival = others.find((each) => each.fileContext === first.fileContext && differ(first, each))
   if (rival === undefined || !first.file.isTrusted) return first
   throw ambiguous(first, rival, url)
 }
@@ -76,7 +74,7 @@ function ambiguous(first: LoadedServer, rival: LoadedServer, url: URL): Configur
     {
       resource: serverLabel(url),
       remedy:
-        'Choose one of them by its name: `config.credentials(name)` of mcp-credentials/config.',
+        'Select one of them by its name: `config.credentials(name)` of mcp-credentials/config.',
     },
   )
 }

@@ -1,5 +1,5 @@
 /**
- * Headers that a command prints, as Claude Code's `headersHelper`.
+ * Headers from the output of a command: `headersHelper` of Claude Code.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { checkHeaderName } from '../providers/checks.ts'
 import { command, headerValueProblem, readSecret } from '../secret.ts'
 
 const name = 'headersHelper'
-/** Seconds that the command may take, as in Claude Code. */
+/** The time limit of the command in seconds, as in Claude Code. */
 const timeout = 10
 
-/** Whether a helper is this library's own command, which would read the same entry again, and so for ever. */
+/** Whether a helper is this library's own command, which would read the same entry again without end. */
 export function isOwnCommand(argv: readonly string[]): boolean {
   const at = argv.findIndex((word) => /(?:^|[\\/])mcp-credentials(?:@[\w.^~-]+|\.cmd)?$/.test(word))
   return at >= 0 && at <= 3 && argv.slice(at).includes('headers')
@@ -41,10 +41,10 @@ function parse(output: string): readonly (readonly [string, string])[] {
     value = JSON.parse(output)
   } catch {
     // The error of JSON.parse quotes the text.
-    throw unusable('something else than JSON')
+    throw unusable('text that is not JSON')
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw unusable('JSON that is no object')
+    throw unusable('JSON that is not an object')
   }
   const entries = Object.entries(value as Readonly<Record<string, unknown>>)
   if (entries.length === 0) throw unusable('no headers')
@@ -58,6 +58,6 @@ function parse(output: string): readonly (readonly [string, string])[] {
 function unusable(what: string): CredentialError {
   return new CredentialError('invalid_response', `${name}: the command printed ${what}.`, {
     provider: name,
-    remedy: 'Let it print a JSON object of header names and values.',
+    remedy: 'Change it to print a JSON object of header names and values.',
   })
 }

@@ -1,5 +1,5 @@
 /**
- * The config files that MCP clients share, with credentials that are referred to and not written down.
+ * The config files of MCP clients, with references to credentials instead of literal secrets.
  *
  * @example
  * ```ts
@@ -14,7 +14,7 @@
  */
 export type { Config, ConfigClient } from './config.ts'
 export type { ClientRegistration } from './entry.ts'
-export type { ConfigWarning } from './files.ts'
+export type { ConfigWarning, ConfigWarningKind } from './files.ts'
 export { type LoadConfigOptions, loadConfig } from './load.ts'
 export type { ReviewedServer } from './review.ts'
 export type { ConfiguredServer } from './servers.ts'

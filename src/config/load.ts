@@ -8,43 +8,43 @@ import type { CredentialStore } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { type Config, makeConfig } from './config.ts'
+import type { FileContext } from './file-context.ts'
 import { type ConfigWarning, type ReadFile, readFile } from './files.ts'
 import { placesFor } from './locations.ts'
 import { shown } from './problems.ts'
-import type { Tools } from './provider-table.ts'
+import type { Dependencies } from './provider-table.ts'
 import { neededModules } from './server-provider.ts'
 import { serverUrl } from './server-url.ts'
 import type { LoadedServer } from './servers.ts'
 import { namedFolder, workspaceOf } from './start-folder.ts'
-import type { Surroundings } from './surroundings.ts'
-import { type ConfigFile, judge, type TrustOption, type TrustVerdict } from './trust.ts'
+import { type ConfigFile, checkTrust, type TrustOption, type TrustVerdict } from './trust.ts'
 
-/** How {@link loadConfig} works. */
+/** The options of {@link loadConfig}. */
 export interface LoadConfigOptions {
   /**
-   * The config file, instead of the places where one is looked for. Default: the environment variable
-   * `MCP_CREDENTIALS_CONFIG`, where it is set.
+   * The config file. Default: the environment variable `MCP_CREDENTIALS_CONFIG`; without it, the usual
+   * places are searched.
    */
   readonly path?: string
   /**
-   * The environment, such as `staging`: entries with `environments` take their URL and `auth` from it. Default: the
-   * environment variable `MCP_CREDENTIALS_ENV`.
+   * The environment, such as `staging`: it selects the URL and `auth` of entries with `environments`.
+   * Default: the environment variable `MCP_CREDENTIALS_ENV`.
    */
   readonly environment?: string
-  /** The folder where the search begins. Default: that of the process. */
+  /** The folder in which the search starts. Default: the current folder. */
   readonly cwd?: string
-  /** The user's home folder, as an absolute path. Default: what the system says. */
+  /** The user's home folder, as an absolute path. Default: that of the system. */
   readonly home?: string
   /** The environment variables. Default: those of the process, read when they are needed. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /**
-   * Where trust in files is noted, and where logins rest, and the secrets that files refer to as `stored:NAME`.
-   * Default: none; then a file that is not the user's own is not trusted.
+   * The store of trust in files, of logins, and of the secrets that files refer to as `stored:NAME`.
+   * Default: none; then only the user's own files are trusted.
    */
   readonly store?: CredentialStore
   /**
-   * Asks a person for what `${input:id}` stands for. Each input is asked for once. Default: nobody is asked, and
-   * whoever needs one gets an error.
+   * Asks the user for the value of `${input:id}`. Each input is requested once. Default: an entry that
+   * needs an input fails.
    */
   readonly input?: (
     id: string,
@@ -52,14 +52,14 @@ export interface LoadConfigOptions {
     password: boolean,
   ) => Promise<string>
   /**
-   * Which files may run commands and send secrets besides the user's own. Default `stored`: those whose very content
-   * is noted in `store`. A function decides by itself; it is not asked about the user's own files.
+   * Which files, besides the user's own, may run commands and send secrets. Default `stored`: files whose
+   * exact content is recorded in `store`. A function decides for each file that is not the user's own.
    */
   readonly trust?: TrustOption
-  /** Shows the code of a `deviceCode` login to the user. Without it, that provider cannot be used. */
-  readonly onUserCode?: NonNullable<Tools['onUserCode']>
+  /** Shows the code of a `deviceCode` login to the user. Required for that provider. */
+  readonly onUserCode?: NonNullable<Dependencies['onUserCode']>
   /** Shows the URL of an `authorizationCode` login, instead of opening a browser. */
-  readonly onAuthorizationUrl?: NonNullable<Tools['onAuthorizationUrl']>
+  readonly onAuthorizationUrl?: NonNullable<Dependencies['onAuthorizationUrl']>
 }
 
 const known: readonly (keyof LoadConfigOptions)[] = [
@@ -76,15 +76,15 @@ const known: readonly (keyof LoadConfigOptions)[] = [
 ]
 
 /**
- * Reads the servers of the config files that MCP clients share: `mcpServers` of Claude Desktop, Claude Code, Cursor
- * and Windsurf, `servers` of VS Code, with an `auth` block of our own.
+ * Reads the servers of the config files of MCP clients: `mcpServers` of Claude Desktop, Claude Code, Cursor
+ * and Windsurf, and `servers` of VS Code, with this library's `auth` blocks.
  *
- * Looks in the project, from the folder upwards to the root of its repository (`.mcp.json`, `.cursor/mcp.json`,
- * `.vscode/mcp.json`, `mcp.json`), and then where the clients keep the user's own. Of two entries with the same name,
- * one of a trusted file counts, and then the nearer one.
+ * Searches the project, from the folder up to the root of its repository (`.mcp.json`, `.cursor/mcp.json`,
+ * `.vscode/mcp.json`, `mcp.json`), then the clients' user files. Of two entries with the same name, one in
+ * a trusted file is used, otherwise the nearer one.
  *
- * A file that is not the user's own neither runs a command nor sends a secret before the user has trusted its very
- * content. Its servers are listed until then, and `credentials()` throws.
+ * A file that is not the user's own runs no command and sends no secret until the user trusts its exact
+ * content. Until then its servers are listed, and `credentials()` throws.
  *
  * @example
  * ```ts
@@ -96,8 +96,8 @@ const known: readonly (keyof LoadConfigOptions)[] = [
  * await config.connect('crm', client)
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong, when the chosen file does not exist, and when a file is
- * broken: with file, line, column and what was expected, at most ten times.
+ * @throws `ConfigurationError` when an option is invalid, when the chosen file does not exist, and when a
+ *   file is invalid: with file, line, column and what was expected, for at most ten problems.
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<Config> {
   checkLoadOptions(options)
@@ -118,24 +118,24 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
   for (const file of found) {
     const described = await describe(file, files, verdicts, trust, store)
     warnings.push(...file.warnings)
-    const surroundings = surroundingsOf(file, options)
+    const fileContext = fileContextOf(file, options)
     for (const entry of file.entries) {
       const { url: written } = entry
       const at = file.positionOf(entry.offset)
       const { isTrusted, path } = described
-      const folder = namedFolder(entry, isTrusted, surroundings)
-      const target = written === undefined ? folder : serverUrl(written, isTrusted, surroundings)
+      const folder = namedFolder(entry, isTrusted, fileContext)
+      const target = written === undefined ? folder : serverUrl(written, isTrusted, fileContext)
       const verdict = verdicts.get(path) ?? { isTrusted }
-      servers.push({ entry, file: described, at, target, surroundings, verdict })
+      servers.push({ entry, file: described, at, target, fileContext, verdict })
     }
   }
-  const tools = await loadTools(servers, options)
+  const dependencies = await loadDependencies(servers, options)
   return makeConfig({
     files: [...files.values()],
     read: found,
     servers,
     warnings: withoutDuplicates(warnings),
-    tools,
+    dependencies,
     store,
   })
 }
@@ -145,10 +145,10 @@ function checkLoadOptions(options: LoadConfigOptions): void {
   for (const name of ['path', 'environment', 'cwd', 'home'] as const) {
     const value: unknown = options[name]
     if (value === undefined || (typeof value === 'string' && value !== '')) continue
-    throw new ConfigurationError(name, `loadConfig: \`${name}\` must be a text that is not empty.`)
+    throw new ConfigurationError(name, `loadConfig: \`${name}\` must be a non-empty string.`)
   }
   const { trust = 'stored', input, home } = options
-  // What lies in the home folder is trusted.
+  // Files in the home folder are trusted.
   if (home !== undefined && !isAbsolute(home)) {
     throw new ConfigurationError('home', 'loadConfig: `home` must be an absolute path.')
   }
@@ -160,7 +160,10 @@ function checkLoadOptions(options: LoadConfigOptions): void {
   }
 }
 
-/** Says what a file is, and whether it is trusted; a file with several scopes is judged once. */
+/**
+ * Describes a file, and checks whether it is trusted; a file that is read for several scopes is checked
+ * once.
+ */
 async function describe(
   { place, content, sha256 }: ReadFile,
   files: Map<string, ConfigFile>,
@@ -170,34 +173,34 @@ async function describe(
 ): Promise<ConfigFile> {
   const { path, kind, client } = place
   const known = files.get(path)
-  // A file that changes meanwhile is judged anew.
+  // A file that has changed meanwhile is checked again.
   if (known?.sha256 === sha256) return known
   const file = { path, realPath: content.realPath, kind, client, sha256 }
-  // What others can write is not the user's own, wherever it lies.
+  // A file that others can write is not the user's own, wherever it is.
   const isOwn = kind === 'user' && content.isProtected
-  const verdict = isOwn ? { isTrusted: true } : await judge(file, trust, store)
+  const verdict = isOwn ? { isTrusted: true } : await checkTrust(file, trust, store)
   verdicts.set(path, verdict)
   const described = { ...file, isTrusted: verdict.isTrusted }
   if (known === undefined) files.set(path, described)
   return described
 }
 
-function surroundingsOf(
+function fileContextOf(
   file: ReadFile,
   { env, home, store, input }: LoadConfigOptions,
-): Surroundings {
+): FileContext {
   const answers = new Map<string, Promise<string>>()
   const ask = async (id: string): Promise<string> => {
     const { description, password = true } = file.inputs.get(id) ?? {}
     if (input !== undefined) return input(id, description, password)
-    throw new ConfigurationError('input', `The input \`${shown(id)}\` has to be asked for.`, {
-      remedy: 'Run it in a terminal, or pass `input` to loadConfig().',
+    throw new ConfigurationError('input', `The input \`${shown(id)}\` requires the user.`, {
+      remedy: 'Run the command in a terminal, or pass `input` to loadConfig().',
     })
   }
   return {
     env,
     home,
-    // Where the file really is: a link must not lead to programs beside it.
+    // The resolved path: a link must not select the programs beside it.
     directory: dirname(file.content.realPath),
     workspace: workspaceOf(file.place, file.content.realPath),
     isUserFile: file.place.kind === 'user',
@@ -211,11 +214,11 @@ function surroundingsOf(
   }
 }
 
-/** Loads what the trusted servers need, and nothing else: every module costs time at the start. */
-async function loadTools(
+/** Loads only the modules that trusted servers need, because each one delays the start. */
+async function loadDependencies(
   servers: readonly LoadedServer[],
   { onUserCode, onAuthorizationUrl }: LoadConfigOptions,
-): Promise<Tools> {
+): Promise<Dependencies> {
   const needed = new Set(
     servers.flatMap(({ entry, file }) => (file.isTrusted ? [...neededModules(entry)] : [])),
   )
@@ -233,7 +236,7 @@ async function loadTools(
   }
 }
 
-/** A file that is read for several scopes says the same several times. */
+/** A file that is read for several scopes repeats its warnings. */
 function withoutDuplicates(warnings: readonly ConfigWarning[]): readonly ConfigWarning[] {
   const byText = warnings.map((warning) => [Object.values(warning).join('\n'), warning] as const)
   return [...new Map(byText).values()]

@@ -1,5 +1,5 @@
 /**
- * Where config files are looked for.
+ * The places that are searched for config files.
  *
  * @module
  */
@@ -7,27 +7,27 @@ import { stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { absolutePath, homeFolder, settingsFolder } from '../stores/user-folders.ts'
 
-/** A place where a config file may be. */
+/** A possible place of a config file. */
 export interface Place {
   readonly path: string
-  /** `chosen`: the application or the user named it; `project`: it came with one; `user`: the user's own. */
+  /** `chosen`: named by the application or the user; `project`: part of a project; `user`: the user's own. */
   readonly kind: 'chosen' | 'project' | 'user'
-  /** Whose file it is, such as `Claude Code`. */
+  /** The client that uses the file, such as `Claude Code`. */
   readonly client: string
-  /** Where in the file the servers are; default: at the top. */
+  /** The path to the servers within the file. Default: the root. */
   readonly within?: readonly string[]
-  /** The folder for which the file configures servers, as long as no link leads to it. */
+  /** The folder for which the file configures servers, if the file is not a link. */
   readonly workspace: string
 }
 
-/** What places depend on. */
+/** The properties of a machine that determine the places. */
 export interface Machine {
   readonly platform: NodeJS.Platform
   readonly home: string
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** Where to look; see the options of `loadConfig()`. */
+/** The search options of `loadConfig()`. */
 export interface Search {
   readonly path?: string
   readonly cwd?: string
@@ -44,7 +44,7 @@ const projectFiles: readonly (readonly [file: string, client: string])[] = [
 ]
 const repositories: readonly string[] = ['.git', '.hg', '.jj']
 
-/** The places of a search in the order in which they count. */
+/** The places of a search, in order of precedence. */
 export async function placesFor(search: Search): Promise<readonly Place[]> {
   const { cwd = process.cwd(), home = homeFolder(), env = process.env } = search
   const machine = { platform: process.platform, home, env }
@@ -52,16 +52,19 @@ export async function placesFor(search: Search): Promise<readonly Place[]> {
   return chosen === undefined ? places(cwd, machine) : [chosenPlace(chosen, cwd, machine)]
 }
 
-/** Whether there is anything to read at one of the places. A file that was chosen is missed by its reader. */
-export async function isAnyTaken(all: readonly Place[]): Promise<boolean> {
+/**
+ * Whether one of the places has a file. A chosen file counts even if it is missing, because its reader
+ * reports that.
+ */
+export async function hasAnyFile(all: readonly Place[]): Promise<boolean> {
   const taken = await Promise.all(
-    all.map(async ({ kind, path }) => kind === 'chosen' || !(await isFree(path))),
+    all.map(async ({ kind, path }) => kind === 'chosen' || !(await isMissing(path))),
   )
   return taken.includes(true)
 }
 
-/** Whether there is no file. What cannot be looked at is for the reader to complain of. */
-async function isFree(path: string): Promise<boolean> {
+/** Whether there is no file. Other errors are reported by the reader. */
+async function isMissing(path: string): Promise<boolean> {
   try {
     await stat(path)
     return false
@@ -71,8 +74,8 @@ async function isFree(path: string): Promise<boolean> {
 }
 
 /**
- * The places in the order in which they count: what Claude Code keeps for this project alone, the project's files
- * from the folder upwards to the root of the repository, then the user's own.
+ * The places in order of precedence: Claude Code's entries for this project, the project's files from the
+ * folder up to the root of the repository, then the user's own files.
  */
 export async function places(cwd: string, machine: Machine): Promise<readonly Place[]> {
   const user = userPlaces(machine)
@@ -94,21 +97,21 @@ export async function places(cwd: string, machine: Machine): Promise<readonly Pl
   ]
 }
 
-/** The place of a file that was named; one of the user's own stays that. */
+/** The place of a chosen file; a user file keeps its kind. */
 export function chosenPlace(path: string, cwd: string, machine: Machine): Place {
   const full = resolve(cwd, path)
   const found = userPlaces(machine).find((place) => place.path === full)
   return found ?? { path: full, kind: 'chosen', client: own, workspace: dirname(full) }
 }
 
-/** The folder and those above it, as far as its repository reaches; without one, the folder alone. */
+/** The folder and its parents up to the root of its repository; without a repository, only the folder. */
 async function projectFolders(cwd: string): Promise<readonly string[]> {
   const folders: string[] = []
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     folders.push(folder)
     const marks = await Promise.all(repositories.map((mark) => exists(join(folder, mark))))
     if (marks.includes(true)) return folders
-    // Above a folder that belongs to no repository, other users may have put files.
+    // Without a repository, other users may have placed files in parent folders.
     if (dirname(folder) === folder) return folders.slice(0, 1)
   }
 }
@@ -122,7 +125,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** The user's own files, ours first, because only ours is written for this library. */
+/** The user's own files. This library's file has precedence. */
 function userPlaces({ platform, home, env }: Machine): readonly Place[] {
   const roaming = absolutePath(env['APPDATA']) ?? join(home, 'AppData', 'Roaming')
   const support = join(home, 'Library', 'Application Support')

@@ -1,6 +1,6 @@
 /**
- * Command lines and values of a config file, with the secrets in them hidden. A person decides by what is shown, so
- * only values are hidden that cannot be a program, a file or an address; in doubt, the value is shown.
+ * Hides secrets in command lines and values of a config file. The user decides by what is shown, so only
+ * values that cannot be a program, a file or a URL are hidden; in doubt, the value is shown.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { isLiteralSecret, isSecretName } from './literal-secrets.ts'
 import { literalOf, parseTemplate } from './template.ts'
 
 const hidden = '<hidden>'
-// Tokens of well-known issuers, in full length; a path or a file name does not match.
+// Tokens of known issuers in full length; paths and file names do not match.
 const issuedToken =
   /^(?:(?:(?:sk|pk|rk)[-_]|gh[opsur]_|github_pat_|glpat-|xox[a-z]-|AKIA|AIza|npm_)[\w-]{16,}|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*)$/
-// Programs whose first argument without a dash decides what runs, even after a flag that they do not know.
+// Programs whose first argument without a dash determines what runs, even after an unknown flag.
 const runner =
   /(?:^|[\\/])(?:npx|npm|pnpm|pnpx|yarn|bunx?|node|deno|tsx|ts-node|python[\d.]*|uvx?|pipx?|ruby|perl|php|java|(?:ba|z|da|fi|k|c)?sh|cmd|powershell|pwsh|env|docker|podman|nix|cargo|go|dotnet|sudo|doas|nice|nohup|timeout|xargs|busybox)(?:\.(?:exe|cmd|bat))?$/i
 
-/** The words of a command, with the values of its flags and assignments hidden where they are secrets. */
+/** The words of a command, with secret values of flags and assignments hidden. */
 export function maskedCommand(argv: readonly string[]): readonly string[] {
   const [program = ''] = argv
   const isEnv = /(?:^|[\\/])env$/.test(program)
@@ -32,7 +32,7 @@ export function maskedCommand(argv: readonly string[]): readonly string[] {
   })
 }
 
-/** A text in which the value of a header, of assignments, of a password in a URL, or all of a token is hidden. */
+/** A text with tokens and the secret values of headers, assignments and URLs hidden. */
 export function maskedText(text: string): string {
   if (issuedToken.test(text)) return `${text.slice(0, 4)}…`
   const [, name = '', between = '', scheme = '', value = ''] =
@@ -52,7 +52,7 @@ function isWritten(name: string, value: string): boolean {
   return isLiteralSecret(name, literalOf(parseTemplate(value)))
 }
 
-/** Whether a value can be no path, no file, no flag and no command line. */
+/** Whether a value cannot be a path, a file, a flag or a command line. */
 function isOpaque(value: string): boolean {
   return !/[\\/\s$]|^-|\.[a-z]{1,5}$/i.test(value)
 }

@@ -1,13 +1,13 @@
 /**
- * What somebody may have meant who wrote a name that does not exist.
+ * Suggests a similar name for one that does not exist.
  *
  * @module
  */
 
-/** Longer names are not compared: a file may hold any. */
+/** Longer names are not compared, because a file may contain any text. */
 const longestName = 64
 
-/** The candidate that a name is most like; `undefined`: none is like it. */
+/** The candidate that is most similar to a name; `undefined`: none is similar. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = simplified(name)
   if (wanted.length > longestName) return undefined
@@ -22,15 +22,15 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best
 }
 
-// `api_key`, `API-Key` and `apiKey` are the same mistake.
+// `api_key`, `API-Key` and `apiKey` are compared as equal.
 function simplified(name: string): string {
   return name.toLowerCase().replace(/[-_\s]/g, '')
 }
 
-/** The edit distance of two texts (Levenshtein), or `limit` when it is no less. */
+/** The edit distance of two texts (Levenshtein), at most `limit`. */
 function distance(one: string, other: string, limit: number): number {
   if (Math.abs(one.length - other.length) >= limit) return limit
-  // Two letters in the wrong order are one slip.
+  // Letters in the wrong order count as one edit.
   if (one !== other && sorted(one) === sorted(other)) return 1
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
   for (const [index, letter] of [...one].entries()) {

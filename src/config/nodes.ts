@@ -1,5 +1,5 @@
 /**
- * Parts of a parsed file, read without trust in their names.
+ * Reads the nodes of a parsed file; names are untrusted.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import type { Node } from 'jsonc-parser'
 import { printable } from '../labels.ts'
 import { type Report, shown } from './problems.ts'
 
-/** A member of an object: where its name is, and its value. */
+/** A member of an object: the nodes of its name and value. */
 export interface Member {
   readonly key: Node
   readonly value: Node
 }
 
-/** Longer names, and those that do not show, are mistakes or attacks. */
+/** The most characters of a name. Longer names and invisible ones are errors or attacks. */
 const longestName = 200
 
-/** The members of an object by name; `undefined`, with a problem: it is none. */
+/** The members of an object by name; `undefined`: it is not an object, which was reported. */
 export function membersOf(
   node: Node,
   expected: string,
@@ -46,7 +46,7 @@ function nameProblem(name: string): string | undefined {
   return printable(name, '') === name ? undefined : 'has no invisible characters'
 }
 
-/** The texts of an object of texts; what is no text is a problem. */
+/** The members of an object of strings; other values are reported. */
 export function textsOf(
   node: Node,
   expected: string,
@@ -55,21 +55,21 @@ export function textsOf(
   const found = new Map<string, { key: Node; value: Node; text: string }>()
   for (const [name, { key, value }] of membersOf(node, expected, report) ?? []) {
     if (value.type === 'string') found.set(name, { key, value, text: textOf(value) ?? '' })
-    // Some clients write numbers and switches of the environment as such.
+    // Some clients write environment variables as numbers and booleans.
     else if (value.type === 'number' || value.type === 'boolean') {
       found.set(name, { key, value, text: String(value.value) })
-    } else report(value.offset, `Expected a text for \`${shown(name)}\`.`)
+    } else report(value.offset, `Expected a string for \`${shown(name)}\`.`)
   }
   return found
 }
 
-/** The text of a node; `undefined`: it is none. */
+/** The string of a node; `undefined`: it is not a string. */
 export function textOf(node: Node | undefined): string | undefined {
   const value: unknown = node?.type === 'string' ? node.value : undefined
   return typeof value === 'string' ? value : undefined
 }
 
-/** Any JSON as a value; `__proto__` is a name like any other in it. */
+/** The value of a JSON node; `__proto__` is an ordinary name. */
 export function jsonOf(node: Node): unknown {
   if (node.type === 'array') return (node.children ?? []).map(jsonOf)
   if (node.type !== 'object') return node.value as unknown
@@ -77,6 +77,6 @@ export function jsonOf(node: Node): unknown {
     const [key, value] = children
     return value === undefined ? [] : [[String(key?.value), jsonOf(value)]]
   })
-  // It defines members, and so never sets a prototype.
+  // `fromEntries` defines members, so it never sets a prototype.
   return Object.fromEntries(entries)
 }

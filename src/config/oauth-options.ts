@@ -1,5 +1,5 @@
 /**
- * The options of the OAuth grants as JSON.
+ * The options of the OAuth grants in config files.
  *
  * @module
  */
@@ -36,9 +36,9 @@ const clientAuth = either(
     'client_secret_post',
     'tls_client_auth',
   ),
-  members('By a signed assertion, or one that the platform issues.', {
+  members('With a signed assertion, or one that the platform issues.', {
     method: choice(
-      'The kind of assertion; `platform` is one that the platform issued, as in a projected token file.',
+      'The kind of assertion; `platform` is issued by the platform, such as a projected token file.',
       'private_key_jwt',
       'client_secret_jwt',
       'platform',
@@ -48,19 +48,19 @@ const clientAuth = either(
     assertion: secret('The assertion of `platform`, such as `file:/var/run/secrets/tokens/mcp`.'),
     algorithm: text('The signature algorithm of `private_key_jwt`, such as `ES256`.'),
     keyId: text('The `kid` header of `private_key_jwt`.'),
-    audience: choice('Whom the assertion is for.', 'issuer', 'token_endpoint'),
+    audience: choice('The audience of the assertion.', 'issuer', 'token_endpoint'),
   }),
 )
 
-/** What every grant takes. */
+/** The options of every grant. */
 export const sharedSpecs: OptionSpecs = {
-  clientId: text('The client identifier that the authorization server knows.'),
-  clientSecret: secret('The client secret. It needs `issuer`.'),
+  clientId: text('The client ID that is registered with the authorization server.'),
+  clientSecret: secret('The client secret. It requires `issuer`.'),
   clientAuth,
-  issuer: text('The authorization server, exactly as it writes itself.'),
-  acceptIssuer: text('An issuer that the metadata of `issuer` may name although it differs.'),
-  metadata: json("The authorization server's metadata; nothing is discovered then."),
-  scope: text('The scopes to ask for, separated by spaces.'),
+  issuer: text('The issuer of the authorization server, exactly as in its metadata.'),
+  acceptIssuer: text('An issuer that the metadata of `issuer` may contain although it differs.'),
+  metadata: json("The authorization server's metadata, instead of discovery."),
+  scope: text('The scopes to request, separated by spaces.'),
   resource: either(
     'The `resource` parameter (RFC 8707).',
     text('An absolute URI.'),
@@ -71,36 +71,36 @@ export const sharedSpecs: OptionSpecs = {
     flag('With the defaults.'),
     members('With options.', {
       algorithm: choice('The algorithm of the key.', 'ES256', 'Ed25519', 'RS256', 'PS256'),
-      required: flag('Whether a server that answers with a plain bearer token is refused.'),
+      required: flag('Whether to refuse a server that responds with a plain bearer token.'),
     }),
   ),
   parameters: textMap('Further parameters of token requests, such as `audience`.'),
-  allowPrivateNetwork: flag('Allow OAuth servers inside private networks.'),
-  allow: members('What may be contacted and asked for; everything else is refused.', {
+  allowPrivateNetwork: flag('Allow OAuth servers in private networks.'),
+  allow: members('What may be contacted and requested; everything else is refused.', {
     issuers: texts('The authorization servers.'),
     origins: texts('The origins.'),
     scopes: texts('The scopes.'),
   }),
 }
 
-/** What logins with a browser take besides. */
+/** The further options of logins with a browser. */
 export const loginSpecs: OptionSpecs = {
   ...sharedSpecs,
-  redirectUri: text('Where the browser returns to, on this machine.'),
-  loginTimeout: number('Seconds that the user has.'),
+  redirectUri: text('The callback URL on this machine.'),
+  loginTimeout: number('The time limit for the user in seconds.'),
   clientMetadataUrl: text("The URL of the client's metadata document."),
-  clientName: text('The name that the user sees when they are asked for consent.'),
+  clientName: text('The name that the consent page shows to the user.'),
   authorizationParameters: textMap('Further parameters of the authorization request.'),
   requireIss: flag('Refuse a login whose response does not name its issuer (RFC 9207).'),
-  registration: members('What the server demands of clients that register themselves.', {
-    initialAccessToken: secret('The token that allows to register.'),
+  registration: members('Credentials for the dynamic registration of the client.', {
+    initialAccessToken: secret('The initial access token.'),
     softwareStatement: secret('A JWT that describes the software.'),
   }),
 }
 
 type Options = Readonly<Record<string, unknown>>
 
-/** Puts functions in the place of what JSON can only describe: the client's authentication, and the policy. */
+/** Replaces descriptions in JSON by functions: the client authentication, and the policy. */
 export function grantOptions<T>(oauth: OAuthModule, options: Options): T {
   const { clientAuth: auth, allow, ...rest } = options
   return {
@@ -129,20 +129,20 @@ function authentication(oauth: OAuthModule, auth: unknown): unknown {
 }
 
 /**
- * Authenticates the client by an assertion that the platform issued for it (RFC 7523, section 2.2). Whom it is for
- * was decided there, so the grant needs `issuer`, as with any secret.
+ * Authenticates the client with an assertion of the platform (RFC 7523, section 2.2). The platform
+ * determines its audience, so the grant requires `issuer`, as for any secret.
  */
 function platformAssertion({ assertion, ...others }: Options): OAuth.ClientAssertion {
   const [unknown] = Object.keys(others)
   if (unknown !== undefined || assertion === undefined) {
     throw new ConfigurationError(
       'clientAuth.assertion',
-      'clientAuth: `platform` takes `assertion`, and nothing else.',
+      'clientAuth: `platform` requires `assertion`, and accepts no other option.',
     )
   }
   return {
     method: 'private_key_jwt',
-    // Any server could ask for it otherwise, since the audience is not ours to set.
+    // Without a pinned issuer any server could request it, because the library cannot set its audience.
     audience: 'token_endpoint',
     async prepare({ signal }): Promise<ClientAuth> {
       const value = await readSecret('clientAuth.assertion', assertion as Secret, { signal })

@@ -1,10 +1,10 @@
 /**
- * What the options of a provider may be in a config file.
+ * Specifications of the options of providers in config files.
  *
  * @module
  */
 
-/** What an option may be. */
+/** The specification of an option. */
 export type OptionSpec = { readonly about: string; readonly required?: true } & (
   | { readonly kind: 'text' | 'secret' | 'public' | 'flag' | 'number' | 'texts' | 'false' }
   | { readonly kind: 'textMap' | 'secretMap' | 'json' | 'command' | 'providers' }
@@ -18,19 +18,19 @@ export type OptionSpecs = Readonly<Record<string, OptionSpec>>
 
 type Flags = { readonly required?: true }
 
-/** A text that is no secret; `${NAME}` in it is an environment variable. */
+/** A string that is not a secret; `${NAME}` in it is an environment variable. */
 export const text = (about: string, flags: Flags = {}): OptionSpec => ({
   kind: 'text',
   about,
   ...flags,
 })
-/** A reference to a secret, and nothing else. */
+/** A reference to a secret; literal values are refused. */
 export const secret = (about: string, flags: Flags = {}): OptionSpec => ({
   kind: 'secret',
   about,
   ...flags,
 })
-/** A text that may also be read like a secret, such as a user name. */
+/** A string or a reference, such as a user name. */
 export const publicText = (about: string, flags: Flags = {}): OptionSpec => ({
   kind: 'public',
   about,
@@ -40,37 +40,37 @@ export const publicText = (about: string, flags: Flags = {}): OptionSpec => ({
 export const flag = (about: string): OptionSpec => ({ kind: 'flag', about })
 /** A number. */
 export const number = (about: string): OptionSpec => ({ kind: 'number', about })
-/** A list of texts. */
+/** A list of strings. */
 export const texts = (about: string): OptionSpec => ({ kind: 'texts', about })
-/** An object of texts that are no secrets. */
+/** An object of strings that are not secrets. */
 export const textMap = (about: string): OptionSpec => ({ kind: 'textMap', about })
-/** An object of texts and references; what looks like a secret must be a reference. */
+/** An object of strings and references; values that look like secrets must be references. */
 export const secretMap = (about: string, flags: Flags = {}): OptionSpec => ({
   kind: 'secretMap',
   about,
   ...flags,
 })
-/** An object of any JSON. */
+/** An object with any JSON values. */
 export const json = (about: string): OptionSpec => ({ kind: 'json', about })
-/** A program with its arguments: a list, or a line that is split without a shell. */
+/** A program with its arguments: a list, or a command line that is split without a shell. */
 export const commandLine = (about: string, flags: Flags = {}): OptionSpec => ({
   kind: 'command',
   about,
   ...flags,
 })
-/** Further providers. */
+/** A list of providers. */
 export const providers = (about: string): OptionSpec => ({
   kind: 'providers',
   about,
   required: true,
 })
-/** One of several texts. */
+/** One of several strings. */
 export const choice = (about: string, ...values: readonly string[]): OptionSpec => ({
   kind: 'choice',
   about,
   values,
 })
-/** An object with members of its own. */
+/** An object with specified members. */
 export const members = (about: string, specs: OptionSpecs, flags: Flags = {}): OptionSpec => ({
   kind: 'members',
   about,
@@ -83,5 +83,5 @@ export const either = (about: string, ...specs: readonly OptionSpec[]): OptionSp
   about,
   specs,
 })
-/** The word `false`, where an option can be switched off. */
+/** The value `false`, which disables an option. */
 export const off = (about: string): OptionSpec => ({ kind: 'false', about })

@@ -1,30 +1,30 @@
 /**
- * What is wrong in config files, and where.
+ * Problems in config files, with their positions.
  *
  * @module
  */
 import { ConfigurationError } from '../errors.ts'
 import { cleanText, printable } from '../labels.ts'
 
-/** A place in a file; both numbers begin at 1, and columns are UTF-16 code units. */
+/** A position in a file; both numbers start at 1, and columns count UTF-16 code units. */
 export interface Position {
   readonly line: number
   readonly column: number
 }
 
-/** Something wrong at a place of a file. The message quotes no value of the file. */
+/** A problem at a position of a file. The message quotes no value of the file. */
 export interface Problem extends Position {
   readonly file: string
   readonly message: string
 }
 
-/** Notes a problem at an offset of the text that is being read. */
+/** Reports a problem at an offset of the text. */
 export type Report = (offset: number, message: string) => void
 
-/** As many as a person reads at once. */
+/** The most problems in one error. */
 const mostShown = 10
 
-/** One error with the problems of a file, at most ten of them. */
+/** Creates one error for the problems of a file; it lists at most ten. */
 export function problemsError(problems: readonly Problem[]): ConfigurationError {
   const shown = problems.slice(0, mostShown).map(problemText)
   const rest = problems.length - shown.length
@@ -32,18 +32,18 @@ export function problemsError(problems: readonly Problem[]): ConfigurationError 
   return new ConfigurationError('config', text.join(' '))
 }
 
-/** A problem in one line, in the form that editors and terminals make a link of. */
+/** Formats a problem as `file:line:column: message`, which editors and terminals turn into a link. */
 export function problemText({ file, line, column, message }: Problem): string {
   return `${printable(file)}:${line}:${column}: ${message}`
 }
 
-/** What may be shown of a name that somebody else wrote. */
+/** Cleans an untrusted name before it is shown. */
 export function shown(name: string): string {
   const clean = cleanText(name)
   return clean.length <= 80 ? clean : `${clean.slice(0, 79).replace(/\p{Cs}$/u, '')}…`
 }
 
-/** A path as an argument that a shell takes as it is: a folder's name can be an attack. */
+/** Quotes a path for a shell: the name of a folder may be an attack. */
 export function quoted(path: string): string {
   const plain = printable(path, '')
   return /^[\w@%+=:,./~-]+$/.test(plain) ? plain : `'${plain.replaceAll("'", "'\\''")}'`

@@ -1,6 +1,6 @@
 /**
- * The providers that a config file can name: one table for reading, for checks and for the JSON Schema. It is long
- * because it has an entry for each provider.
+ * The table of providers for config files and for the JSON Schema. It is long because it has an entry for
+ * each provider.
  *
  * @module
  */
@@ -37,10 +37,10 @@ import {
   texts,
 } from './option-specs.ts'
 
-/** Modules that are loaded when a file needs them, and what only the application can do. */
-export interface Tools {
+/** Modules that are loaded on demand, and callbacks of the application. */
+export interface Dependencies {
   readonly oauth?: OAuthModule
-  /** For entries without options, which need nothing else of that module. */
+  /** For entries without options, which use nothing else from that module. */
   readonly savedLogin?: OAuthModule['savedLogin']
   readonly aws?: typeof Aws
   readonly workload?: typeof Workload
@@ -50,24 +50,24 @@ export interface Tools {
   >['onAuthorizationUrl']
 }
 
-/** A module that is loaded when a file needs it. */
-export type ToolModule = 'oauth' | 'savedLogin' | 'aws' | 'workload'
+/** A module that is loaded on demand. */
+export type ModuleName = 'oauth' | 'savedLogin' | 'aws' | 'workload'
 
-/** A provider that a config file can name. */
+/** A provider of config files. */
 export interface ProviderEntry {
-  /** What it is, for lists. */
-  readonly words: string
+  /** Its description, for lists. */
+  readonly description: string
   readonly options: OptionSpecs
-  /** The module that it needs. */
-  readonly needs?: ToolModule
-  /** Makes it of options that were checked against `options`. */
-  make(options: never, tools: Tools): CredentialProvider
+  /** The module that it requires. */
+  readonly needs?: ModuleName
+  /** Creates the provider from options that were checked against `options`. */
+  make(options: never, dependencies: Dependencies): CredentialProvider
 }
 
 type Options = Readonly<Record<string, unknown>>
 type Combined = { readonly providers: readonly CredentialProvider[] }
 
-/** A grant: its factory is taken from the module when that is loaded. */
+/** An OAuth grant; its factory comes from the module that is loaded on demand. */
 function grant<Name extends keyof OAuthModule>(
   words: string,
   name: Name,
@@ -75,7 +75,7 @@ function grant<Name extends keyof OAuthModule>(
   base: OptionSpecs = sharedSpecs,
 ): ProviderEntry {
   return {
-    words,
+    description: words,
     options: { ...base, ...own },
     needs: 'oauth',
     make: (options: Options, { oauth }) => {
@@ -92,29 +92,29 @@ function loaded<T>(module: T | undefined): T {
 }
 
 const required = { required: true } as const
-const clientId = text('The client identifier that the authorization server knows.', required)
-const issuer = text('The authorization server, exactly as it writes itself.', required)
-const tokenType = text('What kind of token it is, such as `id_token`.')
-const timeout = number('Seconds that the command may take.')
-const secretEncoding = choice('How the secret is written down.', 'utf8', 'hex', 'base64')
+const clientId = text('The client ID that is registered with the authorization server.', required)
+const issuer = text('The issuer of the authorization server, exactly as in its metadata.', required)
+const tokenType = text('The type of the token, such as `id_token`.')
+const timeout = number('The time limit of the command in seconds.')
+const secretEncoding = choice('The encoding of the secret.', 'utf8', 'hex', 'base64')
 
 const staticProviders: Readonly<Record<string, ProviderEntry>> = {
   apiKey: {
-    words: 'API key',
+    description: 'API key',
     options: {
       value: secret('The key.', required),
-      header: text('The header that carries it. Default `X-API-Key`.'),
-      query: text('The query parameter that carries it, where the server accepts no header.'),
+      header: text('The header that carries the key. Default `X-API-Key`.'),
+      query: text('The query parameter that carries the key, if the server accepts no header.'),
     },
     make: (options: Parameters<typeof apiKey>[0]) => apiKey(options),
   },
   bearer: {
-    words: 'bearer token',
+    description: 'bearer token',
     options: { token: secret('The token, without the word `Bearer`.', required) },
     make: ({ token }: { readonly token: Secret }) => bearer(token),
   },
   basic: {
-    words: 'user name and password',
+    description: 'user name and password',
     options: {
       username: publicText('The user name.', required),
       password: secret('The password.', required),
@@ -122,13 +122,13 @@ const staticProviders: Readonly<Record<string, ProviderEntry>> = {
     make: (options: Parameters<typeof basic>[0]) => basic(options),
   },
   headers: {
-    words: 'headers',
-    options: { headers: secretMap('The header names and what they carry.', required) },
+    description: 'headers',
+    options: { headers: secretMap('The header names and their values.', required) },
     make: ({ headers: values }: { readonly headers: Readonly<Record<string, Secret>> }) =>
       headers(values),
   },
   fromCommand: {
-    words: 'token of a command',
+    description: 'token of a command',
     options: {
       command: commandLine('The program and its arguments. It prints a token, or JSON.', required),
       timeout,
@@ -140,31 +140,31 @@ const staticProviders: Readonly<Record<string, ProviderEntry>> = {
 
 const signers: Readonly<Record<string, ProviderEntry>> = {
   hmac: {
-    words: 'HMAC signature',
+    description: 'HMAC signature',
     options: {
       secret: secret('The shared secret.', required),
       secretEncoding,
       hash: choice('The hash function.', 'sha256', 'sha384', 'sha512'),
-      encoding: choice('How the signature is written.', 'hex', 'base64', 'base64url'),
-      prefix: text('What stands before the signature.'),
+      encoding: choice('The encoding of the signature.', 'hex', 'base64', 'base64url'),
+      prefix: text('The prefix of the signature.'),
       signatureHeader: text('The header of the signature.'),
       scheme: choice('What is signed.', 'timestamp-body', 'method-path-body', 'standard-webhooks'),
-      message: text('A template of what is signed, such as `{timestamp}.{body}`.'),
+      message: text('A template of the signed message, such as `{timestamp}.{body}`.'),
       timestampHeader: either(
-        'The header of the time.',
+        'The header of the timestamp.',
         text('Its name.'),
-        off('For servers that sign no time.'),
+        off('For servers without a signed timestamp.'),
       ),
       nonceHeader: text('The header of a nonce.'),
-      keyId: publicText('Tells the server which secret was used.'),
+      keyId: publicText('The name of the secret, for the server.'),
       keyIdHeader: text('The header of `keyId`.'),
     },
     make: (options: Parameters<typeof hmac>[0]) => hmac(options),
   },
   httpSignature: {
-    words: 'HTTP message signature',
+    description: 'HTTP message signature',
     options: {
-      keyId: text('The name by which the server knows the key.', required),
+      keyId: text('The name of the key at the server.', required),
       algorithm: {
         ...choice(
           'The signature algorithm.',
@@ -180,43 +180,43 @@ const signers: Readonly<Record<string, ProviderEntry>> = {
       secret: secret('The secret of `hmac-sha256`.'),
       secretEncoding,
       key: secret('The private key of the other algorithms: PEM or JWK.'),
-      components: texts('What is signed on every request.'),
-      optionalComponents: texts('Headers that are signed on the requests that carry them.'),
+      components: texts('The components that every request signs.'),
+      optionalComponents: texts('Headers that are signed if the request has them.'),
       digest: either(
         'The hash of the body.',
         choice('Its name.', 'sha-256', 'sha-512'),
         off('No hash: the body is not signed.'),
       ),
-      created: flag('Whether to say when the signature was made.'),
+      created: flag('Whether the signature contains its creation time.'),
       expiresIn: number('Seconds until the signature expires.'),
-      nonce: flag('Whether each attempt has a fresh random value.'),
-      tag: text('What the signature is for.'),
+      nonce: flag('Whether each attempt contains a new random value.'),
+      tag: text('The purpose of the signature.'),
       label: text('The name of the signature in its headers.'),
-      includeAlgorithm: flag('Whether to name the algorithm.'),
+      includeAlgorithm: flag('Whether the signature names its algorithm.'),
     },
     make: (options: Parameters<typeof httpSignature>[0]) => httpSignature(options),
   },
   jwt: {
-    words: 'signed JWT',
+    description: 'signed JWT',
     options: {
       algorithm: text('The JOSE name of the signature, such as `ES256`.'),
-      secret: secret('The shared secret of HS256 and its siblings.'),
+      secret: secret('The shared secret of HS256, HS384 and HS512.'),
       key: secret('The private key: PEM or JWK.'),
       keyId: text('The `kid` header.'),
       header: textMap('Further header fields.'),
       issuer: text('The `iss` claim.'),
       subject: text('The `sub` claim.'),
       audience: either('The `aud` claim.', text('One.'), texts('Several.')),
-      expiresIn: number('Seconds that a token lives.'),
+      expiresIn: number('The lifetime of a token in seconds.'),
       notBefore: flag('Whether tokens carry the `nbf` claim.'),
       jwtId: flag('Whether tokens carry a `jti` claim.'),
       claims: json('Further claims.'),
-      perRequest: flag('Mint a token for every single request.'),
+      perRequest: flag('Sign a new token for each request.'),
     },
     make: (options: Parameters<typeof jwt>[0]) => jwt(options),
   },
   awsSigV4: {
-    words: 'AWS signature',
+    description: 'AWS signature',
     needs: 'aws',
     options: {
       region: text('The region, such as `us-west-2`.'),
@@ -264,11 +264,11 @@ const grants: Readonly<Record<string, ProviderEntry>> = {
   tokenExchange: grant('OAuth token exchange', 'tokenExchange', {
     clientId,
     issuer,
-    subjectToken: secret('The token of the party that is acted for.', required),
+    subjectToken: secret('The token of the party on whose behalf the client acts.', required),
     subjectTokenType: tokenType,
-    actorToken: secret('The token of the party that acts.'),
+    actorToken: secret('The token of the acting party.'),
     actorTokenType: tokenType,
-    audience: text('The name of the service that the new token is for.'),
+    audience: text('The audience of the new token.'),
   }),
   jwtBearer: grant('workload identity', 'jwtBearer', {
     clientId,
@@ -278,33 +278,35 @@ const grants: Readonly<Record<string, ProviderEntry>> = {
   workload: workload(),
   enterpriseManaged: enterprise(),
   tokenEndpoint: {
-    words: 'token of a custom endpoint',
+    description: 'token of a custom endpoint',
     needs: 'oauth',
     options: {
       url: text('The endpoint.', required),
       fields: secretMap('The members of the request.', required),
-      format: choice('How the members are written.', 'json', 'form'),
+      format: choice('The format of the request body.', 'json', 'form'),
       headers: secretMap('Further request headers.'),
-      tokenField: text('Where the token is in the answer; dots lead into objects.'),
-      expiresInField: text('Where the life in seconds is.'),
+      tokenField: text(
+        'The member of the response that contains the token; dots separate nested members.',
+      ),
+      expiresInField: text('The member that contains the lifetime in seconds.'),
     },
     make: (options: Parameters<OAuthModule['tokenEndpoint']>[0], { oauth }) =>
       loaded(oauth).tokenEndpoint(options),
   },
 }
 
-/** The platform's token is the proof, so the client has no secret. */
+/** The client authenticates with the platform's token, so it has no secret. */
 function workload(): ProviderEntry {
   const { clientSecret: _secret, clientAuth: _auth, ...shared } = sharedSpecs
   return {
-    words: 'workload identity',
+    description: 'workload identity',
     needs: 'workload',
     options: {
       ...shared,
       issuer,
-      audience: text("For whom the platform's token is made out. Default: `issuer`."),
+      audience: text("The audience of the platform's token. Default: `issuer`."),
       grant: choice(
-        "What the platform's token is: an assertion, a token to be exchanged, or the client's authentication.",
+        "How the platform's token is used: as an assertion, for token exchange, or for client authentication.",
         'jwt_bearer',
         'token_exchange',
         'client_credentials',
@@ -323,15 +325,15 @@ function enterprise(): ProviderEntry {
     identityProvider: members(
       "The enterprise's identity provider.",
       {
-        issuer: text('Its issuer, exactly as it writes itself.', required),
-        tokenEndpoint: text('Its token endpoint, where it publishes no metadata.'),
-        clientId: text('The client as the identity provider knows it.', required),
+        issuer: text('Its issuer, exactly as in its metadata.', required),
+        tokenEndpoint: text('Its token endpoint, if it publishes no metadata.'),
+        clientId: text('The client ID at the identity provider.', required),
         ...(clientSecret === undefined ? {} : { clientSecret }),
         ...(clientAuth === undefined ? {} : { clientAuth }),
       },
       required,
     ),
-    subjectToken: secret("Proof of the user's sign-in at the identity provider.", required),
+    subjectToken: secret("The token of the user's sign-in at the identity provider.", required),
     subjectTokenType: tokenType,
   }
   return {
@@ -348,23 +350,23 @@ function enterprise(): ProviderEntry {
 
 const combined: Readonly<Record<string, ProviderEntry>> = {
   all: {
-    words: 'all of',
-    options: { providers: providers('The credentials that are put on each request, in order.') },
+    description: 'all of',
+    options: { providers: providers('The providers that are applied to each request, in order.') },
     make: ({ providers: parts }: Combined) => all(...parts),
   },
   firstAvailable: {
-    words: 'first of',
-    options: { providers: providers('The first that has a credential is used.') },
+    description: 'first of',
+    options: { providers: providers('The providers; the first with a credential is used.') },
     make: ({ providers: parts }: Combined) => firstAvailable(...parts),
   },
   rotating: {
-    words: 'rotating',
-    options: { providers: providers('Keys that replace each other; the primary first.') },
+    description: 'rotating',
+    options: { providers: providers('Keys that replace each other, the primary first.') },
     make: ({ providers: parts }: Combined) => rotating(parts),
   },
 }
 
-/** Every provider that a config file can name. */
+/** All providers of config files. */
 export const providerTable: ReadonlyMap<string, ProviderEntry> = new Map(
   Object.entries({ ...staticProviders, ...signers, ...grants, ...combined }),
 )

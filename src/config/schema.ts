@@ -1,5 +1,6 @@
 /**
- * The JSON Schema of config files, for editors. It is written to `dist/config/schema.json` when the package is built.
+ * The JSON Schema of config files, for editors. It is written to `dist/config/schema.json` when the package
+ * is built.
  *
  * @module
  */
@@ -13,11 +14,11 @@ const textSchema: Schema = { type: 'string' }
 const listSchema: Schema = { type: 'array', items: textSchema }
 const textMapSchema: Schema = { type: 'object', additionalProperties: textSchema }
 
-// Draft 7 is the newest that the known editors understand as a whole.
+// Draft 7 is the newest version that common editors fully support.
 const dialect = 'http://json-schema.org/draft-07/schema#'
 const reference = '^(?:(?:env|file|keychain|stored|command|input):.+|\\$\\{(?:(?!:-)[^{}])+\\})$'
 
-/** Makes the schema of the same table that config files are checked against. */
+/** Creates the schema from the table that config files are checked against. */
 export function configSchema(): Schema {
   const servers = { type: 'object', additionalProperties: { $ref: '#/definitions/server' } }
   return {
@@ -30,13 +31,13 @@ export function configSchema(): Schema {
       auth: authSchema(),
       clientOfCursor: {
         type: 'object',
-        description: 'The client that Cursor logs in with.',
+        description: 'The client that Cursor uses for the login.',
         required: ['CLIENT_ID'],
         properties: { CLIENT_ID: textSchema, CLIENT_SECRET: textSchema, scopes: listSchema },
       },
       tenants: {
         type: 'object',
-        description: 'A credential for each tenant; `inTenant()` chooses.',
+        description: 'A credential for each tenant; `inTenant()` selects one.',
         additionalProperties: {
           type: 'object',
           required: ['auth'],
@@ -49,12 +50,12 @@ export function configSchema(): Schema {
   }
 }
 
-/** The members of a server that are known here; clients have further ones of their own. */
+/** The members of a server that this library knows; clients have further ones. */
 function serverSchema(): Schema {
   const url = { type: 'string', description: 'The MCP server: https, or http on this machine.' }
-  const headers = { ...textMapSchema, description: 'Headers, in which variables may stand.' }
+  const headers = { ...textMapSchema, description: 'Headers; their values may contain variables.' }
   const auth = {
-    description: 'What proves who the client is.',
+    description: 'The credential.',
     anyOf: [{ $ref: '#/definitions/auth' }, { $ref: '#/definitions/clientOfCursor' }],
   }
   const tenants = { $ref: '#/definitions/tenants' }
@@ -75,7 +76,7 @@ function serverSchema(): Schema {
       args: { anyOf: [listSchema, textSchema] },
       env: {
         type: 'object',
-        description: `Variables of the process; a secret stands in the store: \${stored:NAME}.`,
+        description: `Environment variables of the process; for a secret, use a reference such as \${stored:NAME}.`,
         additionalProperties: { type: ['string', 'number', 'boolean'] },
       },
       cwd: { type: 'string', description: 'The folder in which the process starts.' },
@@ -84,7 +85,7 @@ function serverSchema(): Schema {
       tenants,
       environments: {
         type: 'object',
-        description: 'What differs in an environment; MCP_CREDENTIALS_ENV chooses.',
+        description: 'Overrides for each environment; MCP_CREDENTIALS_ENV selects one.',
         additionalProperties: environment,
       },
     },
@@ -93,9 +94,9 @@ function serverSchema(): Schema {
 
 function authSchema(): Schema {
   return {
-    oneOf: [...providerTable].map(([name, { words, options }]) => {
+    oneOf: [...providerTable].map(([name, { description, options }]) => {
       const { properties, ...rest } = membersSchema(options, ['provider'])
-      const provider = { const: name, description: words }
+      const provider = { const: name, description }
       return { ...rest, properties: { provider, ...(properties as object) } }
     }),
   }
@@ -116,7 +117,7 @@ function membersSchema(specs: OptionSpecs, required: readonly string[] = []): Sc
 
 function secretSchema(): Schema {
   const description =
-    'Where the secret is: env:NAME, file:PATH, keychain:SERVICE/ACCOUNT, stored:NAME or command:PROGRAM.'
+    'A reference to the secret: env:NAME, file:PATH, keychain:SERVICE/ACCOUNT, stored:NAME or command:PROGRAM.'
   return { anyOf: [{ type: 'string', description, pattern: reference }, commandObject] }
 }
 
@@ -134,7 +135,7 @@ function schemaOf(spec: OptionSpec): Schema {
     case 'public':
       return { anyOf: [textSchema, commandObject] }
     case 'secret':
-      // Beside a reference, draft 7 ignores everything, and so the description.
+      // Draft 7 ignores members beside `$ref`, including the description.
       return { allOf: [{ $ref: '#/definitions/secret' }] }
     case 'flag':
       return { type: 'boolean' }

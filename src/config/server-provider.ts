@@ -1,5 +1,5 @@
 /**
- * What proves who the client is to one server of a config file.
+ * Creates the provider for a server of a config file.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import { prefixed } from '../secret.ts'
 import { makeAuth, modulesOf } from './auth.ts'
 import { placedIn } from './command-line.ts'
 import { carriesSecret, type ServerEntry } from './entry.ts'
+import type { FileContext } from './file-context.ts'
 import { headersHelper, isOwnCommand } from './headers-helper.ts'
 import { shown } from './problems.ts'
-import type { ToolModule, Tools } from './provider-table.ts'
-import type { Surroundings } from './surroundings.ts'
+import type { Dependencies, ModuleName } from './provider-table.ts'
 import { secretText } from './template.ts'
 import { tenantSelector } from './tenants.ts'
 
-/** An entry with what it needs to become a provider. */
+/** The parts from which the provider of an entry is created. */
 export interface ServerParts {
   readonly entry: ServerEntry
   readonly url: URL
@@ -29,12 +29,12 @@ export interface ServerParts {
   readonly file: string
   /** Where the entry is: file, line and column. */
   readonly where: string
-  readonly surroundings: Surroundings
-  readonly tools: Tools
+  readonly fileContext: FileContext
+  readonly dependencies: Dependencies
 }
 
-/** The modules that the provider of an entry needs. */
-export function neededModules(entry: ServerEntry): ReadonlySet<ToolModule> {
+/** The modules that the provider of an entry requires. */
+export function neededModules(entry: ServerEntry): ReadonlySet<ModuleName> {
   const blocks = [
     ...(entry.tenants?.values() ?? []),
     ...(entry.auth === undefined ? [] : [entry.auth]),
@@ -50,9 +50,9 @@ function usesSavedLogin(entry: ServerEntry): boolean {
 }
 
 /**
- * Makes the provider of an entry. Its credentials go to the origin of the entry's URL, whatever asks for them.
+ * Creates the provider of an entry. Its credentials are sent only to the origin of the entry's URL.
  *
- * @throws {@link ConfigurationError} that says where in the file the mistake is.
+ * @throws {@link ConfigurationError} with the position in the file.
  */
 export function serverProvider(parts: ServerParts): CredentialProvider | CredentialSelector {
   const { entry, where } = parts
@@ -64,29 +64,32 @@ export function serverProvider(parts: ServerParts): CredentialProvider | Credent
 }
 
 function providerOf(parts: ServerParts, auth: Node | undefined): CredentialProvider {
-  const { entry, surroundings, tools } = parts
+  const { entry, fileContext, dependencies } = parts
   const providers: CredentialProvider[] = []
   if (entry.headers.size > 0) {
     const values = [...entry.headers].map(([name, text]) => {
-      return [name, secretText(`headers['${shown(name)}']`, text, surroundings)] as const
+      return [name, secretText(`headers['${shown(name)}']`, text, fileContext)] as const
     })
     providers.push(headers(Object.fromEntries(values)))
   }
-  // Later ones win, as a helper's headers do in the clients that know it.
-  if (auth !== undefined) providers.push(makeAuth(auth, surroundings, tools))
-  else if (usesSavedLogin(entry)) providers.push(savedLogin(tools, entry.headers.size > 0))
+  // Later providers override headers, as in clients that support `headersHelper`.
+  if (auth !== undefined) providers.push(makeAuth(auth, fileContext, dependencies))
+  else if (usesSavedLogin(entry)) providers.push(savedLogin(dependencies, entry.headers.size > 0))
   else if (entry.headersHelper !== undefined) {
-    providers.push(headersHelper(placedIn(surroundings.directory, entry.headersHelper)))
+    providers.push(headersHelper(placedIn(fileContext.directory, entry.headersHelper)))
   }
   const [only, ...others] = providers
   return only !== undefined && others.length === 0 ? only : all(...providers)
 }
 
 /**
- * The login of a server that may ask for none. The first request shows whether it does; beside headers, which are
- * part of every request, there is no login until a request was refused.
+ * The login of a server that may not require one; the first request shows whether it does. With configured
+ * headers, a login is required only after a request was refused.
  */
-function savedLogin({ savedLogin: make }: Tools, isBesideHeaders: boolean): CredentialProvider {
+function savedLogin(
+  { savedLogin: make }: Dependencies,
+  isBesideHeaders: boolean,
+): CredentialProvider {
   if (make === undefined) throw new Error('The module of a provider is not loaded.')
   const login = make()
   if (!isBesideHeaders) return { ...login, discovers: true }
@@ -104,9 +107,9 @@ function savedLogin({ savedLogin: make }: Tools, isBesideHeaders: boolean): Cred
   }
 }
 
-/** The same provider, for one origin alone, with its records in the store of the config. */
+/** Restricts a provider to one origin, and stores its records in the store of the config. */
 function boundTo(
-  { url, entry, file, where, surroundings: { store } }: ServerParts,
+  { url, entry, file, where, fileContext: { store } }: ServerParts,
   provider: CredentialProvider,
 ): CredentialProvider {
   const name = `the entry \`${shown(entry.name)}\` of ${printable(file)}`
@@ -126,7 +129,7 @@ function boundTo(
       }
       throw new CredentialError(
         'wrong_origin',
-        `The credential of the server \`${shown(entry.name)}\` is for ${url.origin}, and was asked for ${context.resource.origin}.`,
+        `The credential of the server \`${shown(entry.name)}\` is for ${url.origin}, and was requested for ${context.resource.origin}.`,
         { provider: provider.name, resource: context.resource },
       )
     },
@@ -141,7 +144,7 @@ function boundTo(
   }
 }
 
-/** Says where in the file the mistake is that a provider found. */
+/** Adds the position in the file to an error of a provider. */
 function located<T>(where: string, name: string, make: () => T): T {
   try {
     return make()

@@ -1,41 +1,43 @@
 /**
- * The URL of a server: expanded, and checked before anything is sent there.
+ * Expands and checks the URL of a server.
  *
  * @module
  */
 import { isCredentialError } from '../errors.ts'
 import { isLoopback } from '../transport/origin.ts'
+import type { FileContext } from './file-context.ts'
 import { isLiteralSecret } from './literal-secrets.ts'
-import type { Surroundings } from './surroundings.ts'
 import { expand, parseTemplate } from './template.ts'
 
-/** A URL that can be used, or why there is none, in words. */
+/** A valid URL, or its problem. */
 export type ServerUrl = { readonly url: URL } | { readonly problem: string }
 
 /**
  * Expands and checks a URL.
  *
- * @param isTrusted - Whether the file may use the environment: what its author chose as path or host would send
- * a variable to a server of their choice.
+ * @param isTrusted - Whether the URL may contain variables; the author of an untrusted file could send
+ *   their values to any server.
  */
 export function serverUrl(
   written: string,
   isTrusted: boolean,
-  surroundings: Surroundings,
+  fileContext: FileContext,
 ): ServerUrl {
   const template = parseTemplate(written)
   if (template.problem !== undefined) return { problem: `its URL ${template.problem}` }
   if (!isTrusted && template.parts.some((part) => typeof part !== 'string')) {
-    return { problem: 'its URL is made of variables, and its file is not trusted' }
+    return { problem: 'its URL contains variables, and its file is not trusted' }
   }
   try {
-    return checked(expand(written, surroundings))
+    return checked(expand(written, fileContext))
   } catch (error) {
-    return { problem: `its URL cannot be made: ${isCredentialError(error) ? error.message : ''}` }
+    return {
+      problem: `its URL cannot be expanded: ${isCredentialError(error) ? error.message : ''}`,
+    }
   }
 }
 
-/** In UTF-16 code units; servers and proxies take no more. */
+/** The most UTF-16 code units of a URL; servers and proxies accept no longer ones. */
 const longestUrl = 8_192
 
 function checked(text: string): ServerUrl {
@@ -43,10 +45,10 @@ function checked(text: string): ServerUrl {
     return { problem: `its URL is longer than ${longestUrl} characters` }
   }
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined) return { problem: 'its URL is no URL' }
+  if (url === undefined) return { problem: 'its URL is not valid' }
   const isLocal = url.protocol === 'http:' && isLoopback(url.hostname)
   if (url.protocol !== 'https:' && !isLocal) {
-    return { problem: 'its URL must begin with https://, or http:// on this machine' }
+    return { problem: 'its URL must start with https://, or with http:// on this machine' }
   }
   if (url.username !== '' || url.password !== '') {
     const remedy = 'write `"auth": { "provider": "basic", … }`'
@@ -55,7 +57,7 @@ function checked(text: string): ServerUrl {
   return { url }
 }
 
-/** Whether a URL, as it is written, holds a secret in its query. */
+/** Whether the query of a URL, as written, contains a literal secret. */
 export function hasSecretQuery(written: string): boolean {
   const [, query = ''] = /\?([^#]*)/.exec(written) ?? []
   return query.split('&').some((pair) => {
@@ -64,10 +66,10 @@ export function hasSecretQuery(written: string): boolean {
   })
 }
 
-/** The form in which two URLs of servers are compared: origin and path, without the slash at the end. */
+/** The form in which URLs of servers are compared: origin and path, without trailing slashes. */
 export function comparableUrl({ origin, pathname }: URL): string {
   let end = pathname.length
-  // A pattern would look for the end from each slash anew.
+  // A regular expression would take quadratic time.
   while (pathname[end - 1] === '/') end -= 1
   return `${origin}${pathname.slice(0, end)}`
 }

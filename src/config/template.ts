@@ -1,5 +1,5 @@
 /**
- * Texts with variables, as the config files of the known clients have them.
+ * Texts with variables, in the syntax of the known clients.
  *
  * @module
  */
@@ -7,34 +7,34 @@ import type { Secret } from '../credential.ts'
 import { ConfigurationError } from '../errors.ts'
 import { describedAs, readSecret } from '../secret.ts'
 import {
+  type FileContext,
   folder,
   type Reference,
   referenceProblem,
-  type Surroundings,
   secretOf,
-  unset,
+  unsetVariableError,
   variable,
-} from './surroundings.ts'
+} from './file-context.ts'
 
-/** A piece of a text: as it stands, a folder, or something that is read. */
+/** A part of a text: a literal, a folder, or a reference. */
 type Part =
   | string
   | { readonly folder: string }
   | (Reference & { readonly fallback: string | undefined })
 
-/** A text, taken apart. */
+/** A parsed text. */
 export interface Template {
   readonly parts: readonly Part[]
-  /** What is wrong with it, in words. */
+  /** Its problem; `undefined`: none. */
   readonly problem: string | undefined
 }
 
 const pattern = /\$\{([^{}]*)\}/g
-// VS Code's `${command:…}` runs a command of the editor, so it is not one of ours.
+// VS Code's `${command:…}` runs a command of the editor, so it is not supported.
 const named = /^(?:(env|file|keychain|stored|input):)?([\s\S]+?)(?::-([\s\S]*))?$/
 
 /**
- * Takes a text apart: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${file:path}`,
+ * Parses a text: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${file:path}`,
  * `${keychain:service/account}`, `${stored:name}`, `${workspaceFolder}` and `${userHome}`.
  */
 export function parseTemplate(text: string): Template {
@@ -58,15 +58,15 @@ function partOf(inner: string): Exclude<Part, string> | { readonly problem: stri
   const reference = { source: source as Reference['source'], name }
   const problem = referenceProblem(reference)
   if (problem === undefined) return { ...reference, fallback }
-  return { problem: `has a variable that is not known; write \${NAME} or \${env:NAME}` }
+  return { problem: `contains an unknown variable; use \${NAME} or \${env:NAME}` }
 }
 
-/** Whether a text reads anything when it is used: a variable, a file, an input, the keychain. */
+/** Whether a text contains references, such as a variable, a file, an input or a keychain entry. */
 export function readsAnything({ parts }: Template): boolean {
   return parts.some((part) => typeof part === 'object' && 'source' in part)
 }
 
-/** What a text says by itself, without what it reads; defaults of variables are part of it. */
+/** The literal parts of a text, including the defaults of variables. */
 export function literalOf({ parts }: Template): string {
   return parts
     .map((part) => {
@@ -77,52 +77,53 @@ export function literalOf({ parts }: Template): string {
 }
 
 /**
- * Expands a text that is no secret, from environment variables alone.
+ * Expands a text that is not a secret, with environment variables only.
  *
- * @throws `CredentialError` when a variable is not set, {@link ConfigurationError} when the text reads anything else.
+ * @throws `CredentialError` when a variable is not set, {@link ConfigurationError} when the text contains
+ *   other references.
  */
-export function expand(text: string, surroundings: Surroundings): string {
+export function expand(text: string, fileContext: FileContext): string {
   const template = checked(parseTemplate(text))
   return template.parts
     .map((part) => {
       if (typeof part === 'string') return part
-      if ('folder' in part) return folder(surroundings, part.folder) ?? ''
+      if ('folder' in part) return folder(fileContext, part.folder) ?? ''
       if (part.source !== 'env') {
-        const problem = `Only environment variables can stand here: \${NAME}.`
+        const problem = `Only environment variables are allowed here: \${NAME}.`
         throw new ConfigurationError('config', problem)
       }
-      const value = variable(surroundings, part.name) ?? part.fallback
-      if (value === undefined) throw unset(part.name)
+      const value = variable(fileContext, part.name) ?? part.fallback
+      if (value === undefined) throw unsetVariableError(part.name)
       return value
     })
     .join('')
 }
 
 /**
- * Makes a secret of a text: what it reads is read each time the secret is needed.
+ * Creates a secret from a text. Its references are read each time the secret is needed.
  *
- * @throws {@link ConfigurationError} when a variable of it is not known.
+ * @throws {@link ConfigurationError} when it contains an unknown variable.
  */
-export function secretText(option: string, text: string, surroundings: Surroundings): Secret {
+export function secretText(option: string, text: string, fileContext: FileContext): Secret {
   const template = checked(parseTemplate(text))
-  if (!readsAnything(template)) return expand(text, surroundings)
+  if (!readsAnything(template)) return expand(text, fileContext)
   const references = template.parts.flatMap((part) =>
     typeof part === 'object' && 'source' in part ? [part] : [],
   )
-  // The line of a command may hold a secret.
+  // A command line may contain a secret.
   const names = references.map(({ source, name }) =>
     source === 'command' ? source : `${source}:${name}`,
   )
   return describedAs(names.join(' and '), async ({ signal }) => {
     const reading = template.parts.map(async (part): Promise<string> => {
       if (typeof part === 'string') return part
-      if ('folder' in part) return folder(surroundings, part.folder) ?? ''
+      if ('folder' in part) return folder(fileContext, part.folder) ?? ''
       const { source, name, fallback } = part
       if (source === 'env' && fallback !== undefined) {
-        return variable(surroundings, name) ?? fallback
+        return variable(fileContext, name) ?? fallback
       }
       const problemOf = (value: string) => (value === '' ? 'is empty' : undefined)
-      return readSecret(option, secretOf(part, surroundings), { signal, problemOf })
+      return readSecret(option, secretOf(part, fileContext), { signal, problemOf })
     })
     return (await Promise.all(reading)).join('')
   })

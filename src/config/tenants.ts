@@ -1,5 +1,5 @@
 /**
- * In which tenant's name a request is made.
+ * Selects the tenant of requests.
  *
  * @module
  */
@@ -13,13 +13,12 @@ import { shown } from './problems.ts'
 const current = /* @__PURE__ */ new AsyncLocalStorage<string>()
 
 /**
- * Runs a task in the name of a tenant: the requests that it makes to a server whose entry has `tenants` carry that
- * tenant's credential, and no other's. An MCP session belongs to the tenant that opened it, so give each a client of
- * its own.
+ * Runs a task for a tenant: its requests to a server whose entry has `tenants` carry the credential of that
+ * tenant. An MCP session belongs to the tenant that opened it, so use a separate client for each tenant.
  *
  * @param tenant - The tenant's name in the config file.
- * @param task - What to run; the tenant also holds in what it awaits.
- * @returns What the task returns.
+ * @param task - The task; the tenant also applies to everything that it awaits.
+ * @returns The result of the task.
  *
  * @example
  * ```ts
@@ -36,7 +35,7 @@ export function inTenant<T>(tenant: string, task: () => T): T {
   return current.run(tenant, task)
 }
 
-/** Selects the provider of the tenant in whose name a request is made. */
+/** Creates a selector for the provider of the current tenant. */
 export function tenantSelector(
   server: string,
   names: readonly string[],
@@ -48,10 +47,10 @@ export function tenantSelector(
       if (tenant !== undefined) return tenant
       throw new CredentialError(
         'no_tenant',
-        `The server \`${shown(server)}\` has tenants, and none was chosen.`,
+        `The server \`${shown(server)}\` has tenants, but no tenant was selected.`,
         {
           provider: 'perTenant',
-          remedy: 'Make the request in `inTenant(name, task)` of mcp-credentials/config.',
+          remedy: 'Make the request within `inTenant(name, task)` of mcp-credentials/config.',
         },
       )
     },

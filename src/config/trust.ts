@@ -1,5 +1,6 @@
 /**
- * Which files may run commands and send secrets: the user's own, and those whose very content the user has trusted.
+ * Determines which files may run commands and send secrets: the user's own, and files whose exact content
+ * the user trusts.
  *
  * @module
  */
@@ -9,16 +10,19 @@ import { quoted } from './problems.ts'
 
 /** A config file that was read. */
 export interface ConfigFile {
-  /** Where it was found. */
+  /** The path at which it was found. */
   readonly path: string
-  /** Where it really is: another path where a link leads to it. Relative commands and folders in it are looked for there. */
+  /**
+   * The path with links resolved. Relative commands and folders in the file are resolved against its
+   * folder.
+   */
   readonly realPath: string
   /**
-   * `chosen`: the application or the user named it; `project`: it lies in the project; `user`: it is the user's own,
-   * in the place where a client keeps it.
+   * `chosen`: named by the application or the user; `project`: part of the project; `user`: the user file
+   * of a client.
    */
   readonly kind: 'chosen' | 'project' | 'user'
-  /** Whose file it is, such as `Claude Code`. */
+  /** The client that uses the file, such as `Claude Code`. */
   readonly client: string
   /** The SHA-256 of its path and content, in hex. */
   readonly sha256: string
@@ -26,17 +30,17 @@ export interface ConfigFile {
   readonly isTrusted: boolean
 }
 
-/** Says which files are trusted: those noted in the store, or whatever a function says. */
+/** Which files are trusted: those recorded in the store, or those that a function accepts. */
 export type TrustOption =
   | 'stored'
   | ((file: Omit<ConfigFile, 'isTrusted'>) => boolean | Promise<boolean>)
 
-/** Whether a file is trusted, and why that could not be found out. */
+/** Whether a file is trusted, or why that is not known. */
 export interface TrustVerdict {
   readonly isTrusted: boolean
-  /** The store could not be read. */
+  /** The error of the store, if it could not be read. */
   readonly failure?: StoreError
-  /** Another content of it was trusted before. */
+  /** Whether other content of the file was trusted before. */
   readonly hasChanged?: boolean
 }
 
@@ -47,11 +51,11 @@ function keyOf(realPath: string): string {
 }
 
 /**
- * Judges a file that is not the user's own.
+ * Checks whether a file that is not the user's own is trusted.
  *
- * @throws Whatever the function of the application throws.
+ * @throws The error of the application's function.
  */
-export async function judge(
+export async function checkTrust(
   file: Omit<ConfigFile, 'isTrusted'>,
   trust: TrustOption,
   store: CredentialStore | undefined,
@@ -70,25 +74,25 @@ export async function judge(
 }
 
 /**
- * Notes that the user trusts a content.
+ * Records that the user trusts the content of a file.
  *
  * @throws {@link ConfigurationError} when there is no store; {@link StoreError} when it cannot be used.
  */
-export async function noteTrust(
+export async function recordTrust(
   realPath: string,
   sha256: string,
   store: CredentialStore | undefined,
 ): Promise<void> {
   if (store === undefined) {
-    throw new ConfigurationError('store', 'Trust in a config file is kept in a store.', {
+    throw new ConfigurationError('store', 'Trust in a config file requires a store.', {
       remedy: 'Pass `store: defaultStore()` to loadConfig().',
     })
   }
   await store.set(keyOf(realPath), { version: 1, provider, data: { sha256 } })
 }
 
-/** The error of a file that nobody has trusted. */
-export function untrusted(path: string, { failure, hasChanged }: TrustVerdict): Error {
+/** The error for a file that is not trusted. */
+export function untrustedError(path: string, { failure, hasChanged }: TrustVerdict): Error {
   if (failure !== undefined) {
     const { message, operation, retryable } = failure
     const text = `It is not known whether ${path} is trusted: ${message}`
@@ -98,7 +102,7 @@ export function untrusted(path: string, { failure, hasChanged }: TrustVerdict): 
     hasChanged === true ? 'has changed since it was trusted' : 'has not been trusted yet'
   return new ConfigurationError(
     'config',
-    `${path} ${problem}: until it is, it may not run commands or send secrets.`,
-    { remedy: `Read it, and then run \`npx mcp-credentials trust ${quoted(path)}\`.` },
+    `${path} ${problem}: it may not run commands or send secrets.`,
+    { remedy: `Review it, and run \`npx mcp-credentials trust ${quoted(path)}\`.` },
   )
 }

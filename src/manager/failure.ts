@@ -42,7 +42,7 @@ export function toCredentialError(
     return new CredentialError(
       'network',
       `${provider}: the server that issues the credential cannot be reached (${systemCode}).`,
-      { ...where, retryable: true, remedy: 'Check the network and the address.' },
+      { ...where, retryable: true, systemCode, remedy: 'Check the network and the address.' },
     )
   }
   const what = describeThrown(thrown)

@@ -1,5 +1,5 @@
 /**
- * Providers in the shapes of the official SDKs, for frameworks that accept nothing else.
+ * Providers in the form of the official SDKs' interfaces, for frameworks that accept only those.
  *
  * @module
  */
@@ -12,30 +12,30 @@ import { CredentialUses } from './credential-uses.ts'
 import { credentialForRequest, manage } from './managed.ts'
 
 /**
- * What SDK 2.x calls an `AuthProvider`.
+ * The `AuthProvider` of SDK 2.x.
  *
  * @group Interfaces of the SDK
  */
 export interface SdkAuthProvider {
   /** The current access token; called before each request. */
   token(): Promise<string | undefined>
-  /** Renews after a 401; the SDK then sends the request once more. */
+  /** Renews the credential after a 401; the SDK then retries the request once. */
   onUnauthorized(context: { readonly response: Response }): Promise<void>
-  /** Keeps the credential. */
+  /** The manager of the credential. */
   readonly manager: TokenManager
 }
 
 /**
- * What SDK 1.x calls an `OAuthClientProvider`, with the members that it needs here.
+ * The `OAuthClientProvider` of SDK 1.x, with the members that it requires.
  *
  * @group Interfaces of the SDK
  */
 export interface SdkOAuthClientProvider {
-  /** Never visited: it keeps the SDK from requesting tokens by itself. */
+  /** Never visited: it prevents the SDK from requesting tokens itself. */
   readonly redirectUrl: string
   /** Never sent. */
   readonly clientMetadata: Record<'redirect_uris', string[]>
-  /** Tells the SDK what it would look up otherwise. */
+  /** Provides the metadata that the SDK would otherwise discover. */
   discoveryState(): Record<'authorizationServerUrl', string> &
     Record<'resourceMetadata', Record<'resource', string>> &
     Record<
@@ -49,24 +49,23 @@ export interface SdkOAuthClientProvider {
   tokens(): Promise<Record<'access_token' | 'token_type', string>>
   /** Never called, because the SDK receives no tokens. */
   saveTokens(): void
-  /** Renews after a 401. The SDK ends the request with an `UnauthorizedError`; repeat it. */
+  /** Renews the credential after a 401. The SDK rejects the request with an `UnauthorizedError`; repeat it. */
   redirectToAuthorization(): Promise<void>
   /** Not needed. */
   saveCodeVerifier(): void
   /** Not needed. */
   codeVerifier(): string
-  /** Keeps the credential. */
+  /** The manager of the credential. */
   readonly manager: TokenManager
 }
 
 /**
- * A provider of bearer tokens as the `authProvider` of SDK 2.x. Prefer `withCredentials`, which can also
- * sign requests, prove possession and step up.
+ * Converts a provider of bearer tokens to the `authProvider` of SDK 2.x. Prefer `withCredentials`, which
+ * can also sign requests, prove possession and step up.
  *
  * The SDK reports only the first refusal of a request, so a token counts as accepted when another request
- * with it follows. Where tokens end without notice before that, as between rare requests, the server looks
- * like one that refuses every token, which is asked for new ones ever more rarely; `withCredentials` sees
- * the answers.
+ * with it follows. If tokens are revoked between rare requests, the server looks like one that refuses
+ * every token, and renewals become less frequent; `withCredentials` sees the responses.
  *
  * @example
  * ```ts
@@ -80,8 +79,8 @@ export interface SdkOAuthClientProvider {
  * })
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong. `token()` throws `CredentialError`
- * with the code `invalid_credential` when the provider's credential is no bearer token.
+ * @throws `ConfigurationError` when an option is invalid. `token()` throws `CredentialError` with the code
+ *   `invalid_credential` when the provider's credential is not a bearer token.
  * @group Interfaces of the SDK
  */
 export function toAuthProvider(
@@ -101,18 +100,18 @@ export function toAuthProvider(
     async onUnauthorized({ response: { status, headers } }) {
       uses.refused({ challenges: parseChallenges(headers.get('WWW-Authenticate')), status })
       await credentialForRequest(managed)
-      uses.expectRepetition()
+      uses.expectRetry()
     },
   }
 }
 
 /**
- * A provider of bearer tokens as the `authProvider` of SDK 1.x. The SDK itself then registers, discovers
- * and requests nothing. After a 401 it cannot repeat a request, so its `UnauthorizedError` means: the
- * credential has been renewed, try again. Prefer `withCredentials`, which repeats it.
+ * Converts a provider of bearer tokens to the `authProvider` of SDK 1.x. The SDK itself then discovers,
+ * registers and requests nothing. It does not retry a request after a 401, so its `UnauthorizedError`
+ * means: the credential was renewed, try again. Prefer `withCredentials`, which retries the request.
  *
- * @throws `ConfigurationError` when an option is wrong. `tokens()` throws `CredentialError`
- * with the code `invalid_credential` when the provider's credential is no bearer token.
+ * @throws `ConfigurationError` when an option is invalid. `tokens()` throws `CredentialError` with the code
+ *   `invalid_credential` when the provider's credential is not a bearer token.
  *
  * @example
  * ```ts
@@ -135,7 +134,7 @@ export function toOAuthClientProvider(
   const uses = new CredentialUses(port, options.now ?? Date.now)
   const { origin, href } = manager.resource
   const unused = `${origin}/unused`
-  // After a refusal the SDK asks for the client and then for the token, to see whether it can be refreshed.
+  // After a refusal the SDK requests the client and then the token, to check whether it can be refreshed.
   let refusals = 0
   return {
     manager,

@@ -1,5 +1,5 @@
 /**
- * Values that travel elsewhere than in headers.
+ * Credentials that are not sent in headers.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import type { Credential, CredentialProvider, OutgoingRequest, Secret } from '..
 import { ConfigurationError, CredentialError, isCredentialError } from '../errors.ts'
 import type { TransportPort } from '../manager/transport-port.ts'
 
-/** Whether a value is a provider, and not a secret. */
+/** Whether a value is a provider and not a secret. */
 export function isProvider(value: Secret | CredentialProvider): value is CredentialProvider {
   return typeof value === 'object' && value !== null && typeof value.acquire === 'function'
 }
 
 /**
- * Checks a value where it is written down.
+ * Checks a literal value.
  *
- * @param problemOf - What is wrong with a text; `undefined`: nothing.
- * @throws {@link ConfigurationError} that names the option, and not the value.
+ * @param problemOf - Returns the problem of a text; `undefined`: none.
+ * @throws {@link ConfigurationError} with the option, without the value.
  */
 export function checkValue(
   option: string,
@@ -28,14 +28,14 @@ export function checkValue(
   if (problem === undefined) return
   throw new ConfigurationError(
     option,
-    `${option} ${problem}; pass a text, env('NAME') to read it when it is needed, or a provider.`,
+    `${option} ${problem}; pass a string, env('NAME') to read it on demand, or a provider.`,
   )
 }
 
 /**
- * Takes the token out of a credential: what it would send after `Authorization: Bearer`.
+ * Extracts the token of a credential: the value after `Authorization: Bearer`.
  *
- * @throws {@link CredentialError} with the code `invalid_credential` when it sends anything else.
+ * @throws {@link CredentialError} with the code `invalid_credential` when it is not a bearer token.
  */
 export async function bareToken(credential: Credential, port: TransportPort): Promise<string> {
   const scratch: OutgoingRequest = {
@@ -52,11 +52,11 @@ export async function bareToken(credential: Credential, port: TransportPort): Pr
     await credential.apply(scratch)
   } catch (error) {
     if (isCredentialError(error)) throw error
-    // The message of a failed Headers.set quotes the value, so it goes no further.
+    // The message of a failed Headers.set quotes the value, so it is not passed on.
     throw unusable(port, 'could not be read')
   }
   const token = /^bearer +(.+)$/i.exec(scratch.headers.get('Authorization') ?? '')?.[1]
-  if (token === undefined) throw unusable(port, 'is no bearer token')
+  if (token === undefined) throw unusable(port, 'is not a bearer token')
   return token
 }
 

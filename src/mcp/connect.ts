@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Connects a client of either official SDK, whichever transport the server speaks.
+ * Connects a client of either official SDK over the transport that the server supports.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import { ConnectionObserver, describedProvider } from './observer.ts'
 import { otherTransport } from './refusal.ts'
 
 /**
- * How {@link connect} works; the rest is for {@link authorizedFetch}.
+ * The options of {@link connect}, and those of {@link authorizedFetch}.
  *
  * @group Connecting
  */
 export interface ConnectOptions extends Omit<AuthorizedFetchOptions, 'resource'> {
-  /** Options for the transport's constructor, such as `reconnectionOptions`. `fetch` is ours. */
+  /** Options for the transport's constructor, such as `reconnectionOptions`. `fetch` is overridden. */
   readonly transport?: Readonly<Record<string, unknown>>
-  /** Gives up, with the signal's reason, and closes the client and the credentials. */
+  /** Aborts with the signal's reason, and closes the client and the credentials. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * A connection, and what ends it.
+ * A connection.
  *
  * @group Connecting
  */
@@ -49,19 +49,20 @@ interface Transports {
 }
 
 /**
- * Connects a client with credentials: Streamable HTTP first, and the older HTTP+SSE transport when the
- * server answers the first POST with 400, 404 or 405. When it fails, it closes the client and the
+ * Connects a client with credentials: over Streamable HTTP, or over the older HTTP+SSE transport when the
+ * server responds to the first POST with 400, 404 or 405. On failure, it closes the client and the
  * credentials.
  *
  * @param client - A `Client` of `@modelcontextprotocol/sdk` (1.x) or `@modelcontextprotocol/client` (2.x).
  * @param url - The MCP server.
  * @param provider - A provider, or a selector such as `perTenant`.
- * @throws The reason of `signal` when it aborts; `CredentialError` when there is no credential; {@link ConfigurationError} when the SDK is
- * not installed. When the server refuses the credential or is none, a `CredentialError` that says what was sent, what
- * was answered and what to do, with the codes `unauthorized`, `forbidden`, `not_mcp_server`, `request_refused`,
- * `redirect_refused`, `rate_limited`, `server_error`, `network` and `timeout`. Its `cause` is the error of the SDK:
- * that may quote the server, so do not print it. After a 401 the metadata of the server is read, for five seconds at
- * most and without the credential. What a server says in JSON-RPC is thrown as the SDK reports it.
+ * @throws The reason of `signal` when it aborts; `CredentialError` when there is no credential;
+ *   {@link ConfigurationError} when the SDK is not installed. When the server refuses the credential or is not an
+ *   MCP server, a `CredentialError` with what was sent, the response and a remedy, with the codes
+ *   `unauthorized`, `forbidden`, `not_mcp_server`, `request_refused`, `redirect_refused`, `rate_limited`,
+ *   `server_error`, `network` and `timeout`. Its `cause` is the error of the SDK, which may quote the
+ *   server, so do not print it. After a 401 the metadata of the server is read, for at most five seconds
+ *   and without the credential. JSON-RPC errors of the server are thrown as the SDK reports them.
  *
  * @example
  * ```ts
@@ -107,13 +108,13 @@ export async function connect(
     return { ...opened, fetch, close, [Symbol.asyncDispose]: close }
   } catch (error) {
     const closed = close().catch(() => {})
-    // Whoever aborts does not wait; a grant that was sent may take a few seconds to end.
+    // After an abort, closing is not awaited: a pending grant may take a few seconds.
     if (signal?.aborted !== true) await closed
     throw error
   }
 }
 
-/** The credential that was sent last; each one of a selector has a manager of its own. */
+/** The credential that was sent last; not known for a selector, which has several managers. */
 function heldBy(
   provider: CredentialProvider | CredentialSelector,
   fetch: AuthorizedFetch,
@@ -142,7 +143,7 @@ async function openExplained(attempt: Attempt): ReturnType<typeof open> {
   }
 }
 
-/** Tries one transport, and then the other. */
+/** Tries one transport, then the other. */
 async function open(attempt: Attempt): Promise<Pick<ConnectedTransport, 'kind' | 'transport'>> {
   const { client, target, provider, fetch, observer, options, signal } = attempt
   const { StreamableHTTPClientTransport, SSEClientTransport } = await loadTransports(client)
@@ -161,7 +162,7 @@ async function open(attempt: Attempt): Promise<Pick<ConnectedTransport, 'kind' |
   try {
     const transport = await connectStreamable().catch(async (error: unknown) => {
       if (!isPending(error)) throw error
-      // The SDK cannot wait for a person as long as we can.
+      // The SDK has a shorter time limit than a login of the user.
       await client.close()
       await fetch.login({ signal })
       return connectStreamable()
@@ -178,13 +179,13 @@ async function open(attempt: Attempt): Promise<Pick<ConnectedTransport, 'kind' |
     return { kind: 'sse', transport }
   } catch (error) {
     const { code } = error as { code?: unknown }
-    // Neither is there, so the address is wrong rather than the transport.
+    // Neither transport exists, so the URL is wrong.
     if (typeof code === 'number' && otherTransport.has(code)) throw first
     throw 'select' in provider ? error : await credentialFailure(fetch, error)
   }
 }
 
-/** Closes both, also when one of them fails. */
+/** Closes both, even if one of them fails. */
 async function closeAll(client: Client, fetch: AuthorizedFetch): Promise<void> {
   try {
     await client.close()
@@ -204,13 +205,13 @@ function targetOf(url: string | URL): URL {
   if (URL.canParse(url)) return new URL(url)
   throw new ConfigurationError(
     'url',
-    'connect: the second argument must be the URL of the MCP server, beginning with https://.',
+    'connect: the second argument must be the URL of the MCP server, starting with https://.',
   )
 }
 
 /**
- * The event source of the SSE transport reports any failure as a status. When it was for want of a
- * credential, the manager still knows why, and says so again without asking anybody.
+ * Restores the error of a missing credential: the event source of the SSE transport reports every failure
+ * as a status, but the manager still has the error.
  */
 async function credentialFailure(fetch: AuthorizedFetch, error: unknown): Promise<unknown> {
   if ((error as { code?: unknown } | null)?.code !== 401) return error

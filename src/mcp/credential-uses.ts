@@ -1,29 +1,28 @@
 /**
- * What is known about credentials that an SDK sends by itself, reporting refusals only.
+ * Tracks credentials that an SDK sends itself, of which it reports only refusals.
  *
  * @module
  */
 import type { Credential } from '../credential.ts'
 import type { Rejection, TransportPort } from '../manager/transport-port.ts'
 
-// A server says within this time that it refuses a credential. Only what it takes longer for is counted as
-// accepted by mistake, and only while several requests are under way at once.
+// A server is expected to refuse a credential within this time, in milliseconds. A later refusal is counted as
+// accepted by mistake, but only while several requests are pending.
 const answerTimeMs = 1000
 
 /**
- * Concludes from the next request that the credential of an earlier one was accepted: the SDKs call
- * their provider before each request, and once more when it was refused.
+ * Infers from the next request that the credential of an earlier one was accepted: the SDKs call their
+ * provider before each request, and again after a refusal.
  *
- * The SDK of version 2 repeats a refused request and does not report when it is refused again, so the
- * repetition proves nothing; otherwise a server that refuses every credential would be asked for new ones
- * without end.
+ * SDK 2.x retries a refused request and does not report a second refusal, so the retry proves nothing.
+ * Otherwise a server that refuses every credential would cause endless renewals.
  */
 export class CredentialUses {
   readonly #port: TransportPort
   readonly #now: () => number
-  /** The credential of the last request that was no repetition. */
+  /** The credential of the last request that was not a retry. */
   #credential: Credential | undefined
-  /** Since when requests have been made with it without a refusal, in milliseconds since the epoch. */
+  /** The time of the first request with it since the last refusal, in milliseconds since the epoch. */
   #since: number | undefined
   #repetitions = 0
 
@@ -32,7 +31,7 @@ export class CredentialUses {
     this.#now = now
   }
 
-  /** A request is about to be made with this credential; `undefined`: with none. */
+  /** Records that a request is about to be sent with this credential; `undefined`: without one. */
   begin(credential: Credential | undefined): void {
     if (this.#repetitions > 0) {
       this.#repetitions -= 1
@@ -47,15 +46,15 @@ export class CredentialUses {
       this.#port.accepted(credential)
   }
 
-  /** A request was refused. The SDK does not say which, so it was the one that began last. */
+  /** Records a refusal. The SDK does not report of which request, so the latest is assumed. */
   refused(rejection: Rejection): void {
     this.#since = undefined
     if (this.#credential !== undefined) this.#port.rejected(this.#credential, rejection)
     else this.#port.challenged(rejection.challenges ?? [])
   }
 
-  /** The SDK is about to repeat a request that was refused. */
-  expectRepetition(): void {
+  /** Records that the SDK is about to retry a refused request. */
+  expectRetry(): void {
     this.#repetitions += 1
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Helpers that need the official SDK, of version 1 or 2.
+ * Helpers for the official SDK, versions 1 and 2.
  *
  * @example
  * ```ts

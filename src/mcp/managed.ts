@@ -1,5 +1,5 @@
 /**
- * A token manager together with the side of it that the sending layer sees.
+ * A token manager with its internal interface for the transport layer.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import type { TransportPort } from '../manager/transport-port.ts'
 import { withLoginTimeout } from '../transport/login-timeout.ts'
 import { checkTransportSecurity } from '../transport/origin.ts'
 
-/** A token manager, as its user sees it and as the sending layer sees it. */
+/** A token manager and its internal interface for the transport layer. */
 export interface Managed {
   readonly manager: TokenManager
   readonly port: TransportPort
 }
 
 /**
- * Makes a token manager for what is sent without `authorizedFetch`.
+ * Creates a token manager for credentials that are sent without `authorizedFetch`.
  *
- * @throws `ConfigurationError` when an option is wrong, or the resource is a plain `http:` URL of another
- * machine and `allowInsecure` is not set.
+ * @throws `ConfigurationError` when an option is invalid, or the resource is a plain `http:` URL of another
+ *   machine and `allowInsecure` is not set.
  */
 export function manage(
   provider: CredentialProvider,
@@ -33,10 +33,11 @@ export function manage(
 }
 
 /**
- * Gets a credential for a request, and waits less long for a person than the SDKs wait for an answer.
+ * Returns a credential for a request. The wait for the user is shorter than the request timeout of the
+ * SDKs.
  *
- * @throws `LoginRequiredError` with the reason `login_pending` when the person takes too long; otherwise as
- * `TokenManager.credential`.
+ * @throws `LoginRequiredError` with the reason `login_pending` when the login takes too long; otherwise as
+ *   `TokenManager.credential`.
  */
 export function credentialForRequest({ port }: Managed): Promise<Credential> {
   return withLoginTimeout(port, undefined, (signal) => port.credential(signal))

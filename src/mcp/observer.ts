@@ -1,5 +1,5 @@
 /**
- * Watches the requests of a connecting client, to explain afterwards why it failed.
+ * Records the requests of a connecting client, to explain a failure.
  *
  * @module
  */
@@ -9,59 +9,59 @@ import { sourceOf } from '../provider-source.ts'
 import { parseRetryAfter } from '../retry-after.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
+import type { AuthorizationFinding, Observations, ObservedResponse } from './observations.ts'
 import { decisiveAnswer, explainFailure } from './refusal.ts'
 import { knownScheme } from './refused-credential.ts'
-import type { AuthorizationFinding, SeenAnswer, Sighting } from './sighting.ts'
 
-const lookLimitMs = 5_000
+const discoveryLimitMs = 5_000
 
-/** What a client speaks with a server that it connects to. */
+/** The transport of a connecting client. */
 export type Transport = 'streamable' | 'sse'
 
-/** Remembers the last answers of one server. */
+/** Records the last responses of a server. */
 export class ConnectionObserver {
   readonly #resource: URL
-  readonly #provider: () => Sighting['provider']
+  readonly #provider: () => Observations['provider']
   readonly #send: FetchLike
-  readonly #answers: Partial<Record<Transport, SeenAnswer | undefined>> = {}
+  readonly #answers: Partial<Record<Transport, ObservedResponse | undefined>> = {}
   #sentScheme: string | undefined
   #failure: unknown
-  /** The last answer of the network, which may be thrown away on the way to the transport. */
-  #received: SeenAnswer | undefined
+  /** The last response of the network, which may not reach the transport. */
+  #received: ObservedResponse | undefined
   #unanswered = 0
 
-  /** @param send - The network. */
-  constructor(resource: URL, provider: () => Sighting['provider'], send: FetchLike) {
+  /** @param send - The `fetch` of the network. */
+  constructor(resource: URL, provider: () => Observations['provider'], send: FetchLike) {
     this.#resource = resource
     this.#provider = provider
     this.#send = send
   }
 
-  /** The last answer over a transport. */
-  answer(transport: Transport): SeenAnswer | undefined {
+  /** The last response to a transport. */
+  answer(transport: Transport): ObservedResponse | undefined {
     return this.#answers[transport]
   }
 
-  /** The network, with an eye on the scheme under which credentials leave. */
+  /** The `fetch` of the network, which records the scheme of the credential. */
   readonly network: FetchLike = async (input, init) => {
     const headers = new Headers(init?.headers)
     const isOwn = new URL(input).origin === this.#resource.origin
-    // Requests of the provider to its authorization server ask for something else.
+    // Requests of the provider to its authorization server are not recorded.
     if (!isOwn || headers.get('Accept')?.includes('text/event-stream') !== true) {
       return this.#send(input, init)
     }
     const [scheme] = headers.get('Authorization')?.split(' ') ?? []
     this.#sentScheme = scheme === undefined ? undefined : knownScheme(scheme.toLowerCase())
     const response = await this.#send(input, init)
-    this.#received = seen(init?.method ?? 'GET', response, new URL(input))
+    this.#received = observed(init?.method ?? 'GET', response, new URL(input))
     return response
   }
 
-  /** Watches the `fetch` of a transport. Answers are handed on untouched. */
+  /** Records the responses to a transport. They are returned unchanged. */
   watch(transport: Transport, fetch: FetchLike): FetchLike {
     return async (input, init) => {
       const method = init?.method ?? 'GET'
-      // The stream that Streamable HTTP opens besides is no condition for a connection.
+      // A connection does not depend on the optional GET stream of Streamable HTTP.
       if (transport === 'streamable' && method !== 'POST') return fetch(input, init)
       this.#unanswered += 1
       this.#received = undefined
@@ -69,7 +69,7 @@ export class ConnectionObserver {
       try {
         response = await fetch(input, init)
       } catch (error) {
-        // What the SDK gives up itself was never answered.
+        // A request that the SDK aborted has no response.
         if (init?.signal?.aborted !== true) {
           this.#unanswered -= 1
           this.#failure = isRefusal(error) ? undefined : error
@@ -79,21 +79,23 @@ export class ConnectionObserver {
       }
       this.#unanswered -= 1
       this.#failure = undefined
-      // The older transport is told of a refusal by a response that no server has sent.
+      // The older transport may receive a synthetic response for a refusal.
       const isOurs = response.url === '' && this.#received !== undefined
-      this.#answers[transport] = isOurs ? this.#received : seen(method, response, new URL(input))
+      this.#answers[transport] = isOurs
+        ? this.#received
+        : observed(method, response, new URL(input))
       return response
     }
   }
 
   /**
-   * The error for the person: one of ours with the SDK's as `cause`, or the SDK's where that says all. It may ask the
-   * server for its metadata, for five seconds at most, and sends nothing secret.
+   * Returns the error for the user: a `CredentialError` with the SDK's error as `cause`, or the SDK's own
+   * if it is sufficient. It may read the server's metadata, for at most five seconds and without secrets.
    */
   async explain(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     if (isCredentialError(error) && !isRefusal(error)) return error
     const provider = this.#provider()
-    const sighting: Sighting = {
+    const observations: Observations = {
       resource: this.#resource,
       provider,
       sentScheme: this.#sentScheme,
@@ -103,39 +105,40 @@ export class ConnectionObserver {
       pending: this.#unanswered > 0,
       error,
     }
-    const isRefused = decisiveAnswer(sighting)?.status === 401
+    const isRefused = decisiveAnswer(observations)?.status === 401
     const finding = isRefused && provider.scoped !== true ? await this.#look(signal) : undefined
-    return explainFailure(sighting, finding) ?? error
+    return explainFailure(observations, finding) ?? error
   }
 
-  /** Looks for an authorization server; whatever goes wrong, there is none to be named. */
+  /** Discovers the authorization server; after an error it is not known. */
   async #look(signal: AbortSignal | undefined): Promise<AuthorizationFinding> {
     const look = async (limited: AbortSignal) => {
       const { discover } = await import('../oauth/discover.ts')
       const { issuer } = await discover(this.#resource, { fetch: this.#send, signal: limited })
       return { issuer: new URL(issuer) }
     }
-    const looking = withTimeLimit(lookLimitMs, signal, (limited) =>
+    const looking = withTimeLimit(discoveryLimitMs, signal, (limited) =>
       abortable(look(limited), limited),
     )
     return looking.catch(() => undefined)
   }
 }
 
-/** What the option `throwOnRefusal` throws in place of a response. */
+/** Whether an error was thrown because of the option `throwOnRefusal`. */
 function isRefusal(error: unknown): boolean {
   return isCredentialError(error, 'unauthorized') || isCredentialError(error, 'forbidden')
 }
 
 /**
- * What is said of a provider; of a selector there is only the name.
+ * Describes a provider; of a selector only the name is known.
  *
- * @param credential - What was sent, if that is known. One that nobody has issued is none of an authorization server.
+ * @param credential - The credential that was sent, if known. One without an issuer is not from an
+ *   authorization server.
  */
 export function describedProvider(
   { name, source, scoped }: { readonly name: string } & Partial<CredentialProvider>,
   credential: Credential | undefined,
-): Sighting['provider'] {
+): Observations['provider'] {
   const from = sourceOf(source, credential)
   const isIssued = credential === undefined || credential.issuer !== undefined
   return {
@@ -145,7 +148,11 @@ export function describedProvider(
   }
 }
 
-function seen(method: string, { status, headers, url }: Response, target: URL): SeenAnswer {
+function observed(
+  method: string,
+  { status, headers, url }: Response,
+  target: URL,
+): ObservedResponse {
   const location = headers.get('Location') ?? undefined
   const base = url === '' ? target : url
   return {

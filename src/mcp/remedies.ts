@@ -1,5 +1,5 @@
 /**
- * The commands that error messages advise.
+ * Commands in the remedies of errors.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Credentials for servers that are started as a process and read them from their environment.
+ * Credentials for stdio servers, which read them from environment variables.
  *
  * @module
  */
@@ -11,32 +11,30 @@ import { abortable } from '../waiting.ts'
 import { bareToken, checkValue, isProvider } from './bare-token.ts'
 import { manage } from './managed.ts'
 
-// They change which program runs or what it loads, whatever was meant by setting them. Windows takes
-// their names in either case.
+// These variables change which program runs or what it loads. Their names are not case-sensitive on Windows.
 const dangerous =
   /^(?:PATH|PATHEXT|COMSPEC|SYSTEMROOT|HOME|SHELL|IFS|ENV|BASH_ENV|LD_.*|DYLD_.*|NODE_.*|PYTHON(?:PATH|HOME|STARTUP)|PERL5(?:LIB|OPT)|RUBY(?:LIB|OPT)|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|GIT_SSH.*|__PROTO__)$/i
 
 /**
- * Reads credentials as environment variables for a server that is started over stdio. MCP's own
- * authorization is for HTTP; a stdio server takes its credentials from the environment.
+ * Reads credentials as environment variables for a stdio server. MCP authorization is for HTTP; a stdio
+ * server reads its credentials from the environment.
  *
- * Returns these variables and no others. Newer releases of the SDK add the few that a program needs,
- * such as `PATH`; older ones of version 1 replace everything, so spread `getDefaultEnvironment()`
- * beside it. Never spread `process.env`, which would give the server all your other secrets.
+ * Returns only these variables. Newer releases of the SDK add the few that a program needs, such as `PATH`;
+ * older releases of version 1 do not, so spread `getDefaultEnvironment()` too. Never spread `process.env`,
+ * which would pass all your other secrets to the server.
  *
- * A running process keeps the environment it was started with. When a token in it expires, start the
- * server again with a fresh environment.
+ * The environment of a running process does not change. When a token in it expires, start the server again
+ * with a new environment.
  *
- * @param values - The value of each variable: a {@link Secret}, or a provider, whose bearer token is
- * used.
- * @param options.resource - What the token of a provider is for, as a URL. Only providers need it.
- * @param options.acquireTimeout - Seconds that one acquisition may take. Default 30, or 300 when a person
- * takes part.
+ * @param values - The value of each variable: a {@link Secret}, or a provider, whose bearer token is used.
+ * @param options.resource - The URL for which the token of a provider is issued. Only providers require it.
+ * @param options.acquireTimeout - The time limit of one acquisition in seconds. Default 30, or 300 with
+ *   user interaction.
  * @param options.fetch - The `fetch` for the provider's own requests. Default: the platform's.
- * @param options.signal - Gives up waiting, with the signal's reason.
- * @throws `ConfigurationError` when a name is no variable's, or decides what the process loads
- * (`PATH`, `NODE_OPTIONS`, `LD_PRELOAD`), when a value is empty or holds a NUL character, or when a
- * provider has no `resource`; `CredentialError` when a credential cannot be had.
+ * @param options.signal - Aborts with the signal's reason.
+ * @throws `ConfigurationError` when a name is not valid, or determines what the process loads (`PATH`,
+ *   `NODE_OPTIONS`, `LD_PRELOAD`), when a value is empty or contains a NUL character, or when a provider
+ *   has no `resource`; `CredentialError` when a credential cannot be read or acquired.
  * @see MCP 2025-11-25, Authorization, Protocol Requirements
  *
  * @example
@@ -81,7 +79,7 @@ export async function stdioEnvironment(
     })
     return Object.fromEntries(await abortable(Promise.all(readings), signal))
   } finally {
-    // When one fails, nobody needs the others any more.
+    // If one fails, the others are not needed.
     ending.abort(signal?.reason)
   }
 }
@@ -103,7 +101,7 @@ async function readToken(
   { resource = '', signal: _, ...rest }: Options,
   signal: AbortSignal,
 ): Promise<string> {
-  // Nothing is sent from here, so the resource may be any URL.
+  // Nothing is sent to the resource here, so it may be any URL.
   const { manager, port } = manage(provider, { ...rest, resource }, true)
   try {
     return await bareToken(await port.credential(signal), port)
@@ -116,13 +114,13 @@ function checkName(name: string): void {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     throw new ConfigurationError(
       name,
-      'stdioEnvironment: the name of a variable consists of letters, digits and underscores, such as MCP_API_KEY.',
+      'stdioEnvironment: the name of a variable must consist of letters, digits and underscores, such as MCP_API_KEY.',
     )
   }
   if (dangerous.test(name)) {
     throw new ConfigurationError(
       name,
-      `stdioEnvironment: ${name} decides what the process runs or loads, so it cannot hold a credential; choose another name, such as MCP_API_KEY.`,
+      `stdioEnvironment: ${name} determines what the process runs or loads, so it cannot contain a credential; choose another name, such as MCP_API_KEY.`,
     )
   }
 }
@@ -130,7 +128,7 @@ function checkName(name: string): void {
 function resourceMissing(name: string): ConfigurationError {
   return new ConfigurationError(
     'resource',
-    `stdioEnvironment: ${name} comes from a provider; pass \`resource\`, the URL that its token is for.`,
+    `stdioEnvironment: ${name} has a provider; pass \`resource\`, the URL for which its token is issued.`,
   )
 }
 

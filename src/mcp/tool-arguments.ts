@@ -1,5 +1,5 @@
 /**
- * Credentials for servers whose tools take them as arguments.
+ * Credentials for servers whose tools require them as arguments.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { bareToken, checkValue, isProvider } from './bare-token.ts'
 import { type Managed, manage } from './managed.ts'
 
 /**
- * How {@link withToolArguments} works; the rest is for the token managers of its providers.
+ * The options of {@link withToolArguments}, and those of the token managers of its providers.
  *
  * @group Environment and tool arguments
  */
 export interface ToolArgumentsOptions extends TokenManagerOptions {
   /**
-   * The value of each argument. A provider's bearer token is kept and renewed. A {@link Secret} is read
-   * for each call; put a slow source into `bearer()`, which keeps what it read.
+   * The value of each argument. A provider's bearer token is cached and renewed. A {@link Secret} is read
+   * for each call; pass a slow source to `bearer()`, which caches it.
    */
   readonly arguments: Readonly<Record<string, Secret | CredentialProvider>>
-  /** The tools that take them. Default: all. */
+  /** The tools that require them. Default: all. */
   readonly tools?: readonly string[] | ((name: string) => boolean)
   /**
-   * Says whether an answer, a tool's result or a JSON-RPC error, means that the token was refused. The
-   * next call then gets a new one; this call is not sent again. Default: none does, since MCP has no
-   * such signal.
+   * Returns whether a tool's result or a JSON-RPC error means that the token was refused. The next call
+   * then receives a new token; this call is not retried. Default: never, because MCP defines no such
+   * signal.
    */
   readonly isRejected?: (answer: Readonly<Record<string, unknown>>) => boolean
   /** Allow a plain `http:` resource on another machine. Default `false`. */
@@ -57,18 +57,18 @@ interface Wire {
 const maxUnanswered = 1000
 
 /**
- * Adds credentials to the arguments of tool calls, for servers that want them there. Everything else
- * passes through: connect the client over the returned transport as over the original one.
+ * Adds credentials to the arguments of tool calls, for servers that require them there. Other messages are
+ * unchanged: connect the client over the returned transport as over the original one.
  *
- * What the caller, or a language model, wrote into such an argument is replaced. The caller's own
- * message is left as it is. Arguments are part of the message, so a server may log them, and so may
- * any layer beneath; prefer headers where the server offers the choice.
+ * It overrides the argument of the caller or of a language model. The caller's message object is not
+ * changed. Arguments are part of the message, so the server and lower layers may log them; prefer headers
+ * if the server supports them.
  *
- * A call whose credential cannot be had is rejected with the `CredentialError` and not sent. One that is
- * cancelled while its credential is acquired is not sent either.
+ * If the credential cannot be read or acquired, the call is rejected with the `CredentialError` and not
+ * sent. A call that is cancelled during the acquisition is not sent either.
  *
  * @param transport - A client transport of either SDK that has not been started.
- * @throws `ConfigurationError` when an option is wrong.
+ * @throws `ConfigurationError` when an option is invalid.
  *
  * @example
  * ```ts
@@ -104,7 +104,7 @@ export function withToolArguments<
   return new Proxy(transport, {
     get(target, key) {
       if (replaced.has(key)) return replaced.get(key)
-      // The transport is its own receiver, because a proxy has no private members.
+      // The transport itself is the receiver, because a proxy has no private members.
       const value: unknown = Reflect.get(target, key, target)
       if (typeof value !== 'function' || Object.hasOwn(target, key)) return value
       const bound: unknown = value.bind(target)
@@ -137,9 +137,9 @@ class ToolCalls {
   readonly #sources: readonly (readonly [string, Source])[]
   readonly #concerns: (tool: string) => boolean
   readonly #isRejected: ToolArgumentsOptions['isRejected']
-  /** Requests that wait for a credential; aborted when the caller cancels, or closes the transport. */
+  /** Requests that wait for a credential; aborted when the caller cancels them or closes the transport. */
   readonly #waiting = new Map<Id, AbortController>()
-  /** What the calls that were not answered yet were made with. */
+  /** The credentials of unanswered calls. */
   readonly #unanswered = new Map<Id, readonly Use[]>()
 
   constructor(options: ToolArgumentsOptions) {
@@ -158,7 +158,7 @@ class ToolCalls {
       const source = isProvider(value) ? manage(value, rest, insecure) : { secret: value }
       return [name, source] as const
     })
-    // A manager checks its options, and so they are checked for secrets too.
+    // A manager checks its options; this one checks them if there are only secrets.
     manage({ name: 'withToolArguments', acquire: nothing }, rest, insecure)
     this.#concerns = typeof tools === 'function' ? tools : (tool) => tools?.includes(tool) ?? true
     this.#isRejected = isRejected
@@ -210,7 +210,7 @@ class ToolCalls {
       this.#waiting.get(params?.['requestId'] as Id)?.abort()
   }
 
-  /** The message with its credentials; `undefined`: nobody waits for its answer any more. */
+  /** Adds the credentials to a message; `undefined`: it was cancelled. */
   async #fill(message: Message, signal: AbortSignal | undefined): Promise<Message | undefined> {
     const { id, params } = message
     if (id === undefined || !this.#isConcerned(message)) return message
@@ -244,7 +244,7 @@ class ToolCalls {
   #remember(id: Id, uses: readonly Use[]): void {
     if (this.#isRejected === undefined || uses.length === 0) return
     this.#unanswered.set(id, uses)
-    // Cancelled calls are never answered; the oldest make room.
+    // Cancelled calls are never answered, so the oldest are removed.
     const [oldest] = this.#unanswered.keys()
     if (this.#unanswered.size > maxUnanswered && oldest !== undefined) {
       this.#unanswered.delete(oldest)

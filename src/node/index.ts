@@ -1,5 +1,5 @@
 /**
- * Parts that need Node.
+ * Parts that require Node.
  *
  * @example
  * ```ts
@@ -7,7 +7,7 @@
  * import { bridge } from 'mcp-credentials/node'
  *
  * const { url } = await bridge(auto(), { resource: 'https://mcp.example.com/mcp' })
- * console.log(url.href) // for a client that takes a URL only
+ * console.log(url.href) // for a client that accepts only a URL
  * ```
  *
  * @module mcp-credentials/node

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * A `fetch` that proves who it is by a client certificate.
+ * A `fetch` with a client certificate.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { checkSecret, readSecret } from '../secret.ts'
 import { loadUndici, plainRequest } from './undici.ts'
 
 /**
- * What {@link mutualTls} needs.
+ * The options of {@link mutualTls}.
  *
  * @group Certificates and addresses
  */
@@ -24,13 +24,14 @@ export interface MutualTlsOptions {
   readonly cert: string | URL
   /** The file with the private key of the certificate, in PEM. */
   readonly key: string | URL
-  /** The file with the authorities that may vouch for servers, in PEM. Default: Node's own. */
+  /** The file with the trusted certificate authorities, in PEM. Default: those of Node. */
   readonly ca?: string | URL
   /** The passphrase of an encrypted private key. */
   readonly passphrase?: Secret
   /**
-   * Told when the files have changed: `undefined` when the new certificate is in use, or the error
-   * that keeps the previous one in use. An error is reported once, until the files change again.
+   * Called when the files have changed: with `undefined` when the new certificate is in use, or with the
+   * error because of which the previous one remains in use. An error is reported once, until the files
+   * change again.
    */
   readonly onReload?: (error: CredentialError | undefined) => void
   /** The clock, in milliseconds. Default: `Date.now`. */
@@ -38,13 +39,13 @@ export interface MutualTlsOptions {
 }
 
 /**
- * A `fetch` that proves who it is by a client certificate.
+ * A `fetch` with a client certificate.
  *
  * @group Certificates and addresses
  */
 export interface MutualTlsFetch {
   (input: string | URL | Request, init?: RequestInit): Promise<Response>
-  /** Cuts all connections; close the MCP client first. Later requests are rejected with `closed`. */
+  /** Closes all connections; close the MCP client first. Later requests are rejected with `closed`. */
   close(): Promise<void>
   /** The same as {@link MutualTlsFetch.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
@@ -55,21 +56,19 @@ type Files = Readonly<Record<'cert' | 'key' | 'ca', string | URL | undefined>>
 const checkInterval = 1000
 
 /**
- * Makes a `fetch` that presents a client certificate. Give it to a transport as its `fetch`, or to
- * `withCredentials` and `authorizedFetch` as their option `fetch` to send a credential besides.
+ * Creates a `fetch` that presents a client certificate. Pass it to a transport as its `fetch`, or to
+ * `withCredentials` and `authorizedFetch` as their option `fetch` to send a credential too.
  *
- * The files are looked at again at most once a second, when there is a request. Once they have
- * changed, new requests use new connections, while those that are under way finish on the old ones.
- * While certificate and key do not fit each other, because only one has been replaced yet, the previous
- * pair stays in use.
+ * The files are checked at most once a second, when there is a request. After a change, new requests use
+ * new connections, and pending ones finish on the old connections. While certificate and key do not match,
+ * because only one has been replaced, the previous pair remains in use.
  *
- * The certificate is offered to every https server that this `fetch` talks to and that asks for one;
- * the key never leaves the machine. Needs the package `undici`, version 7 or later. Responses are of
- * undici's class.
+ * The certificate is presented to every https server that requests one; the key never leaves the machine.
+ * Requires the package `undici`, version 7 or later. Responses are of undici's class.
  *
- * @throws `ConfigurationError` when an option is wrong or a file cannot be read. The returned
- * function throws `CredentialError` with the code `secret_unavailable` when certificate and key
- * cannot be used, and otherwise what `fetch` throws.
+ * @throws `ConfigurationError` when an option is invalid or a file cannot be read. The returned function
+ *   throws `CredentialError` with the code `secret_unavailable` when certificate and key cannot be used;
+ *   otherwise the errors of `fetch`.
  * @see RFC 8446, section 4.4.2
  *
  * @example
@@ -95,11 +94,11 @@ export function mutualTls(options: MutualTlsOptions): MutualTlsFetch {
   const send = async (input: string | URL | Request, init?: RequestInit) => {
     const { fetch } = await loadUndici('mutualTls')
     const picked = certificates.connections()
-    // Nothing may come between picking and using them, or they could be retired in that moment.
+    // No await may be between picking and using them: they could be retired in between.
     const connections = picked instanceof Promise ? await picked : picked
     return connections.use(async (dispatcher) => {
       const [url, plain] = await plainRequest(input, init)
-      // The types of undici and of the platform differ in details that neither looks at.
+      // The types of undici and of the platform differ in irrelevant details.
       return (await fetch(url, { ...(plain as object), dispatcher })) as unknown as Response
     })
   }
@@ -134,7 +133,7 @@ class Connections {
     }
   }
 
-  /** Lets the requests that are under way finish. */
+  /** Closes the connections when pending requests have finished. */
   retire(): void {
     this.#retired = true
     this.#endWhenIdle()
@@ -145,7 +144,7 @@ class Connections {
   }
 
   #endWhenIdle(): void {
-    // An agent refuses what arrives after close(), and a request arrives there a little after fetch().
+    // An agent refuses requests after close(), and a request reaches it only some time after fetch().
     if (this.#retired && this.#starting === 0) this.#agent.close().then(this.#end, this.#end)
   }
 }
@@ -249,7 +248,7 @@ class Certificates {
     try {
       this.#onReload?.(error)
     } catch {
-      // An observer must not change what happens.
+      // An error of an observer must not have an effect.
     }
   }
 }
@@ -269,7 +268,7 @@ function checkFile(option: string, path: string | URL): void {
   }
 }
 
-/** What changes when any of the files does. */
+/** A signature that changes with any of the files. */
 async function signatureOf(files: Files): Promise<string> {
   const parts = Object.values(files).map(async (path) => {
     if (path === undefined) return ''
@@ -308,6 +307,6 @@ function unavailable(message: string, remedy: string): CredentialError {
 
 function closedError(): CredentialError {
   return new CredentialError('closed', 'mutualTls: this fetch is closed.', {
-    remedy: 'Make a new one.',
+    remedy: 'Call mutualTls() again.',
   })
 }

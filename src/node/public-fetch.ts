@@ -1,5 +1,5 @@
 /**
- * A `fetch` that connects to public addresses only.
+ * A `fetch` that connects only to public addresses.
  *
  * @module
  */
@@ -11,18 +11,16 @@ import { addressRange } from '../oauth/address.ts'
 import { loadUndici, plainRequest } from './undici.ts'
 
 /**
- * Makes a `fetch` that refuses to connect to this machine, to private networks and to other reserved
- * addresses, for programs that run on a server and are told by their users which MCP servers to use.
- * Pass it as the option `fetch`; then it holds for the MCP server, its authorization server and every
- * document on the way.
+ * Creates a `fetch` that refuses to connect to this machine, to private networks and to other reserved
+ * addresses, for servers whose users choose the MCP servers. Pass it as the option `fetch`; it then applies
+ * to the MCP server, its authorization server and all metadata documents.
  *
- * The address is checked when the connection is made, and it is the one connected to, so a name that
- * changes in between gains nothing. It does not use a proxy. Needs the package `undici`, version 7 or later.
- * Responses are of undici's class. The connections that it keeps for later close after a few seconds
- * without use, and do not keep the process alive.
+ * The checked address is the one to which it connects, so a DNS change in between has no effect. It does
+ * not use a proxy. It requires the package `undici`, version 7 or later. Responses are of undici's class.
+ * Idle connections close after a few seconds, and do not keep the process alive.
  *
- * @returns A `fetch` that throws `CredentialError` with the code `private_address` instead of
- * connecting, and otherwise what `fetch` throws.
+ * @returns A `fetch` that throws `CredentialError` with the code `private_address` instead of connecting;
+ *   otherwise the errors of `fetch`.
  * @see MCP 2026-07-28, Security Best Practices, Server-Side Request Forgery
  *
  * @example
@@ -43,7 +41,7 @@ export function publicFetch(): typeof fetch {
     agent ??= new Agent({ connect: publicConnector(buildConnector({ lookup: publicLookup })) })
     const [url, plain] = await plainRequest(input, init)
     try {
-      // The types of undici and of the platform differ in details that neither looks at.
+      // The types of undici and of the platform differ in irrelevant details.
       const options = { ...(plain as object), dispatcher: agent }
       return (await fetch(url, options)) as unknown as Response
     } catch (error) {
@@ -53,7 +51,7 @@ export function publicFetch(): typeof fetch {
   }
 }
 
-/** Checks what no look-up sees: a literal address, also one that a redirect names. */
+/** Checks literal addresses, which need no lookup, including those of redirects. */
 function publicConnector(connect: buildConnector.connector): buildConnector.connector {
   return (options, done) => {
     try {
@@ -85,7 +83,7 @@ function checkAddress(hostname: string, address: string): void {
   if (range === undefined || range === 'unicast') return
   throw new CredentialError(
     'private_address',
-    `publicFetch: ${hostname} has an address that is not public (${range}), and was not connected to.`,
+    `publicFetch: ${hostname} has an address that is not public (${range}), so no connection was made.`,
     { remedy: 'Use another `fetch` for servers in your own network.' },
   )
 }

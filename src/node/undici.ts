@@ -1,11 +1,11 @@
 /**
- * The optional package undici, which lets a `fetch` decide about its connections.
+ * Loads the optional package undici, whose `fetch` supports custom connections.
  *
  * @module
  */
 import { ConfigurationError } from '../errors.ts'
 
-/** undici's `fetch` knows neither the platform's `Request` nor its `FormData`: they are taken apart here. */
+/** Converts the platform's `Request` and `FormData`, which undici's `fetch` does not accept. */
 export async function plainRequest(
   input: string | URL | Request,
   init: RequestInit | undefined,
@@ -18,7 +18,7 @@ export async function plainRequest(
 }
 
 /**
- * Loads undici when it is needed.
+ * Loads undici on demand.
  *
  * @throws `ConfigurationError` when it is not installed.
  */

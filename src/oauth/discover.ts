@@ -77,6 +77,7 @@ export async function discover(
   if (found.fromFallback) {
     throw new DiscoveryError(`${resourceLabel(resource)} names no authorization server.`, {
       resource,
+      reason: 'no_authorization_server',
       remedy: "It may require an API key or a bearer token. Contact the server's operator.",
     })
   }
@@ -87,10 +88,11 @@ function unreachable(resource: URL, error: unknown): never {
   if (isCredentialError(error)) throw error
   const { name, cause } = error as { name?: unknown; cause?: { code?: unknown } }
   const isLate = name === 'TimeoutError'
-  const why = typeof cause?.code === 'string' ? ` (${cause.code})` : ''
+  const systemCode = typeof cause?.code === 'string' && !isLate ? cause.code : undefined
+  const why = systemCode === undefined ? '' : ` (${systemCode})`
   throw new CredentialError(
     isLate ? 'timeout' : 'network',
     `${resourceLabel(resource)} or its authorization server ${isLate ? 'did not respond in time' : `cannot be reached${why}`}.`,
-    { resource, retryable: true, remedy: 'Check the network and the address.' },
+    { resource, retryable: true, systemCode, remedy: 'Check the network and the address.' },
   )
 }

@@ -224,7 +224,7 @@ function protectedResource(
   if (servers === undefined || servers.length === 0 || servers.length > 16) {
     throw new DiscoveryError(
       `${resourceLabel(resource)} publishes metadata that names no authorization server.`,
-      { resource },
+      { resource, reason: 'no_authorization_server' },
     )
   }
   if (!servers.every(isUri)) {

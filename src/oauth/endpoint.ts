@@ -8,7 +8,7 @@
  */
 import type { AcquireContext, FetchLike } from '../credential.ts'
 import { nodeBuiltin } from '../encoding.ts'
-import { CredentialError, DiscoveryError } from '../errors.ts'
+import { CredentialError, DiscoveryError, type DiscoveryErrorOptions } from '../errors.ts'
 import { resourceLabel } from '../labels.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 import { addressRange, isLoopbackHost, withoutBrackets } from './address.ts'
@@ -72,7 +72,9 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
   const url = new URL(text)
   const label = JSON.stringify(resourceLabel(url))
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))) {
-    throw refused(what, `${label} is neither https nor on this machine`, rules)
+    throw refused(what, `${label} is neither https nor on this machine`, rules, {
+      reason: 'not_https',
+    })
   }
   if (url.username !== '' || url.password !== '') {
     throw refused(what, `${label} contains a user name or password`, rules)
@@ -85,7 +87,7 @@ export function checkEndpoint(what: string, text: unknown, rules: EndpointRules)
     const problem = isPublic
       ? 'points from a public server into a private network'
       : 'points to another host in a private network'
-    throw refused(what, `${label} ${problem}`, rules, allowPrivate)
+    throw refused(what, `${label} ${problem}`, rules, { remedy: allowPrivate })
   }
   return url
 }
@@ -143,7 +145,7 @@ async function checkResolution(what: string, url: URL, rules: EndpointRules): Pr
   for (const { address } of addresses) {
     if (!mayLeadTo(address, rules)) {
       const problem = `${JSON.stringify(hostname)} has a private address (${addressRange(address)})`
-      throw refused(what, problem, rules, allowPrivate)
+      throw refused(what, problem, rules, { remedy: allowPrivate })
     }
   }
 }
@@ -277,16 +279,18 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytes
 }
 
+const contactOperator = "Nothing was sent to it. Contact the server's operator."
 const allowPrivate = 'Nothing was sent to it. If this is intended, set `allowPrivateNetwork: true`.'
 
 function refused(
   what: string,
   problem: string,
   { resource }: EndpointRules,
-  remedy = "Nothing was sent to it. Contact the server's operator.",
+  { remedy = contactOperator, ...more }: Pick<DiscoveryErrorOptions, 'remedy' | 'reason'> = {},
 ): DiscoveryError {
   return new DiscoveryError(`${resourceLabel(resource)}: ${what} ${problem}.`, {
     resource,
     remedy,
+    ...more,
   })
 }

@@ -143,10 +143,11 @@ function unreachableError(
   }
   const cause = thrown instanceof ClientError ? (thrown as { cause?: unknown }).cause : thrown
   if (cause instanceof TypeError && neverSent(cause)) {
+    const systemCode = systemErrorCode(cause.cause)
     return new CredentialError(
       'network',
-      `${provider}: ${server} cannot be reached (${systemErrorCode(cause.cause)}).`,
-      where,
+      `${provider}: ${server} cannot be reached (${systemCode}).`,
+      { ...where, systemCode },
     )
   }
   // After discovery, it is not known whether a request without a response succeeded.

@@ -211,6 +211,7 @@ function fallbackFailed(error: unknown, provider: string, resource: URL): unknow
     {
       resource,
       provider,
+      reason: 'no_authorization_server',
       remedy:
         'It may require an API key or a bearer token; otherwise pass `issuer`, or `metadata` with its endpoints.',
     },

@@ -70,7 +70,12 @@ function documentFailed(
   throw new CredentialError(
     isLate ? 'timeout' : 'network',
     `The ${named} ${host} ${isLate ? 'did not respond in time' : `cannot be reached (${cause})`}.`,
-    { resource, retryable: true, remedy: 'Check the network and the address.' },
+    {
+      resource,
+      retryable: true,
+      systemCode: isLate ? undefined : cause,
+      remedy: 'Check the network and the address.',
+    },
   )
 }
 

@@ -112,7 +112,7 @@ async function readRegularFile(path: string): Promise<string> {
   } finally {
     await handle.close()
   }
-  throw new StoreError('open', `The key file ${path} is no regular file.`, {
+  throw new StoreError('open', `The key file ${path} is not a regular file.`, {
     remedy: 'Correct MCP_CREDENTIALS_KEY_FILE.',
   })
 }

@@ -36,6 +36,8 @@ export interface FoundLogin {
   readonly expiresAt: number | undefined
   /** What is missing before it can be used; `undefined`: nothing. */
   readonly problem: string | undefined
+  /** Whether the problem is that its issuer was not stored; pass `issuer` with the server. */
+  readonly needsIssuer: boolean
   /**
    * Copies it into a store, unless that already has a login for the server and account. The original is not
    * removed; stop the other program, because both would use the same refresh token.
@@ -203,6 +205,7 @@ function foundLogin(
       (registration?.expiresAt ?? Infinity) > Date.now(),
     expiresAt: expiryOf(tokens),
     problem,
+    needsIssuer: problem === withoutIssuer,
     async copyTo(store, options = {}) {
       checkOptions('copyTo', options, ['account'])
       const { account = 'default' } = options
@@ -226,6 +229,8 @@ function foundLogin(
   }
 }
 
+const withoutIssuer = 'Its authorization server was not stored; pass `issuer` with the server.'
+
 function problemOf(
   server: string,
   tokens: Readonly<Record<string, unknown>>,
@@ -233,9 +238,7 @@ function problemOf(
 ): string | undefined {
   if (!URL.canParse(server)) return 'Its server is not a URL; return `url` from `describe`.'
   if (text(tokens['access_token']) === undefined) return 'It has no access token.'
-  if (issuer === undefined) {
-    return 'Its authorization server was not stored; pass `issuer` with the server.'
-  }
+  if (issuer === undefined) return withoutIssuer
   return clientId === undefined ? 'Its client was not stored.' : undefined
 }
 

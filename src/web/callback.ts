@@ -1,5 +1,5 @@
 /**
- * What the browser brought back.
+ * Checks the callback of the browser.
  *
  * @module
  */
@@ -9,11 +9,10 @@ import type { PendingLoginRecord } from '../oauth/pending-login.ts'
 import { name } from './options.ts'
 
 /**
- * Builds the URL of the callback on the redirect URI as it was sent: what a proxy makes of host and scheme is not what
- * was registered.
+ * Builds the callback URL from the redirect URI that was sent, because a proxy may change host and scheme.
  *
- * @param callbackUrl - What the browser asked for: a URL, or a path with its query.
- * @throws {@link CredentialError} with the code `login_mismatch` when it is no callback of this login.
+ * @param callbackUrl - The URL that the browser requested, or its path with its query.
+ * @throws {@link CredentialError} with the code `login_mismatch` when it is not the callback of this login.
  */
 export function callbackOf(
   callbackUrl: string | URL,
@@ -30,19 +29,19 @@ export function callbackOf(
   throw new CredentialError('login_mismatch', `${name}: the callback belongs to another login.`, {
     provider: name,
     remedy:
-      'Keep the states of several logins apart by their `id`, which is the parameter `state` of the callback.',
+      'Select the state by the `id` of the login, which is the parameter `state` of the callback.',
   })
 }
 
 function otherPath(given: URL | undefined, { pathname }: URL): CredentialError {
-  const found = given === undefined ? 'no URL' : `the path ${quotedPath(given.pathname)}`
+  const found = given === undefined ? 'an invalid URL' : `the path ${quotedPath(given.pathname)}`
   return new CredentialError(
     'login_mismatch',
-    `${name}: that is not the URL of a callback: it has ${found}, and \`redirectUri\` the path ${quotedPath(pathname)}.`,
+    `${name}: the callback has ${found}, but \`redirectUri\` has the path ${quotedPath(pathname)}.`,
     {
       provider: name,
       remedy:
-        'Pass the URL that the browser asked for, with its query; behind a router that is `originalUrl`, and where a proxy changes the path, put that of `redirectUri` in its place.',
+        'Pass the URL that the browser requested, with its query; behind a router that is `originalUrl`. If a proxy changes the path, replace it by that of `redirectUri`.',
     },
   )
 }
@@ -52,8 +51,8 @@ function quotedPath(path: string): string {
 }
 
 function withoutQuery(): CredentialError {
-  return new CredentialError('login_mismatch', `${name}: the URL of the callback has no query.`, {
+  return new CredentialError('login_mismatch', `${name}: the callback URL has no query.`, {
     provider: name,
-    remedy: 'Pass the URL that the browser asked for, with its query: the answer is in it.',
+    remedy: 'Pass the URL that the browser requested, with its query, which contains the response.',
   })
 }

@@ -10,19 +10,18 @@ import { checkLoginClient, checkLoginRedirect } from '../oauth/login-client.ts'
 import type { ReturningLoginOptions } from '../oauth/pending-login.ts'
 import { checkSealingKeys } from './sealed-state.ts'
 
-/** The keys that seal what is known between the two halves of a login. */
+/** The keys that encrypt the state of a login. */
 export type SealingOptions =
   | {
       /**
-       * 32 random bytes in base64 or hex, such as `openssl rand -base64 32` prints. A text, and an `env()` whose
-       * variable is set already, are checked at once; every other source is read at the first use.
+       * 32 random bytes in base64 or hex, such as the output of `openssl rand -base64 32`. A string, and `env()` with a variable that is already set, are checked immediately; other sources are read at first use.
        */
       readonly key: Secret
       /** Not together with `key`. */
       readonly keys?: never
     }
   | {
-      /** Several such keys, to replace one: the first seals, and all of them open. */
+      /** Several keys, for key rotation: the first encrypts, and all of them decrypt. */
       readonly keys: readonly Secret[]
       /** Not together with `keys`. */
       readonly key?: never
@@ -31,15 +30,15 @@ export type SealingOptions =
 /** Options of `webLogins`. */
 export type WebLoginsOptions = ReturningLoginOptions &
   SealingOptions & {
-    /** Where logins rest. All processes of the application share it. */
+    /** The store of logins. All processes of the application share it. */
     readonly store: CredentialStore
-    /** Seconds that a user has from the beginning of a login to its end. Default 600. */
+    /** The time limit of a login in seconds. Default 600. */
     readonly lifetime?: number
     /** The `fetch` for all requests. Default: the platform's. */
     readonly fetch?: FetchLike
     /** The clock, in milliseconds since the epoch. Default: `Date.now`. */
     readonly now?: () => number
-    /** Receives what happens while logins begin and are finished, as a `CredentialEvent` of `mcp-credentials`. */
+    /** Receives the events of starting and finishing logins, as `CredentialEvent` of `mcp-credentials`. */
     readonly onEvent?: CredentialEventListener
   }
 
@@ -56,7 +55,7 @@ const own: readonly string[] = [
   'onEvent',
 ]
 
-/** The keys, whichever way they were given. */
+/** The keys from either option. */
 export function sealingKeys({ key, keys }: SealingOptions): readonly Secret[] {
   return keys ?? [key]
 }
@@ -72,14 +71,14 @@ export function checkWebLogins(options: WebLoginsOptions): void {
   if ((options.key === undefined) === (options.keys === undefined)) {
     throw new ConfigurationError(
       `${name}.key`,
-      `${name}: give either \`key\`, 32 random bytes (openssl rand -base64 32), or \`keys\`, the new one first.`,
+      `${name}: pass either \`key\`, 32 random bytes (openssl rand -base64 32), or \`keys\`, the new one first.`,
     )
   }
   checkSealingKeys(options.key === undefined ? `${name}.keys` : `${name}.key`, sealingKeys(options))
   if (options.store === undefined) {
     throw new ConfigurationError(
       `${name}.store`,
-      `${name}.store is missing; pass what redisStore(), postgresStore() or encryptedFileStore() returns.`,
+      `${name}.store is missing; pass redisStore(), postgresStore() or encryptedFileStore().`,
     )
   }
   const { lifetime = 600 } = options

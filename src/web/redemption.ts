@@ -1,5 +1,5 @@
 /**
- * The second half of a login: the code is redeemed once, and the tokens are stored.
+ * Finishes a login: the code is redeemed once, and the tokens are stored.
  *
  * @module
  */
@@ -11,41 +11,41 @@ import { managerOfTenant } from '../manager/token-manager.ts'
 import { finishingProvider, type PendingLoginRecord } from '../oauth/pending-login.ts'
 import { checkUnused, type LoginMark, markUsed, unmark } from './finished-logins.ts'
 import { name, type WebLoginsOptions } from './options.ts'
-import { auditReturn } from './refused-logins.ts'
+import { auditCallback } from './refused-logins.ts'
 
-/** Seconds for finding the server again and redeeming the code. */
+/** The time limit for discovery and redemption in seconds. */
 const timeLimit = 60
 
-/** A login that comes back. */
+/** A login whose callback has arrived. */
 export interface Redemption {
   readonly owner: RecordOwner
   readonly login: PendingLoginRecord
-  /** The redirect URI with the query that the browser brought. */
+  /** The redirect URI with the query of the callback. */
   readonly callback: URL
   /** When the login expires, in milliseconds since the epoch. */
   readonly expiresAt: number
   readonly signal: AbortSignal | undefined
 }
 
-/** A login that was finished, and is in the store. */
+/** A login that is finished and stored. */
 export interface FinishedLogin {
   /** The URL of the MCP server, without query and fragment. */
   readonly resource: URL
-  /** The user, as `beginLogin` was told; `default` where there is only a tenant. */
+  /** The user, as passed to `beginLogin`; `default` if there is only a tenant. */
   readonly account: string
-  /** The tenant, as `beginLogin` was told. */
+  /** The tenant, as passed to `beginLogin`. */
   readonly tenant: string | undefined
   /** The authorization server that logged the user in. */
   readonly issuer: string
-  /** The scopes that were granted, separated by spaces; `undefined`: nobody said. */
+  /** The granted scopes, separated by spaces; `undefined`: not known. */
   readonly scope: string | undefined
-  /** When the access token expires, in milliseconds since the epoch; `undefined`: nobody said. */
+  /** When the access token expires, in milliseconds since the epoch; `undefined`: not known. */
   readonly accessTokenExpiresAt: number | undefined
 }
 
 /**
- * Redeems a code and stores the tokens, as a manager does that renews them: with the lock of their record
- * held, and with a note that a single-use grant is under way.
+ * Redeems a code and stores the tokens like a renewal of the manager: with the lock of the record held, and
+ * with a mark for the pending single-use grant.
  *
  * @throws {@link CredentialError}; {@link StoreError} when the tokens could not be stored.
  */
@@ -72,7 +72,7 @@ export async function redeemLogin(
   )
   try {
     const { scope, expiresAt = Infinity } = await manager.renew({ signal })
-    // What could not be written at once is written now, or not at all.
+    // Closing completes or abandons pending writes.
     await manager.close()
     if (!store.hasWritten()) throw notStored(owner)
     return {
@@ -88,14 +88,14 @@ export async function redeemLogin(
   }
 }
 
-/** What has become of a code. */
+/** The state of a code. */
 interface CodeUse {
   isSent: boolean
-  /** A server has answered a request with it. */
+  /** Whether a server has responded to a request with it. */
   isAnswered: boolean
 }
 
-/** A provider for one acquisition, and the refusal with which it ended. */
+/** Creates a provider for one acquisition, and a function that returns its refusal. */
 function redeemingProvider(
   options: WebLoginsOptions,
   { owner, login, callback, expiresAt }: Redemption,
@@ -108,7 +108,7 @@ function redeemingProvider(
     ...finishing,
     async acquire(context) {
       const { records, emit } = context
-      await auditReturn(
+      await auditCallback(
         emit,
         () => login,
         () => checkUnused(records, mark),
@@ -119,19 +119,19 @@ function redeemingProvider(
         return await finishing.acquire(watched)
       } catch (thrown) {
         const error = toCredentialError(thrown, name, owner.resource, code.isSent)
-        // A repetition of the request may fail to reach the server that has answered the first.
+        // A retry may fail to reach the server after it has responded to the first request.
         const isUnreached = error.code === 'network' && !code.isAnswered
         if (code.isSent && isUnreached) await unmark(records, mark, now())
         refusal = refusalOf(error, owner)
-        if (refusal !== undefined) throw coverOf(refusal)
-        throw code.isSent && !isUnreached && error.retryable ? usedUp(error, owner) : error
+        if (refusal !== undefined) throw managerErrorFor(refusal)
+        throw code.isSent && !isUnreached && error.retryable ? codeUsedError(error, owner) : error
       }
     },
   }
   return { provider, refusal: () => refusal }
 }
 
-/** The same context, which notes when the code is sent and answered. */
+/** The same context, which records when the code is sent and answered. */
 function watchedContext(
   context: AcquireContext,
   code: CodeUse,
@@ -153,22 +153,22 @@ function watchedContext(
   }
 }
 
-/** The error that says nothing of the login that may be stored already, which must stay; `undefined`: another. */
+/** The error if it does not concern an already stored login, which must be kept; `undefined`: another error. */
 function refusalOf(error: CredentialError, owner: RecordOwner): CredentialError | undefined {
   if (isRefusal(error)) return error
   return error.code === 'outcome_unknown' ? outcomeUnknown(owner) : undefined
 }
 
-/** What the manager is told instead, which leaves the record as it was. */
-function coverOf({ code }: CredentialError): CredentialError {
+/** The error for the manager instead, which leaves the record unchanged. */
+function managerErrorFor({ code }: CredentialError): CredentialError {
   const message = `${name}: the login was not completed.`
   return code === 'login_required'
     ? new LoginRequiredError('no_credential', message)
     : new CredentialError('acquire_failed', message)
 }
 
-/** The same error where the code was sent, so that this login cannot be finished any more. */
-function usedUp(
+/** The same error for a login that cannot be finished, because its code was sent. */
+function codeUsedError(
   { code, message, remedy = '', status, serverDescription }: CredentialError,
   { resource }: RecordOwner,
 ): CredentialError {
@@ -192,7 +192,7 @@ function outcomeUnknown({ resource }: RecordOwner): CredentialError {
   })
 }
 
-/** The same store, which also says whether a whole record was written under a key. */
+/** The same store, which also records whether a complete record was written under a key. */
 function watchedStore(
   store: CredentialStore,
   key: string,
@@ -212,9 +212,13 @@ function watchedStore(
 }
 
 function notStored({ resource }: RecordOwner): StoreError {
-  return new StoreError('set', `${name}: the user has logged in, but the tokens were not stored.`, {
-    resource,
-    provider: name,
-    remedy: 'Correct the store, and call beginLogin() again.',
-  })
+  return new StoreError(
+    'set',
+    `${name}: the user has logged in, but the tokens could not be stored.`,
+    {
+      resource,
+      provider: name,
+      remedy: 'Correct the store, and call beginLogin() again.',
+    },
+  )
 }

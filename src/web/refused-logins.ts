@@ -1,5 +1,5 @@
 /**
- * Reports logins that are not finished, since what came back is not accepted.
+ * Reports logins whose callback is refused.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { AuditEvent } from '../audit-events.ts'
 import { isCredentialError } from '../errors.ts'
 import type { PendingLoginRecord } from '../oauth/pending-login.ts'
 
-/** The codes of the errors that say so. */
+/** The error codes of refused callbacks. */
 const codes: ReadonlySet<string> = new Set([
   'login_state_invalid',
   'login_expired',
@@ -16,11 +16,11 @@ const codes: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Runs a check of what came back from a login, and reports a refusal.
+ * Runs a check of a callback, and reports a refusal.
  *
- * @param login - Gets the login, as far as it is known when the check fails.
+ * @param login - Returns the login, if it is known when the check fails.
  */
-export async function auditReturn<T>(
+export async function auditCallback<T>(
   emit: ((event: AuditEvent) => void) | undefined,
   login: () => Pick<PendingLoginRecord, 'issuer' | 'clientId'> | undefined,
   check: () => Promise<T>,

@@ -1,5 +1,5 @@
 /**
- * The state of a login between its two halves, as text that its holder can neither read nor change.
+ * The encrypted state of a login; its holder can neither read nor change it.
  *
  * @module
  */
@@ -9,41 +9,41 @@ import { type Bytes, fromBase64, fromHex, toBase64Url } from '../encoding.ts'
 import { ConfigurationError, CredentialError } from '../errors.ts'
 import { checkSecret, presentValue, readSecret } from '../secret.ts'
 
-/** Seals what is known at the beginning of a login, and opens it at the end. */
+/** Encrypts the state at the start of a login, and decrypts it at the end. */
 export interface StateSealer {
   /**
-   * Encrypts a value that JSON can hold.
+   * Encrypts a JSON value.
    *
-   * @param expiresAt - When it stops opening, in milliseconds since the epoch.
-   * @throws {@link CredentialError} with the code `invalid_response` when the value is too long to open again.
+   * @param expiresAt - When it expires, in milliseconds since the epoch.
+   * @throws {@link CredentialError} with the code `invalid_response` when the value is too long.
    */
   seal(value: object, expiresAt: number): Promise<string>
   /**
    * Decrypts a value.
    *
    * @param now - The current time, in milliseconds since the epoch.
-   * @throws {@link CredentialError} with the code `login_expired` when its time is over, or
-   * `login_state_invalid` when it is missing, was changed, or was sealed with none of the keys.
+   * @throws {@link CredentialError} with the code `login_expired` when it has expired, or
+   *   `login_state_invalid` when it is missing, was changed, or was encrypted with another key.
    */
   open(state: string | undefined, now: number): Promise<unknown>
 }
 
 interface SealingKey {
-  /** Names the key without saying anything of it. */
+  /** Identifies the key without revealing it. */
   readonly id: string
   readonly bytes: Bytes
 }
 
 const wrongLength = 'must be 32 bytes in base64 or hex; generate one with: openssl rand -base64 32'
-/** Tells a state from every other token that is encrypted with the same key. */
+/** Distinguishes the state from other tokens that are encrypted with the same key. */
 const tokenType = 'mcp-credentials-login'
-/** More than a state ever has; whoever sends one could make this process read megabytes. */
+/** The most characters of a state, which is untrusted input. */
 const maxLength = 16_384
 
 /**
- * Checks the keys, as far as they are known yet.
+ * Checks the keys that are already known.
  *
- * @throws {@link ConfigurationError} when there is none, or one is not 32 bytes long.
+ * @throws {@link ConfigurationError} when there is none, or one does not have 32 bytes.
  */
 export function checkSealingKeys(option: string, keys: readonly Secret[]): void {
   if (!Array.isArray(keys) || keys.length === 0) {
@@ -58,10 +58,10 @@ export function checkSealingKeys(option: string, keys: readonly Secret[]): void 
 }
 
 /**
- * Makes a sealer: AES-256-GCM as an encrypted JWT (RFC 7516, RFC 7519).
+ * Creates a sealer: AES-256-GCM as an encrypted JWT (RFC 7516, RFC 7519).
  *
- * @param keys - The first one seals, all of them open. They are read each time, so a key that is replaced
- * is noticed.
+ * @param keys - The first one encrypts, all of them decrypt. They are read each time, so a replaced key
+ *   takes effect.
  */
 export function stateSealer(option: string, keys: readonly Secret[]): StateSealer {
   const read = (key: Secret) => readSealingKey(option, key)
@@ -112,14 +112,14 @@ async function decrypt(
   }
 }
 
-/** The error of a login whose time is over. */
+/** The error for an expired login. */
 export function expiredLogin(): CredentialError {
-  return new CredentialError('login_expired', 'The time to complete this login is over.', {
-    remedy: 'Call beginLogin() again, and send the user there.',
+  return new CredentialError('login_expired', 'The time limit of this login has passed.', {
+    remedy: 'Call beginLogin() again, and send the user to its URL.',
   })
 }
 
-/** Derived, so that the key can serve other purposes too: no ciphertext of the one opens in the other. */
+/** Derives a separate key, so that ciphertexts of other uses of the same key cannot be decrypted here. */
 async function readSealingKey(option: string, secret: Secret): Promise<SealingKey> {
   const given = keyBytes(await readSecret(option, secret, { signal: undefined }))
   if (given === undefined) throw new ConfigurationError(option, `${option} ${wrongLength}`)
@@ -138,26 +138,26 @@ function keyBytes(text: string): Bytes | undefined {
 }
 
 function tooLong(): CredentialError {
-  const message = `What has to be kept of this login is too long: more than ${maxLength} characters.`
+  const message = `The state of this login is too long: more than ${maxLength} characters.`
   const remedy =
-    'Ask for fewer scopes with the option `scope`; if it is not them, the client identifier of the server is too long.'
+    'Request fewer scopes with the option `scope`; otherwise the client ID from the server is too long.'
   return new CredentialError('invalid_response', message, { remedy })
 }
 
 function missing(): CredentialError {
   return new CredentialError('login_state_invalid', 'The state of this login is missing.', {
     remedy:
-      'Call beginLogin() again; the cookie that held it may have expired, or the callback was opened in another browser.',
+      'Call beginLogin() again; the cookie may have expired, or the callback was opened in another browser.',
   })
 }
 
 function invalid(): CredentialError {
   return new CredentialError(
     'login_state_invalid',
-    'The state of this login cannot be opened: it was changed, or sealed with a key that is not among the present ones.',
+    'The state of this login cannot be decrypted: it was changed, or encrypted with a key that is no longer configured.',
     {
       remedy:
-        'Call beginLogin() again. If it happens after a change of keys, pass `keys: [new, old]` for as long as logins last.',
+        'Call beginLogin() again. After a change of keys, pass `keys: [new, old]` until pending logins have expired.',
     },
   )
 }

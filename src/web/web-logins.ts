@@ -1,5 +1,5 @@
 /**
- * Logins that begin with one request of a web application and end with another.
+ * Logins of web applications, which start with one request and finish with another.
  *
  * @module
  */
@@ -20,80 +20,82 @@ import { callbackOf } from './callback.ts'
 import { removeExpiredMarks } from './finished-logins.ts'
 import { checkWebLogins, name, sealingKeys, type WebLoginsOptions } from './options.ts'
 import { type FinishedLogin, type Redemption, redeemLogin } from './redemption.ts'
-import { auditReturn } from './refused-logins.ts'
+import { auditCallback } from './refused-logins.ts'
 import { expiredLogin, stateSealer } from './sealed-state.ts'
 
-/** Whose login it is, at which MCP server. */
+/** The user and the MCP server of a login. */
 export interface BeginLoginOptions {
   /** The URL of the MCP server. */
   readonly resource: string | URL
   /**
    * Identifies the user's session with this application, such as the value of its cookie. Only the same
-   * session can finish the login. It is kept as a hash.
+   * session can finish the login. It is stored as a hash.
    */
   readonly session: string
   /**
-   * The user, as the option `account` of `authorizedFetch` names them. `account` or `tenant` is required, or both
-   * where `authorizedFetch` has both: without them all users would share one login.
+   * The user, as in the option `account` of `authorizedFetch`. `account` or `tenant` is required, or both
+   * if `authorizedFetch` has both: without them all users would share one login.
    */
   readonly account?: string
-  /** The tenant, as the key of `perTenant` names it. */
+  /** The tenant, as in the key of `perTenant`. */
   readonly tenant?: string
   /**
-   * Scopes to ask for, separated by spaces, together with those of the option `scope`: after a
-   * `LoginRequiredError` with the reason `step_up`, its `scope`. Default: as for every login.
+   * Further scopes to request, separated by spaces, besides those of the option `scope`: after a
+   * `LoginRequiredError` with the reason `step_up`, its `scope`. Default: none.
    */
   readonly scope?: string
-  /** Ends the requests to the servers. */
+  /** Aborts the requests to the servers. */
   readonly signal?: AbortSignal
 }
 
-/** A login that has begun. */
+/** A login that was started. */
 export interface BegunLogin {
-  /** Where to send the user's browser. */
+  /** The URL to which to send the user's browser. */
   readonly url: URL
   /**
-   * What {@link WebLogins.finishLogin} needs, encrypted: keep it in a cookie (`HttpOnly`, `Secure`,
+   * The encrypted state for {@link WebLogins.finishLogin}: store it in a cookie (`HttpOnly`, `Secure`,
    * `SameSite=Lax`), in the session, in a database or in Redis.
    */
   readonly state: string
   /**
-   * Names this login among others of the same user: the browser comes back with it as the parameter `state`.
+   * Identifies this login among others of the same user: the callback contains it as the parameter `state`.
    */
   readonly id: string
-  /** When the login can no longer be finished, in milliseconds since the epoch. */
+  /** When the login expires, in milliseconds since the epoch. */
   readonly expiresAt: number
 }
 
-/** Who finishes a login. */
+/** The options for finishing a login. */
 export interface FinishLoginOptions {
   /** The user's session with this application, as in {@link BeginLoginOptions}. */
   readonly session: string
-  /** Ends the wait. What was sent by then is still stored. */
+  /** Aborts the wait. The result of a request that was already sent is still stored. */
   readonly signal?: AbortSignal
 }
 
-/** Begins and finishes logins. Its functions need no `this`. */
+/** Starts and finishes logins. Its functions do not use `this`. */
 export interface WebLogins {
   /**
-   * Finds the authorization server of an MCP server, and makes the URL to which the user's browser is sent.
+   * Discovers the authorization server of an MCP server, and creates the URL to which the user's browser is
+   * sent.
    *
-   * @throws `ConfigurationError` when an option is wrong; `DiscoveryError` when the server names no
-   * authorization server that can be used safely; `CredentialError` with the code `unsupported_server` when
-   * it offers no such logins, or another one when it cannot be reached or does not register the client.
+   * @throws `ConfigurationError` when an option is invalid; `DiscoveryError` when the server names no
+   *   authorization server that can be used safely; `CredentialError` with the code `unsupported_server`
+   *   when it offers no such logins, or with another code when it cannot be reached or does not register
+   *   the client.
    */
   beginLogin(options: BeginLoginOptions): Promise<BegunLogin>
   /**
-   * Checks what the user's browser brought back, redeems the code, and stores the login.
+   * Checks the callback, redeems the code, and stores the login.
    *
-   * @param callbackUrl - What the browser asked for: the whole URL, or its path with its query, such as
-   * `request.originalUrl`. Host and scheme do not count, since proxies change them.
-   * @param state - What {@link WebLogins.beginLogin} returned, in this process or another one.
+   * @param callbackUrl - The URL that the browser requested, or its path with its query, such as
+   *   `request.originalUrl`. Host and scheme are ignored, because proxies change them.
+   * @param state - The `state` of {@link WebLogins.beginLogin}, from this or another process.
    * @throws `CredentialError` with the code `login_state_invalid` when the state is missing or was changed,
-   * `login_expired` when its time is over, `login_used` when it was finished before, `login_mismatch` when
-   * it belongs to another session or another callback, `invalid_response` when another server answers than
-   * the one where the login began; `LoginRequiredError` when the user or the server declined; `StoreError`
-   * when the login cannot be stored.
+   *   `login_expired` when it has expired, `login_used` when the login was already finished,
+   *   `login_mismatch` when it belongs to another session or callback, `invalid_response` when the response
+   *   is from another authorization server; `LoginRequiredError` when the user or the server declined;
+   *   `StoreError` when the login cannot be stored.
    */
   finishLogin(
     callbackUrl: string | URL,
@@ -102,10 +104,10 @@ export interface WebLogins {
   ): Promise<FinishedLogin>
 }
 
-/** How long the beginning of a login waits for old marks to be removed, in milliseconds. */
+/** How long the start of a login waits for the removal of old marks, in milliseconds. */
 const cleaningLimitMs = 1000
 
-/** What is sealed. */
+/** The encrypted state. */
 interface SealedLogin {
   readonly version: 1
   readonly login: PendingLoginRecord
@@ -118,13 +120,14 @@ interface SealedLogin {
 }
 
 /**
- * Logs the users of a web application in to MCP servers: authorization code grant with PKCE, in two halves.
- * Between them, all that is known is in a sealed state, so that any process of the application can finish
- * what another one began.
+ * Logs the users of a web application in to MCP servers: authorization code grant with PKCE, in two
+ * requests. The encrypted state contains everything between them, so that any process of the application
+ * can finish a login.
  *
- * What {@link WebLogins.finishLogin} stores, `savedLogin()` uses and renews, with the same `store` and the same
- * `account` or tenant. Beside the login, a small record says which ones were finished; `beginLogin` removes
- * those of all users once they have expired. Where users name the MCP servers, pass `publicFetch()` of `mcp-credentials/node` as `fetch`.
+ * `savedLogin()` uses and renews the logins that {@link WebLogins.finishLogin} stores, with the same
+ * `store` and the same `account` or tenant. A small record per user marks finished logins; `beginLogin`
+ * removes expired ones of all users. If users choose the MCP servers, pass `publicFetch()` of
+ * `mcp-credentials/node` as `fetch`.
  *
  * @example
  * ```ts
@@ -145,7 +148,7 @@ interface SealedLogin {
  * const resource = 'https://mcp.example.com/mcp'
  * const { session } = user
  *
- * // GET /connect: keep `state` in a cookie, and redirect to `url`.
+ * // GET /connect: store `state` in a cookie, and redirect to `url`.
  * const { url, state } = await logins.beginLogin({ resource, account: user.id, session })
  *
  * // GET /callback
@@ -155,15 +158,16 @@ interface SealedLogin {
  * const fetch = authorizedFetch(savedLogin(), { resource, store, account: user.id })
  * ```
  *
- * @throws `ConfigurationError` when an option is wrong.
- * @see RFC 6749, section 4.1; RFC 7636; RFC 9207; RFC 9700
+ * @throws `ConfigurationError` when an option is invalid.
+ * @see RFC 6749, section 4.1; RFC 7636; RFC
+ *   9207; RFC 9700
  */
 export function webLogins(options: WebLoginsOptions): WebLogins {
   checkWebLogins(options)
   const sealer = stateSealer(`${name}.key`, sealingKeys(options))
   const { now = Date.now, lifetime = 600, store } = options
   let cleanedAt = -Infinity
-  /** It lists all records of the store, so it is done once in the time that a login has. */
+  /** Runs at most once within the lifetime of a login, because it lists all records of the store. */
   const clean = async () => {
     if (Math.abs(now() - cleanedAt) < lifetime * 1000) return
     cleanedAt = now()
@@ -173,8 +177,8 @@ export function webLogins(options: WebLoginsOptions): WebLogins {
     async beginLogin(begin) {
       const owner = checkBegin(options, begin)
       const [{ url, record }] = await Promise.all([
-        begun(options, owner, begin),
-        // It is no reason for a login to fail or to wait.
+        startLogin(options, owner, begin),
+        // The login does not depend on it.
         within(cleaningLimitMs, clean(), { keepsProcess: false }),
       ])
       const expiresAt = now() + lifetime * 1000
@@ -196,12 +200,12 @@ export function webLogins(options: WebLoginsOptions): WebLogins {
       checkSession('finishLogin', finish.session)
       let sealed: SealedLogin | undefined
       const emit = (event: AuditEvent) => reporterOf(options, sealed).emit(event)
-      const redemption = await auditReturn(
+      const redemption = await auditCallback(
         emit,
         () => sealed?.login,
         async () => {
           sealed = (await sealer.open(state, now())) as SealedLogin
-          return checkedReturn(sealed, callbackUrl, finish, now())
+          return checkedCallback(sealed, callbackUrl, finish, now())
         },
       )
       return redeemLogin(options, redemption)
@@ -209,14 +213,14 @@ export function webLogins(options: WebLoginsOptions): WebLogins {
   }
 }
 
-/** Checks what came back against the login that began. */
-async function checkedReturn(
+/** Checks a callback against the state of its login. */
+async function checkedCallback(
   { login, session, resource, tenant, account, expiresAt }: SealedLogin,
   callbackUrl: string | URL,
   finish: FinishLoginOptions,
   now: number,
 ): Promise<Redemption> {
-  // What is sealed expires by whole seconds, and the mark of a finished login to the millisecond.
+  // The encrypted state expires at full seconds, but the mark of a finished login at milliseconds.
   if (now >= expiresAt) throw expiredLogin()
   if (session !== (await hash(finish.session))) throw otherSession()
   const callback = callbackOf(callbackUrl, login)
@@ -224,7 +228,7 @@ async function checkedReturn(
   return { owner, login, callback, expiresAt, signal: finish.signal }
 }
 
-/** Reports events of a login; without it, it is not known whose they are. */
+/** Creates the reporter of events; without a login their owner is not known. */
 function reporterOf(
   { now = Date.now, onEvent }: WebLoginsOptions,
   login: Pick<SealedLogin, 'resource' | 'account' | 'tenant'> | undefined,
@@ -246,14 +250,14 @@ function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): Resolv
   if (account === undefined && tenant === undefined) {
     throw new ConfigurationError(
       'beginLogin.account',
-      'beginLogin: give `account` or `tenant`, so that users do not share a login.',
+      'beginLogin: pass `account` or `tenant`, so that users do not share a login.',
     )
   }
   if (tenant !== undefined && (typeof tenant !== 'string' || !/^\P{Cs}+$/u.test(tenant))) {
-    throw new ConfigurationError('beginLogin.tenant', 'beginLogin.tenant must be a text.')
+    throw new ConfigurationError('beginLogin.tenant', 'beginLogin.tenant must be a string.')
   }
   if (scope !== undefined && !isScope(scope)) {
-    const problem = 'must be a text of scopes separated by single spaces (RFC 6749, section 3.3).'
+    const problem = 'must be a string of scopes separated by single spaces (RFC 6749, section 3.3).'
     throw new ConfigurationError('beginLogin.scope', `beginLogin.scope ${problem}`)
   }
   const provider = { name, acquire: () => Promise.reject(new Error('not used')) }
@@ -268,7 +272,7 @@ function checkBegin(options: WebLoginsOptions, begin: BeginLoginOptions): Resolv
   })
 }
 
-async function begun(
+async function startLogin(
   options: WebLoginsOptions,
   { resource, serverUrl, account, fetch, now, random }: ResolvedOptions,
   { scope, tenant, signal = new AbortController().signal }: BeginLoginOptions,
@@ -305,14 +309,14 @@ function checkSession(where: string, session: unknown): void {
   if (typeof session === 'string' && session !== '') return
   throw new ConfigurationError(
     `${where}.session`,
-    `${where}.session is missing; pass what identifies the user's session, such as the value of its cookie.`,
+    `${where}.session is missing; pass an identifier of the user's session, such as the value of its cookie.`,
   )
 }
 
 function otherSession(): CredentialError {
   return new CredentialError('login_mismatch', `${name}: the login belongs to another session.`, {
     provider: name,
-    remedy: 'It was not finished. Call beginLogin() in the session of the user who logs in.',
+    remedy: 'Call beginLogin() in the session of the user who logs in.',
   })
 }
 

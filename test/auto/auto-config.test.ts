@@ -70,7 +70,7 @@ test('auto() sends nothing of the config to another path of the same origin', as
   expect(withCanaries(requests)).toEqual([])
 })
 
-test('auto() uses what is stored where the entry says nothing about credentials', async () => {
+test('auto() uses what is stored where the entry defines no credential', async () => {
   const { origin, requests } = await recordingOrigin()
   const url = `${origin}/mcp`
   const { provider, fetch, store } = await setUp(url, {})
@@ -87,7 +87,7 @@ test('auto() says which entry lacks the environment that its options name', asyn
   const entry = { environments: { staging: { url, auth } } }
   const { provider } = await setUp(`${origin}/mcp`, entry, { environment: 'prod' })
   await expect(authorizedFetch(provider, { resource: url })(url)).rejects.toThrow(
-    'it has no environment `prod`; there are staging',
+    'it has no environment `prod`; its environments are staging',
   )
 })
 
@@ -109,7 +109,7 @@ test('auto() uses the identity of the workload for the issuer that the config al
   const tokenFile = join(folder, 'token')
   const auth = { provider: 'workload', issuer, clientId: 'job', tokenFile }
   const { provider, fetch } = await setUp(url, { auth })
-  await expect(fetch(url)).rejects.toThrow('the environment announces none')
+  await expect(fetch(url)).rejects.toThrow('the environment has none')
   expect(world.tokenRequests()).toEqual([])
   await writeFile(tokenFile, `e30.${payload}.AAAA`)
   await fetch.login()

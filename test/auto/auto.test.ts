@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Choice, Nothing, Sources } from '../../src/auto/choice.ts'
+import type { Choice, Sources, Unavailable } from '../../src/auto/choice.ts'
 import { configSource, type ReadConfig } from '../../src/auto/config-source.ts'
 import { auto, saveKey } from '../../src/auto/index.ts'
 import { autoProvider } from '../../src/auto/provider.ts'
@@ -52,8 +52,8 @@ async function setUp(situation: Situation = {}) {
   const found = (
     provider: CredentialProvider | undefined,
     source: Choice['source'],
-  ): Choice | Nothing =>
-    provider === undefined ? { nothing: 'none' } : { source, detail: `the ${source}`, provider }
+  ): Choice | Unavailable =>
+    provider === undefined ? { reason: 'none' } : { source, detail: `the ${source}`, provider }
   const asked = { config: 0, login: 0 }
   const now = { ...situation }
   const sources: Sources = {
@@ -186,7 +186,7 @@ describe('what auto() sends', () => {
     const broken: Sources['config'] = async () => {
       throw new CredentialErrorClass('configuration', 'mcp.json:3:7: expected a comma.')
     }
-    const sources = { config: broken, saved: savedLogin(), login: async () => ({ nothing: '' }) }
+    const sources = { config: broken, saved: savedLogin(), login: async () => ({ reason: '' }) }
     const fetch = authorizedFetch(autoProvider(sources, store), { resource })
     await expect(fetch(resource)).rejects.toThrow('expected a comma')
     expect(origin.requests).toEqual([])
@@ -321,8 +321,8 @@ describe('auto() with OAuth', () => {
     const options = { resource: oauth.url, store, now: clock.now, random: () => 0 }
     const sources = (more: Partial<Sources> = {}): Sources => ({
       saved: savedLogin(),
-      config: async () => ({ entry: { nothing: 'none' }, workload: { nothing: 'none' } }),
-      login: async () => ({ nothing: 'not allowed' }),
+      config: async () => ({ entry: { reason: 'none' }, workload: { reason: 'none' } }),
+      login: async () => ({ reason: 'not allowed' }),
       ...more,
     })
     const browser = { onAuthorizationUrl: (url: URL) => fetch(url) }
@@ -369,7 +369,7 @@ describe('auto() with OAuth', () => {
     const onAuthorizationUrl = vi.fn()
     const provider = authorizationCode({ onAuthorizationUrl })
     const entry = { source: 'config', detail: 'x', provider } as const
-    const config: Sources['config'] = async () => ({ entry, workload: { nothing: '' } })
+    const config: Sources['config'] = async () => ({ entry, workload: { reason: '' } })
     const fetch = authorizedFetch(autoProvider(sources({ config }), store), options)
     await expect(fetch.login()).rejects.toMatchObject({ code: 'login_required' })
     await expect(fetch(oauth.url)).rejects.toMatchObject({ code: 'login_required' })
@@ -381,7 +381,7 @@ describe('auto() with OAuth', () => {
     const { issuer } = oauth
     const provider = clientCredentials({ clientId: 'job', clientSecret: 'canary', issuer })
     const entry = { source: 'config', detail: 'x', provider } as const
-    const config: Sources['config'] = async () => ({ entry, workload: { nothing: '' } })
+    const config: Sources['config'] = async () => ({ entry, workload: { reason: '' } })
     const make = () => authorizedFetch(autoProvider(sources({ config }), store), options)
     expect((await make()(oauth.url)).status).toBe(200)
     expect(await store.get(`${oauth.url} | default`)).toMatchObject({
@@ -398,7 +398,7 @@ describe('auto() with OAuth', () => {
     const { issuer } = oauth
     const provider = clientCredentials({ clientId: 'job', clientSecret: 'canary', issuer })
     const entry = { source: 'config', detail: 'x', provider } as const
-    const config: Sources['config'] = async () => ({ entry, workload: { nothing: '' } })
+    const config: Sources['config'] = async () => ({ entry, workload: { reason: '' } })
     const before = await store.get(`${oauth.url} | default`)
     const fetch = authorizedFetch(autoProvider(sources({ config }), store), options)
     expect((await fetch(oauth.url)).status).toBe(200)
@@ -409,7 +409,7 @@ describe('auto() with OAuth', () => {
 
 describe('the config as a source', () => {
   const resource = new URL('https://crm.example.com/mcp')
-  const entry = { name: 'crm', file: '/work/.mcp.json', isTrusted: true, auth: 'API key' }
+  const entry = { name: 'crm', file: '/work/.mcp.json', isTrusted: true, usesSavedLogin: false }
 
   async function source(credentials: ReadConfig['credentials'], more: object = {}) {
     const read: ReadConfig = {
@@ -426,14 +426,14 @@ describe('the config as a source', () => {
       entry: { source: 'config', detail: 'the entry `crm` of /work/.mcp.json' },
     })
     expect(await find(new URL('https://crm.example.com/other'))).toMatchObject({
-      entry: { nothing: 'they have no entry for it' },
+      entry: { reason: 'they have no entry for it' },
     })
   })
 
   test('has nothing where the entry has only a URL', async () => {
     const find = await source(() => ({ ...savedLogin(), discovers: true }))
     expect(await find(resource)).toMatchObject({
-      entry: { nothing: expect.stringContaining('says nothing about credentials') },
+      entry: { reason: expect.stringContaining('defines no credential') },
     })
   })
 
@@ -441,9 +441,8 @@ describe('the config as a source', () => {
     const refuse = () => {
       throw new Error('not trusted')
     }
-    const auth = 'saved login, if the server asks for one'
-    const bare = await source(refuse, { isTrusted: false, auth })
-    expect(await bare(resource)).toMatchObject({ entry: { nothing: expect.anything() } })
+    const bare = await source(refuse, { isTrusted: false, usesSavedLogin: true })
+    expect(await bare(resource)).toMatchObject({ entry: { reason: expect.anything() } })
     const other = await source(refuse, { isTrusted: false })
     await expect(other(resource)).rejects.toThrow('not trusted')
   })
@@ -457,6 +456,7 @@ describe('the config as a source', () => {
     )
     await expect(find(resource)).rejects.toMatchObject({
       code: 'configuration',
+      option: 'tenants',
       remedy: expect.stringContaining("config.connect('crm', client)"),
     })
   })
@@ -465,11 +465,11 @@ describe('the config as a source', () => {
     const provider = { ...fromConfig(), announced: async () => 'GitHub Actions' }
     const find = await source(() => provider)
     expect(await find(resource)).toMatchObject({
-      entry: { nothing: expect.anything() },
+      entry: { reason: expect.anything() },
       workload: { source: 'workload', detail: expect.stringContaining('GitHub Actions') },
     })
     const silent = await source(() => ({ ...provider, announced: async () => undefined }))
-    expect(await silent(resource)).toMatchObject({ workload: { nothing: expect.anything() } })
+    expect(await silent(resource)).toMatchObject({ workload: { reason: expect.anything() } })
   })
 })
 

@@ -52,7 +52,7 @@ describe('auto() on a server for which it finds nothing', () => {
       expect(chosen()).toEqual(['none'])
       expect(provider.chosen(resource)).toEqual({
         source: 'none',
-        detail: 'none: the server answers without a credential',
+        detail: 'none: the server requires no credential',
       })
     },
   )
@@ -74,9 +74,9 @@ describe('auto() on a server for which it finds nothing', () => {
     const { server, resource, client, chosen } = await setUp(() => status)
     const error = await failure(client().fetch(resource))
     expect(error).toMatchObject({ code: 'login_required', reason: 'no_credential' })
-    expect(error.message).toContain('It was looked for in')
+    expect(error.message).toContain('Searched:')
     expect(error.remedy).toBe(
-      `Log in: \`npx mcp-credentials login ${resource}\`. Store a key: \`npx mcp-credentials set ${resource} --header X-API-Key\`. If unsure: \`npx mcp-credentials doctor ${resource}\`.`,
+      `Log in: \`npx mcp-credentials login ${resource}\`. Store a key: \`npx mcp-credentials set ${resource} --header X-API-Key\`. If you do not know which: \`npx mcp-credentials doctor ${resource}\`.`,
     )
     expect(server.requests).toHaveLength(1)
     expect(chosen()).toEqual([])
@@ -129,7 +129,7 @@ describe('a server that answers without a credential at first', () => {
     status = 401
     const error = await failure(fetch(resource))
     expect(isCredentialError(error, 'login_required') && error.reason).toBe('no_credential')
-    expect(error.message).toContain('It was looked for in')
+    expect(error.message).toContain('Searched:')
   })
 
   test('gets a key that was stored meanwhile after its first 401, in the same request', async () => {

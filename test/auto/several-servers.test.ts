@@ -69,7 +69,7 @@ async function atTerminal() {
       },
     })
   const terminal = { stdin: { isTTY: true }, stderr: { isTTY: true }, env: {} }
-  const nothing = { nothing: 'none' }
+  const nothing = { reason: 'none' }
   const sources = {
     saved: savedLogin(),
     config: async () => ({ entry: nothing, workload: nothing }),

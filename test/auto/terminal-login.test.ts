@@ -78,9 +78,9 @@ test('a login through auto() does not use what an entry says that nobody has tru
 
 test('nobody is asked where there is no terminal', async () => {
   const pipe = { ...terminal, stdin: {} }
-  expect(await loginAtTerminal({}, pipe)).toEqual({ nothing: 'there is no terminal' })
+  expect(await loginAtTerminal({}, pipe)).toEqual({ reason: 'there is no terminal' })
   const pipeline = { ...terminal, env: { CI: 'true' } }
-  expect(await loginAtTerminal({}, pipeline)).toEqual({ nothing: 'there is no terminal' })
+  expect(await loginAtTerminal({}, pipeline)).toEqual({ reason: 'there is no terminal' })
 })
 
 test('two clients of auto() that start at once ask a person once', async () => {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { answerStream } from '../../src/bridge/answer-stream.ts'
+import { responseStream } from '../../src/bridge/response-stream.ts'
 
 /** A response whose reader is slow. */
 function slowResponse() {
@@ -23,7 +23,7 @@ function slowResponse() {
 describe('a stream to a client that does not read', () => {
   it('has one listener, however many messages wait', async () => {
     const { written, response } = slowResponse()
-    const stream = answerStream(response as unknown as ServerResponse, {})
+    const stream = responseStream(response as unknown as ServerResponse, {})
 
     const writes = Array.from({ length: 100 }, (_, index) => stream.write(String(index)))
     const listeners = response.listenerCount('drain')

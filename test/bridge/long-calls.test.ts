@@ -9,7 +9,7 @@ interface Dispatcher {
 /** Records what the runtime's `fetch` asks of its connections. */
 async function recordedDispatches() {
   const symbol = Symbol.for('undici.globalDispatcher.1')
-  // The runtime loads its `fetch` at the first use.
+  // The runtime loads its `fetch` at first use.
   await fetch('data:,')
   const before = Reflect.get(globalThis, symbol) as Dispatcher
   const recorded: object[] = []

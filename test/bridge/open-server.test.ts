@@ -178,9 +178,7 @@ describe('a server that asks for a credential when there is none', () => {
     expect(await client.next()).toMatchObject({
       id: 1,
       error: {
-        message: expect.stringMatching(
-          /It was looked for in .* Log in: `npx mcp-credentials login /,
-        ),
+        message: expect.stringMatching(/Searched: .* Log in: `npx mcp-credentials login /),
         data: { code: 'login_required', remedy: expect.stringContaining(url) },
       },
     })

@@ -56,7 +56,7 @@ describe('a server that cannot be reached', () => {
     expect(await client.next()).toMatchObject({
       error: {
         message: expect.stringContaining(
-          'redirects (HTTP 302) to https://login.example.com/start,',
+          'redirects (HTTP 302) to https://login.example.com/start;',
         ),
         data: { code: 'redirect_refused' },
       },
@@ -74,7 +74,7 @@ describe('a server that cannot be reached', () => {
     await vi.advanceTimersByTimeAsync(4000)
 
     expect(said).toEqual([
-      'https://mcp.example.com/mcp cannot be reached (ECONNREFUSED). Trying again for 4 s.',
+      'https://mcp.example.com/mcp cannot be reached (ECONNREFUSED). Retrying for 4 s.',
     ])
     expect(await begun).toMatchObject({
       id: 0,

@@ -85,7 +85,7 @@ describe('set', () => {
     expect(seen(server)?.get('x-key-id')).toBe('k1')
     const jwt = ['--jwt', '--option', 'algorithm=HS256', '--option', 'expiresIn=60']
     const second = await world.run(['set', server.url.href, ...jwt], { input: secret })
-    expect(second.stdout).toContain('in the place of the HMAC key')
+    expect(second.stdout).toContain('replaced the HMAC key')
     expect((await world.run(['status', server.url.href])).code).toBe(0)
     const [, claims = ''] = (seen(server)?.get('authorization') ?? '').split('.')
     const { iat, exp } = JSON.parse(atob(claims)) as { iat: number; exp: number }
@@ -95,8 +95,12 @@ describe('set', () => {
 
   test.each([
     ['no kind of key', [], 'Add one of --header NAME'],
-    ['two kinds', ['--bearer', '--hmac'], 'once'],
-    ['a secret on the command line', ['--hmac', '--option', 'secret=canary'], 'it is asked for'],
+    ['two kinds', ['--bearer', '--hmac'], 'Exactly one kind'],
+    [
+      'a secret on the command line',
+      ['--hmac', '--option', 'secret=canary'],
+      'the command asks for it',
+    ],
     ['no secret', ['--bearer'], 'Pipe the secret in'],
   ])('refuses %s', async (_what, argv, text) => {
     const { code, stderr } = await world.run(['set', 'https://mcp.example.com/mcp', ...argv])
@@ -138,7 +142,7 @@ describe('logout', () => {
     await loggedIn(servers)
     const { code, stdout } = await world.run(['logout', servers.resource.href])
     expect(code).toBe(0)
-    expect(stdout).toContain('The server has ended the login.')
+    expect(stdout).toContain('The server has revoked it.')
     expect(servers.authorizationServer.requests.at(-1)?.url.pathname).toBe('/revoke')
     expect((await world.run(['status', servers.resource.href])).code).toBe(3)
     await servers.close()
@@ -155,7 +159,9 @@ describe('logout', () => {
     expect((await world.run(['logout'])).code).toBe(2)
     const unasked = await world.run(['logout', '--all'])
     expect([unasked.code, unasked.stdout]).toEqual([2, ''])
-    expect(unasked.stderr).toContain('This deletes 2 credentials, and there is no terminal to ask')
+    expect(unasked.stderr).toContain(
+      'This deletes 2 credentials, and there is no terminal for a confirmation',
+    )
     expect(unasked.stderr).toContain('add --yes')
     expect(await world.records()).toHaveLength(2)
     const { stdout } = await world.run(['logout', '--all', '--yes'])
@@ -212,7 +218,7 @@ describe('token and headers', () => {
     const nobody = await world.run(['token', url])
     expect(nobody.code).toBe(3)
     expect(nobody.stderr).toBe(
-      `error Nothing is stored for ${url}. Log in: \`npx mcp-credentials login ${url}\`. Store a key: \`npx mcp-credentials set ${url} --header X-API-Key\`. If unsure: \`npx mcp-credentials doctor ${url}\`.\n`,
+      `error Nothing is stored for ${url}. Log in: \`npx mcp-credentials login ${url}\`. Store a key: \`npx mcp-credentials set ${url} --header X-API-Key\`. If you do not know which: \`npx mcp-credentials doctor ${url}\`.\n`,
     )
     await world.run(['set', url, '--header', 'X-API-Key'], { input: 'canary' })
     const key = await world.run(['token', url])
@@ -245,7 +251,7 @@ describe('status', () => {
     const refused = await world.run(['status', href])
     expect(refused.stderr).toContain('npx mcp-credentials set')
     expect(refused.stderr).toContain('--header X-API-Key`')
-    expect(refused.stderr).toContain('with --bearer or --basic, if your key is sent so')
+    expect(refused.stderr).toContain('use --bearer or --basic if the server expects the key there')
     expect(refused.stderr).not.toContain('savedLogin')
     expect(refused.code).toBe(4)
     server.refuse(3, 503)
@@ -255,7 +261,7 @@ describe('status', () => {
     const lost = await world.run(['status', path])
     expect([lost.code, lost.stderr]).toEqual([
       1,
-      expect.stringContaining('look for the right path'),
+      expect.stringContaining('search for the correct path'),
     ])
     await server.close()
     const gone = await world.run(['status', href])
@@ -270,7 +276,7 @@ describe('status of a server for which nothing is stored', () => {
     const { code, stdout, stderr } = await world.run(['status', server.url.href])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain('works: test 1.0.0')
-    expect(stdout).toContain('Credential: none. The server answers without one.')
+    expect(stdout).toContain('Credential: none. The server requires no credential.')
     await server.close()
   })
 
@@ -288,7 +294,7 @@ describe('status of a server for which nothing is stored', () => {
     const lost = await world.run(['status', new URL('/other', server.url).href])
     expect([lost.code, lost.stderr]).toEqual([
       1,
-      expect.stringContaining('look for the right path'),
+      expect.stringContaining('search for the correct path'),
     ])
     await server.close()
     const gone = await world.run(['status', server.url.href])
@@ -304,7 +310,9 @@ describe('status of a server with logins', () => {
     const { code, stderr } = await world.run(['status', href])
     expect(code).toBe(4)
     expect(stderr).toContain(`refuses the bearer token stored for ${href} on `)
-    expect(stderr).toContain(`. This server wants a login: \`npx mcp-credentials login ${href}\`.`)
+    expect(stderr).toContain(
+      `. This server requires a login: \`npx mcp-credentials login ${href}\`.`,
+    )
     expect(stderr).not.toContain('npx mcp-credentials set')
     await servers.close()
   })

@@ -41,8 +41,8 @@ describe('doctor with the name of a server', () => {
     expect(seen.findings).toContainEqual({
       id: 'config',
       verdict: 'ok',
-      text: `The entry \`crm\` of ${path}, line 3. Its credential: API key.`,
-      remedy: 'Not tried; `npx mcp-credentials status crm` tries it.',
+      text: `The entry \`crm\` of ${path}, line 3. Credential: API key.`,
+      remedy: 'Not tested; to test it, run `npx mcp-credentials status crm`.',
     })
     expect(Object.keys(seen.recommendation.mcpJson.mcpServers)).toEqual(['crm'])
   })
@@ -53,7 +53,9 @@ describe('doctor with the name of a server', () => {
     const { stdout } = await world.run(['doctor', 'notes'])
 
     expect(stdout).toMatch(/Config: The entry `notes` of \S+,\s+line 3\./)
-    expect(stdout.replace(/\s+/g, ' ')).toContain('Its credential: what is stored for the server.')
+    expect(stdout.replace(/\s+/g, ' ')).toContain(
+      'Credential: the stored credential of the server.',
+    )
   })
 
   test('names the environment that was chosen', async () => {
@@ -83,8 +85,8 @@ describe('doctor with the name of a server', () => {
   })
 
   test.each([
-    ['mcp.example.com/mcp', 'Write `https://mcp.example.com/mcp`.'],
-    ['localhost:3000/mcp', 'Write `http://localhost:3000/mcp`.'],
+    ['mcp.example.com/mcp', 'Use `https://mcp.example.com/mcp`.'],
+    ['localhost:3000/mcp', 'Use `http://localhost:3000/mcp`.'],
     ['ftp://mcp.example.com', 'Pass its URL, such as https://mcp.example.com/mcp'],
     ['notes', 'Pass its URL, such as https://mcp.example.com/mcp'],
   ])('refuses %s, and says what to type', async (typed, remedy) => {

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Issuer, Observations } from '../../src/cli/doctor/observations.ts'
 import { nameOf, recommend } from '../../src/cli/doctor/recommend.ts'
-import type { Issuer, Seen } from '../../src/cli/doctor/seen.ts'
 import { commandWord } from '../../src/cli/labels.ts'
 import { makeProgram } from '../../src/cli/program.ts'
 import { makeTerminal } from '../../src/cli/terminal.ts'
@@ -25,7 +25,7 @@ const refused = (headers: Record<string, string>, status = 401) => ({
   conversation: conversation({ status, headers }),
 })
 
-function oauth(changes: Partial<Issuer>, requiresDpop = false): Partial<Seen> {
+function oauth(changes: Partial<Issuer>, requiresDpop = false): Partial<Observations> {
   return {
     ...refused({ 'www-authenticate': 'Bearer' }),
     authorization: {
@@ -37,7 +37,7 @@ function oauth(changes: Partial<Issuer>, requiresDpop = false): Partial<Seen> {
 }
 
 const stream = {
-  kind: 'reply',
+  kind: 'response',
   status: 200,
   headers: new Headers({ 'content-type': 'text/event-stream' }),
   body: '',
@@ -46,7 +46,7 @@ const loginRefusal = { code: 'discovery', message: 'Refused.' }
 const { registration_endpoint: _, ...byHand } = metadata
 
 /** What is seen, the provider that it gives, and what its code and its command contain. */
-const table: readonly (readonly [string, Partial<Seen>, string, RegExp, RegExp?])[] = [
+const table: readonly (readonly [string, Partial<Observations>, string, RegExp, RegExp?])[] = [
   ['no authorization', { conversation: conversation(welcome) }, 'none', /new Client/],
   [
     'the older transport',
@@ -164,7 +164,7 @@ const cases = table.map(([name, changes, provider, code, command]) => {
   return { name, changes, provider, code, command }
 })
 
-function recommended(changes: Partial<Seen>) {
+function recommended(changes: Partial<Observations>) {
   const recommendation = recommend(sight(changes))
   if (recommendation === undefined) throw new Error('nothing is recommended')
   return recommendation
@@ -216,7 +216,7 @@ describe('the recommendation of doctor', () => {
     const metadata = grant('urn:ietf:params:oauth:grant-type:jwt-bearer')
     const { reason, mcpJson } = recommended(oauth({ loginRefusal, metadata }))
 
-    expect(reason).toMatch(/Check that https:\/\/\S+ is the authorization server you expect/)
+    expect(reason).toMatch(/Check that https:\/\/\S+ is the expected authorization server/)
     expect(JSON.stringify(mcpJson)).toContain('"provider":"workload"')
   })
 

@@ -22,10 +22,10 @@ describe('doctor', () => {
 
     expect(seen).toMatchObject({ version: 1, outcome: 'ok', code: 0, url: servers.resource.href })
     expect(linesOf(seen, 'challenge')).toEqual([
-      'ok: The server answers 401 and asks for: bearer. It names its metadata.',
+      'ok: The server responds with 401 and these challenges: bearer. The challenge names its metadata.',
     ])
     expect(linesOf(seen, 'safeguards')).toEqual([
-      'ok: A login meets no safeguard of this library: the browser would open now.',
+      'ok: No safeguard of this library stops a login: the browser would open now.',
     ])
     expect(seen.recommendation).toMatchObject({
       provider: 'authorizationCode',
@@ -62,7 +62,7 @@ describe('doctor', () => {
     const seen = await report(server.url)
 
     expect(seen).toMatchObject({ outcome: 'ok', code: 0 })
-    expect(linesOf(seen, 'challenge')).toEqual(['ok: The server asks for no credential.'])
+    expect(linesOf(seen, 'challenge')).toEqual(['ok: The server requires no credential.'])
     expect(seen.recommendation).toMatchObject({ provider: 'none' })
     expect(seen.recommendation?.code.fetch).toBeUndefined()
   })
@@ -103,7 +103,7 @@ describe('doctor', () => {
       const command = `npx mcp-credentials set ${origin}/mcp ${flags}`
       expect(recommendation).toMatchObject({ provider, command })
       const isGuess = provider === 'bearer' || (body === '' && provider === 'apiKey')
-      expect(/If .* in another way: --/.test(recommendation?.reason ?? '')).toBe(isGuess)
+      expect(/If .* elsewhere, use --/.test(recommendation?.reason ?? '')).toBe(isGuess)
     },
   )
 
@@ -128,7 +128,7 @@ describe('doctor', () => {
 
     expect(seen).toMatchObject({ outcome: 'problem', code: 1 })
     expect(linesOf(seen, 'transport')).toEqual([
-      `problem: There is no MCP server at this path (status 404), but one seems to be at ${server.url.href}.`,
+      `problem: There is no MCP server at this path (status 404), but probably at ${server.url.href}.`,
     ])
   })
 
@@ -141,7 +141,7 @@ describe('doctor', () => {
 
     const seen = await report(`${origin}/sse`)
 
-    expect(linesOf(seen, 'transport')[0]).toContain('note: The server speaks HTTP+SSE')
+    expect(linesOf(seen, 'transport')[0]).toContain('note: The server supports HTTP+SSE')
     expect(seen.recommendation?.code.sdkV2).toContain('new SSEClientTransport(url)')
     expect(seen.recommendation?.mcpJson).toMatchObject({ mcpServers: { server: { type: 'sse' } } })
   })
@@ -153,14 +153,14 @@ describe('doctor', () => {
     const seen = await report(`${origin}/mcp`)
 
     expect(seen).toMatchObject({ outcome: 'problem', code: 1 })
-    expect(linesOf(seen, 'transport')[0]).toContain('a page to log in, "Sign in"')
+    expect(linesOf(seen, 'transport')[0]).toContain('a login page, "Sign in"')
     expect(seen.recommendation).toBeUndefined()
   })
 
   it('asks for another port where fetch refuses the one of the URL', async () => {
     const { findings } = await report('http://127.0.0.1:1/mcp')
     expect(findings.find(({ verdict }) => verdict === 'problem')?.remedy).toBe(
-      'Correct the port in the URL, or let the server listen at another one.',
+      'Correct the port in the URL, or configure another port for the server.',
     )
   })
 
@@ -287,7 +287,7 @@ describe('doctor', () => {
     const seen = await report(url.replace('127.0.0.1', '0.0.0.0'))
 
     expect(seen).toMatchObject({ outcome: 'problem', code: 1 })
-    expect(linesOf(seen, 'url')[0]).toContain('problem: The URL begins with http://')
+    expect(linesOf(seen, 'url')[0]).toContain('problem: The URL starts with http://')
     const { remedy } = seen.findings.find(({ id }) => id === 'url') ?? {}
     expect(remedy).toContain('Use https://')
     expect(remedy).toContain('`allowInsecure: true`')
@@ -301,7 +301,9 @@ describe('doctor', () => {
     const seen = await report(`${origin.replace('http:', 'https:')}/mcp`)
 
     expect(seen.code).toBe(5)
-    expect(linesOf(seen, 'reachable')).toEqual(['problem: What answers there does not speak TLS.'])
+    expect(linesOf(seen, 'reachable')).toEqual([
+      'problem: The server does not support TLS on this port.',
+    ])
   })
 
   it('assumes the older transport where only the path tells', async () => {
@@ -339,8 +341,8 @@ describe('doctor', () => {
     const status = `npx mcp-credentials status ${server.url}`
     const stored = findings.filter(({ id }) => id === 'stored')
     expect(stored.map(({ remedy }) => remedy)).toEqual([
-      `Not tried; \`${status}\` tries it.`,
-      `Not tried; \`${status} --account work\` tries it.`,
+      `Not tested; to test it, run \`${status}\`.`,
+      `Not tested; to test it, run \`${status} --account work\`.`,
     ])
   })
 

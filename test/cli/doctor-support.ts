@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
+import type { Certificate, Conversation, Observations } from '../../src/cli/doctor/observations.ts'
 import type { Report } from '../../src/cli/doctor/report.ts'
-import type { Certificate, Conversation, Seen } from '../../src/cli/doctor/seen.ts'
 import { type DoctorOptions, runDoctor } from '../../src/cli/doctor.ts'
 import type { ExitCode } from '../../src/cli/exit-codes.ts'
 import { makeTerminal } from '../../src/cli/terminal.ts'
@@ -64,7 +64,7 @@ export function linesOf({ findings }: Pick<Report, 'findings'>, id: string): rea
 const at = Date.UTC(2026, 10, 22)
 
 /** The sight of a public server that has answered; `changes` replace members. */
-export function sight(changes: Partial<Seen> = {}): Seen {
+export function sight(changes: Partial<Observations> = {}): Observations {
   return {
     url: new URL('https://mcp.example.com/mcp'),
     hadUserInfo: false,
@@ -109,7 +109,7 @@ export function conversation(
 ): Conversation {
   const { status, headers, body = '' } = answer
   return {
-    post: { kind: 'reply', status, headers: new Headers(headers), body },
+    post: { kind: 'response', status, headers: new Headers(headers), body },
     elsewhere: [],
     ...more,
   }

@@ -38,7 +38,7 @@ describe('trust', () => {
     expect(stderr).toContain('reads env:SECRET_KEY')
     expect(stderr).toMatch(/crm \(line \d+\):\n +connects to https:\/\/crm\.example\.com\/mcp\n/)
     expect(stderr).toContain('runs `pass show crm` for its secrets')
-    expect([code, stdout]).toEqual([0, `Trusted ${path}, as long as it stays as it is.\n`])
+    expect([code, stdout]).toEqual([0, `Trusted ${path}, until its content changes.\n`])
     expect((await world.run(['trust'])).stderr).toContain('Trusted already')
     const missing = await world.run(['exec', 'files', '--', 'true'])
     expect(missing.stderr).toContain('SECRET_KEY')
@@ -69,7 +69,7 @@ describe('trust', () => {
       'sets NODE_OPTIONS to --require ./evil.cjs',
       'connects to https://issuer.example.com/ (auth.issuer)',
       'connects to https://production.example.com/mcp (environments.production.url)',
-      'also after that program has changed',
+      'even after they change',
     ]) {
       expect(stderr).toContain(text)
     }
@@ -91,7 +91,7 @@ describe('trust', () => {
     const unused = await world.run(['exec', 'files', '--', 'true'])
     expect([unused.code, unused.stderr]).toEqual([
       2,
-      expect.stringContaining('has not been trusted yet: until it is,'),
+      expect.stringContaining('has not been trusted yet: it may not'),
     ])
   })
 })
@@ -291,7 +291,7 @@ describe('a server of a file that nobody has trusted', () => {
     const path = await writeConfig({ crm: { url: server.url } })
     const { code, stderr } = await world.run(argv, { input: 'canary-secret\n' })
     expect(stderr).toContain(
-      `Or pass the URL instead of the name, if you know that server: ${server.url.href}`,
+      `If you know that server, you can pass its URL instead of the name: ${server.url.href}`,
     )
     expect([code, stderr]).toEqual([2, expect.stringContaining(`mcp-credentials trust ${path}`)])
     expect(server.requests).toEqual([])
@@ -344,7 +344,7 @@ describe('key', () => {
     vi.stubEnv('MCP_CREDENTIALS_KEY', Buffer.alloc(32, 9).toString('base64'))
     expect((await world.run(['token', url])).code).toBe(6)
     const { code, stdout } = await world.run(['key', 'rotate', '--previous-file', old])
-    expect([code, stdout]).toEqual([0, 'One record was encrypted again.\n'])
+    expect([code, stdout]).toEqual([0, 'One record was encrypted with the current key.\n'])
     expect((await world.run(['token', url])).stdout).toBe('canary-token\n')
   })
 })
@@ -360,7 +360,7 @@ describe('import', () => {
     const before = await world.records()
     const listed = await world.run(['import'])
     expect(listed.stdout).toMatch(/header X-API-Key +\S+\/\.mcp\.json:6 +ready$/m)
-    expect(listed.stdout).toContain('move it by hand')
+    expect(listed.stdout).toContain('replace it yourself')
     expect(listed.stderr).toContain('Add --write')
     expect(await world.records()).toEqual(before)
     const written = await world.run(['import', '--write'])
@@ -437,6 +437,7 @@ describe('help', () => {
       expect(help.code, name).toBe(0)
       expect(help.stdout, name).toContain('Examples:')
       expect(help.stdout.match(/exit codes:/gi), name).toHaveLength(1)
+      expect(help.stdout, name).toMatch(/^ {2}3 {4}the user must log in$/m)
       expect(help.stdout, name).not.toMatch(/^ +mcp-credentials /m)
     }
     expect(commands).toContain('login')

@@ -47,7 +47,7 @@ describe('a key of a config file', () => {
   test('stays where the URL beside it is made of variables', async () => {
     await writeTrusted({ mcpServers: { crm: { ...entry, url: `\${CRM_URL}` } } })
     const { stdout } = await world.run(['import'], { env: { CRM_URL: url } })
-    expect(stdout).toContain('its URL is not written out')
+    expect(stdout).toContain('its URL contains variables')
   })
 
   test('is not taken from a file that nobody trusts', async () => {
@@ -75,7 +75,7 @@ describe('a key that is stored already', () => {
     const path = await writeTrusted({ mcpServers: { crm: entry } })
     await world.run(['import', '--write'])
     const { code, stderr } = await world.run(argv)
-    expect([code, stderr]).toEqual([0, expect.stringContaining('Took the secrets')])
+    expect([code, stderr]).toEqual([0, expect.stringContaining('Removed the stored secrets')])
     expect(await readFile(path, 'utf8')).not.toContain('canary-key')
   })
 
@@ -200,7 +200,7 @@ describe('a header in the arguments of mcp-remote', () => {
     expect((await world.run(['import', '--write'])).code).toBe(1)
     await writeTrusted({ mcpServers: { r: remote(`X-API-Key: \${KEY}canary`) } })
     const { stdout } = await world.run(['import'])
-    expect(stdout).toContain('a part of it is read from a variable')
+    expect(stdout).toContain('it contains a variable')
     expect(await world.records()).toHaveLength(1)
   })
 
@@ -307,14 +307,14 @@ describe('a config file that is changed in place', () => {
     await world.run(['set', url, '--bearer'], { input: 'other' })
     const { stderr } = await world.run(['import', '--config', path, '--write', '--in-place'])
     expect(stderr).not.toContain('Took')
-    expect(stderr).toContain(`Nothing was taken out of ${path}`)
+    expect(stderr).toContain(`No secrets were removed from ${path}`)
   })
 
   test('is said to hold those secrets that are left in it', async () => {
     const files = { command: 'node', env: { API_KEY: `\${A}canary-other` } }
     const path = await writeTrusted({ mcpServers: { crm: entry, files } })
     const { stderr } = await world.run(['import', '--config', path, '--write', '--in-place'])
-    expect(stderr).toContain(`Took the secrets that were stored out of ${path}`)
-    expect(stderr).toContain('Other secrets are left in it')
+    expect(stderr).toContain(`Removed the stored secrets from ${path}`)
+    expect(stderr).toContain('It still contains other secrets')
   })
 })

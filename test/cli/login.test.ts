@@ -40,7 +40,7 @@ describe('login', () => {
     expect(code).toBe(0)
     expect(stdout.trim().split('\n')).toHaveLength(1)
     expect(stdout).toMatch(
-      /^Logged in to http:\/\/127\.0\.0\.1:\d+\/mcp \(account default\), at http\S+, with the scopes mcp, until .*\(in 59 minutes\), and renewed by itself with a refresh token\.$/m,
+      /^Logged in to http:\/\/127\.0\.0\.1:\d+\/mcp \(account default\), at http\S+, with the scopes mcp, until .*\(in 59 minutes\), and renewed automatically with a refresh token\.$/m,
     )
     expect(`${stdout}${stderr}`).not.toMatch(tokens)
     expect(await world.records()).not.toEqual([])
@@ -51,9 +51,9 @@ describe('login', () => {
   test('takes the address that is pasted, and tells what is none', async () => {
     const running = world.start(['login', servers.resource.href, '--no-browser'])
     const url = await printedUrl(running)
-    await running.stderrMatch(/Paste the address of that page here:/)
+    await running.stderrMatch(/Paste the URL of that page here:/)
     running.stdin.write('https://example.com/somewhere-else\n')
-    await running.stderrMatch(/That is not the address after the login/)
+    await running.stderrMatch(/That is not the URL after the login/)
     running.stdin.write(`${await callbackOf(url)}\n`)
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
@@ -68,7 +68,7 @@ describe('login', () => {
     const { code, stderr } = await running.finished
     expect(code).toBe(0)
     expect(stderr).not.toContain('Paste the address')
-    expect(stderr).toContain('Open this address in a browser, and log in within 4 minutes:')
+    expect(stderr).toContain('Open this URL in a browser, and log in within 4 minutes:')
   })
 
   test('leaves nothing behind when it is interrupted', async () => {
@@ -156,7 +156,9 @@ describe('login', () => {
     await server.close()
     expect(code).toBe(1)
     expect(stderr).toContain(`npx mcp-credentials set ${server.url.href} --bearer\``)
-    expect(stderr).toContain('with --header X-API-Key or --basic, if your key is sent so')
+    expect(stderr).toContain(
+      'use --header X-API-Key or --basic if the server expects the key there',
+    )
     expect(stderr).not.toContain('    at ')
   })
 
@@ -183,7 +185,7 @@ describe('login', () => {
     for (const command of ['login', 'status', 'token']) {
       const { code, stderr } = await world.run([command, url])
       expect(code).not.toBe(0)
-      expect(stderr).toContain('Use its address with https://')
+      expect(stderr).toContain('Use its https:// URL')
       expect(stderr).not.toMatch(/allowInsecure|operator/)
     }
   })
@@ -193,7 +195,7 @@ describe('login', () => {
     const { code, stdout } = await world.run(['login', server.url.href])
     await server.close()
     expect(code).toBe(0)
-    expect(stdout).toContain('works without a login')
+    expect(stdout).toContain('requires no login')
   })
 
   test('says which address cannot be reached', async () => {
@@ -205,19 +207,19 @@ describe('login', () => {
   })
 
   test.each([
+    ['an address without its scheme', ['mcp.example.com/mcp'], 'Use `https://mcp.example.com/mcp`'],
     [
-      'an address without its scheme',
-      ['mcp.example.com/mcp'],
-      'Write `https://mcp.example.com/mcp`',
+      'a way that does not exist',
+      ['http://127.0.0.1:1/mcp', '--grant', 'magic'],
+      '--grant must be one of',
     ],
-    ['a way that does not exist', ['http://127.0.0.1:1/mcp', '--grant', 'magic'], '--grant takes'],
     ['a device without a client', ['http://127.0.0.1:1/mcp', '--device', '--no-browser'], 'device'],
     [
       'two ways at once',
       ['http://127.0.0.1:1/mcp', '--device', '--grant', 'client-credentials'],
-      'opens no browser here',
+      '--device conflicts with',
     ],
-    ['a port that is none', ['http://127.0.0.1:1/mcp', '--port', 'x'], '--port takes'],
+    ['a port that is none', ['http://127.0.0.1:1/mcp', '--port', 'x'], '--port must be a number'],
     ['a secret without its client', ['http://127.0.0.1:1/mcp', '--client-secret'], '--client-id'],
     ['an unknown option', ['http://127.0.0.1:1/mcp', '--clientid', 'x'], '--client-id'],
     ['a password in the address', ['http://a:canary@127.0.0.1/mcp'], '--basic USER'],
@@ -258,10 +260,10 @@ describe('login on another device', () => {
     expect(code).toBe(0)
     expect(stderr).toMatch(/http:\/\/127\.0\.0\.1\/activate on any device/)
     expect(stderr).toContain('WDJB-MJHT')
-    expect(stderr).toContain('The code works for 10 minutes.')
+    expect(stderr).toContain('The code is valid for 10 minutes.')
     expect(stderr).toMatch(/[▀▄█]{8}/)
     expect(`${stdout}${stderr}`).not.toContain('canary')
-    expect(stdout).toContain('renewed by itself')
+    expect(stdout).toContain('renewed automatically')
   })
 
   test('is not chosen where there is a display, nor without a client', async () => {
@@ -318,7 +320,7 @@ describe('login as a client, without a person', () => {
     const { code, stdout, stderr } = await world.run(argv, { input: `${secret}\n` })
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('canary')])
     expect(stdout).toMatch(
-      /^Logged in to \S+ \(account default\), at \S+, with the scopes read, .* renewed by itself with the secret of the client agent\.$/m,
+      /^Logged in to \S+ \(account default\), at \S+, with the scopes read, .* renewed automatically with the secret of the client agent\.$/m,
     )
     expect(tokenRequests()).toMatchObject([{ grant_type: 'client_credentials', scope: 'read' }])
     expect(await world.written()).not.toContain('canary')

@@ -42,7 +42,7 @@ describe('a named secret', () => {
     expect(trust.stderr).toContain('reads stored:files.key (env.API_KEY)')
     expect((await world.run(argv)).code).toBe(42)
     const replaced = await keep('files.key', 'canary-other')
-    expect(replaced.stdout).toContain('in the place of the one that was there')
+    expect(replaced.stdout).toContain('replaced the earlier value')
     expect((await world.run(argv)).code).toBe(1)
   })
 
@@ -99,14 +99,18 @@ describe('a named secret', () => {
 
   test.each([
     ['a name with other characters', ['set', '--secret', 'a b'], 'letters, digits'],
-    ['a secret and a server', ['set', 'https://mcp.example.com/mcp', '--secret', 'a'], 'no server'],
-    ['a secret and a key', ['set', '--secret', 'a', '--bearer'], 'once'],
-    ['neither a secret nor a server', ['set', '--bearer'], 'for which server'],
-    ['a secret and everything', ['logout', '--secret', 'a', '--all'], 'logout needs a server'],
+    [
+      'a secret and a server',
+      ['set', 'https://mcp.example.com/mcp', '--secret', 'a'],
+      'cannot be combined with a server',
+    ],
+    ['a secret and a key', ['set', '--secret', 'a', '--bearer'], 'Exactly one kind'],
+    ['neither a secret nor a server', ['set', '--bearer'], 'The server of the key is missing'],
+    ['a secret and everything', ['logout', '--secret', 'a', '--all'], 'logout requires a server'],
     [
       'a secret and a server to log out of',
       ['logout', 'crm', '--secret', 'a'],
-      'logout needs a server',
+      'logout requires a server',
     ],
   ])('refuses %s', async (_what, argv, text) => {
     const { code, stderr } = await world.run(argv, { input: 'canary' })
@@ -153,7 +157,7 @@ describe('import of the variables of a stdio server', () => {
     )
     // What is stored already is the same.
     const written = await world.run(['import', '--write', '--in-place'])
-    expect(written.stderr).toContain(`Took the secrets that were stored out of ${path}.`)
+    expect(written.stderr).toContain(`Removed the stored secrets from ${path}.`)
     expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject(JSON.parse(shown.stdout))
     await world.run(['trust', path, '--yes'])
     expect((await world.run(['exec', 'files', '--', ...check('canary-key')])).code).toBe(42)
@@ -180,8 +184,10 @@ describe('import of the variables of a stdio server', () => {
     const path = await writeConfig({ 'my files': { command: 'x', env } })
     await world.run(['trust', path, '--yes'])
     const { stdout } = await world.run(['import'])
-    expect(stdout).toMatch(/variable NODE_AUTH_TOKEN .*no secret is read into a variable/)
-    expect(stdout).toMatch(/variable API_KEY .*move it by hand/)
+    expect(stdout).toMatch(
+      /variable NODE_AUTH_TOKEN .*a variable of this name cannot hold a stored secret/,
+    )
+    expect(stdout).toMatch(/variable API_KEY .*replace it yourself/)
     expect((await world.run(['import', '--write'])).stdout).toContain('<hidden>')
   })
 })
@@ -194,14 +200,14 @@ describe('a config file that was changed in place', () => {
     await world.run(['trust', path, '--yes'])
     const { stderr } = await world.run(['import', '--write', '--in-place'])
     expect(stderr).toContain(
-      `${path} has changed, so it has to be trusted again: npx mcp-credentials trust ${path}`,
+      `${path} has changed. To trust it again, run: npx mcp-credentials trust ${path}`,
     )
   })
 
   test('is trusted as it is when it is the user’s own', async () => {
     await writeConfig(servers, '.cursor/mcp.json')
     const { stderr } = await world.run(['import', '--write', '--in-place'])
-    expect(stderr).toContain('Took the secrets')
+    expect(stderr).toContain('Removed the stored secrets')
     expect(stderr).not.toContain('trusted again')
     expect((await world.run(['exec', 'files', '--', ...check('canary-key')])).code).toBe(42)
   })

@@ -35,7 +35,9 @@ describe('the next step', () => {
     async (command) => {
       const { code, stderr } = await world.run([command, await answering(502, 'text/html', '')])
       expect(code).toBe(5)
-      expect(stderr).toContain('A gateway answers, but not the server behind it (status 502).')
+      expect(stderr).toContain(
+        'A gateway responds, but the server behind it does not (status 502).',
+      )
       expect(stderr).toContain("Try again later, or contact the server's operator.")
       expect(stderr).not.toContain('authorization server')
     },
@@ -44,7 +46,7 @@ describe('the next step', () => {
   test('of login at a server of the older transport that asks for nothing is none', async () => {
     const url = await answering(405, 'text/plain', '', 200)
     const { code, stdout } = await world.run(['login', url])
-    expect({ code, stdout }).toEqual({ code: 0, stdout: `${url} works without a login.\n` })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${url} requires no login.\n` })
   })
 
   test.each(['status', 'login'])(
@@ -55,7 +57,7 @@ describe('the next step', () => {
       const url = await answering(400, 'application/json', body)
       const { code, stderr } = await world.run([command, url])
       expect(code).toBe(1)
-      expect(stderr).toContain('speaks only other versions of the protocol: 2026-07-28.')
+      expect(stderr).toContain('supports only other protocol versions: 2026-07-28.')
       expect(stderr).toContain(`npx mcp-credentials doctor ${url}`)
     },
   )
@@ -68,7 +70,7 @@ describe('the next step', () => {
     const { code, stderr } = await world.run(['status', url])
     expect(code).toBe(1)
     expect(stderr).toContain(
-      `Run \`npx mcp-credentials doctor ${url}\` to look for the right path.`,
+      `Run \`npx mcp-credentials doctor ${url}\` to search for the correct path.`,
     )
   })
 
@@ -76,7 +78,7 @@ describe('the next step', () => {
     const { code, stderr } = await world.run(['logout'])
     expect(code).toBe(2)
     expect(stderr).toContain(
-      'logout needs a server. Name one, or add --secret NAME or --all and no server.',
+      'logout requires a server. Pass one, or use --secret NAME or --all without a server.',
     )
   })
 })

@@ -29,7 +29,7 @@ describe('a server that asks for no credential', () => {
       const { code, stdout } = await world.run(['status', target])
       expect(code).toBe(0)
       expect(stdout).toMatch(/works: .*Streamable HTTP/)
-      expect(stdout).toContain('Credential: none. The server answers without one.')
+      expect(stdout).toContain('Credential: none. The server requires no credential.')
     }
   })
 
@@ -37,7 +37,7 @@ describe('a server that asks for no credential', () => {
     for (const target of await targets()) {
       const { code, stdout, stderr } = await world.run(['headers', target])
       expect({ code, stdout }).toEqual({ code: 0, stdout: '{}\n' })
-      expect(stderr).toContain('answers without a credential')
+      expect(stderr).toContain('requires no credential')
     }
   })
 
@@ -45,8 +45,8 @@ describe('a server that asks for no credential', () => {
     for (const target of await targets()) {
       const { code, stdout, stderr } = await world.run(['token', target])
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-      expect(stderr).toContain('answers without a credential, so there is no token.')
-      expect(stderr).toContain('Connect to it without one.')
+      expect(stderr).toContain('requires no credential, so there is no token.')
+      expect(stderr).toContain('Connect to it without a token.')
     }
   })
 
@@ -54,14 +54,14 @@ describe('a server that asks for no credential', () => {
     const { code, stdout } = await world.run(['login', server.url.href])
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: `${server.url} works without a login.\n`,
+      stdout: `${server.url} requires no login.\n`,
     })
   })
 
   test('gets plain code of doctor, and nothing to configure', async () => {
     const { code, stdout } = await world.run(['doctor', server.url.href])
     expect(code).toBe(0)
-    expect(stdout).toContain('No provider is needed')
+    expect(stdout).toContain('No provider is required')
     expect(stdout).toContain('new StreamableHTTPClientTransport(url)')
     expect(stdout).not.toMatch(/withCredentials|npx mcp-credentials|"auth"/)
   })

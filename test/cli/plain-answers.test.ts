@@ -82,7 +82,7 @@ describe('what is piped into set', () => {
   test('has a user name and a password for --basic', async () => {
     const { code, stderr } = await world.run(['set', url, '--basic'], { input: 'ada\n' })
     expect(code).toBe(2)
-    expect(stderr).toContain('Write both as USER:PASSWORD')
+    expect(stderr).toContain('Enter both as USER:PASSWORD')
     expect(stderr).not.toMatch(libraryWords)
   })
 })
@@ -92,7 +92,7 @@ describe('set', () => {
     const argv = ['set', url, '--header', 'X-API-Key: canary']
     const { code, stderr } = await world.run(argv, { input: 'x\n' })
     expect(code).toBe(2)
-    expect(stderr).toContain('history of the shell')
+    expect(stderr).toContain('shell history')
     expect(stderr).not.toContain('canary')
   })
 
@@ -128,7 +128,7 @@ describe('a mistake in the command line', () => {
     ['mcp.example.com/mcp', 'https://mcp.example.com/mcp'],
   ])('in a URL without its beginning leads to the likely one: %s', async (given, meant) => {
     const { stderr } = await world.run(['status', given])
-    expect(stderr).toContain(`Write \`${meant}\`.`)
+    expect(stderr).toContain(`Use \`${meant}\`.`)
   })
 
   test('in a name where there is no config file has a next step, also for proxy', async () => {
@@ -168,7 +168,7 @@ describe('entries with environments and tenants', () => {
     await configured({ crm: { url, tenants } })
     const { code, stderr } = await world.run(['status', 'crm', '--tenant', 'nobody'])
     expect(code).toBe(2)
-    expect(stderr).toContain('has no tenant `nobody`. Write one of its tenants: acme, globex.')
+    expect(stderr).toContain('has no tenant `nobody`. Choose one of its tenants: acme, globex.')
   })
 
   test('lead from the URL to the name', async () => {
@@ -178,7 +178,7 @@ describe('entries with environments and tenants', () => {
     const argv = ['status', url, '--tenant', 'acme', '--config', config]
     const { code, stderr } = await world.run(argv)
     expect(code).toBe(2)
-    expect(stderr).toContain('Name the entry, or leave out --tenant.')
+    expect(stderr).toContain('Pass the name of the entry, or omit --tenant.')
     expect(stderr).not.toMatch(libraryWords)
   })
 })
@@ -197,7 +197,7 @@ describe('the words of a command', () => {
     const { port } = new URL(origin)
     const { code, stderr } = await world.run(['proxy', url, '--listen', port])
     expect(code).toBe(2)
-    expect(stderr).toContain(`The port ${port} cannot be used`)
+    expect(stderr).toContain(`The port ${port} is in use or reserved`)
     expect(stderr).not.toMatch(libraryWords)
   })
 

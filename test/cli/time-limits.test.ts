@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { makeAsker } from '../../src/cli/doctor/ask.ts'
+import { makeRequester } from '../../src/cli/doctor/requests.ts'
 import { recordingOrigin } from '../support/recording-origin.ts'
 import { cliWorld } from './cli-world.ts'
 
@@ -20,9 +20,9 @@ describe('a request of the examination', () => {
       response.end()
     })
     collectGarbage()
-    const asker = makeAsker({ signal: new AbortController().signal, limitMs: 300 })
-    const outcome = await asker.ask(new URL(origin), { method: 'POST', body: 'x' })
-    expect(outcome).toEqual({ kind: 'silence', code: undefined, isLate: true })
+    const requester = makeRequester({ signal: new AbortController().signal, limitMs: 300 })
+    const outcome = await requester.send(new URL(origin), { method: 'POST', body: 'x' })
+    expect(outcome).toEqual({ kind: 'no-response', code: undefined, isLate: true })
   })
 
   it('ends in time while an answer drips', async () => {
@@ -32,9 +32,9 @@ describe('a request of the examination', () => {
       onTestFinished(() => clearInterval(timer))
     })
     collectGarbage()
-    const asker = makeAsker({ signal: new AbortController().signal, limitMs: 300 })
-    const outcome = await asker.ask(new URL(origin), { method: 'POST', body: 'x' })
-    expect(outcome).toMatchObject({ kind: 'reply', status: 200 })
+    const requester = makeRequester({ signal: new AbortController().signal, limitMs: 300 })
+    const outcome = await requester.send(new URL(origin), { method: 'POST', body: 'x' })
+    expect(outcome).toMatchObject({ kind: 'response', status: 200 })
   })
 })
 
@@ -65,7 +65,7 @@ describe('status', () => {
     await vi.advanceTimersByTimeAsync(30_000)
     const { code, stderr } = await running
     expect(code).not.toBe(0)
-    expect(stderr).toContain('did not answer within 30 seconds')
+    expect(stderr).toContain('did not respond within 30 seconds')
   })
 
   it.each(['application/json', 'text/event-stream'])(
@@ -85,7 +85,7 @@ describe('status', () => {
       await world.run(['set', `${origin}/mcp`, '--bearer'], { input: 'canary-token' })
       const { code, stderr } = await world.run(['status', `${origin}/mcp`])
       expect(code).not.toBe(0)
-      expect(stderr).toContain('more than 16 MB')
+      expect(stderr).toContain('larger than 16 MB')
       expect(sent).toBeLessThan(60)
     },
   )

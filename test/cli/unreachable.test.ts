@@ -25,8 +25,8 @@ describe('a server that cannot be reached', () => {
   ])('is explained by %s where fetch refuses port %i', async (command, port) => {
     const { code, text } = await said(command, `http://127.0.0.1:${port}/mcp`)
     expect(code).toBe(5)
-    expect(text).toContain('That port belongs to another protocol, and fetch refuses it.')
-    expect(text).toContain('Correct the port in the URL, or let the server listen at another one.')
+    expect(text).toContain('The port belongs to another protocol, and fetch blocks it.')
+    expect(text).toContain('Correct the port in the URL, or configure another port for the server.')
   })
 
   test.each(['login', 'status', 'doctor'])(

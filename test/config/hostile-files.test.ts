@@ -61,7 +61,7 @@ describe('a link in place of a config file', () => {
   test('that leads to a device is refused', async () => {
     const { load, root } = await project()
     await symlink('/dev/zero', join(root, '.mcp.json'))
-    await expect(load()).rejects.toThrow('is no regular file')
+    await expect(load()).rejects.toThrow('is not a regular file')
   })
 
   test('that leads in a circle is refused with a sentence', async () => {

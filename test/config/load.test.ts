@@ -296,12 +296,13 @@ describe('an entry', () => {
     expect(config.credentials('crm')).toMatchObject({ name: 'savedLogin' })
   })
 
-  test('without `auth` uses a saved login, if the server asks for one', async () => {
+  test('without `auth` uses a saved login, if the server requires one', async () => {
     const { load } = await project({ '.mcp.json': server({ oauth: { clientId: 'agent-7' } }) })
     const config = await load(trusted)
 
     expect(config.credentials('crm')).toMatchObject({ name: 'savedLogin', discovers: true })
-    expect(config.server('crm')).toMatchObject({ oauth: { clientId: 'agent-7' } })
+    const described = { usesSavedLogin: true, oauth: { clientId: 'agent-7' } }
+    expect(config.server('crm')).toMatchObject(described)
   })
 
   test('takes Cursor’s own `auth` for what it is', async () => {
@@ -391,7 +392,7 @@ describe('environments', () => {
       const config = await load({ ...trusted, env, environment: 'staging' })
 
       expect(() => config.credentials('crm')).toThrow(
-        `is at another origin, which must not get the credential of the entry; write \`${missing}\``,
+        `has another origin, which must not receive the credential of the entry; add \`${missing}\``,
       )
     },
   )
@@ -421,7 +422,7 @@ describe('environments', () => {
     const config = await load({ ...trusted, env, environment: 'prod' })
 
     expect(() => config.credentials('crm')).toThrow(
-      'it has no environment `prod`; there are staging, production',
+      'it has no environment `prod`; its environments are staging, production',
     )
   })
 
@@ -473,7 +474,7 @@ describe('tenants', () => {
   test('that are unknown get nothing, nor does a request of nobody', async () => {
     const choices = await selector()
 
-    expect(() => choices.select(request)).toThrow('Make the request in `inTenant(name, task)`')
+    expect(() => choices.select(request)).toThrow('Make the request within `inTenant(name, task)`')
     const unknown = inTenant('acmee', () => choices.select(request))
     expect(() => made(unknown)).toThrow('has no tenant `acmee`. Did you mean `acme`?')
   })
@@ -502,7 +503,7 @@ describe('a server of stdio', () => {
     const { load } = await project({ '.mcp.json': local({ NODE_OPTIONS: `\${KEY}` }) })
     const config = await load({ ...trusted, env: { KEY: 'secret' } })
 
-    await expect(config.environmentOf('local')).rejects.toThrow('NODE_OPTIONS decides')
+    await expect(config.environmentOf('local')).rejects.toThrow('NODE_OPTIONS determines')
   })
 
   test('has no credentials, and one with a URL has no environment', async () => {
@@ -511,7 +512,7 @@ describe('a server of stdio', () => {
     })
     const config = await load(trusted)
 
-    expect(() => config.credentials('a')).toThrow('it is started as a process')
+    expect(() => config.credentials('a')).toThrow('it is a stdio server without a URL')
     await expect(config.environmentOf('b')).rejects.toThrow('it has a URL')
   })
 })
@@ -535,9 +536,9 @@ describe('a secret that stands in a file', () => {
     const file = join(root, '.mcp.json')
     const remedy = `Run \`npx mcp-credentials import --config ${file}\` to move it.`
     expect(config.warnings).toMatchObject([
-      { file, line: 6, column: 22, remedy },
-      { file, line: 13, column: 25, remedy },
-      { file, line: 17, column: 5, remedy },
+      { kind: 'secret', file, line: 6, column: 22, remedy },
+      { kind: 'secret', file, line: 13, column: 25, remedy },
+      { kind: 'secret_in_url', file, line: 17, column: 5, remedy },
     ])
     expect(JSON.stringify(config.warnings)).not.toContain('canary')
   })

@@ -253,10 +253,10 @@ describe('a credential of a config file', () => {
   })
 
   test.each([
-    ['http://crm.example.com/mcp', 'must begin with https://'],
-    ['ftp://crm.example.com/mcp', 'must begin with https://'],
+    ['http://crm.example.com/mcp', 'must start with https://'],
+    ['ftp://crm.example.com/mcp', 'must start with https://'],
     ['https://user:password@crm.example.com/mcp', 'must not contain a user name or password'],
-    ['crm.example.com', 'is no URL'],
+    ['crm.example.com', 'its URL is not valid'],
   ])('is refused for %s', async (wrong, message) => {
     const error = await failure({ mcpServers: { crm: { url: wrong } } })
 
@@ -314,20 +314,26 @@ describe('a broken file', () => {
     ],
     ['{ "mcpServers": [] }', '1:17: Expected `mcpServers`: an object'],
     ['{ "mcpServers": { "crm": 7 } }', '1:26: Expected an object for the server `crm`'],
-    ['{\n  "mcpServers": { "crm": { "url": 7 } }\n}', '2:35: Expected a text for `url`'],
+    ['{\n  "mcpServers": { "crm": { "url": 7 } }\n}', '2:35: Expected a string for `url`'],
     ['{ "mcpServers": { "crm": {} } }', '1:26: Expected `url` or `command`'],
     ["{ 'mcpServers': {} }", '1:3: Expected'],
     [entry({ auth: { provider: 'apikey', value: 'env:A' } }), 'did you mean `apiKey`?'],
     [entry({ auth: { provider: 'nothingLikeIt' } }), 'There is no provider `nothingLikeIt`'],
     [entry({ auth: { ...keyAuth, heeder: 'X' } }), 'did you mean `header`?'],
-    [entry({ auth: { provider: 'apiKey' } }), '`apiKey` needs `value`'],
-    [entry({ auth: { ...keyAuth, header: 7 } }), 'Expected a text for `apiKey.header`'],
+    [entry({ auth: { provider: 'apiKey' } }), '`apiKey` requires `value`'],
+    [entry({ auth: { ...keyAuth, header: 7 } }), 'Expected a string for `apiKey.header`'],
     [entry({ auth: { value: 'env:A' } }), 'Expected `provider` in `auth`'],
     [entry({ auth: { provider: 'all', providers: [] } }), 'Expected a list of `auth` blocks'],
     [entry({ auth: keyAuth, tenants: {} }), 'either `auth` or `tenants`'],
-    [entry({ tenants: { acme: {} } }), 'The tenant `acme` needs `auth`'],
-    [entry({ environments: { dev: { command: 'x' } } }), 'An environment cannot change `command`'],
-    [{ mcpServers: { crm: { command: 'x', auth: keyAuth } } }, '`auth` is for servers with a URL'],
+    [entry({ tenants: { acme: {} } }), 'The tenant `acme` requires `auth`'],
+    [
+      entry({ environments: { dev: { command: 'x' } } }),
+      'An environment cannot override `command`',
+    ],
+    [
+      { mcpServers: { crm: { command: 'x', auth: keyAuth } } },
+      '`auth` is only for servers with a URL',
+    ],
   ])('%#: says where, and what was expected', async (content, message) => {
     const error = await failure(content)
 
@@ -450,7 +456,7 @@ describe('a hostile file', () => {
     const { execFileSync } = await import('node:child_process')
     execFileSync('mkfifo', [join(root, '.mcp.json')])
 
-    await expect(load()).rejects.toThrow('is no regular file')
+    await expect(load()).rejects.toThrow('is not a regular file')
   })
 
   test('beside a link is not where relative commands are looked for', async () => {

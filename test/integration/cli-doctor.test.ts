@@ -70,7 +70,7 @@ describe('the command doctor', () => {
       const seen = JSON.parse(out) as Report
       expect(err).toBe('')
       expect({ code, outcome: seen.outcome }).toEqual({ code: 0, outcome: 'ok' })
-      expect(lines(seen, 'challenge')[0]).toContain(`asks for: ${dpop ? 'dpop' : 'bearer'}`)
+      expect(lines(seen, 'challenge')[0]).toContain(`these challenges: ${dpop ? 'dpop' : 'bearer'}`)
       expect(lines(seen, 'pkce')).toEqual(['ok: It supports PKCE with S256.'])
       expect(lines(seen, 'safeguards')[0]).toMatch(/^ok: /)
       expect(seen.recommendation?.provider).toBe('authorizationCode')
@@ -87,9 +87,9 @@ describe('the command doctor', () => {
   )
 
   test.each<readonly [ServerKind, string]>([
-    ['stateful', 'ok: The server speaks Streamable HTTP, protocol 2025-11-25.'],
-    ['stateless', 'ok: The server speaks Streamable HTTP, protocol 2025-11-25.'],
-    ['sse', 'note: The server speaks HTTP+SSE, the transport of 2024-11-05'],
+    ['stateful', 'ok: The server supports Streamable HTTP, protocol 2025-11-25.'],
+    ['stateless', 'ok: The server supports Streamable HTTP, protocol 2025-11-25.'],
+    ['sse', 'note: The server supports HTTP+SSE, the transport of MCP 2024-11-05'],
   ])('sees how a server of the official SDK speaks: %s', async (kind, transport) => {
     const authenticate = () => ({ identity: { subject: 'anybody' } })
     const server = await startMcpServer({ authenticate, kind })
@@ -100,7 +100,7 @@ describe('the command doctor', () => {
     expect(code).toBe(0)
     const seen = JSON.parse(out) as Report
     expect(lines(seen, 'transport')[0]).toContain(transport)
-    expect(lines(seen, 'challenge')).toEqual(['ok: The server asks for no credential.'])
+    expect(lines(seen, 'challenge')).toEqual(['ok: The server requires no credential.'])
     const ended = server.requests.filter(
       ({ method, status }) => method === 'DELETE' && status < 300,
     )

@@ -164,7 +164,9 @@ describe('the built command in pipes', () => {
     expect(await commandLines()).not.toContain(new URL(url).searchParams.get('state'))
     running.write(`${await callbackOf(url)}\n`)
     expect(await running.code).toBe(0)
-    expect(running.stdout()).toMatch(/^Logged in to .* renewed by itself with a refresh token\.\n$/)
+    expect(running.stdout()).toMatch(
+      /^Logged in to .* renewed automatically with a refresh token\.\n$/,
+    )
     expect(await recordCount()).toBeGreaterThan(0)
     expect(`${running.output()}${await written()}`).not.toMatch(secrets)
     servers.mcp.expireTokens()
@@ -205,7 +207,7 @@ describe('the built command in pipes', () => {
     const env = { DISPLAY: ':99', PATH: '/nonexistent' }
     const running = start(['login', servers.resource.href], env)
     const [url] = await running.match(authorizeUrl)
-    await running.match(/No browser could be opened here\./)
+    await running.match(/No browser could be opened\./)
     await servers.authorizationServer.visit(new URL(url))
     expect(await running.code).toBe(0)
     await servers.close()
@@ -308,18 +310,18 @@ describe('the built command in a terminal', () => {
   })
 
   test.each([
-    ['the client', [[/Client identifier/, end]]],
+    ['the client', [[/Client ID/, end]]],
     [
       'the agreement to the authorization server',
       [
-        [/Client identifier/, 'agent\r'],
+        [/Client ID/, 'agent\r'],
         [/Send the client secret to/, end],
       ],
     ],
     [
       'the secret of the client',
       [
-        [/Client identifier/, 'agent\r'],
+        [/Client ID/, 'agent\r'],
         [/Send the client secret to/, 'y'],
         [/Client secret/, `canary${end}`],
       ],
@@ -342,7 +344,7 @@ describe('the built command in a terminal', () => {
     const argv = ['login', servers.resource.href, '--grant', 'client-credentials']
     const running = startInTerminal(argv)
     const answers = [
-      [/Client identifier/, 'agent\r'],
+      [/Client ID/, 'agent\r'],
       [/Send the client secret to/, 'y'],
       [/Client secret/, 'canary-secret\r'],
     ] as const
@@ -358,7 +360,7 @@ describe('the built command in a terminal', () => {
     const servers = await testServers()
     const running = startInTerminal(['login', servers.resource.href, '--no-browser'])
     const [url] = await running.match(authorizeUrl)
-    await running.match(/Paste the address/)
+    await running.match(/Paste the URL/)
     running.write('\u0003')
     expect(await running.code).toBe(130)
     expect(await recordCount()).toBe(0)
@@ -400,7 +402,7 @@ describe('the built command with a keychain', () => {
     expect(list.stdout).toMatch(/default +login +mcp/)
     expect(await recordCount()).toBe(0)
     expect((await run(['status', href], '', options)).code).toBe(0)
-    expect((await run(['logout', href], '', options)).stdout).toContain('has ended the login')
+    expect((await run(['logout', href], '', options)).stdout).toContain('has revoked it')
     const tokens = '{"access_token":"canary-1","refresh_token":"canary-2"}'
     const write = `import('keytar').then(({ default: keytar }) => keytar.setPassword('old-agent', '${href}', '${tokens}'))`
     const root = join(import.meta.dirname, '../..')

@@ -89,7 +89,7 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
 
       expect(withKey.code).toBe('unauthorized')
       expect(withKey.message).toContain(
-        `asks for OAuth at ${issuer.issuer}. Use authorizationCode()`,
+        `requires OAuth at ${issuer.issuer}. Use authorizationCode()`,
       )
       expect(withKey.message).toContain(`\`npx mcp-credentials login ${server.url}\``)
       expect(withToken.message).toContain('and did not accept this token')
@@ -117,7 +117,7 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
       const error = await failure(server.url, provider)
 
       expect(error.code).toBe('unauthorized')
-      expect(error.message).toContain('The authorization server had issued it')
+      expect(error.message).toContain('The authorization server issued the token')
       expect(error.message).toMatch(
         /of clientCredentials from .* with 401 and the challenge Bearer/,
       )
@@ -165,9 +165,9 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
       const forbidden = await failure(server.url)
 
       expect(unscoped).toMatchObject({ code: 'forbidden', status: 403 })
-      expect(unscoped.message).toContain('the server wants `tools:write`')
+      expect(unscoped.message).toContain('the server requires `tools:write`')
       expect(forbidden.code).toBe('forbidden')
-      expect(forbidden.message).toContain('may not do this')
+      expect(forbidden.message).toContain('lacks a permission')
     })
 
     it('says that there is no server at a wrong path, and what was tried', async () => {
@@ -176,7 +176,7 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
       const error = await failure(`${server.origin}/nothing`)
       expect(error).toMatchObject({ code: 'not_mcp_server', status: 404 })
       expect(error.message).toContain(`There is no MCP server at ${server.origin}/nothing`)
-      expect(error.message).toMatch(/it answered POST with 404 .*and GET with 404/)
+      expect(error.message).toMatch(/it responded to POST with 404 .*and to GET with 404/)
     })
 
     it('knows a web page by its type', async () => {
@@ -191,7 +191,7 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
       for (const { origin } of [page, getOnly]) {
         const error = await failure(`${origin}/mcp`)
         expect(error.code).toBe('not_mcp_server')
-        expect(error.message).toContain('a web page, perhaps a login page')
+        expect(error.message).toContain('is a web page, not an MCP server')
       }
     })
 
@@ -211,7 +211,7 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
       )
       const error = await failure(`${server.origin}/mcp`)
       expect(error).toMatchObject({ code: 'not_mcp_server', status: 200 })
-      expect(error.message).toContain('JSON that is no JSON-RPC message')
+      expect(error.message).toContain('JSON that is not a JSON-RPC message')
     })
 
     it.each([
@@ -243,9 +243,9 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
       const unknown = await failure('https://no-such-host.invalid/mcp')
 
       expect(refused).toMatchObject({ code: 'network', retryable: true })
-      expect(refused.message).toContain(`Nothing listens at ${origin} (ECONNREFUSED).`)
+      expect(refused.message).toContain(`No server is listening at ${origin} (ECONNREFUSED).`)
       expect(unknown.code).toBe('network')
-      expect(unknown.message).toMatch(/The name no-such-host\.invalid cannot be resolved \(E\w+\)/)
+      expect(unknown.message).toMatch(/The host no-such-host\.invalid cannot be resolved \(E\w+\)/)
     })
 
     it('says how a certificate of your own is trusted', async () => {

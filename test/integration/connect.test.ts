@@ -54,7 +54,7 @@ for (const { version, make } of clients) {
 
     it('refuses what is no URL', async () => {
       const connecting = connect(make(), 'mcp.example.com/mcp', apiKey({ value: 'key-1' }))
-      await expect(connecting).rejects.toThrow('beginning with https://')
+      await expect(connecting).rejects.toThrow('starting with https://')
     })
 
     it('waits for a login that takes longer than a request may', async () => {

@@ -91,7 +91,7 @@ it('opens one browser when five proxies need a login at once; the others name th
   const messages = refused.map(({ error }) => error?.message ?? '')
   const command = `npx mcp-credentials login ${resource.href}`
   expect(shown).toHaveLength(1)
-  expect(messages.filter((text) => text.includes('A browser was told'))).toHaveLength(1)
+  expect(messages.filter((text) => text.includes('A browser is opening'))).toHaveLength(1)
   expect(messages.filter((text) => text.includes(command))).toHaveLength(5)
   expect(answered.filter(({ result }) => result !== undefined)).toHaveLength(5)
   const codes = authorizationServer.tokenRequests().filter(({ code }) => code !== undefined)

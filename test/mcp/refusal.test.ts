@@ -1,8 +1,12 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { type CredentialError, isCredentialError } from '../../src/index.ts'
+import type {
+  AuthorizationFinding,
+  Observations,
+  ObservedResponse,
+} from '../../src/mcp/observations.ts'
 import { explainFailure } from '../../src/mcp/refusal.ts'
-import type { AuthorizationFinding, SeenAnswer, Sighting } from '../../src/mcp/sighting.ts'
 import { parseChallenges } from '../../src/www-authenticate.ts'
 
 const url = 'https://mcp.example.com/mcp'
@@ -19,7 +23,7 @@ interface Given {
   readonly method?: string
 }
 
-function answer(given: Given): SeenAnswer {
+function answer(given: Given): ObservedResponse {
   const { status = 200, type = '', challenge, location, retryAfter, method = 'POST' } = given
   return {
     method,
@@ -36,10 +40,10 @@ const login = { name: 'authorizationCode', scoped: true }
 
 function explain(
   given: Given | undefined,
-  more: Partial<Sighting> = {},
+  more: Partial<Observations> = {},
   finding?: AuthorizationFinding,
 ): CredentialError {
-  const sighting: Sighting = {
+  const sighting: Observations = {
     resource: new URL(`${url}?key=value-1`),
     provider: key,
     sentScheme: undefined,
@@ -72,15 +76,15 @@ const rows: readonly Row[] = [
     'unauthorized',
     explain({ status: 401 }),
     `${url} refused the credential of apiKey from env('MCP_API_KEY') with 401 and no challenge.`,
-    'does not say what it wants',
-    "Check what env('MCP_API_KEY') holds",
+    'The response does not name the required credential',
+    "Check the value of env('MCP_API_KEY')",
   ],
   [
     'a key where OAuth is wanted',
     'unauthorized',
     explain({ status: 401, challenge: 'Bearer resource_metadata="https://x.example"' }, {}, issuer),
     'the challenge Bearer',
-    'asks for OAuth at https://login.example.com.',
+    'requires OAuth at https://login.example.com.',
     'Use authorizationCode()',
     `\`npx mcp-credentials login ${word}\``,
   ],
@@ -93,33 +97,33 @@ const rows: readonly Row[] = [
       issuer,
     ),
     'bearer from a function with 401 and the challenge Bearer (invalid_token)',
-    'asks for OAuth at https://login.example.com, and did not accept this token',
+    'requires OAuth at https://login.example.com, and did not accept this token',
   ],
   [
     'OAuth whose metadata cannot be used',
     'unauthorized',
     explain({ status: 401, challenge: 'Bearer resource_metadata="https://x.example"' }),
-    'The server asks for OAuth. Use authorizationCode()',
+    'The server requires OAuth. Use authorizationCode()',
   ],
   [
     'a password where a token is wanted',
     'unauthorized',
     explain({ status: 401, challenge: 'Bearer' }, { sentScheme: 'basic' }),
-    'asks for a bearer token; apiKey sends Basic.',
+    'requires a bearer token; apiKey sends Basic.',
     'Use bearer(',
   ],
   [
     'a token that is not valid any more',
     'unauthorized',
     explain({ status: 401, challenge: 'Bearer error="invalid_token"' }, { sentScheme: 'bearer' }),
-    'expired, revoked, or for another server',
+    'expired, revoked, or issued for another server',
     "Replace the token (env('MCP_API_KEY'))",
   ],
   [
     'a key where a password is wanted',
     'unauthorized',
     explain({ status: 401, challenge: 'Basic realm="x"' }, {}, issuer),
-    'asks for a user name and a password (Basic); apiKey sends no such header.',
+    'requires a user name and a password (Basic); apiKey does not send one.',
     'Use basic(',
   ],
   [
@@ -133,21 +137,21 @@ const rows: readonly Row[] = [
     'a server that wants a bound token',
     'unauthorized',
     explain({ status: 401, challenge: 'DPoP algs="ES256"' }),
-    'asks for DPoP.',
+    'requires DPoP.',
     'dpop: true',
   ],
   [
     'a scheme without a provider',
     'unauthorized',
     explain({ status: 401, challenge: 'Negotiate' }),
-    'asks for Negotiate.',
+    'requires Negotiate.',
     'custom()',
   ],
   [
     'a scheme that nobody knows',
     'unauthorized',
     explain({ status: 401, challenge: 'value-1 realm="x"' }),
-    'the challenge of a scheme that is not known',
+    'the challenge of an unknown scheme',
   ],
   [
     'a token that was obtained in vain',
@@ -160,8 +164,8 @@ const rows: readonly Row[] = [
     'a 403',
     'forbidden',
     explain({ status: 403, type: 'application/json' }),
-    'with 403. It is known',
-    'may not do this',
+    'with 403. The credential is known',
+    'lacks a permission',
     "Check the credential (env('MCP_API_KEY'))",
   ],
   [
@@ -178,14 +182,14 @@ const rows: readonly Row[] = [
       { status: 403, challenge: 'Bearer error="insufficient_scope", scope="tools:write files"' },
       { provider: login },
     ),
-    'the server wants `tools:write files`',
+    'the server requires `tools:write files`',
     `\`npx mcp-credentials login ${word} --scope 'tools:write files'\``,
   ],
   [
     'a 403 for want of a scope that may not be shown',
     'forbidden',
     explain({ status: 403, challenge: `Bearer error="insufficient_scope", scope="'$(rm)"` }),
-    'It lacks a scope that the server wants.',
+    'It lacks a scope that the server requires.',
     'Ask the server',
   ],
   [
@@ -195,20 +199,20 @@ const rows: readonly Row[] = [
       { status: 404, type: 'text/plain' },
       { sse: answer({ method: 'GET', status: 405, type: '' }) },
     ),
-    `There is no MCP server at ${url}: it answered POST with 404 (text/plain) and GET with 405.`,
+    `There is no MCP server at ${url}: it responded to POST with 404 (text/plain) and to GET with 405.`,
     'Check the path',
   ],
   [
     'a web page',
     'not_mcp_server',
     explain({ status: 200, type: 'text/html; charset=utf-8' }),
-    'a web page, perhaps a login page: it answered POST with 200 (text/html).',
+    'is a web page, not an MCP server, and may be a login page: it responded to POST with 200 (text/html).',
   ],
   [
     'a web page that takes no POST',
     'not_mcp_server',
     explain({ status: 405 }, { sse: answer({ method: 'GET', status: 200, type: 'text/html' }) }),
-    'it answered POST with 405 and GET with 200 (text/html).',
+    'it responded to POST with 405 and to GET with 200 (text/html).',
   ],
   [
     'a redirect to a login page',
@@ -220,13 +224,13 @@ const rows: readonly Row[] = [
     'a redirect to another path',
     'redirect_refused',
     explain({ status: 308, location: 'https://mcp.example.com/v2/mcp' }),
-    'redirects (308) to https://mcp.example.com/v2/mcp. Use that URL.',
+    'redirects (308) to https://mcp.example.com/v2/mcp; credentials do not follow redirects. Use that URL.',
   ],
   [
     'JSON that is no JSON-RPC',
     'not_mcp_server',
     explain({ type: 'application/json' }, { error: { name: 'ZodError', issues: [] } }),
-    'it answered POST with 200 and JSON that is no JSON-RPC message.',
+    'it responded to POST with 200 and JSON that is not a JSON-RPC message.',
   ],
   [
     'an answer without a type',
@@ -244,14 +248,14 @@ const rows: readonly Row[] = [
     'a server that has had enough',
     'rate_limited',
     explain({ status: 429, retryAfter: 7 }),
-    'answered 429, and asks to wait 7 s.',
+    'responded with 429, and requests a delay of 7 s.',
     'Try again in 7 s.',
   ],
   [
     'a server that is down',
     'server_error',
     explain({ status: 503, type: 'text/html' }),
-    'answered 503 (text/html).',
+    'responded with 503 (text/html).',
     'Try again later.',
   ],
   [
@@ -261,26 +265,26 @@ const rows: readonly Row[] = [
       { status: 400, type: 'application/json' },
       { sse: answer({ method: 'GET', status: 405 }) },
     ),
-    'refused the first message: it answered POST with 400 (application/json).',
+    'refused the first message: it responded to POST with 400 (application/json).',
     '`cause`',
   ],
   [
     'a server that takes too long',
     'timeout',
     explain(undefined, { pending: true, error: { code: -32001 } }),
-    'did not answer in time',
+    'did not respond in time',
   ],
   [
     'nobody there',
     'network',
     explain(undefined, { failure: networkError('ECONNREFUSED') }),
-    'Nothing listens at https://mcp.example.com (ECONNREFUSED).',
+    'No server is listening at https://mcp.example.com (ECONNREFUSED).',
   ],
   [
     'a name that nobody knows',
     'network',
     explain(undefined, { failure: networkError('ENOTFOUND') }),
-    'The name mcp.example.com cannot be resolved (ENOTFOUND).',
+    'The host mcp.example.com cannot be resolved (ENOTFOUND).',
   ],
   [
     'a certificate of nobody known',
@@ -298,7 +302,7 @@ const rows: readonly Row[] = [
     'a port without TLS',
     'network',
     explain(undefined, { failure: networkError('ERR_SSL_WRONG_VERSION_NUMBER') }),
-    'No TLS connection to https://mcp.example.com',
+    'The TLS connection to https://mcp.example.com',
   ],
   [
     'a failure without a code',
@@ -333,7 +337,7 @@ describe('the explanation of a connection that failed', () => {
 
   it('leads to the key where a server that asks for keys refuses one', () => {
     const { message } = explain({ status: 401, challenge: 'ApiKey header="X-API-Key"' })
-    expect(message).toContain('The key is wrong, or is wanted in another header.')
+    expect(message).toContain('The key is wrong, or the server expects it in another header.')
     expect(message).toContain("Check the key (env('MCP_API_KEY')), and the option `header`")
     expect(message).not.toContain('bearer(')
   })
@@ -355,7 +359,7 @@ describe('the explanation of a connection that failed', () => {
     ['a mistake in a fetch of your own', { failure: new TypeError('x is not a function') }],
     ['a timeout that the server reports', { error: { code: -32001 } }],
   ])('is missing for %s', (_what, more) => {
-    const sighting: Sighting = {
+    const sighting: Observations = {
       resource: new URL(url),
       provider: key,
       sentScheme: undefined,

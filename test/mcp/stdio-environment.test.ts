@@ -175,7 +175,7 @@ describe('stdioEnvironment', () => {
   test('refuses a provider without a resource, and one without a bearer token', async () => {
     await expect(stdioEnvironment({ ACCESS_TOKEN: bearer('token-1') })).rejects.toMatchObject({
       option: 'resource',
-      message: expect.stringContaining('ACCESS_TOKEN comes from a provider'),
+      message: expect.stringContaining('ACCESS_TOKEN has a provider'),
     })
     await expect(
       stdioEnvironment({ ACCESS_TOKEN: apiKey({ value: 'key-1' }) }, { resource }),

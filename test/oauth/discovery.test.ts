@@ -110,6 +110,7 @@ describe('protected resource metadata', () => {
   test('metadata without an authorization server is rejected', async () => {
     const { error } = await failure({ resource: () => ({ authorization_servers: [] }) })
     expect(error.message).toContain('names no authorization server')
+    expect(error).toMatchObject({ code: 'discovery', reason: 'no_authorization_server' })
   })
 })
 
@@ -236,6 +237,7 @@ describe('a server without any authorization server', () => {
       send('http://127.0.0.1:9/mcp', { method: 'POST', body: '{}' }),
     ).rejects.toMatchObject({
       name: 'DiscoveryError',
+      reason: 'no_authorization_server',
       message: expect.stringMatching(/names no authorization server.*API key.*`issuer`/),
     })
   })
@@ -298,6 +300,7 @@ describe('changes at run time', () => {
 
 const unreachable = (which: 'MCP' | 'authorization', { mcp, issuer }: World) => ({
   code: 'network',
+  systemCode: 'ECONNREFUSED',
   retryable: true,
   message: expect.stringContaining(
     `The ${which} server ${new URL(which === 'MCP' ? mcp : issuer).host} cannot be reached (ECONNREFUSED)`,
@@ -395,6 +398,7 @@ describe('discover()', () => {
     const world = await oauthWorld({ resource: null })
     await expect(discover(world.url)).rejects.toMatchObject({
       name: 'DiscoveryError',
+      reason: 'no_authorization_server',
       message: expect.stringMatching(/names no authorization server.*API key/),
     })
   })

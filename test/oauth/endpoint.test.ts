@@ -32,6 +32,11 @@ describe('checkEndpoint', () => {
     },
   )
 
+  test('a URL without https is refused with a reason of its own', () => {
+    const check = () => checkEndpoint('token_endpoint', 'http://example.com/token', fromPublic)
+    expect(check).toThrow(expect.objectContaining({ reason: 'not_https' }))
+  })
+
   test.each([
     'https://h.example/$(calc)/a',
     'https://h.example/`id`',

@@ -392,6 +392,7 @@ describe('error responses of servers', () => {
     await world.authorizationServer.close()
     expect(await failure()).toMatchObject({
       code: 'network',
+      systemCode: 'ECONNREFUSED',
       retryable: true,
       message: expect.stringContaining(
         `${new URL(world.issuer).host} cannot be reached (ECONNREFUSED)`,

@@ -52,7 +52,7 @@ describe('the OAuth providers', () => {
 
 describe('the command headers', () => {
   it('loads no OAuth library, parser of files or native part before a credential needs them', async () => {
-    const entries = ['src/auto/index.ts', 'src/cli/program.ts', 'src/cli/lent-headers.ts']
+    const entries = ['src/auto/index.ts', 'src/cli/program.ts', 'src/cli/request-headers.ts']
     const { metafile } = await build({
       entryPoints: entries,
       bundle: true,

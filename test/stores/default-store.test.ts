@@ -298,7 +298,7 @@ describe('the key of the files', () => {
     const path = join(parent, 'pipe')
     execFileSync('mkfifo', [path])
     vi.stubEnv('MCP_CREDENTIALS_KEY_FILE', path)
-    await expect(withoutKeychain().set(key, record)).rejects.toThrow('is no regular file')
+    await expect(withoutKeychain().set(key, record)).rejects.toThrow('is not a regular file')
   })
 
   test('can be read through links of the same user, as container platforms create them', async () => {

@@ -1,24 +1,24 @@
 /**
- * Where the name of a server leads.
+ * Resolves the host name of a server.
  *
  * @module
  */
 import { lookup } from 'node:dns/promises'
 import ipaddr from 'ipaddr.js'
-import { orAborted, withinTime } from '../time-limit.ts'
+import { abortable, withTimeLimit } from '../time-limit.ts'
 import { errorCode } from '../unreachable.ts'
-import type { Address } from './seen.ts'
+import type { Address } from './observations.ts'
 
-/** Milliseconds that a name may take. */
+/** The time limit of a lookup in milliseconds. */
 const limitMs = 10_000
 
-/** Looks up the name of a server. */
+/** Looks up the addresses of a server. */
 export async function examineAddress({ hostname }: URL, signal: AbortSignal): Promise<Address> {
   const name = hostname.replace(/^\[|\]$/g, '')
   try {
-    // Looking a name up cannot be cancelled, only left.
-    const found = await withinTime(limitMs, signal, (limited) =>
-      orAborted(lookup(name, { all: true }), limited),
+    // A lookup cannot be cancelled, only abandoned.
+    const found = await withTimeLimit(limitMs, signal, (limited) =>
+      abortable(lookup(name, { all: true }), limited),
     )
     const addresses = found.map(({ address }) => ({ address, range: rangeOf(address) }))
     return { hostname: name, addresses }

@@ -1,44 +1,44 @@
 /**
- * What a server publishes about its authorization, as the library itself finds it.
+ * Examines the authorization of a server with the library's own discovery.
  *
  * @module
  */
 import { isCredentialError, TokenManager } from '../../index.ts'
 import { authorizationCode, discover } from '../../oauth/index.ts'
 import { labelOf } from '../labels.ts'
-import type { Asker, ReadDocument } from './ask.ts'
 import { objectOf } from './messages.ts'
-import type { Authorization, Conversation, Issuer, Metadata, Refusal } from './seen.ts'
-import { requiresDpop } from './wanted.ts'
+import type { Authorization, Conversation, Issuer, Metadata, Refusal } from './observations.ts'
+import type { ReadDocument, Requester } from './requests.ts'
+import { requiresDpop } from './required-credential.ts'
 
-/** Authorization servers that are examined; a server may name more. */
+/** The most authorization servers that are examined. */
 const maxIssuers = 4
 
-/** How the discovery is done. */
+/** The settings of the discovery. */
 export interface DiscoverySettings {
-  readonly asker: Asker
+  readonly requester: Requester
   readonly signal: AbortSignal
   readonly allowPrivateNetwork: boolean
-  /** The answers of the server, whose challenge may say which tokens it takes. */
+  /** The responses of the server; a challenge may name the required type of token. */
   readonly conversation: Conversation
 }
 
-/** Finds the authorization servers of a server, and rehearses a login with each. */
+/** Finds the authorization servers of a server, and simulates a login with each. */
 export async function examineAuthorization(
   url: URL,
   settings: DiscoverySettings,
 ): Promise<Authorization> {
   let named: readonly string[] = []
-  const { asker, conversation } = settings
+  const { requester, conversation } = settings
   const first = await find(url, settings, (issuers) => {
     named = issuers
     return issuers[0] ?? ''
   })
-  const resource = resourceDocument(asker, named)
+  const resource = resourceDocument(requester, named)
   const published = resource === undefined ? {} : { resource }
   if ('refusal' in first && named.length === 0) {
-    const { documents } = asker
-    // Where nothing was asked for, it is the URL that is refused.
+    const { documents } = requester
+    // If no document was requested, the URL itself was refused.
     const isUnpublished = documents.length > 0 && documents.every(isAbsent)
     const isSaidSo = first.refusal.code === 'discovery' && isUnpublished
     return { ...published, named, issuers: [], ...(isSaidSo ? {} : first) }
@@ -49,8 +49,8 @@ export async function examineAuthorization(
   for (const issuer of names.slice(0, maxIssuers)) {
     const isFirst = issuer === names[0]
     const found = isFirst ? first : await find(url, settings, () => issuer)
-    const seen = { conversation, authorization: { ...published, named, issuers } }
-    issuers.push(await described(url, { ...settings, dpop: requiresDpop(seen) }, issuer, found))
+    const observed = { conversation, authorization: { ...published, named, issuers } }
+    issuers.push(await described(url, { ...settings, dpop: requiresDpop(observed) }, issuer, found))
   }
   return { ...published, named: names, issuers }
 }
@@ -65,11 +65,11 @@ type Found =
 
 async function find(
   url: URL,
-  { asker, signal, allowPrivateNetwork }: DiscoverySettings,
+  { requester, signal, allowPrivateNetwork }: DiscoverySettings,
   selectIssuer: (issuers: readonly string[]) => string,
 ): Promise<Found> {
   try {
-    const { fetch } = asker
+    const { fetch } = requester
     return await discover(url, { fetch, signal, allowPrivateNetwork, selectIssuer })
   } catch (error) {
     signal.throwIfAborted()
@@ -78,7 +78,7 @@ async function find(
 }
 
 interface LoginSettings extends DiscoverySettings {
-  /** The tokens are bound to a key. */
+  /** Whether tokens are bound to a key. */
   readonly dpop: boolean
 }
 
@@ -93,20 +93,22 @@ async function described(
   const loginRefusal = await rehearse(url, settings, issuer, false)
   if (loginRefusal === undefined) return { issuer, metadata }
   const pinnedRefusal = await rehearse(url, settings, issuer, true)
-  const seen = { issuer, metadata, loginRefusal }
-  return pinnedRefusal === undefined ? { ...seen, needsPin: true } : { ...seen, pinnedRefusal }
+  const observed = { issuer, metadata, loginRefusal }
+  return pinnedRefusal === undefined
+    ? { ...observed, needsPin: true }
+    : { ...observed, pinnedRefusal }
 }
 
 /**
- * Begins a login with the library's own provider, and ends it before anything but published documents was
- * asked for: no client is registered, and no browser opened.
+ * Starts a login with the library's provider, and stops it after the discovery: no client is registered,
+ * and no browser is opened.
  *
- * @param isPinned - The application names the issuer.
- * @returns What would stop the login; `undefined`: nothing.
+ * @param isPinned - Whether the application sets the issuer.
+ * @returns The error that would stop the login; `undefined`: none.
  */
 async function rehearse(
   url: URL,
-  { asker, signal, allowPrivateNetwork, dpop }: LoginSettings,
+  { requester, signal, allowPrivateNetwork, dpop }: LoginSettings,
   issuer: string,
   isPinned: boolean,
 ): Promise<Refusal | undefined> {
@@ -117,7 +119,7 @@ async function rehearse(
     ...(isPinned ? { issuer } : { selectIssuer: () => issuer }),
     allow: ({ type }) => type === 'discovery',
   })
-  const manager = new TokenManager(provider, { resource: url, fetch: asker.fetch })
+  const manager = new TokenManager(provider, { resource: url, fetch: requester.fetch })
   try {
     await manager.login({ signal })
     return undefined
@@ -130,9 +132,9 @@ async function rehearse(
 }
 
 /**
- * What may be said of an error.
+ * Describes an error without its stack.
  *
- * @param url - The server, which need not be named in its own report.
+ * @param url - The server; its name is replaced, because the report is about it.
  */
 export function refusalOf(error: unknown, url?: URL): Refusal {
   if (!isCredentialError(error)) {
@@ -154,7 +156,7 @@ function shortened(message: string, url: URL | undefined): string {
 }
 
 function resourceDocument(
-  { documents }: Asker,
+  { documents }: Requester,
   named: readonly string[],
 ): Authorization['resource'] | undefined {
   for (const { status, body } of documents) {
@@ -170,7 +172,7 @@ function resourceDocument(
   return undefined
 }
 
-/** A list of texts; `undefined` for anything else. */
+/** Returns a list of strings; `undefined`: the value is not one. */
 export function texts(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined
 }

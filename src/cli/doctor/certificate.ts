@@ -1,16 +1,16 @@
 /**
- * The certificate of a server.
+ * Reads the certificate of a server.
  *
  * @module
  */
 import { isIP } from 'node:net'
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls'
-import type { Certificate } from './seen.ts'
+import type { Certificate } from './observations.ts'
 
-/** Milliseconds that the handshake may take. */
+/** The time limit of the handshake in milliseconds. */
 const limitMs = 10_000
 
-/** Reads the certificate of an https server; `undefined`: there was no handshake. Nothing else is sent. */
+/** Reads the certificate of an https server, and sends no request; `undefined`: the handshake failed. */
 export async function examineCertificate(
   { hostname, port }: URL,
   signal: AbortSignal,
@@ -20,7 +20,7 @@ export async function examineCertificate(
     host,
     port: port === '' ? 443 : Number(port),
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    // A certificate that is not trusted is what this is about. The requests do check it.
+    // Untrusted certificates are examined too. Requests do verify the certificate.
     rejectUnauthorized: false,
   })
   try {
@@ -48,7 +48,7 @@ function handshake(socket: TLSSocket, signal: AbortSignal): Promise<Certificate 
 function certificateOf(socket: TLSSocket): Certificate | undefined {
   const peer = socket.getPeerCertificate()
   if (Object.keys(peer).length === 0) return undefined
-  // Node sets the code of the error, whatever its types say.
+  // Node sets an error code, contrary to its types.
   const problem: unknown = socket.authorizationError
   return {
     subject: nameOf(peer.subject),

@@ -1,58 +1,69 @@
 /**
- * Talks to a server as a client does that has no credential.
+ * Sends the requests of a client without a credential.
  *
  * @module
  */
-import type { Asker, Outcome } from './ask.ts'
-import { initialize, inSession, isEventStream, openStream, rpcOf, serverOf } from './messages.ts'
-import type { Conversation } from './seen.ts'
 
-/** Sends what a client sends first, and finds out which path answers if this one does not. */
-export async function examineConversation(asker: Asker, url: URL): Promise<Conversation> {
-  const post = await asker.ask(url, initialize)
-  if (post.kind === 'reply' && serverOf(post) !== undefined) {
+import {
+  initialize,
+  inSession,
+  isEventStream,
+  openStream,
+  rpcOf,
+  serverDescriptionOf,
+} from './messages.ts'
+import type { Conversation } from './observations.ts'
+import type { Outcome, Requester } from './requests.ts'
+
+/** Sends the first requests of a client, and searches other paths if this one has no MCP server. */
+export async function examineConversation(requester: Requester, url: URL): Promise<Conversation> {
+  const post = await requester.send(url, initialize)
+  if (post.kind === 'response' && serverDescriptionOf(post) !== undefined) {
     const { initialized, listTools, end } = inSession(post)
-    await asker.ask(url, initialized)
-    const tools = await asker.ask(url, listTools)
-    if (end !== undefined) await asker.ask(url, end)
+    await requester.send(url, initialized)
+    const tools = await requester.send(url, listTools)
+    if (end !== undefined) await requester.send(url, end)
     return { post, tools, elsewhere: [] }
   }
-  const get = needsStream(post) ? await asker.ask(url, openStream) : undefined
+  const get = needsStream(post) ? await requester.send(url, openStream) : undefined
   const isHere = [post, get].some((outcome) => outcome !== undefined && looksLikeMcp(outcome))
-  const elsewhere = isHere || isSilent(post) ? [] : await searchPaths(asker, url)
+  const elsewhere = isHere || isSilent(post) ? [] : await searchPaths(requester, url)
   return { post, ...(get === undefined ? {} : { get }), elsewhere }
 }
 
-/** Whether the older transport may be there: it answers the first POST with an error (MCP, Transports). */
+/**
+ * Whether the server may have the older transport, which responds to the first POST with an error (MCP,
+ * Transports).
+ */
 function needsStream(post: Outcome): boolean {
-  if (post.kind === 'silence') return post.isLate
+  if (post.kind === 'no-response') return post.isLate
   return rpcOf(post) === undefined && post.status !== 401 && post.status !== 403
 }
 
 function isSilent(post: Outcome): boolean {
-  return post.kind === 'silence' || post.status >= 500
+  return post.kind === 'no-response' || post.status >= 500
 }
 
 function looksLikeMcp(outcome: Outcome): boolean {
-  if (outcome.kind === 'silence') return false
+  if (outcome.kind === 'no-response') return false
   const { status } = outcome
   return status === 401 || status === 403 || rpcOf(outcome) !== undefined || isEventStream(outcome)
 }
 
-/** Asks the usual paths, all at once. */
-async function searchPaths(asker: Asker, url: URL): Promise<Conversation['elsewhere']> {
+/** Tries the usual paths in parallel. */
+async function searchPaths(requester: Requester, url: URL): Promise<Conversation['elsewhere']> {
   const found = await Promise.all(
     usualPaths(url).map(async (path) => {
       const candidate = new URL(path, url.origin)
       const kind = /\/sse\/?$/.test(path) ? 'sse' : 'http'
-      const outcome = await asker.ask(candidate, kind === 'sse' ? openStream : initialize)
+      const outcome = await requester.send(candidate, kind === 'sse' ? openStream : initialize)
       return looksLikeMcp(outcome) ? [{ url: candidate, kind } as const] : []
     }),
   )
   return found.flat()
 }
 
-/** The paths at which MCP servers usually are, without the one that was asked. */
+/** The usual paths of MCP servers, without the requested one. */
 export function usualPaths({ pathname }: URL): readonly string[] {
   const base = pathname.replace(/\/$/, '')
   const other = pathname.endsWith('/') ? base : `${base}/`

@@ -7,7 +7,7 @@ import { createParser } from 'eventsource-parser'
 
 /** One event. */
 export interface StreamEvent {
-  /** Its type; `message` unless it says another. */
+  /** Its type; `message` by default. */
   readonly type: string
   readonly data: string
 }
@@ -17,7 +17,7 @@ export function eventsIn(text: string): readonly StreamEvent[] {
   const events: StreamEvent[] = []
   const parser = createParser({
     onEvent: ({ event = 'message', data }) => {
-      // Servers begin with an empty event, from which a client may resume.
+      // Servers start with an empty event, from which a client can resume.
       if (data !== '') events.push({ type: event, data })
     },
   })
@@ -25,8 +25,11 @@ export function eventsIn(text: string): readonly StreamEvent[] {
   return events
 }
 
-/** Whether enough of a stream was read: where the older transport posts to, or the answer to a request. */
-export function hasAnswer(text: string): boolean {
+/**
+ * Whether a stream contains the endpoint of the older transport or a JSON-RPC response, so that reading can
+ * stop.
+ */
+export function hasResponse(text: string): boolean {
   return eventsIn(text).some(
     ({ type, data }) => type === 'endpoint' || /"(?:result|error)"\s*:/.test(data),
   )

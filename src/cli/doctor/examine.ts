@@ -1,5 +1,5 @@
 /**
- * Looks at a server as a client would, step by step. Nothing secret is sent, and nothing is changed.
+ * Examines a server as a client would, step by step. It sends no secrets and changes nothing.
  *
  * @module
  */
@@ -7,48 +7,48 @@ import { listSaved, type SavedCredential, savedUrl } from '../../auto/index.ts'
 import type { ConfiguredServer } from '../../config/index.ts'
 import type { CredentialStore } from '../../index.ts'
 import { examineAddress } from './address.ts'
-import { makeAsker } from './ask.ts'
 import { examineAuthorization, refusalOf } from './authorization.ts'
 import { examineCertificate } from './certificate.ts'
 import { examineConversation } from './conversation.ts'
-import type { Refusal, Seen } from './seen.ts'
+import type { Observations, Refusal } from './observations.ts'
+import { makeRequester } from './requests.ts'
 
-/** Milliseconds that the store may take; a keychain may wait for a person. */
+/** The time limit of the store in milliseconds; a keychain may wait for the user. */
 const storeLimitMs = 10_000
 
-/** How a server is examined. */
+/** The options of an examination. */
 export interface ExamineOptions {
   readonly store: CredentialStore
   readonly signal: AbortSignal
-  /** OAuth servers inside private networks may be contacted. */
+  /** Whether OAuth servers in private networks may be contacted. */
   readonly allowPrivateNetwork: boolean
-  /** Receives a line for each request and each answer. */
+  /** Receives a line for each request and response. */
   readonly note?: (line: string) => void
   readonly env: Readonly<Record<string, string | undefined>>
-  /** The entry of the config file that names the server. */
+  /** The config entry of the server. */
   readonly entry?: ConfiguredServer
 }
 
 /**
  * Examines a server.
  *
- * @param typed - Its URL, as it was typed.
- * @throws The reason of `signal` when that aborts. Whatever else goes wrong is part of what was seen.
+ * @param typed - The URL as the user typed it.
+ * @throws The reason of `signal` when it aborts. All other errors are part of the result.
  */
-export async function examine(typed: URL, options: ExamineOptions): Promise<Seen> {
+export async function examine(typed: URL, options: ExamineOptions): Promise<Observations> {
   const { signal, store, allowPrivateNetwork } = options
   const url = new URL(typed)
   url.username = ''
   url.password = ''
   url.hash = ''
-  const asker = makeAsker(options)
+  const requester = makeRequester(options)
   const at = Date.now()
   const base = {
     url,
     hadUserInfo: typed.username !== '' || typed.password !== '',
     at,
     saved: await savedFor(url, store, signal),
-    clocks: asker.clocks,
+    clocks: requester.clocks,
     checksNoCertificates: options.env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0',
     ignoresProxy: ignoresProxy(options.env),
     allowsPrivateNetwork: allowPrivateNetwork,
@@ -58,17 +58,17 @@ export async function examine(typed: URL, options: ExamineOptions): Promise<Seen
   if (address.errorCode !== undefined) return { ...base, address }
   const [certificate, conversation] = await Promise.all([
     url.protocol === 'https:' ? examineCertificate(url, signal) : undefined,
-    examineConversation(asker, url),
+    examineConversation(requester, url),
   ])
   const { post, get } = conversation
-  const isThere = [post, get].some((outcome) => outcome?.kind === 'reply')
+  const isThere = [post, get].some((outcome) => outcome?.kind === 'response')
   const authorization = isThere
-    ? await examineAuthorization(url, { asker, signal, allowPrivateNetwork, conversation })
+    ? await examineAuthorization(url, { requester, signal, allowPrivateNetwork, conversation })
     : undefined
   return { ...base, address, certificate, conversation, authorization }
 }
 
-/** Whether the environment has a proxy that Node uses on request only. */
+/** Whether the environment configures a proxy that Node ignores. */
 function ignoresProxy(env: ExamineOptions['env']): boolean {
   const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']
   const isSet = names.some((name) => (env[name] ?? '') !== '')
@@ -82,7 +82,7 @@ async function savedFor(
 ): Promise<readonly SavedCredential[] | Refusal> {
   const late: Refusal = {
     code: 'timeout',
-    message: 'The store did not answer in time; it may be waiting to be unlocked.',
+    message: 'The store did not respond in time; it may be locked.',
     remedy: 'Unlock the keychain, and try again.',
   }
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -1,36 +1,36 @@
 /**
- * What an examination says, line by line.
+ * The findings of an examination.
  *
  * @module
  */
 
-/** `ok`: as it should be; `note`: worth knowing; `problem`: a client cannot work, or not safely. */
+/** `ok`: correct; `note`: useful to know; `problem`: a client cannot work, or not safely. */
 export type Verdict = 'ok' | 'note' | 'problem'
 
-/** One line of the examination. */
+/** One line of the report. */
 export interface Finding {
-  /** A stable name, for programs: `pkce`, say. */
+  /** A stable identifier for programs, such as `pkce`. */
   readonly id: string
   readonly verdict: Verdict
-  /** What was found, in a sentence or two. */
+  /** What was found, in one or two sentences. */
   readonly text: string
-  /** What to do about it. Every problem has one. */
+  /** What to do. Every problem has a remedy. */
   readonly remedy?: string
-  /** The authorization server that it is about. */
+  /** The authorization server that it concerns. */
   readonly issuer?: string
 }
 
-/** What is as it should be. */
+/** Creates a finding that is correct. */
 export function ok(id: string, text: string): Finding {
   return { id, verdict: 'ok', text }
 }
 
-/** What is worth knowing. */
+/** Creates a note. */
 export function note(id: string, text: string, remedy?: string): Finding {
   return { id, verdict: 'note', text, ...(remedy === undefined ? {} : { remedy }) }
 }
 
-/** What keeps a client from working. */
+/** Creates a problem. */
 export function problem(id: string, text: string, remedy: string): Finding {
   return { id, verdict: 'problem', text, remedy }
 }

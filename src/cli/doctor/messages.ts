@@ -1,21 +1,22 @@
 /**
- * The messages of the protocol, as far as an examination needs them.
+ * The protocol messages that an examination needs.
  *
  * @module
  */
-import { type Reply, typeOf } from './ask.ts'
+
 import { eventsIn } from './event-stream.ts'
-import type { Conversation } from './seen.ts'
+import type { Conversation } from './observations.ts'
+import { type ReceivedResponse, typeOf } from './requests.ts'
 
 type Members = Readonly<Record<string, unknown>>
 
-/** Which transport a server speaks; `unknown`: it refuses before that can be seen. */
+/** The transport of a server; `unknown`: the server refuses before its transport is known. */
 export type Transport = 'streamable-http' | 'sse' | 'unknown' | 'none'
 
 const version = '2025-11-25'
 const accept = 'application/json, text/event-stream'
 
-/** The request that opens a conversation. */
+/** The request that opens a session. */
 export const initialize: RequestInit = message({
   id: 1,
   method: 'initialize',
@@ -32,16 +33,16 @@ export const openStream: RequestInit = {
   headers: { Accept: 'text/event-stream' },
 }
 
-/** The requests that follow in the same session. */
-export function inSession(reply: Reply): {
+/** The following requests of the same session. */
+export function inSession(reply: ReceivedResponse): {
   readonly initialized: RequestInit
   readonly listTools: RequestInit
-  /** Ends the session; absent: the server has none. */
+  /** Ends the session; absent: the server uses no sessions. */
   readonly end?: RequestInit
 } {
   const session = reply.headers.get('mcp-session-id')
   const headers = {
-    'MCP-Protocol-Version': serverOf(reply)?.protocolVersion ?? version,
+    'MCP-Protocol-Version': serverDescriptionOf(reply)?.protocolVersion ?? version,
     ...(session === null ? {} : { 'Mcp-Session-Id': session }),
   }
   return {
@@ -59,18 +60,18 @@ function message(body: Members, headers: Readonly<Record<string, string>> = {}):
   }
 }
 
-/** The JSON-RPC response in an answer; `undefined`: there is none. */
-export function rpcOf({ headers, body }: Reply): Members | undefined {
+/** The JSON-RPC response in an HTTP response; `undefined`: there is none. */
+export function rpcOf({ headers, body }: ReceivedResponse): Members | undefined {
   const isStream = typeOf(headers) === 'text/event-stream'
   const texts = isStream ? eventsIn(body).map(({ data }) => data) : [body]
   return texts.map(objectOf).find((value) => {
-    // A stream may carry notifications before the answer.
+    // A stream may contain notifications before the response.
     const isAnswer = value !== undefined && ('result' in value || 'error' in value)
     return isAnswer && value['jsonrpc'] === '2.0'
   })
 }
 
-/** The object that a text of JSON holds. */
+/** Parses a JSON object; `undefined`: the text is not one. */
 export function objectOf(text: string): Members | undefined {
   try {
     const value: unknown = JSON.parse(text)
@@ -81,16 +82,16 @@ export function objectOf(text: string): Members | undefined {
   }
 }
 
-/** What a server says of itself in its answer to `initialize`. */
-export interface ServerWords {
+/** How a server describes itself in its response to `initialize`. */
+export interface ServerDescription {
   readonly name: unknown
   readonly version: unknown
   readonly protocolVersion: string | undefined
   readonly extensions: readonly string[]
 }
 
-/** What a server says of itself; `undefined`: it did not answer `initialize`. */
-export function serverOf(reply: Reply): ServerWords | undefined {
+/** Reads how a server describes itself; `undefined`: the response is not a result of `initialize`. */
+export function serverDescriptionOf(reply: ReceivedResponse): ServerDescription | undefined {
   const result = membersOf(rpcOf(reply)?.['result'])
   if (result === undefined) return undefined
   const { protocolVersion } = result
@@ -110,15 +111,15 @@ function membersOf(value: unknown): Members | undefined {
   return isObject ? (value as Members) : undefined
 }
 
-/** The versions of the protocol that a server lists when it does not know the one of the request. */
-export function versionsIn(reply: Reply): readonly string[] {
+/** The protocol versions that a server lists when it does not support the requested one. */
+export function versionsIn(reply: ReceivedResponse): readonly string[] {
   const supported = membersOf(membersOf(rpcOf(reply)?.['error'])?.['data'])?.['supported']
   if (!Array.isArray(supported)) return []
   return supported.filter((each) => typeof each === 'string' && /^[\w.-]{1,40}$/.test(each))
 }
 
-/** Whether an answer opens an event stream of the older transport. */
-export function isEventStream({ status, headers }: Reply): boolean {
+/** Whether a response is an event stream of the older transport. */
+export function isEventStream({ status, headers }: ReceivedResponse): boolean {
   return status === 200 && typeOf(headers) === 'text/event-stream'
 }
 
@@ -132,11 +133,11 @@ export function transportToUse(
   return transport === 'sse' || isNamedSo ? 'sse' : 'streamable-http'
 }
 
-/** Which transport the answers show. */
+/** The transport that the responses indicate. */
 export function transportOf({ post, get }: Pick<Conversation, 'post' | 'get'>): Transport {
-  if (post.kind === 'reply' && rpcOf(post) !== undefined) return 'streamable-http'
-  if (post.kind === 'reply' && post.status === 202) return 'streamable-http'
-  if (get?.kind === 'reply' && isEventStream(get)) return 'sse'
-  const statuses = [post, get].flatMap((one) => (one?.kind === 'reply' ? [one.status] : []))
+  if (post.kind === 'response' && rpcOf(post) !== undefined) return 'streamable-http'
+  if (post.kind === 'response' && post.status === 202) return 'streamable-http'
+  if (get?.kind === 'response' && isEventStream(get)) return 'sse'
+  const statuses = [post, get].flatMap((one) => (one?.kind === 'response' ? [one.status] : []))
   return statuses.some((status) => status === 401 || status === 403) ? 'unknown' : 'none'
 }

@@ -1,33 +1,33 @@
 /**
- * Chooses the provider by what was seen.
+ * Recommends a provider from the observations.
  *
  * @module
  */
 import { commandWord, labelOf } from '../labels.ts'
-import { grantsOf, offersBrowserLogin, registrationOf } from './judge-issuer.ts'
+import { grantsOf, offersBrowserLogin, registrationOf } from './check-issuer.ts'
 import { transportToUse } from './messages.ts'
+import type { Issuer, Metadata, Observations } from './observations.ts'
 import { type CodeParts, codeOf, type ShownCode } from './recommended-code.ts'
-import type { Issuer, Metadata, Seen } from './seen.ts'
-import { issuerLabel } from './shown.ts'
-import { requiresDpop, type Wanted, wantedBy } from './wanted.ts'
+import { type RequiredCredential, requiredCredential, requiresDpop } from './required-credential.ts'
+import { issuerLabel } from './untrusted-text.ts'
 
-/** What is recommended. */
+/** A recommendation. */
 export interface Recommendation {
   /** The name of the provider; `none`: no credential is needed. */
   readonly provider: string
-  /** Why, in a sentence. */
+  /** The reason, in one sentence. */
   readonly reason: string
-  /** What to type once, so that `auto()`, a config file and the command find the credential. */
+  /** The command that stores the credential for `auto()`, config files and the command line. */
   readonly command?: string
-  /** The code, for each version of the SDK and without it. */
+  /** The code, for each version of the SDK and for `fetch`. */
   readonly code: ShownCode
   /** An entry for `mcp.json`. */
   readonly mcpJson: object
-  /** The URL in it is shortened, since parts of it may be secret. */
+  /** Whether the URL is shortened, because parts of it may be secret. */
   readonly isShortened: boolean
 }
 
-/** A provider, and how it is written. */
+/** A provider, and how code and config files write it. */
 interface Choice {
   readonly provider: string
   readonly reason: string
@@ -38,14 +38,14 @@ interface Choice {
   readonly command?: { readonly name: 'login' | 'set'; readonly flags: readonly string[] }
 }
 
-/** Recommends a provider; `undefined`: something has to be mended first. */
-export function recommend(seen: Seen): Recommendation | undefined {
-  const wanted = wantedBy(seen)
-  const choice = wanted.kind === 'oauth' ? oauthChoice(seen) : keyChoice(wanted)
-  if (choice === undefined || seen.conversation === undefined) return undefined
+/** Recommends a provider; `undefined`: a problem must be solved first. */
+export function recommend(observed: Observations): Recommendation | undefined {
+  const required = requiredCredential(observed)
+  const choice = required.kind === 'oauth' ? oauthChoice(observed) : keyChoice(required)
+  if (choice === undefined || observed.conversation === undefined) return undefined
   const { provider, reason, parts, auth, command } = choice
-  const url = labelOf(seen.url)
-  const transport = transportToUse(seen.conversation, seen.url)
+  const url = labelOf(observed.url)
+  const transport = transportToUse(observed.conversation, observed.url)
   const entry = {
     type: transport === 'sse' ? 'sse' : 'http',
     url,
@@ -57,26 +57,26 @@ export function recommend(seen: Seen): Recommendation | undefined {
     reason,
     ...(words === undefined ? {} : { command: words.join(' ') }),
     code: codeOf(parts, url, transport),
-    mcpJson: { mcpServers: { [seen.entry?.name ?? nameOf(seen.url)]: entry } },
-    isShortened: url !== seen.url.href && `${url}/` !== seen.url.href,
+    mcpJson: { mcpServers: { [observed.entry?.name ?? nameOf(observed.url)]: entry } },
+    isShortened: url !== observed.url.href && `${url}/` !== observed.url.href,
   }
 }
 
-function keyChoice(wanted: Wanted): Choice | undefined {
-  switch (wanted.kind) {
+function keyChoice(required: RequiredCredential): Choice | undefined {
+  switch (required.kind) {
     case 'nothing':
       return {
         provider: 'none',
-        reason: 'The server asks for no credential.',
+        reason: 'The server requires no credential.',
         parts: { imports: {} },
       }
     case 'key':
-      return apiKeyChoice(wanted.header, wanted.isKnown)
+      return apiKeyChoice(required.header, required.isKnown)
     case 'bearer':
       return {
         provider: 'bearer',
         reason:
-          'The server asks for a bearer token, and publishes no way to get one. If your key is sent in another way: --header X-API-Key or --basic.',
+          'The server requires a bearer token, and publishes no authorization server. If it expects a key elsewhere, use --header X-API-Key or --basic.',
         parts: {
           imports: { 'mcp-credentials': ['bearer', 'env'] },
           provider: "bearer(env('MCP_TOKEN'))",
@@ -99,7 +99,7 @@ function keyChoice(wanted: Wanted): Choice | undefined {
     case 'unknown':
       return undefined
     default:
-      return wanted satisfies never
+      return required satisfies never
   }
 }
 
@@ -109,8 +109,8 @@ function apiKeyChoice(header: string, isKnown: boolean): Choice {
   return {
     provider: 'apiKey',
     reason: isKnown
-      ? `The answer of the server mentions ${header}.`
-      : `The server does not say what it wants; a key in ${header} is the most common. If yours is sent in another way: --bearer or --basic.`,
+      ? `The response of the server mentions ${header}.`
+      : `The required credential is not known; a key in ${header} is the most common. If the server expects it elsewhere, use --bearer or --basic.`,
     parts: {
       imports: { 'mcp-credentials': ['apiKey', 'env'] },
       provider: `apiKey({ ${named}value: env('MCP_API_KEY') })`,
@@ -122,7 +122,7 @@ function apiKeyChoice(header: string, isKnown: boolean): Choice {
 
 const basicChoice: Choice = {
   provider: 'basic',
-  reason: 'The server asks for a user name and a password.',
+  reason: 'The server requires a user name and a password.',
   parts: {
     imports: { 'mcp-credentials': ['basic', 'env'] },
     provider: "basic({ username: 'me', password: env('MCP_PASSWORD') })",
@@ -133,7 +133,7 @@ const basicChoice: Choice = {
 
 const accessChoice: Choice = {
   provider: 'headers',
-  reason: 'Cloudflare Access lets programs in that have a service token.',
+  reason: 'Cloudflare Access accepts programs with a service token.',
   parts: {
     imports: { 'mcp-credentials': ['env', 'headers'] },
     provider: [
@@ -152,9 +152,9 @@ const accessChoice: Choice = {
   },
 }
 
-/** Chooses an authorization server, and the grant that fits it. */
-function oauthChoice(seen: Seen): Choice | undefined {
-  const { issuers = [] } = seen.authorization ?? {}
+/** Chooses an authorization server and a grant that it supports. */
+function oauthChoice(observed: Observations): Choice | undefined {
+  const { issuers = [] } = observed.authorization ?? {}
   const offering = (test: (metadata: Metadata, issuer: Issuer) => boolean) =>
     issuers.find((each) => each.metadata !== undefined && test(each.metadata, each))
   const isUsable = (_: Metadata, { loginRefusal }: Issuer) => loginRefusal === undefined
@@ -162,26 +162,30 @@ function oauthChoice(seen: Seen): Choice | undefined {
     offering((metadata, each) => offersBrowserLogin(metadata) && isUsable(metadata, each)) ??
     offering((metadata, { needsPin }) => offersBrowserLogin(metadata) && needsPin === true)
   const isFirst = (issuer: Issuer) => issuer === issuers[0]
-  if (withBrowser !== undefined) return browserChoice(seen, withBrowser, isFirst(withBrowser))
+  if (withBrowser !== undefined) return browserChoice(observed, withBrowser, isFirst(withBrowser))
   const device = offering((metadata) => metadata.device_authorization_endpoint !== undefined)
-  if (device !== undefined) return deviceChoice(seen, device)
+  if (device !== undefined) return deviceChoice(observed, device)
   const grants = ['client_credentials', jwtBearer] as const
   for (const grant of grants) {
     const found = offering((metadata) => grantsOf(metadata).includes(grant))
     if (found === undefined) continue
-    return grant === jwtBearer ? workloadChoice(seen, found) : clientChoice(seen, found)
+    return grant === jwtBearer ? workloadChoice(observed, found) : clientChoice(observed, found)
   }
   return undefined
 }
 
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
-/** The options that every grant at this server needs. */
-function sharedOptions(seen: Seen, { issuer, needsPin }: Issuer, isNamed: boolean): Options {
-  const { allowsPrivateNetwork } = seen
+/** The options that every grant at this server requires. */
+function sharedOptions(
+  observed: Observations,
+  { issuer, needsPin }: Issuer,
+  isNamed: boolean,
+): Options {
+  const { allowsPrivateNetwork } = observed
   return {
     ...(isNamed || needsPin === true ? { issuer: issuerLabel(issuer) } : {}),
-    ...(requiresDpop(seen) ? { dpop: true } : {}),
+    ...(requiresDpop(observed) ? { dpop: true } : {}),
     ...(allowsPrivateNetwork ? { allowPrivateNetwork: true } : {}),
   }
 }
@@ -190,7 +194,7 @@ type Options = Readonly<Record<string, string | boolean>>
 
 const metadataUrl = 'https://my-agent.example.com/client.json'
 
-function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
+function browserChoice(observed: Observations, issuer: Issuer, isFirst: boolean): Choice {
   const way = registrationOf(issuer.metadata as Metadata)
   const isByHand = way === 'by hand'
   const client = { dynamic: undefined, document: metadataUrl, 'by hand': 'my-agent' }[way]
@@ -198,35 +202,36 @@ function browserChoice(seen: Seen, issuer: Issuer, isFirst: boolean): Choice {
     ...(way === 'dynamic' ? { clientName: 'My agent' } : {}),
     ...(way === 'document' ? { clientMetadataUrl: metadataUrl } : {}),
     ...(isByHand ? { clientId: 'my-agent' } : {}),
-    ...sharedOptions(seen, issuer, isByHand || !isFirst),
+    ...sharedOptions(observed, issuer, isByHand || !isFirst),
   }
   const named =
     typeof options['issuer'] === 'string' ? ['--issuer', commandWord(options['issuer'])] : []
   return {
     provider: 'authorizationCode',
     reason: {
-      dynamic: 'Users log in with a browser, and the client registers itself.',
-      document: 'Users log in with a browser; the client is known by its metadata document.',
-      'by hand': 'Users log in with a browser; the client has to be registered by hand first.',
+      dynamic: 'Users log in with a browser; the client registers itself.',
+      document: 'Users log in with a browser; the client has a metadata document.',
+      'by hand': 'Users log in with a browser; the client must be registered first.',
     }[way],
     parts: grantParts('authorizationCode', options, { store: true }),
     auth: { provider: 'authorizationCode', ...options },
-    ...loginCommand(seen, [...(client === undefined ? [] : ['--client-id', client]), ...named]),
+    ...loginCommand(observed, [...(client === undefined ? [] : ['--client-id', client]), ...named]),
   }
 }
 
-function loginCommand(seen: Seen, flags: readonly string[]): Pick<Choice, 'command'> {
-  const bound = requiresDpop(seen) ? ['--dpop'] : []
-  const network = seen.allowsPrivateNetwork ? ['--allow-private-network'] : []
+function loginCommand(observed: Observations, flags: readonly string[]): Pick<Choice, 'command'> {
+  const bound = requiresDpop(observed) ? ['--dpop'] : []
+  const network = observed.allowsPrivateNetwork ? ['--allow-private-network'] : []
   return { command: { name: 'login', flags: [...flags, ...bound, ...network] } }
 }
 
-function deviceChoice(seen: Seen, issuer: Issuer): Choice {
-  const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, true) }
+function deviceChoice(observed: Observations, issuer: Issuer): Choice {
+  const options = { clientId: 'my-agent', ...sharedOptions(observed, issuer, true) }
   const named = ['--client-id', 'my-agent', '--issuer', commandWord(issuerLabel(issuer.issuer))]
   return {
     provider: 'deviceCode',
-    reason: 'Users log in on another device: no login with a browser can be used here.',
+    reason:
+      'Users log in on another device, because the server offers no usable login with a browser.',
     parts: grantParts('deviceCode', options, {
       store: true,
       more: [
@@ -235,15 +240,15 @@ function deviceChoice(seen: Seen, issuer: Issuer): Choice {
       ],
     }),
     auth: { provider: 'deviceCode', ...options },
-    ...loginCommand(seen, ['--device', ...named]),
+    ...loginCommand(observed, ['--device', ...named]),
   }
 }
 
-function clientChoice(seen: Seen, issuer: Issuer): Choice {
-  const options = { clientId: 'my-agent', ...sharedOptions(seen, issuer, true) }
+function clientChoice(observed: Observations, issuer: Issuer): Choice {
+  const options = { clientId: 'my-agent', ...sharedOptions(observed, issuer, true) }
   return {
     provider: 'clientCredentials',
-    reason: 'The client acts for itself, with its secret; no user logs in.',
+    reason: 'The client authenticates with its secret; no user logs in.',
     parts: {
       ...grantParts('clientCredentials', options, {
         more: ["clientSecret: env('MCP_CLIENT_SECRET'),"],
@@ -254,31 +259,34 @@ function clientChoice(seen: Seen, issuer: Issuer): Choice {
   }
 }
 
-/** The MCP server names the issuer, so the platform's token has to be made out for it before it is sent there. */
-function workloadChoice(seen: Seen, issuer: Issuer): Choice {
-  const shared = sharedOptions(seen, issuer, true)
+/**
+ * The MCP server names the issuer, so the audience of the platform's token must be that issuer before the
+ * token is sent.
+ */
+function workloadChoice(observed: Observations, issuer: Issuer): Choice {
+  const shared = sharedOptions(observed, issuer, true)
   const options = { ...shared, clientId: 'my-agent' }
   const label = issuerLabel(issuer.issuer)
   return {
     provider: 'workloadIdentity',
-    reason: `The server takes the tokens of a platform, such as Kubernetes or a CI service. Check that ${label} is the authorization server you expect: the MCP server names it, and the token is sent there.`,
+    reason: `The server accepts tokens of a platform, such as Kubernetes or a CI service. Check that ${label} is the expected authorization server: the MCP server names it, and the token is sent there.`,
     parts: grantParts('workloadIdentity', options, { module: 'mcp-credentials/auto' }),
     auth: { provider: 'workload', ...options },
   }
 }
 
-/** The code of a grant. */
+/** The code for a grant. */
 function grantParts(
   name: string,
   options: Options,
   extra: {
     /** Lines of further options. */
     readonly more?: readonly string[]
-    /** Further names of the core. */
+    /** Further imports from the core. */
     readonly core?: readonly string[]
-    /** A user logs in, and the login is kept. */
+    /** Whether a user logs in, so that the login is stored. */
     readonly store?: true
-    /** The module of the provider. Default: that of OAuth. */
+    /** The module of the provider. Default `mcp-credentials/oauth`. */
     readonly module?: string
   },
 ): CodeParts {
@@ -298,13 +306,13 @@ function grantParts(
   }
 }
 
-/** A value of TypeScript. */
+/** A TypeScript literal. */
 export function literal(value: string | boolean): string {
   if (typeof value === 'boolean') return String(value)
   return /^[^'\\\n\r]*$/.test(value) ? `'${value}'` : JSON.stringify(value)
 }
 
-/** A name for the server's entry: the telling part of its host. */
+/** A name for the server's entry: the distinctive part of its host. */
 export function nameOf({ hostname }: URL): string {
   if (/^[\d.]+$|^\[/.test(hostname)) return 'server'
   const plain = hostname.split('.').filter((label) => !/^(?:mcp|www|api|localhost)$/.test(label))

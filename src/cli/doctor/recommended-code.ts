@@ -1,24 +1,24 @@
 /**
- * Writes the code that is recommended.
+ * Generates the recommended code.
  *
  * @module
  */
 
-/** What differs from provider to provider. */
+/** The parts of the code that depend on the provider. */
 export interface CodeParts {
   /** The names to import, by module. */
   readonly imports: Readonly<Record<string, readonly string[]>>
-  /** The expression that makes the provider; absent: none is needed. */
+  /** The expression that creates the provider; absent: no provider is required. */
   readonly provider?: string
-  /** A user logs in before the connection is made. */
+  /** Whether a user logs in before the connection. */
   readonly isLogin?: boolean
 }
 
-/** The code, for each version of the SDK, and for `fetch` alone. */
+/** The code, for each version of the SDK and for `fetch`. */
 export interface ShownCode {
   readonly sdkV2: string
   readonly sdkV1: string
-  /** Absent where no credential is needed. */
+  /** Absent: no credential is required. */
   readonly fetch?: string
 }
 
@@ -29,7 +29,7 @@ const transports = {
   sse: { name: 'SSEClientTransport', file: 'sse' },
 } as const
 
-/** Writes the code for a server. */
+/** Generates the code for a server. */
 export function codeOf(parts: CodeParts, url: string, transport: Transport): ShownCode {
   const { name, file } = transports[transport]
   const v2 = [importLine('@modelcontextprotocol/client', ['Client', name])]

@@ -1,5 +1,5 @@
 /**
- * The report as text for a terminal, and for an issue that it is pasted into.
+ * Formats the report as text, for a terminal or an issue.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import type { Finding, Verdict } from './finding.ts'
 import type { Recommendation } from './recommend.ts'
 import type { Report } from './report.ts'
 
-/** How the text is laid out. */
+/** The layout of the text. */
 export interface Layout {
   /** The width of the terminal, in characters. */
   readonly columns: number
   readonly style: Style
 }
 
-/** The widest verdict, and what surrounds it. */
+/** The width of the widest verdict with its margins. */
 const verdictWidth = 9
 
-/** The names of the lines. */
+/** The labels of the findings. */
 const names: Readonly<Record<string, string>> = {
   url: 'URL',
   address: 'Address',
@@ -46,7 +46,7 @@ const names: Readonly<Record<string, string>> = {
   stored: 'Stored',
 }
 
-/** Writes the report as lines of text. */
+/** Formats the report as lines of text. */
 export function render(report: Report, layout: Layout): readonly string[] {
   const { findings, recommendation } = report
   const { style } = layout
@@ -113,11 +113,11 @@ function advice(recommendation: Recommendation, layout: Layout): readonly string
   const { columns, style } = layout
   const isNone = provider === 'none'
   const isLogin = command?.includes(' login ') === true
-  const title = isNone ? 'No provider is needed' : `Recommended: ${provider}()`
+  const title = isNone ? 'No provider is required' : `Recommended: ${provider}()`
   const text = (sentence: string) => wrapped(sentence, columns)
   const block = (source: string) =>
     source.split('\n').map((line) => (line === '' ? '' : `  ${line}`))
-  const shorter = 'Parts of the URL that may be secret are left out here; put them back.'
+  const shorter = 'Parts of the URL that may be secret are left out here; insert them again.'
   return [
     style.bold(title),
     ...text(reason),
@@ -133,7 +133,7 @@ function advice(recommendation: Recommendation, layout: Layout): readonly string
     'With the SDK, version 2:',
     ...block(code.sdkV2),
     '',
-    'With version 1, these lines in place of the first:',
+    'With version 1, replace the first line with:',
     ...block(code.sdkV1.split('\n').slice(0, 2).join('\n')),
     ...(code.fetch === undefined ? [] : ['', 'With fetch alone:', ...block(code.fetch)]),
     '',
@@ -142,7 +142,7 @@ function advice(recommendation: Recommendation, layout: Layout): readonly string
   ]
 }
 
-/** Breaks a text at spaces; a word that is too long stays whole, so that it can be copied. */
+/** Wraps a text at spaces. Longer words are not split, so that they can be copied. */
 export function wrapped(text: string, width: number): readonly string[] {
   const lines: string[] = []
   let line = ''

@@ -1,42 +1,42 @@
 /**
- * The result of an examination, as programs read it.
+ * The result of an examination as JSON.
  *
  * @module
  */
 import { labelOf } from '../labels.ts'
+import { checkAll, type Outcome, outcomeOf } from './checks.ts'
 import type { Finding } from './finding.ts'
-import { judge, type Outcome, outcomeOf } from './judge.ts'
+import type { Observations } from './observations.ts'
 import { type Recommendation, recommend } from './recommend.ts'
-import type { Seen } from './seen.ts'
 
 /**
- * What `doctor --json` prints. Members may be added; those that are here stay as long as `version` does. Nothing in
- * it is secret, and texts of servers are cleaned.
+ * The output of `doctor --json`. Members may be added; existing ones change only with `version`. It
+ * contains no secrets, and texts of servers are cleaned.
  */
 export interface Report {
-  /** The version of this form. */
+  /** The version of this format. */
   readonly version: 1
-  /** The server: origin and path, in which segments that look like tokens are shortened. */
+  /** The server: origin and path, with segments that look like tokens shortened. */
   readonly url: string
-  /** When the examination began (ISO 8601). */
+  /** When the examination started (ISO 8601). */
   readonly examinedAt: string
-  /** What the whole comes to: the exit codes 0, 1 and 5. */
+  /** The overall result, which determines the exit codes 0, 1 and 5. */
   readonly outcome: Outcome
-  /** The lines, in the order of the text. */
+  /** The findings, in the order of the text. */
   readonly findings: readonly Finding[]
-  /** What is recommended; absent when something has to be mended first. */
+  /** The recommendation; absent: a problem must be solved first. */
   readonly recommendation?: Recommendation
 }
 
-/** Draws up the report. */
-export function reportOf(seen: Seen): Report {
-  const findings = judge(seen)
-  const recommendation = recommend(seen)
+/** Creates the report. */
+export function reportOf(observed: Observations): Report {
+  const findings = checkAll(observed)
+  const recommendation = recommend(observed)
   return {
     version: 1,
-    url: labelOf(seen.url),
-    examinedAt: new Date(seen.at).toISOString(),
-    outcome: outcomeOf(seen, findings),
+    url: labelOf(observed.url),
+    examinedAt: new Date(observed.at).toISOString(),
+    outcome: outcomeOf(observed, findings),
     findings,
     ...(recommendation === undefined ? {} : { recommendation }),
   }

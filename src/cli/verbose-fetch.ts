@@ -1,5 +1,5 @@
 /**
- * Shows the HTTP conversation, for `--verbose`: what was asked and answered, and no values that may be secret.
+ * Logs HTTP requests and responses for `--verbose`, without values that may be secret.
  *
  * @module
  */
@@ -7,17 +7,17 @@ import type { FetchLike } from '../index.ts'
 import type { Invocation } from './command.ts'
 import { labelOf } from './labels.ts'
 
-/** The option `fetch` of the library: one that shows what it does, if the user wants to see it. */
+/** The option `fetch` of the library: a `fetch` that logs, if `--verbose` is set. */
 export function fetchOption({ terminal, global }: Pick<Invocation, 'terminal' | 'global'>): {
   readonly fetch?: FetchLike
 } {
   if (global.verbose !== true) return {}
   const note = (text: string) => terminal.note(terminal.style.dim(text))
-  return { fetch: shownFetch(note, (input, init) => fetch(input, init)) }
+  return { fetch: loggingFetch(note, (input, init) => fetch(input, init)) }
 }
 
-/** Makes a `fetch` that describes each request and its answer. Headers appear by their names alone. */
-export function shownFetch(note: (line: string) => void, send: FetchLike): FetchLike {
+/** Returns a `fetch` that logs each request and its response. Only the names of headers are logged. */
+export function loggingFetch(note: (line: string) => void, send: FetchLike): FetchLike {
   return async (input, init) => {
     const request = input instanceof Request ? input : undefined
     const method = init?.method ?? request?.method ?? 'GET'
@@ -30,7 +30,7 @@ export function shownFetch(note: (line: string) => void, send: FetchLike): Fetch
       note(`< ${response.status} after ${duration()} (${namesOf(response.headers)})`)
       return response
     } catch (error) {
-      note(`< no answer after ${duration()}`)
+      note(`< no response after ${duration()}`)
       throw error
     }
   }

@@ -1,39 +1,39 @@
 /**
- * Messages in the answer to a local client's request.
+ * Writes messages in the response to a request of a local client.
  *
  * @module
  */
 import type { ServerResponse } from 'node:http'
 
-/** A stream of server-sent events, or what may become one. */
-export interface AnswerStream {
-  /** Writes a message, no faster than it is read. */
+/** A response that is plain JSON or a stream of server-sent events. */
+export interface ResponseStream {
+  /** Writes a message, with backpressure. */
   write(text: string): Promise<void>
-  /** Writes the last message. When it is the only one, the answer is plain JSON. */
+  /** Writes the last message. If it is the only one, the response is plain JSON. */
   finish(text: string, headers?: Readonly<Record<string, string>>): Promise<void>
-  /** Begins the stream before there is a message. */
+  /** Starts the stream before the first message. */
   begin(): void
   end(): void
-  /** Nobody reads it any more. */
+  /** Whether the client has closed it, or it has ended. */
   readonly isClosed: boolean
 }
 
-/** Clients and proxies give up connections on which nothing happens. */
+/** The interval of keep-alive comments in milliseconds: clients and proxies close idle connections. */
 const keepAliveMs = 15_000
-/** Until then the answer may become plain JSON. */
+/** The time before the first comment in milliseconds; until then the response may become plain JSON. */
 const firstKeepAliveMs = 5000
 
 /**
- * Makes a stream of a response.
+ * Creates a stream for a response.
  *
  * @param headers - Headers of the response.
- * @param mayStream - The client takes a stream; otherwise the answer is plain JSON, however long it takes.
+ * @param mayStream - Whether the client accepts a stream; otherwise the response is plain JSON.
  */
-export function answerStream(
+export function responseStream(
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
   mayStream = true,
-): AnswerStream {
+): ResponseStream {
   let timer: NodeJS.Timeout | undefined
   const arm = (delayMs: number) => {
     clearTimeout(timer)
@@ -53,7 +53,7 @@ export function answerStream(
     })
     response.flushHeaders()
   }
-  // One promise for all who wait, or each of them would add listeners.
+  // One shared promise, so that waiting writers do not add listeners.
   let draining: Promise<void> | undefined
   const write = async (text: string) => {
     begin()

@@ -1,5 +1,5 @@
 /**
- * What a client has sent and the server has not taken yet.
+ * Limits the messages of a client that the server has not accepted yet.
  *
  * @module
  */
@@ -11,27 +11,28 @@ import {
   requestsOf,
 } from './message.ts'
 
-/** While more than this waits to be taken by the server, further messages are held. */
+/** If more characters are pending at the server, further messages are held. */
 const maxUnsentChars = 32 * 1024 * 1024
-/** While more than this is held, the client is not read. */
+/** If more characters are held, the client is not read. */
 const maxHeldChars = 128 * 1024 * 1024
-/** Longer messages are not looked at. */
+/** Longer messages are not parsed. */
 const maxUrgentChars = 1024 * 1024
 
-/** Passes the messages of a client on, no more at once than the memory has room for. */
-export interface Intake {
-  /** Takes a message; `undefined` stands for one that is too long. Resolves when the next one may be read. */
+/** Relays the messages of a client with a limit on memory. */
+export interface FlowControl {
+  /** Receives a message; `undefined`: one that is too long. Resolves when the next one may be read. */
   take(text: string | undefined): Promise<void>
-  /** Resolves when no message is held any more. */
+  /** Resolves when no message is held. */
   empty(): Promise<void>
 }
 
 /**
- * Makes an {@link Intake}. Responses and cancellations are never held: a request under way may wait for them.
+ * Creates an {@link FlowControl}. Responses and cancellations are never held: a pending request may wait for
+ * them.
  *
- * @param send - Passes a message on. Settles when the server has taken it.
+ * @param send - Relays a message. Settles when the server has accepted it.
  */
-export function intake(send: (text: string | undefined) => Promise<void>): Intake {
+export function flowControl(send: (text: string | undefined) => Promise<void>): FlowControl {
   let unsentChars = 0
   let heldChars = 0
   const held: string[] = []
@@ -67,7 +68,7 @@ export function intake(send: (text: string | undefined) => Promise<void>): Intak
       if (mayPass) return start(text)
       const urgent = urgentMessage(text)
       if (urgent !== undefined) {
-        // What has not left need not be cancelled at the server.
+        // A request that was not sent need not be cancelled at the server.
         if (!cancelHeld(urgent)) start(text)
         return
       }
@@ -81,7 +82,7 @@ export function intake(send: (text: string | undefined) => Promise<void>): Intak
   }
 }
 
-/** A response or a cancellation; `undefined`: the message is another. */
+/** Parses a response or a cancellation; `undefined`: another message. */
 function urgentMessage(text: string): Message | undefined {
   if (text.length > maxUrgentChars) return undefined
   const message = parseClientMessage(text)

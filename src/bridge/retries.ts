@@ -1,17 +1,17 @@
 /**
- * Which messages are sent again after a failure.
+ * Determines which messages are retried after a failure.
  *
  * @module
  */
 import { isCredentialError } from '../errors.ts'
 import { type Message, requestsOf } from './message.ts'
-import { isBlockedPort, wasNotSent } from './unsent.ts'
+import { isBlockedPort, wasNotSent } from './not-sent.ts'
 import { RefusalError } from './wire.ts'
 
-/** The longest delay before a repetition. */
+/** The longest delay before a retry, in milliseconds. */
 export const longestDelayMs = 8000
 
-/** Requests that change nothing, or nothing more the second time (MCP 2025-11-25 and 2026-07-28, Schema). */
+/** Idempotent requests (MCP 2025-11-25 and 2026-07-28, Schema). */
 const idempotentMethods: ReadonlySet<string> = new Set([
   'initialize',
   'ping',
@@ -34,29 +34,29 @@ const idempotentMethods: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether a message that failed may be sent again, and may succeed in a moment. A server may answer with an error
- * status after it has begun the work, so an answer counts only for what does no harm twice.
+ * Whether a failed message may be retried, and may succeed soon. A server may respond with an error after
+ * it has started to process the message, so after a response only idempotent messages are retried.
  */
-export function mayRepeat(message: Message, error: unknown): boolean {
-  // Nothing is sent without a credential.
+export function mayRetry(message: Message, error: unknown): boolean {
+  // Without a credential, nothing was sent.
   if (isCredentialError(error)) return error.retryable && error.code !== 'login_required'
-  if (error instanceof RefusalError) return asksForRepetition(error) && isIdempotent(message)
+  if (error instanceof RefusalError) return requestsRetry(error) && isIdempotent(message)
   return wasNotSent(error) && !isBlockedPort(error)
 }
 
-function asksForRepetition({ status, retryAfter }: RefusalError): boolean {
+function requestsRetry({ status, retryAfter }: RefusalError): boolean {
   return status === 429 || (status === 503 && retryAfter !== undefined)
 }
 
-/** Whether it does no harm twice. Notifications say what is so, and an answer counts once. */
+/** Whether a message is idempotent. Notifications and responses are too. */
 export function isIdempotent(message: Message): boolean {
   return requestsOf(message).every(({ method }) => idempotentMethods.has(method))
 }
 
 /**
- * How long to wait before a repetition, in milliseconds.
+ * The delay before a retry, in milliseconds.
  *
- * @param ownMs - The delay where the error names none that is longer.
+ * @param ownMs - The delay, unless the error requests a longer one.
  */
 export function delayBefore(error: unknown, ownMs: number): number {
   const { retryAfter } = error as { retryAfter?: unknown }

@@ -1,22 +1,22 @@
 /**
- * What kind of credential a server seems to want, by what it answered.
+ * Determines the kind of credential that a server requires, from its responses.
  *
  * @module
  */
 import { parseChallenges } from '../../index.ts'
-import { type Reply, typeOf } from './ask.ts'
 import { rpcOf, transportOf } from './messages.ts'
-import { repliesOf, type Seen } from './seen.ts'
+import { type Observations, responsesOf } from './observations.ts'
+import { type ReceivedResponse, typeOf } from './requests.ts'
 
-/** What a server wants. */
-export type Wanted =
+/** The kind of credential that a server requires. */
+export type RequiredCredential =
   | { readonly kind: 'nothing' | 'oauth' | 'bearer' | 'basic' | 'aws' | 'cloudflare-access' }
-  /** A key in a header; `isKnown`: the server said which. */
+  /** A key in a header; `isKnown`: a response names the header. */
   | { readonly kind: 'key'; readonly header: string; readonly isKnown: boolean }
-  /** It cannot be told: this is no MCP server, or it could not be asked. */
+  /** It is not known: this is not an MCP server, or it could not be reached. */
   | { readonly kind: 'unknown' }
 
-/** Headers that servers are known to take keys in. Only these are recommended, whatever a server writes. */
+/** Known headers for keys. Only these are recommended, whatever the server writes. */
 const keyHeaders = [
   'X-API-Key',
   'X-Api-Token',
@@ -28,22 +28,24 @@ const keyHeaders = [
   'Api-Key',
 ] as const
 
-/** The answer by which the server refuses a request without a credential. */
-export function refusalIn({ conversation }: Pick<Seen, 'conversation'>): Reply | undefined {
-  return repliesOf(conversation).find(({ status }) => status === 401 || status === 403)
+/** The response that refuses a request without a credential. */
+export function refusalIn({
+  conversation,
+}: Pick<Observations, 'conversation'>): ReceivedResponse | undefined {
+  return responsesOf(conversation).find(({ status }) => status === 401 || status === 403)
 }
 
-/** The challenges of an answer. */
-export function challengesOf(reply: Reply): ReturnType<typeof parseChallenges> {
+/** The challenges of a response. */
+export function challengesOf(reply: ReceivedResponse): ReturnType<typeof parseChallenges> {
   return parseChallenges(reply.headers.get('www-authenticate'))
 }
 
-/** Decides what the server wants. */
-export function wantedBy(seen: Seen): Wanted {
-  const { conversation, authorization } = seen
+/** Determines what the server requires. */
+export function requiredCredential(observed: Observations): RequiredCredential {
+  const { conversation, authorization } = observed
   if (conversation === undefined) return { kind: 'unknown' }
-  if (repliesOf(conversation).some(isCloudflareAccess)) return { kind: 'cloudflare-access' }
-  const refusal = refusalIn(seen)
+  if (responsesOf(conversation).some(isCloudflareAccess)) return { kind: 'cloudflare-access' }
+  const refusal = refusalIn(observed)
   if (refusal === undefined) {
     const transport = transportOf(conversation)
     return { kind: transport === 'none' || transport === 'unknown' ? 'unknown' : 'nothing' }
@@ -54,7 +56,7 @@ export function wantedBy(seen: Seen): Wanted {
   const hasMetadata = authorization?.resource !== undefined
   const hasIssuers = (authorization?.issuers.length ?? 0) > 0
   if (namesMetadata || hasMetadata || hasIssuers) return { kind: 'oauth' }
-  if (isAws(refusal, seen.url)) return { kind: 'aws' }
+  if (isAws(refusal, observed.url)) return { kind: 'aws' }
   if (isBrowserCheck(refusal)) return { kind: 'unknown' }
   if (schemes.includes('basic')) return { kind: 'basic' }
   const header = headerNamedBy(refusal)
@@ -64,53 +66,55 @@ export function wantedBy(seen: Seen): Wanted {
 }
 
 /**
- * Whether the server takes only tokens that are bound to a key (DPoP): by its metadata, or by its challenge.
+ * Whether the server accepts only tokens that are bound to a key (DPoP), by its metadata or its challenge.
  *
  * @see RFC 9728, section 2; RFC 9449, section 7.1
  */
-export function requiresDpop(seen: Pick<Seen, 'conversation' | 'authorization'>): boolean {
-  const refusal = refusalIn(seen)
+export function requiresDpop(
+  observed: Pick<Observations, 'conversation' | 'authorization'>,
+): boolean {
+  const refusal = refusalIn(observed)
   const schemes = refusal === undefined ? [] : challengesOf(refusal).map(({ scheme }) => scheme)
   const isChallenged = schemes.includes('dpop') && !schemes.includes('bearer')
-  return isChallenged || seen.authorization?.resource?.requiresDpop === true
+  return isChallenged || observed.authorization?.resource?.requiresDpop === true
 }
 
-/** The header that an answer mentions. */
-function headerNamedBy({ headers, body }: Reply): string | undefined {
+/** The known header that a response mentions. */
+function headerNamedBy({ headers, body }: ReceivedResponse): string | undefined {
   const text = `${headers.get('www-authenticate') ?? ''} ${body}`.slice(0, 20_000).toLowerCase()
   return keyHeaders.find((name) =>
     new RegExp(`(?<![\\w-])${name.toLowerCase()}(?![\\w-])`).test(text),
   )
 }
 
-/** Whether AWS refuses a request that is not signed. */
-function isAws({ status, headers, body }: Reply, { hostname }: URL): boolean {
+/** Whether AWS refused an unsigned request. */
+function isAws({ status, headers, body }: ReceivedResponse, { hostname }: URL): boolean {
   if (status !== 403) return false
   const isHost = /\.(?:amazonaws\.com(?:\.cn)?|on\.aws|api\.aws)$/.test(hostname)
   return isHost || headers.has('x-amzn-errortype') || body.includes('Missing Authentication Token')
 }
 
-/** Whether Cloudflare Access stands before the server. */
-function isCloudflareAccess(reply: Reply): boolean {
+/** Whether Cloudflare Access protects the server. */
+function isCloudflareAccess(reply: ReceivedResponse): boolean {
   const target = redirectOf(reply)
   const isLogin = target !== undefined && /\.cloudflareaccess\.com$/.test(target.hostname)
   return isLogin || challengesOf(reply).some(({ scheme }) => scheme === 'cloudflare-access')
 }
 
-/** Whether a firewall refuses what does not look like a browser. */
-export function isBrowserCheck({ status, headers }: Reply): boolean {
+/** Whether a firewall refuses clients other than browsers. */
+export function isBrowserCheck({ status, headers }: ReceivedResponse): boolean {
   return status === 403 && headers.get('cf-mitigated') === 'challenge'
 }
 
-/** Where an answer redirects to; `undefined`: it does not. */
-export function redirectOf({ status, headers }: Reply, base?: URL): URL | undefined {
+/** The target of a redirect; `undefined`: the response is not a redirect. */
+export function redirectOf({ status, headers }: ReceivedResponse, base?: URL): URL | undefined {
   const location = headers.get('location')
   if (status < 300 || status >= 400 || location === null) return undefined
   return URL.canParse(location, base) ? new URL(location, base) : undefined
 }
 
-/** Whether an answer is a page for a browser. */
-export function isPage(reply: Reply): boolean {
+/** Whether a response is an HTML page. */
+export function isPage(reply: ReceivedResponse): boolean {
   const isHtml = typeOf(reply.headers) === 'text/html' || /^\s*<(?:!doctype|html)/i.test(reply.body)
   return isHtml && rpcOf(reply) === undefined
 }

@@ -1,5 +1,5 @@
 /**
- * What the texts of a config file refer to: the environment, folders, and a person who can be asked.
+ * Resolves the references of a config file to variables, folders, secrets and inputs.
  *
  * @module
  */
@@ -12,35 +12,35 @@ import { homeFolder } from '../stores/user-folders.ts'
 import { placedIn, splitCommand } from './command-line.ts'
 import { shown } from './problems.ts'
 
-/** What one file's texts refer to. */
-export interface Surroundings {
-  /** The variables; `undefined`: those of this process, whenever they are read. */
+/** The context of one file, in which references are resolved. */
+export interface FileContext {
+  /** The environment variables; `undefined`: those of this process, at the time of reading. */
   readonly env: Readonly<Record<string, string | undefined>> | undefined
   readonly home: string | undefined
   /** The folder of the file: paths are relative to it. */
   readonly directory: string
   /** The folder that VS Code and Cursor call `workspaceFolder`, where servers are started. */
   readonly workspace: string
-  /** Whether the file lies where a client keeps the user's own. */
+  /** Whether the file is the user file of a client. */
   readonly isUserFile: boolean
   readonly store: CredentialStore | undefined
-  /** Asks a person for what `${input:id}` stands for. */
+  /** Asks the user for the value of `${input:id}`. */
   ask(id: string): Promise<string>
 }
 
-/** The value of a variable; an empty one counts as not set. */
-export function variable({ env: given }: Surroundings, name: string): string | undefined {
+/** The value of a variable; an empty one is treated as unset. */
+export function variable({ env: given }: FileContext, name: string): string | undefined {
   const variables = given ?? process.env
   return Object.hasOwn(variables, name) ? variables[name] || undefined : undefined
 }
 
-/** A folder that a text names: `workspaceFolder` or `userHome`. */
-export function folder(surroundings: Surroundings, name: string): string | undefined {
-  if (name === 'workspaceFolder') return surroundings.workspace
-  return name === 'userHome' ? (surroundings.home ?? homeFolder()) : undefined
+/** The folder `workspaceFolder` or `userHome`. */
+export function folder(fileContext: FileContext, name: string): string | undefined {
+  if (name === 'workspaceFolder') return fileContext.workspace
+  return name === 'userHome' ? (fileContext.home ?? homeFolder()) : undefined
 }
 
-/** A reference to a secret: where it is, and its name there. */
+/** A reference to a secret: its source, and its name there. */
 export interface Reference {
   readonly source: 'env' | 'file' | 'keychain' | 'stored' | 'command' | 'input'
   readonly name: string
@@ -48,17 +48,18 @@ export interface Reference {
 
 const sources: readonly string[] = ['env', 'file', 'keychain', 'stored', 'command', 'input']
 
-/** Parses a reference such as `env:NAME`; `undefined`: it is none. */
+/** Parses a reference such as `env:NAME`; `undefined`: the text is not one. */
 export function parseReference(text: string): Reference | undefined {
   const [, source = '', name = ''] = /^([a-z]+):(.+)$/s.exec(text) ?? []
   if (!sources.includes(source)) return undefined
   return { source: source as Reference['source'], name: name.trim() }
 }
 
-/** What is wrong with a reference; `undefined`: nothing. */
+/** The problem of a reference; `undefined`: none. */
 export function referenceProblem({ source, name }: Reference): string | undefined {
-  if (/\p{Cc}/u.test(name) || name === '') return 'names nothing that can be read'
-  if (source === 'env' && !/^[A-Za-z_][\w.]*$/.test(name)) return 'names no environment variable'
+  if (/\p{Cc}/u.test(name) || name === '') return 'has no valid name'
+  if (source === 'env' && !/^[A-Za-z_][\w.]*$/.test(name))
+    return 'is not a valid name of an environment variable'
   if (source === 'keychain' && !/^[^/]+\/.+$/.test(name)) {
     return 'must name a service and an account: `keychain:my-agent/crm`'
   }
@@ -71,11 +72,11 @@ export function referenceProblem({ source, name }: Reference): string | undefine
 }
 
 /**
- * The source that a reference stands for. Nothing is read before the secret is needed.
+ * Creates the secret for a reference. It is read when it is needed.
  *
- * @throws {@link ConfigurationError} when the reference is wrong.
+ * @throws {@link ConfigurationError} when the reference is invalid.
  */
-export function secretOf(reference: Reference, surroundings: Surroundings): Secret {
+export function secretOf(reference: Reference, fileContext: FileContext): Secret {
   const problem = referenceProblem(reference)
   if (problem !== undefined) {
     throw new ConfigurationError('config', `A reference ${problem}.`)
@@ -83,41 +84,41 @@ export function secretOf(reference: Reference, surroundings: Surroundings): Secr
   const { source, name } = reference
   switch (source) {
     case 'env':
-      return surroundings.env === undefined
+      return fileContext.env === undefined
         ? env(name)
-        : describedAs(`env('${name}')`, () => requiredVariable(surroundings, name))
+        : describedAs(`env('${name}')`, () => requiredVariable(fileContext, name))
     case 'file':
-      return file(pathOf(surroundings, name))
+      return file(pathOf(fileContext, name))
     case 'keychain':
       return keychainSecret(name)
     case 'stored':
-      return storedSecret(storeOf(surroundings), name)
+      return storedSecret(storeOf(fileContext), name)
     case 'command': {
       const words = splitCommand(name)
-      return command(placedIn(surroundings.directory, 'problem' in words ? [] : words))
+      return command(placedIn(fileContext.directory, 'problem' in words ? [] : words))
     }
     case 'input':
-      return describedAs(`input:${name}`, () => surroundings.ask(name))
+      return describedAs(`input:${name}`, () => fileContext.ask(name))
     default:
       return source satisfies never
   }
 }
 
-/** The path that a text names: relative to the file, or to the home folder with `~`. */
-export function pathOf({ directory, home }: Surroundings, text: string): string {
+/** Resolves a path: relative to the file, or with `~` to the home folder. */
+export function pathOf({ directory, home }: FileContext, text: string): string {
   const [, below] = /^~[\\/](.*)$/s.exec(text) ?? []
   return below === undefined ? resolve(directory, text) : join(home ?? homeFolder(), below)
 }
 
-/** The store of `loadConfig()`; it holds the secrets that files refer to by name. */
-function storeOf({ store }: Surroundings): CredentialStore {
+/** The store of `loadConfig()`, which contains the named secrets. */
+function storeOf({ store }: FileContext): CredentialStore {
   if (store !== undefined) return store
-  throw new ConfigurationError('store', 'A secret is read from the store, and there is none.', {
+  throw new ConfigurationError('store', 'A reference to a stored secret requires a store.', {
     remedy: 'Pass `store: defaultStore()` to loadConfig().',
   })
 }
 
-/** The keychain's native part is loaded when an entry is read, and not before. */
+/** The keychain module is loaded when an entry is read. */
 function keychainSecret(name: string): Secret {
   const slash = name.indexOf('/')
   const [service, account] = [name.slice(0, slash), name.slice(slash + 1)]
@@ -127,14 +128,14 @@ function keychainSecret(name: string): Secret {
   })
 }
 
-function requiredVariable(surroundings: Surroundings, name: string): string {
-  const value = variable(surroundings, name)
+function requiredVariable(fileContext: FileContext, name: string): string {
+  const value = variable(fileContext, name)
   if (value !== undefined) return value
-  throw unset(name)
+  throw unsetVariableError(name)
 }
 
-/** The error of a variable that is not set. */
-export function unset(name: string): CredentialError {
+/** The error for an unset variable. */
+export function unsetVariableError(name: string): CredentialError {
   const text = `the environment variable ${shown(name)} is not set.`
   return new CredentialError('secret_unavailable', text, {
     retryAfter: 1,

@@ -1,19 +1,20 @@
 /**
- * What an examination has seen. Texts in it are the server's: whoever shows one has to clean it.
+ * The observations of an examination. Texts of servers are untrusted and must be cleaned before they are
+ * shown.
  *
  * @module
  */
 import type { SavedCredential } from '../../auto/index.ts'
 import type { ConfiguredServer } from '../../config/index.ts'
 import type { discover } from '../../oauth/index.ts'
-import type { Outcome, Reply } from './ask.ts'
+import type { Outcome, ReceivedResponse } from './requests.ts'
 
-/** Where a name leads. */
+/** The addresses of a host name. */
 export interface Address {
   readonly hostname: string
-  /** The addresses, each with the range that it lies in; `unicast` is public. */
+  /** The addresses, each with its range; `unicast` is public. */
   readonly addresses: readonly { readonly address: string; readonly range: string }[]
-  /** The system's code, when the name cannot be resolved. */
+  /** The system error code, if the name cannot be resolved. */
   readonly errorCode?: string | undefined
 }
 
@@ -27,19 +28,19 @@ export interface Certificate {
   readonly validTo: number
   /** Such as `TLSv1.3`. */
   readonly protocol: string
-  /** Why this machine does not trust it, as Node says it: `DEPTH_ZERO_SELF_SIGNED_CERT`, say. */
+  /** Why this machine does not trust it: a code of Node, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
   readonly problem?: string | undefined
 }
 
-/** How the server answers a client of the protocol. */
+/** The responses of the server to an MCP client. */
 export interface Conversation {
-  /** The answer to `initialize`. */
+  /** The response to `initialize`. */
   readonly post: Outcome
-  /** The answer to a request for an event stream; absent: there was no need to ask. */
+  /** The response to a request for an event stream; absent: it was not necessary. */
   readonly get?: Outcome | undefined
-  /** The answer to `tools/list`; absent: `initialize` did not succeed. */
+  /** The response to `tools/list`; absent: `initialize` failed. */
   readonly tools?: Outcome | undefined
-  /** Other paths of the server that answer like an MCP server. */
+  /** Other paths of the server that respond like an MCP server. */
   readonly elsewhere: readonly { readonly url: URL; readonly kind: 'http' | 'sse' }[]
 }
 
@@ -55,64 +56,64 @@ export type Metadata = Awaited<ReturnType<typeof discover>>['metadata']
 
 /** An authorization server. */
 export interface Issuer {
-  /** As the MCP server names it. */
+  /** The issuer as the MCP server writes it. */
   readonly issuer: string
-  /** Absent: it could not be read, or may not be used. */
+  /** Absent: it could not be read or is not allowed. */
   readonly metadata?: Metadata | undefined
   /** Why there is no metadata. */
   readonly refusal?: Refusal | undefined
-  /** What would stop a login before the browser opens; absent: nothing. */
+  /** The error that would stop a login before the browser opens; absent: none. */
   readonly loginRefusal?: Refusal | undefined
-  /** A login gets through when the application names the issuer itself. */
+  /** Whether a login works only if the application sets the issuer. */
   readonly needsPin?: boolean | undefined
-  /** What would stop it even then. */
+  /** The error that would stop the login even then. */
   readonly pinnedRefusal?: Refusal | undefined
 }
 
-/** What is published about the authorization of a server. */
+/** The published authorization metadata of a server. */
 export interface Authorization {
-  /** The server publishes metadata of its own (RFC 9728); these are members of it. */
+  /** The server's own metadata (RFC 9728); absent: it publishes none. */
   readonly resource?: {
     readonly requiresDpop: boolean
     readonly scopes: readonly string[]
     readonly bearerMethods: readonly string[] | undefined
   }
-  /** All that are named, in the server's order. */
+  /** All authorization servers that it names, in its order. */
   readonly named: readonly string[]
-  /** The first few of them, examined. */
+  /** The first of them, examined. */
   readonly issuers: readonly Issuer[]
-  /** Why none could be found; absent when nothing is published at all. */
+  /** Why none was found; absent: no metadata is published. */
   readonly refusal?: Refusal | undefined
 }
 
-/** What an examination has seen. */
-export interface Seen {
-  /** As it was typed, without user name and fragment. It may hold a secret: show its label. */
+/** The observations of an examination. */
+export interface Observations {
+  /** The URL argument, without user info and fragment. It may contain a secret: show its label. */
   readonly url: URL
-  /** The URL had a user name or a password. */
+  /** Whether the URL contained a user name or a password. */
   readonly hadUserInfo: boolean
-  /** When the examination began, in milliseconds since the epoch. */
+  /** When the examination started, in milliseconds since the epoch. */
   readonly at: number
   readonly address: Address
   readonly certificate?: Certificate | undefined
   readonly conversation?: Conversation | undefined
   readonly authorization?: Authorization | undefined
-  /** The clock of each origin less ours, in milliseconds. */
+  /** The offset of the clock of each origin from ours, in milliseconds. */
   readonly clocks: ReadonlyMap<string, number>
-  /** What is stored for the server, or why that cannot be said. */
+  /** The stored credentials of the server, or why the store could not be read. */
   readonly saved: readonly SavedCredential[] | Refusal
-  /** Certificates are not checked by this process (`NODE_TLS_REJECT_UNAUTHORIZED=0`). */
+  /** Whether this process does not verify certificates (`NODE_TLS_REJECT_UNAUTHORIZED=0`). */
   readonly checksNoCertificates: boolean
-  /** A proxy is set in the environment, and this process does not use it. */
+  /** Whether the environment configures a proxy that this process does not use. */
   readonly ignoresProxy: boolean
-  /** OAuth servers inside private networks were allowed. */
+  /** Whether OAuth servers in private networks were allowed. */
   readonly allowsPrivateNetwork: boolean
-  /** The entry of the config file by which the server was named. */
+  /** The config entry of the server, if it was given by name. */
   readonly entry?: ConfiguredServer | undefined
 }
 
-/** The answers of a conversation, in the order in which they came. */
-export function repliesOf(conversation: Conversation | undefined): readonly Reply[] {
+/** The responses of the server, in their order. */
+export function responsesOf(conversation: Conversation | undefined): readonly ReceivedResponse[] {
   const { post, get, tools } = conversation ?? {}
-  return [post, get, tools].flatMap((outcome) => (outcome?.kind === 'reply' ? [outcome] : []))
+  return [post, get, tools].flatMap((outcome) => (outcome?.kind === 'response' ? [outcome] : []))
 }

@@ -1,72 +1,72 @@
 /**
- * Requests of the examination: bounded in time and size, without a credential, and noted down.
+ * Sends the requests of the examination, without a credential and with limits on time and size.
  *
  * @module
  */
 
 import { labelOf } from '../labels.ts'
-import { orAborted, withinTime } from '../time-limit.ts'
+import { abortable, withTimeLimit } from '../time-limit.ts'
 import { errorCode } from '../unreachable.ts'
-import { hasAnswer } from './event-stream.ts'
+import { hasResponse } from './event-stream.ts'
 
-/** Milliseconds that one request may take, with its answer. */
+/** The time limit of one request and its response in milliseconds. */
 const defaultLimitMs = 10_000
-/** Bytes of an answer that are read. */
-const maxAnswerBytes = 65_536
-/** Bytes of a document that are read; the library's own limit for them is below it. */
+/** The most bytes of a response that are read. */
+const maxResponseBytes = 65_536
+/** The most bytes of a metadata document that are read; the library's own limit is lower. */
 const maxDocumentBytes = 300_000
 
-/** An answer, as far as it was read. */
-export interface Reply {
-  readonly kind: 'reply'
+/** A response, as far as it was read. */
+export interface ReceivedResponse {
+  readonly kind: 'response'
   readonly status: number
   readonly headers: Headers
-  /** The beginning of the body. Written by the server: never show it as it is. */
+  /** The beginning of the body. It is untrusted: clean it before it is shown. */
   readonly body: string
 }
 
-/** No answer came. */
-export interface Silence {
-  readonly kind: 'silence'
+/** A request without a response. */
+export interface NoResponse {
+  readonly kind: 'no-response'
   /** The system's error code, such as `ECONNREFUSED`. */
   readonly code: string | undefined
   readonly isLate: boolean
 }
 
-/** What came of a request. */
-export type Outcome = Reply | Silence
+/** The result of a request. */
+export type Outcome = ReceivedResponse | NoResponse
 
-/** A document that was read during the discovery. */
+/** A metadata document that the discovery has read. */
 export interface ReadDocument {
   readonly url: string
   readonly status: number
   readonly body: string
 }
 
-/** Sends the requests of one examination, and keeps what their answers say. */
-export interface Asker {
+/** Sends the requests of one examination, and records clocks and documents. */
+export interface Requester {
   /** Sends a request. Redirects are not followed. */
-  ask(url: URL, init: RequestInit): Promise<Outcome>
-  /** For the library's own discovery; each document is fetched once. */
+  send(url: URL, init: RequestInit): Promise<Outcome>
+  /** The `fetch` for the library's discovery; each document is fetched once. */
   readonly fetch: (input: string | URL, init?: RequestInit) => Promise<Response>
   /** The documents that the discovery has read. */
   readonly documents: readonly ReadDocument[]
-  /** The clock of each origin less ours, in milliseconds. */
+  /** The offset of the clock of each origin from ours, in milliseconds. */
   readonly clocks: ReadonlyMap<string, number>
 }
 
 /**
- * Makes an asker.
+ * Creates an {@link Requester}.
  *
- * @param options.note - Receives a line for each request and each answer, without a secret.
- * @param options.signal - Ends all requests; they reject with its reason.
- * @param options.limitMs - Milliseconds that one request may take, with its answer. Default: 10,000.
+ * @param options.note - Receives a line for each request and response, without secrets.
+ * @param options.signal - Aborts all requests; they reject with its reason.
+ * @param options.limitMs - The time limit of one request and its response in milliseconds. Default 10,000.
  */
-export function makeAsker(options: {
+export function makeRequester(options: {
   readonly signal: AbortSignal
   readonly note?: (line: string) => void
   readonly limitMs?: number
-}): Asker {
+}): Requester {
   const { signal, note = () => {}, limitMs = defaultLimitMs } = options
   const clocks = new Map<string, number>()
   const send = senderOf(note, clocks)
@@ -74,17 +74,17 @@ export function makeAsker(options: {
   return {
     documents,
     clocks,
-    async ask(url, init) {
+    async send(url, init) {
       try {
-        return await withinTime(limitMs, signal, async (limited) => {
-          const response = await orAborted(send(url, { ...init, signal: limited }), limited)
-          const body = await readText(response, maxAnswerBytes, limited, true)
-          return { kind: 'reply', status: response.status, headers: response.headers, body }
+        return await withTimeLimit(limitMs, signal, async (limited) => {
+          const response = await abortable(send(url, { ...init, signal: limited }), limited)
+          const body = await readText(response, maxResponseBytes, limited, true)
+          return { kind: 'response', status: response.status, headers: response.headers, body }
         })
       } catch (error) {
         signal.throwIfAborted()
-        const silence = silenceOf(error)
-        note(`< no answer (${silence.isLate ? 'too late' : (silence.code ?? 'unknown')})`)
+        const silence = noResponseOf(error)
+        note(`< no response (${silence.isLate ? 'timeout' : (silence.code ?? 'unknown')})`)
         return silence
       }
     },
@@ -112,7 +112,7 @@ function senderOf(note: (line: string) => void, clocks: Map<string, number>): Se
   }
 }
 
-/** Reads each document once, and keeps it. */
+/** Reads each document once, and caches it. */
 function documentsBy(send: Send, signal: AbortSignal) {
   const documents: ReadDocument[] = []
   const known = new Map<string, Promise<ReadDocument & { readonly headers: Headers }>>()
@@ -127,7 +127,7 @@ function documentsBy(send: Send, signal: AbortSignal) {
   const read: Send = async (url, init) => {
     const loading = known.get(url.href) ?? load(url, init)
     known.set(url.href, loading)
-    // A document that could not be read is asked for again, as a client would.
+    // A document that could not be read is requested again, as a client would.
     loading.catch(() => known.delete(url.href))
     const { status, headers, body } = await loading
     const plain = new Headers(headers)
@@ -138,22 +138,22 @@ function documentsBy(send: Send, signal: AbortSignal) {
   return { documents, read }
 }
 
-/** The media type of an answer, for a person. */
+/** The media type of a response, as it may be shown. */
 export function typeOf(headers: Headers): string {
   const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   return /^[\w.+-]{1,60}\/[\w.+-]{1,60}$/.test(type) ? type : 'without a content type'
 }
 
-/** What a failed request says. */
-export function silenceOf(error: unknown): Silence {
+/** Describes the error of a failed request. */
+export function noResponseOf(error: unknown): NoResponse {
   const { name } = error as { readonly name?: unknown }
   const code = errorCode(error)
   const isLate =
     name === 'TimeoutError' || code === 'ETIMEDOUT' || code?.endsWith('_TIMEOUT') === true
-  return { kind: 'silence', code, isLate }
+  return { kind: 'no-response', code, isLate }
 }
 
-/** Reads the beginning of a body: an event stream up to its first answer, since it may have no end. */
+/** Reads the beginning of a body; an event stream up to its first response, because it may not end. */
 async function readText(
   response: Response,
   limit: number,
@@ -168,14 +168,14 @@ async function readText(
   let size = 0
   try {
     while (size < limit) {
-      const { done, value } = await orAborted(reader.read(), signal)
+      const { done, value } = await abortable(reader.read(), signal)
       if (done) break
       size += value.byteLength
       text += decoder.decode(value, { stream: true })
-      if (isStream && hasAnswer(text)) break
+      if (isStream && hasResponse(text)) break
     }
   } catch (error) {
-    // The head of an answer says enough, and a stream may stay silent for long.
+    // Status and headers are sufficient, and a stream may send nothing for a long time.
     if (!isPartEnough || !(signal.reason instanceof DOMException)) throw error
     if (signal.reason.name !== 'TimeoutError') throw error
   } finally {
@@ -184,12 +184,12 @@ async function readText(
   return text
 }
 
-/** The server's clock less ours, in milliseconds; `undefined`: the answer does not tell. */
+/** The offset of the server's clock from ours, in milliseconds; `undefined`: not known. */
 function clockOffset(headers: Headers, sentAt: number, receivedAt: number): number | undefined {
   const date = headers.get('date')
-  // A response of a cache has the date of then.
+  // A cached response has the date of the original response.
   if (date === null || headers.has('age')) return undefined
   const server = Date.parse(date)
-  // The date is cut to the second, so half a second is added on average.
+  // The date is truncated to seconds, so half a second is added.
   return Number.isNaN(server) ? undefined : Math.round(server + 500 - (sentAt + receivedAt) / 2)
 }

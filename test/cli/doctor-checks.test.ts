@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import type { SavedCredential } from '../../src/auto/index.ts'
+import { checkAll, outcomeOf } from '../../src/cli/doctor/checks.ts'
 import { usualPaths } from '../../src/cli/doctor/conversation.ts'
-import { judge, outcomeOf } from '../../src/cli/doctor/judge.ts'
-import type { Issuer, Seen } from '../../src/cli/doctor/seen.ts'
+import type { Issuer, Observations } from '../../src/cli/doctor/observations.ts'
 import { certificate, conversation, linesOf, sight, welcome } from './doctor-support.ts'
 
-const silent = (code?: string, isLate = false) => ({ kind: 'silence', code, isLate }) as const
+const silent = (code?: string, isLate = false) => ({ kind: 'no-response', code, isLate }) as const
 const metadata = {
   issuer: 'https://login.example.com',
   authorization_endpoint: 'https://login.example.com/authorize',
   token_endpoint: 'https://login.example.com/token',
   code_challenge_methods_supported: ['S256'],
 }
-const issuerSeen = (changes: Partial<Issuer> = {}): Partial<Seen> => ({
+const issuerSeen = (changes: Partial<Issuer> = {}): Partial<Observations> => ({
   conversation: conversation({ status: 401, headers: { 'www-authenticate': 'Bearer' } }),
   authorization: {
     resource: { requiresDpop: false, scopes: [], bearerMethods: undefined },
@@ -35,7 +35,7 @@ const day = 86_400_000
 const { at } = sight()
 
 /** What is seen, the line that it gives, and what that line says. */
-const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
+const table: readonly (readonly [string, Partial<Observations>, string, string])[] = [
   ['a public address', {}, 'address', 'ok: mcp.example.com is 93.184.215.14 (public).'],
   [
     'an address inside a private network',
@@ -46,7 +46,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       },
     },
     'address',
-    'note: mcp.corp.example is 10.1.2.3 (not public: private). It can be reached from its own network only.',
+    'note: mcp.corp.example is 10.1.2.3 (not public: private). It can be reached only from its own network.',
   ],
   [
     'a name without an address',
@@ -55,13 +55,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       conversation: undefined,
     },
     'address',
-    'problem: There is no address for mcp.exmaple.com.',
+    'problem: The host mcp.exmaple.com has no address.',
   ],
   [
     'http to another machine',
     { url: new URL('http://mcp.example.com/mcp') },
     'url',
-    'problem: The URL begins with http://, so others on the network can read the credential.',
+    'problem: The URL starts with http://, so others on the network can read the credential.',
   ],
   [
     'a password in the URL',
@@ -80,13 +80,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'a certificate that ends soon',
     { certificate: certificate({ validTo: at + 3 * day }) },
     'tls',
-    'note: The certificate is valid until 2026-11-25 (TLSv1.3, issued by "An authority"). That is in 3 days.',
+    'note: The certificate is valid until 2026-11-25 (TLSv1.3, issued by "An authority"). It expires in 3 days.',
   ],
   [
     'a certificate that has expired',
     { certificate: certificate({ problem: 'CERT_HAS_EXPIRED', validTo: at - day }) },
     'tls',
-    'problem: The certificate has expired on 2026-11-21.',
+    'problem: The certificate expired on 2026-11-21.',
   ],
   [
     'a self-signed certificate',
@@ -121,7 +121,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'a server that stays silent',
     { conversation: { post: silent(undefined, true), elsewhere: [] } },
     'reachable',
-    'problem: The server did not answer within 10 seconds.',
+    'problem: The server did not respond within 10 seconds.',
   ],
   ['clocks that agree', {}, 'clock', 'ok: The clocks of the servers and of this machine agree.'],
   [
@@ -140,13 +140,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'a server that welcomes everybody',
     { conversation: conversation(welcome) },
     'transport',
-    'ok: The server speaks Streamable HTTP, protocol 2025-11-25. It calls itself "notes", version "1.2.3".',
+    'ok: The server supports Streamable HTTP, protocol 2025-11-25. Its name is "notes", version "1.2.3".',
   ],
   [
     'a server without authorization',
     { conversation: conversation(welcome) },
     'challenge',
-    'ok: The server asks for no credential.',
+    'ok: The server requires no credential.',
   ],
   [
     'extensions of a server',
@@ -159,7 +159,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     {
       conversation: conversation(welcome, {
         tools: {
-          kind: 'reply',
+          kind: 'response',
           status: 401,
           headers: new Headers({ 'www-authenticate': 'Bearer' }),
           body: '',
@@ -167,7 +167,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       }),
     },
     'challenge',
-    'ok: The server answers 401 and asks for: bearer. It lets `initialize` pass, and refuses `tools/list`.',
+    'ok: The server responds with 401 and these challenges: bearer. It accepts `initialize` and refuses `tools/list`.',
   ],
   [
     'a server that begins its stream with other events',
@@ -179,7 +179,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       }),
     },
     'transport',
-    'ok: The server speaks Streamable HTTP, protocol 2025-11-25. It calls itself "notes", version "1.2.3".',
+    'ok: The server supports Streamable HTTP, protocol 2025-11-25. Its name is "notes", version "1.2.3".',
   ],
   [
     'a server of other versions',
@@ -191,7 +191,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       }),
     },
     'transport',
-    'note: The server speaks Streamable HTTP, and only these versions of the protocol: 2026-07-28.',
+    'note: The server supports Streamable HTTP, but only these protocol versions: 2026-07-28.',
   ],
   [
     'a server of the older transport',
@@ -200,7 +200,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
         { status: 405 },
         {
           get: {
-            kind: 'reply',
+            kind: 'response',
             status: 200,
             headers: new Headers({ 'content-type': 'text/event-stream' }),
             body: 'event: endpoint\ndata: /messages\n\n',
@@ -209,7 +209,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       ),
     },
     'transport',
-    'note: The server speaks HTTP+SSE, the transport of 2024-11-05, and not Streamable HTTP.',
+    'note: The server supports HTTP+SSE, the transport of MCP 2024-11-05, but not Streamable HTTP.',
   ],
   [
     'a wrong path where another one answers',
@@ -220,16 +220,16 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       ),
     },
     'transport',
-    'problem: There is no MCP server at this path (status 404), but one seems to be at https://mcp.example.com/sse.',
+    'problem: There is no MCP server at this path (status 404), but probably at https://mcp.example.com/sse.',
   ],
   [
     'a wrong path',
     { conversation: conversation({ status: 404 }) },
     'transport',
-    'problem: There is nothing at this path that takes MCP messages (status 404)',
+    'problem: There is no MCP server at this path (status 404)',
   ],
   [
-    'a page to log in',
+    'a login page',
     {
       conversation: conversation({
         status: 200,
@@ -238,13 +238,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       }),
     },
     'transport',
-    'problem: The server answers with a page to log in, "Sign in" (status 200), and not with MCP.',
+    'problem: The server responds with a login page, "Sign in" (status 200), not with MCP.',
   ],
   [
     'a gateway without its server',
     { conversation: conversation({ status: 502 }) },
     'transport',
-    'problem: A gateway answers, but not the server behind it (status 502).',
+    'problem: A gateway responds, but the server behind it does not (status 502).',
   ],
   [
     'a server that fails',
@@ -262,13 +262,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'a firewall that wants a browser',
     { conversation: conversation({ status: 403, headers: { 'cf-mitigated': 'challenge' } }) },
     'challenge',
-    'problem: A firewall (Cloudflare) refuses what is no browser, with status 403.',
+    'problem: A firewall (Cloudflare) refuses clients other than browsers with status 403.',
   ],
   [
     'a 401 that says nothing',
     {},
     'challenge',
-    'note: The server answers 401 without WWW-Authenticate',
+    'note: The server responds with 401 without WWW-Authenticate',
   ],
   [
     'a challenge of Basic',
@@ -279,13 +279,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       }),
     },
     'challenge',
-    'ok: The server answers 401 and asks for: basic.',
+    'ok: The server responds with 401 and these challenges: basic.',
   ],
   [
     'a 403',
     { conversation: conversation({ status: 403, body: 'Missing API key' }) },
     'challenge',
-    'note: The server answers 403 to a request without a credential, where 401 would say what it wants. It says "Missing API key".',
+    'note: The server responds with 403 to a request without a credential; 401 would allow a challenge. The body is "Missing API key".',
   ],
   [
     'a challenge whose metadata is missing',
@@ -296,13 +296,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       }),
     },
     'metadata',
-    'problem: The challenge names metadata, but there is none.',
+    'problem: The challenge refers to metadata that does not exist.',
   ],
   [
     'metadata of its own',
     issuerSeen(),
     'metadata',
-    'ok: The server publishes metadata that fits its URL. It lists no scopes.',
+    'ok: The server publishes metadata that matches its URL. It lists no scopes.',
   ],
   [
     'metadata that the library refuses',
@@ -333,13 +333,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       loginRefusal: { code: 'unsupported_server', message: 'No PKCE.' },
     }),
     'pkce',
-    'problem: It does not say that it supports PKCE with S256, and MCP forbids to go on without.',
+    'problem: It does not list PKCE with S256, which MCP requires.',
   ],
   [
     'a server that is known to support PKCE',
     issuerSeen({ metadata: { ...metadata, code_challenge_methods_supported: undefined } as never }),
     'pkce',
-    'ok: It does not list PKCE, but is known to support it.',
+    'ok: It does not list PKCE, but it is known to support it.',
   ],
   [
     'endpoints that are not its own',
@@ -360,7 +360,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'clients with a document',
     issuerSeen({ metadata: { ...metadata, client_id_metadata_document_supported: true } }),
     'registration',
-    'note: Clients are known by their metadata document (CIMD)',
+    'note: Clients use a metadata document (CIMD)',
   ],
   [
     'clients that are registered by hand',
@@ -372,7 +372,7 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'servers that list no methods',
     issuerSeen(),
     'client-authentication',
-    'note: It takes client_secret_basic. It lists none, so this is the default.',
+    'note: It accepts client_secret_basic. It lists no methods, so this is the default.',
   ],
   [
     'grants',
@@ -384,13 +384,13 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
     'no grant that is known',
     issuerSeen({ metadata: { ...metadata, grant_types_supported: ['password'] } }),
     'grants',
-    'problem: It offers no grant that this library has: password.',
+    'problem: It offers no grant that this library supports: password.',
   ],
   [
     'a server that does not name itself',
     issuerSeen(),
     'iss',
-    'note: It does not name itself in its responses (`iss`, RFC 9207).',
+    'note: Its responses do not contain its issuer (`iss`, RFC 9207).',
   ],
   [
     'tokens that must be bound, where they cannot be',
@@ -399,18 +399,18 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
       authorization: {
         ...issuerSeen().authorization,
         resource: { requiresDpop: true, scopes: [], bearerMethods: undefined },
-      } as Seen['authorization'],
+      } as Observations['authorization'],
     },
     'dpop',
-    'problem: The MCP server takes only tokens that are bound to a key, but this server lists no algorithm for that.',
+    'problem: The MCP server accepts only tokens that are bound to a key, but this server lists no algorithm for DPoP.',
   ],
   [
     'tokens that can be bound',
     issuerSeen({ metadata: { ...metadata, dpop_signing_alg_values_supported: ['ES256'] } }),
     'dpop',
-    'ok: It binds tokens to a key if asked to (DPoP): ES256.',
+    'ok: It can bind tokens to a key (DPoP): ES256.',
   ],
-  ['nothing stored', {}, 'stored', 'ok: Nothing is stored for it.'],
+  ['nothing stored', {}, 'stored', 'ok: No credential is stored for this server.'],
   [
     'a login that is stored',
     { saved: [{ ...savedLogin, expiresAt: at + day }] },
@@ -437,9 +437,9 @@ const table: readonly (readonly [string, Partial<Seen>, string, string])[] = [
   ],
 ]
 
-describe('the judgement of doctor', () => {
+describe('the findings of doctor', () => {
   it.each(table)('speaks of %s', (_name, changes, id, text) => {
-    const findings = judge(sight(changes))
+    const findings = checkAll(sight(changes))
 
     const lines = linesOf({ findings }, id)
     expect(lines.find((line) => line.startsWith(text)) ?? lines).toContain(text)
@@ -452,9 +452,9 @@ describe('the judgement of doctor', () => {
         metadata: { ...metadata, dpop_signing_alg_values_supported: ['ES256'] },
       })
       const resource = { requiresDpop, scopes: [], bearerMethods: undefined }
-      const authorization = { ...issuer.authorization, resource } as Seen['authorization']
+      const authorization = { ...issuer.authorization, resource } as Observations['authorization']
 
-      const lines = judge(sight({ ...issuer, authorization })).filter(({ id }) => id === 'dpop')
+      const lines = checkAll(sight({ ...issuer, authorization })).filter(({ id }) => id === 'dpop')
 
       const remedies = lines.flatMap(({ remedy }) => remedy ?? [])
       expect(remedies).toHaveLength(1)
@@ -465,7 +465,7 @@ describe('the judgement of doctor', () => {
 
   it('gives every problem a remedy', () => {
     const problems = table
-      .flatMap(([, changes]) => judge(sight(changes)))
+      .flatMap(([, changes]) => checkAll(sight(changes)))
       .filter(({ verdict }) => verdict === 'problem')
 
     expect(problems.length).toBeGreaterThan(20)
@@ -479,9 +479,9 @@ describe('the judgement of doctor', () => {
       certificate: certificate({ problem: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
     })
 
-    expect(outcomeOf(away, judge(away))).toBe('unreachable')
-    expect(outcomeOf(untrusted, judge(untrusted))).toBe('problem')
-    expect(outcomeOf(sight(), judge(sight()))).toBe('ok')
+    expect(outcomeOf(away, checkAll(away))).toBe('unreachable')
+    expect(outcomeOf(untrusted, checkAll(untrusted))).toBe('problem')
+    expect(outcomeOf(sight(), checkAll(sight()))).toBe('ok')
   })
 
   it('searches the usual paths, but not the one that was asked', () => {
