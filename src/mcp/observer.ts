@@ -7,6 +7,7 @@ import type { Credential, CredentialProvider, FetchLike } from '../credential.ts
 import { isCredentialError } from '../errors.ts'
 import { sourceOf } from '../provider-source.ts'
 import { parseRetryAfter } from '../retry-after.ts'
+import { isEcho, withoutEchoes } from '../transport/echoed-credential.ts'
 import { abortable, withTimeLimit } from '../waiting.ts'
 import { parseChallenges } from '../www-authenticate.ts'
 import type { AuthorizationFinding, Observations, ObservedResponse } from './observations.ts'
@@ -25,6 +26,7 @@ export class ConnectionObserver {
   readonly #send: FetchLike
   readonly #answers: Partial<Record<Transport, ObservedResponse | undefined>> = {}
   #sentScheme: string | undefined
+  #sent: Headers = new Headers()
   #failure: unknown
   /** The last response of the network, which may not reach the transport. */
   #received: ObservedResponse | undefined
@@ -52,8 +54,9 @@ export class ConnectionObserver {
     }
     const [scheme] = headers.get('Authorization')?.split(' ') ?? []
     this.#sentScheme = scheme === undefined ? undefined : knownScheme(scheme.toLowerCase())
+    this.#sent = headers
     const response = await this.#send(input, init)
-    this.#received = observed(init?.method ?? 'GET', response, new URL(input))
+    this.#received = observed(init?.method ?? 'GET', response, new URL(input), headers)
     return response
   }
 
@@ -83,7 +86,7 @@ export class ConnectionObserver {
       const isOurs = response.url === '' && this.#received !== undefined
       this.#answers[transport] = isOurs
         ? this.#received
-        : observed(method, response, new URL(input))
+        : observed(method, response, new URL(input), this.#sent)
       return response
     }
   }
@@ -152,14 +155,16 @@ function observed(
   method: string,
   { status, headers, url }: Response,
   target: URL,
+  sent: Headers,
 ): ObservedResponse {
-  const location = headers.get('Location') ?? undefined
+  const given = headers.get('Location') ?? undefined
+  const location = given === undefined || isEcho(given, sent) ? undefined : given
   const base = url === '' ? target : url
   return {
     method,
     status,
     contentType: headers.get('Content-Type') ?? '',
-    challenges: parseChallenges(headers.get('WWW-Authenticate')),
+    challenges: withoutEchoes(parseChallenges(headers.get('WWW-Authenticate')), sent),
     location:
       location !== undefined && URL.canParse(location, base) ? new URL(location, base) : undefined,
     retryAfter: parseRetryAfter(headers.get('Retry-After'), Date.now()),

@@ -75,7 +75,7 @@ function explanationOf(
 }
 
 function redirected(resource: URL, { status, location }: ObservedResponse): Explanation {
-  const target = location === undefined ? 'an invalid URL' : resourceLabel(location)
+  const target = location === undefined ? 'a URL that cannot be shown' : resourceLabel(location)
   const isSameServer = location?.host === resource.host
   const mayBeLogin = !isSameServer || /log-?in|sign-?in|auth|sso/i.test(location?.pathname ?? '')
   return {
@@ -173,8 +173,14 @@ function typeLabel(contentType: string): string {
   return type === undefined ? '' : ` (${type})`
 }
 
+/** Only well-known types are shown: a server could repeat the credential as a type. */
+const knownTypes =
+  /^(?:text\/(?:html|plain|xml|css|javascript|event-stream)|application\/(?:json|problem\+json|xml|xhtml\+xml|octet-stream|javascript|grpc)|image\/(?:png|jpeg|svg\+xml))(?=\s*(?:;|$))/i
+
 function mediaType(contentType: string): string | undefined {
-  return /^[a-z]{1,20}\/[a-z0-9.+-]{1,40}(?=\s*(?:;|$))/i.exec(contentType)?.[0].toLowerCase()
+  return contentType.trim() === ''
+    ? undefined
+    : (knownTypes.exec(contentType)?.[0].toLowerCase() ?? 'another media type')
 }
 
 /**

@@ -110,6 +110,9 @@ export function reportScopes(
   if (renewal !== undefined && isUnchanged) return
   const requested = validScopes(renewal === undefined ? scope : renewal.before)
   const granted = validScopes(held)
+  // Both lists come from servers, which may make them long.
+  const asked = new Set(requested)
+  const received = new Set(granted)
   const before = OAuthCredential.tokensOf(context.previous)
   const secrets = [tokens, ...(before === undefined ? [] : [before])].flatMap(
     ({ accessToken, refreshToken, client: { clientSecret } }) => [
@@ -124,8 +127,8 @@ export function reportScopes(
     clientId: client.clientId,
     ...(renewal === undefined ? {} : { grant: 'refresh_token' }),
     requested,
-    granted: granted.map((name) => (requested.includes(name) ? name : scopeLabel(name, secrets))),
-    missing: requested.filter((name) => !granted.includes(name)),
+    granted: granted.map((name) => (asked.has(name) ? name : scopeLabel(name, secrets))),
+    missing: requested.filter((name) => !received.has(name)),
   })
 }
 

@@ -46,7 +46,7 @@ export interface PerTenantOptions {
  * const tenant = new AsyncLocalStorage<string>()
  * const selector = perTenant(
  *   () => tenant.getStore(),
- *   (name) => apiKey({ value: file(`/run/secrets/${encodeURIComponent(name)}`) }),
+ *   (name) => apiKey({ value: file(`/run/secrets/tenants/${encodeURIComponent(name)}`) }),
  * )
  * const options = withCredentials(selector)
  * ```

@@ -11,6 +11,7 @@ import { parseChallenges } from '../www-authenticate.ts'
 import type { Call } from './call.ts'
 import { type Channel, observeResponse, whereOf } from './credential-calls.ts'
 import { discardAndThrow, drain } from './drain.ts'
+import { credentialOf, withoutEchoes } from './echoed-credential.ts'
 import { answerEventSource, isEventSourceRequest } from './event-source.ts'
 import { finalRefusal } from './final-refusal.ts'
 import { type Exchange, isRefused, sendAttempt } from './hop.ts'
@@ -145,7 +146,7 @@ export class Sender {
     offset: number,
     sentAt: number,
   ): Response | Promise<Response | undefined> {
-    const verdict = this.#judge(exchange, credential, offset, sentAt)
+    const verdict = this.#judge(run, exchange, credential, offset, sentAt)
     if (!verdict.refused && exchange.response.status < 400) return exchange.response
     return this.#sendAgain(run, exchange, credential, verdict)
   }
@@ -224,13 +225,22 @@ export class Sender {
   }
 
   /** Reports the server's decision about the credential to the manager. */
-  #judge(exchange: Exchange, credential: Credential, offset: number, sentAt: number): Verdict {
+  #judge(
+    { call }: Run,
+    exchange: Exchange,
+    credential: Credential,
+    offset: number,
+    sentAt: number,
+  ): Verdict {
     const { port, now } = this.#channel
     const { status, headers } = exchange.response
     const refused = exchange.refused || (status === 403 && this.#policy.statusCodes.has(403))
     if (!refused) port.accepted(credential)
     if (!refused && status !== 403) return noVerdict
-    const challenges = parseChallenges(headers.get('WWW-Authenticate'))
+    const challenges = withoutEchoes(
+      parseChallenges(headers.get('WWW-Authenticate')),
+      credentialOf(exchange.request, call),
+    )
     const reading = {
       date: headers.get('Date'),
       age: headers.get('Age'),

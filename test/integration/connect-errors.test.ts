@@ -75,6 +75,21 @@ for (const { version, make } of [...clients, ...negotiatingClients]) {
       expect(isCredentialError(error.cause)).toBe(false)
     })
 
+    it.each([
+      [
+        'a scope',
+        403,
+        { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${secret}"` },
+      ],
+      ['a redirect', 307, { Location: `https://evil.example/${secret}` }],
+      ['a content type', 200, { 'Content-Type': `text/${secret}` }],
+    ])('does not show a key that the server repeats as %s', async (_what, status, headers) => {
+      const server = await answering((response) => response.writeHead(status, headers).end())
+      // The check of the message is part of `failure`.
+      expect((await failure(`${server.origin}/mcp`)).status).toBe(status)
+      expect((await failure(`${server.origin}/mcp`, bearer(secret))).status).toBe(status)
+    })
+
     it('names the authorization server when a key is given where OAuth is wanted', async () => {
       const issuer = await testAuthorizationServer()
       onTestFinished(() => issuer.close())

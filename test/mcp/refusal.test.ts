@@ -241,8 +241,8 @@ const rows: readonly Row[] = [
   [
     'a content type that would say too much',
     'not_mcp_server',
-    explain({ status: 200, type: 'value-1' }),
-    'no content type',
+    explain({ status: 200, type: 'text/secret-value-1' }),
+    'POST with 200 and another media type, which is neither JSON nor an event stream',
   ],
   [
     'a server that has had enough',
