@@ -139,7 +139,7 @@ describe('the guide to tenants', () => {
       '@modelcontextprotocol/client': client,
       'mcp-credentials': {
         ...module,
-        file: (path: string) => () => `key of ${path.replace('/run/secrets/', '')}`,
+        file: (path: string) => () => `key of ${path.replace('/run/secrets/tenants/', '')}`,
       },
     }
 
