@@ -44,7 +44,7 @@ describe('row 66: publicFetch', () => {
     const { port } = new URL(origin.origin)
     await expect(publicFetch()(`http://${host}:${port}/`)).rejects.toMatchObject({
       code: 'private_address',
-      message: expect.stringMatching(/was not connected to.* Use another `fetch`/),
+      message: expect.stringMatching(/no connection was made.* Use another `fetch`/),
     })
     expect(origin.requests).toEqual([])
   })
@@ -88,7 +88,7 @@ describe('row 66: publicFetch', () => {
       resource: `${inside.origin}/mcp`,
       fetch: publicFetch(),
     })
-    await expect(send.manager.credential()).rejects.toThrow('was not connected to')
+    await expect(send.manager.credential()).rejects.toThrow('no connection was made')
     expect(inside.requests).toEqual([])
   })
 
