@@ -1,5 +1,6 @@
 /**
- * Private keys for signatures: their formats, and the checks before they are used.
+ * Private keys for signatures: their formats, and the checks before they are used. It is long because each
+ * format has a parser and a message of its own.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * A client's session at the server, for both transports. It is renewed when the server has ended its
- * session.
+ * session. It is long because every step of a renewal reads the same state, which has this one owner.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a caller receives in each state of the held credential.
+ * What a caller receives in each state of the held credential. It is long because the states share one table.
  *
  * @module
  */
